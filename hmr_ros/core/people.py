@@ -1,0 +1,210 @@
+"""The records that pass between stages: frozen bundles of parallel arrays, one row per person.
+
+Zero people is a normal value everywhere; each record has an ``empty`` constructor where it needs one.
+Shapes are checked at construction, so code behind a constructor may trust them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.skeleton import JOINT_SETS
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
+Bools = NDArray[np.bool_]
+
+UNTRACKED = -1
+"""Id of a person no tracker has seen yet."""
+
+
+def _check(owner: object, name: str, expected: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless the array ``owner.name`` has shape ``expected`` (None: any size)."""
+    actual = getattr(owner, name).shape
+    if len(actual) != len(expected) or any(e is not None and e != a for e, a in zip(expected, actual, strict=True)):
+        wanted = tuple("*" if e is None else e for e in expected)
+        raise ValueError(f"{type(owner).__name__}.{name}: expected shape {wanted}, got {actual}")
+
+
+_Record = TypeVar("_Record", "Detections", "Crops", "Bodies")
+
+
+def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
+    """Rows ``index`` of every array field of ``record``."""
+    rows = {
+        f.name: value[index]
+        for f in dataclasses.fields(record)
+        if isinstance(value := getattr(record, f.name), np.ndarray)
+    }
+    return dataclasses.replace(record, **rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A calibrated camera.
+
+    ``K`` (3, 3) in px of an image ``width`` x ``height``; ``D`` distortion coefficients in the order of
+    sensor_msgs/CameraInfo for ``distortion_model``: "plumb_bob" (4 or 5), "rational_polynomial" (8) or
+    "equidistant" (4, fisheye). An empty ``D`` is a rectified camera.
+    """
+
+    K: Floats
+    width: int
+    height: int
+    distortion_model: str = "plumb_bob"
+    D: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        _check(self, "K", (3, 3))
+        _check(self, "D", (None,))
+        if not (np.isfinite(self.K).all() and self.K[0, 0] > 0 and self.K[1, 1] > 0):
+            raise ValueError(f"Camera.K: focal lengths must be positive and finite, got K = {self.K.tolist()}")
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"Camera: expected a positive image size, got {self.width} x {self.height}")
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """People found in one image.
+
+    ``boxes`` (P, 4) x1 y1 x2 y2 in px; ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) in full-image px;
+    ``kp2d_score`` (P, J) 0..1, 0 = missing; ``joint_set`` names the J joints (core/skeleton.py);
+    ``ids`` (P,) track ids, UNTRACKED before tracking.
+    """
+
+    boxes: Floats
+    scores: Floats
+    kp2d: Floats
+    kp2d_score: Floats
+    joint_set: str
+    ids: Ints
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.boxes), JOINT_SETS[self.joint_set].size
+        _check(self, "boxes", (people, 4))
+        _check(self, "scores", (people,))
+        _check(self, "kp2d", (people, joints, 2))
+        _check(self, "kp2d_score", (people, joints))
+        _check(self, "ids", (people,))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def take(self, index: Ints | Bools | slice) -> Detections:
+        """The people at ``index``, in that order."""
+        return _take(self, index)
+
+    @staticmethod
+    def empty(joint_set: str) -> Detections:
+        """Nobody."""
+        joints = JOINT_SETS[joint_set].size
+        return Detections(
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros((0, joints, 2), np.float32),
+            np.zeros((0, joints), np.float32),
+            joint_set,
+            np.zeros(0, np.int64),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Image patches, one per person.
+
+    ``images`` (P, H, W, 3) uint8 RGB; ``crop_from_image`` (P, 2, 3) affine maps, full-image px -> crop px;
+    ``boxes`` (P, 4) the image region each patch shows, px.
+    """
+
+    images: NDArray[np.uint8]
+    crop_from_image: Floats
+    boxes: Floats
+
+    def __post_init__(self) -> None:
+        people = len(self.images)
+        _check(self, "images", (people, None, None, 3))
+        _check(self, "crop_from_image", (people, 2, 3))
+        _check(self, "boxes", (people, 4))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Ints | Bools | slice) -> Crops:
+        """The crops at ``index``, in that order."""
+        return _take(self, index)
+
+
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
+
+    ``ids`` (P,); ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
+    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
+    ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
+    ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, one standard deviation per joint, root-relative (NaN: unknown);
+    ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of that row are NaN.
+    """
+
+    ids: Ints
+    scores: Floats
+    kp2d: Floats
+    kp2d_score: Floats
+    joint_set: str
+    global_orient: Floats
+    body_pose: Floats
+    betas: Floats
+    cam_t: Floats
+    joints: Floats
+    vertices: Floats
+    uncertainty: Floats
+    valid: Bools
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
+        _check(self, "scores", (people,))
+        _check(self, "kp2d", (people, joints, 2))
+        _check(self, "kp2d_score", (people, joints))
+        _check(self, "global_orient", (people, 3))
+        _check(self, "body_pose", (people, 23, 3))
+        _check(self, "betas", (people, 10))
+        _check(self, "cam_t", (people, 3))
+        _check(self, "joints", (people, 24, 3))
+        _check(self, "vertices", (people, None, 3))
+        _check(self, "uncertainty", (people, 24))
+        _check(self, "valid", (people,))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Ints | Bools | slice) -> Bodies:
+        """The bodies at ``index``, in that order."""
+        return _take(self, index)
+
+    @staticmethod
+    def without_geometry(detections: Detections, vertex_count: int) -> Bodies:
+        """The people of ``detections`` with 2D evidence only: every metric field NaN, ``valid`` False."""
+        people = len(detections)
+
+        def unknown(*shape: int) -> Floats:
+            return np.full((people, *shape), np.nan, np.float32)
+
+        return Bodies(
+            ids=detections.ids,
+            scores=detections.scores,
+            kp2d=detections.kp2d,
+            kp2d_score=detections.kp2d_score,
+            joint_set=detections.joint_set,
+            global_orient=unknown(3),
+            body_pose=unknown(23, 3),
+            betas=unknown(10),
+            cam_t=unknown(3),
+            joints=unknown(24, 3),
+            vertices=unknown(vertex_count, 3),
+            uncertainty=unknown(24),
+            valid=np.zeros(people, np.bool_),
+        )
