@@ -1,0 +1,134 @@
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hmr_ros.core.manifest import (
+    MODELS_VARIABLE,
+    Manifest,
+    ManifestError,
+    TensorSpec,
+    atomic_path,
+    load_manifest,
+    models_dir,
+    verify,
+    write_manifest,
+)
+
+CONTENT = b"a network"
+MANIFEST = Manifest(
+    name="lifter",
+    kind="pose2mesh",
+    file="lifter.onnx",
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    inputs=(TensorSpec("keypoints", "float32", ("N", 21, 3)),),
+    outputs=(TensorSpec("vertices", "float32", ("N", 6890, 3)),),
+    licence="Apache-2.0",
+    joint_set="coco_feet",
+    normalisation={"input": "virtual_camera", "mean": (0.5, 0.25), "scale": 2.0},
+    provenance={"trained on": "motion"},
+    metrics={"pa_mpjpe_mm": 30.5},
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "lifter.onnx").write_bytes(CONTENT)
+    write_manifest(MANIFEST, tmp_path / "lifter.json")
+    return tmp_path / "lifter.json"
+
+
+def rewritten(path: Path, **changes: object) -> Path:
+    """The manifest at ``path`` with fields replaced (None: removed)."""
+    raw = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in raw.items() if v is not None}))
+    return path
+
+
+def test_round_trip_keeps_every_field(path: Path):
+    assert load_manifest(path) == MANIFEST
+    assert load_manifest(path).model_path(path) == path.parent / "lifter.onnx"
+
+
+def test_optional_fields_may_be_absent(path: Path):
+    absent = dict.fromkeys(["joint_set", "body_model", "body_model_sha256", "normalisation", "provenance", "metrics"])
+    loaded = load_manifest(rewritten(path, **absent))
+    assert loaded.joint_set is None
+    assert loaded.metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sha256": None}, "sha256: expected a text"),
+        ({"sha256": "abc"}, "64 lower-case hex"),
+        ({"kind": "oracle"}, "expected a kind"),
+        ({"file": "../elsewhere.onnx"}, "bare name"),
+        ({"format": 99}, "expected format 1, got 99"),
+        ({"colour": "red"}, "unknown fields .'colour'."),
+        ({"inputs": []}, "unique names"),
+        ({"inputs": [{"name": "x", "dtype": "float32"}]}, "a tensor has a name"),
+        ({"inputs": [{"name": "x", "dtype": "complex64", "shape": [1]}]}, "expected a dtype"),
+        ({"inputs": [{"name": "x", "dtype": "float32", "shape": [0]}]}, "positive integers or names"),
+        ({"inputs": [{"name": "x", "dtype": "float32", "shape": [True]}]}, "positive integers or names"),
+        ({"metrics": {"mpjpe": "good"}}, "mpjpe: expected a number"),
+        ({"normalisation": {"mean": ["a"]}}, "mean: expected a number"),
+        ({"provenance": [1]}, "provenance: expected an object"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(path: Path, changes: dict[str, object], message: str):
+    with pytest.raises(ManifestError, match=message) as caught:
+        load_manifest(rewritten(path, **changes))
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_broken_json_say_what_to_do(tmp_path: Path):
+    with pytest.raises(ManifestError, match="no such manifest"):
+        load_manifest(tmp_path / "absent.json")
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ManifestError, match="not a readable manifest"):
+        load_manifest(tmp_path / "broken.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(ManifestError, match="expected a JSON object, got list"):
+        load_manifest(tmp_path / "list.json")
+
+
+def test_verify_accepts_the_described_file_only(path: Path):
+    verify(MANIFEST, path)
+    MANIFEST.model_path(path).write_bytes(CONTENT + b"!")
+    with pytest.raises(ManifestError, match="damaged"):
+        verify(MANIFEST, path)
+    MANIFEST.model_path(path).unlink()
+    with pytest.raises(ManifestError, match="missing"):
+        verify(MANIFEST, path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(path: Path):
+    before = path.read_text()
+
+    def fail_half_way() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fail_half_way()
+    assert path.read_text() == before
+    assert sorted(p.name for p in path.parent.iterdir()) == ["lifter.json", "lifter.onnx"]
+
+
+def test_manifest_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        MANIFEST.name = "other"  # type: ignore[misc]
+
+
+def test_models_dir_is_found_and_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
+    assert (models_dir() / "open_body.npz").is_file()
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    assert models_dir() == tmp_path
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match=MODELS_VARIABLE):
+        models_dir()
