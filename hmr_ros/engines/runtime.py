@@ -1,0 +1,73 @@
+"""The engine protocol: a network that takes named arrays and returns named arrays, opened from its manifest.
+
+Nothing behind this line knows what the numbers mean; nothing before it knows which library multiplies them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from hmr_ros.core.manifest import Manifest, load_manifest, verify
+
+Array = NDArray[Any]
+"""An array of whatever dtype the manifest names for the tensor."""
+
+BACKENDS = ("auto", "onnxruntime", "tensorrt")
+
+MAX_DEFAULT_THREADS = 4
+"""Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
+
+_log = logging.getLogger(__name__)
+
+
+class EngineError(RuntimeError):
+    """A network cannot be opened or run; the message names the file and what to do."""
+
+
+class Engine(Protocol):
+    """A network that is ready to run. Not thread-safe: one caller at a time."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the network expects and returns."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""
+
+    def close(self) -> None:
+        """Free the network; ``run`` must not be called afterwards."""
+
+
+def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0) -> Engine:
+    """Open the network beside ``manifest_path`` after checking that it is the one the manifest describes.
+
+    ``backend`` is one of BACKENDS; "auto" takes the fastest that is built in. ``threads`` is the number of CPU threads
+    of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS).
+    Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run here.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend: expected one of {BACKENDS}, got {backend!r}")
+    if threads < 0:
+        raise ValueError(f"threads: expected 0 (automatic) or more, got {threads}")
+    if backend == "tensorrt":
+        raise EngineError(f"{manifest_path}: TensorRT is not built into this version; use backend onnxruntime")
+    from hmr_ros.engines.onnx import OnnxEngine  # a machine without onnxruntime can still import this module
+
+    manifest = load_manifest(manifest_path)
+    verify(manifest, manifest_path)
+    threads = threads or default_threads()
+    engine = OnnxEngine(manifest, manifest.model_path(manifest_path), threads)
+    _log.info("%s: onnxruntime on the CPU, %d thread%s", manifest.name, threads, "s" * (threads > 1))
+    return engine
+
+
+def default_threads() -> int:
+    """CPU threads for one inference: the cores this process may use, at most MAX_DEFAULT_THREADS."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MAX_DEFAULT_THREADS)
