@@ -75,6 +75,18 @@ class BlockLaplacian(nn.Module):
         return (self.weights @ halos).reshape(-1, self.nodes, x.shape[2])
 
 
+class DenseLaplacian(nn.Module):
+    """x -> L x with a dense matrix, for graphs as small as a skeleton."""
+
+    def __init__(self, laplacian: csr_array) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.from_numpy(laplacian.toarray().astype(np.float32)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, F) -> (B, N, F)."""
+        return self.matrix @ x
+
+
 class ChebConv(nn.Module):
     """The reference convolution: concatenate T_0 x, T_1 x, T_2 x and apply one Linear layer.
 

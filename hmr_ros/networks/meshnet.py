@@ -1,0 +1,231 @@
+"""MeshNet: from a pose to a mesh, by graph convolutions on ever finer graphs.
+
+``MeshNet`` is the trained form: plain sparse products on the padded tree of ``coarsening``. ``DeployedMeshNet``
+computes the same (test: to 1e-5 m) in the form of ``chebyshev.ClenshawConv``: padding nodes dropped, batch norms
+folded, up-sampling and vertex order as one gather each.
+
+Source: Choi et al., "Pose2Mesh", ECCV 2020, and the block widths of its released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hmr_ros.networks.blocks import BlockedGraph, block_order
+from hmr_ros.networks.chebyshev import BlockLaplacian, ChebConv, ClenshawConv, DenseLaplacian, SparseLaplacian
+from hmr_ros.networks.coarsening import Ints, MeshGraph
+
+Widths = tuple[int, ...]
+"""Features through one block of convolutions: (in, ..., out)."""
+
+
+@dataclass(frozen=True)
+class MeshNetShape:
+    """Widths of every block: ``pose`` on the joint graph, ``levels`` one per mesh graph, coarsest first, ``last``."""
+
+    pose: Widths
+    levels: tuple[Widths, ...]
+    last: Widths
+
+    def __post_init__(self) -> None:
+        chain = (*self.levels, self.last)
+        if any(before[-1] != after[0] for before, after in pairwise(chain)) or self.pose[-1] != chain[0][0]:
+            raise ValueError(f"MeshNetShape: each block must start at the width the one before ends with, got {self}")
+
+
+BODY_SHAPE = MeshNetShape(
+    pose=(5, 32, 64, 64),
+    levels=((64, 128, 256), *[(256, 256, 256)] * 4, (256, 128, 128), (128, 128, 128), (128, 128, 128)),
+    last=(128, 64, 3),
+)
+"""The paper's body: 9 coarsenings, of which the 8 finest graphs are used."""
+
+HAND_SHAPE = MeshNetShape(
+    pose=(5, 32, 64, 64),
+    levels=((64, 128, 256), *[(256, 256, 256)] * 3, (256, 128, 128)),
+    last=(128, 64, 3),
+)
+"""The paper's hand (MANO): 6 coarsenings, of which the 5 finest graphs are used."""
+
+
+class GraphBlock(nn.Module):
+    """Chebyshev convolutions, each with batch norm and ReLU, on one graph.
+
+    ``residual`` adds the block's input after the last ReLU, its features resampled to the new width by linear
+    interpolation along the feature axis. ``output`` leaves the last convolution bare.
+    """
+
+    def __init__(self, widths: Widths, residual: bool = False, output: bool = False) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(ChebConv(a, b) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(b) for b in (widths[1:-1] if output else widths[1:]))
+        self.residual = residual
+
+    def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
+        """(B, N, widths[0]) -> (B, N, widths[-1])."""
+        skip = x
+        for index, conv in enumerate(self.convs):
+            x = conv(x, laplacian)
+            if index < len(self.norms):
+                x = F.relu(self.norms[index](x.flatten(0, 1)).view_as(x))
+        return x + F.interpolate(skip, x.shape[2], mode="linear") if self.residual else x
+
+
+Route = tuple[int, ...]
+"""Level of the graph that each block of ``MeshNetShape.levels`` runs on, 0 = finest."""
+
+
+def coarse_to_fine(levels: int) -> Route:
+    """One level finer at each block: the method."""
+    return tuple(reversed(range(levels)))
+
+
+def direct(levels: int) -> Route:
+    """Every block on the finest graph: the paper's ablation.
+
+    No details of it are published. Here the Linear layer still makes the coarsest level's nodes (to make all the finest
+    ones it would need 10^9 weights), which are copied to all their descendants at once.
+    """
+    return (0,) * levels
+
+
+class MeshNet(nn.Module):
+    """(B, J, F) pose features -> (B, V, 3) vertices in m.
+
+    A Linear layer maps the joints to the coarsest graph's nodes; on the way to a finer level every node is copied to
+    its two children.
+    """
+
+    def __init__(
+        self, joint_laplacian: csr_array, graph: MeshGraph, shape: MeshNetShape = BODY_SHAPE, route: Route | None = None
+    ) -> None:
+        """``graph`` has one level per entry of ``shape.levels`` (see ``MeshGraph.finest``)."""
+        super().__init__()
+        levels = len(shape.levels)
+        if len(graph.laplacians) != levels:
+            raise ValueError(f"expected a graph of {levels} levels, got {len(graph.laplacians)}")
+        self.graph, self.joint_matrix = graph, joint_laplacian
+        self.route = coarse_to_fine(levels) if route is None else route
+        operators = {level: SparseLaplacian(graph.laplacians[level]) for level in set(self.route)}
+        self.laplacians = nn.ModuleList(operators[level] for level in self.route)
+        self.joint_laplacian = SparseLaplacian(joint_laplacian)
+        self.pose = GraphBlock(shape.pose)
+        self.lift = nn.Linear(joint_laplacian.shape[0] * shape.pose[-1], graph.sizes[-1] * shape.levels[0][0])
+        self.blocks = nn.ModuleList(GraphBlock(widths, residual=True) for widths in shape.levels)
+        self.last = GraphBlock(shape.last, output=True)
+        self.register_buffer("rev", torch.from_numpy(graph.rev), persistent=False)
+
+    def nodes(self, x: Tensor) -> Tensor:
+        """(B, J, F) -> (B, N_0, 3): the finest graph's nodes in tree order, padding included."""
+        x = self.lift(self.pose(x, self.joint_laplacian).flatten(1))
+        x = x.unflatten(1, (self.graph.sizes[-1], -1))
+        for (before, level), block, laplacian in zip(_steps(self.route), self.blocks, self.laplacians, strict=True):
+            x = block(x.repeat_interleave(2 ** (before - level), 1), laplacian)
+        return self.last(x, self.laplacians[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, J, F) -> (B, V, 3) m, in the mesh's vertex order."""
+        return self.nodes(x).index_select(1, self.rev)
+
+
+def _steps(route: Route) -> list[tuple[int, int]]:
+    """(level before, level of) each block; the Linear layer leaves the nodes at the coarsest level."""
+    return list(pairwise((len(route) - 1, *route)))
+
+
+class DeployedBlock(nn.Module):
+    """A ``GraphBlock`` in evaluation mode, with batch norms folded."""
+
+    def __init__(self, block: GraphBlock) -> None:
+        super().__init__()
+        norms = [*block.norms, *[None] * (len(block.convs) - len(block.norms))]
+        self.convs = nn.ModuleList(map(ClenshawConv.from_chebyshev, block.convs, norms))
+        self.activations = len(block.norms)
+        self.skip = _resampling(self.convs[0].direct.in_features, self.convs[-1].direct.out_features)
+        self.residual = block.residual
+
+    def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
+        """(B, N, widths[0]) -> (B, N, widths[-1])."""
+        skip = x
+        for index, conv in enumerate(self.convs):
+            x = conv(x, laplacian)
+            if index < self.activations:
+                x = F.relu(x)
+        return x + self.skip(skip) if self.residual else x
+
+
+def _resampling(features_in: int, features_out: int) -> nn.Module:
+    """Linear interpolation of the feature axis as a fixed matrix, which every engine runs."""
+    if features_in == features_out:
+        return nn.Identity()
+    matrix = F.interpolate(torch.eye(features_in)[None], features_out, mode="linear")[0]
+    linear = nn.Linear(features_in, features_out, bias=False)
+    linear.weight.data = matrix.T.contiguous()
+    return linear
+
+
+class CopyNodes(nn.Module):
+    """Give each node the features of an ancestor: up-sampling as one gather."""
+
+    def __init__(self, ancestors: Ints) -> None:
+        super().__init__()
+        self.register_buffer("ancestors", torch.from_numpy(ancestors), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, F) -> (B, M, F)."""
+        return x.index_select(1, self.ancestors)
+
+
+class DeployedMeshNet(nn.Module):
+    """The exact equivalent of a trained ``MeshNet``, for inference only."""
+
+    def __init__(self, net: MeshNet) -> None:
+        super().__init__()
+        blocked = block_order(net.graph)
+        operators = {level: BlockLaplacian(blocked.laplacians[level], blocked.block) for level in set(net.route)}
+        self.laplacians = nn.ModuleList(operators[level] for level in net.route)
+        self.copies = nn.ModuleList(_copy_nodes(blocked, *step) for step in _steps(net.route))
+        self.joint_laplacian = DenseLaplacian(net.joint_matrix)
+        self.pose = DeployedBlock(net.pose)
+        self.coarse_nodes = blocked.sizes[-1]
+        self.lift = _select_nodes(net.lift, net.graph.sizes[-1], blocked.nodes[-1], self.coarse_nodes)
+        self.blocks = nn.ModuleList(map(DeployedBlock, net.blocks))
+        self.last = DeployedBlock(net.last)
+        self.vertices = CopyNodes(blocked.node_of_vertex)
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, J, F) -> (B, V, 3) m."""
+        x = self.lift(self.pose(x, self.joint_laplacian).flatten(1)).unflatten(1, (self.coarse_nodes, -1))
+        for copy, block, laplacian in zip(self.copies, self.blocks, self.laplacians, strict=True):
+            x = block(copy(x), laplacian)
+        return self.vertices(self.last(x, self.laplacians[-1]))
+
+
+def _copy_nodes(blocked: BlockedGraph, before: int, level: int) -> nn.Module:
+    """Up-sample from level ``before`` to the finer or equal ``level``."""
+    if before == level:
+        return nn.Identity()
+    ancestors = blocked.parents[level]
+    for coarser in range(level + 1, before):
+        ancestors = blocked.parents[coarser][ancestors]
+    return CopyNodes(ancestors)
+
+
+def _select_nodes(linear: nn.Linear, nodes: int, kept: Ints, size: int) -> nn.Linear:
+    """``linear`` for the output nodes ``kept`` only, then zeros up to ``size`` nodes."""
+    features = linear.out_features // nodes
+    selected = nn.Linear(linear.in_features, size * features)
+    index = torch.from_numpy(kept)
+    for name in ("weight", "bias"):
+        source = getattr(linear, name).data.unflatten(0, (nodes, features))
+        target = torch.zeros(size, *source.shape[1:])
+        target[: len(kept)] = source[index]
+        getattr(selected, name).data = target.flatten(0, 1)
+    return selected
