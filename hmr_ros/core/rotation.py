@@ -69,7 +69,7 @@ def rotmat_to_quat(rotmat: Floats) -> Floats:
     outer = np.stack([d0, xy, xz, xw, xy, d1, yz, yw, xz, yz, d2, zw, xw, yw, zw, d3], -1)
     outer = outer.reshape(*m.shape[:-2], 4, 4)
     largest = diagonal.argmax(-1)[..., None, None]
-    quat = np.take_along_axis(outer, largest, -2)[..., 0, :]
+    quat: Floats = np.take_along_axis(outer, largest, -2)[..., 0, :]
     quat = quat / np.sqrt((quat * quat).sum(-1, keepdims=True))
     return np.where(quat[..., 3:] < 0, -quat, quat)
 

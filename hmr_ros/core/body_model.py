@@ -1,0 +1,235 @@
+"""The body: any file in SMPL's schema, posed by linear blend skinning (Loper et al., SIGGRAPH Asia 2015).
+
+The shipped ``open_body.npz`` has SMPL's topology, joints and pose parameters, but its own shape space. Lengths are in
+metres, rotations are rotation vectors in radians; the zero pose is a T-pose with y up, facing +z, left = +x.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.manifest import file_sha256
+from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import COCO, COCO17, JOINT_SETS, SMPL, SMPL_PARENTS
+
+Floats = NDArray[np.floating]
+
+BETAS = 10
+"""Shape coefficients in use; files with more are cut."""
+
+_POSE_FEATURES = 9 * (SMPL.size - 1)
+_SMPL_VERTICES = 6890
+
+FEET = {"left_heel": 3387, "right_heel": 6787, "left_toe": 3216, "right_toe": 6617}
+"""Vertices of SMPL's topology at the underside of the heels and the tips of the big toes."""
+
+_SMPL_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+_REGRESSOR_KEYS = {"coco17": "J_regressor_coco17", "human36m": "J_regressor_h36m17"}
+"""Keypoint regressors that a file may hold besides SMPL's own keys."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """``vertices`` (P, V, 3) and SMPL ``joints`` (P, 24, 3), m, in the frame that the global orientation turns into."""
+
+    vertices: Floats
+    joints: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class BodyModel:
+    """A skinned body with shape and pose blend shapes.
+
+    ``v_template`` (V, 3) m; ``faces`` (F, 3); ``shapedirs`` (V, 3, 10) m per unit of beta; ``posedirs`` (V, 3, 207) m
+    per unit of the pose feature (the 23 joint rotations minus identity, row-major); ``J_regressor`` (24, V);
+    ``weights`` (V, 24) skinning weights, rows sum to 1; ``keypoint_regressors`` (J, V) by joint set; ``sha256`` of the file.
+    """
+
+    v_template: Floats
+    faces: NDArray[np.int32]
+    shapedirs: Floats
+    posedirs: Floats
+    J_regressor: Floats
+    weights: Floats
+    keypoint_regressors: Mapping[str, Floats]
+    sha256: str
+
+    def __post_init__(self) -> None:
+        V = len(self.v_template)
+        expected = {
+            "v_template": (V, 3),
+            "faces": (len(self.faces), 3),
+            "shapedirs": (V, 3, BETAS),
+            "posedirs": (V, 3, _POSE_FEATURES),
+            "J_regressor": (SMPL.size, V),
+            "weights": (V, SMPL.size),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"BodyModel.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+        for joint_set, rows in self.keypoint_regressors.items():
+            if rows.shape != (JOINT_SETS[joint_set].size, V):
+                raise ValueError(f"BodyModel: the {joint_set} regressor has shape {rows.shape} for {V} vertices")
+
+    @property
+    def vertex_count(self) -> int:
+        """V."""
+        return len(self.v_template)
+
+    def posed(self, global_orient: Floats, body_pose: Floats, betas: Floats, cam_t: Floats) -> Posed:
+        """Bodies of shape ``betas`` (P, 10) in a pose, at a place.
+
+        ``global_orient`` (P, 3) turns the body about its pelvis joint; ``body_pose`` (P, 23, 3) child -> parent;
+        ``cam_t`` (P, 3) is where the pelvis joint comes to lie. (The ``transl`` of the smplx package moves the
+        rest pose instead: ``cam_t == transl + rest_joints(betas)[:, 0]``.)
+        """
+        people, dtype = len(betas), self.v_template.dtype
+        rotations = rotvec_to_rotmat(np.concatenate([global_orient[:, None], body_pose], 1).astype(dtype))
+        rest = self.rest_joints(betas)
+        world, joints = _chain(rotations, rest, cam_t.astype(dtype))
+
+        feature = (rotations[:, 1:] - np.eye(3, dtype=dtype)).reshape(people, _POSE_FEATURES)
+        coefficients = np.concatenate([betas.astype(dtype), feature], 1)
+        unposed = self._planar_template + (coefficients @ self._planar_directions).reshape(people, 3, self.vertex_count)
+
+        offset = joints - (world @ rest[..., None])[..., 0]
+        transforms = np.concatenate([world, offset[..., None]], -1)
+        return Posed(self._skinned(unposed, transforms), joints)
+
+    def rest_joints(self, betas: Floats) -> Floats:
+        """(P, 10) -> (P, 24, 3) joints of the rest pose in the model's own frame."""
+        template, directions = self._joint_space
+        joints: Floats = template + betas.astype(template.dtype) @ directions
+        return joints.reshape(len(betas), SMPL.size, 3)
+
+    def regressor(self, joint_set: str) -> Floats:
+        """(J, V): ``regressor(name) @ vertices`` are the keypoints of a joint set.
+
+        "smpl" rows are exact in the rest pose only; where the pose is known use ``Posed.joints``. Raises ValueError
+        where the file has no rows for ``joint_set``.
+        """
+        if joint_set == "smpl":
+            return self.J_regressor
+        if joint_set in self.keypoint_regressors:
+            return self.keypoint_regressors[joint_set]
+        if joint_set == "coco":
+            return np.concatenate([self.regressor("coco17"), self._coco_midpoints])
+        if joint_set == "coco_feet":
+            return np.concatenate([self.regressor("coco17"), self._feet])
+        key = _REGRESSOR_KEYS.get(joint_set, " or ".join(_REGRESSOR_KEYS.values()))
+        raise ValueError(
+            f"the body model has no keypoint regressor for {joint_set!r}: its file lacks {key} (see hmr convert-smpl)"
+        )
+
+    @property
+    def _coco_midpoints(self) -> Floats:
+        rows = self.regressor("coco17")
+        hips, shoulders = (
+            rows[[COCO17.index(f"left_{part}"), COCO17.index(f"right_{part}")]].mean(0) for part in ("hip", "shoulder")
+        )
+        return np.stack([{"pelvis": hips, "neck": shoulders}[joint] for joint in COCO.joints[COCO17.size :]])
+
+    @property
+    def _feet(self) -> Floats:
+        if self.vertex_count != _SMPL_VERTICES:
+            raise ValueError(
+                f"heels and toes are known on {_SMPL_VERTICES} vertices, this body has {self.vertex_count}"
+            )
+        return np.eye(_SMPL_VERTICES, dtype=self.v_template.dtype)[list(FEET.values())]
+
+    # Planar arrays (x of all vertices, then y, then z) let every step of skinning run over contiguous memory.
+
+    @cached_property
+    def _planar_template(self) -> Floats:
+        return np.ascontiguousarray(self.v_template.T)
+
+    @cached_property
+    def _planar_directions(self) -> Floats:
+        """(10 + 207, 3 V): shape and pose directions as one matrix, for one product."""
+        directions = np.concatenate([self.shapedirs, self.posedirs], -1)
+        return np.ascontiguousarray(directions.transpose(2, 1, 0)).reshape(BETAS + _POSE_FEATURES, -1)
+
+    @cached_property
+    def _planar_weights(self) -> Floats:
+        return np.ascontiguousarray(self.weights.T)
+
+    @cached_property
+    def _joint_space(self) -> tuple[Floats, Floats]:
+        """(72,) joints of the template and (10, 72) their shape directions."""
+        directions = np.einsum("jv,vcb->bjc", self.J_regressor, self.shapedirs)
+        return (self.J_regressor @ self.v_template).reshape(-1), directions.reshape(BETAS, -1)
+
+    def _skinned(self, unposed: Floats, transforms: Floats) -> Floats:
+        """Blend ``transforms`` (P, 24, 3, 4) by the weights and apply them to ``unposed`` (P, 3, V) -> (P, V, 3)."""
+        people = len(unposed)
+        blended = transforms.transpose(0, 2, 3, 1).reshape(people, 12, SMPL.size) @ self._planar_weights
+        blended = blended.reshape(people, 3, 4, self.vertex_count)
+        out = blended[:, :, 3]
+        for axis in range(3):
+            out += blended[:, :, axis] * unposed[:, None, axis]
+        return np.ascontiguousarray(out.transpose(0, 2, 1))
+
+
+def load_body_model(path: Path, dtype: type[np.floating] = np.float32) -> BodyModel:
+    """Read an .npz file in SMPL's schema. Pickles are refused: reading one runs the code it holds.
+
+    Raises ValueError for other files, missing keys or shapes, with what to do.
+    """
+    if path.suffix == ".pkl":
+        raise ValueError(f"{path}: pickles run code when they are read; convert it once with: hmr convert-smpl {path}")
+    if not path.is_file():
+        raise ValueError(f"{path}: no such body model")
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return _from_arrays(file, dtype, file_sha256(path))
+    except (ValueError, TypeError, zipfile.BadZipFile) as err:
+        raise ValueError(f"{path}: not a body model of plain arrays, see hmr convert-smpl ({err})") from err
+
+
+def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floating], sha256: str) -> BodyModel:
+    if missing := [key for key in _SMPL_KEYS if key not in file]:
+        raise ValueError(f"missing keys {missing}")
+    parents = file["kintree_table"][0].astype(np.int64)
+    if not np.array_equal(parents[1:], SMPL_PARENTS[1:]):
+        raise ValueError(f"expected SMPL's kinematic tree of 24 joints, got parents {parents.tolist()}")
+    return BodyModel(
+        v_template=file["v_template"].astype(dtype),
+        faces=file["f"].astype(np.int32),
+        shapedirs=file["shapedirs"][..., :BETAS].astype(dtype),
+        posedirs=file["posedirs"].astype(dtype),
+        J_regressor=file["J_regressor"].astype(dtype),
+        weights=file["weights"].astype(dtype),
+        keypoint_regressors={s: file[key].astype(dtype) for s, key in _REGRESSOR_KEYS.items() if key in file},
+        sha256=sha256,
+    )
+
+
+def _levels() -> tuple[NDArray[np.int64], ...]:
+    """The joints by their depth below the root, so that a tree of 24 takes 8 steps."""
+    depth = np.zeros(SMPL.size, np.int64)
+    for joint in range(1, SMPL.size):
+        depth[joint] = depth[SMPL_PARENTS[joint]] + 1
+    return tuple(np.flatnonzero(depth == d) for d in range(1, depth.max() + 1))
+
+
+TREE_LEVELS = _levels()
+"""Joints at depth 1, 2, ... of SMPL's tree."""
+
+
+def _chain(rotations: Floats, rest: Floats, pelvis: Floats) -> tuple[Floats, Floats]:
+    """Forward kinematics: world rotations (P, 24, 3, 3) and joints (P, 24, 3) from child -> parent rotations."""
+    world, joints = rotations.copy(), np.empty_like(rest)
+    joints[:, 0] = pelvis
+    for level in TREE_LEVELS:
+        parent = SMPL_PARENTS[level]
+        bone = (rest[:, level] - rest[:, parent])[..., None]
+        joints[:, level] = joints[:, parent] + (world[:, parent] @ bone)[..., 0]
+        world[:, level] = world[:, parent] @ rotations[:, level]
+    return world, joints
