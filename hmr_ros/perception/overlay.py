@@ -1,0 +1,86 @@
+"""Bodies drawn over the image they were seen in: the picture that shows at one glance whether all is well."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.camera import project
+from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.perception.raster import rasterise, vertex_normals
+
+Image = NDArray[np.uint8]
+Color = tuple[float, float, float]
+
+_PALETTE: tuple[Color, ...] = (
+    (0.55, 0.75, 0.95),
+    (0.98, 0.70, 0.55),
+    (0.62, 0.86, 0.64),
+    (0.93, 0.65, 0.83),
+    (0.98, 0.88, 0.55),
+    (0.68, 0.64, 0.93),
+    (0.55, 0.87, 0.86),
+    (0.92, 0.60, 0.60),
+)
+_LIGHT = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([-0.35, -0.55, -0.75])
+"""Towards the light, optical axes: over the camera's left shoulder."""
+
+_AMBIENT, _DIFFUSE = 0.38, 0.72
+_OPACITY = 0.92
+_SEEN = 0.3
+
+
+def person_color(track_id: int) -> Color:
+    """RGB 0..1 of a person, the same in pictures and in RViz."""
+    return _PALETTE[track_id % len(_PALETTE)]
+
+
+def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: NDArray[np.integer]) -> Image:
+    """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and bare keypoints of people without a position."""
+    canvas = image.copy()
+    if camera is not None and bodies.valid.any():
+        _draw_meshes(canvas, bodies.take(bodies.valid), camera, faces)
+    for row in np.flatnonzero(~bodies.valid):
+        _draw_keypoints(canvas, bodies, int(row))
+    return canvas
+
+
+def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer]) -> None:
+    """All bodies share one depth buffer, so that they hide each other."""
+    people, vertex_count = bodies.vertices.shape[:2]
+    vertices = bodies.vertices.reshape(-1, 3).astype(np.float64)
+    all_faces = (faces.astype(np.int64) + vertex_count * np.arange(people)[:, None, None]).reshape(-1, 3)
+    colors = np.array([person_color(int(i)) for i in bodies.ids])
+    tint = np.repeat(colors, vertex_count, 0) * shade(vertex_normals(vertices, all_faces))[:, None]
+    draw_surface(canvas, project(vertices, camera), vertices[:, 2], all_faces, tint)
+
+
+def shade(normals: Floats) -> Floats:
+    """Brightness (V,) of surfaces with unit ``normals`` (V, 3) in optical axes (Lambert)."""
+    return _AMBIENT + _DIFFUSE * np.clip(normals @ _LIGHT, 0, None)
+
+
+def draw_surface(canvas: Image, pixels: Floats, depth: Floats, faces: NDArray[np.integer], tint: Floats) -> None:
+    """Draw a mesh with vertex colours ``tint`` (V, 3) RGB 0..1 into ``canvas``, its rim softened."""
+    height, width = canvas.shape[:2]
+    visible = rasterise(pixels, depth, faces, height, width)
+    if len(visible.rows) == 0:
+        return
+    color = np.clip(visible.interpolate(faces, tint), 0, 1) * 255
+    where = visible.rows, visible.columns
+    coverage = np.zeros((height, width), np.float32)
+    coverage[where] = 1
+    alpha = _OPACITY * cv2.blur(coverage, (3, 3))[where][:, None]
+    canvas[where] = (alpha * color + (1 - alpha) * canvas[where]).astype(np.uint8)
+
+
+def _draw_keypoints(canvas: Image, bodies: Bodies, row: int) -> None:
+    """Bones between the seen keypoints of one person."""
+    color = tuple(255 * c for c in person_color(int(bodies.ids[row])))
+    seen = bodies.kp2d_score[row] > _SEEN
+    points = np.round(np.nan_to_num(bodies.kp2d[row])).astype(int)
+    for a, b in JOINT_SETS[bodies.joint_set].edge_indices:
+        if seen[a] and seen[b]:
+            cv2.line(canvas, points[a].tolist(), points[b].tolist(), color, 2, cv2.LINE_AA)

@@ -1,0 +1,95 @@
+"""Image -> bodies: the steps in their order, with nothing of ROS in it, so that a script or a test can drive it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.people import Bodies, Camera, Detections
+from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.tracker import Tracker
+
+
+class Recoverer(Protocol):
+    """Turns people in 2D into bodies: Pose2Mesh, or your own."""
+
+    @property
+    def method(self) -> str:
+        """Short name, published with the bodies."""
+
+    @property
+    def vertex_count(self) -> int:
+        """V, the number of vertices of every body."""
+
+    def recover(self, detections: Detections, camera: Camera) -> Bodies:
+        """Bodies in the camera's optical frame, one row per detection, ``valid`` False where it failed."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long the steps of one image took, s."""
+
+    detect_s: float = 0.0
+    track_s: float = 0.0
+    recover_s: float = 0.0
+    smooth_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        """All steps together."""
+        return self.detect_s + self.track_s + self.recover_s + self.smooth_s
+
+
+class Pipeline:
+    """Follows people from image to image. Call it with images in the order of their stamps, from one thread.
+
+    After each call ``timings`` tells what the steps took and ``lost`` the ids that ended with this image.
+    """
+
+    def __init__(self, detector: Detector, tracker: Tracker, recoverer: Recoverer, smoother: BodySmoother) -> None:
+        self.detector = detector
+        self.tracker = tracker
+        self.recoverer = recoverer
+        self.smoother = smoother
+        self.timings = Timings()
+        self.lost: tuple[int, ...] = ()
+        self._last_stamp_s = -np.inf
+
+    def __call__(self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float) -> Bodies:
+        """Bodies in ``image`` (H, W, 3) uint8 RGB; without a ``camera`` their 2D evidence only, all ``valid`` False.
+
+        A stamp before the last one (a bag that starts over) begins anew: everybody gets a new id.
+        """
+        if stamp_s < self._last_stamp_s:
+            self.reset()
+        self._last_stamp_s = stamp_s
+
+        clock = [time.perf_counter()]
+        detections = self.detector.detect(image)
+        clock.append(time.perf_counter())
+        tracked = self.tracker.update(detections, stamp_s)
+        self.lost = tuple(self.tracker.lost)
+        clock.append(time.perf_counter())
+        bodies = self._recover(tracked, camera)
+        clock.append(time.perf_counter())
+        bodies = self.smoother(bodies, stamp_s)
+        clock.append(time.perf_counter())
+        self.timings = Timings(*(float(step) for step in np.diff(clock)))
+        return bodies
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self.detector.reset()
+        self.tracker.reset()
+        self.smoother.reset()
+        self._last_stamp_s = -np.inf
+
+    def _recover(self, tracked: Detections, camera: Camera | None) -> Bodies:
+        if camera is None or len(tracked) == 0:
+            return Bodies.without_geometry(tracked, self.recoverer.vertex_count)
+        return self.recoverer.recover(tracked, camera)

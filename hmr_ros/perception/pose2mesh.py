@@ -1,0 +1,118 @@
+"""2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
+
+The network sees each person through their own virtual camera and returns the body around its pelvis; the rest is
+geometry: turn it back, find where it stands from the same 2D keypoints, read the SMPL parameters off its vertices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.camera import undistort_to_rays
+from hmr_ros.core.fitting import fit_smpl, fit_translation
+from hmr_ros.core.lifting import VirtualView, to_virtual_camera
+from hmr_ros.core.manifest import ManifestError
+from hmr_ros.core.people import Bodies, Camera, Detections, Floats
+from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
+from hmr_ros.engines.runtime import Engine
+
+_INPUT = "virtual_camera"
+
+_WORST_FIT = 0.35
+"""Largest reprojection error of an accepted body, as a fraction of the person's angular size. Keypoints of one
+person are fitted to 0.1 or better; two people's keypoints in one skeleton exceed this."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lifted:
+    """What the network returns, in optical axes around the pelvis: m; ``keypoints3d`` in the network's joint set."""
+
+    vertices: Floats
+    joints: Floats
+    spread: Floats
+    keypoints3d: Floats
+
+
+class Pose2Mesh:
+    """Recovers bodies from 2D keypoints. ``keypoint_threshold``: weaker keypoints count as missing."""
+
+    method = "pose2mesh"
+
+    def __init__(self, engine: Engine, body_model: BodyModel, keypoint_threshold: float = 0.3) -> None:
+        manifest = engine.manifest
+        flavour = manifest.normalisation.get("input")
+        if manifest.kind != "pose2mesh" or flavour != _INPUT or manifest.joint_set not in JOINT_SETS:
+            raise ManifestError(
+                f"manifest {manifest.name!r}: expected kind pose2mesh, input {_INPUT!r} and a known joint set, "
+                f"got {manifest.kind!r}, {flavour!r} and {manifest.joint_set!r}"
+            )
+        self._engine = engine
+        self._body_model = body_model
+        self._joint_set = JOINT_SETS[manifest.joint_set]
+        self._regressor = body_model.regressor(self._joint_set.name)
+        self.keypoint_threshold = keypoint_threshold
+
+    @property
+    def vertex_count(self) -> int:
+        """V, the number of vertices of every body."""
+        return len(self._body_model.v_template)
+
+    def recover(self, detections: Detections, camera: Camera) -> Bodies:
+        """Bodies in the camera's optical frame, one row per detection; ``valid`` False where 2D is all there is."""
+        bodies = Bodies.without_geometry(detections, self.vertex_count)
+        source = JOINT_SETS[detections.joint_set]
+        kp2d, score = convert_keypoints(detections.kp2d, detections.kp2d_score, source, self._joint_set)
+        score = np.where(score >= self.keypoint_threshold, score, 0.0)
+        rays = undistort_to_rays(kp2d, camera)
+        view = to_virtual_camera(rays, score)
+        rows = np.flatnonzero(view.ok)
+        if len(rows) == 0:
+            return bodies
+        lifted = self._lift(view, rows)
+        cam_t, residual, ok = fit_translation(lifted.keypoints3d, rays[rows], score[rows])
+        ok &= residual < _WORST_FIT * np.exp(view.context[rows, 0])
+        return _placed(bodies, rows[ok], _take(lifted, ok), cam_t[ok], self._body_model)
+
+    def _lift(self, view: VirtualView, rows: NDArray[np.integer]) -> _Lifted:
+        """Run the network on ``rows`` of ``view`` and turn its result back into optical axes."""
+        outputs = self._engine.run({"keypoints": view.keypoints[rows], "context": view.context[rows]})
+        virtual_from_optical = view.optical_from_virtual[rows].transpose(0, 2, 1)
+        # Row vectors times the transpose: v_optical = R v_virtual for every vertex at once.
+        vertices = outputs["vertices"] @ virtual_from_optical
+        joints = outputs["joints"] @ virtual_from_optical
+        return _Lifted(vertices, joints, outputs["spread"], self._regressor @ vertices)
+
+
+def _take(lifted: _Lifted, index: NDArray[np.bool_]) -> _Lifted:
+    return _Lifted(lifted.vertices[index], lifted.joints[index], lifted.spread[index], lifted.keypoints3d[index])
+
+
+def _placed(
+    bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: Floats, body_model: BodyModel
+) -> Bodies:
+    """``bodies`` with the geometry of ``rows`` filled in."""
+    if len(rows) == 0:
+        return bodies
+    vertices = lifted.vertices + cam_t[:, None]
+    smpl = fit_smpl(vertices, body_model)
+    return dataclasses.replace(
+        bodies,
+        global_orient=_filled(bodies.global_orient, rows, smpl.global_orient),
+        body_pose=_filled(bodies.body_pose, rows, smpl.body_pose),
+        betas=_filled(bodies.betas, rows, smpl.betas),
+        cam_t=_filled(bodies.cam_t, rows, cam_t),
+        joints=_filled(bodies.joints, rows, lifted.joints + cam_t[:, None]),
+        vertices=_filled(bodies.vertices, rows, vertices),
+        uncertainty=_filled(bodies.uncertainty, rows, lifted.spread),
+        valid=np.isin(np.arange(len(bodies)), rows),
+    )
+
+
+def _filled(column: Floats, rows: NDArray[np.integer], values: Floats) -> Floats:
+    filled = column.copy()
+    filled[rows] = values
+    return filled

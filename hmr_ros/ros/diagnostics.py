@@ -1,0 +1,124 @@
+"""What the node tells about itself once a second: rates, latencies, drops by reason, who is followed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from hmr_ros.perception.pipeline import Timings
+
+_WINDOW_S = 5.0
+"""Rates and percentiles are of the last so many seconds."""
+
+
+class Drop(StrEnum):
+    """Why a received image was not processed; reasons that lie in the image itself are images.BadImageReason."""
+
+    REPLACED = "replaced_by_newer"
+    TOO_OLD = "too_old"
+    RATE_LIMIT = "rate_limit"
+    ENGINE_FAILED = "engine_failed"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True)
+class Processed:
+    """One finished image: when (monotonic s), stamp -> published in s, the steps, the people in it."""
+
+    at_s: float
+    latency_s: float
+    timings: Timings
+    people: int
+    metric: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the node knows about its input at this moment; ``problem`` is empty when all is well."""
+
+    problem: str = ""
+    fatal: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Monitor:
+    """Counts what happens to images. Every method may be called from any thread."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _received: deque[float] = field(default_factory=deque)
+    _processed: deque[Processed] = field(default_factory=deque)
+    _drops: Counter[str] = field(default_factory=Counter)
+
+    def receive(self) -> None:
+        """An image message arrived."""
+        with self._lock:
+            self._received.append(time.monotonic())
+
+    def drop(self, reason: str) -> int:
+        """An image was dropped; returns how many were for this reason."""
+        with self._lock:
+            self._drops[reason] += 1
+            return self._drops[reason]
+
+    def process(self, latency_s: float, timings: Timings, people: int, metric: int) -> None:
+        """An image was processed and its bodies were published; ``metric`` of the ``people`` have a position."""
+        with self._lock:
+            self._processed.append(Processed(time.monotonic(), latency_s, timings, people, metric))
+
+    def drops(self) -> dict[str, int]:
+        """Drops so far, by reason."""
+        with self._lock:
+            return dict(self._drops)
+
+    def last_received_s(self) -> float:
+        """Monotonic time of the last image, s; -inf before the first."""
+        with self._lock:
+            return self._received[-1] if self._received else float("-inf")
+
+    def status(self, name: str, hardware_id: str, health: Health) -> DiagnosticStatus:
+        """The state of the last seconds as one diagnostic status."""
+        with self._lock:
+            since = time.monotonic() - _WINDOW_S
+            received = sum(at >= since for at in self._received)
+            while len(self._received) > 1 and self._received[0] < since:
+                self._received.popleft()  # the newest stays: last_received_s needs it
+            while self._processed and self._processed[0].at_s < since:
+                self._processed.popleft()
+            values = [*_rates(received, list(self._processed)), *_drop_rows(self._drops), *health.facts]
+        level = DiagnosticStatus.ERROR if health.fatal else DiagnosticStatus.WARN
+        return DiagnosticStatus(
+            level=level if health.problem else DiagnosticStatus.OK,
+            name=name,
+            hardware_id=hardware_id,
+            message=health.problem or "running",
+            values=[KeyValue(key=key, value=value) for key, value in values],
+        )
+
+
+def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
+    rows = [
+        ("images received [Hz]", f"{received / _WINDOW_S:.1f}"),
+        ("images processed [Hz]", f"{len(processed) / _WINDOW_S:.1f}"),
+    ]
+    if not processed:
+        return rows
+    latency = np.array([p.latency_s for p in processed]) * 1e3
+    for percentile in (50, 95, 99):
+        rows.append((f"latency stamp to published p{percentile} [ms]", f"{np.percentile(latency, percentile):.1f}"))
+    for step in ("detect", "track", "recover", "smooth"):
+        took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
+        rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
+    rows.append(("people", str(processed[-1].people)))
+    rows.append(("people with a position", str(processed[-1].metric)))
+    return rows
+
+
+def _drop_rows(drops: Counter[str]) -> list[tuple[str, str]]:
+    return [(f"dropped: {reason}", str(count)) for reason, count in sorted(drops.items())]

@@ -1,0 +1,72 @@
+"""ROS parameters from ``RobotConfig``: declared with descriptor and range, validated with a reason when set."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from hmr_ros.core.config import RobotConfig, Setting, describe, updated
+
+_LARGEST_INT = 2**63 - 1
+
+
+class ParameterError(ValueError):
+    """A parameter given at start that the node cannot run with."""
+
+
+def declare_config(node: Node) -> RobotConfig:
+    """Declare every setting of RobotConfig on ``node`` and read the values it was started with."""
+    values = {}
+    for setting in describe(RobotConfig):
+        try:
+            values[setting.name] = node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as err:
+            hint = f"{setting.type}, {setting.allowed}" if setting.allowed else setting.type
+            raise ParameterError(f"parameter {setting.name!r}: expected {hint} (default {setting.default!r})") from err
+    return updated(RobotConfig(), values)
+
+
+def descriptor(setting: Setting) -> ParameterDescriptor:
+    """Description, range and read_only of one setting, as ``ros2 param describe`` shows them."""
+    result = ParameterDescriptor(
+        description=setting.doc, read_only=setting.read_only, additional_constraints=setting.allowed
+    )
+    if setting.low is None and setting.high is None:
+        return result
+    if setting.type == "int":
+        low = -_LARGEST_INT if setting.low is None else int(setting.low)
+        high = _LARGEST_INT if setting.high is None else int(setting.high)
+        result.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    elif setting.type == "float":
+        low = -sys.float_info.max if setting.low is None else float(setting.low)
+        high = sys.float_info.max if setting.high is None else float(setting.high)
+        result.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return result
+
+
+def follow_config(node: Node, config: RobotConfig, apply: Callable[[RobotConfig], None]) -> None:
+    """Call ``apply`` with the whole new config each time parameters were set; reject sets that do not validate."""
+    known = {setting.name for setting in describe(RobotConfig)}
+    current = [config]
+
+    def merged(parameters: list[Parameter]) -> RobotConfig:
+        return updated(current[0], {p.name: p.value for p in parameters if p.name in known})
+
+    def check(parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            merged(parameters)
+        except ValueError as err:
+            return SetParametersResult(successful=False, reason=str(err))
+        return SetParametersResult(successful=True)
+
+    def accept(parameters: list[Parameter]) -> None:
+        current[0] = merged(parameters)
+        apply(current[0])
+
+    node.add_on_set_parameters_callback(check)
+    node.add_post_set_parameters_callback(accept)
