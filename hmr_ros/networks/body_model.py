@@ -8,15 +8,15 @@ Source: Loper et al., "SMPL", SIGGRAPH Asia 2015.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.skeleton import SMPL_PARENTS
 
 
 class Posed(NamedTuple):
@@ -33,7 +33,7 @@ class TorchBodyModel(nn.Module):
         """Take ``body``, or only its vertices with the ids ``vertices``: joints stay exact, posing gets cheaper."""
         super().__init__()
         regressor = np.asarray(body.J_regressor, np.float64)
-        ids = np.arange(len(body.v_template)) if vertices is None else np.asarray(vertices)
+        ids = np.arange(body.vertex_count) if vertices is None else np.asarray(vertices)
         rest = {
             "v_template": body.v_template[ids],
             "shapedirs": body.shapedirs[ids].reshape(3 * len(ids), -1).T,
@@ -44,7 +44,7 @@ class TorchBodyModel(nn.Module):
         }
         for name, array in rest.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array, np.float32)), persistent=False)
-        self.parents = [int(parent) for parent in body.parents]
+        self.parents = SMPL_PARENTS.tolist()
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """(B, 10) -> (B, 24, 3) m in the rest pose, in the model's own frame (the pelvis is not at the origin)."""
@@ -61,7 +61,7 @@ class TorchBodyModel(nn.Module):
     def _chain(self, local: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
         """World rotations (B, 24, 3, 3) and positions (B, 24, 3) of the joints, from the root outwards."""
         rotations, joints = [local[:, 0]], [torch.zeros_like(rest_joints[:, 0])]
-        for joint, parent in enumerate(self.parents[1:], start=1):
+        for joint, parent in enumerate(SMPL_PARENTS[1:].tolist(), start=1):
             bone = rest_joints[:, joint] - rest_joints[:, parent]
             joints.append(joints[parent] + (rotations[parent] @ bone[..., None])[..., 0])
             rotations.append(rotations[parent] @ local[:, joint])
@@ -73,3 +73,15 @@ class TorchBodyModel(nn.Module):
         motions = torch.cat([rotations, offsets[..., None]], -1).flatten(2)
         blended = (self.weights @ motions).unflatten(-1, (3, 4))
         return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
+
+
+def rot6d_to_rotmat(x: Tensor) -> Tensor:
+    """(..., 6) -> (..., 3, 3): Gram-Schmidt on two columns stored interleaved, as (3, 2) row by row.
+
+    Source: Zhou et al., "On the Continuity of Rotation Representations", CVPR 2019, in the layout of SPIN's weights.
+    """
+    columns = x.unflatten(-1, (3, 2))
+    first = nn.functional.normalize(columns[..., 0], dim=-1)
+    second = columns[..., 1] - (first * columns[..., 1]).sum(-1, keepdim=True) * first
+    second = nn.functional.normalize(second, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)

@@ -1,0 +1,146 @@
+"""Pose2Mesh as published: a 2D pose lifted to 3D by PoseNet, then to a mesh by MeshNet.
+
+PoseNet speaks millimetres and MeshNet metres, as in the paper's code, and no gradient flows from the mesh to PoseNet:
+it learns from its own loss only. Poses are normalised per person, so neither scale nor place in the image is known.
+
+Source: Choi, Moon, Lee, "Pose2Mesh: Graph Convolutional Network for 3D Human Pose and Mesh Recovery from a 2D Human
+Pose", ECCV 2020.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.config import setting
+from hmr_ros.core.skeleton import JOINT_SETS, JointSet
+from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.networks.coarsening import MeshGraph, Rescaling, build_mesh_graph, joint_laplacian
+from hmr_ros.networks.mesh_heads import FC_WIDTH, SmplGraph, SmplMLP, SmplParameters, VertexMLP
+from hmr_ros.networks.meshnet import BODY_SHAPE, DeployedMeshNet, MeshNet, MeshNetShape, coarse_to_fine, direct
+from hmr_ros.networks.posenet import PAPER_WIDTH, PoseNet
+
+POSE_FEATURES = 5
+"""Per joint: the normalised 2D place and PoseNet's 3D place in m."""
+
+
+@dataclass(frozen=True)
+class Pose2MeshConfig:
+    """The paper's network and its ablations."""
+
+    joint_set: str = setting("human36m", doc="2D joints that are read", choices=("human36m", "coco", "smpl"))
+    posenet_width: int = setting(PAPER_WIDTH, doc="features of PoseNet", low=8)
+    dropout: float = setting(0.5, doc="share of PoseNet's features dropped in training", low=0, high=0.9)
+    target: str = setting("vertices", doc="what MeshNet's part predicts", choices=("vertices", "smpl"))
+    network: str = setting("graph", doc="by graph convolutions or fully connected", choices=("graph", "fc"))
+    route: str = setting("coarse_to_fine", doc="of graph convolutions", choices=("coarse_to_fine", "direct"))
+    fc_width: int = setting(FC_WIDTH, doc="features of the fully connected network", low=8)
+    rescaling: str = setting("pose2mesh", doc="of the Laplacians", choices=("pose2mesh", "textbook"))
+
+
+class Pose2MeshOutput(NamedTuple):
+    """``vertices`` (B, V, 3) m and ``pose3d`` (B, J, 3) mm, both relative to the joint set's root, camera axes."""
+
+    vertices: Tensor
+    pose3d: Tensor
+
+
+class Pose2Mesh(nn.Module):
+    """(B, J, 2) normalised poses -> vertices and 3D poses."""
+
+    input_names = ("keypoints",)
+    output_names = ("vertices", "joints")
+
+    def __init__(self, posenet: PoseNet, mesh: nn.Module, joint_set: JointSet, smpl_regressor: Tensor) -> None:
+        """``mesh`` maps pose features (B, J, 5) to vertices; ``smpl_regressor`` (24, V) makes the exported joints."""
+        super().__init__()
+        self.posenet, self.mesh, self.joint_set = posenet, mesh, joint_set
+        self.register_buffer("smpl_regressor", smpl_regressor, persistent=False)
+
+    def forward(self, pose2d: Tensor) -> Pose2MeshOutput:
+        """``pose2d`` comes from ``normalise_pose``."""
+        pose3d = self.posenet(pose2d)
+        features = torch.cat([pose2d, pose3d.detach() / 1000], -1)
+        return Pose2MeshOutput(self.mesh(features), pose3d)
+
+    def export_module(self) -> DeployedPose2Mesh:
+        """The same network for inference, from pixels."""
+        return DeployedPose2Mesh(self)
+
+    def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
+        """Keypoints in px that may be fed to ``export_module()``."""
+        return (torch.rand(batch, self.joint_set.size, 2, generator=torch.Generator().manual_seed(0)) * 400 + 100,)
+
+
+class DeployedPose2Mesh(nn.Module):
+    """Keypoints (N, J, 2) px -> vertices (N, V, 3) and SMPL joints (N, 24, 3), m, relative to the SMPL pelvis."""
+
+    def __init__(self, trained: Pose2Mesh) -> None:
+        super().__init__()
+        self.posenet = copy.deepcopy(trained.posenet)
+        self.mesh = _deployed(trained.mesh)
+        self.register_buffer("smpl_regressor", trained.smpl_regressor, persistent=False)
+        self.eval().requires_grad_(False)
+
+    def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        """-> (vertices, joints)."""
+        pose2d = normalise_pose(keypoints)
+        vertices = self.mesh(torch.cat([pose2d, self.posenet(pose2d) / 1000], -1))
+        joints = self.smpl_regressor @ vertices
+        pelvis = joints.narrow(1, 0, 1)
+        return vertices - pelvis, joints - pelvis
+
+
+def _deployed(mesh: nn.Module) -> nn.Module:
+    if isinstance(mesh, MeshNet):
+        return DeployedMeshNet(mesh)
+    mesh = copy.deepcopy(mesh)
+    if isinstance(mesh, SmplGraph):
+        mesh.meshnet = DeployedMeshNet(mesh.meshnet)
+    return mesh
+
+
+def normalise_pose(keypoints: Tensor) -> Tensor:
+    """(B, J, 2) in any pixel frame -> zero mean and unit standard deviation of x and y, each over the joints.
+
+    The paper first crops the person and scales the crop; both cancel here. It has no guard against a pose without
+    extent.
+    """
+    centred = keypoints - keypoints.mean(1, keepdim=True)
+    return centred / (centred.square().mean(1, keepdim=True).sqrt() + 1e-8)
+
+
+def build_graph(body: BodyModel, rescaling: Rescaling, shape: MeshNetShape = BODY_SHAPE) -> MeshGraph:
+    """The graphs of the paper's decoder: one coarsening more than it uses, as that decides the order of the tree."""
+    levels = len(shape.levels)
+    return build_mesh_graph(body.faces, body.v_template, levels + 1, rescaling).finest(levels)
+
+
+def build_pose2mesh(
+    config: Pose2MeshConfig, body: BodyModel, graph: MeshGraph, shape: MeshNetShape = BODY_SHAPE
+) -> Pose2Mesh:
+    """An untrained network. ``graph`` comes from ``build_graph``, or from the checkpoint whose weights follow."""
+    joint_set = JOINT_SETS[config.joint_set]
+    posenet = PoseNet(joint_set.size, config.posenet_width, config.dropout)
+    mesh = _build_mesh(config, body, graph, shape)
+    return Pose2Mesh(posenet, mesh, joint_set, torch.from_numpy(body.J_regressor).float())
+
+
+def _build_mesh(config: Pose2MeshConfig, body: BodyModel, graph: MeshGraph, shape: MeshNetShape) -> nn.Module:
+    joint_set = JOINT_SETS[config.joint_set]
+    features, vertices = POSE_FEATURES * joint_set.size, body.vertex_count
+    route = {"coarse_to_fine": coarse_to_fine, "direct": direct}[config.route](len(shape.levels))
+    if config.target == "vertices":
+        if config.network == "fc":
+            return VertexMLP(features, vertices, config.fc_width)
+        return MeshNet(joint_laplacian(joint_set), graph, shape, route)
+    root = torch.from_numpy(body.regressor(joint_set.name)[joint_set.index(str(joint_set.root))]).float()
+    decoder = SmplParameters(TorchBodyModel(body), root)
+    if config.network == "fc":
+        return SmplMLP(features, decoder, config.fc_width)
+    return SmplGraph(MeshNet(joint_laplacian(joint_set), graph, shape, route), vertices, decoder)

@@ -1,0 +1,105 @@
+"""The losses of Pose2Mesh: three on the mesh's shape, one on its joints, one on the lifted pose.
+
+A mask is broadcast against its prediction and multiplies prediction and target; the mean is over all elements, masked
+ones included, as in the paper's code. As there, the normal and edge losses ignore the masks: where a mesh is unknown,
+give the rest mesh as its target.
+
+Source: Choi et al., "Pose2Mesh", ECCV 2020, section 4.3 and its released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hmr_ros.core.config import setting
+from hmr_ros.networks.pose2mesh import Pose2MeshOutput
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses, the paper's by default."""
+
+    vertex: float = setting(1.0, doc="of the vertex loss, m", low=0)
+    joint: float = setting(1e-3, doc="of the joint loss, mm", low=0)
+    normal: float = setting(0.1, doc="of the surface normal loss", low=0)
+    edge: float = setting(20.0, doc="of the edge length loss, m", low=0)
+    lift: float = setting(1e-3, doc="of PoseNet's loss, mm", low=0)
+    edge_start_epoch: int = setting(7, doc="the edge loss counts in epochs after this one (first epoch: 1)", low=0)
+
+
+@dataclass(frozen=True, eq=False)
+class MeshTargets:
+    """The truth for a batch, relative to the joint set's root, camera axes.
+
+    ``vertices`` (B, V, 3) m; ``joints`` (B, K, 3) mm; ``pose3d`` (B, J, 3) mm; each mask broadcasts against its
+    namesake, e.g. (B, 1, 1) or (B, J, 1), 1 = known.
+    """
+
+    vertices: Tensor
+    joints: Tensor
+    pose3d: Tensor
+    vertices_mask: Tensor
+    joints_mask: Tensor
+    pose3d_mask: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MeshLosses:
+    """Unweighted losses and their weighted ``total``; scalars."""
+
+    vertex: Tensor
+    joint: Tensor
+    normal: Tensor
+    edge: Tensor
+    lift: Tensor
+    total: Tensor
+
+
+class Pose2MeshLoss(nn.Module):
+    """All losses of the second stage; the first stage is ``masked_l1`` on PoseNet's output alone."""
+
+    def __init__(self, faces: Tensor, regressor: Tensor, config: LossConfig) -> None:
+        """``faces`` (F, 3) vertex ids; ``regressor`` (K, V) reads the target joints from vertices."""
+        super().__init__()
+        self.config = config
+        self.register_buffer("faces", faces.long(), persistent=False)
+        self.register_buffer("regressor", regressor, persistent=False)
+
+    def forward(self, output: Pose2MeshOutput, targets: MeshTargets, epoch: int) -> MeshLosses:
+        """``epoch`` counts from 1."""
+        weights = self.config
+        predicted, truth = self._edges(output.vertices), self._edges(targets.vertices)
+        joints = self.regressor @ (1000 * output.vertices)
+        vertex = masked_l1(output.vertices, targets.vertices, targets.vertices_mask)
+        joint = masked_l1(joints, targets.joints, targets.joints_mask)
+        normal, edge = normal_loss(predicted, truth), edge_loss(predicted, truth)
+        lift = masked_l1(output.pose3d, targets.pose3d, targets.pose3d_mask)
+        total = weights.vertex * vertex + weights.joint * joint + weights.normal * normal + weights.lift * lift
+        if epoch > weights.edge_start_epoch:
+            total = total + weights.edge * edge
+        return MeshLosses(vertex, joint, normal, edge, lift, total)
+
+    def _edges(self, vertices: Tensor) -> Tensor:
+        """(B, V, 3) -> (B, F, 3, 3): the edge vectors around each face."""
+        corners = vertices.index_select(1, self.faces.flatten()).unflatten(1, self.faces.shape)
+        return corners.roll(-1, 2) - corners
+
+
+def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference over all elements, masked ones counted as 0."""
+    return F.l1_loss(predicted * mask, truth * mask)
+
+
+def normal_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean |cosine| between predicted edges and true face normals; both (B, F, 3, 3) edge vectors."""
+    normals = F.normalize(torch.linalg.cross(truth[:, :, 0], truth[:, :, 1]), dim=-1)
+    return (F.normalize(predicted, dim=-1) * normals[:, :, None]).sum(-1).abs().mean()
+
+
+def edge_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean difference of edge lengths, m; both (B, F, 3, 3) edge vectors."""
+    return (predicted.norm(dim=-1) - truth.norm(dim=-1)).abs().mean()
