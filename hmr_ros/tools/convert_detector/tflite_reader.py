@@ -1,0 +1,229 @@
+"""Read a .tflite file into plain records: the operators in order, and every constant with sparse weights expanded.
+
+Covers what BlazePose's two networks use; anything else is refused by name. Reference: schema.fbs of TensorFlow Lite.
+Tensors are numbered as in the file and channels come last (N, H, W, C), as TensorFlow Lite keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Constant = NDArray[Any]
+Table = Any
+"""An object of the generated, untyped ``tflite`` package."""
+
+TENSOR_TYPES = {0: "float32", 1: "float16", 2: "int32"}
+ACTIVATIONS = {0: "none", 1: "relu", 3: "relu6"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of one operator; each kind reads its own. Pairs are (vertical, horizontal)."""
+
+    activation: str = "none"
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (1, 1)
+    same_padding: bool = False
+    axis: int = 0
+    block_size: int = 1
+    resize_mode: str = "asymmetric"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One step of the network. ``inputs`` and ``output`` are tensor numbers; -1 stands for an absent input."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    options: Options = Options()
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A whole network: ``shapes`` and ``names`` per tensor, ``constants`` by tensor number."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    constants: Mapping[int, Constant]
+    operators: tuple[Operator, ...]
+    input: int
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One level of a sparse tensor: dense with ``size`` positions, or sparse with ``segments`` and ``indices``."""
+
+    size: int
+    segments: NDArray[np.int64] | None = None
+    indices: NDArray[np.int64] | None = None
+
+
+def read_tflite(content: bytes) -> Network:
+    """Read the first subgraph of a .tflite file. Raises ValueError naming whatever is not supported."""
+    import tflite  # type: ignore[import-untyped]
+
+    model = tflite.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    tensors = [graph.Tensors(i) for i in range(graph.TensorsLength())]
+    constants = _read_constants(model, tensors)
+    operators = []
+    for k in range(graph.OperatorsLength()):
+        operator = _read_operator(tflite, model, graph.Operators(k))
+        if operator.kind in ("DEQUANTIZE", "DENSIFY"):  # done by _read_constants: halves stay halves
+            constants[operator.output] = constants[operator.inputs[0]]
+        else:
+            operators.append(operator)
+    return Network(
+        names=tuple(t.Name().decode() for t in tensors),
+        shapes=tuple(_shape(t) for t in tensors),
+        constants=constants,
+        operators=tuple(operators),
+        input=graph.Inputs(0),
+        outputs=tuple(graph.Outputs(k) for k in range(graph.OutputsLength())),
+    )
+
+
+def expand_sparse(
+    values: Constant, shape: Sequence[int], order: Sequence[int], block_map: Sequence[int], levels: Sequence[Level]
+) -> Constant:
+    """Dense array of ``shape`` from sparse ``values`` (schema.fbs, SparsityParameters).
+
+    ``order`` (traversal_order) says which dimension each of ``levels`` walks along: d < len(shape) is the (blocked)
+    dimension d, above that the inside of the block along ``block_map[d - len(shape)]``.
+    """
+    positions, walked = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
+    for level in levels:
+        positions, parent, index = _descend(positions, level)
+        walked = np.concatenate([walked[parent], index[:, None]], 1)
+    block = np.ones(len(shape), np.int64)
+    for k, dimension in enumerate(order):
+        if dimension >= len(shape):
+            block[block_map[dimension - len(shape)]] = levels[k].size
+    where = np.zeros((len(positions), len(shape)), np.int64)
+    for k, dimension in enumerate(order):
+        if dimension < len(shape):
+            where[:, dimension] += walked[:, k] * block[dimension]
+        else:
+            where[:, block_map[dimension - len(shape)]] += walked[:, k]
+    dense = np.zeros(shape, values.dtype)
+    dense[tuple(where.T)] = values[positions]
+    return dense
+
+
+def _descend(
+    positions: NDArray[np.int64], level: Level
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Children of ``positions`` in the next level: their positions, each one's parent row, each one's index."""
+    if level.segments is None or level.indices is None:
+        index = np.tile(np.arange(level.size), len(positions))
+        parent = np.repeat(np.arange(len(positions)), level.size)
+        return positions[parent] * level.size + index, parent, index
+    start, end = level.segments[positions], level.segments[positions + 1]
+    parent = np.repeat(np.arange(len(positions)), end - start)
+    children = np.concatenate([np.arange(a, b) for a, b in zip(start, end, strict=True)])
+    return children, parent, level.indices[children]
+
+
+def _read_constants(model: Table, tensors: Sequence[Table]) -> dict[int, Constant]:
+    constants: dict[int, Constant] = {}
+    for i, tensor in enumerate(tensors):
+        buffer = model.Buffers(tensor.Buffer())
+        if buffer.DataLength() == 0:
+            continue
+        if tensor.Type() not in TENSOR_TYPES:
+            raise ValueError(f"tensor {tensor.Name().decode()!r}: type {tensor.Type()} is not supported")
+        values = np.frombuffer(buffer.DataAsNumpy().tobytes(), TENSOR_TYPES[tensor.Type()])
+        sparsity = tensor.Sparsity()
+        constants[i] = values.reshape(_shape(tensor)) if sparsity is None else _read_sparse(values, tensor, sparsity)
+    return constants
+
+
+def _read_sparse(values: Constant, tensor: Table, sparsity: Table) -> Constant:
+    levels = [_read_level(sparsity.DimMetadata(k)) for k in range(sparsity.DimMetadataLength())]
+    block_map = sparsity.BlockMapAsNumpy() if sparsity.BlockMapLength() else ()
+    return expand_sparse(values, _shape(tensor), sparsity.TraversalOrderAsNumpy(), block_map, levels)
+
+
+def _read_level(metadata: Table) -> Level:
+    if metadata.Format() == 0:
+        return Level(metadata.DenseSize())
+    return Level(
+        0,
+        _read_sparse_vector(metadata.ArraySegmentsType(), metadata.ArraySegments()),
+        _read_sparse_vector(metadata.ArrayIndicesType(), metadata.ArrayIndices()),
+    )
+
+
+def _read_sparse_vector(kind: int, table: Table) -> NDArray[np.int64]:
+    import tflite
+
+    vector = {1: tflite.Int32Vector, 2: tflite.Uint16Vector, 3: tflite.Uint8Vector}[kind]()
+    vector.Init(table.Bytes, table.Pos)
+    values: NDArray[np.int64] = vector.ValuesAsNumpy().astype(np.int64)
+    return values
+
+
+def _read_operator(tflite: Table, model: Table, operator: Table) -> Operator:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    kind = next((k for k, v in vars(tflite.BuiltinOperator).items() if v == number), str(number))
+    inputs = tuple(operator.Inputs(k) for k in range(operator.InputsLength()))
+    if kind not in _OPTION_READERS:
+        return Operator(kind, inputs, operator.Outputs(0))
+    class_name, read = _OPTION_READERS[kind]
+    table = getattr(tflite, class_name)()
+    table.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+    return Operator(kind, inputs, operator.Outputs(0), read(table))
+
+
+def _convolution(table: Table) -> Options:
+    return Options(
+        activation=_activation(table),
+        strides=(table.StrideH(), table.StrideW()),
+        dilations=(table.DilationHFactor(), table.DilationWFactor()),
+        same_padding=table.Padding() == 0,
+    )
+
+
+def _pool(table: Table) -> Options:
+    return Options(
+        activation=_activation(table),
+        strides=(table.StrideH(), table.StrideW()),
+        window=(table.FilterHeight(), table.FilterWidth()),
+        same_padding=table.Padding() == 0,
+    )
+
+
+def _resize(table: Table) -> Options:
+    mode = "align_corners" if table.AlignCorners() else "half_pixel" if table.HalfPixelCenters() else "asymmetric"
+    return Options(resize_mode=mode)
+
+
+def _activation(table: Table) -> str:
+    code = table.FusedActivationFunction()
+    if code not in ACTIVATIONS:
+        raise ValueError(f"fused activation {code} is not supported")
+    return ACTIVATIONS[code]
+
+
+_OPTION_READERS: dict[str, tuple[str, Callable[[Table], Options]]] = {
+    "CONV_2D": ("Conv2DOptions", _convolution),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _convolution),
+    "MAX_POOL_2D": ("Pool2DOptions", _pool),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "ADD": ("AddOptions", lambda t: Options(activation=_activation(t))),
+    "CONCATENATION": ("ConcatenationOptions", lambda t: Options(activation=_activation(t), axis=t.Axis())),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", lambda t: Options(block_size=t.BlockSize())),
+}
+
+
+def _shape(tensor: Table) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else ()
