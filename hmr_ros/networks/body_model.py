@@ -44,7 +44,6 @@ class TorchBodyModel(nn.Module):
         }
         for name, array in rest.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array, np.float32)), persistent=False)
-        self.parents = SMPL_PARENTS.tolist()
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """(B, 10) -> (B, 24, 3) m in the rest pose, in the model's own frame (the pelvis is not at the origin)."""
