@@ -1,0 +1,56 @@
+"""AMASS recordings (``<set>/<subject>/*_poses.npz``, SMPL-H, z up) as SMPL clips.
+
+AMASS: Mahmood et al., ICCV 2019. Its licence is non-commercial; so are weights trained on it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.training.motion.clip import Clip
+
+SMPL_FROM_SMPLH = np.array([*range(22), 22, 37])
+"""SMPL's hands turn as the first index finger joints of SMPL-H; joint 23 there is still the left hand's."""
+
+PELVIS_FROM_TRANS = np.array([0.0, -0.223, 0.028])
+"""m. SMPL turns about the pelvis of the rest pose, which lies here; known to 2 cm, as it depends on the shape."""
+
+_Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+_RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
+_SMPLH_SIZE = 156
+
+
+def read_amass(path: Path) -> Clip:
+    """Read one recording; ValueError names the file and what it lacks."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            # betas, dmpls and gender are not read: shapes are drawn at random in training
+            poses, trans, rate = _members(archive)
+    except (OSError, ValueError, KeyError) as err:
+        raise ValueError(f"{path}: not an AMASS recording: {err}") from err
+    pose = poses.reshape(len(poses), -1, 3)[:, SMPL_FROM_SMPLH].astype(np.float64)
+    pose[:, 0] = rotmat_to_rotvec(_Y_UP_FROM_Z_UP @ rotvec_to_rotmat(pose[:, 0]))
+    pelvis = (trans + PELVIS_FROM_TRANS) @ _Y_UP_FROM_Z_UP.T
+    subject = "/".join(path.parts[-3:-1])
+    return Clip(
+        id=f"{subject}/{path.stem.removesuffix('_poses')}",
+        subject=subject,
+        category=path.parts[-3] if len(path.parts) > 2 else "amass",
+        pose=pose.astype(np.float32),
+        trans=pelvis.astype(np.float32),
+        fps=rate,
+    )
+
+
+def _members(archive: np.lib.npyio.NpzFile) -> tuple[NDArray[np.floating], NDArray[np.floating], float]:
+    rate_keys = [k for k in _RATE_KEYS if k in archive] or [_RATE_KEYS[0]]
+    if missing := [k for k in ("poses", "trans", *rate_keys) if k not in archive]:
+        raise ValueError(f"it lacks {missing}")
+    poses, trans = archive["poses"], archive["trans"]
+    if poses.ndim != 2 or poses.shape[1] != _SMPLH_SIZE:
+        raise ValueError(f"expected poses (T, {_SMPLH_SIZE}), as in the 'SMPL+H G' downloads, got {poses.shape}")
+    return poses, trans, float(archive[rate_keys[0]])
