@@ -49,7 +49,8 @@ class BodyModel:
 
     ``v_template`` (V, 3) m; ``faces`` (F, 3); ``shapedirs`` (V, 3, 10) m per unit of beta; ``posedirs`` (V, 3, 207) m
     per unit of the pose feature (the 23 joint rotations minus identity, row-major); ``J_regressor`` (24, V);
-    ``weights`` (V, 24) skinning weights, rows sum to 1; ``keypoint_regressors`` (J, V) by joint set; ``sha256`` of the file.
+    ``weights`` (V, 24) skinning weights, rows sum to 1; ``keypoint_regressors`` (J, V) by joint set; ``sha256`` of the
+    file.
     """
 
     v_template: Floats

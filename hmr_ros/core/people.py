@@ -44,13 +44,17 @@ def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
     return dataclasses.replace(record, **rows)
 
 
+DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}
+"""Numbers of coefficients that each distortion model may have."""
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
     """A calibrated camera.
 
     ``K`` (3, 3) in px of an image ``width`` x ``height``; ``D`` distortion coefficients in the order of
     sensor_msgs/CameraInfo for ``distortion_model``: "plumb_bob" (4 or 5), "rational_polynomial" (8) or
-    "equidistant" (4, fisheye). An empty ``D`` is a rectified camera.
+    "equidistant", also called "fisheye" (4). An empty ``D`` is a rectified camera.
     """
 
     K: Floats
@@ -66,6 +70,10 @@ class Camera:
             raise ValueError(f"Camera.K: focal lengths must be positive and finite, got K = {self.K.tolist()}")
         if self.width <= 0 or self.height <= 0:
             raise ValueError(f"Camera: expected a positive image size, got {self.width} x {self.height}")
+        sizes = DISTORTION_SIZES.get(self.distortion_model, ())
+        if self.D.size and self.D.size not in sizes:
+            known = "; ".join(f"{model}: {' or '.join(map(str, n))}" for model, n in DISTORTION_SIZES.items())
+            raise ValueError(f"Camera: {self.D.size} coefficients of {self.distortion_model!r}; expected {known}")
 
 
 @dataclass(frozen=True, eq=False)
