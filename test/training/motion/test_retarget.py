@@ -79,6 +79,17 @@ def test_rest_pose_stands_with_legs_apart_and_untwisted(tmp_path):
     assert leg == pytest.approx(np.hypot(2.5, 6.9) * UNIT + np.hypot(2.6, 7.1) * UNIT, rel=1e-3)
 
 
+def test_feet_keep_their_heading_and_flat_soles(tmp_path):
+    offset = OFFSET | {"LeftToeBase": (1.4, 0.9, 2.1)}  # toes out, and far above the sole: only the heading counts
+    write_bvh(tmp_path / "x.bvh", np.zeros((1, len(PARENT), 3)), offset=offset)
+    ankle = global_rotations(retarget(read_bvh(tmp_path / "x.bvh"), UNIT)[0])[0, SMPL.index("left_ankle")]
+    shin = unit(np.array(OFFSET["LeftFoot"], float))
+    toes = module._across(ankle @ module._BONES[SMPL.index("left_foot")], shin)
+    expected = module._across(np.array(offset["LeftToeBase"]), shin)
+    assert unit(toes) @ unit(expected) > np.cos(np.deg2rad(0.1))
+    assert (ankle @ (0, -1, 0)) @ shin > np.cos(np.deg2rad(7))
+
+
 def test_half_of_the_wrist_twist_is_the_elbow_s(tmp_path):
     angles = np.zeros((1, len(PARENT), 3))
     angles[0, list(PARENT).index("LeftHand"), 2] = 60  # about x, the forearm
