@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from hmr_ros.core import metrics
+
+RNG = np.random.default_rng(0)
+TRUTH = RNG.normal(size=(6, 24, 3))
+TURN = Rotation.random(6, random_state=1).as_matrix()
+
+
+def similar(points: np.ndarray) -> np.ndarray:
+    """Each sample scaled, turned and shifted in its own way."""
+    scale = np.linspace(0.3, 3, len(points))[:, None, None]
+    return scale * points @ TURN.swapaxes(1, 2) + RNG.normal(size=(len(points), 1, 3))
+
+
+def test_mpjpe_is_in_millimetres_and_ignores_the_place():
+    assert_allclose(metrics.mpjpe(TRUTH + RNG.normal(size=(6, 1, 3)), TRUTH), 0, atol=1e-12)
+    moved = TRUTH.copy()
+    moved[:, 5] += [0.003, 0, 0.004]
+    assert_allclose(metrics.mpjpe(moved, TRUTH), 5 / 24)
+    assert_allclose(metrics.mpjpe(moved, TRUTH, root=5), 5 * 23 / 24)
+    assert_allclose(metrics.mpjpe(moved, TRUTH, joints=np.array([5, 7])), 5 / 2)
+
+
+def test_mpvpe_aligns_the_pelves():
+    shift, other = RNG.normal(size=(2, 6, 3))
+    assert_allclose(metrics.mpvpe(TRUTH + shift[:, None], TRUTH + other[:, None], shift, other), 0, atol=1e-12)
+    assert_allclose(metrics.mpvpe(TRUTH, TRUTH, shift, shift + np.array([0, 0.002, 0])), 2)
+
+
+def test_pa_mpjpe_removes_similarities_only():
+    assert_allclose(metrics.pa_mpjpe(similar(TRUTH), TRUTH), 0, atol=1e-10)
+    mirrored = TRUTH * [-1, 1, 1]
+    assert (metrics.pa_mpjpe(mirrored, TRUTH) > 100).all()
+    flat = TRUTH * [1, 1, 0]
+    assert_allclose(metrics.pa_mpjpe(similar(flat), flat), 0, atol=1e-10)
+
+
+def test_alignment_is_the_best_similarity():
+    noisy = TRUTH + 0.2 * RNG.normal(size=TRUTH.shape)
+    aligned = metrics.similarity_aligned(similar(noisy), TRUTH)
+    best = ((aligned - TRUTH) ** 2).sum((1, 2))
+    centre = aligned.mean(1, keepdims=True)
+    for nudge in Rotation.random(40, random_state=2).as_rotvec():
+        turned = (aligned - centre) @ Rotation.from_rotvec(0.02 * nudge).as_matrix().T
+        for scale in (0.99, 1, 1.01):
+            assert ((((scale * turned + centre) - TRUTH) ** 2).sum((1, 2)) >= best).all()
+
+
+def test_one_point_can_be_aligned():
+    assert_allclose(metrics.pa_mpjpe(np.zeros((2, 3, 3)), np.ones((2, 3, 3))), 0, atol=1e-12)
+
+
+def test_f_score_by_hand():
+    truth = np.array([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]]])
+    predicted = np.array([[[0.004, 0, 0], [0, 0.003, 0], [1, 0.006, 0]]])
+    assert_allclose(metrics.f_score(predicted, truth, 5), 2 * (2 / 3) * (1 / 4) / (2 / 3 + 1 / 4))
+    assert_allclose(metrics.f_score(predicted, truth, 15), 2 * 1 * (2 / 4) / (1 + 2 / 4))
+    assert_allclose(metrics.f_score(predicted, truth + 1, 15), 0)
+
+
+def test_f_score_of_many_points_goes_through_in_parts():
+    points = RNG.uniform(size=(2, 3000, 3))
+    assert_allclose(metrics.f_score(points, points[:, ::-1], 0.01), 1)
+
+
+def test_accel_error_sees_jitter_and_not_drift():
+    t = np.arange(10)[:, None, None]
+    truth = np.zeros((10, 3, 3))
+    assert_allclose(metrics.accel_error(truth + 0.5 * t, truth), 0, atol=1e-9)
+    assert_allclose(metrics.accel_error(truth + [0.001, 0, 0] * t**2, truth), 2)
+    visible = np.ones(10, bool)
+    visible[4] = False
+    assert np.isnan(metrics.accel_error(truth, truth, visible)).tolist() == [i in (2, 3, 4) for i in range(8)]
+    assert metrics.accel_error(truth[:2], truth[:2]).shape == (0,)
+
+
+@pytest.mark.parametrize(("sigmas", "share"), [(1, 0.1987), (2, 0.7385), (3, 0.9707)])
+def test_coverage_of_a_calibrated_gaussian(sigmas: float, share: float):
+    deviation = RNG.uniform(0.01, 0.1, (2000, 24))
+    error = RNG.normal(size=(2000, 24, 3)) * deviation[..., None]
+    assert metrics.expected_coverage(sigmas) == pytest.approx(share, abs=1e-4)
+    assert metrics.coverage(error, deviation, sigmas).mean() == pytest.approx(share, abs=0.01)
+
+
+def test_bootstrap_is_repeatable_and_covers_the_mean():
+    values = RNG.normal(50, 10, 400)
+    interval = metrics.bootstrap_mean(values)
+    assert interval == metrics.bootstrap_mean(values)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 10 / 20, rel=0.15)
+    assert interval.low < 50 < interval.high
+    assert str(metrics.Interval(1.234, 1.0, 1.5)) == "1.2 [1.0, 1.5]"
+
+
+def test_bootstrap_by_groups_is_wider_where_samples_repeat():
+    values, clips = np.repeat(RNG.normal(50, 10, 20), 30), np.repeat(np.arange(20) * 7, 30)
+    by_clip, by_frame = metrics.bootstrap_mean(values, clips), metrics.bootstrap_mean(values)
+    assert by_clip.mean == by_frame.mean
+    assert by_clip.high - by_clip.low > 3 * (by_frame.high - by_frame.low)
+
+
+@pytest.mark.parametrize("values", [np.zeros(0), np.array([1.0, np.nan])])
+def test_bootstrap_of_nothing_is_refused(values: np.ndarray):
+    with pytest.raises(ValueError, match="finite"):
+        metrics.bootstrap_mean(values)
+
+
+def test_nobody_has_no_errors():
+    nobody = np.zeros((0, 24, 3))
+    for errors in (metrics.mpjpe(nobody, nobody), metrics.pa_mpjpe(nobody, nobody), metrics.f_score(nobody, nobody, 5)):
+        assert errors.shape == (0,)
