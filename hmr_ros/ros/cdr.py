@@ -3,7 +3,8 @@
 rclpy builds one Python object per array element, which costs tens of milliseconds for a mesh. Here the arrays stay
 numpy arrays and only the small fields around them are packed, in the encoding that every ROS 2 middleware puts on the
 wire: CDR version 1, little endian, 4 bytes of encapsulation header, alignment counted from behind that header.
-Each writer equals the serialised typed message byte for byte; test/ros/test_cdr.py proves it.
+Each writer gives the bytes of the serialised typed message (but for padding, which Fast CDR leaves as it finds it);
+test/ros/test_cdr.py proves it.
 """
 
 from __future__ import annotations
@@ -176,6 +177,11 @@ def read_compressed_image(data: bytes) -> RawCompressedImage:
     """Parse a serialised sensor_msgs/CompressedImage without copying its payload."""
     reader = CdrReader(data)
     return RawCompressedImage(reader.stamp(), reader.string(), reader.string(), reader.octets())
+
+
+def stamp_of(data: bytes) -> Stamp:
+    """The stamp of a serialised message that starts with a std_msgs/Header."""
+    return CdrReader(data).stamp()
 
 
 def write_image(stamp: Stamp, frame_id: str, image: NDArray[np.uint8], encoding: str) -> bytes:

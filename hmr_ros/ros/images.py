@@ -71,7 +71,6 @@ _ENCODINGS = {
     "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
     "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
     "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, 2),
-    "16UC1": _Encoding(1, cv2.COLOR_GRAY2RGB, 2),
     "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
@@ -198,7 +197,10 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
     try:
         if rectified:
             return Camera(K, width, height)
-        return Camera(K, width, height, info.distortion_model or "plumb_bob", np.array(info.d, np.float64))
+        D = np.array(info.d, np.float64)
+        if not np.isfinite(D).all():
+            raise BadCameraInfoError(f"D must be finite, got {D.tolist()}")
+        return Camera(K, width, height, info.distortion_model or "plumb_bob", D)
     except ValueError as err:
         raise BadCameraInfoError(str(err)) from err
 

@@ -1,0 +1,81 @@
+"""The shipped networks, put together as the settings ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.pose2mesh import Pose2Mesh
+from hmr_ros.perception.tracker import Tracker
+
+_SEARCH, _LANDMARKS, _LIFTER = "blazepose_detector.json", "blazepose_landmarks.json", "pose2mesh.json"
+_BODY = "open_body.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """A pipeline with what its users need to know about it, and the networks to close at the end.
+
+    ``faces`` (F, 3) of every body; ``body_model`` its name; ``networks`` the names of the networks; ``backend`` what
+    runs them.
+    """
+
+    pipeline: Pipeline
+    faces: NDArray[np.integer]
+    body_model: str
+    networks: tuple[str, ...]
+    backend: str
+    engines: tuple[Engine, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """How bodies are recovered."""
+        return self.pipeline.recoverer.method
+
+    def configure(self, config: RobotConfig) -> None:
+        """Take over the settings that may change while running."""
+        self.pipeline.configure(config)
+
+    def close(self) -> None:
+        """Free the networks."""
+        for engine in self.engines:
+            engine.close()
+
+
+def assemble(config: RobotConfig) -> Assembly:
+    """Open the networks. Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why."""
+    models = models_dir()
+    body_path = Path(config.smpl_path) if config.smpl_path else models / _BODY
+    body_model = load_body_model(body_path)
+    search, landmarks, lifter = (
+        open_engine(path, config.backend, config.num_threads)
+        for path in (
+            models / _SEARCH,
+            models / _LANDMARKS,
+            Path(config.model_path) if config.model_path else models / _LIFTER,
+        )
+    )
+    pipeline = Pipeline(
+        BlazePoseDetector(search, landmarks, BlazePoseOptions()),
+        Tracker(),
+        Pose2Mesh(lifter, body_model),
+        BodySmoother(),
+    )
+    return Assembly(
+        pipeline,
+        body_model.faces,
+        body_path.stem,
+        tuple(engine.manifest.name for engine in (search, landmarks, lifter)),
+        config.backend,
+        (search, landmarks, lifter),
+    )

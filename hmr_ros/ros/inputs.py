@@ -1,0 +1,182 @@
+"""The camera's two topics: the newest image in a slot, the newest CameraInfo beside it.
+
+Camera drivers differ in the quality of service they offer, and Fast DDS drops large best-effort images in its default
+configuration; so we look at what each publisher offers and ask for the best of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.people import Camera
+from hmr_ros.ros.diagnostics import Drop, Monitor
+from hmr_ros.ros.images import BadCameraInfoError, Frame, camera_from_info
+from hmr_ros.ros.slot import LatestSlot
+
+_Message = TypeVar("_Message", CameraInfo, bytes)
+
+_COMPRESSED = "/compressed"
+_MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+
+LARGE_DATA_HINT = (
+    "Fast DDS drops large images by default: set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera driver and for "
+    "this node, or subscribe compressed images (image_transport:=compressed)"
+)
+
+
+class AdaptiveSubscription(Generic[_Message]):
+    """A keep-last-1 subscription that asks for what every publisher of the topic offers.
+
+    ``adapt`` is to be called now and then: publishers come and go, and QoS is fixed when a subscription is made.
+    """
+
+    def __init__(
+        self, node: Node, message_type: type, topic: str, callback: Callable[[_Message], None], *, raw: bool
+    ) -> None:
+        self._node = node
+        self._message_type = message_type
+        self._callback = callback
+        self._raw = raw
+        self._subscription: Subscription | None = None
+        self.topic = topic
+        self.adapt()
+
+    def adapt(self) -> None:
+        """Subscribe, or subscribe anew when the publishers' offers have changed."""
+        wanted = best_offered(self.publishers())
+        if self._subscription is not None:
+            current = self._subscription.qos_profile
+            if (current.reliability, current.durability) == (wanted.reliability, wanted.durability):
+                return
+            self._node.get_logger().info(f"{self.topic}: subscribing anew, {wanted.reliability.name}")
+            self.close()
+        self._subscription = self._node.create_subscription(
+            self._message_type, self.topic, self._callback, wanted, raw=self._raw
+        )
+
+    def publishers(self) -> list[TopicEndpointInfo]:
+        """Who publishes the topic."""
+        return self._node.get_publishers_info_by_topic(self.topic)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+
+def best_offered(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
+    """Keep the last message; reliable and transient local where all ``publishers`` are.
+
+    Asking more than a publisher offers would receive nothing, so without publishers we ask for the least.
+    """
+
+    def all_offer(policy: ReliabilityPolicy | DurabilityPolicy) -> bool:
+        offers = [(p.qos_profile.reliability, p.qos_profile.durability) for p in publishers]
+        return bool(offers) and all(policy in offer for offer in offers)
+
+    reliable, latched = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=reliable if all_offer(reliable) else ReliabilityPolicy.BEST_EFFORT,
+        durability=latched if all_offer(latched) else DurabilityPolicy.VOLATILE,
+    )
+
+
+class CameraInput:
+    """Subscribes ``image`` (or its compressed sibling) and its ``camera_info``; ``slot`` holds the newest image."""
+
+    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
+        self.slot: LatestSlot[bytes] = LatestSlot()
+        self._node = node
+        self._monitor = monitor
+        self._info: CameraInfo | None = None
+        self._warned: set[str] = set()
+        self._started_s = time.monotonic()
+        self._timeout_s = config.input_timeout_s
+
+        base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
+        topic = base + _COMPRESSED if config.image_transport == "compressed" else base
+        self._rectified = _is_rectified(config.rectified, base)
+        self._images = AdaptiveSubscription[bytes](
+            node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image, raw=True
+        )
+        self._infos = AdaptiveSubscription[CameraInfo](
+            node, CameraInfo, camera_info_topic(node, base), self._on_info, raw=False
+        )
+        node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
+
+    def _on_image(self, data: bytes) -> None:
+        self._monitor.receive()
+        if self.slot.put(data):
+            self._monitor.drop(Drop.REPLACED)
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._info = info
+
+    def camera(self, frame: Frame) -> Camera | None:
+        """The camera that took ``frame``; None, with one warning per cause, when its calibration is unusable."""
+        height, width = frame.image.shape[:2]
+        info = self._info
+        if info is None:
+            if time.monotonic() - self._started_s > self._timeout_s:
+                self._warn_once(f"no CameraInfo on {self._infos.topic}")
+            return None
+        try:
+            return camera_from_info(info, width, height, rectified=self._rectified)
+        except BadCameraInfoError as err:
+            self._warn_once(f"CameraInfo on {self._infos.topic} is unusable: {err}")
+            return None
+
+    def _warn_once(self, cause: str) -> None:
+        if cause not in self._warned:
+            self._warned.add(cause)
+            self._node.get_logger().warning(f"{cause}. Publishing 2D keypoints only, no positions, no meshes.")
+
+    def adapt(self) -> None:
+        """Look at the publishers again; call about once a second."""
+        self._images.adapt()
+        self._infos.adapt()
+
+    def problem(self, timeout_s: float) -> str:
+        """What is wrong with the images, or "" when one came within ``timeout_s``."""
+        last_s = max(self._monitor.last_received_s(), self._started_s)
+        silence_s = time.monotonic() - last_s
+        if silence_s <= timeout_s:
+            return ""
+        publishers = self._images.publishers()
+        if not publishers:
+            return f"no publisher of {self._images.topic}"
+        return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {LARGE_DATA_HINT}"
+
+    def calibration_problem(self) -> str:
+        """What is wrong with the calibration, "" as long as nothing is known to be."""
+        return "; ".join(sorted(self._warned))
+
+    def close(self) -> None:
+        """Unsubscribe, and wake whoever waits for an image."""
+        self._images.close()
+        self._infos.close()
+        self.slot.close()
+
+
+def camera_info_topic(node: Node, image_topic: str) -> str:
+    """``camera_info`` beside the image (as image_transport has it), unless it was remapped on its own."""
+    resolved = node.resolve_topic_name("camera_info")
+    unmapped = f"{node.get_namespace().rstrip('/')}/camera_info"
+    return resolved if resolved != unmapped else f"{image_topic.rpartition('/')[0]}/camera_info"
+
+
+def _is_rectified(setting: str, image_topic: str) -> bool:
+    """Images that image_proc rectified are called ``image_rect`` or ``image_rect_color``."""
+    return setting == "true" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))

@@ -1,0 +1,252 @@
+"""``hmr_node``: a lifecycle node from a camera topic to bodies.
+
+One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works:
+decode, detect, recover, publish, then the newest image again. So the age of what is published is bounded by one image
+and one processing time, whatever the camera's rate.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.engines.runtime import EngineError
+from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
+from hmr_ros.ros.diagnostics import Drop, Health, Monitor
+from hmr_ros.ros.images import DECODERS, BadImageError
+from hmr_ros.ros.inputs import CameraInput
+from hmr_ros.ros.messages import Origin
+from hmr_ros.ros.outputs import Outputs
+from hmr_ros.ros.params import ParameterError, declare_config, follow_config
+
+_SUPERVISION_PERIOD_S = 1.0
+_WARM_UP_SHAPE = (360, 640, 3)
+_WORKER_EXIT_S = 5.0
+_CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
+_LOG_EVERY_S = 10.0
+
+
+class HmrNode(LifecycleNode):
+    """Configure loads and warms up the networks, activate subscribes, deactivate keeps the networks, cleanup frees them.
+
+    ``assemble`` builds the perception pipeline; tests pass their own.
+    """
+
+    def __init__(self, build: Callable[[RobotConfig], Assembly] = assemble) -> None:
+        super().__init__("hmr")
+        self._build = build
+        self._config = declare_config(self)
+        follow_config(self, self._config, self._apply)
+        self._monitor = Monitor()
+        self._assembly: Assembly | None = None
+        self._input: CameraInput | None = None
+        self._outputs: Outputs | None = None
+        self._worker: threading.Thread | None = None
+        self._last_stamp = Stamp(0, 0)
+        self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
+        self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
+
+    def start(self) -> bool:
+        """Configure and activate, as the parameter ``autostart`` asks; False when either failed."""
+        return (
+            self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            and self.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        )
+
+    @property
+    def config(self) -> RobotConfig:
+        """The parameters as they stand."""
+        return self._config
+
+    def shut_down(self) -> None:
+        """Stop, free everything and leave the graph."""
+        self._stop()
+        self._release()
+        self.destroy_node()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the networks and run them once."""
+        try:
+            self._assembly = self._build(self._config)
+            self._assembly.pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
+            self._assembly.pipeline.reset()
+        except _CONFIGURE_ERRORS as err:
+            self.get_logger().error(f"cannot configure: {err}")
+            return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(self._assembly.description)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish, start the worker, subscribe."""
+        assert self._assembly is not None, "activate follows configure"
+        origin = Origin(self._assembly.method, self._assembly.body_model)
+        self._outputs = Outputs(self, self._assembly.faces, origin)
+        if not self._outputs.publishes_tf and self._config.publish_tf != "none":
+            self.get_logger().warning("tf2_msgs is not installed: publishing everything but TF")
+        self._input = CameraInput(self, self._config, self._monitor)
+        self._worker = threading.Thread(
+            target=self._work, args=(self._input, self._outputs, self._assembly), name="hmr_worker"
+        )
+        self._worker.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, stop the worker, keep the networks."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the networks."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything, from any state."""
+        self._stop()
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything; the node can be configured again."""
+        self._stop()
+        self._release()
+        return super().on_error(state)
+
+    def _stop(self) -> None:
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._worker is not None:
+            self._worker.join(_WORKER_EXIT_S)
+            self._worker = None
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        if self._assembly is not None:
+            self._assembly.pipeline.reset()
+
+    def _release(self) -> None:
+        if self._assembly is not None:
+            self._assembly.close()
+            self._assembly = None
+
+    # The worker thread
+
+    def _work(self, source: CameraInput, outputs: Outputs, assembly: Assembly) -> None:
+        """Process the newest image until the slot closes. No image, however broken, ends this loop."""
+        while (data := source.slot.take()) is not None:
+            try:
+                self._process(data, source, outputs, assembly)
+            except (BadImageError, CdrError) as err:
+                self._drop(getattr(err, "reason", "broken_message"), str(err))
+            except EngineError as err:
+                self._drop(Drop.ENGINE_FAILED, str(err))
+            except Exception:  # a bug must neither end the worker nor go unseen
+                if not self.context.ok():
+                    return  # the middleware went away under us: the process is ending
+                self._drop(Drop.INTERNAL_ERROR, traceback.format_exc())
+                assembly.pipeline.reset()
+
+    def _process(self, data: bytes, source: CameraInput, outputs: Outputs, assembly: Assembly) -> None:
+        config = self._config
+        stamp = stamp_of(data)
+        if not self._wanted(stamp, config):
+            return
+        frame = DECODERS[config.image_transport](data)
+        camera = source.camera(frame)
+        bodies = assembly.pipeline(frame.image, camera, stamp.seconds)
+        outputs.publish(frame, camera, bodies, assembly.pipeline.lost, config)
+        self._last_stamp = stamp
+        self._monitor.process(self._age_s(stamp), assembly.pipeline.timings, len(bodies), int(bodies.valid.sum()))
+
+    def _wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
+        """Whether an image is young enough and does not exceed the rate."""
+        age_s = self._age_s(stamp)
+        if config.max_frame_age_s and age_s > config.max_frame_age_s:
+            self._drop(
+                Drop.TOO_OLD,
+                f"image is {age_s:.2f} s old, max_frame_age_s is {config.max_frame_age_s:g}. For a bag: play it with "
+                "--clock and set use_sim_time, or set max_frame_age_s to 0",
+            )
+            return False
+        since_last_s = (stamp.nanoseconds - self._last_stamp.nanoseconds) * 1e-9
+        if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
+            self._monitor.drop(Drop.RATE_LIMIT)
+            return False
+        return True
+
+    def _age_s(self, stamp: Stamp) -> float:
+        return (self.get_clock().now().nanoseconds - stamp.nanoseconds) * 1e-9
+
+    def _drop(self, reason: str, explanation: str) -> None:
+        self._monitor.drop(reason)
+        self.get_logger().warning(f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S)
+
+    # Once a second
+
+    def _supervise(self) -> None:
+        if self._input is not None:
+            self._input.adapt()
+        health = self._health()
+        if health.problem and self._input is not None:
+            self.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
+        name = self.get_fully_qualified_name().lstrip("/")
+        status = self._monitor.status(f"{name}: bodies", name, health)
+        report = DiagnosticArray(status=[status])
+        report.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(report)
+
+    def _health(self) -> Health:
+        facts = self._assembly.facts if self._assembly is not None else ()
+        if self._input is None:
+            return Health("not active", facts=facts)
+        if problem := self._input.problem(self._config.input_timeout_s):
+            return Health(problem, fatal=True, facts=facts)
+        return Health(self._input.calibration_problem(), facts=facts)
+
+    def _apply(self, config: RobotConfig) -> None:
+        """Take over parameters that were set while running."""
+        self._config = config
+        if self._assembly is not None:
+            self._assembly.configure(config)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop."""
+    rclpy.init(args=args)
+    node: HmrNode | None = None
+    try:
+        node = HmrNode()
+        if node.config.autostart and not node.start():
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except ParameterError as err:
+        print(f"hmr_node: {err}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # how ROS nodes are asked to stop
+    finally:
+        if node is not None:
+            node.shut_down()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Where ``hmr_player`` gets its pictures: a video file, a folder of images, a webcam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Bgr = NDArray[np.uint8]
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_FOLDER_RATE_HZ = 2.0
+_FALLBACK_RATE_HZ = 30.0
+
+
+class SourceError(ValueError):
+    """A source that cannot be played; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """A video file, at its own rate."""
+
+    path: Path
+    rate_hz: float
+    count: int
+    live: bool = False
+
+    def frames(self) -> Iterator[Bgr]:
+        """Every frame once, (H, W, 3) uint8 BGR."""
+        with closing(_Capture(str(self.path))) as capture:
+            yield from capture.frames()
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """The images of a folder, by name; files that OpenCV cannot read are an error."""
+
+    paths: tuple[Path, ...]
+    rate_hz: float = _FOLDER_RATE_HZ
+    live: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self.paths)
+
+    def frames(self) -> Iterator[Bgr]:
+        """Every image once, (H, W, 3) uint8 BGR."""
+        for path in self.paths:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise SourceError(f"{path}: not an image OpenCV can read")
+            yield np.asarray(image, np.uint8)
+
+
+@dataclass(frozen=True)
+class WebcamSource:
+    """A webcam by its number, at its own pace; it never ends."""
+
+    index: int
+    rate_hz: float
+    count: int = 0
+    live: bool = True
+
+    def frames(self) -> Iterator[Bgr]:
+        """Frames as they come, (H, W, 3) uint8 BGR."""
+        with closing(_Capture(self.index)) as capture:
+            yield from capture.frames()
+
+
+Source = VideoSource | FolderSource | WebcamSource
+
+
+def open_source(name: str) -> Source:
+    """Read ``name`` as a webcam number, a folder or a video or image file. Raises SourceError."""
+    if name.isdecimal():
+        with closing(_Capture(int(name))) as capture:
+            return WebcamSource(int(name), capture.rate_hz)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        images = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES))
+        if not images:
+            raise SourceError(f"{path}: no images in this folder ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        return FolderSource(images)
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file or folder; give a video, an image, a folder or the number of a webcam")
+    if path.suffix.lower() in _IMAGE_SUFFIXES:
+        return FolderSource((path,))
+    with closing(_Capture(str(path))) as capture:
+        return VideoSource(path, capture.rate_hz, capture.count)
+
+
+class _Capture:
+    """cv2.VideoCapture that says what went wrong."""
+
+    def __init__(self, what: str | int) -> None:
+        self._capture = cv2.VideoCapture(what)
+        if not self._capture.isOpened():
+            if isinstance(what, int):
+                raise SourceError(
+                    f"cannot open webcam {what}: is it plugged in, free, and may you read /dev/video{what}?"
+                )
+            raise SourceError(f"{what}: not a video OpenCV can read")
+
+    @property
+    def rate_hz(self) -> float:
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        return rate if np.isfinite(rate) and rate > 0 else _FALLBACK_RATE_HZ
+
+    @property
+    def count(self) -> int:
+        return max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+
+    def frames(self) -> Iterator[Bgr]:
+        while True:
+            ok, frame = self._capture.read()
+            if not ok:
+                return
+            yield np.asarray(frame, np.uint8)
+
+    def close(self) -> None:
+        self._capture.release()

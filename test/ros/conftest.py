@@ -1,0 +1,65 @@
+"""Tests of the ROS side. They need ROS 2 and the built package, and are skipped, with the reason, without either."""
+
+import importlib.util
+import os
+import warnings
+
+import pytest
+
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # apart from other test runs on this machine
+os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
+
+
+def _reason_to_skip() -> str:
+    if importlib.util.find_spec("rclpy") is None:
+        return "ROS 2 (rclpy) is not installed or not sourced"
+    if importlib.util.find_spec("hmr_ros.core") is None:
+        return "hmr_ros.msg is missing: build the workspace (make test does) and source it"
+    return ""
+
+
+class _SkippedModule(pytest.Module):
+    """A test file that is not even imported."""
+
+    def collect(self):
+        pytest.skip(_reason_to_skip(), allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return _SkippedModule.from_parent(parent, path=module_path) if _reason_to_skip() else None
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name == "ros":
+            item.add_marker(pytest.mark.ros)
+
+
+if not _reason_to_skip():
+    with warnings.catch_warnings():
+        # Old modules that rclpy imports at its first message warn about themselves; ours must not.
+        warnings.simplefilter("ignore")
+        importlib.import_module("rosidl_generator_py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ros():
+    import rclpy
+
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def executor():
+    """An executor whose nodes are destroyed with it."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    executor = SingleThreadedExecutor()
+    yield executor
+    for node in executor.get_nodes():
+        executor.remove_node(node)
+        node.destroy_node()
+    executor.shutdown()

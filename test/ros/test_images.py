@@ -1,0 +1,164 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import CameraInfo
+
+from hmr_ros.ros import cdr
+from hmr_ros.ros.images import (
+    BadCameraInfoError,
+    BadImageError,
+    BadImageReason,
+    camera_from_info,
+    decode_compressed_image,
+    decode_image,
+)
+
+STAMP = cdr.Stamp(5, 6)
+RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+
+
+def image_message(height, width, encoding, step, payload):
+    writer = cdr.CdrWriter().stamp(STAMP).string("camera").pack("I", height, width).string(encoding).pack("B", 0)
+    return writer.pack("I", step).array(payload, payload.size).finish()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("rgb8", RGB),
+        ("bgr8", RGB[..., ::-1]),
+        ("8UC3", RGB[..., ::-1]),
+        ("rgba8", np.dstack([RGB, np.zeros((4, 6), np.uint8)])),
+        ("bgra8", np.dstack([RGB[..., ::-1], np.zeros((4, 6), np.uint8)])),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 5])
+def test_colour_encodings_become_rgb(encoding, pixels, padding):
+    rows = np.pad(pixels.reshape(4, -1), ((0, 0), (0, padding)))
+    frame = decode_image(image_message(4, 6, encoding, rows.shape[1], rows.ravel()))
+    assert np.array_equal(frame.image, RGB)
+    assert (frame.stamp, frame.frame_id) == (STAMP, "camera")
+
+
+def test_grey_encodings_become_rgb():
+    grey = RGB[..., 0]
+    as_rgb = np.repeat(grey[..., None], 3, 2)
+    assert np.array_equal(decode_image(image_message(4, 6, "mono8", 6, grey.ravel())).image, as_rgb)
+    wide = (grey.astype("<u2") << 8).view(np.uint8)
+    assert np.array_equal(decode_image(image_message(4, 6, "mono16", 12, wide.ravel())).image, as_rgb)
+
+
+@pytest.mark.parametrize("encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2"])
+def test_yuv_encodings_keep_brightness(encoding):
+    luma, chroma = 200, 128
+    pair = [chroma, luma, chroma, luma] if encoding in ("uyvy", "yuv422") else [luma, chroma, luma, chroma]
+    frame = decode_image(image_message(4, 6, encoding, 12, np.tile(np.array(pair, np.uint8), 12)))
+    assert np.ptp(frame.image) == 0
+    assert abs(int(frame.image[0, 0, 0]) - 214) <= 2  # (200 - 16) * 255 / 219
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_give_back_a_flat_colour(pattern):
+    color = {"r": 200, "g": 120, "b": 40}
+    cell = np.array([[color[pattern[0]], color[pattern[1]]], [color[pattern[2]], color[pattern[3]]]], np.uint8)
+    mosaic = np.tile(cell, (4, 4))
+    frame = decode_image(image_message(8, 8, f"bayer_{pattern}8", 8, mosaic.ravel()))
+    assert frame.image[4, 4].tolist() == [200, 120, 40]
+
+
+def test_jpeg_and_png_become_rgb():
+    for suffix, tolerance in ((".png", 0), (".jpg", 40)):
+        smooth = cv2.resize(RGB, (60, 40), interpolation=cv2.INTER_CUBIC)
+        _, payload = cv2.imencode(suffix, smooth[..., ::-1])
+        frame = decode_compressed_image(cdr.write_compressed_image(STAMP, "camera", payload.ravel(), "jpeg"))
+        assert np.abs(frame.image.astype(int) - smooth).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "encoding", "step", "size", "reason"),
+    [
+        (0, 6, "rgb8", 18, 72, BadImageReason.BAD_SIZE),
+        (4, 2**31, "rgb8", 18, 72, BadImageReason.BAD_SIZE),
+        (4, 6, "rgb8", 17, 72, BadImageReason.BAD_STEP),
+        (4, 6, "rgb8", 0, 72, BadImageReason.BAD_STEP),
+        (4, 6, "rgb8", 18, 71, BadImageReason.SHORT_DATA),
+        (4, 6, "rgb8", 2**32 - 1, 72, BadImageReason.SHORT_DATA),
+        (4, 6, "rgb8", 18, 0, BadImageReason.SHORT_DATA),
+        (4, 6, "64FC7", 18, 72, BadImageReason.UNKNOWN_ENCODING),
+        (4, 6, "", 18, 72, BadImageReason.UNKNOWN_ENCODING),
+        (4, 3, "uyvy", 6, 24, BadImageReason.BAD_SIZE),
+    ],
+)
+def test_broken_images_have_named_reasons(height, width, encoding, step, size, reason):
+    with pytest.raises(BadImageError) as caught:
+        decode_image(image_message(height, width, encoding, step, np.zeros(size, np.uint8)))
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff\xd8\xff\xe0", b"no image at all" * 20])
+def test_undecodable_jpegs_have_a_named_reason(payload):
+    data = cdr.write_compressed_image(STAMP, "camera", np.frombuffer(payload, np.uint8), "jpeg")
+    with pytest.raises(BadImageError) as caught:
+        decode_compressed_image(data)
+    assert caught.value.reason == BadImageReason.UNDECODABLE
+
+
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_no_bytes_whatever_crash_the_decoder(noise, keep):
+    whole = cdr.write_image(STAMP, "camera", RGB, "bgr8")
+    for decode in (decode_image, decode_compressed_image):
+        try:
+            frame = decode(whole[:keep] + noise)
+        except BadImageError:
+            continue
+        assert frame.image.ndim == 3
+
+
+K = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+P = [400.0, 0.0, 310.0, 0.0, 0.0, 410.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+
+
+def info(**changes):
+    fields = {"width": 640, "height": 480, "k": K, "p": P, "d": [0.1, 0.0, 0.0, 0.0, 0.0]}
+    return CameraInfo(distortion_model="plumb_bob", **(fields | changes))
+
+
+def test_raw_images_are_seen_through_k_and_d_and_rectified_ones_through_p():
+    raw = camera_from_info(info(), 640, 480, rectified=False)
+    assert raw.K.ravel().tolist() == K
+    assert raw.D.tolist() == [0.1, 0, 0, 0, 0]
+    rectified = camera_from_info(info(), 640, 480, rectified=True)
+    assert rectified.K.ravel().tolist() == P[:3] + P[4:7] + P[8:11]
+    assert rectified.D.size == 0
+
+
+def test_binning_and_region_of_interest_move_the_camera_matrix():
+    message = info(binning_x=2, binning_y=2)
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = 100, 40, 400, 200
+    camera = camera_from_info(message, 200, 100, rectified=False)
+    assert camera.K.ravel().tolist() == [250, 0, 110, 0, 255, 100, 0, 0, 1]
+    assert (camera.width, camera.height) == (200, 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rectified", "words"),
+    [
+        ({"k": [0.0] * 9}, False, "not calibrated"),
+        ({"p": [0.0] * 12}, True, "not calibrated"),
+        ({"width": 1280, "height": 720}, False, "1280 x 720"),
+        ({"k": [float("nan")] * 9}, False, "focal"),
+        ({"k": [-500.0, *K[1:]]}, False, "focal"),
+        ({"p": [*P[:3], -48.0, *P[4:]]}, True, "baseline"),
+        ({"distortion_model": "magic"}, False, "magic"),
+        ({"d": [0.1]}, False, "coefficients"),
+        ({"d": [float("nan")] * 5}, False, "finite"),
+    ],
+)
+def test_unusable_calibrations_say_why(changes, rectified, words):
+    model = changes.pop("distortion_model", "plumb_bob")
+    message = info(**changes)
+    message.distortion_model = model
+    with pytest.raises(BadCameraInfoError, match=words):
+        camera_from_info(message, 640, 480, rectified=rectified)
