@@ -87,14 +87,22 @@ _ROUNDS = 40
 class _Taxonomy:
     """PoseFix's error classes (good, jitter, miss, inversion) for one joint set, a row per joint.
 
-    ``inner`` and ``outer`` (J, 4) distances of the error in units of sqrt(box area); ``cumulative`` (J, 4) summed
-    probabilities; ``partner`` (J,) left-right partner, the joint itself on the mid line.
+    ``inner`` and ``outer`` (J, 4) distances of the error in units of sqrt(box area); ``probability`` (J, 4);
+    ``partner`` (J,) left-right partner, the joint itself on the mid line.
     """
 
     inner: Floats
     outer: Floats
-    cumulative: Floats
+    probability: Floats
     partner: Ints
+
+    def draw_kinds(self, strength: Floats, rng: np.random.Generator) -> Ints:
+        """(B, J) error classes; ``strength`` (B, J) multiplies the probabilities of miss and inversion."""
+        inversion = self.probability[:, _INVERSION] * strength
+        gross = inversion + self.probability[:, _MISS] * strength
+        share = rng.random(strength.shape, np.float32)
+        below = [share < inversion, share < gross, share < gross + self.probability[:, _JITTER]]
+        return np.select(below, [_INVERSION, _MISS, _JITTER], _GOOD)
 
 
 def _error_class(joint: str) -> str:
@@ -112,7 +120,7 @@ def _taxonomy(joint_set: JointSet) -> _Taxonomy:
     sigma, jitter, miss, inversion = np.array([_COCO_ERROR[_error_class(j)] for j in joint_set.joints]).T
     alone = joint_set.mirror == np.arange(joint_set.size)
     probability = np.stack([1 - jitter - miss - inversion, jitter, miss, np.where(alone, 0, inversion)], 1)
-    cumulative = np.cumsum(probability / probability.sum(1, keepdims=True), 1)
+    probability /= probability.sum(1, keepdims=True)
     near, middle, far = (
         _similarity_distance(s, sigma) for s in (_GOOD_SIMILARITY, _JITTER_SIMILARITY, _MISS_SIMILARITY)
     )
@@ -120,7 +128,7 @@ def _taxonomy(joint_set: JointSet) -> _Taxonomy:
     return _Taxonomy(
         inner=np.stack([zero, near, middle, zero], 1).astype(np.float32),
         outer=np.stack([near, middle, far, middle], 1).astype(np.float32),
-        cumulative=cumulative.astype(np.float32),
+        probability=probability.astype(np.float32),
         partner=joint_set.mirror,
     )
 
@@ -184,9 +192,9 @@ def _taxonomy_error(
     """PoseFix errors on ``kp2d`` (B, J, 2) px of any scale: all distances follow the size of the tight box."""
     table = _taxonomy(joint_set)
     out = np.array(kp2d, np.float32)
-    size = np.sqrt(_box_size(out).prod(1))[:, None] * np.asarray(strength, np.float32)
-    size = np.broadcast_to(size, out.shape[:2])
-    kind = (rng.random(out.shape[:2], np.float32)[..., None] > table.cumulative[:, :3]).sum(-1)
+    strength = np.broadcast_to(np.asarray(strength, np.float32), out.shape[:2])
+    size = np.sqrt(_box_size(out).prod(1))[:, None] * strength
+    kind = table.draw_kinds(strength, rng)
     number = np.arange(joint_set.size)
     for joints in (number[number <= table.partner], number[number > table.partner]):  # left joints, then right ones
         pending = _Pending(
@@ -214,7 +222,7 @@ def frame_scale(kp2d: Floats) -> Floats:
 def human36m_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> NDArray[np.float32]:
     """Human3.6M detector errors on ``kp2d`` (B, 17, 2), px of the 288 x 384 frame (Pose2Mesh's "human36" set).
 
-    ``strength``, a number or (B, 17), multiplies the displacements; 1 is the paper's.
+    ``strength``, a number or (B, 17), multiplies the displacements; 1 is the paper's, 0 no error.
     """
     _check_joints(kp2d, HUMAN36M)
     error = rng.standard_normal(kp2d.shape, np.float32) * _HUMAN36M_TABLE[:, 2:4] + _HUMAN36M_TABLE[:, :2]
@@ -226,8 +234,8 @@ def human36m_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | fl
 def coco_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> NDArray[np.float32]:
     """PoseFix errors on ``kp2d`` (B, 17, 2) px, COCO order (Pose2Mesh's "coco" set).
 
-    ``strength``, a number or (B, 17), multiplies the distances, not the probabilities; 1 is the paper's.
-    Errors follow the size of the tight box, so the scale of the pixels does not matter.
+    ``strength``, a number or (B, 17), multiplies the distances and the probabilities of misses and inversions; 1 is
+    the paper's, 0 no error. Errors follow the size of the tight box, so the scale of the pixels does not matter.
     """
     _check_joints(kp2d, COCO17)
     return _taxonomy_error(kp2d, COCO17, rng, strength)
@@ -246,7 +254,7 @@ def synthetic_error(
     ``joint_set`` is human36m, coco17, coco, coco_feet or smpl. ``scale_px`` (B,) is the ``frame_scale`` that the
     Human3.6M errors are drawn at (None: of all joints given; the other sets do not need it). ``midpoints`` says what
     becomes of pelvis and neck in "coco": "clean" keeps them true, as Pose2Mesh trains; "recomputed" takes them from
-    the erroneous hips and shoulders, as at test time. ``strength``, a number or (B, J), multiplies displacements.
+    the erroneous hips and shoulders, as at test time. ``strength``, a number or (B, J): 1 is the paper's, 0 no error.
     """
     joints = JOINT_SETS[joint_set]
     _check_joints(kp2d, joints)

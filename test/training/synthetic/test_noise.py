@@ -147,11 +147,22 @@ def test_midpoints_stay_clean_or_follow_the_erroneous_joints():
         assert np.abs(recomputed[:, k] - kp2d[:, k]).max() > 1
 
 
-def test_strength_multiplies_distances():
-    kp2d = np.random.default_rng(6).normal(200, 60, (40, 17, 2)).astype(np.float32)
-    still = coco_noise(kp2d, np.random.default_rng(7), strength=0)
-    inverted = (still != kp2d).any(2)  # at distance 0, but from the partner
-    assert 0 < inverted.mean() < 0.1
+def test_strength_zero_is_the_truth():
+    kp2d = np.random.default_rng(6).normal(200, 60, (400, 17, 2)).astype(np.float32)
+    np.testing.assert_array_equal(coco_noise(kp2d, np.random.default_rng(7), strength=0), kp2d)
+    np.testing.assert_array_equal(human36m_noise(kp2d, np.random.default_rng(7), strength=0), kp2d)
+
+
+def test_strength_scales_distances_and_gross_errors():
+    kp2d = np.repeat(standing(width=3)[None], 40_000, 0)
+    full, half = (np.linalg.norm(coco_noise(kp2d, np.random.default_rng(7), s) - kp2d, axis=-1) for s in (1, 0.5))
+    assert np.median(half) == pytest.approx(np.median(full) / 2, rel=0.1)
+    wrist = COCO17.index("left_wrist")
+    across = np.linalg.norm(kp2d[0, wrist] - kp2d[0, COCO17.mirror[wrist]])
+    swapped = [(d[:, wrist] > 0.6 * across).mean() for d in (full, half)]  # farther than any miss around itself
+    assert swapped[0] == pytest.approx(0.03 + 0.2 * 0.10, rel=0.15)  # inversions, and misses around the partner
+    assert swapped[1] == pytest.approx(swapped[0] / 2, rel=0.15)
+    kp2d = kp2d[:40]
     half = human36m_noise(kp2d, np.random.default_rng(7), strength=0.5) - kp2d
     full = human36m_noise(kp2d, np.random.default_rng(7)) - kp2d
     np.testing.assert_allclose(half, full / 2, atol=1e-4)
