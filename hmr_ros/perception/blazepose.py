@@ -1,0 +1,225 @@
+"""The arithmetic around BlazePose's two networks: anchors and boxes, regions and crops, heat maps.
+
+A *region* is the square of the image that the landmark network looks at, as two points (2, 2) px: its centre (between
+the hips) and a point above the head. Their distance is 1 / REGION_SCALE of half the side, their direction is "up", so
+a region turns with the person and no angle is ever needed.
+Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; constants from MediaPipe's
+pose_detection and pose_landmark graphs. Points are in px as CameraInfo counts them: pixel centres are whole numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.people import Bools, Floats, Ints
+from hmr_ros.perception.similarity import box_iou
+
+STRIDE = 32
+"""Heights and widths of the detector's input are multiples of this."""
+CELLS = ((8, 2), (16, 2), (32, 6))
+"""(px, anchors) of the cells of the detector's three grids, in the order of its outputs."""
+CROP_SIZE = 256
+"""Side of the landmark network's input, px."""
+REGION_SCALE = 1.25
+"""A region is this much larger than the circle around the person."""
+BODY_POINTS = 33
+"""Of the landmark network's 39 points; 33 and 34 are the next region, the others repeat the hands."""
+NEXT_REGION = slice(33, 35)
+HEATMAP_WINDOW = 7
+"""Side of the part of a heat map that a point is refined in, cells."""
+HEATMAP_PEAK = 0.5
+"""Least peak of a heat map that is trusted more than the point itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What the detector proposes: ``boxes`` (C, 4) of heads and ``regions`` (C, 2, 2) in px, ``scores`` (C,) 0..1."""
+
+    boxes: Floats
+    regions: Floats
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def take(self, index: Ints | Bools | slice) -> Candidates:
+        """The candidates at ``index``, in that order."""
+        return Candidates(self.boxes[index], self.regions[index], self.scores[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """What the landmark network sees in P regions.
+
+    ``points`` (P, 33, 2) px of the full image; ``visibility`` and ``inside`` (P, 33) 0..1: the network's belief that
+    a point is not hidden, and that it lies in its region; ``presence`` (P,) 0..1 that there is a person;
+    ``next_regions`` (P, 2, 2) where to look in the next image.
+    """
+
+    points: Floats
+    visibility: Floats
+    inside: Floats
+    presence: Floats
+    next_regions: Floats
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @staticmethod
+    def empty() -> Poses:
+        """Nobody."""
+        beliefs = np.zeros((0, BODY_POINTS), np.float32)
+        return Poses(
+            np.zeros((0, BODY_POINTS, 2), np.float32),
+            beliefs,
+            beliefs,
+            np.zeros(0, np.float32),
+            np.zeros((0, 2, 2), np.float32),
+        )
+
+    def take(self, index: Ints | Bools | slice) -> Poses:
+        """The poses at ``index``, in that order."""
+        return Poses(
+            self.points[index],
+            self.visibility[index],
+            self.inside[index],
+            self.presence[index],
+            self.next_regions[index],
+        )
+
+
+def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
+    """Width and height for the detector: multiples of STRIDE, about ``pixels`` in all, the image's own aspect."""
+    scale = (pixels / (width * height)) ** 0.5
+    return max(STRIDE, round(width * scale / STRIDE) * STRIDE), max(STRIDE, round(height * scale / STRIDE) * STRIDE)
+
+
+def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """``image`` (H, W, 3) squeezed into ``size`` (width, height); averages when it shrinks a lot, against aliasing."""
+    shrink = image.shape[0] / size[1]
+    interpolation = cv2.INTER_AREA if shrink > 2 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def anchors(width: int, height: int) -> NDArray[np.float32]:
+    """(A, 2) px: the centre that each of the detector's outputs counts from, for an input of this size."""
+    grids = []
+    for cell, repeats in CELLS:
+        x, y = np.meshgrid(np.arange(width // cell), np.arange(height // cell))
+        centres = (np.stack([x, y], -1).reshape(-1, 2) + 0.5) * cell
+        grids.append(np.repeat(centres, repeats, axis=0))
+    return np.concatenate(grids).astype(np.float32)
+
+
+def decode_candidates(
+    regressions: NDArray[np.float32], logits: NDArray[np.float32], size: tuple[int, int], threshold: float
+) -> Candidates:
+    """Candidates in px of the detector's input of ``size`` (width, height), best first.
+
+    ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two of the shoulders that
+    nobody needs), relative to the anchor; ``logits`` (A, 1).
+    """
+    scores = 1 / (1 + np.exp(-np.clip(logits[:, 0], -80, 80)))
+    chosen = np.flatnonzero(scores >= threshold)
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+    values, centres = regressions[chosen], anchors(*size)[chosen]
+    middle, half = values[:, :2] + centres, values[:, 2:4] / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    return Candidates(boxes, values[:, 4:8].reshape(-1, 2, 2) + centres[:, None], scores[chosen])
+
+
+def merge_overlapping(candidates: Candidates, min_iou: float) -> Candidates:
+    """Replace each best candidate and those overlapping it by their score-weighted mean; best first."""
+    rest, merged = candidates, []
+    while len(rest):
+        same = box_iou(rest.boxes[:1], rest.boxes)[0] >= min_iou
+        same[0] = True  # an empty box does not even overlap itself
+        group, rest = rest.take(same), rest.take(~same)
+        weight = group.scores / group.scores.sum()
+        merged.append((weight @ group.boxes, np.tensordot(weight, group.regions, 1), group.scores[0]))
+    if not merged:
+        return candidates
+    boxes, regions, scores = zip(*merged, strict=True)
+    return Candidates(np.stack(boxes), np.stack(regions), np.array(scores, np.float32))
+
+
+def region_sides(regions: Floats) -> Floats:
+    """(P,) side of each region, px."""
+    radius = np.linalg.norm(regions[:, 1] - regions[:, 0], axis=1)
+    return np.asarray(2 * REGION_SCALE * radius)
+
+
+def image_from_crop(regions: Floats) -> NDArray[np.float64]:
+    """(P, 2, 3) affine maps from px of the crop to px of the image."""
+    centre = regions[:, 0].astype(np.float64)
+    down = centre - regions[:, 1]
+    right = np.stack([down[:, 1], -down[:, 0]], axis=1)
+    axes = np.stack([right, down], axis=2) * (2 * REGION_SCALE / CROP_SIZE)
+    corner = centre - axes.sum(axis=2) * (CROP_SIZE / 2)
+    return np.concatenate([axes, corner[:, :, None]], axis=2)
+
+
+def crop(image: NDArray[np.uint8], maps: Floats) -> NDArray[np.uint8]:
+    """(P, 256, 256, 3) patches of ``image`` (H, W, 3) under ``maps`` (P, 2, 3), image from crop.
+
+    Beyond the image its border goes on: black there would shift the points of a person who is cut by it.
+    """
+    patches = np.empty((len(maps), CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    for patch, affine in zip(patches, maps, strict=True):
+        cv2.warpAffine(
+            image,
+            affine,
+            (CROP_SIZE, CROP_SIZE),
+            dst=patch,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return patches
+
+
+def refine(points: NDArray[np.float32], heatmaps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Move points (P, J, 2) px of the crop to the centre of mass of the heat map (P, J, S, S, logits) around them.
+
+    Points outside of the crop, or where the window has no clear peak, stay (MediaPipe, RefineLandmarksFromHeatmap).
+    """
+    people, joints, size, _ = heatmaps.shape
+    scale = CROP_SIZE / size
+    cells = np.floor(points / scale).astype(np.int64)
+    reach = np.arange(HEATMAP_WINDOW) - HEATMAP_WINDOW // 2
+    x, y = cells[..., 0, None] + reach, cells[..., 1, None] + reach
+    in_x, in_y = (x >= 0) & (x < size), (y >= 0) & (y < size)
+    p, j = np.ogrid[:people, :joints]
+    rows, columns = y.clip(0, size - 1)[..., :, None], x.clip(0, size - 1)[..., None, :]
+    window = heatmaps[p[..., None, None], j[..., None, None], rows, columns]
+    mass = np.where(in_y[..., :, None] & in_x[..., None, :], 1 / (1 + np.exp(-window.clip(-80, 80))), 0)
+    total = np.maximum(mass.sum(axis=(2, 3)), 1e-9)
+    centre = np.stack([(mass.sum(2) * x).sum(-1), (mass.sum(3) * y).sum(-1)], axis=-1) / total[..., None] * scale
+    inside = ((cells >= 0) & (cells < size)).all(-1)
+    sure = inside & (mass.max(axis=(2, 3)) >= HEATMAP_PEAK)
+    return np.where(sure[..., None], centre, points).astype(np.float32)
+
+
+def decode_poses(
+    landmarks: NDArray[np.float32], presence: NDArray[np.float32], heatmaps: NDArray[np.float32], maps: Floats
+) -> Poses:
+    """Poses from the landmark network's outputs; ``maps`` (P, 2, 3) are the crops', image from crop.
+
+    ``landmarks`` (P, 39, 5): x, y and z in px of the crop, logits of visibility and presence; ``presence`` (P, 1);
+    ``heatmaps`` (P, 39, 64, 64) logits.
+    """
+    points = refine(landmarks[..., :2], heatmaps)
+    points = np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2]
+    beliefs = 1 / (1 + np.exp(-landmarks[..., :BODY_POINTS, 3:5].clip(-80, 80)))
+    return Poses(
+        points[:, :BODY_POINTS].astype(np.float32),
+        beliefs[..., 0],
+        beliefs[..., 1],
+        presence[:, 0],
+        points[:, NEXT_REGION].astype(np.float32),
+    )
