@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.manifest import file_sha256
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import COCO, COCO17, JOINT_SETS, SMPL, SMPL_PARENTS
+from hmr_ros.core.skinning import Skin, chained_joints, transformed, world_rotations
 
 Floats = NDArray[np.floating]
 
@@ -91,18 +92,13 @@ class BodyModel:
         ``cam_t`` (P, 3) is where the pelvis joint comes to lie. (The ``transl`` of the smplx package moves the
         rest pose instead: ``cam_t == transl + rest_joints(betas)[:, 0]``.)
         """
-        people, dtype = len(betas), self.v_template.dtype
+        dtype = self.v_template.dtype
         rotations = rotvec_to_rotmat(np.concatenate([global_orient[:, None], body_pose], 1).astype(dtype))
-        rest = self.rest_joints(betas)
-        world, joints = _chain(rotations, rest, cam_t.astype(dtype))
-
-        feature = (rotations[:, 1:] - np.eye(3, dtype=dtype)).reshape(people, _POSE_FEATURES)
-        coefficients = np.concatenate([betas.astype(dtype), feature], 1)
-        unposed = self._planar_template + (coefficients @ self._planar_directions).reshape(people, 3, self.vertex_count)
-
-        offset = joints - (world @ rest[..., None])[..., 0]
-        transforms = np.concatenate([world, offset[..., None]], -1)
-        return Posed(self._skinned(unposed, transforms), joints)
+        rest, world = self.rest_joints(betas), world_rotations(rotations)
+        joints = chained_joints(world, rest) + cam_t[:, None].astype(dtype)
+        unposed = self.skin.unposed(betas.astype(dtype), rotations)
+        vertices = transformed(self.skin.blended(world, joints, rest), unposed)
+        return Posed(np.ascontiguousarray(vertices.transpose(0, 2, 1)), joints)
 
     def rest_joints(self, betas: Floats) -> Floats:
         """(P, 10) -> (P, 24, 3) joints of the rest pose in the model's own frame."""
@@ -145,37 +141,18 @@ class BodyModel:
             )
         return np.eye(_SMPL_VERTICES, dtype=self.v_template.dtype)[list(FEET.values())]
 
-    # Planar arrays (x of all vertices, then y, then z) let every step of skinning run over contiguous memory.
-
     @cached_property
-    def _planar_template(self) -> Floats:
-        return np.ascontiguousarray(self.v_template.T)
-
-    @cached_property
-    def _planar_directions(self) -> Floats:
-        """(10 + 207, 3 V): shape and pose directions as one matrix, for one product."""
+    def skin(self) -> Skin:
+        """The arrays that skinning reads, laid out for it."""
         directions = np.concatenate([self.shapedirs, self.posedirs], -1)
-        return np.ascontiguousarray(directions.transpose(2, 1, 0)).reshape(BETAS + _POSE_FEATURES, -1)
-
-    @cached_property
-    def _planar_weights(self) -> Floats:
-        return np.ascontiguousarray(self.weights.T)
+        planar = (self.v_template.T, directions.transpose(2, 1, 0), self.weights.T)
+        return Skin(*(np.ascontiguousarray(part) for part in planar))
 
     @cached_property
     def _joint_space(self) -> tuple[Floats, Floats]:
         """(72,) joints of the template and (10, 72) their shape directions."""
         directions = np.einsum("jv,vcb->bjc", self.J_regressor, self.shapedirs)
         return (self.J_regressor @ self.v_template).reshape(-1), directions.reshape(BETAS, -1)
-
-    def _skinned(self, unposed: Floats, transforms: Floats) -> Floats:
-        """Blend ``transforms`` (P, 24, 3, 4) by the weights and apply them to ``unposed`` (P, 3, V) -> (P, V, 3)."""
-        people = len(unposed)
-        blended = transforms.transpose(0, 2, 3, 1).reshape(people, 12, SMPL.size) @ self._planar_weights
-        blended = blended.reshape(people, 3, 4, self.vertex_count)
-        out = blended[:, :, 3]
-        for axis in range(3):
-            out += blended[:, :, axis] * unposed[:, None, axis]
-        return np.ascontiguousarray(out.transpose(0, 2, 1))
 
 
 def load_body_model(path: Path, dtype: type[np.floating] = np.float32) -> BodyModel:
@@ -210,27 +187,3 @@ def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floatin
         keypoint_regressors={s: file[key].astype(dtype) for s, key in _REGRESSOR_KEYS.items() if key in file},
         sha256=sha256,
     )
-
-
-def _levels() -> tuple[NDArray[np.int64], ...]:
-    """The joints by their depth below the root, so that a tree of 24 takes 8 steps."""
-    depth = np.zeros(SMPL.size, np.int64)
-    for joint in range(1, SMPL.size):
-        depth[joint] = depth[SMPL_PARENTS[joint]] + 1
-    return tuple(np.flatnonzero(depth == d) for d in range(1, depth.max() + 1))
-
-
-TREE_LEVELS = _levels()
-"""Joints at depth 1, 2, ... of SMPL's tree."""
-
-
-def _chain(rotations: Floats, rest: Floats, pelvis: Floats) -> tuple[Floats, Floats]:
-    """Forward kinematics: world rotations (P, 24, 3, 3) and joints (P, 24, 3) from child -> parent rotations."""
-    world, joints = rotations.copy(), np.empty_like(rest)
-    joints[:, 0] = pelvis
-    for level in TREE_LEVELS:
-        parent = SMPL_PARENTS[level]
-        bone = (rest[:, level] - rest[:, parent])[..., None]
-        joints[:, level] = joints[:, parent] + (world[:, parent] @ bone)[..., 0]
-        world[:, level] = world[:, parent] @ rotations[:, level]
-    return world, joints
