@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, clean, split and write."""
+    if args.out.suffix != ".npz":
+        raise ValueError(f"--out {args.out}: expected a name that ends in .npz")
     paths = find_recordings(args.inputs)
     clips = [piece for path in tqdm(paths, unit="file") for piece in read_clips(path, args.bvh_unit)]
     subjects = {clip.subject for clip in clips}

@@ -7,7 +7,6 @@ World axes: y up, z forward and x to the subject's left in the rest pose.
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.skeleton import SMPL
 
 Strings = NDArray[np.str_]
@@ -144,24 +144,18 @@ def _motion_from_arrays(arrays: dict[str, NDArray[np.generic]]) -> Motion:
 
 
 def save_motion(motion: Motion, path: Path | str) -> None:
-    """Write ``path`` atomically: a reader sees the old file or the whole new one."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(
-                file,
-                pose=motion.pose.reshape(len(motion), -1).astype(np.float16),
-                trans=motion.trans,
-                clip=motion.clip.astype(np.int32),
-                clip_id=motion.clip_id,
-                clip_subject=motion.clip_subject,
-                clip_split=motion.clip_split,
-                clip_cat=motion.clip_category,
-                clip_leg=motion.clip_leg,
-                fps=np.float32(motion.fps),
-                notice=np.str_(motion.notice),
-            )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write ``path`` (.npz) atomically: a reader sees the old file or the whole new one."""
+    with atomic_path(Path(path)) as temporary:
+        np.savez_compressed(
+            temporary,
+            pose=motion.pose.reshape(len(motion), -1).astype(np.float16),
+            trans=motion.trans,
+            clip=motion.clip.astype(np.int32),
+            clip_id=motion.clip_id,
+            clip_subject=motion.clip_subject,
+            clip_split=motion.clip_split,
+            clip_cat=motion.clip_category,
+            clip_leg=motion.clip_leg,
+            fps=np.float32(motion.fps),
+            notice=np.str_(motion.notice),
+        )

@@ -1,0 +1,1 @@
+"""How a lifting network is measured on synthetic people (for ``hmr evaluate``)."""
