@@ -1,0 +1,243 @@
+"""Our default Pose2Mesh: the paper's two steps, made small, and fed what a robot knows.
+
+Input is not bare pixels but the person as its virtual camera sees it (core/lifting.py) with a score per keypoint, so
+focal length, place in the image and missing joints are all known to the network. ``LiftingNet`` plays PoseNet's part
+and ``CoarseMeshNet`` MeshNet's: graph convolutions from coarse to fine, but only up to about a thousand nodes; a
+fixed sparse map (upsampling.py) does the rest. Tensors are (B, ...); lengths in metres, relative to the pelvis joint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+
+from hmr_ros.core.config import setting
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.networks.blocks import BlockedGraph, block_order
+from hmr_ros.networks.chebyshev import BlockLaplacian, ClenshawConv
+from hmr_ros.networks.coarsening import MeshGraph, build_mesh_graph
+from hmr_ros.networks.upsampling import fit_upsampling, representative_vertices
+
+JOINT_CHANNELS = 16
+"""What the lifting network says of each joint beside its place: twist, flesh, anything that is not a point."""
+
+
+@dataclass(frozen=True)
+class SlimConfig:
+    """Sizes of the network."""
+
+    joint_set: str = setting("coco_feet", doc="2D joints that are read", choices=tuple(JOINT_SETS))
+    width: int = setting(1024, doc="features of the lifting network", low=8)
+    blocks: int = setting(3, doc="residual blocks of the lifting network", low=1)
+    dropout: float = setting(0.0, doc="share of its features dropped in training", low=0, high=0.9)
+    channels: int = setting(32, doc="features per mesh node", low=4)
+    coarsest: int = setting(7, doc="times the mesh is halved where the graph convolutions start", low=1, high=9)
+    finest: int = setting(4, doc="times it is halved where they end", low=0, high=9)
+
+
+@dataclass(frozen=True, eq=False)
+class SlimTopology:
+    """What the network knows of the mesh; it travels with the checkpoint.
+
+    ``graph`` its coarsening, ``finest`` and ``coarsest`` the levels in use; ``vertices`` (n,) the vertex that each node
+    of the finest level stands for; ``skinning`` (n, 24) their weights; ``upsampling`` (V, n).
+    """
+
+    graph: MeshGraph
+    finest: int
+    coarsest: int
+    vertices: NDArray[np.int64]
+    skinning: NDArray[np.float32]
+    upsampling: csr_array
+
+    @cached_property
+    def _blocked(self) -> BlockedGraph:
+        return block_order(self.graph)
+
+    @property
+    def laplacians(self) -> tuple[csr_array, ...]:
+        """Rescaled Laplacian of each level in use, finest first, in block order."""
+        return self._blocked.laplacians[self.finest : self.coarsest + 1]
+
+    @property
+    def parents(self) -> tuple[NDArray[np.int64], ...]:
+        """For each level in use but the coarsest: every node's parent one level coarser."""
+        return self._blocked.parents[self.finest : self.coarsest]
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Plain arrays that hold everything; read back by ``from_arrays``."""
+        graph = {f"graph.{name}": array for name, array in self.graph.to_arrays().items()}
+        up = self.upsampling
+        return graph | {
+            "levels": np.array([self.finest, self.coarsest]),
+            "vertices": self.vertices,
+            "skinning": self.skinning,
+            "upsampling.data": up.data,
+            "upsampling.indices": up.indices,
+            "upsampling.indptr": up.indptr,
+        }
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray]) -> SlimTopology:
+        """Inverse of ``to_arrays``."""
+        graph = {k.removeprefix("graph."): v for k, v in arrays.items() if k.startswith("graph.")}
+        up = tuple(arrays[f"upsampling.{part}"] for part in ("data", "indices", "indptr"))
+        finest, coarsest = map(int, arrays["levels"])
+        vertices = arrays["vertices"]
+        upsampling = csr_array(up, shape=(len(up[2]) - 1, len(vertices)))
+        return SlimTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
+
+
+def build_topology(
+    bodies: NDArray[np.floating], faces: NDArray[np.integer], weights: NDArray[np.floating], config: SlimConfig
+) -> SlimTopology:
+    """Coarsen the mesh ``faces`` (F, 3) with skinning ``weights`` (V, 24), and fit the up-sampling.
+
+    ``bodies`` (S, V, 3) m: bodies in many poses and shapes, the first one in the rest pose.
+    """
+    graph = build_mesh_graph(faces, bodies[0], config.coarsest, rescaling="textbook")
+    of_node = np.zeros(graph.sizes[config.finest], np.int64)
+    of_node[graph.real[config.finest]] = representative_vertices(graph, config.finest)
+    vertices = of_node[block_order(graph).nodes[config.finest]]
+    upsampling = fit_upsampling(bodies, faces, vertices)
+    return SlimTopology(
+        graph, config.finest, config.coarsest, vertices, weights[vertices].astype(np.float32), upsampling
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Pre-activation residual block of two layers, as in PoseNet, with LayerNorm: the same in training and use."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width)),
+            *(nn.LayerNorm(width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W) -> (B, W)."""
+        return x + self.body(x)
+
+
+class LiftingNet(nn.Module):
+    """Keypoints in a virtual camera -> 3D joints with their spread, and features per joint."""
+
+    def __init__(self, config: SlimConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.first = nn.Linear(JOINT_SETS[config.joint_set].size * 3 + 1, width)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, config.dropout) for _ in range(config.blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.joints = nn.Linear(width, SMPL.size * 3)
+        self.features = nn.Linear(width, SMPL.size * JOINT_CHANNELS)
+        self.spread = nn.Linear(width, SMPL.size)
+
+    def hidden(self, keypoints: Tensor, context: Tensor) -> Tensor:
+        """(B, J, 3) and (B, 1) -> (B, W)."""
+        return self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+
+    def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), spread (B, 24) m: root mean square error.
+
+        The spread must not bend the features to its own ends, so its gradient stops at them.
+        """
+        joints = self.joints(hidden).reshape(-1, SMPL.size, 3)
+        features = self.features(hidden).reshape(-1, SMPL.size, JOINT_CHANNELS)
+        return joints - joints[:, :1], features, 0.05 * torch.exp(self.spread(hidden.detach()))
+
+    def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, J, 3) and (B, 1) -> the ``heads``."""
+        return self.heads(self.hidden(keypoints, context))
+
+
+class NodeFirstLaplacian(BlockLaplacian):
+    """The same product for tensors (N, B, F): a batch adds columns to each patch's product, and nothing is copied."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, B, F) -> (N, B, F)."""
+        patches, _, width = self.weights.shape
+        halos = x.index_select(0, self.gather).reshape(patches, width, -1)
+        return (self.weights @ halos).reshape(self.nodes, -1, x.shape[2])
+
+
+class CoarseMeshNet(nn.Module):
+    """3D joints and their features -> mesh nodes, by graph convolutions from the coarsest graph up.
+
+    Each node rides on the joints that move it (skinning weights); the network adds what that leaves out. Tensors in
+    between are (N, B, F): nodes first.
+    """
+
+    def __init__(self, topology: SlimTopology, channels: int) -> None:
+        super().__init__()
+        laplacians, parents = topology.laplacians, topology.parents
+        levels = len(laplacians)
+        self.coarsest = laplacians[-1].shape[0]
+        self.seed = nn.Linear(SMPL.size * (3 + JOINT_CHANNELS), self.coarsest * channels)
+        self.laplacians = nn.ModuleList(NodeFirstLaplacian(laplacian) for laplacian in laplacians)
+        self.convolutions = nn.ModuleList(ClenshawConv(channels, channels) for _ in range(levels))
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(levels))
+        self.last = nn.Linear(channels, 3)
+        nn.init.normal_(self.last.weight, std=1e-3)
+        nn.init.zeros_(self.last.bias)
+        for level, parent in enumerate(parents):
+            self.register_buffer(f"parents{level}", torch.from_numpy(parent), persistent=False)
+        padded = np.zeros((laplacians[0].shape[0], SMPL.size), np.float32)
+        padded[: len(topology.skinning)] = topology.skinning
+        self.register_buffer("skinning", torch.from_numpy(padded), persistent=False)
+
+    def forward(self, joints: Tensor, features: Tensor) -> Tensor:
+        """(B, 24, 3) m, (B, 24, C) -> (B, N, 3) m, block padding included."""
+        seed = torch.cat([joints, features], -1).flatten(1)
+        x = self.seed(seed).reshape(-1, self.coarsest, self.last.in_features).transpose(0, 1)
+        for level in reversed(range(len(self.laplacians))):
+            x = x + torch.relu(self.convolutions[level](self.norms[level](x), self.laplacians[level]))
+            if level:
+                x = x.index_select(0, self.get_buffer(f"parents{level - 1}"))
+        return self.skinning @ joints + self.last(x).transpose(0, 1)
+
+
+class Upsampling(nn.Module):
+    """Mesh nodes -> vertices by a sparse map with the same number of entries in every row."""
+
+    def __init__(self, matrix: csr_array) -> None:
+        super().__init__()
+        self.neighbours = int(np.diff(matrix.indptr)[0])
+        self.register_buffer("index", torch.from_numpy(matrix.indices.astype(np.int64)), persistent=False)
+        weights = matrix.data.reshape(-1, self.neighbours, 1).astype(np.float32)
+        self.register_buffer("weights", torch.from_numpy(weights), persistent=False)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(B, N, 3) -> (B, V, 3)."""
+        around = nodes.index_select(1, self.index).reshape(-1, len(self.weights), self.neighbours, 3)
+        return (around * self.weights).sum(2)
+
+
+class SlimPose2Mesh(nn.Module):
+    """The whole default network; its ``forward`` is what is exported."""
+
+    input_names = ("keypoints", "context")
+    output_names = ("vertices", "joints", "spread")
+
+    def __init__(self, topology: SlimTopology, config: SlimConfig) -> None:
+        super().__init__()
+        self.lifting = LiftingNet(config)
+        self.mesh = CoarseMeshNet(topology, config.channels)
+        self.upsampling = Upsampling(topology.upsampling)
+
+    def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, spread (B, 24) m."""
+        joints, features, spread = self.lifting(keypoints, context)
+        return self.mesh(joints, features), joints, spread
+
+    def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> vertices (B, V, 3) m, joints (B, 24, 3) m, spread (B, 24) m."""
+        nodes, joints, spread = self.nodes(keypoints, context)
+        return self.upsampling(nodes), joints, spread

@@ -1,0 +1,58 @@
+"""The settings of a training run: one TOML file, one dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hmr_ros.core.config import setting, validate
+from hmr_ros.networks.slim_pose2mesh import SlimConfig
+from hmr_ros.training.synthetic.keypoints import KeypointMix
+from hmr_ros.training.synthetic.people import PeopleMix
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of training: how long, and how its optimiser steps."""
+
+    steps: int = setting(20_000, doc="optimiser steps; 0 skips the stage", low=0)
+    batch_size: int = setting(512, doc="samples per step", low=2)
+    optimiser: str = setting("adamw", doc="rmsprop is the paper's", choices=("adamw", "rmsprop"))
+    learning_rate: float = setting(1e-3, doc="at its highest", low=0)
+    weight_decay: float = setting(0.01, doc="of adamw", low=0)
+    schedule: str = setting("cosine", doc="multistep drops by gamma at the milestones", choices=("cosine", "multistep"))
+    warmup: int = setting(500, doc="steps of linear rise at the start", low=0)
+    milestones: tuple[float, ...] = setting((0.8,), doc="where multistep drops, as shares of the stage", low=0, high=1)
+    gamma: float = setting(0.1, doc="factor of each drop", low=0, high=1)
+    clip: float = setting(1.0, doc="largest gradient norm; 0: no limit", low=0)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where a run reads, writes and reports."""
+
+    motion: str = setting("../shared/data/motion.npz", doc="motion file (docs/motion_format.md)")
+    body: str = setting("", doc="body model .npz in SMPL's schema; empty: the shipped open body")
+    seed: int = setting(0, doc="of samples and initial weights", low=0)
+    workers: int = setting(1, doc="processes that make samples; 0: the training process itself", low=0)
+    threads: int = setting(0, doc="CPU threads of the training process; 0: PyTorch's default", low=0)
+    bfloat16: bool = setting(True, doc="hidden layers in bfloat16: twice as fast on CPUs and GPUs that have it")
+    ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
+    log_every: int = setting(100, doc="steps between log lines", low=1)
+    validate_every: int = setting(2000, doc="steps between validations and checkpoints", low=1)
+    validation_people: int = setting(2000, doc="people per validation", low=1)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything ``hmr train`` needs."""
+
+    recipe: str = setting("slim", doc="slim: our default; paper: Pose2Mesh to the letter", choices=("slim", "paper"))
+    run: RunConfig = field(default_factory=RunConfig)
+    people: PeopleMix = field(default_factory=PeopleMix)
+    keypoints: KeypointMix = field(default_factory=KeypointMix)
+    slim: SlimConfig = field(default_factory=SlimConfig)
+    lift: StageConfig = field(default_factory=StageConfig)
+    mesh: StageConfig = field(default_factory=StageConfig)
+
+    def __post_init__(self) -> None:
+        validate(self)

@@ -1,0 +1,176 @@
+"""How the default Pose2Mesh is trained: samples, losses, validation.
+
+Two stages, as in the paper: "lift" trains the 2D -> 3D network alone, "mesh" the whole. Unlike the paper, the mesh loss
+reaches the lifting network too, and distances are Euclidean norms in metres: what MPJPE and MPVPE measure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.lifting import to_virtual_camera
+from hmr_ros.core.metrics import mpjpe, pa_mpjpe
+from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, JOINT_SETS
+from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
+from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
+from hmr_ros.training.synthetic.poses import PoseSource
+
+EDGE_WEIGHT = 0.5
+SPREAD_WEIGHT = 0.01
+FITTING_BODIES = 400
+
+_EVAL_ROWS = [HUMAN36M.index(joint) for joint in HUMAN36M_EVAL]
+
+
+class Batch(NamedTuple):
+    """What a step trains on: virtual camera axes, metres, relative to the pelvis joint.
+
+    ``keypoints`` (B, J, 3) and ``context`` (B, 1) as in core/lifting.py; ``joints`` (B, 24, 3); ``nodes`` (B, n, 3)
+    mesh nodes; ``surface`` (B, S, 3) Human3.6M joints and 2D keypoints in 3D, regressed from the mesh.
+    """
+
+    keypoints: Tensor
+    context: Tensor
+    joints: Tensor
+    nodes: Tensor
+    surface: Tensor
+
+
+class SlimRecipe:
+    """Everything about the default network that ``train`` does not need to know."""
+
+    stages = ("lift", "mesh")
+
+    def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: SlimTopology | None) -> None:
+        """``topology``: of a checkpoint; None builds it."""
+        self._config = config
+        self._body = body
+        self.topology = topology or _topology(config, motion, body)
+        self.network = SlimPose2Mesh(self.topology, config.slim)
+        self._joint_set = JOINT_SETS[config.slim.joint_set]
+        # Keypoints are read from the network's mesh nodes, through the up-sampling: good to a millimetre, and a tenth
+        # of the vertices to pose. Evaluation poses all of them.
+        upsampling = self.topology.upsampling.toarray()
+        self._keypoints = body.regressor(self._joint_set.name) @ upsampling
+        self._human36m = torch.from_numpy((body.regressor("human36m") @ upsampling).astype(np.float32))
+        self._surface = np.concatenate([self._human36m.numpy(), self._keypoints]).astype(np.float32)
+        # Lifting alone also predicts surface points: they pin down the turn of limbs and head that joints leave open.
+        self.lift_head = nn.Linear(config.slim.width, 3 * len(self._surface))
+        self._edges = torch.from_numpy(_node_edges(self.topology))
+
+    @property
+    def modules(self) -> nn.ModuleDict:
+        """All that is trained."""
+        return nn.ModuleDict({"network": self.network, "lift_head": self.lift_head})
+
+    def sampler(self, motion: Motion) -> PeopleSampler:
+        """People with the vertices that the network's mesh nodes stand for."""
+        nodes = VertexSubset(self.topology.vertices, self._keypoints)
+        return PeopleSampler(motion, self._body, self._joint_set.name, self._config.people, nodes)
+
+    def batch(self, sampler: PeopleSampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
+        """``count`` samples; ``mix`` overrides how keypoints are observed."""
+        people = sampler.sample(rng, count)
+        seen = observe(people, self._joint_set, mix or self._config.keypoints, rng)
+        view = to_virtual_camera(people.views.to_rays(seen.pixels), seen.score)
+
+        def turned(points: np.ndarray) -> np.ndarray:
+            relative = (points - people.joints[:, :1]).astype(np.float32)
+            return relative @ view.optical_from_virtual
+
+        nodes = turned(people.vertices)
+        arrays = (view.keypoints, view.context, turned(people.joints), nodes, self._surface @ nodes)
+        return Batch(*map(torch.from_numpy, arrays))
+
+    def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """Weighted terms; their sum is minimised."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.run.bfloat16):
+            hidden = self.network.lifting.hidden(batch.keypoints, batch.context)
+        hidden = hidden.float()
+        joints, features, spread = self.network.lifting.heads(hidden)
+        if stage == "lift":
+            surface = self.lift_head(hidden).reshape(batch.surface.shape)
+            terms = {"surface": _distance(surface, batch.surface)}
+        else:
+            nodes = self.network.mesh(joints, features)[:, : batch.nodes.shape[1]]
+            human36m = batch.surface[:, : HUMAN36M.size]
+            terms = {
+                "nodes": _distance(nodes, batch.nodes),
+                "human36m": _distance(self._human36m @ nodes, human36m),
+                "edges": EDGE_WEIGHT * self._edge_error(nodes, batch.nodes),
+            }
+        error = torch.linalg.vector_norm(joints - batch.joints, dim=-1)
+        return terms | {"joints": error[:, 1:].mean(), "spread": SPREAD_WEIGHT * _spread_loss(error.detach(), spread)}
+
+    def _edge_error(self, nodes: Tensor, target: Tensor) -> Tensor:
+        """Mean difference of the lengths of the coarse mesh's edges, m: keeps the surface smooth."""
+        a, b = self._edges
+
+        def length(x: Tensor) -> Tensor:
+            return torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
+
+        return (length(nodes) - length(target)).abs().mean()
+
+    @torch.no_grad()
+    def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
+        """Errors in mm on the same people every time, with true keypoints and with Pose2Mesh's synthetic error."""
+        report = {}
+        for source, mix in (("true", KeypointMix(clean=1.0)), ("error", KeypointMix(0.0, 1.0, 1.0, 0.0))):
+            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
+            predicted, target = self._predict(batch, stage)
+            report[f"mpjpe_{source}"] = float(mpjpe(predicted, target).mean())
+            report[f"pa_mpjpe_{source}"] = float(pa_mpjpe(predicted, target).mean())
+        return report
+
+    def _predict(self, batch: Batch, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """The 14 evaluation joints of prediction and truth (B, 14, 3) m, relative to the regressed pelvis."""
+        network = self.network.eval()
+        if stage == "lift":
+            hidden = network.lifting.hidden(batch.keypoints, batch.context)
+            predicted = self.lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+        else:
+            nodes, _, _ = network.nodes(batch.keypoints, batch.context)
+            predicted = self._human36m @ nodes[:, : batch.nodes.shape[1]]
+        network.train()
+        target = batch.surface[:, : HUMAN36M.size]
+        return tuple((x - x[:, :1])[:, _EVAL_ROWS].numpy().astype(np.float64) for x in (predicted, target))
+
+
+def _distance(predicted: Tensor, target: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+
+
+def _spread_loss(error: Tensor, spread: Tensor) -> Tensor:
+    """Smallest where ``spread`` is the root mean square of ``error`` (both (B, 24) m); the root has none."""
+    ratio = error[:, 1:] / spread[:, 1:]
+    return (torch.log(spread[:, 1:]) + 0.5 * ratio.square().clamp(max=50)).mean()
+
+
+def _node_edges(topology: SlimTopology) -> np.ndarray:
+    """(2, E) edges of the finest level in use."""
+    entries = topology.laplacians[0].tocoo()
+    upper = entries.row < entries.col
+    return np.stack([entries.row[upper], entries.col[upper]]).astype(np.int64)
+
+
+def _topology(config: TrainConfig, motion: Motion, body: BodyModel) -> SlimTopology:
+    """Coarsen the body's mesh and fit the up-sampling on random bodies, the first one at rest."""
+    rng = default_rng(config.run.seed)
+    pose, _ = PoseSource(motion, config.people.poses).sample(rng, FITTING_BODIES)
+    betas = sample_betas(config.people.shapes, rng, FITTING_BODIES)
+    pose[0], betas[0] = 0, 0
+    rotations = torch.from_numpy(rotvec_to_rotmat(pose.astype(np.float64)).astype(np.float32))
+    model = TorchBodyModel(body)
+    bodies = model.posed(rotations[:, 0], rotations[:, 1:], torch.from_numpy(betas.astype(np.float32))).vertices
+    return build_topology(bodies.numpy(), body.faces, body.weights, config.slim)

@@ -1,0 +1,102 @@
+"""Random cameras as robots carry them, and what of a person they see.
+
+World: y up, metres, the person stands around the origin. Camera: optical frame (x right, y down, z forward).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.config import setting
+from hmr_ros.core.rotation import rotvec_to_rotmat
+
+Array = NDArray[np.float64]
+
+_OPTICAL_FROM_LEVEL = np.diag([-1.0, -1.0, 1.0])
+"""A level camera that looks along the world's +z: its x points to the world's -x, its y down."""
+
+
+@dataclass(frozen=True)
+class CameraMix:
+    """Ranges of the random cameras."""
+
+    focal_over_diagonal: tuple[float, ...] = setting(
+        (0.6, 1.8), doc="least and most focal length over image diagonal", low=0.2, high=5
+    )
+    distance: tuple[float, ...] = setting(
+        (1.5, 10.0), doc="least and most distance on the floor in m", low=0.5, high=100
+    )
+    height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
+    pitch: float = setting(40.0, doc="largest pitch, up or down, in degrees", low=0, high=80)
+    roll: float = setting(6.0, doc="largest roll in degrees", low=0, high=180)
+    widths: tuple[int, ...] = setting((640, 1280, 1920, 848, 480, 720), doc="image widths in px", low=16)
+    heights: tuple[int, ...] = setting(
+        (480, 720, 1080, 480, 640, 1280), doc="image heights in px, one per width", low=16
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """One camera per person: x_optical = ``rotation`` @ x_world + ``translation``.
+
+    ``rotation`` (B, 3, 3), ``translation`` (B, 3) m, ``K`` (B, 3, 3) px, ``image_size`` (B, 2) width, height px.
+    """
+
+    rotation: Array
+    translation: Array
+    K: Array
+    image_size: NDArray[np.int64]
+
+    def to_optical(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """World points (B, N, 3) in the optical frame."""
+        turned = points @ self.rotation.transpose(0, 2, 1).astype(np.float32)
+        turned += self.translation[:, None].astype(np.float32)
+        return turned
+
+    def to_pixels(self, points: Array) -> Array:
+        """Optical points (B, N, 3) in px; points beside or behind the camera (z < 0.05 m) come out far outside."""
+        rays = points[..., :2] / np.maximum(points[..., 2:], 0.05)
+        return rays * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
+
+    def to_rays(self, pixels: Array) -> Array:
+        """Pixels (B, N, 2) as normalised image rays x/z, y/z."""
+        return (pixels - self.K[:, None, :2, 2]) / self.K[:, None, [0, 1], [0, 1]]
+
+    def inside(self, pixels: Array) -> NDArray[np.bool_]:
+        """(B, N) pixels that lie in the image."""
+        return ((pixels >= 0) & (pixels < self.image_size[:, None])).all(-1)
+
+
+def sample_views(mix: CameraMix, target: Array, rng: Generator) -> Views:
+    """A camera for every person, aimed so that ``target`` (B, 3), a point of the body, falls into the image.
+
+    The pitch limit wins over the aim, so people close to a low camera are cut by the image's border, as on robots.
+    """
+    count = len(target)
+    sizes = np.array([mix.widths, mix.heights]).T[rng.integers(len(mix.widths), size=count)]
+    focal = np.linalg.norm(sizes, axis=1) * np.exp(rng.uniform(*np.log(mix.focal_over_diagonal), count))
+    distance = np.exp(rng.uniform(*np.log(mix.distance), count))
+    height = rng.uniform(*mix.height, count)
+
+    aim = rng.uniform(-0.9, 0.9, (count, 2)) * (sizes / 2) / focal[:, None]
+    eye = np.stack([target[:, 0], height, target[:, 2] - distance], -1)
+    elevation = np.arctan2(target[:, 1] - height, distance)
+    limit = np.deg2rad(mix.pitch)
+    pitch = np.clip(elevation + np.arctan(aim[:, 1]), -limit, limit)
+    yaw = np.arctan(aim[:, 0])
+    roll = np.deg2rad(mix.roll) * rng.uniform(-1, 1, count)
+
+    zero = np.zeros(count)
+    turn = rotvec_to_rotmat(np.stack([zero, yaw, zero], -1))
+    tilt = rotvec_to_rotmat(np.stack([-pitch, zero, zero], -1))
+    spin = rotvec_to_rotmat(np.stack([zero, zero, roll], -1))
+    rotation = spin @ tilt @ turn @ _OPTICAL_FROM_LEVEL
+    K = np.zeros((count, 3, 3))
+    K[:, 0, 0] = K[:, 1, 1] = focal
+    K[:, :2, 2] = sizes / 2
+    K[:, 2, 2] = 1
+    return Views(rotation, -(rotation @ eye[..., None])[..., 0], K, sizes)

@@ -1,0 +1,65 @@
+"""What a detector would report of synthetic people: keypoints with errors, scores, and some missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.config import setting
+from hmr_ros.core.skeleton import JointSet
+from hmr_ros.training.synthetic.noise import synthetic_error
+from hmr_ros.training.synthetic.people import PeopleBatch
+
+
+@dataclass(frozen=True)
+class KeypointMix:
+    """How detections differ from the truth in training."""
+
+    clean: float = setting(0.3, doc="share of people whose keypoints are exact", low=0, high=1)
+    weak: float = setting(0.2, doc="smallest error of the others, as a share of Pose2Mesh's synthetic error", low=0)
+    strong: float = setting(1.2, doc="largest error of the others", low=0)
+    scored: float = setting(0.5, doc="share of the others whose scores tell of the errors (else all 1)", low=0, high=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """``pixels`` (B, J, 2) px and ``score`` (B, J), 0 where a keypoint is missing."""
+
+    pixels: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Generator) -> Observations:
+    """Draw detections of ``people``. Keypoints that the image does not show are missing."""
+    count = len(people)
+    strength = rng.uniform(mix.weak, mix.strong, count) * (rng.random(count) >= mix.clean)
+    true = seen_pixels(people)
+    noisy = with_error(true, joint_set, rng, strength)
+    told = rng.random(count) < mix.scored
+    score = np.where(told[:, None], _scores(noisy - true, true, rng), 1.0)
+    return Observations(noisy, score * people.visible)
+
+
+def seen_pixels(people: PeopleBatch) -> NDArray[np.float64]:
+    """(B, J, 2) true keypoints, unseen ones moved to the mean of the seen: errors follow the size of what is seen."""
+    weight = people.visible[..., None].astype(np.float64)
+    mean = (people.pixels * weight).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1)
+    return np.where(weight > 0, people.pixels, mean)
+
+
+def with_error(
+    pixels: NDArray[np.float64], joint_set: JointSet, rng: Generator, strength: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """Pose2Mesh's synthetic error on ``pixels`` (B, J, 2), ``strength`` (B,) times as large."""
+    per_joint = np.broadcast_to(np.reshape(strength, (-1, 1)), pixels.shape[:2])
+    return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint).astype(np.float64)
+
+
+def _scores(error: NDArray[np.float64], pixels: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
+    """Scores as detectors give them: lower where the error is large, but never reliably so."""
+    size = np.sqrt(np.prod(pixels.max(1) - pixels.min(1), -1))[:, None]
+    relative = np.linalg.norm(error, axis=-1) / np.maximum(size, 1e-6)
+    return np.asarray((np.exp(-6 * relative) * rng.uniform(0.6, 1.0, relative.shape)).clip(0.05, 1))

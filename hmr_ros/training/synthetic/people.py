@@ -1,0 +1,163 @@
+"""Synthetic people before synthetic cameras: exact bodies, cameras and keypoints, with no image in between.
+
+The sampler is a function of a numpy Generator: the same seed gives the same people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.config import setting
+from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
+from hmr_ros.training.synthetic.poses import PoseMix, PoseSource
+from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MIN_VISIBLE = 6
+"""People with fewer keypoints in the image are drawn again: no lifter can say anything about them."""
+
+
+@dataclass(frozen=True)
+class ShapeMix:
+    """Random shapes. The open body's first component is size: 0.23 m of stature per unit, a child of 1 m at -3.3."""
+
+    children: float = setting(0.1, doc="share of children, 1 m and taller", low=0, high=1)
+    adult_size: float = setting(0.4, doc="standard deviation of beta 0 of adults", low=0, high=2)
+    others: float = setting(1.0, doc="standard deviation of the other betas", low=0, high=2)
+
+
+@dataclass(frozen=True)
+class PeopleMix:
+    """Everything that is random about the people and their cameras."""
+
+    poses: PoseMix = field(default_factory=PoseMix)
+    shapes: ShapeMix = field(default_factory=ShapeMix)
+    cameras: CameraMix = field(default_factory=CameraMix)
+    occlusion: OcclusionMix = field(default_factory=OcclusionMix)
+    airborne: float = setting(0.1, doc="share of people whose lowest point is above the floor", low=0, high=1)
+    airborne_height: float = setting(0.5, doc="how high at most, in m", low=0, high=3)
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleBatch:
+    """B people, each before a camera of their own; metres, the camera's optical frame.
+
+    ``vertices`` (B, S, 3) of the sampler's vertex ids; ``joints`` (B, 24, 3); ``rotations`` (B, 24, 3, 3): the root
+    to optical, the others child to parent; ``betas`` (B, 10); ``pixels`` (B, J, 2) true keypoints; ``in_image``
+    (B, J) those that lie in it; ``visible`` (B, J) those that no occluder hides either; ``views`` the cameras (their
+    rotation and translation are from the world); ``kind`` (B,) PoseKind.
+    """
+
+    vertices: Array
+    joints: Array
+    rotations: Array
+    betas: Array
+    pixels: Array
+    in_image: Bools
+    visible: Bools
+    views: Views
+    kind: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+
+def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Array:
+    """(B, 10): adults, and a share of children down to about 1 m."""
+    betas = rng.normal(0, mix.others, (count, 10)).clip(-2.5, 2.5)
+    adult = rng.random(count) >= mix.children
+    betas[:, 0] = np.where(adult, rng.normal(0, mix.adult_size, count), rng.uniform(-3.5, -0.8, count))
+    return betas
+
+
+@dataclass(frozen=True, eq=False)
+class VertexSubset:
+    """Vertices ``ids`` (S,), and ``regressor`` (J, S): the keypoints as sums over them."""
+
+    ids: NDArray[np.integer]
+    regressor: NDArray[np.floating]
+
+
+class PeopleSampler:
+    """Draws ``PeopleBatch``es from a motion file and a body model."""
+
+    def __init__(
+        self,
+        motion: Motion,
+        body: BodyModel,
+        joint_set: str,
+        mix: PeopleMix,
+        vertices: VertexSubset | None = None,
+    ) -> None:
+        """``vertices``: those wanted in the batches (None: all); fewer are cheaper."""
+        self.joint_set = JOINT_SETS[joint_set]
+        self.mix = mix
+        self._poses = PoseSource(motion, mix.poses)
+        wanted = vertices or VertexSubset(np.arange(body.vertex_count), body.regressor(joint_set))
+        self._body = TorchBodyModel(body, wanted.ids)
+        self._regressor = wanted.regressor.astype(np.float32)
+
+    def sample(self, rng: Generator, count: int) -> PeopleBatch:
+        """``count`` people of whom at least MIN_VISIBLE keypoints can be seen."""
+        batches, have = [], 0
+        while have < count:
+            batch = self._draw(rng, max(64, int(1.3 * (count - have))))
+            keep = np.flatnonzero(batch.visible.sum(1) >= MIN_VISIBLE)[: count - have]
+            batches.append(_take(batch, keep))
+            have += len(keep)
+        return _concatenate(batches)
+
+    @torch.no_grad()
+    def _draw(self, rng: Generator, count: int) -> PeopleBatch:
+        pose, kind = self._poses.sample(rng, count)
+        betas = sample_betas(self.mix.shapes, rng, count)
+        rotations = rotvec_to_rotmat(pose.astype(np.float64))
+        local = torch.from_numpy(rotations.astype(np.float32))
+        posed = self._body.posed(local[:, 0], local[:, 1:], torch.from_numpy(betas.astype(np.float32)))
+        vertices, joints = posed.vertices.numpy(), posed.joints.numpy()
+
+        lift = np.where(rng.random(count) < self.mix.airborne, rng.uniform(0, self.mix.airborne_height, count), 0)
+        pelvis = np.zeros((count, 1, 3), np.float32)
+        pelvis[:, 0, 1] = lift - vertices[..., 1].min(1)
+        vertices, joints = vertices + pelvis, joints + pelvis
+        target = joints[np.arange(count), rng.integers(24, size=count)]
+        views = sample_views(self.mix.cameras, target, rng)
+
+        vertices, joints = views.to_optical(vertices), views.to_optical(joints)
+        keypoints = np.asarray(self._regressor @ vertices, np.float64)
+        pixels = views.to_pixels(keypoints)
+        in_image = views.inside(pixels) & (keypoints[..., 2] > 0.2)
+        rotations[:, 0] = views.rotation @ rotations[:, 0]
+        visible = in_image & sample_occlusion(pixels, self.joint_set, self.mix.occlusion, rng)
+        return PeopleBatch(vertices, joints, rotations, betas, pixels, in_image, visible, views, kind)
+
+
+def _take(batch: PeopleBatch, index: NDArray[np.int64]) -> PeopleBatch:
+    v = batch.views
+    views = Views(v.rotation[index], v.translation[index], v.K[index], v.image_size[index])
+    arrays = (batch.vertices, batch.joints, batch.rotations, batch.betas, batch.pixels, batch.in_image, batch.visible)
+    return PeopleBatch(*(a[index] for a in arrays), views, batch.kind[index])
+
+
+def _concatenate(batches: list[PeopleBatch]) -> PeopleBatch:
+    def joined(name: str) -> NDArray:
+        return np.concatenate([getattr(b, name) for b in batches])
+
+    def view(name: str) -> NDArray:
+        return np.concatenate([getattr(b.views, name) for b in batches])
+
+    views = Views(view("rotation"), view("translation"), view("K"), view("image_size"))
+    names = ("vertices", "joints", "rotations", "betas", "pixels", "in_image", "visible")
+    return PeopleBatch(*(joined(n) for n in names), views, joined("kind"))

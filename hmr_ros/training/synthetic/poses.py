@@ -1,0 +1,163 @@
+"""Random body poses: mocap frames, recombined and perturbed, with the sitting, lying and crouching it lacks.
+
+Everything is a function of a numpy Generator, vectorised over the batch. Poses are SMPL axis-angle (B, 24, 3) with the
+body upright along +y and facing +z; the root rotation holds lean and turn, so a random heading is added here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.config import setting
+from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.training.datasets.motion import Motion, mirror
+
+Floats = NDArray[np.float32]
+
+
+class PoseKind(IntEnum):
+    """Where a pose came from."""
+
+    MOTION = 0
+    SITTING = 1
+    LYING = 2
+    CROUCHING = 3
+
+
+_LEGS = np.array([SMPL.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")])
+_IS_UPPER = np.array([j.split("_")[-1] not in ("pelvis", "hip", "knee", "ankle", "foot") for j in SMPL.joints])
+_SHOULDERS = np.array([SMPL.index("left_shoulder"), SMPL.index("right_shoulder")])
+_ELBOWS = np.array([SMPL.index("left_elbow"), SMPL.index("right_elbow")])
+
+_DEGREE = np.pi / 180
+
+
+@dataclass(frozen=True)
+class PoseMix:
+    """How often each source of poses is drawn (the rest is plain motion), and how poses are varied."""
+
+    sitting: float = setting(0.08, doc="share of sitting people", low=0, high=1)
+    lying: float = setting(0.05, doc="share of lying people", low=0, high=1)
+    crouching: float = setting(0.04, doc="share of crouching people", low=0, high=1)
+    reaching: float = setting(0.06, doc="share whose arms point somewhere random", low=0, high=1)
+    recombined: float = setting(0.2, doc="share whose upper body comes from another frame", low=0, high=1)
+    perturbed: float = setting(0.5, doc="share whose joints are turned at random", low=0, high=1)
+    perturbation_rad: float = setting(0.08, doc="largest standard deviation of these turns in rad", low=0, high=1)
+
+
+class PoseSource:
+    """Draws poses from a motion file."""
+
+    def __init__(self, motion: Motion, mix: PoseMix) -> None:
+        self._frames = motion.pose
+        self._cumulative = np.cumsum(motion.weights)
+        self._mix = mix
+
+    def sample(self, rng: Generator, count: int) -> tuple[Floats, NDArray[np.int64]]:
+        """``count`` poses (B, 24, 3) with random headings, and their PoseKind (B,)."""
+        mix = self._mix
+        pose = self._motion_frames(rng, count)
+        swapped = (rng.random(count) < mix.recombined)[:, None] & _IS_UPPER
+        pose[swapped] = self._motion_frames(rng, count)[swapped]
+        special = (mix.sitting, mix.lying, mix.crouching)
+        kind = rng.choice(len(PoseKind), size=count, p=(1 - sum(special), *special))
+        _bend_legs(pose, kind == PoseKind.SITTING, _SITTING, rng)
+        _bend_legs(pose, kind == PoseKind.CROUCHING, _CROUCHING, rng)
+        _reach(pose, rng.random(count) < mix.reaching, rng)
+        amount = mix.perturbation_rad * rng.random((count, 1, 1)) * (rng.random((count, 1, 1)) < mix.perturbed)
+        pose[:, 1:] += amount * rng.normal(size=(count, 23, 3))
+        pose[:, 0] = _place_root(pose[:, 0], kind, rng)
+        return pose, kind
+
+    def _motion_frames(self, rng: Generator, count: int) -> Floats:
+        """Frames drawn by their weights, half of them mirrored."""
+        frames = np.searchsorted(self._cumulative, rng.random(count), side="right").clip(max=len(self._frames) - 1)
+        pose = self._frames[frames]
+        flip = rng.random(count) < 0.5
+        pose[flip], _ = mirror(pose[flip], np.zeros(3))
+        return pose
+
+
+@dataclass(frozen=True)
+class _LegRange:
+    """Ranges (low, high) in degrees: hip and knee flexion, hip abduction and twist, trunk lean, ankle."""
+
+    hip: tuple[float, float]
+    knee: tuple[float, float]
+    abduction: tuple[float, float]
+    twist: tuple[float, float]
+    lean: tuple[float, float]
+    ankle: tuple[float, float]
+    asymmetry: float
+
+
+_SITTING = _LegRange((60, 105), (40, 110), (-5, 30), (-20, 20), (-20, 35), (-15, 15), 12)
+_CROUCHING = _LegRange((80, 135), (80, 145), (0, 40), (-15, 25), (0, 45), (-5, 30), 15)
+
+
+def _bend_legs(pose: Floats, chosen: NDArray[np.bool_], span: _LegRange, rng: Generator) -> None:
+    """Overwrite the legs and the root's lean of the chosen poses (in place); arms and spine stay as they were."""
+    n = int(chosen.sum())
+    if n == 0:
+        return
+
+    def both_sides(low_high: tuple[float, float]) -> NDArray[np.float64]:
+        shared = rng.uniform(*low_high, size=(n, 1))
+        return (shared + rng.normal(0, span.asymmetry, (n, 2))) * _DEGREE
+
+    outward = np.array([1.0, -1.0])
+    hips = np.stack([-both_sides(span.hip), both_sides(span.twist) * outward, both_sides(span.abduction) * outward], -1)
+    knees = np.stack([both_sides(span.knee).clip(0), rng.normal(0, 0.05, (n, 2)), rng.normal(0, 0.05, (n, 2))], -1)
+    ankles = np.stack([both_sides(span.ankle), rng.normal(0, 0.1, (n, 2)), rng.normal(0, 0.1, (n, 2))], -1)
+    legs = np.stack([hips, knees, ankles], 1).reshape(n, 6, 3)
+    pose[np.nonzero(chosen)[0][:, None], _LEGS] = legs
+    root = np.stack([rng.uniform(*span.lean, n), np.zeros(n), rng.normal(0, 6, n)], -1) * _DEGREE
+    pose[chosen, 0] = root
+
+
+def _reach(pose: Floats, chosen: NDArray[np.bool_], rng: Generator) -> None:
+    """Point one or both arms of the chosen poses somewhere in front of, beside or above the body (in place)."""
+    n = int(chosen.sum())
+    if n == 0:
+        return
+    arms = rng.random((n, 2)) < 0.65
+    rest = np.array([[1.0, 0, 0], [-1.0, 0, 0]])
+    target = rng.normal(size=(n, 2, 3)) + np.array([[0.6, 0.2, 0.9], [-0.6, 0.2, 0.9]])
+    target /= np.linalg.norm(target, axis=-1, keepdims=True)
+    axis = np.cross(np.broadcast_to(rest, target.shape), target)
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    angle = np.arctan2(sine, (rest * target).sum(-1, keepdims=True))
+    swing = rotvec_to_rotmat(axis / np.maximum(sine, 1e-9) * angle)
+    twist = rotvec_to_rotmat(rest * rng.uniform(-1.2, 1.2, (n, 2, 1)))
+    shoulders = rotmat_to_rotvec(swing @ twist)
+    bend = rng.uniform(0, 110, (n, 2)) * _DEGREE
+    elbows = np.stack([np.zeros_like(bend), bend * np.array([-1.0, 1.0]), np.zeros_like(bend)], -1)
+    rows = np.nonzero(chosen)[0][:, None]
+    pose[rows, _SHOULDERS] = np.where(arms[..., None], shoulders, pose[rows, _SHOULDERS])
+    pose[rows, _ELBOWS] = np.where(arms[..., None], elbows, pose[rows, _ELBOWS])
+
+
+def _place_root(root: Floats, kind: NDArray[np.int64], rng: Generator) -> Floats:
+    """Random heading for all; those lying are tipped over and rolled about their long axis."""
+    count = len(root)
+    rotation = rotvec_to_rotmat(root.astype(np.float64))
+    lying = kind == PoseKind.LYING
+    n = int(lying.sum())
+    if n:
+        roll = _about("y", rng.uniform(-np.pi, np.pi, n))
+        tip = _about("x", np.where(rng.random(n) < 0.5, 1, -1) * rng.uniform(70, 100, n) * _DEGREE)
+        rotation[lying] = tip @ roll @ rotation[lying]
+    heading = _about("y", rng.uniform(-np.pi, np.pi, count))
+    return rotmat_to_rotvec(heading @ rotation).astype(np.float32)
+
+
+def _about(axis: str, angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, 3, 3) rotations by ``angle`` (B,) about a coordinate axis."""
+    unit = np.eye(3)["xyz".index(axis)]
+    return rotvec_to_rotmat(angle[:, None] * unit)

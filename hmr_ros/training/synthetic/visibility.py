@@ -1,0 +1,76 @@
+"""Which keypoints an imperfect world leaves: occluders over people, single joints lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.config import setting
+from hmr_ros.core.skeleton import JointSet
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class OcclusionMix:
+    """How often each kind of occlusion strikes a person (they may add up)."""
+
+    half_plane: float = setting(0.15, doc="share cut by a straight edge: a table, a wall", low=0, high=1)
+    rectangle: float = setting(0.15, doc="share with a rectangle in front of them", low=0, high=1)
+    limb: float = setting(0.1, doc="share with one forearm or lower leg hidden", low=0, high=1)
+    single_joints: float = setting(0.4, doc="share with single joints lost", low=0, high=1)
+    single_joint_rate: float = setting(0.08, doc="how many of their joints are lost", low=0, high=1)
+
+
+def sample_occlusion(pixels: NDArray[np.float64], joint_set: JointSet, mix: OcclusionMix, rng: Generator) -> Bools:
+    """(B, J) joints that stay visible, for keypoints ``pixels`` (B, J, 2).
+
+    Half planes are tables and walls (most often they hide the legs), rectangles are things in front of a person,
+    limbs are arms or legs hidden by the body itself.
+    """
+    count, joints = pixels.shape[:2]
+    low, high = pixels.min(1), pixels.max(1)
+    place = (pixels - low[:, None]) / np.maximum(high - low, 1e-6)[:, None]
+
+    hidden = _strike(mix.half_plane, count, rng) & _half_plane(place, rng)
+    hidden |= _strike(mix.rectangle, count, rng) & _rectangle(place, rng)
+    hidden |= _strike(mix.limb, count, rng) & _limb(joint_set, count, rng)
+    hidden |= _strike(mix.single_joints, count, rng) & (rng.random((count, joints)) < mix.single_joint_rate)
+    return ~hidden
+
+
+def _strike(probability: float, count: int, rng: Generator) -> Bools:
+    return rng.random((count, 1)) < probability
+
+
+def _half_plane(place: NDArray[np.float64], rng: Generator) -> Bools:
+    """Hide everything beyond a line across the person's box: from below (70 %), or from one side."""
+    count = len(place)
+    edge = rng.uniform(0.35, 0.9, (count, 1))
+    side = rng.random((count, 1))
+    return np.where(
+        side < 0.7, place[..., 1] > edge, np.where(side < 0.85, place[..., 0] > edge, 1 - place[..., 0] > edge)
+    )
+
+
+def _rectangle(place: NDArray[np.float64], rng: Generator) -> Bools:
+    count = len(place)
+    centre = rng.uniform(0, 1, (count, 1, 2))
+    half = rng.uniform(0.08, 0.3, (count, 1, 2))
+    return (np.abs(place - centre) < half).all(-1)
+
+
+def _limb(joint_set: JointSet, count: int, rng: Generator) -> Bools:
+    """Hide one forearm or one lower leg."""
+    limbs = [
+        [i for i, j in enumerate(joint_set.joints) if j.startswith(side) and any(part in j for part in parts)]
+        for side in ("left_", "right_")
+        for parts in (("elbow", "wrist", "hand"), ("knee", "ankle", "heel", "toe", "foot"))
+    ]
+    member = np.zeros((len(limbs), joint_set.size), np.bool_)
+    for row, limb in enumerate(limbs):
+        member[row, limb] = True
+    return member[rng.integers(len(limbs), size=count)]
