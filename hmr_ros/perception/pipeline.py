@@ -58,6 +58,7 @@ class Pipeline:
         self.smoother = smoother
         self.timings = Timings()
         self.lost: tuple[int, ...] = ()
+        self._known: set[int] = set()
         self._last_stamp_s = -np.inf
 
     def __call__(self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float) -> Bodies:
@@ -65,7 +66,9 @@ class Pipeline:
 
         A stamp before the last one (a bag that starts over) begins anew: everybody gets a new id.
         """
+        forgotten: set[int] = set()
         if stamp_s < self._last_stamp_s:
+            forgotten = self._known
             self.reset()
         self._last_stamp_s = stamp_s
 
@@ -73,7 +76,7 @@ class Pipeline:
         detections = self.detector.detect(image)
         clock.append(time.perf_counter())
         tracked = self.tracker.update(detections, stamp_s)
-        self.lost = tuple(self.tracker.lost)
+        self._update_known(tracked, forgotten)
         clock.append(time.perf_counter())
         bodies = self._recover(tracked, camera)
         clock.append(time.perf_counter())
@@ -87,7 +90,14 @@ class Pipeline:
         self.detector.reset()
         self.tracker.reset()
         self.smoother.reset()
+        self._known = set()
         self._last_stamp_s = -np.inf
+
+    def _update_known(self, tracked: Detections, forgotten: set[int]) -> None:
+        """Report as lost who was reported before, and nobody else."""
+        ended = self._known & set(self.tracker.lost)
+        self.lost = tuple(sorted(ended | forgotten))
+        self._known = (self._known - ended) | set(tracked.ids.tolist())
 
     def _recover(self, tracked: Detections, camera: Camera | None) -> Bodies:
         if camera is None or len(tracked) == 0:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.camera import undistort_to_rays
 from hmr_ros.core.fitting import fit_smpl, fit_translation
-from hmr_ros.core.lifting import VirtualView, to_virtual_camera
+from hmr_ros.core.lifting import MIN_KEYPOINTS, VirtualView, to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Bodies, Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
@@ -38,12 +38,21 @@ class _Lifted:
 
 
 class Pose2Mesh:
-    """Recovers bodies from 2D keypoints. ``keypoint_threshold``: weaker keypoints count as missing."""
+    """Recovers bodies from 2D keypoints.
+
+    Keypoints weaker than ``keypoint_threshold`` count as missing; people with fewer than ``min_keypoints`` stay 2D.
+    Both may be changed between images.
+    """
 
     method = "pose2mesh"
 
-    def __init__(self, engine: Engine, body_model: BodyModel, keypoint_threshold: float = 0.3) -> None:
+    def __init__(self, engine: Engine, body_model: BodyModel) -> None:
         manifest = engine.manifest
+        if manifest.body_model_sha256 not in (None, body_model.sha256):
+            raise ManifestError(
+                f"manifest {manifest.name!r}: trained on another body model ({manifest.body_model}, sha256 "
+                f"{manifest.body_model_sha256}) than the one loaded (sha256 {body_model.sha256})"
+            )
         flavour = manifest.normalisation.get("input")
         if manifest.kind != "pose2mesh" or flavour != _INPUT or manifest.joint_set not in JOINT_SETS:
             raise ManifestError(
@@ -54,28 +63,34 @@ class Pose2Mesh:
         self._body_model = body_model
         self._joint_set = JOINT_SETS[manifest.joint_set]
         self._regressor = body_model.regressor(self._joint_set.name)
-        self.keypoint_threshold = keypoint_threshold
+        self.keypoint_threshold = 0.3
+        self.min_keypoints = MIN_KEYPOINTS
 
     @property
     def vertex_count(self) -> int:
         """V, the number of vertices of every body."""
-        return len(self._body_model.v_template)
+        return self._body_model.vertex_count
 
     def recover(self, detections: Detections, camera: Camera) -> Bodies:
         """Bodies in the camera's optical frame, one row per detection; ``valid`` False where 2D is all there is."""
         bodies = Bodies.without_geometry(detections, self.vertex_count)
         source = JOINT_SETS[detections.joint_set]
         kp2d, score = convert_keypoints(detections.kp2d, detections.kp2d_score, source, self._joint_set)
-        score = np.where(score >= self.keypoint_threshold, score, 0.0)
         rays = undistort_to_rays(kp2d, camera)
+        score = self._trusted(score, rays)
         view = to_virtual_camera(rays, score)
         rows = np.flatnonzero(view.ok)
         if len(rows) == 0:
             return bodies
         lifted = self._lift(view, rows)
-        cam_t, residual, ok = fit_translation(lifted.keypoints3d, rays[rows], score[rows])
-        ok &= residual < _WORST_FIT * np.exp(view.context[rows, 0])
-        return _placed(bodies, rows[ok], _take(lifted, ok), cam_t[ok], self._body_model)
+        fit = fit_translation(lifted.keypoints3d, rays[rows], score[rows])
+        ok = fit.ok & (fit.residual < _WORST_FIT * np.exp(view.context[rows, 0]))
+        return _placed(bodies, rows[ok], _take(lifted, ok), fit.translation[ok], self._body_model)
+
+    def _trusted(self, score: Floats, rays: Floats) -> Floats:
+        """Scores with 0 for weak keypoints, for those the lens cannot have seen, and for people with too few left."""
+        score = np.where((score >= self.keypoint_threshold) & np.isfinite(rays).all(-1), score, 0.0)
+        return np.where((score > 0).sum(1, keepdims=True) >= self.min_keypoints, score, 0.0)
 
     def _lift(self, view: VirtualView, rows: NDArray[np.integer]) -> _Lifted:
         """Run the network on ``rows`` of ``view`` and turn its result back into optical axes."""

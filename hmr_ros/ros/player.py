@@ -85,7 +85,7 @@ def _endless(source: Source) -> Iterator[Bgr]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hmr_player", description=__doc__)
     parser.add_argument("source", help="video file, image, folder of images, or number of a webcam")
-    parser.add_argument("--rate", type=float, help="pictures per second (default: the video's own; 2 for a folder)")
+    parser.add_argument("--rate", type=float, help="pictures per second (default: the video's own; 10 for a folder)")
     parser.add_argument("--loop", action="store_true", help="start over at the end")
     parser.add_argument("--compressed", action="store_true", help="publish JPEG on image/compressed")
     parser.add_argument("--frame-id", default="camera_optical_frame", help="optical frame of the camera")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 Bgr = NDArray[np.uint8]
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-_FOLDER_RATE_HZ = 2.0
+_FOLDER_RATE_HZ = 10.0
+_FOLDER_REPEATS = 10
+"""Each image of a folder stays for a second: a person seen once has no id yet."""
 _FALLBACK_RATE_HZ = 30.0
 
 
@@ -39,7 +42,7 @@ class VideoSource:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """The images of a folder, by name; files that OpenCV cannot read are an error."""
+    """The images of a folder, by name, a second each; a file that OpenCV cannot read is an error."""
 
     paths: tuple[Path, ...]
     rate_hz: float = _FOLDER_RATE_HZ
@@ -47,16 +50,16 @@ class FolderSource:
 
     @property
     def count(self) -> int:
-        """Number of images."""
-        return len(self.paths)
+        """Number of frames."""
+        return len(self.paths) * _FOLDER_REPEATS
 
     def frames(self) -> Iterator[Bgr]:
-        """Every image once, (H, W, 3) uint8 BGR."""
+        """Every image for a second, (H, W, 3) uint8 BGR."""
         for path in self.paths:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
                 raise SourceError(f"{path}: not an image OpenCV can read")
-            yield np.asarray(image, np.uint8)
+            yield from itertools.repeat(np.asarray(image, np.uint8), _FOLDER_REPEATS)
 
 
 @dataclass(frozen=True)

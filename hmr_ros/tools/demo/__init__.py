@@ -1,0 +1,56 @@
+"""Play a clip through the whole system and keep what comes out.
+
+A camera process, the node and this recorder talk over DDS as on a robot. Writes the clip with the bodies drawn over it
+(overlay.mp4), a contact sheet (sheet.png) and a view of people in space (space.png), and prints rates and latencies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from hmr_ros.core.manifest import models_dir
+
+_ROS_MODULES = ("rclpy", "hmr_ros.msg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of `hmr demo`."""
+    parser.add_argument("--source", help="video, image, folder of images, or number of a webcam (default: sample clip)")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the pictures (%(default)s)")
+    parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
+    parser.add_argument("--fov", type=float, help="angle of the longer image side in degrees (default: assume 60)")
+    parser.add_argument("--camera-info", type=Path, help="YAML file of camera_calibration, instead of --fov")
+    parser.add_argument(
+        "-p", "--param", action="append", default=[], metavar="NAME:=VALUE", help="parameter of the node, repeatable"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the exit status."""
+    for module in _ROS_MODULES:
+        if not _is_importable(module):
+            print(f"hmr demo: {module} is missing: run `make demo`, or source your ROS 2 workspace", file=sys.stderr)
+            return 1
+    from hmr_ros.ros.sources import SourceError
+    from hmr_ros.tools.demo.play import DemoError, play
+
+    try:
+        return play(args)
+    except (SourceError, DemoError) as err:
+        print(f"hmr demo: {err}", file=sys.stderr)
+        return 1
+
+
+def sample_clip() -> Path:
+    """The clip that comes with the package."""
+    return models_dir().parent / "samples" / "crossing.mp4"
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,55 @@
+"""The node and the player as processes of their own, in a corner of the ROS graph that disturbs nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+NAMESPACE = "hmr_demo"
+_EXIT_S = 5.0
+
+
+def prepare_environment() -> None:
+    """Large images over Fast DDS, this machine only; what the user has set stays. Our children inherit it."""
+    os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+class RosProcess:
+    """One of our programs under ROS, in the demo's namespace."""
+
+    def __init__(self, module: str, arguments: Sequence[str], parameters: Sequence[str] = ()) -> None:
+        ros = ["--ros-args", "-r", f"__ns:=/{NAMESPACE}", *(part for p in parameters for part in ("-p", p))]
+        self._process = subprocess.Popen([sys.executable, "-m", module, *arguments, *ros])
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def peak_memory_mib(self) -> float:
+        """Most resident memory so far; 0 where the system does not tell."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        if not status.is_file():
+            return 0.0
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        return float(fields.get("VmHWM", "0 kB").split()[0]) / 1024
+
+    def stop(self) -> None:
+        """Ask it to end as Ctrl-C would, and insist after a while."""
+        if self.running:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
