@@ -23,7 +23,10 @@ def with_tables(readme: str) -> str:
 
 def parameters_table() -> str:
     """Every ROS parameter: name, default, range, whether it may change while the node runs."""
-    rows = [(f"`{s.name}`", _literal(s), s.allowed, "" if s.read_only else "yes", s.doc) for s in describe(RobotConfig)]
+    rows = [
+        (f"`{s.name}`", _literal(s), s.allowed, "" if s.read_only else "yes", s.doc.replace("<", "&lt;"))
+        for s in describe(RobotConfig)
+    ]
     return _table(("parameter", "default", "allowed", "live", "meaning"), rows)
 
 

@@ -60,7 +60,7 @@ def main() -> int:
 
     prefix = Path(sys.prefix)
     if not (prefix / "share/rclpy").is_dir():
-        print(f"{prefix} has no rclpy wheel; install requirements/ros.txt there first", file=sys.stderr)
+        print(f"{prefix} has no rclpy wheel; install requirements/robot.txt there first", file=sys.stderr)
         return 1
     changed = correct_exports(prefix, Path(sysconfig.get_path("include")), Path(np.get_include()))
     write_setup(prefix)

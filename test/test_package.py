@@ -1,0 +1,127 @@
+"""The house: versions, dependencies, tables and the two kinds of colcon build agree with the code."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from hmr_ros import __version__
+from hmr_ros.tools.readme_tables import TABLES, with_tables
+
+ROOT = Path(__file__).parent.parent
+PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
+README = (ROOT / "README.md").read_text()
+
+ROSDEP_KEYS = {
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
+    "yaml": "python3-yaml",
+}
+"""Python module -> rosdep key, where they differ."""
+
+
+def third_party_imports(*folders: str) -> set[str]:
+    """Top-level modules that Python files under ``folders`` import, less the standard library and our own."""
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add((node.module or "").split(".")[0])
+    return found - sys.stdlib_module_names - {"hmr_ros"}
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "requirements/constraints.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def required() -> set[str]:
+    lines = [line for name in ("robot", "dev") for line in (ROOT / f"requirements/{name}.txt").read_text().splitlines()]
+    return {line for line in lines if line and not line.startswith(("#", "-"))}
+
+
+def test_one_version():
+    assert PACKAGE_XML.findtext("version") == __version__
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == __version__
+
+
+def test_package_xml_names_every_import_of_the_robot_column():
+    declared = {element.text for element in PACKAGE_XML if element.tag in ("depend", "exec_depend")}
+    imported = third_party_imports(*(f"hmr_ros/{part}" for part in ("core", "engines", "perception", "ros")), "launch")
+    assert {ROSDEP_KEYS.get(module, module) for module in imported} - declared == set()
+
+
+def test_cmake_builds_every_message():
+    listed = re.findall(r"msg/\w+\.msg", (ROOT / "CMakeLists.txt").read_text())
+    assert sorted(listed) == sorted(f"msg/{path.name}" for path in (ROOT / "msg").iterdir())
+
+
+def test_every_requirement_is_pinned():
+    assert {name.lower().replace("_", "-") for name in required()} - constraints().keys() == set()
+
+
+def test_setup_py_and_the_pins_agree(tmp_path: Path):
+    """Every library that setup.py asks for is among the pinned ones."""
+    asked = re.findall(r'"([\w-]+)>=[\d.]+"', (ROOT / "setup.py").read_text())
+    assert set(asked) - constraints().keys() == set()
+
+
+def test_readme_tables_are_current():
+    assert set(re.findall(r"<!-- table: (\w+) -->", README)) == set(TABLES)
+    assert with_tables(README) == README, "run python -m hmr_ros.tools.readme_tables"
+
+
+def test_readme_names_files_that_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def underlay() -> dict[str, str]:
+    """The environment of a machine with ROS 2 sourced and nothing of ours."""
+    prefix = Path(sys.prefix)
+    if shutil.which("colcon") is None or not (prefix / "local_setup.bash").is_file():
+        pytest.skip("needs colcon and ROS 2 from wheels: make test")
+    clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return bash(f". {prefix}/local_setup.bash && env", prefix, clean)
+
+
+def bash(script: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Run ``script``; the NAME=VALUE lines it printed."""
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["", "--symlink-install"])
+def test_a_workspace_build_is_complete(option: str, underlay: dict[str, str], tmp_path: Path):
+    """As on a ROS machine: package in src/, plain colcon build, everything runs from the install space alone."""
+    bash(f"colcon build {option} --base-paths {ROOT}", tmp_path, underlay)
+    used = bash(
+        ". install/setup.bash && cd / && hmr --version >/dev/null && python -c '"
+        "import hmr_ros.msg, hmr_ros.core.manifest as m; "
+        'print(f"models={m.models_dir()}"); print(f"package={hmr_ros.__file__}")'
+        "' && for name in hmr hmr_node hmr_player; do "
+        'test -x "$AMENT_PREFIX_PATH/lib/hmr_ros/$name" || test -x "${AMENT_PREFIX_PATH%%:*}/lib/hmr_ros/$name"; done',
+        tmp_path,
+        underlay,
+    )
+    install = tmp_path / "install/hmr_ros"
+    assert used["models"] == str(install / "share/hmr_ros/models")
+    assert used["package"].startswith(str(install))
+    share = install / "share/hmr_ros"
+    for folder in ("launch", "config", "models"):
+        expected = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
+        assert expected == {path.relative_to(share) for path in (share / folder).rglob("*") if path.is_file()}
