@@ -107,11 +107,15 @@ def updated(config: _Config, values: Mapping[str, Value]) -> _Config:
     return config
 
 
+def from_mapping(values: Mapping[str, object], cls: type[_Config]) -> _Config:
+    """The config dataclass ``cls`` with ``values``, nested as its groups are (what ``dataclasses.asdict`` gives)."""
+    return updated(cls(), dict(_flattened(values, "")))
+
+
 def load_toml(path: Path, cls: type[_Config]) -> _Config:
     """The config dataclass ``cls`` with the values of a TOML file; tables are groups. Errors name the file."""
     try:
-        values = dict(_flattened(tomllib.loads(path.read_text(encoding="utf-8")), ""))
-        return updated(cls(), values)
+        return from_mapping(tomllib.loads(path.read_text(encoding="utf-8")), cls)
     except FileNotFoundError as err:
         raise ValueError(f"{path}: no such settings file") from err
     except ValueError as err:  # also TOMLDecodeError
@@ -176,6 +180,7 @@ class RobotConfig:
     )
     publish_tf: str = setting("root", doc="TF frames: body_<id> or nothing", choices=("none", "root"))
     publish_markers: bool = setting(True, doc="publish skeletons for RViz")
+    autostart: bool = setting(True, doc="configure and activate at start, without a lifecycle manager", read_only=True)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 

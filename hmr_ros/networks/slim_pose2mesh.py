@@ -128,7 +128,7 @@ class ResidualBlock(nn.Module):
 
 
 class LiftingNet(nn.Module):
-    """Keypoints in a virtual camera -> 3D joints with their spread, and features per joint."""
+    """Keypoints in a virtual camera -> 3D joints with their expected error, and features per joint."""
 
     def __init__(self, config: SlimConfig) -> None:
         super().__init__()
@@ -145,7 +145,8 @@ class LiftingNet(nn.Module):
         return self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
 
     def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), spread (B, 24) m: root mean square error.
+        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), spread (B, 24) m: expected distance
+        from the truth.
 
         The spread must not bend the features to its own ends, so its gradient stops at them.
         """

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hmr_ros.core.config import setting, validate
+from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.networks.slim_pose2mesh import SlimConfig
+from hmr_ros.training.losses import LossConfig
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleMix
 
@@ -23,6 +25,7 @@ class StageConfig:
     warmup: int = setting(500, doc="steps of linear rise at the start", low=0)
     milestones: tuple[float, ...] = setting((0.8,), doc="where multistep drops, as shares of the stage", low=0, high=1)
     gamma: float = setting(0.1, doc="factor of each drop", low=0, high=1)
+    epochs: int = setting(1, doc="parts the stage is counted in, by the paper's edge loss", low=1)
     clip: float = setting(1.0, doc="largest gradient norm; 0: no limit", low=0)
 
 
@@ -51,6 +54,8 @@ class TrainConfig:
     people: PeopleMix = field(default_factory=PeopleMix)
     keypoints: KeypointMix = field(default_factory=KeypointMix)
     slim: SlimConfig = field(default_factory=SlimConfig)
+    paper: Pose2MeshConfig = field(default_factory=Pose2MeshConfig)
+    paper_loss: LossConfig = field(default_factory=LossConfig)
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
 

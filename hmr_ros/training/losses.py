@@ -49,39 +49,45 @@ class MeshTargets:
 
 @dataclass(frozen=True, eq=False)
 class MeshLosses:
-    """Unweighted losses and their weighted ``total``; scalars."""
+    """Unweighted losses; scalars."""
 
     vertex: Tensor
     joint: Tensor
     normal: Tensor
     edge: Tensor
     lift: Tensor
-    total: Tensor
+
+    def weighted(self, weights: LossConfig, epoch: int) -> dict[str, Tensor]:
+        """The terms of the total in ``epoch``, which counts from 1."""
+        terms = {
+            "vertex": weights.vertex * self.vertex,
+            "joint": weights.joint * self.joint,
+            "normal": weights.normal * self.normal,
+            "lift": weights.lift * self.lift,
+        }
+        return terms | ({"edge": weights.edge * self.edge} if epoch > weights.edge_start_epoch else {})
 
 
 class Pose2MeshLoss(nn.Module):
     """All losses of the second stage; the first stage is ``masked_l1`` on PoseNet's output alone."""
 
-    def __init__(self, faces: Tensor, regressor: Tensor, config: LossConfig) -> None:
+    def __init__(self, faces: Tensor, regressor: Tensor) -> None:
         """``faces`` (F, 3) vertex ids; ``regressor`` (K, V) reads the target joints from vertices."""
         super().__init__()
-        self.config = config
         self.register_buffer("faces", faces.long(), persistent=False)
         self.register_buffer("regressor", regressor, persistent=False)
 
-    def forward(self, output: Pose2MeshOutput, targets: MeshTargets, epoch: int) -> MeshLosses:
-        """``epoch`` counts from 1."""
-        weights = self.config
+    def forward(self, output: Pose2MeshOutput, targets: MeshTargets) -> MeshLosses:
+        """Compare a batch with the truth."""
         predicted, truth = self._edges(output.vertices), self._edges(targets.vertices)
         joints = self.regressor @ (1000 * output.vertices)
-        vertex = masked_l1(output.vertices, targets.vertices, targets.vertices_mask)
-        joint = masked_l1(joints, targets.joints, targets.joints_mask)
-        normal, edge = normal_loss(predicted, truth), edge_loss(predicted, truth)
-        lift = masked_l1(output.pose3d, targets.pose3d, targets.pose3d_mask)
-        total = weights.vertex * vertex + weights.joint * joint + weights.normal * normal + weights.lift * lift
-        if epoch > weights.edge_start_epoch:
-            total = total + weights.edge * edge
-        return MeshLosses(vertex, joint, normal, edge, lift, total)
+        return MeshLosses(
+            vertex=masked_l1(output.vertices, targets.vertices, targets.vertices_mask),
+            joint=masked_l1(joints, targets.joints, targets.joints_mask),
+            normal=normal_loss(predicted, truth),
+            edge=edge_loss(predicted, truth),
+            lift=masked_l1(output.pose3d, targets.pose3d, targets.pose3d_mask),
+        )
 
     def _edges(self, vertices: Tensor) -> Tensor:
         """(B, V, 3) -> (B, F, 3, 3): the edge vectors around each face."""

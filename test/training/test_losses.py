@@ -8,7 +8,7 @@ from hmr_ros.networks.coarsening import build_mesh_graph, joint_laplacian
 from hmr_ros.networks.meshnet import MeshNet, MeshNetShape
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshOutput
 from hmr_ros.networks.posenet import PoseNet
-from hmr_ros.training.losses import LossConfig, MeshTargets, Pose2MeshLoss
+from hmr_ros.training.losses import LossConfig, MeshLosses, MeshTargets, Pose2MeshLoss
 
 from ..networks.meshes import sphere
 
@@ -18,8 +18,15 @@ REGRESSOR = torch.softmax(torch.randn(24, 60, generator=torch.Generator().manual
 ALL = torch.ones(1, 1, 1)
 
 
-def loss(config: LossConfig = LossConfig()) -> Pose2MeshLoss:  # noqa: B008  (frozen)
-    return Pose2MeshLoss(torch.from_numpy(FACES), REGRESSOR, config)
+PAPER = LossConfig()
+
+
+def loss() -> Pose2MeshLoss:
+    return Pose2MeshLoss(torch.from_numpy(FACES), REGRESSOR)
+
+
+def total(losses: MeshLosses, epoch: int) -> torch.Tensor:
+    return torch.stack(list(losses.weighted(PAPER, epoch).values())).sum()
 
 
 def targets(vertices: torch.Tensor = VERTICES) -> MeshTargets:
@@ -32,7 +39,7 @@ def output(vertices: torch.Tensor, pose3d: float = 0.0) -> Pose2MeshOutput:
 
 
 def test_the_truth_costs_nothing():
-    losses = loss()(output(VERTICES), targets(), epoch=9)
+    losses = loss()(output(VERTICES), targets())
     assert losses.vertex == losses.edge == losses.lift == 0
     assert losses.joint < 1e-4  # mm
     assert losses.normal < 1e-6  # edges lie in their face
@@ -40,26 +47,26 @@ def test_the_truth_costs_nothing():
 
 def test_units_and_weights():
     """A shift by 0.1 m on every axis: 0.1 m per vertex coordinate, 100 mm per joint, edges and normals untouched."""
-    losses = loss()(output(VERTICES + 0.1, pose3d=30.0), targets(), epoch=9)
+    losses = loss()(output(VERTICES + 0.1, pose3d=30.0), targets())
     assert losses.vertex.item() == pytest.approx(0.1, rel=1e-4)
     assert losses.joint.item() == pytest.approx(100, rel=1e-3)
     assert losses.lift.item() == pytest.approx(30)
-    assert losses.total.item() == pytest.approx(0.1 + 1e-3 * 100 + 1e-3 * 30, rel=1e-3)
+    assert total(losses, 1).item() == pytest.approx(0.1 + 1e-3 * 100 + 1e-3 * 30, rel=1e-3)
 
 
 def test_edges_count_after_their_epoch():
-    losses = [loss()(output(1.5 * VERTICES), targets(), epoch=epoch) for epoch in (7, 8)]
+    losses = loss()(output(1.5 * VERTICES), targets())
     corners = VERTICES[0, torch.from_numpy(FACES)]
-    assert losses[0].edge.item() == pytest.approx(
+    assert losses.edge.item() == pytest.approx(
         0.5 * (corners.roll(-1, 1) - corners).norm(dim=-1).mean().item(), rel=1e-4
     )
-    assert (losses[1].total - losses[0].total).item() == pytest.approx(20 * losses[0].edge.item(), rel=1e-4)
+    assert (total(losses, 8) - total(losses, 7)).item() == pytest.approx(20 * losses.edge.item(), rel=1e-4)
 
 
 def test_normals_see_a_bent_surface():
     bent = VERTICES * torch.tensor([1.0, 1.0, 0.2])
-    one_face = Pose2MeshLoss(torch.from_numpy(FACES[:1]), REGRESSOR, LossConfig())
-    losses = one_face(output(bent), targets(), epoch=1)
+    one_face = Pose2MeshLoss(torch.from_numpy(FACES[:1]), REGRESSOR)
+    losses = one_face(output(bent), targets())
     corners, flat = VERTICES[0, FACES[0]], bent[0, FACES[0]]
     normal = torch.linalg.cross(corners[1] - corners[0], corners[2] - corners[0])
     edges = flat.roll(-1, 0) - flat
@@ -71,7 +78,7 @@ def test_normals_see_a_bent_surface():
 def test_masks_hide_all_but_edges_and_normals():
     hidden = torch.zeros(1, 1, 1)
     masked = replace(targets(), vertices_mask=hidden, joints_mask=hidden, pose3d_mask=hidden)
-    losses = loss()(output(VERTICES * torch.tensor([2.0, 1.0, 1.0]), pose3d=5.0), masked, epoch=9)
+    losses = loss()(output(VERTICES * torch.tensor([2.0, 1.0, 1.0]), pose3d=5.0), masked)
     assert losses.vertex == losses.joint == losses.lift == 0
     assert losses.edge > 0
     assert losses.normal > 0
@@ -80,7 +87,7 @@ def test_masks_hide_all_but_edges_and_normals():
 def test_masked_elements_stay_in_the_mean():
     half = torch.ones(1, 17, 1)
     half[:, :8] = 0
-    losses = loss()(output(VERTICES, pose3d=17.0), replace(targets(), pose3d_mask=half), epoch=1)
+    losses = loss()(output(VERTICES, pose3d=17.0), replace(targets(), pose3d_mask=half))
     assert losses.lift.item() == pytest.approx(9)
 
 
@@ -97,9 +104,9 @@ def test_the_papers_network_learns():
     criterion, optimiser = loss(), torch.optim.RMSprop(net.parameters(), lr=1e-3)
     history = []
     for step in range(60):
-        losses = criterion(net(pose2d), truth, epoch=1 + step // 5)
+        losses = criterion(net(pose2d), truth)
         optimiser.zero_grad()
-        losses.total.backward()
+        total(losses, 1 + step // 5).backward()
         optimiser.step()
         history.append(losses)
     first, last = history[0], history[-1]

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.lifting import to_virtual_camera
-from hmr_ros.core.metrics import mpjpe, pa_mpjpe
 from hmr_ros.core.rotation import rotvec_to_rotmat
-from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, JOINT_SETS
+from hmr_ros.core.skeleton import HUMAN36M, JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.recipes import Arrays
+from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
 from hmr_ros.training.synthetic.poses import PoseSource
@@ -29,8 +30,8 @@ from hmr_ros.training.synthetic.poses import PoseSource
 EDGE_WEIGHT = 0.5
 SPREAD_WEIGHT = 0.01
 FITTING_BODIES = 400
-
-_EVAL_ROWS = [HUMAN36M.index(joint) for joint in HUMAN36M_EVAL]
+OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix(clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
+"""How keypoints are observed in a validation."""
 
 
 class Batch(NamedTuple):
@@ -52,31 +53,31 @@ class SlimRecipe:
 
     stages = ("lift", "mesh")
 
-    def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: SlimTopology | None) -> None:
-        """``topology``: of a checkpoint; None builds it."""
+    def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config = config
         self._body = body
-        self.topology = topology or _topology(config, motion, body)
-        self.network = SlimPose2Mesh(self.topology, config.slim)
+        self._topology = SlimTopology.from_arrays(topology) if topology else _topology(config, motion, body)
+        self._network = SlimPose2Mesh(self._topology, config.slim)
         self._joint_set = JOINT_SETS[config.slim.joint_set]
         # Keypoints are read from the network's mesh nodes, through the up-sampling: good to a millimetre, and a tenth
         # of the vertices to pose. Evaluation poses all of them.
-        upsampling = self.topology.upsampling.toarray()
+        upsampling = self._topology.upsampling.toarray()
         self._keypoints = body.regressor(self._joint_set.name) @ upsampling
         self._human36m = torch.from_numpy((body.regressor("human36m") @ upsampling).astype(np.float32))
         self._surface = np.concatenate([self._human36m.numpy(), self._keypoints]).astype(np.float32)
         # Lifting alone also predicts surface points: they pin down the turn of limbs and head that joints leave open.
-        self.lift_head = nn.Linear(config.slim.width, 3 * len(self._surface))
-        self._edges = torch.from_numpy(_node_edges(self.topology))
+        self._lift_head = nn.Linear(config.slim.width, 3 * len(self._surface))
+        self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head})
+        self._edges = torch.from_numpy(_node_edges(self._topology))
 
     @property
-    def modules(self) -> nn.ModuleDict:
-        """All that is trained."""
-        return nn.ModuleDict({"network": self.network, "lift_head": self.lift_head})
+    def topology(self) -> Arrays:
+        """The graphs and maps of the network."""
+        return self._topology.to_arrays()
 
-    def sampler(self, motion: Motion) -> PeopleSampler:
-        """People with the vertices that the network's mesh nodes stand for."""
-        nodes = VertexSubset(self.topology.vertices, self._keypoints)
+    def sampler(self, motion: Motion, stage: str) -> PeopleSampler:
+        """People with the vertices that the network's mesh nodes stand for, the same in both stages."""
+        nodes = VertexSubset(self._topology.vertices, self._keypoints)
         return PeopleSampler(motion, self._body, self._joint_set.name, self._config.people, nodes)
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
@@ -93,17 +94,17 @@ class SlimRecipe:
         arrays = (view.keypoints, view.context, turned(people.joints), nodes, self._surface @ nodes)
         return Batch(*map(torch.from_numpy, arrays))
 
-    def loss(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """Weighted terms; their sum is minimised."""
+    def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
+        """Weighted terms; ``progress`` changes nothing here."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.run.bfloat16):
-            hidden = self.network.lifting.hidden(batch.keypoints, batch.context)
+            hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
         hidden = hidden.float()
-        joints, features, spread = self.network.lifting.heads(hidden)
+        joints, features, spread = self._network.lifting.heads(hidden)
         if stage == "lift":
-            surface = self.lift_head(hidden).reshape(batch.surface.shape)
+            surface = self._lift_head(hidden).reshape(batch.surface.shape)
             terms = {"surface": _distance(surface, batch.surface)}
         else:
-            nodes = self.network.mesh(joints, features)[:, : batch.nodes.shape[1]]
+            nodes = self._network.mesh(joints, features)[:, : batch.nodes.shape[1]]
             human36m = batch.surface[:, : HUMAN36M.size]
             terms = {
                 "nodes": _distance(nodes, batch.nodes),
@@ -124,27 +125,28 @@ class SlimRecipe:
 
     @torch.no_grad()
     def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
-        """Errors in mm on the same people every time, with true keypoints and with Pose2Mesh's synthetic error."""
-        report = {}
-        for source, mix in (("true", KeypointMix(clean=1.0)), ("error", KeypointMix(0.0, 1.0, 1.0, 0.0))):
-            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
-            predicted, target = self._predict(batch, stage)
-            report[f"mpjpe_{source}"] = float(mpjpe(predicted, target).mean())
-            report[f"pa_mpjpe_{source}"] = float(pa_mpjpe(predicted, target).mean())
+        """Errors of the lifted Human3.6M joints ("lift"), or of the mesh's."""
+        report: dict[str, float] = {}
+        self.modules.eval()
+        for source in SOURCES:
+            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, OBSERVED[source])
+            truth = batch.surface[:, : HUMAN36M.size]
+            report |= joint_report(source, self._human36m_joints(batch, stage), truth)
+        self.modules.train()
         return report
 
-    def _predict(self, batch: Batch, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        """The 14 evaluation joints of prediction and truth (B, 14, 3) m, relative to the regressed pelvis."""
-        network = self.network.eval()
+    def _human36m_joints(self, batch: Batch, stage: str) -> Tensor:
+        """(B, 17, 3) m."""
         if stage == "lift":
-            hidden = network.lifting.hidden(batch.keypoints, batch.context)
-            predicted = self.lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
-        else:
-            nodes, _, _ = network.nodes(batch.keypoints, batch.context)
-            predicted = self._human36m @ nodes[:, : batch.nodes.shape[1]]
-        network.train()
-        target = batch.surface[:, : HUMAN36M.size]
-        return tuple((x - x[:, :1])[:, _EVAL_ROWS].numpy().astype(np.float64) for x in (predicted, target))
+            hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
+            return self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+        nodes, _, _ = self._network.nodes(batch.keypoints, batch.context)
+        return self._human36m @ nodes[:, : batch.nodes.shape[1]]
+
+
+def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> SlimPose2Mesh:
+    """The untrained network on the graphs of ``topology``, which know all it needs of the body."""
+    return SlimPose2Mesh(SlimTopology.from_arrays(topology), config.slim)
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
@@ -152,9 +154,11 @@ def _distance(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def _spread_loss(error: Tensor, spread: Tensor) -> Tensor:
-    """Smallest where ``spread`` is the root mean square of ``error`` (both (B, 24) m); the root has none."""
-    ratio = error[:, 1:] / spread[:, 1:]
-    return (torch.log(spread[:, 1:]) + 0.5 * ratio.square().clamp(max=50)).mean()
+    """Smallest where ``spread`` is the mean of ``error`` (both (B, 24) m); the root has none.
+
+    The likelihood of an exponential distribution: unlike a Gaussian's, no outlier can run away with it.
+    """
+    return (torch.log(spread[:, 1:]) + error[:, 1:] / spread[:, 1:]).mean()
 
 
 def _node_edges(topology: SlimTopology) -> np.ndarray:

@@ -25,9 +25,6 @@ from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-MIN_VISIBLE = 6
-"""People with fewer keypoints in the image are drawn again: no lifter can say anything about them."""
-
 
 @dataclass(frozen=True)
 class ShapeMix:
@@ -47,6 +44,7 @@ class PeopleMix:
     cameras: CameraMix = field(default_factory=CameraMix)
     occlusion: OcclusionMix = field(default_factory=OcclusionMix)
     airborne: float = setting(0.1, doc="share of people whose lowest point is above the floor", low=0, high=1)
+    min_visible: int = setting(6, doc="people with fewer visible keypoints are drawn again", low=1)
     airborne_height: float = setting(0.5, doc="how high at most, in m", low=0, high=3)
 
 
@@ -107,14 +105,14 @@ class PeopleSampler:
         self._poses = PoseSource(motion, mix.poses)
         wanted = vertices or VertexSubset(np.arange(body.vertex_count), body.regressor(joint_set))
         self._body = TorchBodyModel(body, wanted.ids)
-        self._regressor = wanted.regressor.astype(np.float32)
+        self.regressor = wanted.regressor.astype(np.float32)
 
     def sample(self, rng: Generator, count: int) -> PeopleBatch:
-        """``count`` people of whom at least MIN_VISIBLE keypoints can be seen."""
+        """``count`` people of whom enough keypoints can be seen."""
         batches, have = [], 0
         while have < count:
             batch = self._draw(rng, max(64, int(1.3 * (count - have))))
-            keep = np.flatnonzero(batch.visible.sum(1) >= MIN_VISIBLE)[: count - have]
+            keep = np.flatnonzero(batch.visible.sum(1) >= self.mix.min_visible)[: count - have]
             batches.append(_take(batch, keep))
             have += len(keep)
         return _concatenate(batches)
@@ -136,7 +134,7 @@ class PeopleSampler:
         views = sample_views(self.mix.cameras, target, rng)
 
         vertices, joints = views.to_optical(vertices), views.to_optical(joints)
-        keypoints = np.asarray(self._regressor @ vertices, np.float64)
+        keypoints = np.asarray(self.regressor @ vertices, np.float64)
         pixels = views.to_pixels(keypoints)
         in_image = views.inside(pixels) & (keypoints[..., 2] > 0.2)
         rotations[:, 0] = views.rotation @ rotations[:, 0]

@@ -1,0 +1,75 @@
+"""Checkpoints: plain numbers, strings and tensors in one file, read without unpickling any object."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmr_ros.core.config import from_mapping
+from hmr_ros.training.config import TrainConfig
+
+State = Mapping[str, object]
+
+_AVERAGED = "module."
+"""What ``torch.optim.swa_utils.AveragedModel`` puts before the names of its weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything a run needs to go on, and an exporter to start.
+
+    ``topology`` the arrays a recipe builds its network on; ``weights`` of all trained modules; ``average`` the state
+    of their running average; ``stage`` and ``step`` are done; ``best`` the smallest validation so far, of which
+    ``validation`` is the report; ``optimiser`` and ``schedule`` are empty where no step follows.
+    """
+
+    config: TrainConfig
+    topology: Mapping[str, NDArray[np.generic]]
+    weights: State
+    average: State
+    stage: int
+    step: int
+    best: float
+    validation: Mapping[str, float]
+    optimiser: State
+    schedule: State
+
+    def averaged_weights(self, module: str) -> dict[str, Tensor]:
+        """The averaged weights of one of the trained modules, for its ``load_state_dict``."""
+        prefix = f"{_AVERAGED}{module}."
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.average.items()
+            if name.startswith(prefix) and isinstance(value, Tensor)
+        }
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write to one side, then move into place: a run that is killed leaves the last whole file."""
+    state = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
+    state["config"] = dataclasses.asdict(checkpoint.config)
+    state["topology"] = {name: torch.from_numpy(np.array(array)) for name, array in checkpoint.topology.items()}
+    partial = path.with_name(path.name + ".part")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; ValueError names the file when it is none."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state["config"] = from_mapping(state["config"], TrainConfig)
+        state["topology"] = {name: tensor.numpy() for name, tensor in state["topology"].items()}
+        return Checkpoint(**state)
+    except FileNotFoundError as err:
+        raise ValueError(f"{path}: no such checkpoint; hmr train writes them") from err
+    except Exception as err:  # torch.load raises whatever the damaged bytes lead to
+        raise ValueError(f"{path}: not a checkpoint of hmr train ({err})") from err

@@ -1,0 +1,103 @@
+"""How Pose2Mesh is trained, to the letter where the data allow: its network, losses, noise and optimiser.
+
+What differs from the published training is the data: our synthetic people, all of whose keypoints lie in the image, as
+the network cannot be told that some are missing. Ground truth joints are regressed from the true mesh.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.networks.coarsening import MeshGraph
+from hmr_ros.networks.pose2mesh import Pose2Mesh, build_graph, build_pose2mesh, normalise_pose
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.losses import MeshTargets, Pose2MeshLoss, masked_l1
+from hmr_ros.training.recipes import Arrays
+from hmr_ros.training.recipes.joints import SOURCES, joint_report
+from hmr_ros.training.synthetic.noise import synthetic_error
+from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
+
+
+class Batch(NamedTuple):
+    """``pose2d`` (B, J, 2) normalised; ``pose3d`` (B, J, 3) mm and ``vertices`` (B, V, 3) m, relative to the root."""
+
+    pose2d: Tensor
+    pose3d: Tensor
+    vertices: Tensor
+
+
+class PaperRecipe:
+    """Pose2Mesh as published: PoseNet first ("lift"), then both ("mesh")."""
+
+    stages = ("lift", "mesh")
+
+    def __init__(self, config: TrainConfig, body: BodyModel, topology: Arrays | None) -> None:
+        self._config, self._body = config, body
+        self._joint_set = JOINT_SETS[config.paper.joint_set]
+        self._root = self._joint_set.index(str(self._joint_set.root))
+        self._regressor = body.regressor(self._joint_set.name)
+        self._human36m = torch.from_numpy(body.regressor("human36m"))
+        self.topology = topology or build_graph(body, config.paper.rescaling).to_arrays()
+        self._network = build_network(config, body, self.topology)
+        self.modules = nn.ModuleDict({"network": self._network})
+        faces, regressor = torch.from_numpy(body.faces), torch.from_numpy(self._regressor)
+        self._mesh_loss = Pose2MeshLoss(faces, regressor)
+
+    def sampler(self, motion: Motion, stage: str) -> PeopleSampler:
+        """People, whole in the image; PoseNet alone needs only the vertices that its joints are made of."""
+        used = np.flatnonzero(self._regressor.any(0))
+        joints = VertexSubset(used, self._regressor[:, used]) if stage == "lift" else None
+        return PeopleSampler(motion, self._body, self._joint_set.name, self._config.people, joints)
+
+    def batch(self, sampler: PeopleSampler, rng: Generator, count: int, noisy: bool = True) -> Batch:
+        """``count`` samples, their 2D poses with the paper's errors."""
+        people = sampler.sample(rng, count)
+        pixels = people.pixels
+        if noisy:
+            pixels = synthetic_error(pixels, self._joint_set.name, None, rng)
+        pose3d = sampler.regressor @ people.vertices
+        root = pose3d[:, self._root, None]
+        return Batch(
+            normalise_pose(torch.from_numpy(pixels.astype(np.float32))),
+            torch.from_numpy(1000 * (pose3d - root)),
+            torch.from_numpy(people.vertices - root),
+        )
+
+    def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
+        """The paper's terms with their weights."""
+        everywhere = torch.ones(1)
+        if stage == "lift":
+            return {"lift": masked_l1(self._network.posenet(batch.pose2d), batch.pose3d, everywhere)}
+        targets = MeshTargets(batch.vertices, batch.pose3d, batch.pose3d, everywhere, everywhere, everywhere)
+        epoch = 1 + int(progress * self._config.mesh.epochs)
+        return self._mesh_loss(self._network(batch.pose2d), targets).weighted(self._config.paper_loss, epoch)
+
+    @torch.no_grad()
+    def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
+        """Errors of PoseNet's joints ("lift", if they are Human3.6M's) or of the mesh's."""
+        report: dict[str, float] = {}
+        network = self._network.eval()
+        for source in SOURCES:
+            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, source == "error")
+            if stage == "lift":
+                error = torch.linalg.vector_norm(network.posenet(batch.pose2d) - batch.pose3d, dim=-1)
+                report[f"lift_{source}"] = float(error.mean())
+                continue
+            chunks = [network(pose2d).vertices for pose2d in batch.pose2d.split(64)]
+            predicted = torch.cat([self._human36m @ vertices for vertices in chunks])
+            report |= joint_report(source, predicted, self._human36m @ batch.vertices)
+        network.train()
+        return report
+
+
+def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> Pose2Mesh:
+    """The untrained network on the graphs of ``topology``."""
+    return build_pose2mesh(config.paper, body, MeshGraph.from_arrays(topology))

@@ -1,0 +1,53 @@
+"""The log of a training run: JSON lines, and TensorBoard events where tensorboard is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+
+class RunLog:
+    """Appends to ``log.jsonl`` in the folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._totals: dict[str, float] = {}
+        self._count = 0
+        self._events = None
+        if importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._events = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """Count the loss terms of one step."""
+        self._count += 1
+        for name, value in terms.items():
+            self._totals[name] = self._totals.get(name, 0.0) + value.item()
+
+    def flush(self, stage: str, step: int, rate: float) -> str:
+        """Write the means since the last flush, and return them in words."""
+        means = {name: total / self._count for name, total in self._totals.items()}
+        self._totals, self._count = {}, 0
+        self.write({"stage": stage, "step": step, "time": time.time(), "rate": rate, "loss": means})
+        return " ".join(f"{name} {value:.4f}" for name, value in means.items())
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append one row; its mappings of numbers become TensorBoard scalars."""
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        for group, values in row.items():
+            if self._events and isinstance(values, Mapping):
+                for name, value in values.items():
+                    self._events.add_scalar(f"{row['stage']}/{group}/{name}", value, row["step"])  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """End the files."""
+        self._file.close()
+        if self._events:
+            self._events.close()  # type: ignore[no-untyped-call]
