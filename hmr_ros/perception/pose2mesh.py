@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.camera import undistort_to_rays
-from hmr_ros.core.fitting import fit_smpl, fit_translation
+from hmr_ros.core.fitting import fit_translation
 from hmr_ros.core.lifting import MIN_KEYPOINTS, VirtualView, to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Bodies, Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
+from hmr_ros.core.smpl_fitting import fit_smpl
 from hmr_ros.engines.runtime import Engine
 
 _INPUT = "virtual_camera"
