@@ -16,25 +16,23 @@ from torch import Tensor
 from hmr_ros.core.config import from_mapping
 from hmr_ros.training.config import TrainConfig
 
+Weights = Mapping[str, Tensor]
 State = Mapping[str, object]
-
-_AVERAGED = "module."
-"""What ``torch.optim.swa_utils.AveragedModel`` puts before the names of its weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """Everything a run needs to go on, and an exporter to start.
 
-    ``topology`` the arrays a recipe builds its network on; ``weights`` of all trained modules; ``average`` the state
-    of their running average; ``stage`` and ``step`` are done; ``best`` the smallest validation so far, of which
+    ``topology`` the arrays a recipe builds its network on; ``weights`` of all trained modules; ``average`` their
+    running average; ``stage`` and ``step`` are done; ``best`` the smallest validation so far, of which
     ``validation`` is the report; ``optimiser`` and ``schedule`` are empty where no step follows.
     """
 
     config: TrainConfig
     topology: Mapping[str, NDArray[np.generic]]
-    weights: State
-    average: State
+    weights: Weights
+    average: Weights
     stage: int
     step: int
     best: float
@@ -44,12 +42,8 @@ class Checkpoint:
 
     def averaged_weights(self, module: str) -> dict[str, Tensor]:
         """The averaged weights of one of the trained modules, for its ``load_state_dict``."""
-        prefix = f"{_AVERAGED}{module}."
-        return {
-            name.removeprefix(prefix): value
-            for name, value in self.average.items()
-            if name.startswith(prefix) and isinstance(value, Tensor)
-        }
+        prefix = module + "."
+        return {name.removeprefix(prefix): value for name, value in self.average.items() if name.startswith(prefix)}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -11,13 +11,12 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from numpy.random import default_rng
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
@@ -71,6 +70,22 @@ class SampleStream(IterableDataset[Batch]):
             yield self._recipe.batch(self._sampler, default_rng((*self._key, number)), self._size)
 
 
+class RunningAverage:
+    """Exponential average of weights and statistics: steadier than the last step's, and usually better."""
+
+    def __init__(self, state: Mapping[str, Tensor], decay: float) -> None:
+        self.state = {name: value.detach().clone() for name, value in state.items()}
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, state: Mapping[str, Tensor]) -> None:
+        """Move towards ``state``; counters are copied."""
+        names = [name for name, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.state[n] for n in names], [state[n] for n in names], 1 - self._decay)
+        for name in state.keys() - set(names):
+            self.state[name].copy_(state[name])
+
+
 class Trainer:
     """One run: the recipe, how far it has come, and its folder."""
 
@@ -85,14 +100,12 @@ class Trainer:
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
         topology = resumed.topology if resumed else None
         self._recipe: Recipe[object] = make_recipe(config, self._motion.select("train"), body, topology)
-        self._average = AveragedModel(
-            self._recipe.modules, multi_avg_fn=get_ema_multi_avg_fn(config.run.ema), use_buffers=True
-        )
+        self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
         self._stage, self._step, self._best = 0, 0, math.inf
         if resumed:
             self._recipe.modules.load_state_dict(resumed.weights)
-            self._average.load_state_dict(resumed.average)
+            self._average = RunningAverage(resumed.average, config.run.ema)
             self._stage, self._step, self._best = resumed.stage, resumed.step, resumed.best
         (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
         self._log = RunLog(out)
@@ -118,7 +131,7 @@ class Trainer:
                 terms = self._recipe.loss(batch, name, self._step / stage.steps)
                 optimise(torch.stack(list(terms.values())).sum(), optimiser, self._recipe.modules, stage.clip)
                 schedule.step()
-                self._average.update_parameters(self._recipe.modules)
+                self._average.update(self._recipe.modules.state_dict())
                 self._step += 1
                 bar.update()
                 self._log.add(terms)
@@ -139,7 +152,7 @@ class Trainer:
         """Errors of the averaged weights."""
         modules = self._recipe.modules
         live = {key: value.clone() for key, value in modules.state_dict().items()}
-        modules.load_state_dict(self._average.module.state_dict())
+        modules.load_state_dict(self._average.state)
         report = self._recipe.validate(sampler, name)
         modules.load_state_dict(live)
         self._log.write({"stage": name, "step": self._step, "time": time.time(), "validation": report})
@@ -154,7 +167,7 @@ class Trainer:
             config=self._config,
             topology=self._recipe.topology,
             weights=self._recipe.modules.state_dict(),
-            average=self._average.state_dict(),
+            average=self._average.state,
             stage=self._stage,
             step=self._step,
             best=self._best,
