@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +44,20 @@ class Errors:
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """A way to divide samples: ``labels`` (N,) names each sample's part."""
+    """A way to divide samples: ``labels`` (N,) names each sample's part; ``parts`` in the order of the report."""
 
     name: str
+    parts: tuple[str, ...]
     labels: Strings
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.labels.tolist()) - set(self.parts):
+            raise ValueError(f"Grouping {self.name!r}: expected labels of {self.parts}, got {sorted(unknown)}")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report. Intervals are in mm; ``depth_*`` in percent of the true depth."""
+    """One line of the report. Intervals are in mm; ``depth_*`` in percent of the true depth, of those ``placed``."""
 
     source: str
     grouping: str
@@ -62,8 +67,8 @@ class Row:
     pa_mpjpe: Interval
     mpvpe: Interval
     mpjpe_smpl: Interval
-    depth_median: float
-    depth_90: float
+    depth_median: float | None
+    depth_90: float | None
     placed: float
 
 
@@ -74,35 +79,35 @@ def join_errors(parts: Sequence[Errors]) -> Errors:
 
 def join_groupings(parts: Sequence[Sequence[Grouping]]) -> list[Grouping]:
     """Groupings of consecutive batches, joined by position; each batch has the same ones."""
-    return [Grouping(same[0].name, np.concatenate([g.labels for g in same])) for same in zip(*parts, strict=True)]
+    joined = ((same[0], np.concatenate([g.labels for g in same])) for same in zip(*parts, strict=True))
+    return [dataclasses.replace(first, labels=labels) for first, labels in joined]
 
 
-def summarise(source: str, errors: Errors, groupings: Sequence[Grouping]) -> list[Row]:
-    """All samples first, then every part of every grouping that has a sample."""
-    return list(_rows(source, errors, groupings))
+def summarise(source: str, errors: Errors, groupings: Sequence[Grouping], persons: Strings) -> list[Row]:
+    """All samples first, then every part of every grouping that has a sample.
+
+    ``persons`` (N,) names who each sample shows; intervals draw whole persons, as samples of one are alike.
+    """
+    chosen = [("all", "all", np.ones(len(errors), np.bool_))]
+    chosen += [(g.name, part, g.labels == part) for g in groupings for part in g.parts]
+    return [_row(source, name, part, errors.take(i), persons[i]) for name, part, i in chosen if i.any()]
 
 
-def _rows(source: str, errors: Errors, groupings: Sequence[Grouping]) -> Iterator[Row]:
-    yield _row(source, "all", "all", errors)
-    for grouping in groupings:
-        for part in sorted(set(grouping.labels.tolist())):
-            yield _row(source, grouping.name, part, errors.take(grouping.labels == part))
-
-
-def _row(source: str, grouping: str, part: str, errors: Errors) -> Row:
+def _row(source: str, grouping: str, part: str, errors: Errors, persons: Strings) -> Row:
+    number = np.unique(persons, return_inverse=True)[1]
     placed = np.isfinite(errors.depth)
-    depth = 100 * np.abs(errors.depth[placed]) if placed.any() else np.array([np.nan])
+    depth = 100 * np.abs(errors.depth[placed])
     return Row(
         source,
         grouping,
         part,
         len(errors),
-        bootstrap_mean(errors.mpjpe),
-        bootstrap_mean(errors.pa_mpjpe),
-        bootstrap_mean(errors.mpvpe),
-        bootstrap_mean(errors.mpjpe_smpl),
-        float(np.median(depth)),
-        float(np.quantile(depth, 0.9)),
+        bootstrap_mean(errors.mpjpe, number),
+        bootstrap_mean(errors.pa_mpjpe, number),
+        bootstrap_mean(errors.mpvpe, number),
+        bootstrap_mean(errors.mpjpe_smpl, number),
+        float(np.median(depth)) if len(depth) else None,
+        float(np.quantile(depth, 0.9)) if len(depth) else None,
         float(placed.mean()),
     )
 
@@ -120,5 +125,5 @@ def table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     group = "all" if row.grouping == "all" else f"{row.grouping}: {row.part}"
     intervals = (row.mpjpe, row.pa_mpjpe, row.mpvpe, row.mpjpe_smpl)
-    depth = (f"{row.depth_median:.1f}", f"{row.depth_90:.1f}", f"{100 * row.placed:.1f} %")
-    return (row.source, group, str(row.count), *map(str, intervals), *depth)
+    depth = ("-" if value is None else f"{value:.1f}" for value in (row.depth_median, row.depth_90))
+    return (row.source, group, str(row.count), *map(str, intervals), *depth, f"{100 * row.placed:.1f} %")
