@@ -24,7 +24,7 @@ from hmr_ros.networks.blocks import BLOCK
 K = 3
 """Chebyshev terms, the paper's choice for every layer."""
 
-HALO_MULTIPLE = 16
+HALO_MULTIPLE = 8
 """A patch's neighbourhood is padded to a multiple of this, which suits vector units and tensor cores."""
 
 
@@ -50,6 +50,7 @@ class BlockLaplacian(nn.Module):
     """x -> L x as a gather and a batched dense product, for nodes in the order of ``blocks.block_order``.
 
     Each block of consecutive nodes is a patch of the mesh; only a few dozen nodes around it matter to it (its halo).
+    The matrix need not be square: (N, M) with any M takes (B, M, F) to (B, N, F).
     """
 
     def __init__(self, laplacian: csr_array, block: int = BLOCK) -> None:
@@ -69,7 +70,7 @@ class BlockLaplacian(nn.Module):
         self.register_buffer("gather", torch.from_numpy(gather.reshape(-1)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, N, F) -> (B, N, F)."""
+        """(B, M, F) -> (B, N, F)."""
         patches, _, width = self.weights.shape
         halos = x.index_select(1, self.gather).reshape(-1, patches, width, x.shape[2])
         return (self.weights @ halos).reshape(-1, self.nodes, x.shape[2])
@@ -147,4 +148,18 @@ class ClenshawConv(nn.Module):
 
     def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
         """(B, N, F_in) and x -> L x -> (B, N, F_out)."""
-        return self.direct(x) + laplacian(self.once(x) + laplacian(self.twice(x)))
+        inner = _add_product(laplacian(self.twice(x)), x, self.once)
+        return _add_product(laplacian(inner), x, self.direct) + self.direct.bias
+
+    def upsampled(self, x: Tensor, copy: nn.Module, copied_laplacian: nn.Module, laplacian: nn.Module) -> Tensor:
+        """``self(copy(x), laplacian)`` for half the work, given ``copied_laplacian``: x -> L copy(x).
+
+        Copying nodes commutes with whatever acts on features, so the Linear layers run on the coarse nodes.
+        """
+        inner = copy(self.once(x)) + copied_laplacian(self.twice(x))
+        return copy(self.direct(x)) + laplacian(inner)
+
+
+def _add_product(y: Tensor, x: Tensor, linear: nn.Linear) -> Tensor:
+    """``y`` + x W^T as one operation, which inference engines do while they multiply."""
+    return torch.addmm(y.flatten(0, 1), x.flatten(0, 1), linear.weight.T).view_as(y)

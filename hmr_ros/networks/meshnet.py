@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
@@ -139,8 +140,16 @@ def _steps(route: Route) -> list[tuple[int, int]]:
     return list(pairwise((len(route) - 1, *route)))
 
 
+class DeployedGraph(nn.Module):
+    """The graph a block runs on, and how nodes come there: ``copy`` up-samples, ``copied_laplacian`` is L after it."""
+
+    def __init__(self, laplacian: nn.Module, copy: nn.Module, copied_laplacian: nn.Module) -> None:
+        super().__init__()
+        self.laplacian, self.copy, self.copied_laplacian = laplacian, copy, copied_laplacian
+
+
 class DeployedBlock(nn.Module):
-    """A ``GraphBlock`` in evaluation mode, with batch norms folded."""
+    """A ``GraphBlock`` in evaluation mode, with batch norms folded, and the up-sampling before it."""
 
     def __init__(self, block: GraphBlock) -> None:
         super().__init__()
@@ -150,14 +159,13 @@ class DeployedBlock(nn.Module):
         self.skip = _resampling(self.convs[0].direct.in_features, self.convs[-1].direct.out_features)
         self.residual = block.residual
 
-    def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
-        """(B, N, widths[0]) -> (B, N, widths[-1])."""
-        skip = x
+    def forward(self, x: Tensor, graph: DeployedGraph) -> Tensor:
+        """(B, M, widths[0]) before up-sampling -> (B, N, widths[-1])."""
+        y = self.convs[0].upsampled(x, graph.copy, graph.copied_laplacian, graph.laplacian)
         for index, conv in enumerate(self.convs):
-            x = conv(x, laplacian)
-            if index < self.activations:
-                x = F.relu(x)
-        return x + self.skip(skip) if self.residual else x
+            y = y if index == 0 else conv(y, graph.laplacian)
+            y = F.relu(y) if index < self.activations else y
+        return y + graph.copy(self.skip(x)) if self.residual else y
 
 
 def _resampling(features_in: int, features_out: int) -> nn.Module:
@@ -187,35 +195,40 @@ class DeployedMeshNet(nn.Module):
 
     def __init__(self, net: MeshNet) -> None:
         super().__init__()
-        blocked = block_order(net.graph)
-        operators = {level: BlockLaplacian(blocked.laplacians[level], blocked.block) for level in set(net.route)}
-        self.laplacians = nn.ModuleList(operators[level] for level in net.route)
-        self.copies = nn.ModuleList(_copy_nodes(blocked, *step) for step in _steps(net.route))
-        self.joint_laplacian = DenseLaplacian(net.joint_matrix)
-        self.pose = DeployedBlock(net.pose)
+        blocked = block_order(net.graph, cut="surface")
+        laplacians = {level: BlockLaplacian(blocked.laplacians[level], blocked.block) for level in {*net.route, 0}}
+        graphs = [_arrive(blocked, laplacians[level], before, level) for before, level in _steps(net.route)]
+        self.graphs = nn.ModuleList([*graphs, _stay(laplacians[0])])
+        self.blocks = nn.ModuleList(map(DeployedBlock, [*net.blocks, net.last]))
+        self.pose, self.pose_graph = DeployedBlock(net.pose), _stay(DenseLaplacian(net.joint_matrix))
         self.coarse_nodes = blocked.sizes[-1]
         self.lift = _select_nodes(net.lift, net.graph.sizes[-1], blocked.nodes[-1], self.coarse_nodes)
-        self.blocks = nn.ModuleList(map(DeployedBlock, net.blocks))
-        self.last = DeployedBlock(net.last)
         self.vertices = CopyNodes(blocked.node_of_vertex)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, F) -> (B, V, 3) m."""
-        x = self.lift(self.pose(x, self.joint_laplacian).flatten(1)).unflatten(1, (self.coarse_nodes, -1))
-        for copy, block, laplacian in zip(self.copies, self.blocks, self.laplacians, strict=True):
-            x = block(copy(x), laplacian)
-        return self.vertices(self.last(x, self.laplacians[-1]))
+        x = self.lift(self.pose(x, self.pose_graph).flatten(1)).unflatten(1, (self.coarse_nodes, -1))
+        for block, graph in zip(self.blocks, self.graphs, strict=True):
+            x = block(x, graph)
+        return self.vertices(x)
 
 
-def _copy_nodes(blocked: BlockedGraph, before: int, level: int) -> nn.Module:
-    """Up-sample from level ``before`` to the finer or equal ``level``."""
+def _stay(laplacian: nn.Module) -> DeployedGraph:
+    return DeployedGraph(laplacian, nn.Identity(), laplacian)
+
+
+def _arrive(blocked: BlockedGraph, laplacian: nn.Module, before: int, level: int) -> DeployedGraph:
+    """The graph of ``level``, entered from level ``before``: the same or a coarser one."""
     if before == level:
-        return nn.Identity()
+        return _stay(laplacian)
     ancestors = blocked.parents[level]
     for coarser in range(level + 1, before):
         ancestors = blocked.parents[coarser][ancestors]
-    return CopyNodes(ancestors)
+    nodes = np.arange(len(ancestors))
+    copies = csr_array((np.ones(len(nodes)), (nodes, ancestors)), shape=(len(nodes), blocked.sizes[before]))
+    copied = (blocked.laplacians[level] @ copies).tocsr()
+    return DeployedGraph(laplacian, CopyNodes(ancestors), BlockLaplacian(copied, blocked.block))
 
 
 def _select_nodes(linear: nn.Linear, nodes: int, kept: Ints, size: int) -> nn.Linear:

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO, HUMAN36M, SMPL
 from hmr_ros.networks.blocks import block_order
+from hmr_ros.networks.chebyshev import BlockLaplacian
 from hmr_ros.networks.coarsening import (
     MeshGraph,
     build_mesh_graph,
@@ -128,9 +131,10 @@ def test_joint_graph_has_bones_pairs_and_self_loops(joint_set):
     assert laplacian.diagonal() == pytest.approx(1 - 1 / degree)
 
 
+@pytest.mark.parametrize("cut", ["planes", "surface"])
 @pytest.mark.parametrize("block", [8, 32])
-def test_block_order_is_the_same_graph_without_padding(graph, block):
-    blocked = block_order(graph, block)
+def test_block_order_is_the_same_graph_without_padding(graph, block, cut):
+    blocked = block_order(graph, block, cut)
     for level, nodes in enumerate(blocked.nodes):
         assert sorted(nodes) == np.flatnonzero(graph.real[level]).tolist()
         assert blocked.sizes[level] % block == 0
@@ -148,8 +152,19 @@ def test_block_order_keeps_parents(graph):
         assert (blocked.nodes[level + 1][parents[: len(nodes)]] == nodes // 2).all()
 
 
-def test_blocks_are_patches(graph):
-    blocked = block_order(graph, 8)
+@pytest.mark.parametrize("cut", ["planes", "surface"])
+def test_blocks_are_patches(graph, cut):
+    blocked = block_order(graph, 8, cut)
     vertices = graph.perm[blocked.nodes[0]]
     spread = [np.ptp(POSITIONS[vertices[i : i + 8]], axis=0).max() for i in range(0, len(vertices), 8)]
-    assert np.mean(spread) < 0.8  # of a diameter of 2; a random order gives about 1.7
+    assert np.mean(spread) < 0.9  # of a diameter of 2; a random order gives about 1.7
+
+
+def test_cuts_across_the_surface_have_smaller_halos_on_a_body():
+    body = load_body_model(models_dir() / "open_body.npz")
+    graph = build_mesh_graph(body.faces, body.v_template, levels=2)
+
+    def halos(cut):
+        return [BlockLaplacian(matrix).weights.shape[2] for matrix in block_order(graph, cut=cut).laplacians]
+
+    assert sum(halos("surface")) < 0.9 * sum(halos("planes"))
