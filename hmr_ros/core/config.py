@@ -141,8 +141,8 @@ class DetectorConfig:
 class SmoothingConfig:
     """One-euro filter of each body: smooth when still, quick when moving (Casiez et al., CHI 2012)."""
 
-    min_cutoff: float = setting(1.0, doc="cut-off frequency at rest in Hz; 0 switches smoothing off", low=0, high=100)
-    beta: float = setting(0.05, doc="rise of the cut-off in Hz per m/s (positions) or rad/s (joints)", low=0, high=10)
+    min_cutoff: float = setting(1.5, doc="cut-off frequency at rest in Hz; 0 switches smoothing off", low=0, high=100)
+    beta: float = setting(3.0, doc="rise of the cut-off in Hz per m/s (positions) or rad/s (joints)", low=0, high=10)
 
 
 @dataclass(frozen=True)
