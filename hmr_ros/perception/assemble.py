@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hmr_ros.engines.runtime import Engine, open_engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.pose2mesh import Pose2Mesh
-from hmr_ros.perception.tracker import Tracker
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
 _SEARCH, _LANDMARKS, _LIFTER = "blazepose_detector.json", "blazepose_landmarks.json", "pose2mesh.json"
 _BODY = "open_body.npz"
@@ -27,7 +28,7 @@ class Assembly:
     """A pipeline with what its users need to know about it, and the networks to close at the end.
 
     ``faces`` (F, 3) of every body; ``body_model`` its name; ``networks`` the names of the networks; ``backend`` what
-    runs them.
+    runs them; ``apply`` takes over the settings that may change while running.
     """
 
     pipeline: Pipeline
@@ -36,15 +37,22 @@ class Assembly:
     networks: tuple[str, ...]
     backend: str
     engines: tuple[Engine, ...] = ()
+    apply: Callable[[RobotConfig], None] = lambda config: None
 
     @property
     def method(self) -> str:
         """How bodies are recovered."""
         return self.pipeline.recoverer.method
 
-    def configure(self, config: RobotConfig) -> None:
-        """Take over the settings that may change while running."""
-        self.pipeline.configure(config)
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What runs here, as names and values."""
+        return (
+            ("method", self.method),
+            ("body model", self.body_model),
+            ("networks", ", ".join(self.networks)),
+            ("back-end", self.backend),
+        )
 
     def close(self) -> None:
         """Free the networks."""
@@ -65,17 +73,33 @@ def assemble(config: RobotConfig) -> Assembly:
             Path(config.model_path) if config.model_path else models / _LIFTER,
         )
     )
-    pipeline = Pipeline(
-        BlazePoseDetector(search, landmarks, BlazePoseOptions()),
-        Tracker(),
-        Pose2Mesh(lifter, body_model),
-        BodySmoother(),
-    )
+    detector = BlazePoseDetector(search, landmarks)
+    tracker, pose2mesh, smoother = Tracker(), Pose2Mesh(lifter, body_model), BodySmoother(body_model)
+
+    def apply(settings: RobotConfig) -> None:
+        detector.options = _detector_options(settings)
+        tracker.options = TrackerOptions(timeout_s=settings.track_timeout_s)
+        pose2mesh.keypoint_threshold = settings.keypoint_threshold
+        pose2mesh.min_keypoints = settings.min_keypoints
+        smoother.config = settings.smoothing
+
+    apply(config)
     return Assembly(
-        pipeline,
-        body_model.faces,
-        body_path.stem,
-        tuple(engine.manifest.name for engine in (search, landmarks, lifter)),
-        config.backend,
-        (search, landmarks, lifter),
+        pipeline=Pipeline(detector, tracker, pose2mesh, smoother),
+        faces=body_model.faces,
+        body_model=body_path.stem,
+        networks=tuple(engine.manifest.name for engine in (search, landmarks, lifter)),
+        backend=config.backend,
+        engines=(search, landmarks, lifter),
+        apply=apply,
+    )
+
+
+def _detector_options(config: RobotConfig) -> BlazePoseOptions:
+    width, height = config.detector.size.split("x")
+    return BlazePoseOptions(
+        search_pixels=int(width) * int(height),
+        period=config.detector.period,
+        max_persons=config.max_persons,
+        min_presence=config.detection_threshold,
     )

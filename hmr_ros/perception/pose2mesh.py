@@ -19,6 +19,7 @@ from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Bodies, Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.smpl_fitting import fit_smpl
+from hmr_ros.core.smpl_fitting import fit_smpl
 from hmr_ros.engines.runtime import Engine
 
 _INPUT = "virtual_camera"

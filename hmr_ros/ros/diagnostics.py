@@ -16,6 +16,9 @@ from hmr_ros.perception.pipeline import Timings
 _WINDOW_S = 5.0
 """Rates and percentiles are of the last so many seconds."""
 
+_MOST_KEPT = 2000
+"""More images than any camera sends in that time."""
+
 
 class Drop(StrEnum):
     """Why a received image was not processed; reasons that lie in the image itself are images.BadImageReason."""
@@ -52,14 +55,16 @@ class Monitor:
     """Counts what happens to images. Every method may be called from any thread."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _received: deque[float] = field(default_factory=deque)
-    _processed: deque[Processed] = field(default_factory=deque)
+    _received: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
+    _processed: deque[Processed] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
     _drops: Counter[str] = field(default_factory=Counter)
+    received_count: int = 0
 
     def receive(self) -> None:
         """An image message arrived."""
         with self._lock:
             self._received.append(time.monotonic())
+            self.received_count += 1
 
     def drop(self, reason: str) -> int:
         """An image was dropped; returns how many were for this reason."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -26,6 +27,9 @@ _Message = TypeVar("_Message", CameraInfo, bytes)
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+
+_NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
+"""rclpy would warn about a publisher that offers less than we ask; ``adapt`` sees it and asks for less."""
 
 LARGE_DATA_HINT = (
     "Fast DDS drops large images by default: set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera driver and for "
@@ -60,7 +64,7 @@ class AdaptiveSubscription(Generic[_Message]):
             self._node.get_logger().info(f"{self.topic}: subscribing anew, {wanted.reliability.name}")
             self.close()
         self._subscription = self._node.create_subscription(
-            self._message_type, self.topic, self._callback, wanted, raw=self._raw
+            self._message_type, self.topic, self._callback, wanted, raw=self._raw, event_callbacks=_NO_EVENTS
         )
 
     def publishers(self) -> list[TopicEndpointInfo]:
@@ -80,16 +84,14 @@ def best_offered(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
     Asking more than a publisher offers would receive nothing, so without publishers we ask for the least.
     """
 
-    def all_offer(policy: ReliabilityPolicy | DurabilityPolicy) -> bool:
-        offers = [(p.qos_profile.reliability, p.qos_profile.durability) for p in publishers]
-        return bool(offers) and all(policy in offer for offer in offers)
-
-    reliable, latched = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
+    offers = [publisher.qos_profile for publisher in publishers]
+    reliable = bool(offers) and all(o.reliability is ReliabilityPolicy.RELIABLE for o in offers)
+    latched = bool(offers) and all(o.durability is DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
-        reliability=reliable if all_offer(reliable) else ReliabilityPolicy.BEST_EFFORT,
-        durability=latched if all_offer(latched) else DurabilityPolicy.VOLATILE,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
 
 
@@ -101,6 +103,7 @@ class CameraInput:
         self._node = node
         self._monitor = monitor
         self._info: CameraInfo | None = None
+        self._problem = ""
         self._warned: set[str] = set()
         self._started_s = time.monotonic()
         self._timeout_s = config.input_timeout_s
@@ -130,15 +133,18 @@ class CameraInput:
         info = self._info
         if info is None:
             if time.monotonic() - self._started_s > self._timeout_s:
-                self._warn_once(f"no CameraInfo on {self._infos.topic}")
+                self._complain(f"no CameraInfo on {self._infos.topic}")
             return None
         try:
-            return camera_from_info(info, width, height, rectified=self._rectified)
+            camera = camera_from_info(info, width, height, rectified=self._rectified)
         except BadCameraInfoError as err:
-            self._warn_once(f"CameraInfo on {self._infos.topic} is unusable: {err}")
+            self._complain(f"CameraInfo on {self._infos.topic} is unusable: {err}")
             return None
+        self._problem = ""
+        return camera
 
-    def _warn_once(self, cause: str) -> None:
+    def _complain(self, cause: str) -> None:
+        self._problem = cause
         if cause not in self._warned:
             self._warned.add(cause)
             self._node.get_logger().warning(f"{cause}. Publishing 2D keypoints only, no positions, no meshes.")
@@ -160,8 +166,8 @@ class CameraInput:
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {LARGE_DATA_HINT}"
 
     def calibration_problem(self) -> str:
-        """What is wrong with the calibration, "" as long as nothing is known to be."""
-        return "; ".join(sorted(self._warned))
+        """What is wrong with the calibration of the last image, "" as long as nothing is known to be."""
+        return self._problem
 
     def close(self) -> None:
         """Unsubscribe, and wake whoever waits for an image."""

@@ -7,6 +7,7 @@ and one processing time, whatever the camera's rate.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import traceback
@@ -18,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
 from hmr_ros.core.config import RobotConfig
@@ -38,18 +40,39 @@ _CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
 _LOG_EVERY_S = 10.0
 
 
+_Transition = Callable[["HmrNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _logged(transition: _Transition) -> _Transition:
+    """Log what ``transition`` raises: rclpy only turns it into ERROR."""
+
+    @functools.wraps(transition)
+    def logging_transition(node: HmrNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().fatal(traceback.format_exc())
+            raise
+
+    return logging_transition
+
+
 class HmrNode(LifecycleNode):
     """Configure loads and warms up the networks, activate subscribes, deactivate keeps the networks, cleanup frees them.
 
-    ``assemble`` builds the perception pipeline; tests pass their own.
+    ``build`` makes the perception pipeline; tests pass their own.
     """
 
-    def __init__(self, build: Callable[[RobotConfig], Assembly] = assemble) -> None:
-        super().__init__("hmr")
+    def __init__(
+        self,
+        build: Callable[[RobotConfig], Assembly] = assemble,
+        parameter_overrides: list[Parameter] | None = None,
+    ) -> None:
+        super().__init__("hmr", parameter_overrides=parameter_overrides)
         self._build = build
         self._config = declare_config(self)
         follow_config(self, self._config, self._apply)
-        self._monitor = Monitor()
+        self.monitor = Monitor()
         self._assembly: Assembly | None = None
         self._input: CameraInput | None = None
         self._outputs: Outputs | None = None
@@ -78,6 +101,7 @@ class HmrNode(LifecycleNode):
 
     # Lifecycle
 
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the networks and run them once."""
         try:
@@ -87,9 +111,10 @@ class HmrNode(LifecycleNode):
         except _CONFIGURE_ERRORS as err:
             self.get_logger().error(f"cannot configure: {err}")
             return TransitionCallbackReturn.FAILURE
-        self.get_logger().info(self._assembly.description)
+        self.get_logger().info(", ".join(f"{name}: {value}" for name, value in self._assembly.facts))
         return super().on_configure(state)
 
+    @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish, start the worker, subscribe."""
         assert self._assembly is not None, "activate follows configure"
@@ -97,29 +122,33 @@ class HmrNode(LifecycleNode):
         self._outputs = Outputs(self, self._assembly.faces, origin)
         if not self._outputs.publishes_tf and self._config.publish_tf != "none":
             self.get_logger().warning("tf2_msgs is not installed: publishing everything but TF")
-        self._input = CameraInput(self, self._config, self._monitor)
+        self._input = CameraInput(self, self._config, self.monitor)
         self._worker = threading.Thread(
             target=self._work, args=(self._input, self._outputs, self._assembly), name="hmr_worker"
         )
         self._worker.start()
         return super().on_activate(state)
 
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, stop the worker, keep the networks."""
         self._stop()
         return super().on_deactivate(state)
 
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the networks."""
         self._release()
         return super().on_cleanup(state)
 
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, from any state."""
         self._stop()
         self._release()
         return super().on_shutdown(state)
 
+    @_logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything; the node can be configured again."""
         self._stop()
@@ -171,7 +200,7 @@ class HmrNode(LifecycleNode):
         bodies = assembly.pipeline(frame.image, camera, stamp.seconds)
         outputs.publish(frame, camera, bodies, assembly.pipeline.lost, config)
         self._last_stamp = stamp
-        self._monitor.process(self._age_s(stamp), assembly.pipeline.timings, len(bodies), int(bodies.valid.sum()))
+        self.monitor.process(self._age_s(stamp), assembly.pipeline.timings, len(bodies), int(bodies.valid.sum()))
 
     def _wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
         """Whether an image is young enough and does not exceed the rate."""
@@ -185,7 +214,7 @@ class HmrNode(LifecycleNode):
             return False
         since_last_s = (stamp.nanoseconds - self._last_stamp.nanoseconds) * 1e-9
         if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
-            self._monitor.drop(Drop.RATE_LIMIT)
+            self.monitor.drop(Drop.RATE_LIMIT)
             return False
         return True
 
@@ -193,7 +222,7 @@ class HmrNode(LifecycleNode):
         return (self.get_clock().now().nanoseconds - stamp.nanoseconds) * 1e-9
 
     def _drop(self, reason: str, explanation: str) -> None:
-        self._monitor.drop(reason)
+        self.monitor.drop(reason)
         self.get_logger().warning(f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S)
 
     # Once a second
@@ -205,7 +234,7 @@ class HmrNode(LifecycleNode):
         if health.problem and self._input is not None:
             self.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
         name = self.get_fully_qualified_name().lstrip("/")
-        status = self._monitor.status(f"{name}: bodies", name, health)
+        status = self.monitor.status(f"{name}: bodies", name, health)
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(report)
@@ -222,7 +251,7 @@ class HmrNode(LifecycleNode):
         """Take over parameters that were set while running."""
         self._config = config
         if self._assembly is not None:
-            self._assembly.configure(config)
+            self._assembly.apply(config)
 
 
 def main(args: list[str] | None = None) -> int:

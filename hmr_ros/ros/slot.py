@@ -16,6 +16,12 @@ class LatestSlot(Generic[_Item]):
         self._item: _Item | None = None
         self._closed = False
 
+    @property
+    def has_item(self) -> bool:
+        """Whether ``take`` would return at once."""
+        with self._changed:
+            return self._item is not None
+
     def put(self, item: _Item) -> bool:
         """Store ``item``; True when it replaced one that nobody had taken."""
         with self._changed:

@@ -34,6 +34,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name == "ros":
             item.add_marker(pytest.mark.ros)
+            # rclpy calls its own deprecated Logger.warn when it tells of incompatible QoS.
+            item.add_marker(pytest.mark.filterwarnings("ignore:Deprecated in favor of:DeprecationWarning"))
 
 
 if not _reason_to_skip():

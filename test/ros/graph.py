@@ -1,0 +1,48 @@
+"""Helpers for tests that talk over DDS."""
+
+import time
+
+import numpy as np
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from hmr_ros.ros import calibration, cdr
+from hmr_ros.ros.messages import header
+
+PATIENCE_S = 10.0
+
+
+def spin_until(executor, condition):
+    """Spin until ``condition()``; fail when it does not come."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        executor.spin_once(timeout_sec=0.02)
+
+
+def qos(reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE, depth=5):
+    return QoSProfile(depth=depth, reliability=reliability, durability=durability)
+
+
+class FakeCamera:
+    """Publishes images and their calibration from ``node``."""
+
+    def __init__(self, node, image_topic="image", info_topic="camera_info", compressed=False, profile=None):
+        self._node = node
+        kind = CompressedImage if compressed else Image
+        self.images = node.create_publisher(kind, image_topic, profile or qos())
+        self.infos = node.create_publisher(CameraInfo, info_topic, qos())
+
+    def now(self):
+        return cdr.Stamp(*self._node.get_clock().now().seconds_nanoseconds())
+
+    def publish_image(self, stamp=None, width=640, height=480):
+        stamp = stamp or self.now()
+        pixels = np.full((height, width, 3), 90, np.uint8)
+        self.images.publish(cdr.write_image(stamp, "camera_optical_frame", pixels, "rgb8"))
+        return stamp
+
+    def publish_info(self, info=None, width=640, height=480):
+        info = info or calibration.from_focal_length(500.0)(width, height)
+        info.header = header(self.now(), "camera_optical_frame")
+        self.infos.publish(info)

@@ -1,0 +1,85 @@
+"""A pipeline without networks, for tests of everything around it."""
+
+import dataclasses
+
+import numpy as np
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.people import UNTRACKED, Bodies, Detections
+from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
+
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
+JOINTS = 17
+
+
+class StubDetector:
+    """Sees as many people as ``people`` says, standing side by side."""
+
+    def __init__(self, people=1):
+        self.people = people
+        self.images = []
+
+    def detect(self, image):
+        self.images.append(image)
+        left = 200.0 * np.arange(self.people)
+        boxes = np.stack([left, np.full_like(left, 50), left + 100, np.full_like(left, 350)], 1)
+        grid = np.stack(np.meshgrid(np.linspace(0, 100, JOINTS), [200.0]), -1).reshape(1, JOINTS, 2)
+        return Detections(
+            boxes=boxes,
+            scores=np.full(self.people, 0.9),
+            kp2d=grid + np.stack([left, np.zeros_like(left)], 1)[:, None],
+            kp2d_score=np.full((self.people, JOINTS), 0.8),
+            joint_set="coco17",
+            ids=np.full(self.people, UNTRACKED, np.int64),
+        )
+
+    def reset(self):
+        pass
+
+
+class StubRecoverer:
+    """Puts an upright body 3 m ahead for each person."""
+
+    method = "stub"
+    vertex_count = BODY_MODEL.vertex_count
+
+    def recover(self, detections, camera):
+        people = len(detections)
+        upright = np.tile([np.pi, 0, 0], (people, 1))
+        cam_t = np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1)
+        pose, betas = np.zeros((people, 23, 3)), np.zeros((people, 10))
+        posed = BODY_MODEL.posed(upright, pose, betas, cam_t)
+        return dataclasses.replace(
+            Bodies.without_geometry(detections, self.vertex_count),
+            global_orient=upright,
+            body_pose=pose,
+            betas=betas,
+            cam_t=cam_t,
+            joints=posed.joints,
+            vertices=posed.vertices,
+            uncertainty=np.full((people, 24), 0.02),
+            valid=np.ones(people, np.bool_),
+        )
+
+
+class NoSmoother:
+    def __call__(self, bodies, stamp_s):
+        return bodies
+
+    def reset(self):
+        pass
+
+
+def assembly(detector):
+    pipeline = Pipeline(detector, Tracker(TrackerOptions(hits_to_confirm=1)), StubRecoverer(), NoSmoother())
+    return Assembly(pipeline, BODY_MODEL.faces, "open_body", ("stub",), "none")
+
+
+def some_bodies(people, ids=None):
+    """Bodies as the pipeline returns them."""
+    detections = StubDetector(people).detect(np.zeros((10, 10, 3), np.uint8))
+    ids = np.arange(people) if ids is None else np.array(ids, np.int64)
+    return StubRecoverer().recover(dataclasses.replace(detections, ids=ids), None)

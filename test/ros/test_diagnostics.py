@@ -1,0 +1,42 @@
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from hmr_ros.perception.pipeline import Timings
+from hmr_ros.ros.diagnostics import Drop, Health, Monitor
+
+
+def values(status):
+    return {pair.key: pair.value for pair in status.values}
+
+
+def test_a_working_node_reports_rates_latencies_and_people():
+    monitor = Monitor()
+    for latency_ms in range(1, 101):
+        monitor.receive()
+        monitor.process(latency_ms * 1e-3, Timings(detect_s=0.02, recover_s=0.005), people=3, metric=2)
+    status = monitor.status("hmr: bodies", "hmr", Health())
+    assert status.level == DiagnosticStatus.OK
+    report = values(status)
+    assert report["images received [Hz]"] == report["images processed [Hz]"] == "20.0"  # 100 within the window of 5 s
+    assert report["latency stamp to published p50 [ms]"] == "50.5"
+    assert report["latency stamp to published p99 [ms]"] == "99.0"
+    assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
+    assert (report["people"], report["people with a position"]) == ("3", "2")
+
+
+def test_drops_are_counted_by_reason():
+    monitor = Monitor()
+    assert monitor.drop(Drop.TOO_OLD) == 1
+    assert monitor.drop(Drop.TOO_OLD) == 2
+    monitor.drop(Drop.REPLACED)
+    report = values(monitor.status("hmr: bodies", "hmr", Health()))
+    assert report["dropped: too_old"] == "2"
+    assert report["dropped: replaced_by_newer"] == "1"
+
+
+def test_problems_become_warnings_or_errors():
+    monitor = Monitor()
+    assert monitor.status("n", "h", Health("no calibration")).level == DiagnosticStatus.WARN
+    stale = monitor.status("n", "h", Health("no image", fatal=True, facts=(("model", "stub"),)))
+    assert stale.level == DiagnosticStatus.ERROR
+    assert stale.message == "no image"
+    assert values(stale)["model"] == "stub"

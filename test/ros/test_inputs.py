@@ -1,0 +1,118 @@
+import itertools
+
+import pytest
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.ros.diagnostics import Monitor
+from hmr_ros.ros.images import decode_image
+from hmr_ros.ros.inputs import AdaptiveSubscription, CameraInput, camera_info_topic
+from test.ros.graph import FakeCamera, qos, spin_until
+
+BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
+
+
+def added(executor, name, **options):
+    node = Node(name, **options)
+    executor.add_node(node)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("reliability", "durability", "depth"), list(itertools.product([BEST_EFFORT, RELIABLE], [VOLATILE, LATCHED], [1, 10]))
+)
+def test_every_quality_of_service_is_received_at_its_best(executor, reliability, durability, depth):
+    camera = added(executor, "camera")
+    publisher = camera.create_publisher(CameraInfo, "info", qos(reliability, durability, depth))
+    received = []
+    listener = added(executor, "listener")
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", received.append, raw=False)
+
+    def arrived():
+        subscription.adapt()
+        publisher.publish(CameraInfo())
+        return received
+
+    spin_until(executor, arrived)
+    (profile,) = [info.qos_profile for info in listener.get_subscriptions_info_by_topic("/info")]
+    assert (profile.reliability, profile.durability) == (reliability, durability)
+
+
+def test_one_weak_publisher_among_two_decides(executor):
+    camera = added(executor, "camera")
+    publishers = [camera.create_publisher(CameraInfo, "info", qos(r)) for r in (RELIABLE, BEST_EFFORT)]
+    listener = added(executor, "listener")
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", print, raw=False)
+    spin_until(executor, lambda: len(subscription.publishers()) == len(publishers))
+    subscription.adapt()
+    (info,) = listener.get_subscriptions_info_by_topic("/info")
+    assert info.qos_profile.reliability == BEST_EFFORT
+
+
+@pytest.mark.parametrize(
+    ("remaps", "expected"),
+    [
+        ([], "/robot/camera_info"),
+        (["-r", "image:=/cam/image_raw"], "/cam/camera_info"),
+        (["-r", "image:=/cam/image_raw", "-r", "camera_info:=/cam/calibration"], "/cam/calibration"),
+        (["-r", "image:=/image"], "/camera_info"),
+    ],
+)
+def test_calibration_is_looked_for_beside_the_image(executor, remaps, expected):
+    node = added(executor, "hmr", namespace="/robot", cli_args=["--ros-args", *remaps] if remaps else [])
+    assert camera_info_topic(node, node.resolve_topic_name("image")) == expected
+
+
+def camera_input(executor, config=None, **options):
+    node = added(executor, "hmr", **options)
+    monitor = Monitor()
+    return CameraInput(node, config or RobotConfig(), monitor), monitor
+
+
+def test_only_the_newest_image_waits_and_the_others_are_counted(executor):
+    source, monitor = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.images.get_subscription_count)
+    last = None
+    for sent in range(1, 4):
+        last = camera.publish_image()
+        spin_until(executor, lambda: monitor.received_count >= sent)  # noqa: B023  # used at once
+    assert decode_image(source.slot.take()).stamp == last
+    assert monitor.drops() == {"replaced_by_newer": 2}
+    source.close()
+    assert source.slot.take() is None
+
+
+def test_an_image_gets_its_camera_or_one_warning(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.images.get_subscription_count)
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    assert source.camera(frame) is None  # no calibration yet: too early to complain
+    assert source.calibration_problem() == ""
+
+    camera.publish_info(CameraInfo(width=640, height=480))
+    spin_until(executor, lambda: source.camera(frame) is None and source.calibration_problem())
+    assert "not calibrated" in source.calibration_problem()
+
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame) is not None)
+    assert source.camera(frame).K[0, 0] == 500
+    assert source.calibration_problem() == ""
+
+
+def _taken(executor, source):
+    spin_until(executor, lambda: source.slot.has_item)
+    return source.slot.take()
+
+
+def test_silence_is_explained(executor):
+    source, _ = camera_input(executor)
+    assert source.problem(timeout_s=60.0) == ""
+    assert "no publisher of /image" in source.problem(timeout_s=0.0)
+    FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: "LARGE_DATA" in source.problem(timeout_s=0.0))

@@ -1,0 +1,265 @@
+import time
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import Marker, MarkerArray
+
+from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.ros import cdr
+from hmr_ros.ros.node import HmrNode
+from test.ros.graph import FakeCamera, qos, spin_until
+from test.ros.stubs import StubDetector, assembly
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+
+
+class World:
+    """A camera, the node with a pipeline without networks, and listeners, in one executor."""
+
+    def __init__(self, executor, people=1, **parameters):
+        self.executor = executor
+        self.detector = StubDetector(people)
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        self.node = HmrNode(lambda config: assembly(self.detector), overrides)
+        self.peer = Node("peer")
+        executor.add_node(self.node)
+        executor.add_node(self.peer)
+        self.camera = FakeCamera(self.peer, compressed=parameters.get("image_transport") == "compressed")
+        self.received = {}
+
+    def listen(self, kind, topic):
+        self.received[topic] = []
+        self.peer.create_subscription(kind, topic, self.received[topic].append, qos(depth=50))
+
+    def show(self, info=True, until="bodies", count=1, **image):
+        """Publish images, with calibration unless ``info`` is False, until ``count`` messages came on ``until``."""
+
+        def came():
+            if info:
+                self.camera.publish_info()
+            self.camera.publish_image(**image)
+            return len(self.received[until]) >= count
+
+        spin_until(self.executor, came)
+        return self.received[until][-1]
+
+
+@pytest.fixture
+def world(executor):
+    worlds = []
+
+    def make(people=1, **parameters):
+        worlds.append(World(executor, people, **parameters))
+        worlds[-1].listen(SmplBodyArray, "bodies")
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        executor.remove_node(world.node)
+        world.node.shut_down()
+
+
+def show_calibrated(world, **options):
+    """Images until their bodies have positions."""
+    spin_until(world.executor, lambda: _has_position(world.show(**options)))
+
+
+def _has_position(message):
+    return any(body.valid for body in message.bodies)
+
+
+def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
+    w = world(people=2)
+    for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (Image, "overlay"), (TFMessage, "/tf")):
+        w.listen(kind, topic)
+    assert w.node.start()
+    show_calibrated(w)
+    for topic in ("markers", "mesh", "overlay", "/tf"):
+        w.show(until=topic, count=3)
+
+    message = w.received["bodies"][-1]
+    assert [body.state for body in message.bodies] == [SmplBody.TRACKED] * 2
+    assert (message.method, message.body_model, message.joint_set) == ("stub", "open_body", "coco17")
+    transforms = w.received["/tf"][-1].transforms
+    assert {t.child_frame_id for t in transforms} == {f"body_{body.id}" for body in message.bodies}
+    assert {m.ns for m in w.received["mesh"]} == {f"body_{body.id}" for body in message.bodies}
+    overlay = w.received["overlay"][-1]
+    assert np.ptp(np.array(overlay.data)) > 50  # bodies on a grey image
+
+    stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in w.received["bodies"]}
+    headers = [overlay.header, transforms[0].header, w.received["mesh"][-1].header]
+    headers += [m.header for m in w.received["markers"][-1].markers]
+    assert {h.frame_id for h in headers} == {"camera_optical_frame"}
+    assert {(h.stamp.sec, h.stamp.nanosec) for h in headers} <= stamps
+
+
+def test_joint_states_of_a_body_have_their_own_topic(world):
+    w = world()
+    assert w.node.start()
+    show_calibrated(w)
+    name = w.received["bodies"][-1].bodies[0].id
+    w.listen(JointState, f"bodies/{name}/joint_states")
+    state = w.show(until=f"bodies/{name}/joint_states")
+    assert len(state.name) == 69
+    topics = [topic for topic, _ in w.peer.get_topic_names_and_types()]
+    assert "/joint_states" not in topics
+
+
+def test_lost_people_are_deleted_everywhere(world):
+    w = world(people=2, track_timeout_s=0.05)
+    w.listen(MarkerArray, "markers")
+    w.listen(Marker, "mesh")
+    assert w.node.start()
+    show_calibrated(w)
+    w.show(until="mesh", count=2)
+    w.show(until="markers")
+    ids = [body.id for body in w.received["bodies"][-1].bodies]
+    w.detector.people = 1
+
+    def lost():
+        w.show(count=len(w.received["bodies"]) + 1)
+        return [b.id for m in w.received["bodies"] for b in m.bodies if b.state == SmplBody.LOST]
+
+    spin_until(w.executor, lost)
+    assert lost() == [ids[1]]
+
+    def deleted():
+        every = [m for a in w.received["markers"] for m in a.markers] + w.received["mesh"]
+        return [m for m in every if m.action == Marker.DELETE]
+
+    spin_until(w.executor, lambda: len(deleted()) == 3)  # bones, joints, mesh
+    assert {m.ns for m in deleted()} == {f"body_{ids[1]}"}
+    assert w.peer.count_publishers(f"bodies/{ids[0]}/joint_states") == 1
+    spin_until(w.executor, lambda: w.peer.count_publishers(f"bodies/{ids[1]}/joint_states") == 0)
+
+
+@pytest.mark.parametrize("info", [None, CameraInfo(width=640, height=480), CameraInfo(width=320, height=240)])
+def test_without_a_valid_calibration_there_are_keypoints_but_no_positions(world, info):
+    w = world(input_timeout_s=0.05)
+    w.listen(Marker, "mesh")
+    w.listen(TFMessage, "/tf")
+    w.listen(DiagnosticArray, "/diagnostics")
+    assert w.node.start()
+    for _ in range(4):
+        if info is not None:
+            w.camera.publish_info(info)
+        message = w.show(info=False, count=len(w.received["bodies"]) + 1)
+    (body,) = message.bodies
+    assert not body.valid
+    assert np.isnan([body.cam_t.x, body.cam_t.y, body.cam_t.z]).all()
+    assert max(body.keypoint_scores) > 0.5
+    assert w.received["mesh"] == w.received["/tf"] == []
+
+    def warned():
+        w.show(info=False, count=len(w.received["bodies"]) + 1)
+        return [s for a in w.received["/diagnostics"] for s in a.status if "CameraInfo" in s.message]
+
+    spin_until(w.executor, warned)
+    assert warned()[-1].level == DiagnosticStatus.WARN
+
+
+def test_broken_images_are_counted_and_the_next_good_one_is_processed(world):
+    w = world()
+    assert w.node.start()
+    w.show()
+    stamp = w.camera.now()
+    good = cdr.write_image(stamp, "camera", np.zeros((4, 6, 3), np.uint8), "rgb8")
+    broken = {
+        "unknown_encoding": good.replace(b"rgb8\0", b"xyz9\0"),
+        "bad_step": good.replace((18).to_bytes(4, "little"), (17).to_bytes(4, "little"), 1),
+        "bad_size": good.replace((4).to_bytes(4, "little") + (6).to_bytes(4, "little"), bytes(8)),
+    }
+    for reason, data in broken.items():
+
+        def counted(reason=reason, data=data):
+            w.camera.images.publish(data)
+            return w.node.monitor.drops().get(reason)
+
+        spin_until(w.executor, counted)
+    w.show(count=len(w.received["bodies"]) + 1)
+
+
+def test_a_corrupt_jpeg_is_counted(world):
+    w = world(image_transport="compressed")
+    w.camera.images = w.peer.create_publisher(w.camera.images.msg_type, "image/compressed", qos())
+    assert w.node.start()
+    data = cdr.write_compressed_image(w.camera.now(), "camera", np.zeros(50, np.uint8), "jpeg")
+
+    def counted():
+        w.camera.images.publish(data)
+        return w.node.monitor.drops().get("undecodable")
+
+    spin_until(w.executor, counted)
+
+
+def test_old_images_are_dropped(world):
+    w = world(max_frame_age_s=0.5)
+    assert w.node.start()
+    ancient = cdr.Stamp(1_000_000_000, 0)
+
+    def counted():
+        w.camera.publish_image(stamp=ancient)
+        return w.node.monitor.drops().get("too_old")
+
+    spin_until(w.executor, counted)
+    assert w.received["bodies"] == []
+
+
+def test_parameters_take_effect_while_running(world):
+    w = world()
+    w.listen(MarkerArray, "markers")
+    assert w.node.start()
+    show_calibrated(w)
+    w.show(until="markers")
+    assert w.node.set_parameters([Parameter("publish_markers", value=False)])[0].successful
+    w.show(count=len(w.received["bodies"]) + 2)
+    before = len(w.received["markers"])
+    w.show(count=len(w.received["bodies"]) + 3)
+    assert len(w.received["markers"]) == before
+
+
+def test_a_bug_in_the_pipeline_is_reported_and_survived(world):
+    w = world()
+    assert w.node.start()
+    w.show()
+    original, w.detector.detect = w.detector.detect, lambda image: 1 / 0
+
+    def counted():
+        w.camera.publish_image()
+        return w.node.monitor.drops().get("internal_error")
+
+    spin_until(w.executor, counted)
+    w.detector.detect = original
+    w.show(count=len(w.received["bodies"]) + 1)
+
+
+def test_the_lifecycle_can_be_walked_again_and_again(world):
+    w = world()
+    for _ in range(3):
+        assert w.node.trigger_configure() == SUCCESS
+        assert w.node.trigger_activate() == SUCCESS
+        w.show(count=len(w.received["bodies"]) + 1)
+        assert w.node.trigger_deactivate() == SUCCESS
+        time.sleep(0.1)
+        seen = len(w.received["bodies"])
+        w.camera.publish_image()
+        w.executor.spin_once(timeout_sec=0.1)
+        assert len(w.received["bodies"]) <= seen + 1  # what was on its way
+        assert w.node.trigger_cleanup() == SUCCESS
+
+
+def test_a_failing_configuration_leaves_the_node_unconfigured(executor, capfd):
+    def build(config):
+        raise ValueError("models/pose2mesh.json: no such manifest")
+
+    node = HmrNode(build)
+    executor.add_node(node)
+    assert not node.start()
+    assert "no such manifest" in capfd.readouterr().err
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE  # still unconfigured: it may be tried again
