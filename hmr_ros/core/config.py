@@ -161,8 +161,8 @@ class RobotConfig:
     num_threads: int = setting(
         0, doc="CPU threads of the networks; 0: as many as there are cores", low=0, high=256, read_only=True
     )
-    max_persons: int = setting(5, doc="most people followed at once", low=1, high=32)
-    detection_threshold: float = setting(0.5, doc="least score of a person", low=0, high=1)
+    max_persons: int = setting(8, doc="most people followed at once", low=1, high=32)
+    detection_threshold: float = setting(0.5, doc="least score of a person", low=0.05, high=0.95)
     min_keypoints: int = setting(6, doc="fewest seen keypoints that are lifted to a body", low=6, high=18)
     keypoint_threshold: float = setting(0.3, doc="least score of a seen keypoint", low=0, high=1)
     max_rate_hz: float = setting(0.0, doc="most images processed per second; 0: no limit", low=0, high=240)
