@@ -59,7 +59,8 @@ def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: NDArray[n
 
 def shade(normals: Floats) -> Floats:
     """Brightness (V,) of surfaces with unit ``normals`` (V, 3) in optical axes (Lambert)."""
-    return _AMBIENT + _DIFFUSE * np.clip(normals @ _LIGHT, 0, None)
+    brightness: Floats = _AMBIENT + _DIFFUSE * np.clip(normals @ _LIGHT, 0, None)
+    return brightness
 
 
 def draw_surface(canvas: Image, pixels: Floats, depth: Floats, faces: NDArray[np.integer], tint: Floats) -> None:

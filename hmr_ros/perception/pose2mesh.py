@@ -19,7 +19,6 @@ from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Bodies, Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.smpl_fitting import fit_smpl
-from hmr_ros.core.smpl_fitting import fit_smpl
 from hmr_ros.engines.runtime import Engine
 
 _INPUT = "virtual_camera"
@@ -108,9 +107,7 @@ def _take(lifted: _Lifted, index: NDArray[np.bool_]) -> _Lifted:
     return _Lifted(lifted.vertices[index], lifted.joints[index], lifted.spread[index], lifted.keypoints3d[index])
 
 
-def _placed(
-    bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: Floats, body_model: BodyModel
-) -> Bodies:
+def _placed(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: Floats, body_model: BodyModel) -> Bodies:
     """``bodies`` with the geometry of ``rows`` filled in."""
     if len(rows) == 0:
         return bodies

@@ -32,7 +32,8 @@ class Visible:
 
     def interpolate(self, faces: NDArray[np.integer], per_vertex: Floats) -> Floats:
         """Values (V, C) of vertices -> values (N, C) of pixels."""
-        return np.einsum("nk,nkc->nc", self.weights, per_vertex[faces[self.face]])
+        values: Floats = np.einsum("nk,nkc->nc", self.weights, per_vertex[faces[self.face]])
+        return values
 
 
 def rasterise(pixels: Floats, depth: Floats, faces: NDArray[np.integer], height: int, width: int) -> Visible:
@@ -53,9 +54,7 @@ def rasterise(pixels: Floats, depth: Floats, faces: NDArray[np.integer], height:
     columns = low[face, 0] + within % size[face, 0]
     rows = low[face, 1] + within // size[face, 0]
     plane = planes[face]
-    w1, w2, inverse_depth = (
-        plane[:, i] * columns + plane[:, i + 1] * rows + plane[:, i + 2] for i in range(0, 9, 3)
-    )
+    w1, w2, inverse_depth = (plane[:, i] * columns + plane[:, i + 1] * rows + plane[:, i + 2] for i in range(0, 9, 3))
     inside = np.flatnonzero((w1 >= _SLACK) & (w2 >= _SLACK) & (w1 + w2 <= 1 - _SLACK))
     front = inside[_nearest(rows[inside] * width + columns[inside], inverse_depth[inside])]
     weights = np.stack([1 - w1[front] - w2[front], w1[front], w2[front]], -1)
@@ -107,7 +106,8 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
     of_face = np.cross(b - a, c - a)
     corner = faces.ravel()
     count = len(vertices)
-    normals = np.stack(
+    normals: Floats = np.stack(
         [np.bincount(corner, np.repeat(of_face[:, axis], 3), minlength=count) for axis in range(3)], -1
     )
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return normals

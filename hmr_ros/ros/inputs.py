@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -48,9 +48,9 @@ class AdaptiveSubscription(Generic[_Message]):
     ) -> None:
         self._node = node
         self._message_type = message_type
-        self._callback = callback
+        self._callback: Callable[[_Message], None] = callback
         self._raw = raw
-        self._subscription: Subscription | None = None
+        self._subscription: Subscription[Any] | None = None
         self.topic = topic
         self.adapt()
 
@@ -83,7 +83,6 @@ def best_offered(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
 
     Asking more than a publisher offers would receive nothing, so without publishers we ask for the least.
     """
-
     offers = [publisher.qos_profile for publisher in publishers]
     reliable = bool(offers) and all(o.reliability is ReliabilityPolicy.RELIABLE for o in offers)
     latched = bool(offers) and all(o.durability is DurabilityPolicy.TRANSIENT_LOCAL for o in offers)

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -58,7 +59,7 @@ def _logged(transition: _Transition) -> _Transition:
 
 
 class HmrNode(LifecycleNode):
-    """Configure loads and warms up the networks, activate subscribes, deactivate keeps the networks, cleanup frees them.
+    """Configure loads the networks and warms them up, activate subscribes, deactivate keeps them, cleanup frees them.
 
     ``build`` makes the perception pipeline; tests pass their own.
     """
@@ -66,7 +67,7 @@ class HmrNode(LifecycleNode):
     def __init__(
         self,
         build: Callable[[RobotConfig], Assembly] = assemble,
-        parameter_overrides: list[Parameter] | None = None,
+        parameter_overrides: list[Parameter[Any]] | None = None,
     ) -> None:
         super().__init__("hmr", parameter_overrides=parameter_overrides)
         self._build = build

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hmr_ros.core.config import RobotConfig, Setting, describe, updated
+from hmr_ros.core.config import RobotConfig, Setting, Value, describe, updated
 
 _LARGEST_INT = 2**63 - 1
 
@@ -21,7 +22,7 @@ class ParameterError(ValueError):
 
 def declare_config(node: Node) -> RobotConfig:
     """Declare every setting of RobotConfig on ``node`` and read the values it was started with."""
-    values = {}
+    values: dict[str, Value] = {}
     for setting in describe(RobotConfig):
         try:
             values[setting.name] = node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
@@ -39,9 +40,9 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
     if setting.low is None and setting.high is None:
         return result
     if setting.type == "int":
-        low = -_LARGEST_INT if setting.low is None else int(setting.low)
-        high = _LARGEST_INT if setting.high is None else int(setting.high)
-        result.integer_range = [IntegerRange(from_value=low, to_value=high)]
+        first = -_LARGEST_INT if setting.low is None else int(setting.low)
+        last = _LARGEST_INT if setting.high is None else int(setting.high)
+        result.integer_range = [IntegerRange(from_value=first, to_value=last)]
     elif setting.type == "float":
         low = -sys.float_info.max if setting.low is None else float(setting.low)
         high = sys.float_info.max if setting.high is None else float(setting.high)
@@ -54,17 +55,17 @@ def follow_config(node: Node, config: RobotConfig, apply: Callable[[RobotConfig]
     known = {setting.name for setting in describe(RobotConfig)}
     current = [config]
 
-    def merged(parameters: list[Parameter]) -> RobotConfig:
+    def merged(parameters: list[Parameter[Any]]) -> RobotConfig:
         return updated(current[0], {p.name: p.value for p in parameters if p.name in known})
 
-    def check(parameters: list[Parameter]) -> SetParametersResult:
+    def check(parameters: list[Parameter[Any]]) -> SetParametersResult:
         try:
             merged(parameters)
         except ValueError as err:
             return SetParametersResult(successful=False, reason=str(err))
         return SetParametersResult(successful=True)
 
-    def accept(parameters: list[Parameter]) -> None:
+    def accept(parameters: list[Parameter[Any]]) -> None:
         current[0] = merged(parameters)
         apply(current[0])
 

@@ -22,7 +22,8 @@ def added(executor, name, **options):
 
 
 @pytest.mark.parametrize(
-    ("reliability", "durability", "depth"), list(itertools.product([BEST_EFFORT, RELIABLE], [VOLATILE, LATCHED], [1, 10]))
+    ("reliability", "durability", "depth"),
+    list(itertools.product([BEST_EFFORT, RELIABLE], [VOLATILE, LATCHED], [1, 10])),
 )
 def test_every_quality_of_service_is_received_at_its_best(executor, reliability, durability, depth):
     camera = added(executor, "camera")

@@ -2,13 +2,13 @@ import re
 
 import numpy as np
 import pytest
+from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.rotation import quat_to_rotmat
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros import messages
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.recorder import bodies_from_message
@@ -35,7 +35,17 @@ def test_bodies_survive_the_message():
 
     assert names == (messages.person_name(7), messages.person_name(3))
     assert again.joint_set == "coco17"
-    for column in ("scores", "kp2d", "kp2d_score", "global_orient", "body_pose", "betas", "cam_t", "joints", "vertices"):
+    for column in (
+        "scores",
+        "kp2d",
+        "kp2d_score",
+        "global_orient",
+        "body_pose",
+        "betas",
+        "cam_t",
+        "joints",
+        "vertices",
+    ):
         assert np.allclose(getattr(again, column), getattr(bodies, column), atol=1e-5), column
     assert again.valid.all()
     assert (message.method, message.body_model) == ("pose2mesh", "open_body")

@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -10,7 +11,6 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros import cdr
 from hmr_ros.ros.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
@@ -218,10 +218,10 @@ def test_parameters_take_effect_while_running(world):
     show_calibrated(w)
     w.show(until="markers")
     assert w.node.set_parameters([Parameter("publish_markers", value=False)])[0].successful
-    w.show(count=len(w.received["bodies"]) + 2)
-    before = len(w.received["markers"])
-    w.show(count=len(w.received["bodies"]) + 3)
-    assert len(w.received["markers"]) == before
+    set_at = w.camera.now()
+    w.show(count=len(w.received["bodies"]) + 5)
+    stamps = [m.header.stamp for array in w.received["markers"] for m in array.markers]
+    assert max((s.sec, s.nanosec) for s in stamps) <= (set_at.sec, set_at.nanosec)
 
 
 def test_a_bug_in_the_pipeline_is_reported_and_survived(world):

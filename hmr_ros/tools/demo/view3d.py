@@ -129,7 +129,7 @@ def _draw_grid(canvas: Image, view: _View, floor: Floor, bodies: Bodies) -> None
 def _line(canvas: Image, view: _View, a: Floats, b: Floats, color: tuple[int, int, int], width: int = 1) -> None:
     """A straight line, cut into pieces so that one behind the view loses only its hidden part."""
     pixels = view.pixels(a + np.linspace(0, 1, 33)[:, None] * (b - a))
-    visible = np.isfinite(pixels).all(1) & (np.abs(pixels) < 4 * _WIDTH).all(1)
+    visible = np.asarray(np.isfinite(pixels).all(1) & (np.abs(pixels) < 4 * _WIDTH).all(1))
     # OpenCV takes fixed-point pixels: smooth lines need the fraction.
     fixed = np.round(np.where(visible[:, None], pixels, 0) * 16).astype(int)
     for i in np.flatnonzero(visible[:-1] & visible[1:]):
