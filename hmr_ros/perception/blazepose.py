@@ -9,6 +9,7 @@ pose_detection and pose_landmark graphs. Points are in px as CameraInfo counts t
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,13 +85,12 @@ class Poses:
 
     def take(self, index: Ints | Bools | slice) -> Poses:
         """The poses at ``index``, in that order."""
-        return Poses(
-            self.points[index],
-            self.visibility[index],
-            self.inside[index],
-            self.presence[index],
-            self.next_regions[index],
-        )
+        return Poses(*(getattr(self, f.name)[index] for f in dataclasses.fields(Poses)))
+
+
+def join(a: Poses, b: Poses) -> Poses:
+    """The people of ``a``, then those of ``b``."""
+    return Poses(*(np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in dataclasses.fields(Poses)))
 
 
 def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:

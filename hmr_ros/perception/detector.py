@@ -35,54 +35,78 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class BlazePoseOptions:
-    """``search_pixels``: size of the image for the whole-image search; larger finds people farther away.
+    """How BlazePoseDetector works.
 
-    ``period``: search every so many images (1: each), and whenever nobody is followed or somebody got lost.
-    ``max_persons``: most people followed at once. ``min_candidate``: least score of a place worth a look;
-    ``min_presence``: least belief of the landmark network that there is a person.
+    ``search_pixels``: size of the whole-image search; larger finds people farther away and costs proportionally more.
+    ``period``: search every so many images (1: each); also whenever nobody is followed, or somebody got lost.
+    ``max_persons``: most people followed at once. ``min_presence``: 0..1, people are followed down to this belief of
+    the landmark network that there is one; new people need more.
     """
 
     search_pixels: int = SEARCH_PIXELS
     period: int = 5
     max_persons: int = 8
-    min_candidate: float = 0.5
     min_presence: float = 0.5
 
     def __post_init__(self) -> None:
         if min(self.search_pixels, self.period, self.max_persons) < 1:
             raise ValueError(f"search_pixels, period and max_persons: expected at least 1, got {self}")
-        if not (0 < self.min_candidate < 1 and 0 < self.min_presence < 1):
-            raise ValueError(f"min_candidate and min_presence: expected between 0 and 1, got {self}")
+        if not 0 < self.min_presence < 1:
+            raise ValueError(f"min_presence: expected between 0 and 1, got {self.min_presence}")
+
+    @property
+    def search_sizes(self) -> tuple[int, ...]:
+        """The sizes to search at, px: a search for far people misses some near ones, so it comes after a usual one."""
+        return (self.search_pixels,) if self.search_pixels <= SEARCH_PIXELS else (SEARCH_PIXELS, self.search_pixels)
 
 
+# The thresholds below were set on photos with and without people; the landmark network believes in people almost
+# anywhere, but only on a real one do its landmarks stay put when it looks again where they point.
+_CANDIDATE_SCORE = 0.4
+"""Least score of the search for a place worth a closer look."""
+_SETTLING_LOOKS = 4
+"""How often a new region is looked at, each time where the last look points."""
+_NEW_PRESENCE = 0.8
+"""Least presence of a new person in each of these looks."""
+_STEADY = 0.65
+"""Least keypoint similarity of one look and the next."""
+_STEADY_ON_AVERAGE = 0.8
+"""The same for the mean of all looks."""
+_MAX_ENLARGEMENT = 2
+"""Images are searched at up to this many times their pixels: blown-up texture looks like people."""
 _MERGE_IOU = 0.3
 """Candidates of one person overlap at least this much (MediaPipe's min_suppression_threshold)."""
+_SAME_REGION = 0.12
+"""A candidate this close to a followed region, in sides of it, is not worth a look."""
 _SAME_PERSON = 0.5
 """Keypoint similarity above which two poses are of one person."""
-_SAME_REGION = 0.25
-"""A candidate closer to a followed person than this many sides of the region is that person."""
-_SETTLING_PASSES = 2
-"""A new region comes from a box, which is rough; the landmarks of the first pass give a better one."""
-_MIN_POINTS = 6
-"""People with fewer points in the image are not reported."""
+_SEEN = 0.3
+"""Least visibility of a point that counts as seen."""
+_MIN_SEEN = 6
+"""Fewer seen points in the image are nobody."""
+_MIN_SIDE = 32
+"""Side of the smallest region, px: a person of about 20 px."""
 _BOX_MARGIN = 0.1
-"""Landmarks are inside of the body; boxes reach this much of their size beyond them."""
+"""Landmarks lie inside of the body; boxes reach beyond them by this fraction of their size."""
 
 
 class BlazePoseDetector:
     """BlazePose for several people: a search of the whole image now and then, landmarks in each person's region always.
 
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
+    ``options`` may be exchanged between images. Keypoint scores are the network's visibility, which on photos with
+    parts cut off or covered told right points from wrong ones better than its presence does; points beyond the image
+    score 0. It needs to see a head to find a person, but goes on following one whose head leaves the image.
     """
 
-    def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions = BlazePoseOptions()) -> None:
-        """``search`` and ``landmarks``: engines of kind "detector" and "landmarks" as `hmr convert-detector` makes."""
+    def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions | None = None) -> None:
+        """``search`` and ``landmarks``: the networks of kind "detector" and "landmarks" of `hmr convert-detector`."""
         for engine, kind in ((search, "detector"), (landmarks, "landmarks")):
             if engine.manifest.kind != kind:
                 raise ValueError(
-                    f"{engine.manifest.name}: expected a network of kind {kind}, got {engine.manifest.kind}"
+                    f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
                 )
-        self.options = options
+        self.options = options or BlazePoseOptions()
         self._search_engine = search
         self._landmark_engine = landmarks
         self.reset()
@@ -94,99 +118,102 @@ class BlazePoseDetector:
 
     def detect(self, image: NDArray[np.uint8]) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
-        followed = self._look(image, self._regions)
-        alive = self._present(followed)
-        poses = followed.take(alive)
-        if self._until_search <= 0 or not alive.all() or not alive.any():
-            poses = _joined(poses, self._find_new(image, poses))
-            self._until_search = self.options.period
+        poses = self._look(image, self._regions[: self.options.max_persons])
+        alive = _are_people(poses, image, self.options.min_presence)
+        poses = poses.take(alive)
         self._until_search -= 1
+        if self._until_search < 0 or not alive.any() or not alive.all():
+            for pixels in self.options.search_sizes:
+                poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
+            self._until_search = self.options.period - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
-        return _detections(poses, image.shape[1], image.shape[0])
+        return _detections(poses, image)
 
-    def _find_new(self, image: NDArray[np.uint8], followed: Poses) -> Poses:
-        """People in the whole image who are not among ``followed``."""
-        regions = self._search(image)
-        regions = regions[_is_new(regions, followed.next_regions)]
-        regions = regions[: max(0, self.options.max_persons - len(followed))]
-        for _ in range(_SETTLING_PASSES):
-            poses = self._look(image, regions)
-            poses = poses.take(self._present(poses))
-            regions = poses.next_regions
-        return poses
+    def _find_new(self, image: NDArray[np.uint8], pixels: int, followed: Floats) -> Poses:
+        """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
+        regions = self._search(image, pixels)
+        regions = regions[~_are_near(regions, followed)][: self.options.max_persons - len(followed)]
+        poses = self._look(image, regions)
+        steadiness = np.zeros((len(poses), 0))
+        for _ in range(_SETTLING_LOOKS - 1):
+            promising = _are_people(poses, image, _NEW_PRESENCE) & (steadiness >= _STEADY).all(1)
+            before, steadiness = poses.take(promising), steadiness[promising]
+            poses = self._look(image, before.next_regions)
+            steadiness = np.column_stack([steadiness, np.diagonal(_similarity(before, poses))])
+        steady = (steadiness >= _STEADY).all(1) & (steadiness.mean(1) >= _STEADY_ON_AVERAGE)
+        return poses.take(_are_people(poses, image, _NEW_PRESENCE) & steady)
 
-    def _search(self, image: NDArray[np.uint8]) -> Floats:
+    def _search(self, image: NDArray[np.uint8], pixels: int) -> Floats:
         """(C, 2, 2) regions of ``image`` px that may show a person, best first."""
         height, width = image.shape[:2]
-        size = blazepose.input_size(width, height, self.options.search_pixels)
+        size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))
         outputs = self._search_engine.run({"image": blazepose.resize(image, size)[None]})
         candidates = blazepose.decode_candidates(
-            outputs["regressions"][0], outputs["logits"][0], size, self.options.min_candidate
+            outputs["regressions"][0], outputs["logits"][0], size, _CANDIDATE_SCORE
         )
         candidates = blazepose.merge_overlapping(candidates, _MERGE_IOU)
         return np.asarray(candidates.regions * (width / size[0], height / size[1]))
 
     def _look(self, image: NDArray[np.uint8], regions: Floats) -> Poses:
-        """Run the landmark network in each of ``regions`` (P, 2, 2)."""
+        """What the landmark network sees in each of ``regions`` (P, 2, 2)."""
         if len(regions) == 0:
             return Poses.empty()
         maps = blazepose.image_from_crop(regions)
         outputs = self._landmark_engine.run({"image": blazepose.crop(image, maps)})
         return blazepose.decode_poses(outputs["landmarks"], outputs["presence"], outputs["heatmaps"], maps)
 
-    def _present(self, poses: Poses) -> Bools:
-        return np.asarray(poses.presence >= self.options.min_presence)
+
+def _are_near(regions: Floats, followed: Floats) -> Bools:
+    """(C,) whether both points of a region (C, 2, 2) are near those of one of ``followed`` (F, 2, 2)."""
+    gap = np.linalg.norm(regions[:, None] - followed[None], axis=3).max(2)
+    return np.asarray((gap < _SAME_REGION * blazepose.region_sides(followed)).any(1))
 
 
-def _joined(a: Poses, b: Poses) -> Poses:
-    return Poses(
-        np.concatenate([a.points, b.points]),
-        np.concatenate([a.visibility, b.visibility]),
-        np.concatenate([a.inside, b.inside]),
-        np.concatenate([a.presence, b.presence]),
-        np.concatenate([a.next_regions, b.next_regions]),
-    )
-
-
-def _is_new(regions: Floats, followed: Floats) -> Bools:
-    """(C,) whether no followed region has its centre near that of the region."""
-    gap = np.linalg.norm(regions[:, None, 0] - followed[None, :, 0], axis=2)
-    return np.asarray((gap > _SAME_REGION * blazepose.region_sides(followed)).all(1))
+def _similarity(a: Poses, b: Poses) -> Floats:
+    """(A, B) keypoint similarity, 0..1; the body's size is the radius of its region."""
+    size = blazepose.region_sides(b.next_regions) / 2
+    return keypoint_similarity(b.points, a.points, b.inside, a.inside, size).T
 
 
 def _distinct(poses: Poses) -> Bools:
     """(P,) True for the first of the poses that show one person: those followed longest come first."""
-    weight = poses.inside
-    size = blazepose.region_sides(poses.next_regions) / 2
-    similar = keypoint_similarity(poses.points, poses.points, weight, weight, size) >= _SAME_PERSON
+    similar = _similarity(poses, poses) >= _SAME_PERSON
     keep = np.ones(len(poses), np.bool_)
     for p in range(len(poses)):
         keep[p] = not (similar[p, :p] & keep[:p]).any()
     return keep
 
 
-def _detections(poses: Poses, width: int, height: int) -> Detections:
-    """Poses as records of the pipeline: points beyond the image are missing, boxes hold the others."""
-    inside = np.asarray(((poses.points >= 0) & (poses.points < (width, height))).all(2))
-    scores = np.where(inside, poses.visibility * poses.inside, 0)
-    kept = inside.sum(1) >= _MIN_POINTS
-    boxes = _boxes(poses.points[kept], inside[kept], width, height)
-    people = int(kept.sum())
+def _in_image(poses: Poses, image: NDArray[np.uint8]) -> Bools:
+    """(P, 33) whether points lie in the image."""
+    height, width = image.shape[:2]
+    return np.asarray(((poses.points >= 0) & (poses.points < (width, height))).all(2))
+
+
+def _are_people(poses: Poses, image: NDArray[np.uint8], min_presence: float) -> Bools:
+    """(P,) whether the network believes in a person, large enough, with enough points seen in the image."""
+    seen = _in_image(poses, image) & (poses.visibility >= _SEEN)
+    large = blazepose.region_sides(poses.next_regions) >= _MIN_SIDE
+    return np.asarray((poses.presence >= min_presence) & (seen.sum(1) >= _MIN_SEEN) & large)
+
+
+def _detections(poses: Poses, image: NDArray[np.uint8]) -> Detections:
+    scores = np.where(_in_image(poses, image), poses.visibility, 0)
     return Detections(
-        boxes,
-        poses.presence[kept],
-        poses.points[kept],
-        scores[kept],
-        "blazepose",
-        np.full(people, UNTRACKED, np.int64),
+        boxes=_boxes(poses.points, scores >= _SEEN, image.shape[1], image.shape[0]),
+        scores=poses.presence,
+        kp2d=poses.points,
+        kp2d_score=scores,
+        joint_set="blazepose",
+        ids=np.full(len(poses), UNTRACKED, np.int64),
     )
 
 
-def _boxes(points: Floats, inside: Bools, width: int, height: int) -> Floats:
-    """(P, 4) boxes around the points that are in the image, widened by _BOX_MARGIN and clipped to the image."""
-    low = np.where(inside[..., None], points, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(inside[..., None], points, -np.inf).max(axis=1, initial=-np.inf)
+def _boxes(points: Floats, seen: Bools, width: int, height: int) -> Floats:
+    """(P, 4) boxes around the points that are seen, widened by _BOX_MARGIN and clipped to the image."""
+    low = np.where(seen[..., None], points, np.inf).min(axis=1)
+    high = np.where(seen[..., None], points, -np.inf).max(axis=1)
     margin = _BOX_MARGIN * (high - low)
     boxes = np.concatenate([low - margin, high + margin], axis=1)
     return np.asarray(np.clip(boxes, 0, (width, height, width, height)), np.float32)
