@@ -31,7 +31,7 @@ _SMPL_VERTICES = 6890
 FEET = {"left_heel": 3387, "right_heel": 6787, "left_toe": 3216, "right_toe": 6617}
 """Vertices of SMPL's topology at the underside of the heels and the tips of the big toes."""
 
-_SMPL_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+SMPL_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 _REGRESSOR_KEYS = {"coco17": "J_regressor_coco17", "human36m": "J_regressor_h36m17"}
 """Keypoint regressors that a file may hold besides SMPL's own keys."""
 
@@ -172,7 +172,7 @@ def load_body_model(path: Path, dtype: type[np.floating] = np.float32) -> BodyMo
 
 
 def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floating], sha256: str) -> BodyModel:
-    if missing := [key for key in _SMPL_KEYS if key not in file]:
+    if missing := [key for key in SMPL_KEYS if key not in file]:
         raise ValueError(f"missing keys {missing}")
     parents = file["kintree_table"][0].astype(np.int64)
     if not np.array_equal(parents[1:], SMPL_PARENTS[1:]):

@@ -31,6 +31,11 @@ def random_parameters(people: int, seed: int = 0, bend: float = 0.35) -> Paramet
     )
 
 
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
 @pytest.fixture(scope="session")
 def body() -> BodyModel:
     return load_body_model(models_dir() / "open_body.npz")
