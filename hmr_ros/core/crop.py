@@ -1,8 +1,8 @@
 """Boxes to crops: the affine maps between full-image pixels and the pixels of a network's input.
 
-Coordinates are continuous, with (0, 0) at the corner of the first pixel and its centre at (0.5, 0.5): a box x1 y1 x2 y2
-maps onto a crop's corners 0 0 width height. cv2.warpAffine counts from pixel centres; ``for_warp_affine`` makes its
-matrix.
+Pixels are counted as CameraInfo and OpenCV count them, images and crops alike: (0, 0) is the centre of the first pixel.
+The corners of a box become the corners of the crop, which lie at -0.5 and at its size - 0.5, half a pixel outside the
+outermost centres. So the maps serve keypoints and ``cv2.warpAffine`` as they are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def crop_from_image(boxes: Floats, width: int, height: int) -> Floats:
     scale = np.array([width, height]) / size
     affine = np.zeros((*boxes.shape[:-1], 2, 3))
     affine[..., 0, 0], affine[..., 1, 1] = scale[..., 0], scale[..., 1]
-    affine[..., 2] = -boxes[..., :2] * scale
+    affine[..., 2] = -boxes[..., :2] * scale - 0.5
     return affine
 
 
@@ -44,9 +44,3 @@ def apply(affine: Floats, points: Floats) -> Floats:
     """(..., 2, 3), (..., J, 2) px -> (..., J, 2) px."""
     out: Floats = points @ affine[..., :2].swapaxes(-1, -2) + affine[..., None, :, 2]
     return out
-
-
-def for_warp_affine(affine: Floats) -> Floats:
-    """(..., 2, 3) -> (..., 2, 3): the same map between coordinates that count from pixel centres, as OpenCV's do."""
-    shift = affine[..., :2] @ np.full((2, 1), 0.5) + affine[..., 2:] - 0.5
-    return np.concatenate([affine[..., :2], shift], -1)

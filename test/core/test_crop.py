@@ -14,7 +14,7 @@ def corners(boxes: np.ndarray) -> np.ndarray:
 
 def test_a_box_maps_onto_the_corners_of_the_crop():
     affine = crop.crop_from_image(BOXES, 192, 256)
-    assert_allclose(crop.apply(affine, corners(BOXES)), [[[0, 0], [192, 256]]] * 2, atol=1e-12)
+    assert_allclose(crop.apply(affine, corners(BOXES)), [[[-0.5, -0.5], [191.5, 255.5]]] * 2, atol=1e-12)
 
 
 def test_the_inverse_undoes_any_affine_map():
@@ -41,11 +41,11 @@ def test_padding_keeps_centres_contains_the_box_and_has_the_aspect(aspect: float
 
 def test_opencv_warps_by_the_same_map():
     image = np.zeros((8, 8), np.uint8)
-    image[2:4, 4:6] = 255  # the box 4 2 6 4, edge to edge
-    affine = crop.for_warp_affine(crop.crop_from_image(np.array([4.0, 2, 6, 4]), 10, 10))
+    image[2:4, 4:6] = 255  # reaches from 3.5 to 5.5 and from 1.5 to 3.5
+    affine = crop.crop_from_image(np.array([3.5, 1.5, 5.5, 3.5]), 10, 10)
     patch = cv2.warpAffine(image, affine, (10, 10), flags=cv2.INTER_NEAREST)
     assert (patch == 255).all()
-    wide = crop.for_warp_affine(crop.crop_from_image(np.array([3.0, 1, 7, 5]), 20, 20))
+    wide = crop.crop_from_image(np.array([2.5, 0.5, 6.5, 4.5]), 20, 20)
     assert_allclose(cv2.warpAffine(image, wide, (20, 20)).mean(), 255 / 4, rtol=1e-3)
 
 
