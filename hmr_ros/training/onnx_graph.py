@@ -1,0 +1,116 @@
+"""PyTorch -> ONNX: one file without external data, dynamic batch "N", the same answers."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+OPSET = 18
+LARGEST_BATCH = 1024
+"""Bound of the batch that the exporter reasons about; the file itself has none."""
+
+SMALLEST_HALF = 256
+"""Tensors with fewer elements stay float32: biases and constants, which weigh nothing but count most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exportable:
+    """A network for inference: ``module(*example)`` returns as many tensors as there are ``outputs``.
+
+    Every tensor has the batch first; ``example`` has a batch of at least 2, as 0 and 1 are special to the exporter.
+    """
+
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def to_onnx(network: Exportable) -> ModelProto:
+    """Export; nothing in the file tells where and by whom it was made."""
+    batch = torch.export.Dim("N", min=1, max=LARGEST_BATCH)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore", FutureWarning)  # between PyTorch's own parts
+        warnings.simplefilter("ignore", DeprecationWarning)
+        program = torch.onnx.export(
+            network.module.eval(),
+            network.example,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=network.inputs,
+            output_names=network.outputs,
+            dynamic_shapes=({0: batch},) * len(network.example),
+            verbose=False,
+        )
+    model = program.model_proto
+    _forget_origin(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _forget_origin(model: ModelProto) -> None:
+    """Drop the exporter's notes on each tensor: source lines and paths of the machine it ran on."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+def with_half_weights(model: ModelProto) -> ModelProto:
+    """Store large weights as float16 and cast them on loading: half the file, float32 arithmetic as before.
+
+    ONNX Runtime and TensorRT fold the casts. ValueError if a weight exceeds float16.
+    """
+    half = ModelProto()
+    half.CopyFrom(model)
+    casts = []
+    for tensor in half.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALF:
+            continue
+        name, values = tensor.name, numpy_helper.to_array(tensor)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise ValueError(
+                f"weight {name!r} reaches {np.abs(values).max():g}, too large for float16: export in float32"
+            )
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *half.graph.node]
+    half.graph.ClearField("node")
+    half.graph.node.extend(nodes)
+    onnx.checker.check_model(half, full_check=True)
+    return half
+
+
+def largest_difference(model: ModelProto, network: Exportable, batches: tuple[int, ...] = (1, 5)) -> float:
+    """Largest absolute difference of any output between ONNX Runtime and PyTorch, on variations of the example."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for arrays in _variations(network.example, batches):
+        with torch.no_grad():
+            expected = network.module(*arrays)
+        expected = (expected,) if isinstance(expected, Tensor) else expected
+        feed = {name: array.numpy() for name, array in zip(network.inputs, arrays, strict=True)}
+        actual = session.run(list(network.outputs), feed)
+        worst = max(worst, *(float(np.abs(a - b.numpy()).max()) for a, b in zip(actual, expected, strict=True)))
+    return worst
+
+
+def _variations(example: tuple[Tensor, ...], batches: tuple[int, ...]) -> Iterator[tuple[Tensor, ...]]:
+    """Inputs like ``example``, of other batch sizes and slightly moved."""
+    generator = torch.Generator().manual_seed(0)
+    for count in batches:
+        rows = torch.arange(count) % len(example[0])
+        yield tuple(x[rows] * (1 + 0.1 * torch.randn(x[rows].shape, generator=generator)) for x in example)
