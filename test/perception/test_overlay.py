@@ -1,0 +1,71 @@
+import cv2
+import numpy as np
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.camera import project
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.perception.overlay import draw_bodies, person_color
+
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
+CAMERA = Camera(np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]), 320, 240)
+IMAGE = np.full((240, 320, 3), 30, np.uint8)
+
+
+def bodies(cam_t, valid=None):
+    people = len(cam_t)
+    cam_t = np.array(cam_t, np.float64).reshape(people, 3)
+    upright, pose, betas = np.tile([np.pi, 0, 0], (people, 1)), np.zeros((people, 23, 3)), np.zeros((people, 10))
+    posed = BODY_MODEL.posed(upright, pose, betas, cam_t)
+    return Bodies(
+        ids=np.arange(people),
+        scores=np.ones(people),
+        kp2d=np.tile(np.linspace(50, 200, 17)[:, None], (people, 1, 2)),
+        kp2d_score=np.ones((people, 17)),
+        joint_set="coco17",
+        global_orient=upright,
+        body_pose=pose,
+        betas=betas,
+        cam_t=cam_t,
+        joints=posed.joints,
+        vertices=posed.vertices,
+        uncertainty=np.zeros((people, 24)),
+        valid=np.ones(people, np.bool_) if valid is None else np.array(valid),
+    )
+
+
+def drawn(image):
+    return (image != IMAGE).any(-1)
+
+
+def test_the_mesh_covers_its_joints_and_nothing_far_from_them():
+    body = bodies([[0.0, 0.0, 3.0]])
+    changed = drawn(draw_bodies(IMAGE, body, CAMERA, BODY_MODEL.faces))
+    pixels = np.round(project(body.joints[0], CAMERA)).astype(int)
+    inside = pixels[(pixels[:, 1] < 240) & (pixels[:, 1] >= 0)]
+    assert changed[inside[:, 1], inside[:, 0]].all()
+    assert not changed[:, :40].any()
+    assert (IMAGE == 30).all()  # drawn on a copy
+
+
+def test_the_nearer_body_hides_the_farther_one():
+    both = draw_bodies(IMAGE, bodies([[0.0, 0.0, 6.0], [0.0, 0.0, 3.0]]), CAMERA, BODY_MODEL.faces)
+    near = draw_bodies(IMAGE, bodies([[9.0, 0.0, 1e3], [0.0, 0.0, 3.0]]), CAMERA, BODY_MODEL.faces)
+    inside = cv2.erode(drawn(near).astype(np.uint8), np.ones((3, 3))) > 0  # the rim is blended with what is behind
+    assert inside.sum() > 3000
+    assert np.array_equal(both[inside], near[inside])
+
+
+def test_people_without_position_are_drawn_as_keypoints_even_without_a_camera():
+    person = bodies([[0.0, 0.0, 3.0]], valid=[False])
+    for camera in (None, CAMERA):
+        assert 0 < drawn(draw_bodies(IMAGE, person, camera, BODY_MODEL.faces)).sum() < 5000
+
+
+def test_nobody_and_people_behind_the_camera_leave_the_image_alone():
+    assert np.array_equal(draw_bodies(IMAGE, bodies(np.zeros((0, 3))), CAMERA, BODY_MODEL.faces), IMAGE)
+    assert np.array_equal(draw_bodies(IMAGE, bodies([[0.0, 0.0, -3.0]]), CAMERA, BODY_MODEL.faces), IMAGE)
+
+
+def test_neighbouring_ids_have_different_colours():
+    assert len({person_color(i) for i in range(8)}) == 8

@@ -1,0 +1,119 @@
+import dataclasses
+
+import numpy as np
+
+from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections
+from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
+
+CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+
+
+class Script:
+    """A detector that sees what it is told, image by image."""
+
+    def __init__(self, people):
+        self._people = iter(people)
+        self.resets = 0
+
+    def detect(self, image):
+        people = next(self._people)
+        left = 200.0 * np.arange(people)[:, None]
+        boxes = np.concatenate([left, left * 0 + 50, left + 100, left * 0 + 350], 1)
+        grid = np.stack([np.linspace(0, 100, 17), np.linspace(50, 350, 17)], -1)
+        return Detections(
+            boxes,
+            np.full(people, 0.9),
+            grid + np.concatenate([left, left * 0], 1)[:, None],
+            np.full((people, 17), 0.8),
+            "coco17",
+            np.full(people, UNTRACKED, np.int64),
+        )
+
+    def reset(self):
+        self.resets += 1
+
+
+class Flat:
+    """Says that everybody stands 3 m ahead."""
+
+    method = "flat"
+    vertex_count = 4
+
+    def __init__(self):
+        self.calls = 0
+
+    def recover(self, detections, camera):
+        self.calls += 1
+        bodies = Bodies.without_geometry(detections, self.vertex_count)
+        return dataclasses.replace(bodies, cam_t=np.full((len(bodies), 3), 3.0), valid=np.ones(len(bodies), np.bool_))
+
+
+class Plain:
+    def __init__(self):
+        self.resets = 0
+
+    def __call__(self, bodies, stamp_s):
+        return bodies
+
+    def reset(self):
+        self.resets += 1
+
+
+def pipeline(*people):
+    tracker = Tracker(TrackerOptions(timeout_s=0.15, hits_to_confirm=1))
+    return Pipeline(Script(people), tracker, Flat(), Plain())
+
+
+def test_people_keep_their_ids_and_get_positions():
+    run = pipeline(2, 2)
+    first, second = run(IMAGE, CAMERA, 1.0), run(IMAGE, CAMERA, 1.1)
+    assert first.ids.tolist() == second.ids.tolist()
+    assert second.valid.all()
+    assert run.lost == ()
+
+
+def test_without_a_camera_there_is_2d_only():
+    run = pipeline(2)
+    bodies = run(IMAGE, None, 1.0)
+    assert len(bodies) == 2
+    assert not bodies.valid.any()
+    assert run.recoverer.calls == 0
+
+
+def test_nobody_is_a_normal_value():
+    run = pipeline(0, 0)
+    assert len(run(IMAGE, CAMERA, 1.0)) == 0
+    assert len(run(IMAGE, None, 1.1)) == 0
+    assert run.recoverer.calls == 0
+
+
+def test_who_is_gone_is_reported_lost_once():
+    run = pipeline(2, 1, 1, 1, 1)
+    first = run(IMAGE, CAMERA, 1.0)
+    lost = []
+    for stamp in (1.1, 1.2, 1.3, 1.4):
+        run(IMAGE, CAMERA, stamp)
+        lost += run.lost
+    assert lost == [first.ids[1]]
+
+
+def test_a_jump_back_in_time_begins_anew():
+    run = pipeline(1, 1, 1)
+    old = run(IMAGE, CAMERA, 100.0).ids.tolist()
+    new = run(IMAGE, CAMERA, 1.0).ids.tolist()
+    assert old != new
+    assert list(run.lost) == old
+    assert (run.detector.resets, run.smoother.resets) == (1, 1)
+    run(IMAGE, CAMERA, 1.1)
+    assert run.lost == ()
+
+
+def test_timings_are_those_of_the_last_image():
+    run = pipeline(1)
+    assert run.timings.total_s == 0
+    run(IMAGE, CAMERA, 1.0)
+    steps = dataclasses.asdict(run.timings)
+    assert set(steps) == {"detect_s", "track_s", "recover_s", "smooth_s"}
+    assert run.timings.total_s == sum(steps.values()) > 0

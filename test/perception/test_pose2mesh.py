@@ -1,0 +1,150 @@
+"""Pose2Mesh with a network that knows the answer: what remains is the geometry around it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.camera import project, undistort_to_rays
+from hmr_ros.core.lifting import to_virtual_camera
+from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
+from hmr_ros.core.people import Camera, Detections
+from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
+from hmr_ros.perception.pose2mesh import Pose2Mesh
+
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
+CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
+FISHEYE = Camera(CAMERA.K, 1280, 720, "equidistant", np.array([0.02, -0.01, 0.0, 0.0]))
+
+MANIFEST = Manifest(
+    name="pose2mesh",
+    kind="pose2mesh",
+    file="pose2mesh.onnx",
+    sha256="0" * 64,
+    inputs=(TensorSpec("keypoints", "float32", ("N", 21, 3)), TensorSpec("context", "float32", ("N", 1))),
+    outputs=(TensorSpec("vertices", "float32", ("N", 6890, 3)),),
+    licence="Apache-2.0",
+    joint_set="coco_feet",
+    normalisation={"input": "virtual_camera"},
+)
+
+
+def truth(people, seed=0):
+    """Posed people in front of the camera: posed bodies and where their pelvis is."""
+    random = np.random.default_rng(seed)
+    upright = np.tile([np.pi, 0, 0], (people, 1)) + random.normal(0, 0.2, (people, 3))
+    pose = random.normal(0, 0.15, (people, 23, 3))
+    cam_t = np.stack(
+        [random.uniform(-1, 1, people), random.uniform(-0.3, 0.3, people), random.uniform(3, 6, people)], 1
+    )
+    betas = np.zeros((people, 10))
+    return BODY_MODEL.posed(upright, pose, betas, cam_t), cam_t, pose
+
+
+def detections(posed, camera=CAMERA, score=0.9):
+    """What a perfect detector says, in a joint set of more joints than the network's."""
+    seen = project(BODY_MODEL.regressor("coco_feet") @ posed.vertices, camera)
+    people = len(seen)
+    kp2d, kp2d_score = np.zeros((people, BLAZEPOSE.size, 2)), np.zeros((people, BLAZEPOSE.size))
+    for k, joint in enumerate(COCO_FEET.joints):
+        kp2d[:, BLAZEPOSE.index(joint)] = seen[:, k]
+        kp2d_score[:, BLAZEPOSE.index(joint)] = score
+    boxes = np.concatenate([seen.min(1), seen.max(1)], 1)
+    return Detections(boxes, np.full(people, 0.9), kp2d, kp2d_score, "blazepose", np.arange(people) + 10)
+
+
+class Oracle:
+    """Returns the true bodies, in the virtual camera of whoever is asked about (in order)."""
+
+    def __init__(self, posed, cam_t, camera=CAMERA, manifest=MANIFEST):
+        self.manifest = manifest
+        self.asked = []
+        rays = undistort_to_rays(project(BODY_MODEL.regressor("coco_feet") @ posed.vertices, camera), camera)
+        view = to_virtual_camera(rays, np.ones(rays.shape[:2]))
+        root_relative = posed.vertices - cam_t[:, None], posed.joints - cam_t[:, None]
+        self._keypoints = view.keypoints
+        self._vertices, self._joints = (x @ view.optical_from_virtual for x in root_relative)
+
+    def run(self, inputs):
+        self.asked.append(inputs)
+        rows = [
+            int(np.argmin([np.abs(k[:, :2] - mine[:, :2]).max() for mine in self._keypoints]))
+            for k in inputs["keypoints"]
+        ]
+        spread = np.full((len(rows), 24), 0.03, np.float32)
+        return {"vertices": self._vertices[rows], "joints": self._joints[rows], "spread": spread}
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("camera", [CAMERA, FISHEYE])
+def test_bodies_come_back_where_they_stood(camera):
+    posed, cam_t, pose = truth(3)
+    found = detections(posed, camera)
+    bodies = Pose2Mesh(Oracle(posed, cam_t, camera), BODY_MODEL).recover(found, camera)
+    assert bodies.valid.all()
+    assert bodies.ids.tolist() == [10, 11, 12]
+    assert np.abs(bodies.cam_t - cam_t).max() < 0.005
+    assert np.abs(bodies.vertices - posed.vertices).max() < 0.005
+    assert np.abs(bodies.joints - posed.joints).max() < 0.005
+    assert np.allclose(bodies.uncertainty, 0.03)
+    assert np.degrees(np.linalg.norm(bodies.body_pose - pose, axis=-1)).mean() < 3
+    assert np.array_equal(bodies.kp2d, found.kp2d)
+
+
+def test_network_sees_scores_and_zeros_for_missing_keypoints():
+    posed, cam_t, _ = truth(1)
+    found = detections(posed)
+    found.kp2d_score[0, BLAZEPOSE.index("left_wrist")] = 0.1
+    oracle = Oracle(posed, cam_t)
+    Pose2Mesh(oracle, BODY_MODEL).recover(found, CAMERA)
+    (asked,) = oracle.asked
+    assert asked["keypoints"].shape == (1, COCO_FEET.size, 3)
+    assert asked["context"].shape == (1, 1)
+    assert not asked["keypoints"][0, COCO_FEET.index("left_wrist")].any()
+    assert asked["keypoints"][0, COCO_FEET.index("nose"), 2] == pytest.approx(0.9)
+
+
+def test_people_with_too_few_keypoints_stay_2d_and_the_others_do_not():
+    posed, cam_t, _ = truth(3)
+    found = detections(posed)
+    found.kp2d_score[1, 5:] = 0.0
+    bodies = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL).recover(found, CAMERA)
+    assert bodies.valid.tolist() == [True, False, True]
+    assert np.isnan(bodies.cam_t[1]).all()
+    assert np.isnan(bodies.vertices[1]).all()
+    assert np.abs(bodies.cam_t[[0, 2]] - cam_t[[0, 2]]).max() < 0.005
+
+
+def test_keypoints_of_two_people_in_one_skeleton_are_refused():
+    posed, cam_t, _ = truth(1)
+    found = detections(posed)
+    found.kp2d[0, ::2] += 600.0
+    bodies = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL).recover(found, CAMERA)
+    assert not bodies.valid.any()
+
+
+def test_nobody_is_nobody():
+    posed, cam_t, _ = truth(1)
+    oracle = Oracle(posed, cam_t)
+    bodies = Pose2Mesh(oracle, BODY_MODEL).recover(Detections.empty("blazepose"), CAMERA)
+    assert len(bodies) == 0
+    assert bodies.vertices.shape == (0, BODY_MODEL.vertex_count, 3)
+    assert oracle.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "detector"}, "pose2mesh"),
+        ({"joint_set": "octopus"}, "octopus"),
+        ({"normalisation": {"input": "pixels"}}, "pixels"),
+        ({"body_model": "other", "body_model_sha256": "1" * 64}, "another body model"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(changes, words):
+    posed, cam_t, _ = truth(1)
+    with pytest.raises(ManifestError, match=words):
+        Pose2Mesh(Oracle(posed, cam_t, manifest=dataclasses.replace(MANIFEST, **changes)), BODY_MODEL)
