@@ -44,6 +44,7 @@ def test_updated_replaces_and_leaves_the_original():
         ({"count": 0}, "count: expected at least 1, got 0"),
         ({"count": 1.5}, "count: expected int, got 1.5"),
         ({"count": True}, "count: expected int, got True"),
+        ({"inner.rate": True}, "inner.rate: expected float, got True"),
         ({"flag": 1}, "flag: expected bool"),
         ({"mode": "c"}, "mode: expected a, b, got 'c'"),
         ({"widths": (8, 0)}, "widths: expected at least 1"),

@@ -75,6 +75,13 @@ def test_errors_of_the_vertices_are_not_amplified(body: BodyModel, noise_mm: flo
     assert np.abs(fit.betas).max() < 8
 
 
+def test_what_vertices_hardly_show_is_pulled_towards_the_mean(body: BodyModel):
+    p = random_parameters(30, seed=6, bend=0.2)
+    fit = fit_smpl(meshes(body, p), body)
+    assert 0.8 < (fit.betas * p.betas).sum() / (p.betas**2).sum() < 0.99
+    assert 0.9 < (fit.body_pose * p.body_pose).sum() / (p.body_pose**2).sum() < 0.999
+
+
 def test_nobody_has_no_parameters(body: BodyModel):
     fit = fit_smpl(np.zeros((0, 6890, 3), np.float32), body)
     assert fit.body_pose.shape == (0, 23, 3)
