@@ -41,7 +41,7 @@ def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
         for f in dataclasses.fields(record)
         if isinstance(value := getattr(record, f.name), np.ndarray)
     }
-    return dataclasses.replace(record, **rows)
+    return dataclasses.replace(record, **rows)  # type: ignore[arg-type]  # array fields only, by construction
 
 
 DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}

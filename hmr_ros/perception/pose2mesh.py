@@ -118,7 +118,8 @@ def _placed(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: F
         global_orient=_filled(bodies.global_orient, rows, smpl.global_orient),
         body_pose=_filled(bodies.body_pose, rows, smpl.body_pose),
         betas=_filled(bodies.betas, rows, smpl.betas),
-        cam_t=_filled(bodies.cam_t, rows, cam_t),
+        # All vertices together tell the pelvis better than the network's origin does: the smoother poses from here.
+        cam_t=_filled(bodies.cam_t, rows, smpl.cam_t),
         joints=_filled(bodies.joints, rows, lifted.joints + cam_t[:, None]),
         vertices=_filled(bodies.vertices, rows, vertices),
         uncertainty=_filled(bodies.uncertainty, rows, lifted.spread),
