@@ -88,18 +88,18 @@ def accel_error(predicted: Floats, truth: Floats, visible: Bools | None = None) 
     return out
 
 
-def coverage(error: Floats, deviation: Floats, sigmas: float) -> Floats:
-    """(N, J, 3) m and one standard deviation per axis (N, J) m -> (N,) 0..1: share of joints within ``sigmas``.
+def coverage(error: Floats, spread: Floats, multiple: float) -> Floats:
+    """(N, J, 3) m and the expected length of each error (N, J) m -> (N,) 0..1: share within ``multiple`` spreads.
 
-    Compare its mean with ``expected_coverage(sigmas)``: a larger one says that the deviations are too cautious.
+    Compare its mean with ``expected_coverage(multiple)``: a larger one says that the spreads are too cautious.
     """
-    out: Floats = (np.linalg.norm(error, axis=-1) <= sigmas * deviation).mean(-1)
+    out: Floats = (np.linalg.norm(error, axis=-1) <= multiple * spread).mean(-1)
     return out
 
 
-def expected_coverage(sigmas: float) -> float:
-    """Share of a three-dimensional Gaussian within ``sigmas`` deviations: 0.199, 0.739, 0.971 for 1, 2, 3."""
-    return math.erf(sigmas / math.sqrt(2)) - math.sqrt(2 / math.pi) * sigmas * math.exp(-(sigmas**2) / 2)
+def expected_coverage(multiple: float) -> float:
+    """Share of exponentially distributed lengths within ``multiple`` of their mean, as the networks' spreads are."""
+    return 1 - math.exp(-multiple)
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,14 @@ def test_accel_error_sees_jitter_and_not_drift():
     assert metrics.accel_error(truth[:2], truth[:2]).shape == (0,)
 
 
-@pytest.mark.parametrize(("sigmas", "share"), [(1, 0.1987), (2, 0.7385), (3, 0.9707)])
-def test_coverage_of_a_calibrated_gaussian(sigmas: float, share: float):
-    deviation = RNG.uniform(0.01, 0.1, (2000, 24))
-    error = RNG.normal(size=(2000, 24, 3)) * deviation[..., None]
-    assert metrics.expected_coverage(sigmas) == pytest.approx(share, abs=1e-4)
-    assert metrics.coverage(error, deviation, sigmas).mean() == pytest.approx(share, abs=0.01)
+@pytest.mark.parametrize("multiple", [0.5, 1, 3])
+def test_coverage_of_calibrated_spreads(multiple: float):
+    spread = RNG.uniform(0.01, 0.1, (2000, 24))
+    error = RNG.normal(size=(2000, 24, 3))
+    error *= (RNG.exponential(spread) / np.linalg.norm(error, axis=-1))[..., None]
+    expected = metrics.expected_coverage(multiple)
+    assert metrics.coverage(error, spread, multiple).mean() == pytest.approx(expected, abs=0.01)
+    assert metrics.coverage(error, 2 * spread, multiple).mean() > expected + 0.04
 
 
 def test_bootstrap_is_repeatable_and_covers_the_mean():
