@@ -64,7 +64,7 @@ class OnnxEngine:
 
 def _import_onnxruntime(model_path: Path) -> types.ModuleType:
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ImportError as err:
         raise EngineError(f"{model_path} needs onnxruntime; install it with: pip install onnxruntime") from err
     module: types.ModuleType = onnxruntime

@@ -68,7 +68,7 @@ class Level:
 
 def read_tflite(content: bytes) -> Network:
     """Read the first subgraph of a .tflite file. Raises ValueError naming whatever is not supported."""
-    import tflite  # type: ignore[import-untyped]
+    import tflite
 
     model = tflite.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
