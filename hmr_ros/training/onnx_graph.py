@@ -41,6 +41,7 @@ def to_onnx(network: Exportable) -> ModelProto:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # between PyTorch's own parts
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "# The axis name: N", UserWarning)  # of the second input, the same N
         program = torch.onnx.export(
             network.module.eval(),
             network.example,

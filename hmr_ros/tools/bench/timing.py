@@ -1,0 +1,49 @@
+"""Timing things in turns, so that whatever else the machine does hits all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WARM_UPS = 3
+
+PAUSE_S = 0.02
+"""Between two calls: thread pools go on spinning for a while after their work and would slow the next one down."""
+
+
+@dataclass(frozen=True, eq=False)
+class Timings:
+    """``rounds`` (R, C) seconds: every call once per round; ``names`` of the C calls."""
+
+    names: tuple[str, ...]
+    rounds: NDArray[np.float64]
+
+    def medians_ms(self) -> dict[str, float]:
+        """Median of each call."""
+        return dict(zip(self.names, (1000 * np.median(self.rounds, axis=0)).tolist(), strict=True))
+
+    def ratio(self, slow: str, fast: str) -> float:
+        """How many times faster ``fast`` is: the median over rounds, in each of which both ran one after the other."""
+        columns = self.rounds[:, [self.names.index(slow), self.names.index(fast)]]
+        return float(np.median(columns[:, 0] / columns[:, 1]))
+
+
+def time_in_turns(calls: Mapping[str, Callable[[], object]], repeats: int) -> Timings:
+    """Call each of ``calls`` in turn, ``repeats`` times over."""
+    if repeats < 1:
+        raise ValueError(f"expected at least 1 repeat, got {repeats}")
+    for call in calls.values():
+        for _ in range(WARM_UPS):
+            call()
+    rounds = np.zeros((repeats, len(calls)))
+    for row in rounds:
+        for column, call in enumerate(calls.values()):
+            time.sleep(PAUSE_S)
+            start = time.perf_counter()
+            call()
+            row[column] = time.perf_counter() - start
+    return Timings(tuple(calls), rounds)
