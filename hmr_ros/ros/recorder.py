@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import MessageInfo
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -24,6 +24,9 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros.cdr import Stamp, stamp_of
 from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image
 from hmr_ros.ros.messages import tf_message_type
+
+if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
+    from rclpy.subscription import MessageInfo
 
 _JPEG_QUALITY = 95
 _QOS = QoSProfile(depth=10)
