@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
 SOURCED := . install/setup.bash &&
 ARGS ?=
 
