@@ -174,8 +174,8 @@ class RobotConfig:
     )
     rectified: str = setting(
         "auto",
-        doc="is the image rectified (use P) or not (use K, D)? auto: by the topic name image_rect*",
-        choices=("auto", "true", "false"),
+        doc="take the image as rectified (P) or as the lens gave it (K, D)? auto: rectified when named image_rect*",
+        choices=("auto", "always", "never"),
         read_only=True,
     )
     publish_tf: str = setting("root", doc="TF frames: body_<id> or nothing", choices=("none", "root"))

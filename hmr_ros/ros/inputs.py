@@ -105,7 +105,6 @@ class CameraInput:
         self._problem = ""
         self._warned: set[str] = set()
         self._started_s = time.monotonic()
-        self._timeout_s = config.input_timeout_s
 
         base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
         topic = base + _COMPRESSED if config.image_transport == "compressed" else base
@@ -126,12 +125,15 @@ class CameraInput:
     def _on_info(self, info: CameraInfo) -> None:
         self._info = info
 
-    def camera(self, frame: Frame) -> Camera | None:
-        """The camera that took ``frame``; None, with one warning per cause, when its calibration is unusable."""
+    def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
+        """The camera that took ``frame``; None, with one warning per cause, when its calibration is unusable.
+
+        A calibration that has not come is not complained about before ``timeout_s``.
+        """
         height, width = frame.image.shape[:2]
         info = self._info
         if info is None:
-            if time.monotonic() - self._started_s > self._timeout_s:
+            if time.monotonic() - self._started_s > timeout_s:
                 self._complain(f"no CameraInfo on {self._infos.topic}")
             return None
         try:
@@ -184,4 +186,4 @@ def camera_info_topic(node: Node, image_topic: str) -> str:
 
 def _is_rectified(setting: str, image_topic: str) -> bool:
     """Images that image_proc rectified are called ``image_rect`` or ``image_rect_color``."""
-    return setting == "true" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))
+    return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))

@@ -197,7 +197,7 @@ class HmrNode(LifecycleNode):
         if not self._wanted(stamp, config):
             return
         frame = DECODERS[config.image_transport](data)
-        camera = source.camera(frame)
+        camera = source.camera(frame, config.input_timeout_s)
         bodies = assembly.pipeline(frame.image, camera, stamp.seconds)
         outputs.publish(frame, camera, bodies, assembly.pipeline.lost, config)
         self._last_stamp = stamp

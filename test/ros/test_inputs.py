@@ -93,16 +93,16 @@ def test_an_image_gets_its_camera_or_one_warning(executor):
     spin_until(executor, camera.images.get_subscription_count)
     camera.publish_image()
     frame = decode_image(_taken(executor, source))
-    assert source.camera(frame) is None  # no calibration yet: too early to complain
+    assert source.camera(frame, 60.0) is None  # no calibration yet: too early to complain
     assert source.calibration_problem() == ""
 
     camera.publish_info(CameraInfo(width=640, height=480))
-    spin_until(executor, lambda: source.camera(frame) is None and source.calibration_problem())
+    spin_until(executor, lambda: source.camera(frame, 60.0) is None and source.calibration_problem())
     assert "not calibrated" in source.calibration_problem()
 
     camera.publish_info()
-    spin_until(executor, lambda: source.camera(frame) is not None)
-    assert source.camera(frame).K[0, 0] == 500
+    spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
+    assert source.camera(frame, 60.0).K[0, 0] == 500
     assert source.calibration_problem() == ""
 
 

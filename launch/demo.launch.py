@@ -1,0 +1,38 @@
+"""A recorded clip, a folder of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+SHARE = Path(get_package_share_directory("hmr_ros"))
+
+ARGUMENTS = (
+    ("source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"),
+    ("fov", "40", "angle of the longer image side in degrees; 40 is that of the sample clip"),
+    ("rviz", "true", "start RViz as well"),
+)
+"""Name, default, description."""
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The player beside hmr.launch.py."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS
+    ]
+    transport = SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    player = Node(
+        package="hmr_ros",
+        executable="hmr_player",
+        arguments=[LaunchConfiguration("source"), "--loop", "--wait", "1", "--fov", LaunchConfiguration("fov")],
+        output="screen",
+    )
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")),
+        launch_arguments={"rviz": LaunchConfiguration("rviz")}.items(),
+    )
+    return LaunchDescription([*declared, transport, player, node])
