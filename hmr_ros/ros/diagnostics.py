@@ -20,6 +20,10 @@ _MOST_KEPT = 2000
 """More images than any camera sends in that time."""
 
 
+OVERHEAD = "overhead p50 [ms]"
+"""Key of the time that the node itself takes: everything but the pipeline."""
+
+
 class Drop(StrEnum):
     """Why a received image was not processed; reasons that lie in the image itself are images.BadImageReason."""
 
@@ -32,11 +36,15 @@ class Drop(StrEnum):
 
 @dataclass(frozen=True)
 class Processed:
-    """One finished image: when (monotonic s), stamp -> published in s, the steps, the people in it."""
+    """One finished image: when (monotonic s), stamp -> published, steps, and all else done to it, s; the people in it.
+
+    ``metric`` of the ``people`` have a position. ``overhead_s`` is what decoding, converting and publishing took.
+    """
 
     at_s: float
     latency_s: float
     timings: Timings
+    overhead_s: float
     people: int
     metric: int
 
@@ -72,10 +80,10 @@ class Monitor:
             self._drops[reason] += 1
             return self._drops[reason]
 
-    def process(self, latency_s: float, timings: Timings, people: int, metric: int) -> None:
-        """An image was processed and its bodies were published; ``metric`` of the ``people`` have a position."""
+    def process(self, processed: Processed) -> None:
+        """An image was processed and its bodies were published."""
         with self._lock:
-            self._processed.append(Processed(time.monotonic(), latency_s, timings, people, metric))
+            self._processed.append(processed)
 
     def drops(self) -> dict[str, int]:
         """Drops so far, by reason."""
@@ -120,6 +128,7 @@ def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
     for step in ("detect", "track", "recover", "smooth"):
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
+    rows.append((OVERHEAD, f"{np.median([p.overhead_s for p in processed]) * 1e3:.1f}"))
     rows.append(("people", str(processed[-1].people)))
     rows.append(("people with a position", str(processed[-1].metric)))
     return rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
-from hmr_ros.ros.diagnostics import Drop, Health, Monitor
+from hmr_ros.ros.diagnostics import Drop, Health, Monitor, Processed
 from hmr_ros.ros.images import DECODERS, BadImageError
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.messages import Origin
@@ -192,7 +193,7 @@ class HmrNode(LifecycleNode):
                 assembly.pipeline.reset()
 
     def _process(self, data: bytes, source: CameraInput, outputs: Outputs, assembly: Assembly) -> None:
-        config = self._config
+        started_s, config = time.perf_counter(), self._config
         stamp = stamp_of(data)
         if not self._wanted(stamp, config):
             return
@@ -201,7 +202,10 @@ class HmrNode(LifecycleNode):
         bodies = assembly.pipeline(frame.image, camera, stamp.seconds)
         outputs.publish(frame, camera, bodies, assembly.pipeline.lost, config)
         self._last_stamp = stamp
-        self.monitor.process(self._age_s(stamp), assembly.pipeline.timings, len(bodies), int(bodies.valid.sum()))
+        timings = assembly.pipeline.timings
+        overhead_s = time.perf_counter() - started_s - timings.total_s
+        metric = int(bodies.valid.sum())
+        self.monitor.process(Processed(time.monotonic(), self._age_s(stamp), timings, overhead_s, len(bodies), metric))
 
     def _wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
         """Whether an image is young enough and does not exceed the rate."""

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
 
 _JPEG_QUALITY = 95
 _QOS = QoSProfile(depth=10)
+_MESH_QOS = QoSProfile(depth=32)
+"""One message per person."""
+
 _WAITING_IMAGES = 60
 """Images kept until their bodies arrive: the node's delay at the camera's rate, with much to spare."""
 
@@ -60,11 +63,13 @@ class Recorder(Node):
         self.last_bodies_s = float("-inf")
         self._images: dict[int, bytes] = {}
         self._info: CameraInfo | None = None
-        self._arrivals: dict[str, list[float]] = {"image": [], "bodies": []}
+        self._arrivals: dict[str, list[float]] = {"image": [], "bodies": [], "mesh": []}
+        self._mesh_latency: dict[int, float] = {}
         self.create_subscription(Image, "image", self._on_image, _QOS, raw=True)
         self.create_subscription(CameraInfo, "camera_info", self._on_info, _QOS)
         self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, _QOS)
-        for topic, kind in (("mesh", Marker), ("markers", MarkerArray), ("/tf", tf_message_type())):
+        self.create_subscription(Marker, "mesh", self._on_mesh, _MESH_QOS, raw=True)
+        for topic, kind in (("markers", MarkerArray), ("/tf", tf_message_type())):
             if kind is not None:
                 self._arrivals[topic] = []
                 self.create_subscription(kind, topic, self._counter(topic), _QOS, raw=True)
@@ -73,8 +78,17 @@ class Recorder(Node):
         """Messages per second on each topic, between its first and its last."""
         return {topic: _rate_hz(arrivals) for topic, arrivals in self._arrivals.items()}
 
+    def latencies_s(self) -> NDArray[np.float64]:
+        """For each image, stamp -> its last mesh published by the node, s."""
+        return np.array(list(self._mesh_latency.values()))
+
     def _counter(self, topic: str) -> Callable[[bytes], None]:
         return lambda _data: self._arrivals[topic].append(time.monotonic())
+
+    def _on_mesh(self, data: bytes, info: MessageInfo) -> None:
+        self._arrivals["mesh"].append(time.monotonic())
+        stamp = stamp_of(data)
+        self._mesh_latency[stamp.nanoseconds] = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
 
     def _on_image(self, data: bytes) -> None:
         self._arrivals["image"].append(time.monotonic())

@@ -1,7 +1,9 @@
+import time
+
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from hmr_ros.perception.pipeline import Timings
-from hmr_ros.ros.diagnostics import Drop, Health, Monitor
+from hmr_ros.ros.diagnostics import OVERHEAD, Drop, Health, Monitor, Processed
 
 
 def values(status):
@@ -12,7 +14,8 @@ def test_a_working_node_reports_rates_latencies_and_people():
     monitor = Monitor()
     for latency_ms in range(1, 101):
         monitor.receive()
-        monitor.process(latency_ms * 1e-3, Timings(detect_s=0.02, recover_s=0.005), people=3, metric=2)
+        timings = Timings(detect_s=0.02, recover_s=0.005)
+        monitor.process(Processed(time.monotonic(), latency_ms * 1e-3, timings, overhead_s=0.003, people=3, metric=2))
     status = monitor.status("hmr: bodies", "hmr", Health())
     assert status.level == DiagnosticStatus.OK
     report = values(status)
@@ -20,6 +23,7 @@ def test_a_working_node_reports_rates_latencies_and_people():
     assert report["latency stamp to published p50 [ms]"] == "50.5"
     assert report["latency stamp to published p99 [ms]"] == "99.0"
     assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
+    assert report[OVERHEAD] == "3.0"
     assert (report["people"], report["people with a position"]) == ("3", "2")
 
 

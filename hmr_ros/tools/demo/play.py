@@ -18,10 +18,11 @@ from hmr_ros.perception.overlay import Image, draw_bodies
 from hmr_ros.ros.recorder import Moment, Session, bodies_from_message
 from hmr_ros.ros.sources import Source, open_source
 from hmr_ros.tools.demo import pictures, view3d
-from hmr_ros.tools.demo.processes import NAMESPACE, RosProcess, prepare_environment
 from hmr_ros.tools.demo.report import Report
+from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
+_NAMESPACE = "hmr_demo"
 _STARTUP_S = 60.0
 _DRAIN_S = 1.5
 """After the last image: silence that tells that the node is through with it."""
@@ -84,10 +85,10 @@ def play(args: argparse.Namespace) -> int:
 def record(name: str, source: Source, args: argparse.Namespace) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
-    session = Session(NAMESPACE)
-    node = RosProcess("hmr_ros.ros.node", [], args.param)
+    session = Session(_NAMESPACE)
+    node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=args.param)
     # The player waits for two subscribers: the node, which is loading its networks, and us.
-    player = RosProcess("hmr_ros.ros.player", [name, "--wait", "2", *_camera_arguments(args)])
+    player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [name, "--wait", "2", *_camera_arguments(args)])
     try:
         _listen(session, node, player, source, limit_s)
         memory = {"node": node.peak_memory_mib(), "player": player.peak_memory_mib()}

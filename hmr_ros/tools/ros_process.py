@@ -1,4 +1,4 @@
-"""The node and the player as processes of their own, in a corner of the ROS graph that disturbs nobody."""
+"""Our ROS programs as processes of their own, in a corner of the ROS graph that disturbs nobody."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NAMESPACE = "hmr_demo"
 _EXIT_S = 5.0
 
 
@@ -20,10 +19,12 @@ def prepare_environment() -> None:
 
 
 class RosProcess:
-    """One of our programs under ROS, in the demo's namespace."""
+    """A module run as a program; ``parameters`` are ROS parameters, NAME:=VALUE."""
 
-    def __init__(self, module: str, arguments: Sequence[str], parameters: Sequence[str] = ()) -> None:
-        ros = ["--ros-args", "-r", f"__ns:=/{NAMESPACE}", *(part for p in parameters for part in ("-p", p))]
+    def __init__(
+        self, module: str, namespace: str, arguments: Sequence[str] = (), parameters: Sequence[str] = ()
+    ) -> None:
+        ros = ["--ros-args", "-r", f"__ns:=/{namespace}", *(part for p in parameters for part in ("-p", p))]
         self._process = subprocess.Popen([sys.executable, "-m", module, *arguments, *ros])
 
     @property
