@@ -158,7 +158,11 @@ def region_sides(regions: Floats) -> Floats:
 
 
 def image_from_crop(regions: Floats) -> NDArray[np.float64]:
-    """(P, 2, 3) affine maps from px of the crop to px of the image."""
+    """(P, 2, 3) affine maps from px of the crop to px of the image.
+
+    The landmark network counts from the crop's corner (mirrored crops gave mirrored points within 0.1 px about 128), so
+    the middle of the crop's first pixel is (0.5, 0.5) here; in the image it is (0, 0).
+    """
     centre = regions[:, 0].astype(np.float64)
     down = centre - regions[:, 1]
     right = np.stack([down[:, 1], -down[:, 0]], axis=1)
@@ -172,6 +176,8 @@ def crop(image: NDArray[np.uint8], maps: Floats) -> NDArray[np.uint8]:
 
     Beyond the image its border goes on: black there would shift the points of a person who is cut by it.
     """
+    maps = maps.copy()
+    maps[:, :, 2] += maps[:, :, :2].sum(axis=2) / 2  # cv2 counts from the middle of the first pixel
     patches = np.empty((len(maps), CROP_SIZE, CROP_SIZE, 3), np.uint8)
     for patch, affine in zip(patches, maps, strict=True):
         cv2.warpAffine(

@@ -68,10 +68,8 @@ _SETTLING_LOOKS = 4
 """How often a new region is looked at, each time where the last look points."""
 _NEW_PRESENCE = 0.8
 """Least presence of a new person in each of these looks."""
-_STEADY = 0.65
-"""Least keypoint similarity of one look and the next."""
-_STEADY_ON_AVERAGE = 0.8
-"""The same for the mean of all looks."""
+_STEADY = 0.78
+"""Least keypoint similarity of each look to the one before."""
 _MAX_ENLARGEMENT = 2
 """Images are searched at up to this many times their pixels: blown-up texture looks like people."""
 _MERGE_IOU = 0.3
@@ -135,14 +133,11 @@ class BlazePoseDetector:
         regions = self._search(image, pixels)
         regions = regions[~_are_near(regions, followed)][: self.options.max_persons - len(followed)]
         poses = self._look(image, regions)
-        steadiness = np.zeros((len(poses), 0))
         for _ in range(_SETTLING_LOOKS - 1):
-            promising = _are_people(poses, image, _NEW_PRESENCE) & (steadiness >= _STEADY).all(1)
-            before, steadiness = poses.take(promising), steadiness[promising]
+            before = poses.take(_are_people(poses, image, _NEW_PRESENCE))
             poses = self._look(image, before.next_regions)
-            steadiness = np.column_stack([steadiness, np.diagonal(_similarity(before, poses))])
-        steady = (steadiness >= _STEADY).all(1) & (steadiness.mean(1) >= _STEADY_ON_AVERAGE)
-        return poses.take(_are_people(poses, image, _NEW_PRESENCE) & steady)
+            poses = poses.take(np.diagonal(_similarity(before, poses)) >= _STEADY)
+        return poses.take(_are_people(poses, image, _NEW_PRESENCE))
 
     def _search(self, image: NDArray[np.uint8], pixels: int) -> Floats:
         """(C, 2, 2) regions of ``image`` px that may show a person, best first."""

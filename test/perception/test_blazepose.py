@@ -84,6 +84,17 @@ def test_crop_shows_the_region_and_continues_the_border() -> None:
     np.testing.assert_array_equal(crops[1, 128, 128], 200)
 
 
+def test_crop_and_map_agree_to_a_fraction_of_a_pixel() -> None:
+    ramp = np.zeros((200, 200, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(200), np.arange(200)[:, None]
+    maps = blazepose.image_from_crop(np.array([[[100, 110], [115, 80]]], float))
+    crops = blazepose.crop(ramp, maps)
+    rows, columns = np.mgrid[20:240:20, 20:240:20]
+    middles = np.stack([columns + 0.5, rows + 0.5, np.ones_like(rows)])
+    seen = crops[0, rows, columns, :2].astype(float)
+    np.testing.assert_allclose(seen.mean((0, 1)), np.einsum("ij,jrc->rci", maps[0], middles).mean((0, 1)), atol=0.1)
+
+
 def test_resize_does_not_alias() -> None:
     stripes = np.zeros((1024, 1024, 3), np.uint8)
     stripes[:, ::2] = 255

@@ -1,0 +1,268 @@
+"""The detector's logic in a painted world of which everything is known, and the shipped networks on real pictures.
+
+In the painted world red is x and green is y, so the stand-in for the landmark network reads from a crop where it lies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
+from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.skeleton import BLAZEPOSE
+from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.perception import blazepose
+from hmr_ros.perception.detector import FAR_SEARCH_PIXELS, SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions, Detector
+
+SIZE = 256
+RNG = np.random.default_rng(0)
+BODY = RNG.uniform((-0.3, -0.9), (0.3, 0.9), (33, 2))
+"""Points of a body around its hips, in units of the distance from hips to the top of the head."""
+DATA = Path("/usr/share/doc/opencv-doc/examples/data")
+
+
+def painted_world() -> NDArray[np.uint8]:
+    y, x = np.mgrid[:SIZE, :SIZE]
+    return np.stack([x, y, 0 * x], -1).astype(np.uint8)
+
+
+@dataclasses.dataclass
+class Person:
+    """Hips at ``x``, ``y`` px, head ``height`` above. A ``restless`` one is seen elsewhere at every look."""
+
+    x: float
+    y: float
+    height: float = 40.0
+    presence: float = 1.0
+    restless: bool = False
+
+    def points(self) -> NDArray[np.float64]:
+        body = BODY if not self.restless else RNG.permutation(BODY)
+        return np.concatenate([body, [(0, 0), (0, -1)], np.zeros((4, 2))]) * self.height + (self.x, self.y)
+
+
+@dataclasses.dataclass
+class PaintedNetwork:
+    """Stands in for both networks: ``kind`` says for which."""
+
+    kind: str
+    people: list[Person]
+    runs: int = 0
+
+    @property
+    def manifest(self) -> Manifest:
+        spec = (TensorSpec("image", "uint8", ("N", 256, 256, 3)),)
+        return Manifest("painted", self.kind, "painted.onnx", "0" * 64, spec, spec, "none")
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        self.runs += 1
+        return self._search(inputs["image"]) if self.kind == "detector" else self._look(inputs["image"])
+
+    def close(self) -> None: ...
+
+    def _search(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        height, width = images.shape[1:3]
+        anchors = blazepose.anchors(width, height)
+        scale = np.array([width, height]) / SIZE
+        regressions = np.zeros((1, len(anchors), 12), np.float32)
+        logits = np.full((1, len(anchors), 1), -20, np.float32)
+        for k, person in enumerate(self.people):
+            hips, head = np.array([person.x, person.y]) * scale, np.array([person.x, person.y - person.height]) * scale
+            values = np.concatenate([head, [20, 20], hips, head, hips, hips])
+            regressions[0, k] = values - np.tile(anchors[k], 6) * (1, 1, 0, 0, *[1] * 8)
+            logits[0, k] = 5 - k
+        return {"regressions": regressions, "logits": logits}
+
+    def _look(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        landmarks = np.full((len(crops), 39, 5), 5, np.float32)
+        presence = np.zeros((len(crops), 1), np.float32)
+        for row, crop in enumerate(crops):
+            centre, right = crop[128, 128, :2].astype(float), crop[128, 192, :2].astype(float)
+            pixel = (right - centre) / 64
+            if not self.people:
+                continue
+            person = min(self.people, key=lambda p: abs(p.x - centre[0]) + abs(p.y - centre[1]))
+            offset = person.points() - centre
+            down = np.array([-pixel[1], pixel[0]])
+            landmarks[row, :, 0] = 128 + offset @ pixel / (pixel @ pixel)
+            landmarks[row, :, 1] = 128 + offset @ down / (pixel @ pixel)
+            near = np.hypot(*(np.array([person.x, person.y]) - centre)) < person.height
+            presence[row] = person.presence if near else 0
+        return {"landmarks": landmarks, "presence": presence, "heatmaps": np.full((len(crops), 39, 64, 64), -50.0)}
+
+
+class World:
+    """A detector before the painted world."""
+
+    def __init__(self, *people: Person, **options: Any) -> None:
+        self.people = list(people)
+        self.search = PaintedNetwork("detector", self.people)
+        self.landmarks = PaintedNetwork("landmarks", self.people)
+        self.detector = BlazePoseDetector(self.search, self.landmarks, BlazePoseOptions(**options))
+
+    def see(self) -> Detections:
+        return self.detector.detect(painted_world())
+
+
+def centres(found: Detections) -> NDArray[np.float64]:
+    return found.kp2d.mean(1) - BODY.mean(0) * 40
+
+
+def test_finds_people_where_they_are() -> None:
+    world = World(Person(80, 100), Person(160, 120))
+    found = world.see()
+    assert found.joint_set == "blazepose"
+    assert found.ids.tolist() == [UNTRACKED, UNTRACKED]
+    np.testing.assert_allclose(found.kp2d[0], BODY * 40 + (80, 100), atol=3)
+    np.testing.assert_allclose(found.kp2d[1], BODY * 40 + (160, 120), atol=3)
+    low, high = found.kp2d[0].min(0), found.kp2d[0].max(0)
+    margin = 0.1 * (high - low)
+    np.testing.assert_allclose(found.boxes[0], [*(low - margin), *(high + margin)], atol=0.1)
+
+
+def test_nobody_is_a_normal_value() -> None:
+    world = World()
+    for _ in range(3):
+        assert len(world.see()) == 0
+    assert world.search.runs == 3
+    assert world.landmarks.runs == 0
+
+
+def test_follows_people_between_searches() -> None:
+    world = World(Person(80, 100), period=5)
+    for k in range(10):
+        world.people[0].x = 80 + 3 * k
+        np.testing.assert_allclose(centres(world.see())[0], [80 + 3 * k, 100], atol=3)
+    assert world.search.runs == 2
+
+
+def test_a_newcomer_waits_for_the_next_search() -> None:
+    world = World(Person(80, 100), period=4)
+    world.see()
+    world.people.append(Person(160, 120))
+    assert [len(world.see()) for _ in range(4)] == [1, 1, 1, 2]
+
+
+def test_searches_at_once_when_somebody_gets_lost() -> None:
+    world = World(Person(80, 100), Person(160, 120), period=100)
+    world.see()
+    world.people[0] = Person(60, 180)  # far from where it was
+    np.testing.assert_allclose(centres(world.see()), [[160, 120], [60, 180]], atol=3)
+    assert world.search.runs == 2
+
+
+def test_people_followed_longest_come_first() -> None:
+    world = World(Person(160, 120), period=1)
+    world.see()
+    world.people.insert(0, Person(80, 100))
+    np.testing.assert_allclose(centres(world.see()), [[160, 120], [80, 100]], atol=3)
+
+
+def test_one_person_found_twice_is_one() -> None:
+    world = World(Person(80, 100), Person(82, 101, height=41))
+    assert len(world.see()) == 1
+
+
+def test_two_followed_people_who_become_one_are_one() -> None:
+    world = World(Person(80, 100), Person(130, 100), period=100)
+    assert len(world.see()) == 2
+    world.people[1].x = 81
+    assert len(world.see()) == 1
+
+
+def test_what_does_not_hold_still_is_no_person() -> None:
+    assert len(World(Person(80, 100, restless=True)).see()) == 0
+
+
+@pytest.mark.parametrize(("presence", "new", "followed"), [(0.9, 1, 1), (0.6, 0, 1), (0.4, 0, 0)])
+def test_new_people_need_more_presence_than_followed_ones(presence: float, new: int, followed: int) -> None:
+    assert len(World(Person(80, 100, presence=presence)).see()) == new
+    world = World(Person(80, 100))
+    world.see()
+    world.people[0].presence = presence
+    assert len(world.see()) == followed
+
+
+def test_max_persons_keeps_the_best() -> None:
+    world = World(*(Person(40 + 60 * k, 100) for k in range(3)), max_persons=2)
+    np.testing.assert_allclose(centres(world.see()), [[40, 100], [100, 100]], atol=3)
+    world.detector.options = BlazePoseOptions(max_persons=1)
+    assert len(world.see()) == 1
+
+
+def test_points_beyond_the_image_keep_their_place_but_score_zero() -> None:
+    found = World(Person(128, 235)).see()
+    outside = found.kp2d[0, :, 1] >= SIZE
+    assert 0 < outside.sum() < 33
+    assert (found.kp2d_score[0, outside] == 0).all()
+    assert (found.kp2d_score[0, ~outside] > 0.9).all()
+    assert found.boxes[0, 3] == SIZE
+
+
+def test_reset_forgets() -> None:
+    world = World(Person(80, 100), period=100)
+    world.see()
+    world.detector.reset()
+    world.see()
+    assert world.search.runs == 2
+
+
+def test_the_far_search_comes_on_top_of_the_usual_one() -> None:
+    assert BlazePoseOptions().search_sizes == (SEARCH_PIXELS,)
+    assert BlazePoseOptions(search_pixels=FAR_SEARCH_PIXELS).search_sizes == (SEARCH_PIXELS, FAR_SEARCH_PIXELS)
+    assert BlazePoseOptions(search_pixels=416 * 224).search_sizes == (416 * 224,)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    search = PaintedNetwork("detector", [])
+    with pytest.raises(ValueError, match="kind 'landmarks', got 'detector'"):
+        BlazePoseDetector(search, search)
+    with pytest.raises(ValueError, match="at least 1"):
+        BlazePoseOptions(period=0)
+    with pytest.raises(ValueError, match=r"got 1\.5"):
+        BlazePoseOptions(min_presence=1.5)
+
+
+@pytest.fixture(scope="module")
+def engines() -> tuple[Engine, Engine]:
+    pytest.importorskip("onnxruntime")
+    folder = models_dir()
+    search, landmarks = (open_engine(folder / f"blazepose_{n}.json", threads=1) for n in ("detector", "landmarks"))
+    return search, landmarks
+
+
+def picture(name: str) -> NDArray[np.uint8]:
+    if not (DATA / name).is_file():
+        pytest.skip(f"{DATA / name} is missing; install the Debian package opencv-doc")
+    return np.asarray(cv2.imread(str(DATA / name))[:, :, ::-1], np.uint8)
+
+
+def test_the_shipped_networks_find_nobody_in_nothing(engines: tuple[Engine, Engine]) -> None:
+    detector: Detector = BlazePoseDetector(*engines)
+    assert len(detector.detect(np.full((240, 320, 3), 127, np.uint8))) == 0
+    assert len(detector.detect(RNG.integers(0, 256, (240, 320, 3), dtype=np.uint8))) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "people"),
+    [("basketball1.png", 2), ("messi5.jpg", 1), ("fruits.jpg", 0), ("building.jpg", 0), ("baboon.jpg", 0)],
+)
+def test_the_shipped_networks_on_photos(engines: tuple[Engine, Engine], name: str, people: int) -> None:
+    found = BlazePoseDetector(*engines).detect(picture(name))
+    assert len(found) == people
+
+
+def test_a_footballer_lies_where_a_human_sees_him(engines: tuple[Engine, Engine]) -> None:
+    found = BlazePoseDetector(*engines).detect(picture("messi5.jpg"))
+    for joint, place in {"nose": (252, 116), "left_ankle": (416, 262), "right_wrist": (97, 100)}.items():
+        index = BLAZEPOSE.index(joint)
+        assert np.hypot(*(found.kp2d[0, index] - place)) < 12, joint
+        assert found.kp2d_score[0, index] > 0.6
