@@ -148,8 +148,7 @@ class ClenshawConv(nn.Module):
 
     def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
         """(B, N, F_in) and x -> L x -> (B, N, F_out)."""
-        inner = _add_product(laplacian(self.twice(x)), x, self.once)
-        return _add_product(laplacian(inner), x, self.direct) + self.direct.bias
+        return self.direct(x) + laplacian(self.once(x) + laplacian(self.twice(x)))
 
     def upsampled(self, x: Tensor, copy: nn.Module, copied_laplacian: nn.Module, laplacian: nn.Module) -> Tensor:
         """``self(copy(x), laplacian)`` for half the work, given ``copied_laplacian``: x -> L copy(x).
@@ -158,8 +157,3 @@ class ClenshawConv(nn.Module):
         """
         inner = copy(self.once(x)) + copied_laplacian(self.twice(x))
         return copy(self.direct(x)) + laplacian(inner)
-
-
-def _add_product(y: Tensor, x: Tensor, linear: nn.Linear) -> Tensor:
-    """``y`` + x W^T as one operation, which inference engines do while they multiply."""
-    return torch.addmm(y.flatten(0, 1), x.flatten(0, 1), linear.weight.T).view_as(y)

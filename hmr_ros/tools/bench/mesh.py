@@ -83,7 +83,7 @@ def _paper_meshnet(pose: Floats) -> MeshNet:
     graph = build_graph(load_body_model(models_dir() / "open_body.npz"), "pose2mesh")
     net = MeshNet(joint_laplacian(HUMAN36M), graph).eval()
     with torch.no_grad():
-        net.last.convs[-1].linear.weight /= net(torch.from_numpy(pose)).abs().max()
+        net.get_parameter("last.convs.1.linear.weight").div_(net(torch.from_numpy(pose)).abs().max())
     return net
 
 
