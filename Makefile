@@ -61,7 +61,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
 	@touch $@
 
 # A folder's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
-FOLDERS := $(shell find hmr_ros launch config models -type d -not -name __pycache__)
+FOLDERS := $(shell find hmr_ros launch config models samples -type d -not -name __pycache__)
 INTERFACES := $(shell find msg test/interfaces -type f)
 
 install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(FOLDERS)

@@ -13,7 +13,7 @@ SHARE = Path(get_package_share_directory("hmr_ros"))
 
 ARGUMENTS = (
     ("source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"),
-    ("fov", "40", "angle of the longer image side in degrees; 40 is that of the sample clip"),
+    ("camera_info", str(SHARE / "samples" / "crossing.yaml"), "calibration file of the source; empty: assume one"),
     ("rviz", "true", "start RViz as well"),
 )
 """Name, default, description."""
@@ -28,7 +28,10 @@ def generate_launch_description() -> LaunchDescription:
     player = Node(
         package="hmr_ros",
         executable="hmr_player",
-        arguments=[LaunchConfiguration("source"), "--loop", "--wait", "1", "--fov", LaunchConfiguration("fov")],
+        arguments=[
+            *(LaunchConfiguration("source"), "--loop", "--wait", "1"),
+            *("--camera-info", LaunchConfiguration("camera_info")),
+        ],
         output="screen",
     )
     node = IncludeLaunchDescription(

@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frame-id", default="camera_optical_frame", help="optical frame of the camera")
     parser.add_argument("--wait", type=int, default=0, metavar="N", help="wait for N subscribers, at most 30 s")
     camera = parser.add_mutually_exclusive_group()
-    camera.add_argument("--camera-info", type=Path, help="YAML file of camera_calibration")
+    camera.add_argument("--camera-info", default="", help="YAML file of camera_calibration")
     camera.add_argument("--focal", type=float, help="focal length in px")
     camera.add_argument("--fov", type=float, help="angle of the longer image side in degrees")
     return parser
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _calibration(args: argparse.Namespace, player_name: str) -> calibration.Calibration:
     if args.camera_info:
-        return calibration.from_file(args.camera_info)
+        return calibration.from_file(Path(args.camera_info))
     if args.focal:
         return calibration.from_focal_length(args.focal)
     if not args.fov:

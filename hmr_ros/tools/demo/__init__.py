@@ -38,15 +38,19 @@ def run(args: argparse.Namespace) -> int:
     from hmr_ros.tools.demo.play import DemoError, play
 
     try:
+        if args.source is None:
+            _use_sample(args)
         return play(args)
     except (SourceError, DemoError) as err:
         print(f"hmr demo: {err}", file=sys.stderr)
         return 1
 
 
-def sample_clip() -> Path:
-    """The clip that comes with the package."""
-    return models_dir().parent / "samples" / "crossing.mp4"
+def _use_sample(args: argparse.Namespace) -> None:
+    """Fill in the clip that comes with the package, its calibration, and a detector that sees its distant people."""
+    samples = models_dir().parent / "samples"
+    args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
+    args.param = ["detector.size:=1280x704", *args.param]
 
 
 def _is_importable(module: str) -> bool:

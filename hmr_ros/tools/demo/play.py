@@ -65,10 +65,9 @@ class People:
 
 def play(args: argparse.Namespace) -> int:
     """Run the whole demo and write its files; raises SourceError or DemoError."""
-    name = args.source or str(_sample_clip())
-    source = open_source(name)
+    source = open_source(args.source)
     prepare_environment()
-    recording = record(name, source, args)
+    recording = record(source, args)
     if not recording.moments:
         raise DemoError("no image came back from the node; its messages above say why")
     body_model = load_body_model(models_dir() / "open_body.npz")
@@ -82,13 +81,13 @@ def play(args: argparse.Namespace) -> int:
     return 0
 
 
-def record(name: str, source: Source, args: argparse.Namespace) -> Recording:
+def record(source: Source, args: argparse.Namespace) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE)
     node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=args.param)
     # The player waits for two subscribers: the node, which is loading its networks, and us.
-    player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [name, "--wait", "2", *_camera_arguments(args)])
+    player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_camera_arguments(args)])
     try:
         _listen(session, node, player, source, limit_s)
         memory = {"node": node.peak_memory_mib(), "player": player.peak_memory_mib()}
@@ -164,12 +163,6 @@ def _spread(all_bodies: list[Bodies], count: int) -> set[int]:
     """Up to ``count`` moments spread over those with people in them, or over all when nobody was seen."""
     peopled = [i for i, bodies in enumerate(all_bodies) if len(bodies)] or list(range(len(all_bodies)))
     return {peopled[k] for k in np.linspace(0, len(peopled) - 1, min(count, len(peopled))).round().astype(int)}
-
-
-def _sample_clip() -> Path:
-    from hmr_ros.tools.demo import sample_clip
-
-    return sample_clip()
 
 
 def _show_progress(label: str, done: int, total: int) -> None:
