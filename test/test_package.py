@@ -133,6 +133,6 @@ def test_a_workspace_build_is_complete(option: str, underlay: dict[str, str], tm
     assert used["package"].startswith(str(install))
     assert all(os.access(install / "lib/hmr_ros" / name, os.X_OK) for name in ("hmr", "hmr_node", "hmr_player"))
     share = install / "share/hmr_ros"
-    for folder in ("launch", "config", "models"):
+    for folder in ("launch", "config", "models", "samples"):
         expected = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert expected == {path.relative_to(share) for path in (share / folder).rglob("*") if path.is_file()}
