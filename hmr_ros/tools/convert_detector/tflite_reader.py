@@ -172,8 +172,7 @@ def _read_sparse_vector(kind: int, table: Table) -> NDArray[np.int64]:
 
 
 def _read_operator(tflite: Table, model: Table, operator: Table) -> Operator:
-    code = model.OperatorCodes(operator.OpcodeIndex())
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    number = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
     kind = next((k for k, v in vars(tflite.BuiltinOperator).items() if v == number), str(number))
     inputs = tuple(operator.Inputs(k) for k in range(operator.InputsLength()))
     if kind not in _OPTION_READERS:
