@@ -34,8 +34,8 @@ class SlimConfig:
     """Sizes of the network."""
 
     joint_set: str = setting("coco_feet", doc="2D joints that are read", choices=tuple(JOINT_SETS))
-    width: int = setting(1024, doc="features of the lifting network", low=8)
-    blocks: int = setting(3, doc="residual blocks of the lifting network", low=1)
+    width: int = setting(512, doc="features of the lifting network", low=8)
+    blocks: int = setting(4, doc="residual blocks of the lifting network", low=1)
     dropout: float = setting(0.0, doc="share of its features dropped in training", low=0, high=0.9)
     channels: int = setting(32, doc="features per mesh node", low=4)
     coarsest: int = setting(7, doc="times the mesh is halved where the graph convolutions start", low=1, high=9)

@@ -73,18 +73,19 @@ def run(args: argparse.Namespace) -> int:
 def evaluate_synthetic(
     predictor: Predictor, sampler: PeopleSampler, body: BodyModel, samples: int, seed: int
 ) -> list[Row]:
-    """Rows for every 2D source: the same people are observed by each."""
+    """Rows for every 2D source: the same people are observed by each. Intervals draw whole motion clips."""
     errors: dict[str, list[Errors]] = {source: [] for source in SOURCES}
-    groups = []
+    groups, clips = [], []
     for first in tqdm(range(0, samples, BATCH), unit="batch"):
         people = sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
         groups.append(groupings(people))
+        clips.append(people.clip.astype(str))
         for number, (source, mix) in enumerate(SOURCES.items()):
             rng = default_rng((seed, first, number))
             case = observed(people, predictor.joint_set, mix, body, rng)
             errors[source].append(measure(predictor, case, body))
-    joined, each = join_groupings(groups), np.arange(samples).astype(str)
-    return [row for source in SOURCES for row in summarise(source, join_errors(errors[source]), joined, each)]
+    joined, clip = join_groupings(groups), np.concatenate(clips)
+    return [row for source in SOURCES for row in summarise(source, join_errors(errors[source]), joined, clip)]
 
 
 def evaluate_annotated(

@@ -78,10 +78,11 @@ class RunningAverage:
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, state: Mapping[str, Tensor]) -> None:
-        """Move towards ``state``; counters are copied."""
+    def update(self, state: Mapping[str, Tensor], step: int) -> None:
+        """Move towards ``state``; counters are copied. The first steps move farther, away from where weights began."""
+        decay = min(self._decay, (1 + step) / (10 + step))
         names = [name for name, value in state.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.state[n] for n in names], [state[n] for n in names], 1 - self._decay)
+        torch._foreach_lerp_([self.state[n] for n in names], [state[n] for n in names], 1 - decay)
         for name in state.keys() - set(names):
             self.state[name].copy_(state[name])
 
@@ -131,8 +132,8 @@ class Trainer:
                 terms = self._recipe.loss(batch, name, self._step / stage.steps)
                 optimise(torch.stack(list(terms.values())).sum(), optimiser, self._recipe.modules, stage.clip)
                 schedule.step()
-                self._average.update(self._recipe.modules.state_dict())
                 self._step += 1
+                self._average.update(self._recipe.modules.state_dict(), self._step)
                 bar.update()
                 self._log.add(terms)
                 if self._step % self._config.run.log_every == 0:

@@ -171,7 +171,7 @@ def _node_edges(topology: SlimTopology) -> np.ndarray:
 def _topology(config: TrainConfig, motion: Motion, body: BodyModel) -> SlimTopology:
     """Coarsen the body's mesh and fit the up-sampling on random bodies, the first one at rest."""
     rng = default_rng(config.run.seed)
-    pose, _ = PoseSource(motion, config.people.poses).sample(rng, FITTING_BODIES)
+    pose = PoseSource(motion, config.people.poses).sample(rng, FITTING_BODIES).rotvecs
     betas = sample_betas(config.people.shapes, rng, FITTING_BODIES)
     pose[0], betas[0] = 0, 0
     rotations = torch.from_numpy(rotvec_to_rotmat(pose.astype(np.float64)).astype(np.float32))

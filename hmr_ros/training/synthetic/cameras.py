@@ -20,6 +20,10 @@ _OPTICAL_FROM_LEVEL = np.diag([-1.0, -1.0, 1.0])
 """A level camera that looks along the world's +z: its x points to the world's -x, its y down."""
 
 
+MARGIN = 1.15
+"""Room around a body that fits into the image, as a share of its size."""
+
+
 @dataclass(frozen=True)
 class CameraMix:
     """Ranges of the random cameras."""
@@ -31,6 +35,7 @@ class CameraMix:
         (1.5, 10.0), doc="least and most distance on the floor in m", low=0.5, high=100
     )
     height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
+    whole: float = setting(0.6, doc="share of people that fit into the image", low=0, high=1)
     pitch: float = setting(40.0, doc="largest pitch, up or down, in degrees", low=0, high=80)
     roll: float = setting(6.0, doc="largest roll in degrees", low=0, high=180)
     widths: tuple[int, ...] = setting((640, 1280, 1920, 848, 480, 720), doc="image widths in px", low=16)
@@ -71,18 +76,24 @@ class Views:
         return ((pixels >= 0) & (pixels < self.image_size[:, None])).all(-1)
 
 
-def sample_views(mix: CameraMix, target: Array, rng: Generator) -> Views:
-    """A camera for every person, aimed so that ``target`` (B, 3), a point of the body, falls into the image.
+def sample_views(mix: CameraMix, centre: Array, extent: Array, rng: Generator) -> Views:
+    """A camera for every person, a body of size ``extent`` (B,) m around ``centre`` (B, 3).
 
-    The pitch limit wins over the aim, so people close to a low camera are cut by the image's border, as on robots.
+    A share ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may
+    be in view. The pitch limit wins over the aim, so people close to a low camera are cut all the same, as on robots.
     """
-    count = len(target)
+    count = len(centre)
     sizes = np.array([mix.widths, mix.heights]).T[rng.integers(len(mix.widths), size=count)]
     focal = np.linalg.norm(sizes, axis=1) * np.exp(rng.uniform(*np.log(mix.focal_over_diagonal), count))
-    distance = np.exp(rng.uniform(*np.log(mix.distance), count))
     height = rng.uniform(*mix.height, count)
+    whole = rng.random(count) < mix.whole
+    fitting = MARGIN * extent * focal / sizes.min(1)
+    nearest = np.where(whole, np.clip(fitting, *mix.distance), mix.distance[0])
+    distance = nearest * (mix.distance[1] / nearest) ** rng.random(count)
 
-    aim = rng.uniform(-0.9, 0.9, (count, 2)) * (sizes / 2) / focal[:, None]
+    room = (sizes - np.where(whole, MARGIN * extent * focal / distance, 0)[:, None]).clip(0) / 2
+    aim = rng.uniform(-0.95, 0.95, (count, 2)) * room / focal[:, None]
+    target = centre + np.where(whole, 0, extent / 2)[:, None] * rng.uniform(-1, 1, (count, 3))
     eye = np.stack([target[:, 0], height, target[:, 2] - distance], -1)
     elevation = np.arctan2(target[:, 1] - height, distance)
     limit = np.deg2rad(mix.pitch)

@@ -5,7 +5,10 @@ The sampler is a function of a numpy Generator: the same seed gives the same peo
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +27,8 @@ from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+_Record = TypeVar("_Record", "PeopleBatch", Views)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class PeopleBatch:
     ``vertices`` (B, S, 3) of the sampler's vertex ids; ``joints`` (B, 24, 3); ``rotations`` (B, 24, 3, 3): the root
     to optical, the others child to parent; ``betas`` (B, 10); ``pixels`` (B, J, 2) true keypoints; ``in_image``
     (B, J) those that lie in it; ``visible`` (B, J) those that no occluder hides either; ``views`` the cameras (their
-    rotation and translation are from the world); ``kind`` (B,) PoseKind.
+    rotation and translation are from the world); ``kind`` (B,) PoseKind; ``clip`` (B,) the motion clip
+    each pose began as.
     """
 
     vertices: Array
@@ -67,6 +73,7 @@ class PeopleBatch:
     visible: Bools
     views: Views
     kind: NDArray[np.int64]
+    clip: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -109,17 +116,18 @@ class PeopleSampler:
 
     def sample(self, rng: Generator, count: int) -> PeopleBatch:
         """``count`` people of whom enough keypoints can be seen."""
-        batches, have = [], 0
-        while have < count:
-            batch = self._draw(rng, max(64, int(1.3 * (count - have))))
-            keep = np.flatnonzero(batch.visible.sum(1) >= self.mix.min_visible)[: count - have]
-            batches.append(_take(batch, keep))
-            have += len(keep)
-        return _concatenate(batches)
+        batches: list[PeopleBatch] = []
+        kept: list[NDArray[np.int64]] = []
+        missing = count
+        while missing:
+            batches.append(self._draw(rng, max(64, int(1.3 * missing))))
+            kept.append(np.flatnonzero(batches[-1].visible.sum(1) >= self.mix.min_visible)[:missing])
+            missing -= len(kept[-1])
+        return _join(batches, kept)
 
     @torch.no_grad()
     def _draw(self, rng: Generator, count: int) -> PeopleBatch:
-        pose, kind = self._poses.sample(rng, count)
+        pose, kind, clip = self._poses.sample(rng, count)
         betas = sample_betas(self.mix.shapes, rng, count)
         rotations = rotvec_to_rotmat(pose.astype(np.float64))
         local = torch.from_numpy(rotations.astype(np.float32))
@@ -130,8 +138,8 @@ class PeopleSampler:
         pelvis = np.zeros((count, 1, 3), np.float32)
         pelvis[:, 0, 1] = lift - vertices[..., 1].min(1)
         vertices, joints = vertices + pelvis, joints + pelvis
-        target = joints[np.arange(count), rng.integers(24, size=count)]
-        views = sample_views(self.mix.cameras, target, rng)
+        low, high = vertices.min(1), vertices.max(1)
+        views = sample_views(self.mix.cameras, (low + high) / 2, (high - low).max(1), rng)
 
         vertices, joints = views.to_optical(vertices), views.to_optical(joints)
         keypoints = np.asarray(self.regressor @ vertices, np.float64)
@@ -139,23 +147,20 @@ class PeopleSampler:
         in_image = views.inside(pixels) & (keypoints[..., 2] > 0.2)
         rotations[:, 0] = views.rotation @ rotations[:, 0]
         visible = in_image & sample_occlusion(pixels, self.joint_set, self.mix.occlusion, rng)
-        return PeopleBatch(vertices, joints, rotations, betas, pixels, in_image, visible, views, kind)
+        return PeopleBatch(vertices, joints, rotations, betas, pixels, in_image, visible, views, kind, clip)
 
 
-def _take(batch: PeopleBatch, index: NDArray[np.int64]) -> PeopleBatch:
-    v = batch.views
-    views = Views(v.rotation[index], v.translation[index], v.K[index], v.image_size[index])
-    arrays = (batch.vertices, batch.joints, batch.rotations, batch.betas, batch.pixels, batch.in_image, batch.visible)
-    return PeopleBatch(*(a[index] for a in arrays), views, batch.kind[index])
+def _join(batches: list[PeopleBatch], rows: list[NDArray[np.int64]]) -> PeopleBatch:
+    """The chosen rows of every batch, one after another."""
 
+    def joined(records: Sequence[_Record]) -> _Record:
+        columns = {}
+        for f in dataclasses.fields(records[0]):
+            values = [getattr(record, f.name) for record in records]
+            nested = dataclasses.is_dataclass(values[0])
+            columns[f.name] = (
+                joined(values) if nested else np.concatenate([v[r] for v, r in zip(values, rows, strict=True)])
+            )
+        return dataclasses.replace(records[0], **columns)
 
-def _concatenate(batches: list[PeopleBatch]) -> PeopleBatch:
-    def joined(name: str) -> NDArray:
-        return np.concatenate([getattr(b, name) for b in batches])
-
-    def view(name: str) -> NDArray:
-        return np.concatenate([getattr(b.views, name) for b in batches])
-
-    views = Views(view("rotation"), view("translation"), view("K"), view("image_size"))
-    names = ("vertices", "joints", "rotations", "betas", "pixels", "in_image", "visible")
-    return PeopleBatch(*(joined(n) for n in names), views, joined("kind"))
+    return joined(batches)

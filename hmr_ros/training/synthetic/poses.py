@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -51,20 +52,28 @@ class PoseMix:
     perturbation_rad: float = setting(0.08, doc="largest standard deviation of these turns in rad", low=0, high=1)
 
 
+class Poses(NamedTuple):
+    """``rotvecs`` (B, 24, 3) rad; ``kind`` (B,) PoseKind; ``clip`` (B,) the motion clip each one began as."""
+
+    rotvecs: Floats
+    kind: NDArray[np.int64]
+    clip: NDArray[np.int64]
+
+
 class PoseSource:
     """Draws poses from a motion file."""
 
     def __init__(self, motion: Motion, mix: PoseMix) -> None:
-        self._frames = motion.pose
+        self._frames, self._clips = motion.pose, motion.clip
         self._cumulative = np.cumsum(motion.weights)
         self._mix = mix
 
-    def sample(self, rng: Generator, count: int) -> tuple[Floats, NDArray[np.int64]]:
-        """``count`` poses (B, 24, 3) with random headings, and their PoseKind (B,)."""
+    def sample(self, rng: Generator, count: int) -> Poses:
+        """``count`` poses with random headings."""
         mix = self._mix
-        pose = self._motion_frames(rng, count)
+        pose, clip = self._motion_frames(rng, count)
         swapped = (rng.random(count) < mix.recombined)[:, None] & _IS_UPPER
-        pose[swapped] = self._motion_frames(rng, count)[swapped]
+        pose[swapped] = self._motion_frames(rng, count)[0][swapped]
         special = (mix.sitting, mix.lying, mix.crouching)
         kind = rng.choice(len(PoseKind), size=count, p=(1 - sum(special), *special))
         _bend_legs(pose, kind == PoseKind.SITTING, _SITTING, rng)
@@ -73,15 +82,15 @@ class PoseSource:
         amount = mix.perturbation_rad * rng.random((count, 1, 1)) * (rng.random((count, 1, 1)) < mix.perturbed)
         pose[:, 1:] += amount * rng.normal(size=(count, 23, 3))
         pose[:, 0] = _place_root(pose[:, 0], kind, rng)
-        return pose, kind
+        return Poses(pose, kind, clip)
 
-    def _motion_frames(self, rng: Generator, count: int) -> Floats:
-        """Frames drawn by their weights, half of them mirrored."""
+    def _motion_frames(self, rng: Generator, count: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Frames drawn by their weights, half of them mirrored, and their clips."""
         frames = np.searchsorted(self._cumulative, rng.random(count), side="right").clip(max=len(self._frames) - 1)
         pose = self._frames[frames]
         flip = rng.random(count) < 0.5
         pose[flip], _ = mirror(pose[flip], np.zeros(3))
-        return pose
+        return pose, self._clips[frames]
 
 
 @dataclass(frozen=True)

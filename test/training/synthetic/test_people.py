@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.skeleton import COCO_FEET, SMPL
+from hmr_ros.training.synthetic.cameras import CameraMix, sample_views
+from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, PoseSource
+from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
+from test.training.datasets.test_motion import small_motion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+
+
+@pytest.fixture(scope="module")
+def people():
+    return PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 60)
+
+
+def test_the_same_seed_gives_the_same_people(people):
+    again = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 60)
+    np.testing.assert_array_equal(again.vertices, people.vertices)
+    np.testing.assert_array_equal(again.visible, people.visible)
+
+
+def test_parameters_rebuild_the_vertices(people):
+    """Rotations, shape and the place of the pelvis are those of the mesh, in the optical frame."""
+    from hmr_ros.core.rotation import rotmat_to_rotvec
+
+    rotvec = rotmat_to_rotvec(people.rotations)
+    posed = BODY.posed(rotvec[:, 0], rotvec[:, 1:], people.betas, people.joints[:, 0])
+    np.testing.assert_allclose(posed.vertices, people.vertices, atol=2e-4)
+    np.testing.assert_allclose(posed.joints, people.joints, atol=2e-4)
+
+
+def test_keypoints_are_projections_of_the_mesh(people):
+    points = BODY.regressor("coco_feet") @ people.vertices
+    expected = points / points[..., 2:] @ people.views.K.transpose(0, 2, 1)
+    before = points[..., 2] > 0.2
+    np.testing.assert_allclose(people.pixels[before], expected[..., :2][before], rtol=1e-3, atol=0.5)
+    assert (people.visible <= people.in_image).all()
+    assert (people.visible.sum(1) >= PeopleMix().min_visible).all()
+
+
+def test_people_stand_upright_in_the_image():
+    """Standing people before level cameras: heads above feet, also in the optical frame (y down)."""
+    standing = PoseMix(sitting=0, lying=0, crouching=0, reaching=0, recombined=0, perturbed=0)
+    mix = PeopleMix(poses=standing, cameras=CameraMix(pitch=5.0, roll=0.0))
+    motion = small_motion()
+    motion.pose[:] = 0
+    people = PeopleSampler(motion, BODY, "coco_feet", mix).sample(np.random.default_rng(1), 50)
+    head, foot = people.joints[:, SMPL.index("head")], people.joints[:, SMPL.index("left_foot")]
+    assert (foot[:, 1] > head[:, 1] + 0.5 * (1 - 0.3)).all()
+
+
+def test_a_subset_of_vertices_is_the_same_people():
+    ids = np.arange(0, 6890, 50)
+    regressor = np.zeros((21, len(ids)), np.float32)
+    regressor[:, 0] = 1
+    source = PoseSource(small_motion(), PoseMix())
+    whole = source.sample(np.random.default_rng(3), 8)
+    part = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix(), VertexSubset(ids, regressor))
+    batch = part._draw(np.random.default_rng(3), 8)
+    assert batch.vertices.shape == (8, len(ids), 3)
+    np.testing.assert_array_equal(batch.kind, whole.kind)
+
+
+def test_seated_and_lying_people_are_what_they_are_called():
+    mix = PoseMix(sitting=0.4, lying=0.4, crouching=0.0, reaching=0.0, perturbed=0.0)
+    motion = small_motion()
+    motion.pose[:] = 0
+    pose, kind, _ = PoseSource(motion, mix).sample(np.random.default_rng(0), 200)
+    posed = BODY.posed(pose[:, 0], pose[:, 1:], np.zeros((200, 10)), np.zeros((200, 3)))
+
+    def joint(name):
+        return posed.joints[:, SMPL.index(name)]
+
+    thigh, trunk = joint("left_knee") - joint("left_hip"), joint("neck") - joint("pelvis")
+    cosine = (thigh * trunk).sum(1) / np.linalg.norm(thigh, axis=1) / np.linalg.norm(trunk, axis=1)
+    sitting, lying = kind == PoseKind.SITTING, kind == PoseKind.LYING
+    assert (cosine[sitting] > -0.6).all()  # the thighs point away from straight down
+    assert (cosine[kind == PoseKind.MOTION] < -0.9).all()
+    tilt = trunk[:, 1] / np.linalg.norm(trunk, axis=1)
+    assert (np.abs(tilt[lying]) < 0.5).all()
+    assert (tilt[kind == PoseKind.MOTION] > 0.9).all()
+
+
+def test_cameras_keep_their_ranges(rng):
+    mix = CameraMix()
+    views = sample_views(mix, np.tile([0.0, 1.0, 0.0], (500, 1)), rng)
+    ratio = views.K[:, 0, 0] / np.linalg.norm(views.image_size, axis=1)
+    assert ratio.min() >= mix.focal_over_diagonal[0]
+    assert ratio.max() <= mix.focal_over_diagonal[1]
+    eye = -(views.rotation.transpose(0, 2, 1) @ views.translation[..., None])[..., 0]
+    assert eye[:, 1].min() >= mix.height[0]
+    assert eye[:, 1].max() <= mix.height[1]
+    np.testing.assert_allclose(
+        views.rotation @ views.rotation.transpose(0, 2, 1), np.tile(np.eye(3), (500, 1, 1)), atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(views.rotation), 1)
+    axis = views.rotation[:, 2]
+    assert np.rad2deg(np.arcsin(np.abs(axis[:, 1]))).max() <= mix.pitch + 1e-6
+
+
+def test_pixels_and_rays_are_inverse(rng):
+    views = sample_views(CameraMix(), np.zeros((4, 3)), rng)
+    points = rng.normal(size=(4, 6, 3)) + [0, 0, 4]
+    np.testing.assert_allclose(views.to_rays(views.to_pixels(points)), points[..., :2] / points[..., 2:], atol=1e-9)
+
+
+def test_occluders_hide_what_they_say(rng):
+    pixels = rng.uniform(0, 100, (400, 21, 2))
+    nothing = OcclusionMix(half_plane=0, rectangle=0, limb=0, single_joints=0)
+    assert sample_occlusion(pixels, COCO_FEET, nothing, rng).all()
+    limbs = OcclusionMix(half_plane=0, rectangle=0, limb=1, single_joints=0)
+    hidden = ~sample_occlusion(pixels, COCO_FEET, limbs, rng)
+    legs = [i for i, j in enumerate(COCO_FEET.joints) if j.endswith(("knee", "ankle", "heel", "toe"))]
+    arms = [i for i, j in enumerate(COCO_FEET.joints) if j.endswith(("elbow", "wrist"))]
+    assert set(hidden.sum(1)) == {2, 4}
+    assert (hidden[:, legs].sum(1) + hidden[:, arms].sum(1) == hidden.sum(1)).all()
+
+
+def test_clean_observations_are_the_truth(people, rng):
+    seen = observe(people, COCO_FEET, KeypointMix(clean=1.0), rng)
+    np.testing.assert_allclose(seen.pixels[people.visible], people.pixels[people.visible], atol=1e-3)
+    np.testing.assert_array_equal(seen.score > 0, people.visible)
+
+
+def test_scores_tell_of_errors(people, rng):
+    seen = observe(people, COCO_FEET, KeypointMix(clean=0.0, weak=1.0, strong=1.0, scored=1.0), rng)
+    error = np.linalg.norm(seen.pixels - people.pixels, axis=-1)[people.visible]
+    score = seen.score[people.visible]
+    assert error.mean() > 0
+    assert np.corrcoef(np.log(error + 1), score)[0, 1] < 0
