@@ -55,6 +55,7 @@ def test_siblings_are_neighbours_in_the_mesh(graph):
     pairs = graph.perm.reshape(-1, 2)[graph.real[0].reshape(-1, 2).all(1)]
     assert len(pairs) > len(POSITIONS) // 3
     assert adjacency[pairs[:, 0], pairs[:, 1]].all()
+    assert (pairs[:, 0] < pairs[:, 1]).all()  # the published order of siblings
 
 
 def test_padding_nodes_are_isolated(graph):
