@@ -20,6 +20,8 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
 from hmr_ros.networks.slim_pose2mesh import SlimConfig
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.onnx_graph import OPSET, Exportable, largest_difference, to_onnx, with_half_weights
 from hmr_ros.training.recipes import trained_network
 
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         "recipe": checkpoint.config.recipe,
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "exporter": f"torch {torch.__version__}, opset {OPSET}",
+        **training_facts(checkpoint.config),
     }
     onnx_path = args.out.with_name(args.out.name.removesuffix(".onnx") + ".onnx")
     manifest = dataclasses.replace(
@@ -60,6 +63,18 @@ def run(args: argparse.Namespace) -> int:
     write_artefact(model, dataclasses.replace(manifest, licence=args.licence, provenance=provenance), onnx_path)
     print(f"{onnx_path}: {onnx_path.stat().st_size / 2**20:.1f} MiB, at most {1000 * difference:.2g} mm from PyTorch")
     return 0
+
+
+def training_facts(config: TrainConfig) -> dict[str, str]:
+    """What the weights were trained on, and for how long."""
+    facts = {
+        name: f"{stage.steps} steps of {stage.batch_size} people"
+        for name, stage in (("lift", config.lift), ("mesh", config.mesh))
+    }
+    path = Path(config.run.motion)
+    if not path.is_file():
+        return facts | {"motion": path.name}
+    return facts | {"motion": f"{path.name}, sha256 {file_sha256(path)}", "motion_notice": load_motion(path).notice}
 
 
 def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Manifest:
