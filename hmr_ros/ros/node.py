@@ -259,12 +259,12 @@ class HmrNode(LifecycleNode):
             self._assembly.apply(config)
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:
     """Run the node until it is told to stop."""
     rclpy.init(args=args)
     node: HmrNode | None = None
     try:
-        node = HmrNode()
+        node = HmrNode(build)
         if node.config.autostart and not node.start():
             return 1
         executor = SingleThreadedExecutor()

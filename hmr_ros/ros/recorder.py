@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,6 +23,7 @@ from hmr_ros.core.people import Bodies, Camera, Floats
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros.cdr import Stamp, stamp_of
+from hmr_ros.ros.diagnostics import OVERHEAD
 from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image
 from hmr_ros.ros.messages import tf_message_type
 
@@ -61,6 +63,8 @@ class Recorder(Node):
         self.moments: list[Moment] = []
         self.image_count = 0
         self.last_bodies_s = float("-inf")
+        self.overhead_ms = float("nan")
+        """What the node says it takes per image besides its pipeline, ms."""
         self._images: dict[int, bytes] = {}
         self._info: CameraInfo | None = None
         self._arrivals: dict[str, list[float]] = {"image": [], "bodies": [], "mesh": []}
@@ -68,11 +72,19 @@ class Recorder(Node):
         self.create_subscription(Image, "image", self._on_image, _QOS, raw=True)
         self.create_subscription(CameraInfo, "camera_info", self._on_info, _QOS)
         self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, _QOS)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
         self.create_subscription(Marker, "mesh", self._on_mesh, _MESH_QOS, raw=True)
         for topic, kind in (("markers", MarkerArray), ("/tf", tf_message_type())):
             if kind is not None:
                 self._arrivals[topic] = []
                 self.create_subscription(kind, topic, self._counter(topic), _QOS, raw=True)
+
+    def start_over(self) -> None:
+        """Forget what was received so far."""
+        self.moments.clear()
+        self._mesh_latency.clear()
+        for arrivals in self._arrivals.values():
+            arrivals.clear()
 
     def rates_hz(self) -> dict[str, float]:
         """Messages per second on each topic, between its first and its last."""
@@ -113,6 +125,13 @@ class Recorder(Node):
         latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
         camera = self._camera(image.shape[1], image.shape[0])
         self.moments.append(Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s))
+
+    def _on_diagnostics(self, report: DiagnosticArray) -> None:
+        namespace = self.get_namespace().lstrip("/")
+        for status in report.status:
+            if status.hardware_id.startswith(namespace):
+                values = {pair.key: pair.value for pair in status.values}
+                self.overhead_ms = float(values.get(OVERHEAD, "nan"))
 
     def _camera(self, width: int, height: int) -> Camera | None:
         if self._info is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ class RosProcess:
     ) -> None:
         ros = ["--ros-args", "-r", f"__ns:=/{namespace}", *(part for p in parameters for part in ("-p", p))]
         self._process = subprocess.Popen([sys.executable, "-m", module, *arguments, *ros])
+        self.peak_memory_mib = 0.0
+        """Most resident memory as of the last ``watch``; 0 where the system does not tell."""
 
     @property
     def running(self) -> bool:
@@ -37,13 +40,12 @@ class RosProcess:
         """Its exit status, None while it runs."""
         return self._process.poll()
 
-    def peak_memory_mib(self) -> float:
-        """Most resident memory so far; 0 where the system does not tell."""
-        status = Path(f"/proc/{self._process.pid}/status")
-        if not status.is_file():
-            return 0.0
-        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return float(fields.get("VmHWM", "0 kB").split()[0]) / 1024
+    def watch(self) -> None:
+        """Look at its memory."""
+        with contextlib.suppress(OSError):  # it has just ended, or this system has no /proc
+            lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8").splitlines()
+            sizes = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+            self.peak_memory_mib = max([self.peak_memory_mib, *sizes])
 
     def stop(self) -> None:
         """Ask it to end as Ctrl-C would, and insist after a while."""

@@ -90,7 +90,7 @@ def record(source: Source, args: argparse.Namespace) -> Recording:
     player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_camera_arguments(args)])
     try:
         _listen(session, node, player, source, limit_s)
-        memory = {"node": node.peak_memory_mib(), "player": player.peak_memory_mib()}
+        memory = {"node": node.peak_memory_mib, "player": player.peak_memory_mib}
     finally:
         player.stop()
         node.stop()
@@ -105,6 +105,8 @@ def _listen(session: Session, node: RosProcess, player: RosProcess, source: Sour
     started_s = first_image_s = time.monotonic()
     while player.running and time.monotonic() - first_image_s < limit_s:
         session.spin(_SPIN_S)
+        node.watch()
+        player.watch()
         if not recorder.image_count:
             first_image_s = time.monotonic()
             if first_image_s - started_s > _STARTUP_S:

@@ -17,7 +17,8 @@ _WIDTH, _HEIGHT = 1280, 720
 _FOCAL = 1300.0
 _SKY = ((250, 250, 252), (222, 228, 236))
 _GRID, _SHADOW, _FRUSTUM = (186, 194, 206), (150, 158, 172), (70, 90, 130)
-_PLATE_DEPTH_M = 0.9
+_PLATE_DEPTH = 0.15
+"""Length of the drawn frustum, as a part of the distance to the farthest body."""
 _MARGIN = 0.82
 """Part of the picture that the scene may fill."""
 
@@ -80,7 +81,7 @@ def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.in
     canvas = _background()
     _draw_grid(canvas, view, floor, bodies)
     _draw_shadows(canvas, view, floor, bodies, faces)
-    _draw_camera(canvas, view, image, camera)
+    _draw_camera(canvas, view, image, camera, _PLATE_DEPTH * float(bodies.cam_t[:, 2].max()))
     people, vertex_count = bodies.vertices.shape[:2]
     vertices = view.turned(bodies.vertices.reshape(-1, 3).astype(np.float64))
     all_faces = (faces.astype(np.int64) + vertex_count * np.arange(people)[:, None, None]).reshape(-1, 3)
@@ -147,12 +148,12 @@ def _draw_shadows(canvas: Image, view: _View, floor: Floor, bodies: Bodies, face
     np.copyto(canvas, cv2.addWeighted(canvas, 0.45, softened, 0.55, 0))
 
 
-def _draw_camera(canvas: Image, view: _View, image: Image, camera: Camera) -> None:
+def _draw_camera(canvas: Image, view: _View, image: Image, camera: Camera, length_m: float) -> None:
     """The camera's frustum with the image itself as its front."""
     height, width = image.shape[:2]
     corners_px = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     rays = (corners_px - camera.K[:2, 2]) / (camera.K[0, 0], camera.K[1, 1])
-    corners = np.concatenate([rays, np.ones((4, 1))], 1) * _PLATE_DEPTH_M
+    corners = np.concatenate([rays, np.ones((4, 1))], 1) * length_m
     plate = view.pixels(corners)
     if np.isfinite(plate).all():
         warp = cv2.getPerspectiveTransform(corners_px.astype(np.float32), plate.astype(np.float32))
