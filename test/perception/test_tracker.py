@@ -63,6 +63,13 @@ def test_a_person_gets_an_id_after_two_images_and_keeps_it() -> None:
         assert tracker.coasting == ()
 
 
+@pytest.mark.parametrize("rate", [5, 10, 30])
+def test_a_brisk_walker_is_followed_at_low_rates_too(rate: int) -> None:
+    tracker = Tracker()
+    ids = [tracker.update(people(100 + 200 * k / rate), k / rate).ids.tolist() for k in range(6)]
+    assert ids == [[], *[[1]] * 5]
+
+
 def test_single_photos_can_do_without_confirmation() -> None:
     assert Tracker(TrackerOptions(hits_to_confirm=1)).update(people(100, 500), 0.0).ids.tolist() == [1, 2]
 
