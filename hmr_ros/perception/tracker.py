@@ -32,7 +32,7 @@ _VELOCITY_MEMORY_S = 0.15
 """Time constant of the velocity: long enough to calm the detector's jitter, short enough to turn round in."""
 _TOLERANCE_GROWTH = 10.0
 """Rise of the keypoint tolerance per second that a person is unseen, as a multiple of itself: a body size per second.
-It lets people be followed from the second image on, when their velocity is not known yet, also at 5 images per second."""
+Without it people whose velocity is not known yet could not be followed at 5 images per second."""
 
 
 @dataclass(eq=False)
