@@ -161,10 +161,17 @@ class CameraInput:
         silence_s = time.monotonic() - last_s
         if silence_s <= timeout_s:
             return ""
-        publishers = self._images.publishers()
-        if not publishers:
-            return f"no publisher of {self._images.topic}"
+        if not self._images.publishers():
+            return f"no publisher of {self._images.topic}{self._other_transport()}"
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {LARGE_DATA_HINT}"
+
+    def _other_transport(self) -> str:
+        """A hint when the camera offers the transport that we did not ask for."""
+        topic = self._images.topic
+        other = topic.removesuffix(_COMPRESSED) if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
+        if not self._node.count_publishers(other):
+            return ""
+        return f", but there is one of {other}: set image_transport to {'compressed' if other > topic else 'raw'}"
 
     def calibration_problem(self) -> str:
         """What is wrong with the calibration of the last image, "" as long as nothing is known to be."""

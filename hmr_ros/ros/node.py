@@ -1,16 +1,14 @@
 """``hmr_node``: a lifecycle node from a camera topic to bodies.
 
-One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works:
-decode, detect, recover, publish, then the newest image again. So the age of what is published is bounded by one image
-and one processing time, whatever the camera's rate.
+One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works, see
+worker.py: decode, detect, recover, publish, then the newest image again. So the age of what is published is bounded by
+one image and one processing time, whatever the camera's rate.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -27,17 +25,15 @@ from rclpy.qos import QoSProfile
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly, assemble
-from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
-from hmr_ros.ros.diagnostics import Drop, Health, Monitor, Processed
-from hmr_ros.ros.images import DECODERS, BadImageError
+from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.messages import Origin
 from hmr_ros.ros.outputs import Outputs
 from hmr_ros.ros.params import ParameterError, declare_config, follow_config
+from hmr_ros.ros.worker import Worker
 
 _SUPERVISION_PERIOD_S = 1.0
 _WARM_UP_SHAPE = (360, 640, 3)
-_WORKER_EXIT_S = 5.0
 _CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
 _LOG_EVERY_S = 10.0
 
@@ -78,8 +74,7 @@ class HmrNode(LifecycleNode):
         self._assembly: Assembly | None = None
         self._input: CameraInput | None = None
         self._outputs: Outputs | None = None
-        self._worker: threading.Thread | None = None
-        self._last_stamp = Stamp(0, 0)
+        self._worker: Worker | None = None
         self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
 
@@ -125,10 +120,7 @@ class HmrNode(LifecycleNode):
         if not self._outputs.publishes_tf and self._config.publish_tf != "none":
             self.get_logger().warning("tf2_msgs is not installed: publishing everything but TF")
         self._input = CameraInput(self, self._config, self.monitor)
-        self._worker = threading.Thread(
-            target=self._work, args=(self._input, self._outputs, self._assembly), name="hmr_worker"
-        )
-        self._worker.start()
+        self._worker = Worker(self, self._input, self._outputs, self._assembly, self.monitor, self._config)
         return super().on_activate(state)
 
     @_logged
@@ -162,7 +154,7 @@ class HmrNode(LifecycleNode):
             self._input.close()
             self._input = None
         if self._worker is not None:
-            self._worker.join(_WORKER_EXIT_S)
+            self._worker.join()
             self._worker = None
         if self._outputs is not None:
             self._outputs.close()
@@ -175,68 +167,13 @@ class HmrNode(LifecycleNode):
             self._assembly.close()
             self._assembly = None
 
-    # The worker thread
-
-    def _work(self, source: CameraInput, outputs: Outputs, assembly: Assembly) -> None:
-        """Process the newest image until the slot closes. No image, however broken, ends this loop."""
-        while (data := source.slot.take()) is not None:
-            try:
-                self._process(data, source, outputs, assembly)
-            except (BadImageError, CdrError) as err:
-                self._drop(getattr(err, "reason", "broken_message"), str(err))
-            except EngineError as err:
-                self._drop(Drop.ENGINE_FAILED, str(err))
-            except Exception:  # a bug must neither end the worker nor go unseen
-                if not self.context.ok():
-                    return  # the middleware went away under us: the process is ending
-                self._drop(Drop.INTERNAL_ERROR, traceback.format_exc())
-                assembly.pipeline.reset()
-
-    def _process(self, data: bytes, source: CameraInput, outputs: Outputs, assembly: Assembly) -> None:
-        started_s, config = time.perf_counter(), self._config
-        stamp = stamp_of(data)
-        if not self._wanted(stamp, config):
-            return
-        frame = DECODERS[config.image_transport](data)
-        camera = source.camera(frame, config.input_timeout_s)
-        bodies = assembly.pipeline(frame.image, camera, stamp.seconds)
-        outputs.publish(frame, camera, bodies, assembly.pipeline.lost, config)
-        self._last_stamp = stamp
-        timings = assembly.pipeline.timings
-        overhead_s = time.perf_counter() - started_s - timings.total_s
-        metric = int(bodies.valid.sum())
-        self.monitor.process(Processed(time.monotonic(), self._age_s(stamp), timings, overhead_s, len(bodies), metric))
-
-    def _wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
-        """Whether an image is young enough and does not exceed the rate."""
-        age_s = self._age_s(stamp)
-        if config.max_frame_age_s and age_s > config.max_frame_age_s:
-            self._drop(
-                Drop.TOO_OLD,
-                f"image is {age_s:.2f} s old, max_frame_age_s is {config.max_frame_age_s:g}. For a bag: play it with "
-                "--clock and set use_sim_time, or set max_frame_age_s to 0",
-            )
-            return False
-        since_last_s = (stamp.nanoseconds - self._last_stamp.nanoseconds) * 1e-9
-        if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
-            self.monitor.drop(Drop.RATE_LIMIT)
-            return False
-        return True
-
-    def _age_s(self, stamp: Stamp) -> float:
-        return (self.get_clock().now().nanoseconds - stamp.nanoseconds) * 1e-9
-
-    def _drop(self, reason: str, explanation: str) -> None:
-        self.monitor.drop(reason)
-        self.get_logger().warning(f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S)
-
     # Once a second
 
     def _supervise(self) -> None:
         if self._input is not None:
             self._input.adapt()
         health = self._health()
-        if health.problem and self._input is not None:
+        if health.fatal:
             self.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
         name = self.get_fully_qualified_name().lstrip("/")
         status = self.monitor.status(f"{name}: bodies", name, health)
@@ -257,6 +194,8 @@ class HmrNode(LifecycleNode):
         self._config = config
         if self._assembly is not None:
             self._assembly.apply(config)
+        if self._worker is not None:
+            self._worker.config = config
 
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:
@@ -266,7 +205,7 @@ def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly]
     try:
         node = HmrNode(build)
         if node.config.autostart and not node.start():
-            return 1
+            return 1 if rclpy.ok() else 0  # not ok: told to stop while starting
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()

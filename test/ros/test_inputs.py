@@ -114,6 +114,8 @@ def _taken(executor, source):
 def test_silence_is_explained(executor):
     source, _ = camera_input(executor)
     assert source.problem(timeout_s=60.0) == ""
-    assert "no publisher of /image" in source.problem(timeout_s=0.0)
+    assert source.problem(timeout_s=0.0) == "no publisher of /image"
+    FakeCamera(added(executor, "zipped"), image_topic="image/compressed", compressed=True)
+    spin_until(executor, lambda: "image_transport to compressed" in source.problem(timeout_s=0.0))
     FakeCamera(added(executor, "camera"))
     spin_until(executor, lambda: "LARGE_DATA" in source.problem(timeout_s=0.0))

@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -263,3 +266,29 @@ def test_a_failing_configuration_leaves_the_node_unconfigured(executor, capfd):
     assert not node.start()
     assert "no such manifest" in capfd.readouterr().err
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE  # still unconfigured: it may be tried again
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_the_process_ends_cleanly_when_asked_to(executor, signal_number):
+    peer = Node("peer", namespace="/asked")
+    executor.add_node(peer)
+    reports = []
+    peer.create_subscription(DiagnosticArray, "/diagnostics", reports.append, qos())
+    command = [sys.executable, "-m", "hmr_ros.tools.bench.stub_node", "--ros-args", "-r", "__ns:=/asked"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            spin_until(executor, lambda: [r for r in reports if r.status[0].hardware_id == "asked/hmr"])
+            process.send_signal(signal_number)
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_a_bad_parameter_ends_the_process_with_its_name():
+    command = [sys.executable, "-m", "hmr_ros.tools.bench.stub_node", "--ros-args", "-p", "max_persons:=0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "max_persons" in done.stderr
+    assert "Traceback" not in done.stderr
