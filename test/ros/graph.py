@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from hmr_ros.ros import calibration, cdr
 from hmr_ros.ros.messages import header
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def spin_until(executor, condition):

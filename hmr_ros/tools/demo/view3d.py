@@ -19,6 +19,8 @@ _SKY = ((250, 250, 252), (222, 228, 236))
 _GRID, _SHADOW, _FRUSTUM = (186, 194, 206), (150, 158, 172), (70, 90, 130)
 _PLATE_DEPTH = 0.15
 """Length of the drawn frustum, as a part of the distance to the farthest body."""
+_FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
+"""Standard deviations: of a foot's height, and of the tangent of the angle between people's mean axis and upright."""
 _MARGIN = 0.82
 """Part of the picture that the scene may fill."""
 
@@ -61,18 +63,32 @@ class Floor:
 
 
 def estimate_floor(bodies: list[Bodies]) -> Floor | None:
-    """The floor people stand on: up is along their bodies, the height that of their lowest points. None without people.
+    """The plane nearest to where people's feet are, on the understanding that people are upright. None without people.
 
-    Medians over everybody in all images, as single people bend, sit and jump.
+    Least squares for the height and two small tilts of the mean body axis; one person alone leaves that axis as it is.
     """
-    joints = np.concatenate([b.joints[b.valid] for b in bodies]) if bodies else np.zeros((0, 24, 3))
-    if len(joints) == 0:
+    if not any(b.valid.any() for b in bodies):
         return None
+    joints = np.concatenate([b.joints[b.valid] for b in bodies]).astype(np.float64)
     ankles = joints[:, [SMPL.index("left_ankle"), SMPL.index("right_ankle")]].mean(1)
     up = np.median(joints[:, SMPL.index("neck")] - ankles, 0)
-    up = up / np.linalg.norm(up)
-    lowest = np.concatenate([(b.vertices[b.valid] @ up).min(1) for b in bodies])
-    return Floor(up, float(np.median(lowest)))
+    up /= np.linalg.norm(up)
+    soles = np.concatenate([_lowest_points(b.vertices[b.valid], up) for b in bodies])
+
+    sideways = np.linalg.svd(up[None])[2][1:]  # two directions across the axis
+    system = np.concatenate([soles @ sideways.T, -np.ones((len(soles), 1))], 1)
+    prior = np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
+    rows, target = np.concatenate([system, prior]), np.concatenate([-soles @ up, np.zeros(3)])
+    *tilts, height = np.linalg.lstsq(rows, target, rcond=None)[0]
+    tilted = up + tilts @ sideways
+    length = np.linalg.norm(tilted)
+    return Floor(tilted / length, float(height / length))
+
+
+def _lowest_points(vertices: Floats, up: Floats) -> Floats:
+    """(P, V, 3) -> (P, 3) the vertex of each body that lies lowest."""
+    lowest = vertices[np.arange(len(vertices)), (vertices @ up).argmin(1)]
+    return np.asarray(lowest, np.float64)
 
 
 def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer], floor: Floor) -> Image:

@@ -49,8 +49,9 @@ def standing(places, height=1.5):
 def test_the_floor_is_found_under_people_that_stand_on_it(places):
     floor = estimate_floor([standing(places)])
     expected_up = rotvec_to_rotmat(np.array([PITCH, 0.0, 0.0])) @ np.array([0.0, -1.0, 0.0])
-    assert np.degrees(np.arccos(floor.up @ expected_up)) < 6  # ankles lie a little behind the neck
-    assert floor.height == pytest.approx(-1.5, abs=0.35)
+    # One person's ankles lie a little behind the neck; the feet of several tell better.
+    assert np.degrees(np.arccos(floor.up @ expected_up)) < (6 if len(places) == 1 else 2)
+    assert floor.height == pytest.approx(-1.5, abs=0.35 if len(places) == 1 else 0.1)
     assert np.allclose(floor.below(np.zeros((1, 3))) @ floor.up, floor.height)
 
 
