@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.people import UNTRACKED, Bools, Detections, Floats
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.blazepose import Candidates, Poses
 from hmr_ros.perception.similarity import keypoint_similarity
 
 SEARCH_PIXELS = 640 * 352
@@ -64,6 +64,8 @@ class BlazePoseOptions:
 # anywhere, but only on a real one do its landmarks stay put when it looks again where they point.
 _CANDIDATE_SCORE = 0.4
 """Least score of the search for a place worth a closer look."""
+_SURE_SCORE = 0.6
+"""Of surer places than this the first look may be off: the region was rough."""
 _SETTLING_LOOKS = 4
 """How often a new region is looked at, each time where the last look points."""
 _NEW_PRESENCE = 0.8
@@ -130,17 +132,21 @@ class BlazePoseDetector:
 
     def _find_new(self, image: NDArray[np.uint8], pixels: int, followed: Floats) -> Poses:
         """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
-        regions = self._search(image, pixels)
-        regions = regions[~_are_near(regions, followed)][: self.options.max_persons - len(followed)]
-        poses = self._look(image, regions)
+        candidates = self._search(image, pixels)
+        candidates = candidates.take(~_are_near(candidates.regions, followed))
+        candidates = candidates.take(slice(self.options.max_persons - len(followed)))
+        steadiness = np.where(candidates.scores >= _SURE_SCORE, 0, _STEADY)  # due from the second look on
+        poses = self._look(image, candidates.regions)
         for _ in range(_SETTLING_LOOKS - 1):
-            before = poses.take(_are_people(poses, image, _NEW_PRESENCE))
+            likely = _are_people(poses, image, _NEW_PRESENCE)
+            before = poses.take(likely)
             poses = self._look(image, before.next_regions)
-            poses = poses.take(np.diagonal(_similarity(before, poses)) >= _STEADY)
+            steady = np.diagonal(_similarity(before, poses)) >= steadiness[likely]
+            poses, steadiness = poses.take(steady), np.full(int(steady.sum()), _STEADY)
         return poses.take(_are_people(poses, image, _NEW_PRESENCE))
 
-    def _search(self, image: NDArray[np.uint8], pixels: int) -> Floats:
-        """(C, 2, 2) regions of ``image`` px that may show a person, best first."""
+    def _search(self, image: NDArray[np.uint8], pixels: int) -> Candidates:
+        """Places in ``image`` that may show a person, best first; regions in px of the image."""
         height, width = image.shape[:2]
         size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))
         outputs = self._search_engine.run({"image": blazepose.resize(image, size)[None]})
@@ -148,7 +154,8 @@ class BlazePoseDetector:
             outputs["regressions"][0], outputs["logits"][0], size, _CANDIDATE_SCORE
         )
         candidates = blazepose.merge_overlapping(candidates, _MERGE_IOU)
-        return np.asarray(candidates.regions * (width / size[0], height / size[1]))
+        scale = np.array([width / size[0], height / size[1]])
+        return Candidates(candidates.boxes * np.tile(scale, 2), candidates.regions * scale, candidates.scores)
 
     def _look(self, image: NDArray[np.uint8], regions: Floats) -> Poses:
         """What the landmark network sees in each of ``regions`` (P, 2, 2)."""

@@ -36,16 +36,21 @@ def painted_world() -> NDArray[np.uint8]:
 
 @dataclasses.dataclass
 class Person:
-    """Hips at ``x``, ``y`` px, head ``height`` above. A ``restless`` one is seen elsewhere at every look."""
+    """Hips at ``x``, ``y`` px, head ``height`` above; ``logit`` of the search's score.
+
+    The points of the first ``restless`` looks fall elsewhere each time.
+    """
 
     x: float
     y: float
     height: float = 40.0
     presence: float = 1.0
-    restless: bool = False
+    logit: float = 5.0
+    restless: int = 0
 
     def points(self) -> NDArray[np.float64]:
-        body = BODY if not self.restless else RNG.permutation(BODY)
+        self.restless -= 1
+        body = BODY if self.restless < 0 else RNG.permutation(BODY)
         return np.concatenate([body, [(0, 0), (0, -1)], np.zeros((4, 2))]) * self.height + (self.x, self.y)
 
 
@@ -78,7 +83,7 @@ class PaintedNetwork:
             hips, head = np.array([person.x, person.y]) * scale, np.array([person.x, person.y - person.height]) * scale
             values = np.concatenate([head, [20, 20], hips, head, hips, hips])
             regressions[0, k] = values - np.tile(anchors[k], 6) * (1, 1, 0, 0, *[1] * 8)
-            logits[0, k] = 5 - k
+            logits[0, k] = person.logit - 0.1 * k
         return {"regressions": regressions, "logits": logits}
 
     def _look(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
@@ -179,8 +184,12 @@ def test_two_followed_people_who_become_one_are_one() -> None:
         assert len(world.see()) == people
 
 
-def test_what_does_not_hold_still_is_no_person() -> None:
-    assert len(World(Person(80, 100, restless=True)).see()) == 0
+@pytest.mark.parametrize(
+    ("logit", "restless", "found"), [(5, 0, 1), (5, 1, 1), (5, 4, 0), (0, 0, 1), (0, 1, 0), (-1, 0, 0)]
+)
+def test_what_does_not_hold_still_is_no_person(logit: float, restless: int, found: int) -> None:
+    """Only sure candidates are forgiven a first look from a rough region."""
+    assert len(World(Person(80, 100, logit=logit, restless=restless)).see()) == found
 
 
 @pytest.mark.parametrize(("presence", "new", "followed"), [(0.9, 1, 1), (0.6, 0, 1), (0.4, 0, 0)])
