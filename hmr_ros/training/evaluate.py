@@ -26,7 +26,7 @@ from hmr_ros.training.evaluation.annotated import cases
 from hmr_ros.training.evaluation.predictor import Predictor, open_predictor
 from hmr_ros.training.evaluation.protocol import SOURCES, groupings, measure, observed
 from hmr_ros.training.evaluation.report import Errors, Row, join_errors, join_groupings, summarise, table
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, judged_people
 
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         rows = evaluate_annotated(predictor, READERS[args.format](args.annotations, body), body, bodies)
     else:
         motion = load_motion(args.motion).select(args.split)
-        sampler = PeopleSampler(motion, body, predictor.joint_set, PeopleMix())
+        sampler = PeopleSampler(motion, body, predictor.joint_set, judged_people(PeopleMix()))
         rows = evaluate_synthetic(predictor, sampler, body, args.samples, args.seed)
     data = args.annotations or f"{args.motion}, split {args.split}, seed {args.seed}"
     print(f"{predictor.name} on {data}: mm, 95 % intervals")

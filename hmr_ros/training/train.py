@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import Batch, Recipe, make_recipe
 from hmr_ros.training.run_log import RunLog
-from hmr_ros.training.synthetic.people import PeopleSampler
+from hmr_ros.training.synthetic.people import PeopleSampler, judged_people
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,12 +121,13 @@ class Trainer:
 
     def _train_stage(self, name: str) -> None:
         stage: StageConfig = getattr(self._config, name)
-        optimiser = make_optimiser(stage, self._recipe.modules)
+        optimiser = make_optimiser(stage, self._recipe.trained(name))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_share(stage, step))
         if self._resumed and self._step:
             optimiser.load_state_dict(self._resumed.optimiser)
             schedule.load_state_dict(self._resumed.schedule)
-        validation = self._recipe.sampler(self._motion.select("val"), name)
+        judged = judged_people(self._config.people)
+        validation = self._recipe.sampler(self._motion.select("val"), name, judged)
         with tqdm(total=stage.steps, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05) as bar:
             for batch in self._batches(stage, name):
                 terms = self._recipe.loss(batch, name, self._step / stage.steps)
@@ -144,7 +145,7 @@ class Trainer:
                     self._save(report, optimiser, schedule)
 
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[object]:
-        sampler = self._recipe.sampler(self._motion.select("train"), name)
+        sampler = self._recipe.sampler(self._motion.select("train"), name, self._config.people)
         key = (self._config.run.seed, self._stage)
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, range(self._step, stage.steps))
         return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_one_thread)
@@ -181,11 +182,14 @@ class Trainer:
             save_checkpoint(dataclasses.replace(checkpoint, optimiser={}, schedule={}), self._out / "best.pt")
 
 
-def make_optimiser(stage: StageConfig, modules: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser that ``stage`` asks for."""
+def make_optimiser(stage: StageConfig, trained: Sequence[tuple[nn.Module, float]]) -> torch.optim.Optimizer:
+    """The optimiser that ``stage`` asks for, on modules with their shares of its learning rate."""
+    groups = [
+        {"params": list(module.parameters()), "lr": share * stage.learning_rate} for module, share in trained if share
+    ]
     if stage.optimiser == "rmsprop":
-        return torch.optim.RMSprop(modules.parameters(), lr=stage.learning_rate)
-    return torch.optim.AdamW(modules.parameters(), lr=stage.learning_rate, weight_decay=stage.weight_decay)
+        return torch.optim.RMSprop(groups)
+    return torch.optim.AdamW(groups, weight_decay=stage.weight_decay)
 
 
 def learning_rate_share(stage: StageConfig, step: int) -> float:

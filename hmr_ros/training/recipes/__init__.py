@@ -14,7 +14,7 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.synthetic.people import PeopleSampler
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Batch = TypeVar("Batch")
@@ -27,13 +27,16 @@ class Recipe(Protocol, Generic[Batch]):
     """Names of its stages, each with a ``StageConfig`` of that name in ``TrainConfig``."""
 
     modules: nn.ModuleDict
-    """All that is trained; "network" is what is exported."""
+    """All that has weights; "network" is what is exported."""
 
     @property
     def topology(self) -> Arrays:
         """What a checkpoint must hold to build the network again."""
 
-    def sampler(self, motion: Motion, stage: str) -> PeopleSampler:
+    def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
+        """What a stage trains, each with its share of the learning rate."""
+
+    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
         """People to make batches of."""
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int) -> Batch:

@@ -23,7 +23,7 @@ from hmr_ros.training.losses import MeshTargets, Pose2MeshLoss, masked_l1
 from hmr_ros.training.recipes import Arrays
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.noise import synthetic_error
-from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
 
 
 class Batch(NamedTuple):
@@ -51,11 +51,15 @@ class PaperRecipe:
         faces, regressor = torch.from_numpy(body.faces), torch.from_numpy(self._regressor)
         self._mesh_loss = Pose2MeshLoss(faces, regressor)
 
-    def sampler(self, motion: Motion, stage: str) -> PeopleSampler:
+    def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
+        """PoseNet, then everything."""
+        return [(self._network.posenet if stage == "lift" else self._network, 1.0)]
+
+    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
         """People, whole in the image; PoseNet alone needs only the vertices that its joints are made of."""
         used = np.flatnonzero(self._regressor.any(0))
         joints = VertexSubset(used, self._regressor[:, used]) if stage == "lift" else None
-        return PeopleSampler(motion, self._body, self._joint_set.name, self._config.people, joints)
+        return PeopleSampler(motion, self._body, self._joint_set.name, mix, joints)
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, noisy: bool = True) -> Batch:
         """``count`` samples, their 2D poses with the paper's errors."""

@@ -24,12 +24,13 @@ from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.recipes import Arrays
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset, sample_betas
 from hmr_ros.training.synthetic.poses import PoseSource
 
 EDGE_WEIGHT = 0.5
 SPREAD_WEIGHT = 0.01
 FITTING_BODIES = 400
+LIFTING_SHARE = 0.2
 OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix(clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 
@@ -75,10 +76,15 @@ class SlimRecipe:
         """The graphs and maps of the network."""
         return self._topology.to_arrays()
 
-    def sampler(self, motion: Motion, stage: str) -> PeopleSampler:
+    def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
+        """Lifting alone, then the mesh, with lifting following slowly so that it keeps what it has learnt."""
+        lifting, mesh = self._network.lifting, self._network.mesh
+        return [(lifting, 1.0), (self._lift_head, 1.0)] if stage == "lift" else [(lifting, LIFTING_SHARE), (mesh, 1.0)]
+
+    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
         """People with the vertices that the network's mesh nodes stand for, the same in both stages."""
         nodes = VertexSubset(self._topology.vertices, self._keypoints)
-        return PeopleSampler(motion, self._body, self._joint_set.name, self._config.people, nodes)
+        return PeopleSampler(motion, self._body, self._joint_set.name, mix, nodes)
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; ``mix`` overrides how keypoints are observed."""

@@ -22,7 +22,7 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
-from hmr_ros.training.synthetic.poses import PoseMix, PoseSource
+from hmr_ros.training.synthetic.poses import PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 
 Array = NDArray[np.float64]
@@ -51,6 +51,11 @@ class PeopleMix:
     airborne: float = setting(0.1, doc="share of people whose lowest point is above the floor", low=0, high=1)
     min_visible: int = setting(6, doc="people with fewer visible keypoints are drawn again", low=1)
     airborne_height: float = setting(0.5, doc="how high at most, in m", low=0, high=3)
+
+
+def judged_people(mix: PeopleMix) -> PeopleMix:
+    """``mix`` with poses as they were recorded, for validation and evaluation."""
+    return dataclasses.replace(mix, poses=real_poses(mix.poses))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ body upright along +y and facing +z; the root rotation holds lean and turn, so a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -32,7 +32,21 @@ class PoseKind(IntEnum):
 
 
 _LEGS = np.array([SMPL.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")])
-_IS_UPPER = np.array([j.split("_")[-1] not in ("pelvis", "hip", "knee", "ankle", "foot") for j in SMPL.joints])
+_LIMBS = {
+    "arm": ("collar", "shoulder", "elbow", "wrist", "hand"),
+    "leg": ("hip", "knee", "ankle", "foot"),
+    "trunk": ("spine1", "spine2", "spine3", "neck", "head"),
+}
+
+
+def _limb(joint: str) -> str:
+    """Which limb a joint belongs to, "left arm" say; "" for the pelvis."""
+    side, _, part = joint.rpartition("_")
+    return next((f"{side} {limb}" for limb, parts in _LIMBS.items() if part in parts), "")
+
+
+_LIMB_NAMES = sorted({_limb(joint) for joint in SMPL.joints} - {""})
+_LIMB_OF_JOINT = np.array([_LIMB_NAMES.index(_limb(joint)) if _limb(joint) else -1 for joint in SMPL.joints])
 _SHOULDERS = np.array([SMPL.index("left_shoulder"), SMPL.index("right_shoulder")])
 _ELBOWS = np.array([SMPL.index("left_elbow"), SMPL.index("right_elbow")])
 
@@ -47,9 +61,14 @@ class PoseMix:
     lying: float = setting(0.05, doc="share of lying people", low=0, high=1)
     crouching: float = setting(0.04, doc="share of crouching people", low=0, high=1)
     reaching: float = setting(0.06, doc="share whose arms point somewhere random", low=0, high=1)
-    recombined: float = setting(0.2, doc="share whose upper body comes from another frame", low=0, high=1)
-    perturbed: float = setting(0.5, doc="share whose joints are turned at random", low=0, high=1)
-    perturbation_rad: float = setting(0.08, doc="largest standard deviation of these turns in rad", low=0, high=1)
+    recombined: float = setting(0.5, doc="share some of whose limbs come from another frame", low=0, high=1)
+    perturbed: float = setting(0.6, doc="share whose joints are turned at random", low=0, high=1)
+    perturbation_rad: float = setting(0.15, doc="largest standard deviation of these turns in rad", low=0, high=1)
+
+
+def real_poses(mix: PoseMix) -> PoseMix:
+    """``mix`` with frames as they were recorded: what networks are judged on. Sampled kinds of poses stay."""
+    return replace(mix, reaching=0.0, recombined=0.0, perturbed=0.0)
 
 
 class Poses(NamedTuple):
@@ -72,7 +91,7 @@ class PoseSource:
         """``count`` poses with random headings."""
         mix = self._mix
         pose, clip = self._motion_frames(rng, count)
-        swapped = (rng.random(count) < mix.recombined)[:, None] & _IS_UPPER
+        swapped = _swapped_joints(mix.recombined, rng, count)
         pose[swapped] = self._motion_frames(rng, count)[0][swapped]
         special = (mix.sitting, mix.lying, mix.crouching)
         kind = rng.choice(len(PoseKind), size=count, p=(1 - sum(special), *special))
@@ -91,6 +110,12 @@ class PoseSource:
         flip = rng.random(count) < 0.5
         pose[flip], _ = mirror(pose[flip], np.zeros(3))
         return pose, self._clips[frames]
+
+
+def _swapped_joints(share: float, rng: Generator, count: int) -> NDArray[np.bool_]:
+    """(B, 24) joints of the limbs that a ``share`` of the poses take from another frame; the root never."""
+    limbs = (rng.random((count, len(_LIMB_NAMES))) < 0.4) & (rng.random((count, 1)) < share)
+    return np.concatenate([limbs, np.zeros((count, 1), np.bool_)], 1)[:, _LIMB_OF_JOINT]
 
 
 @dataclass(frozen=True)
