@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -28,6 +29,10 @@ COMMANDS = {
 """Name -> (module, help)."""
 
 
+DEBUG = "HMR_DEBUG"
+"""Environment variable: when set, errors come with their traceback."""
+
+
 class Command(Protocol):
     """What the module of a subcommand holds."""
 
@@ -39,7 +44,7 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `hmr ARGV`; the exit status (2: wrong usage or a missing dependency)."""
+    """Run `hmr ARGV`; the exit status (1: it failed, and says why; 2: wrong usage or a missing dependency)."""
     argv = sys.argv[1:] if argv is None else argv
     overview = _overview()
     name = overview.parse_args(argv[:1]).command
@@ -49,7 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         overview.error(f"`hmr {name}` needs the Python module {err.name!r}, which is not installed; see `hmr doctor`")
     parser = argparse.ArgumentParser(f"hmr {name}", description=command.__doc__)
     command.add_arguments(parser)
-    return command.run(parser.parse_args(argv[1:]))
+    args = parser.parse_args(argv[1:])
+    if os.environ.get(DEBUG):
+        return command.run(args)
+    try:
+        return command.run(args)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, RuntimeError) as err:  # what our errors are; each says what to do
+        print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
+        return 1
 
 
 def _overview() -> argparse.ArgumentParser:

@@ -1,13 +1,14 @@
-"""A recorded clip, a folder of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
+"""A clip, a folder of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
 
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("hmr_ros"))
 

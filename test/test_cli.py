@@ -64,3 +64,23 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         cli.main([name, "--help"])
     assert exit_info.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: hmr {name}")
+
+
+def test_errors_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    class Failing:
+        """A command."""
+
+        @staticmethod
+        def add_arguments(parser: argparse.ArgumentParser) -> None:
+            pass
+
+        @staticmethod
+        def run(args: argparse.Namespace) -> int:
+            raise ValueError("no.mp4: no such file; give a video")
+
+    monkeypatch.setattr(importlib, "import_module", lambda name: Failing)
+    assert cli.main(["demo"]) == 1
+    assert "hmr demo: no.mp4: no such file; give a video\n" in capsys.readouterr().err
+    monkeypatch.setenv(cli.DEBUG, "1")
+    with pytest.raises(ValueError, match="no such file"):
+        cli.main(["demo"])

@@ -154,7 +154,8 @@ class Bodies:
     ``ids`` (P,); ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
-    ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative (NaN: unknown);
+    ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
+    (NaN: unknown);
     ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of that row are NaN.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class JointSet:
 def _edges(text: str) -> tuple[tuple[str, str], ...]:
     """Parse "a-b-c d-e" into bones (a, b), (b, c), (d, e)."""
     chains = [chain.split("-") for chain in text.split()]
-    return tuple((a, b) for chain in chains for a, b in zip(chain, chain[1:], strict=False))
+    return tuple((a, b) for chain in chains for a, b in pairwise(chain))
 
 
 _LIMBS = (
@@ -72,9 +73,9 @@ _LIMBS = (
 SMPL = JointSet(
     "smpl",
     tuple(
-        "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot "
-        "neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
-        "left_hand right_hand".split()
+        "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot "
+        "right_foot neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+        "right_wrist left_hand right_hand".split()
     ),
     _edges(
         "pelvis-left_hip-left_knee-left_ankle-left_foot pelvis-right_hip-right_knee-right_ankle-right_foot "
@@ -95,7 +96,8 @@ HUMAN36M = JointSet(
         "left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist".split()
     ),
     _edges(
-        _LIMBS + "pelvis-torso-neck-nose-head_top neck-left_shoulder neck-right_shoulder pelvis-left_hip pelvis-right_hip"
+        _LIMBS + "pelvis-torso-neck-nose-head_top neck-left_shoulder neck-right_shoulder "
+        "pelvis-left_hip pelvis-right_hip"
     ),
     "pelvis",
 )
@@ -142,9 +144,8 @@ BLAZEPOSE = JointSet(
         "right_ankle left_heel right_heel left_toe right_toe".split()
     ),
     _edges(
-        _LIMBS
-        + _TRUNK
-        + "nose-left_eye_inner-left_eye-left_eye_outer-left_ear nose-right_eye_inner-right_eye-right_eye_outer-right_ear "
+        _LIMBS + _TRUNK + "nose-left_eye_inner-left_eye-left_eye_outer-left_ear "
+        "nose-right_eye_inner-right_eye-right_eye_outer-right_ear "
         "left_mouth-right_mouth left_wrist-left_pinky-left_index-left_wrist left_wrist-left_thumb "
         "right_wrist-right_pinky-right_index-right_wrist right_wrist-right_thumb "
         "left_ankle-left_heel-left_toe-left_ankle right_ankle-right_heel-right_toe-right_ankle"
