@@ -1,7 +1,8 @@
 """2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
 
 The network sees each person through their own virtual camera and returns the body around its pelvis; the rest is
-geometry: turn it back, find where it stands from the same 2D keypoints, read the SMPL parameters off its vertices.
+geometry: turn it back, find where it stands from the same 2D keypoints, pull it onto them, read the SMPL parameters
+off its vertices.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.camera import undistort_to_rays
 from hmr_ros.core.fitting import fit_translation
+from hmr_ros.core.keypoint_pull import KeypointPull
 from hmr_ros.core.lifting import MIN_KEYPOINTS, VirtualView, to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Bodies, Camera, Detections, Floats
@@ -30,12 +32,11 @@ person are fitted to 0.1 or better; two people's keypoints in one skeleton excee
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Lifted:
-    """What the network returns, in optical axes around the pelvis: m; ``keypoints3d`` in the network's joint set."""
+    """What the network returns, in optical axes, m: around the pelvis, then at its place."""
 
     vertices: Floats
     joints: Floats
     spread: Floats
-    keypoints3d: Floats
 
 
 class Pose2Mesh:
@@ -63,7 +64,7 @@ class Pose2Mesh:
         self._engine = engine
         self._body_model = body_model
         self._joint_set = JOINT_SETS[manifest.joint_set]
-        self._regressor = body_model.regressor(self._joint_set.name)
+        self._pull = KeypointPull.of_body(body_model, self._joint_set.name)
         self.keypoint_threshold = 0.3
         self.min_keypoints = MIN_KEYPOINTS
 
@@ -84,9 +85,12 @@ class Pose2Mesh:
         if len(rows) == 0:
             return bodies
         lifted = self._lift(view, rows)
-        fit = fit_translation(lifted.keypoints3d, rays[rows], score[rows])
+        fit = fit_translation(self._pull.regressor @ lifted.vertices, rays[rows], score[rows])
         ok = fit.ok & (fit.residual < _WORST_FIT * np.exp(view.context[rows, 0]))
-        return _placed(bodies, rows[ok], _take(lifted, ok), fit.translation[ok], self._body_model)
+        rows, place = rows[ok], fit.translation[ok, None]
+        vertices, joints = lifted.vertices[ok] + place, lifted.joints[ok] + place
+        vertices, joints = self._pull(vertices, joints, rays[rows], score[rows])
+        return _filled_in(bodies, rows, _Lifted(vertices, joints, lifted.spread[ok]), self._body_model)
 
     def _trusted(self, score: Floats, rays: Floats) -> Floats:
         """Scores with 0 for weak keypoints, for those the lens cannot have seen, and for people with too few left."""
@@ -100,19 +104,14 @@ class Pose2Mesh:
         # Row vectors times the transpose: v_optical = R v_virtual for every vertex at once.
         vertices = outputs["vertices"] @ virtual_from_optical
         joints = outputs["joints"] @ virtual_from_optical
-        return _Lifted(vertices, joints, outputs["spread"], self._regressor @ vertices)
+        return _Lifted(vertices, joints, outputs["spread"])
 
 
-def _take(lifted: _Lifted, index: NDArray[np.bool_]) -> _Lifted:
-    return _Lifted(lifted.vertices[index], lifted.joints[index], lifted.spread[index], lifted.keypoints3d[index])
-
-
-def _placed(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: Floats, body_model: BodyModel) -> Bodies:
-    """``bodies`` with the geometry of ``rows`` filled in."""
+def _filled_in(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, body_model: BodyModel) -> Bodies:
+    """``bodies`` with the geometry of ``rows``, at its place."""
     if len(rows) == 0:
         return bodies
-    vertices = lifted.vertices + cam_t[:, None]
-    smpl = fit_smpl(vertices, body_model)
+    smpl = fit_smpl(lifted.vertices, body_model)
     return dataclasses.replace(
         bodies,
         global_orient=_filled(bodies.global_orient, rows, smpl.global_orient),
@@ -120,8 +119,8 @@ def _placed(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, cam_t: F
         betas=_filled(bodies.betas, rows, smpl.betas),
         # All vertices together tell the pelvis better than the network's origin does: the smoother poses from here.
         cam_t=_filled(bodies.cam_t, rows, smpl.cam_t),
-        joints=_filled(bodies.joints, rows, lifted.joints + cam_t[:, None]),
-        vertices=_filled(bodies.vertices, rows, vertices),
+        joints=_filled(bodies.joints, rows, lifted.joints),
+        vertices=_filled(bodies.vertices, rows, lifted.vertices),
         uncertainty=_filled(bodies.uncertainty, rows, lifted.spread),
         valid=np.isin(np.arange(len(bodies)), rows),
     )

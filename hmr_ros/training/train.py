@@ -113,11 +113,13 @@ class Trainer:
 
     def train(self) -> None:
         """Run the stages that are left."""
-        for number in range(self._stage, len(self._recipe.stages)):
-            if number > self._stage:
-                self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
-            self._train_stage(self._recipe.stages[number])
-        self._log.close()
+        try:
+            for number in range(self._stage, len(self._recipe.stages)):
+                if number > self._stage:
+                    self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
+                self._train_stage(self._recipe.stages[number])
+        finally:
+            self._log.close()
 
     def _train_stage(self, name: str) -> None:
         stage: StageConfig = getattr(self._config, name)
