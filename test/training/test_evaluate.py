@@ -71,7 +71,7 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     assert run(parse(path, "--motion", tmp_path / "motion.npz", "--samples", 60, "--json", out)) == 0
     report = json.loads(out.read_text())
     everyone = [row for row in report["rows"] if row["grouping"] == "all"]
-    assert [row["source"] for row in everyone] == ["true", "error"]
+    assert [row["source"] for row in everyone] == ["true", "human36m", "coco"]
     assert all(row["count"] == 60 for row in everyone)
     assert 150 < everyone[0]["mpjpe"]["mean"] < 1000
     parts = [row for row in report["rows"] if row["source"] == "true" and row["grouping"] == "view"]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.fitting import fit_translation
+from hmr_ros.core.keypoint_pull import KeypointPull
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, JOINT_SETS, SMPL
 from hmr_ros.training.evaluation.predictor import Predictor
@@ -31,9 +32,10 @@ Bools = NDArray[np.bool_]
 
 SOURCES = {
     "true": KeypointMix(clean=1.0),
-    "error": KeypointMix(clean=0.0, weak=1.0, strong=1.0, scored=0.0),
+    "human36m": KeypointMix("human36m", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
+    "coco": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
 }
-"""Where 2D keypoints come from: the truth, or Pose2Mesh's synthetic error at full strength and without hints."""
+"""Where 2D keypoints come from: the truth, or either of Pose2Mesh's synthetic errors, in full and without hints."""
 
 ALL_SEEN = ("all seen", "some missing")
 LOSSES = ("none", "some", "half body")
@@ -78,9 +80,14 @@ def observed(people: PeopleBatch, joint_set: str, source: KeypointMix, body: Bod
 
 
 def measure(predictor: Predictor, case: Case, body: BodyModel) -> Errors:
-    """Errors of ``predictor``, which recovers ``body``."""
+    """Errors of ``predictor``, which recovers ``body``; the robot's network is pulled onto its keypoints, as there."""
     vertices, joints = predictor.recover(case.rays, case.score)
     fit = fit_translation(body.regressor(predictor.joint_set) @ vertices, case.rays, case.score)
+    if predictor.virtual_camera:
+        pull = KeypointPull.of_body(body, predictor.joint_set)
+        ok, place = fit.ok, fit.translation[fit.ok, None]
+        at_place = vertices[ok] + place, joints[ok] + place
+        vertices[ok], joints[ok] = (x - place for x in pull(*at_place, case.rays[ok], case.score[ok]))
     depth = np.where(fit.ok, fit.translation[:, 2] / case.joints[:, 0, 2] - 1, np.nan)
     return errors_of(vertices, joints, depth, case, body)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.config import setting
 from hmr_ros.core.skeleton import JointSet
-from hmr_ros.training.synthetic.noise import synthetic_error
+from hmr_ros.training.synthetic.noise import frame_scale, human36m_noise, synthetic_error
 from hmr_ros.training.synthetic.people import PeopleBatch
 
 
@@ -18,6 +18,9 @@ from hmr_ros.training.synthetic.people import PeopleBatch
 class KeypointMix:
     """How detections differ from the truth in training."""
 
+    model: str = setting(
+        "coco", doc="Pose2Mesh's error model: coco has gross errors, human36m small ones", choices=("coco", "human36m")
+    )
     clean: float = setting(0.3, doc="share of people whose keypoints are exact", low=0, high=1)
     weak: float = setting(0.2, doc="smallest error of the others, as a share of Pose2Mesh's synthetic error", low=0)
     strong: float = setting(1.2, doc="largest error of the others", low=0)
@@ -37,7 +40,7 @@ def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Gen
     count = len(people)
     strength = rng.uniform(mix.weak, mix.strong, count) * (rng.random(count) >= mix.clean)
     true = seen_pixels(people)
-    noisy = with_error(true, joint_set, rng, strength)
+    noisy = with_error(true, joint_set, mix.model, rng, strength)
     told = rng.random(count) < mix.scored
     score = np.where(told[:, None], _scores(noisy - true, true, rng), 1.0)
     return Observations(noisy, score * people.visible)
@@ -51,10 +54,13 @@ def seen_pixels(people: PeopleBatch) -> NDArray[np.float64]:
 
 
 def with_error(
-    pixels: NDArray[np.float64], joint_set: JointSet, rng: Generator, strength: NDArray[np.float64] | float
+    pixels: NDArray[np.float64], joint_set: JointSet, model: str, rng: Generator, strength: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Pose2Mesh's synthetic error on ``pixels`` (B, J, 2), ``strength`` (B,) times as large."""
-    per_joint = np.broadcast_to(np.reshape(strength, (-1, 1)), pixels.shape[:2])
+    per_joint = np.broadcast_to(strength[:, None], pixels.shape[:2])
+    if model == "human36m":
+        scale = frame_scale(pixels)[:, None, None]
+        return np.asarray(human36m_noise(pixels / scale, rng, per_joint, joint_set) * scale, np.float64)
     return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint).astype(np.float64)
 
 

@@ -56,7 +56,6 @@ _HUMAN36M_ERROR = {
     "right_elbow": (0.06, -0.44, 1.93, 1.63, 0.95),
     "right_wrist": (0.05, 0.16, 2.02, 2.24, 0.90),
 }
-_HUMAN36M_TABLE = np.array([_HUMAN36M_ERROR[j] for j in HUMAN36M.joints], np.float32)
 _FRAME_FROM_256 = np.array(FRAME_SIZE, np.float32) / 256
 
 # --- COCO: sigma of the keypoint similarity; probabilities of jitter, miss and inversion (the rest is good)
@@ -219,16 +218,32 @@ def frame_scale(kp2d: Floats) -> Floats:
     return np.asarray((_box_size(kp2d) / np.array(FRAME_SIZE, np.float32)).max(1))
 
 
-def human36m_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> NDArray[np.float32]:
-    """Human3.6M detector errors on ``kp2d`` (B, 17, 2), px of the 288 x 384 frame (Pose2Mesh's "human36" set).
+def human36m_noise(
+    kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0, joint_set: JointSet = HUMAN36M
+) -> NDArray[np.float32]:
+    """Human3.6M detector errors on ``kp2d`` (B, J, 2), px of the 288 x 384 frame (Pose2Mesh's "human36" set).
 
-    ``strength``, a number or (B, 17), multiplies the displacements; 1 is the paper's, 0 no error.
+    ``strength``, a number or (B, J), multiplies the displacements; 1 is the paper's, 0 no error. Joints of other sets
+    err as the Human3.6M joint of their name or nearest to them (ours).
     """
-    _check_joints(kp2d, HUMAN36M)
-    error = rng.standard_normal(kp2d.shape, np.float32) * _HUMAN36M_TABLE[:, 2:4] + _HUMAN36M_TABLE[:, :2]
-    occurs = rng.random(kp2d.shape[:2], np.float32) < _HUMAN36M_TABLE[:, 4]
+    _check_joints(kp2d, joint_set)
+    table = _human36m_table(joint_set)
+    error = rng.standard_normal(kp2d.shape, np.float32) * table[:, 2:4] + table[:, :2]
+    occurs = rng.random(kp2d.shape[:2], np.float32) < table[:, 4]
     scale = occurs * np.asarray(strength, np.float32)
     return np.asarray(kp2d + error * _FRAME_FROM_256 * scale[..., None], np.float32)
+
+
+@cache
+def _human36m_table(joint_set: JointSet) -> Floats:
+    """(J, 5) rows of ``_HUMAN36M_ERROR``; face points err as the nose, heels and toes as the ankle."""
+
+    def row(joint: str) -> tuple[float, ...]:
+        for part in ("heel", "toe", "foot"):
+            joint = joint.replace(part, "ankle")
+        return _HUMAN36M_ERROR.get(joint, _HUMAN36M_ERROR["nose"])
+
+    return np.array([row(joint) for joint in joint_set.joints], np.float32)
 
 
 def coco_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from hmr_ros.core.skeleton import COCO, COCO17, HUMAN36M, JOINT_SETS
+from hmr_ros.core.skeleton import COCO, COCO17, COCO_FEET, HUMAN36M, JOINT_SETS
 from hmr_ros.training.synthetic.noise import (
     coco_noise,
     frame_scale,
@@ -177,3 +177,14 @@ def test_coincident_pairs_end():
 def test_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"expected shape \(B, 17, 2\) for 'coco17', got \(3, 19, 2\)"):
         coco_noise(np.zeros((3, 19, 2)), np.random.default_rng(0))
+
+
+def test_human36m_errors_on_other_joints_go_by_name(rng):
+    pose = np.tile(rng.uniform(0, 300, (1, COCO_FEET.size, 2)), (20000, 1, 1))
+    error = human36m_noise(pose, rng, joint_set=COCO_FEET) - pose
+    names = list(COCO_FEET.joints)
+    reference = human36m_noise(np.zeros((20000, 17, 2)), rng)
+    for joint, same in {"left_knee": "left_knee", "left_ear": "nose", "right_toe": "right_ankle"}.items():
+        expected = reference[:, HUMAN36M.index(same)]
+        np.testing.assert_allclose(error[:, names.index(joint)].mean(0), expected.mean(0), atol=0.1)
+        np.testing.assert_allclose(error[:, names.index(joint)].std(0), expected.std(0), rtol=0.05)
