@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hmr_ros.core.config import setting
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
-from hmr_ros.networks.blocks import BlockedGraph, block_order
+from hmr_ros.networks.blocks import BLOCK, BlockedGraph, block_order
 from hmr_ros.networks.chebyshev import BlockLaplacian, ClenshawConv
 from hmr_ros.networks.coarsening import MeshGraph, build_mesh_graph
 from hmr_ros.networks.upsampling import fit_upsampling, representative_vertices
@@ -70,6 +70,11 @@ class SlimTopology:
     def parents(self) -> tuple[NDArray[np.int64], ...]:
         """For each level in use but the coarsest: every node's parent one level coarser."""
         return self._blocked.parents[self.finest : self.coarsest]
+
+    @property
+    def order_of_vertices(self) -> NDArray[np.int64]:
+        """(V,) place of each vertex when the vertices are sorted into patches."""
+        return self._blocked.node_of_vertex
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays that hold everything; read back by ``from_arrays``."""
@@ -206,19 +211,20 @@ class CoarseMeshNet(nn.Module):
 
 
 class Upsampling(nn.Module):
-    """Mesh nodes -> vertices by a sparse map with the same number of entries in every row."""
+    """Mesh nodes -> vertices by a sparse map, patch by patch: neighbouring vertices read the same few nodes."""
 
-    def __init__(self, matrix: csr_array) -> None:
+    def __init__(self, topology: SlimTopology) -> None:
         super().__init__()
-        self.neighbours = int(np.diff(matrix.indptr)[0])
-        self.register_buffer("index", torch.from_numpy(matrix.indices.astype(np.int64)), persistent=False)
-        weights = matrix.data.reshape(-1, self.neighbours, 1).astype(np.float32)
-        self.register_buffer("weights", torch.from_numpy(weights), persistent=False)
+        order = topology.order_of_vertices
+        rows = topology.upsampling[np.argsort(order)]
+        size = -(-len(order) // BLOCK) * BLOCK
+        rows.resize(size, topology.laplacians[0].shape[0])
+        self.patches = BlockLaplacian(rows)
+        self.register_buffer("order", torch.from_numpy(order), persistent=False)
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(B, N, 3) -> (B, V, 3)."""
-        around = nodes.index_select(1, self.index).reshape(-1, len(self.weights), self.neighbours, 3)
-        return (around * self.weights).sum(2)
+        return self.patches(nodes).index_select(1, self.order)
 
 
 class SlimPose2Mesh(nn.Module):
@@ -231,7 +237,7 @@ class SlimPose2Mesh(nn.Module):
         super().__init__()
         self.lifting = LiftingNet(config)
         self.mesh = CoarseMeshNet(topology, config.channels)
-        self.upsampling = Upsampling(topology.upsampling)
+        self.upsampling = Upsampling(topology)
 
     def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, spread (B, 24) m."""
