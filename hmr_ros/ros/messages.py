@@ -85,7 +85,7 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
         betas=bodies.betas[row].astype(np.float32),
         cam_t=Point(x=x, y=y, z=z),
         joints=bodies.joints[row].astype(np.float32).ravel(),
-        joint_std=bodies.uncertainty[row].astype(np.float32),
+        joint_error=bodies.uncertainty[row].astype(np.float32),
         disagreement=float("nan"),
     )
 
@@ -103,7 +103,7 @@ def _lost_body(track_id: int) -> SmplBody:
         betas=unknown(10),
         cam_t=Point(x=nan, y=nan, z=nan),
         joints=unknown(72),
-        joint_std=unknown(24),
+        joint_error=unknown(24),
         disagreement=nan,
     )
 

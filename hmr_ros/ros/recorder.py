@@ -194,7 +194,7 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
         cam_t=cam_t,
         joints=stacked([body.joints for body in present], 24, 3),
         vertices=vertices,
-        uncertainty=stacked([body.joint_std for body in present], 24),
+        uncertainty=stacked([body.joint_error for body in present], 24),
         valid=valid,
     )
     return bodies, tuple(body.id for body in present)

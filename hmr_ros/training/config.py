@@ -33,7 +33,7 @@ class StageConfig:
 class RunConfig:
     """Where a run reads, writes and reports."""
 
-    motion: str = setting("../shared/data/motion.npz", doc="motion file (docs/motion_format.md)")
+    motion: str = setting("motion.npz", doc="motion file (docs/motion_format.md)")
     body: str = setting("", doc="body model .npz in SMPL's schema; empty: the shipped open body")
     seed: int = setting(0, doc="of samples and initial weights", low=0)
     workers: int = setting(1, doc="processes that make samples; 0: the training process itself", low=0)

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="artefact to write, for example models/pose2mesh")
     parser.add_argument("--half", action="store_true", help="store weights as float16; arithmetic stays float32")
     parser.add_argument("--body", type=Path, help="body model .npz it was trained on (the checkpoint's)")
+    parser.add_argument("--note", default="", help="anything about the training that its settings do not tell")
     parser.add_argument("--licence", default="Apache-2.0", help="of the weights, which your data decide (%(default)s)")
 
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "exporter": f"torch {torch.__version__}, opset {OPSET}",
         **training_facts(checkpoint.config),
+        **({"note": args.note} if args.note else {}),
     }
     onnx_path = args.out.with_name(args.out.name.removesuffix(".onnx") + ".onnx")
     manifest = dataclasses.replace(

@@ -30,7 +30,7 @@ from hmr_ros.training.synthetic.poses import PoseSource
 EDGE_WEIGHT = 0.5
 SPREAD_WEIGHT = 0.01
 FITTING_BODIES = 400
-LIFTING_SHARE = 0.2
+LIFTING_SHARE = 0.5
 OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 

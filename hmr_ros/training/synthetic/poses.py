@@ -61,7 +61,7 @@ class PoseMix:
     lying: float = setting(0.05, doc="share of lying people", low=0, high=1)
     crouching: float = setting(0.04, doc="share of crouching people", low=0, high=1)
     reaching: float = setting(0.06, doc="share whose arms point somewhere random", low=0, high=1)
-    recombined: float = setting(0.5, doc="share some of whose limbs come from another frame", low=0, high=1)
+    recombined: float = setting(0.7, doc="share some of whose limbs come from another frame", low=0, high=1)
     perturbed: float = setting(0.6, doc="share whose joints are turned at random", low=0, high=1)
     perturbation_rad: float = setting(0.15, doc="largest standard deviation of these turns in rad", low=0, high=1)
 
