@@ -139,7 +139,9 @@ class BodyModel:
             raise ValueError(
                 f"heels and toes are known on {_SMPL_VERTICES} vertices, this body has {self.vertex_count}"
             )
-        return np.eye(_SMPL_VERTICES, dtype=self.v_template.dtype)[list(FEET.values())]
+        rows = np.zeros((len(FEET), _SMPL_VERTICES), self.v_template.dtype)
+        rows[np.arange(len(FEET)), list(FEET.values())] = 1
+        return rows
 
     @cached_property
     def skin(self) -> Skin:

@@ -2,7 +2,8 @@
 
 The network sees each person through their own virtual camera and returns the body around its pelvis; the rest is
 geometry: turn it back, find where it stands from the same 2D keypoints, pull it onto them, read the SMPL parameters
-off its vertices.
+off its vertices, and turn the joints by what the keypoints still ask. The mesh, joints and parameters that come out
+are those of one SMPL body.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.camera import undistort_to_rays
 from hmr_ros.core.fitting import fit_translation
+from hmr_ros.core.keypoint_fit import KeypointFit, Placed
 from hmr_ros.core.keypoint_pull import KeypointPull
 from hmr_ros.core.lifting import MIN_KEYPOINTS, VirtualView, to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
-from hmr_ros.core.people import Bodies, Camera, Detections, Floats
+from hmr_ros.core.people import Bodies, Bools, Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.smpl_fitting import fit_smpl
 from hmr_ros.engines.runtime import Engine
@@ -32,7 +34,7 @@ person are fitted to 0.1 or better; two people's keypoints in one skeleton excee
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Lifted:
-    """What the network returns, in optical axes, m: around the pelvis, then at its place."""
+    """What the network returns, in optical axes around the pelvis, m."""
 
     vertices: Floats
     joints: Floats
@@ -65,6 +67,7 @@ class Pose2Mesh:
         self._body_model = body_model
         self._joint_set = JOINT_SETS[manifest.joint_set]
         self._pull = KeypointPull.of_body(body_model, self._joint_set.name)
+        self._keypoint_fit = KeypointFit(body_model, self._joint_set.name)
         self.keypoint_threshold = 0.3
         self.min_keypoints = MIN_KEYPOINTS
 
@@ -87,10 +90,10 @@ class Pose2Mesh:
         lifted = self._lift(view, rows)
         fit = fit_translation(self._pull.regressor @ lifted.vertices, rays[rows], score[rows])
         ok = fit.ok & (fit.residual < _WORST_FIT * np.exp(view.context[rows, 0]))
-        rows, place = rows[ok], fit.translation[ok, None]
-        vertices, joints = lifted.vertices[ok] + place, lifted.joints[ok] + place
-        vertices, joints = self._pull(vertices, joints, rays[rows], score[rows])
-        return _filled_in(bodies, rows, _Lifted(vertices, joints, lifted.spread[ok]), self._body_model)
+        if not ok.any():
+            return bodies
+        rows, lifted = rows[ok], _take(lifted, ok)
+        return self._fitted(bodies, rows, lifted, fit.translation[ok], rays[rows], score[rows])
 
     def _trusted(self, score: Floats, rays: Floats) -> Floats:
         """Scores with 0 for weak keypoints, for those the lens cannot have seen, and for people with too few left."""
@@ -106,24 +109,36 @@ class Pose2Mesh:
         joints = outputs["joints"] @ virtual_from_optical
         return _Lifted(vertices, joints, outputs["spread"])
 
+    def _fitted(
+        self,
+        bodies: Bodies,
+        rows: NDArray[np.integer],
+        lifted: _Lifted,
+        cam_t: Floats,
+        rays: Floats,
+        score: Floats,
+    ) -> Bodies:
+        """``bodies`` with the SMPL bodies of ``rows``, as the network's meshes and the keypoints agree on them."""
+        place = cam_t[:, None]
+        vertices, _ = self._pull(lifted.vertices + place, lifted.joints + place, rays, score)
+        smpl = fit_smpl(vertices, self._body_model, np.sqrt((lifted.spread**2).mean(1)))
+        placed = self._keypoint_fit(Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t), smpl.betas, rays, score)
+        posed = self._body_model.posed(placed.global_orient, placed.body_pose, smpl.betas, placed.cam_t)
+        return dataclasses.replace(
+            bodies,
+            global_orient=_filled(bodies.global_orient, rows, placed.global_orient),
+            body_pose=_filled(bodies.body_pose, rows, placed.body_pose),
+            betas=_filled(bodies.betas, rows, smpl.betas),
+            cam_t=_filled(bodies.cam_t, rows, placed.cam_t),
+            joints=_filled(bodies.joints, rows, posed.joints),
+            vertices=_filled(bodies.vertices, rows, posed.vertices),
+            uncertainty=_filled(bodies.uncertainty, rows, lifted.spread),
+            valid=np.isin(np.arange(len(bodies)), rows),
+        )
 
-def _filled_in(bodies: Bodies, rows: NDArray[np.integer], lifted: _Lifted, body_model: BodyModel) -> Bodies:
-    """``bodies`` with the geometry of ``rows``, at its place."""
-    if len(rows) == 0:
-        return bodies
-    smpl = fit_smpl(lifted.vertices, body_model)
-    return dataclasses.replace(
-        bodies,
-        global_orient=_filled(bodies.global_orient, rows, smpl.global_orient),
-        body_pose=_filled(bodies.body_pose, rows, smpl.body_pose),
-        betas=_filled(bodies.betas, rows, smpl.betas),
-        # All vertices together tell the pelvis better than the network's origin does: the smoother poses from here.
-        cam_t=_filled(bodies.cam_t, rows, smpl.cam_t),
-        joints=_filled(bodies.joints, rows, lifted.joints),
-        vertices=_filled(bodies.vertices, rows, lifted.vertices),
-        uncertainty=_filled(bodies.uncertainty, rows, lifted.spread),
-        valid=np.isin(np.arange(len(bodies)), rows),
-    )
+
+def _take(lifted: _Lifted, index: Bools) -> _Lifted:
+    return _Lifted(lifted.vertices[index], lifted.joints[index], lifted.spread[index])
 
 
 def _filled(column: Floats, rows: NDArray[np.integer], values: Floats) -> Floats:

@@ -17,6 +17,9 @@ BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
 FISHEYE = Camera(CAMERA.K, 1280, 720, "equidistant", np.array([0.02, -0.01, 0.0, 0.0]))
 
+SPREAD = 0.004
+"""m, what the oracle says its error is: the surer it is, the less the shape leans on the mean."""
+
 MANIFEST = Manifest(
     name="pose2mesh",
     kind="pose2mesh",
@@ -72,7 +75,7 @@ class Oracle:
             int(np.argmin([np.abs(k[:, :2] - mine[:, :2]).max() for mine in self._keypoints]))
             for k in inputs["keypoints"]
         ]
-        spread = np.full((len(rows), 24), 0.03, np.float32)
+        spread = np.full((len(rows), 24), SPREAD, np.float32)
         return {"vertices": self._vertices[rows], "joints": self._joints[rows], "spread": spread}
 
     def close(self):
@@ -89,7 +92,7 @@ def test_bodies_come_back_where_they_stood(camera):
     assert np.abs(bodies.cam_t - cam_t).max() < 0.005
     assert np.abs(bodies.vertices - posed.vertices).max() < 0.005
     assert np.abs(bodies.joints - posed.joints).max() < 0.005
-    assert np.allclose(bodies.uncertainty, 0.03)
+    assert np.allclose(bodies.uncertainty, SPREAD)
     assert np.degrees(np.linalg.norm(bodies.body_pose - pose, axis=-1)).mean() < 3
     assert np.array_equal(bodies.kp2d, found.kp2d)
 
