@@ -27,9 +27,6 @@ _PRIOR_M2 = 5e-7
 """Weight of a unit of every beta and of a radian of every joint angle, per vertex: it costs 0.5 mm on exact meshes, and
 keeps what the vertices hardly show (the twist of a collar bone) from taking up noise."""
 
-_INDEPENDENT_PARTS = 24
-"""The errors of a network are those of whole parts, not of single vertices: so many independent ones make a body."""
-
 
 @dataclass(frozen=True, eq=False)
 class SmplFit:
@@ -46,12 +43,8 @@ class SmplFit:
     vertex_error: Floats
 
 
-def fit_smpl(vertices: Floats, body_model: BodyModel, noise: Floats | None = None) -> SmplFit:
+def fit_smpl(vertices: Floats, body_model: BodyModel) -> SmplFit:
     """Parameters whose body comes nearest to ``vertices`` (P, V, 3) m, in any frame; float32.
-
-    ``noise`` (P,) m is the standard deviation of the parts of the meshes, exact ones if None: the noisier, the more the
-    shape leans on the mean shape. A network that is unsure returns the mean of many poses, whose limbs are too thin for
-    any plausible shape.
 
     On the open body, exact meshes of mocap poses come back within 0.8 mm per vertex and 0.9 degrees per joint, on
     average.
@@ -60,10 +53,9 @@ def fit_smpl(vertices: Floats, body_model: BodyModel, noise: Floats | None = Non
     target = vertices[:, basis.vertices].transpose(0, 2, 1).astype(np.float32)
     rotations = local_rotations(project_to_rotmat(basis.cross_covariances(target)))
     betas: Floats = np.zeros((len(target), BETAS), np.float32)
-    shape_prior = np.full(len(target), _PRIOR_M2) if noise is None else _PRIOR_M2 + noise**2 / _INDEPENDENT_PARTS
     body = basis.skinned(rotations, betas)
     for _ in range(_STEPS):
-        turn, growth = basis.gauss_newton_step(body, target - body.vertices, shape_prior)
+        turn, growth = basis.gauss_newton_step(body, target - body.vertices)
         rotations = rotvec_to_rotmat(turn) @ rotations
         betas = betas + growth
         body = basis.skinned(rotations, betas)
@@ -114,10 +106,9 @@ class _Basis:
         vertices = transformed(transforms, self.skin.unposed(betas, rotations))
         return _Body(rotations, betas, world, joints, transforms, vertices)
 
-    def gauss_newton_step(self, body: _Body, error: Floats, shape_prior: Floats) -> tuple[Floats, Floats]:
+    def gauss_newton_step(self, body: _Body, error: Floats) -> tuple[Floats, Floats]:
         """(P, 24, 3) rotvecs to turn each joint by, in its parent's frame, and (P, 10) to add to the betas.
 
-        ``error`` (P, 3, V') m; ``shape_prior`` (P,) m^2 is the weight of a unit of every beta, per vertex.
         The place takes no unknowns: it is whatever the mean of the error is, so all is relative to the mean.
         """
         people, unknowns, equations = len(error), 3 * SMPL.size + BETAS, 3 * error.shape[-1]
@@ -130,12 +121,10 @@ class _Basis:
         parents = body.world[:, SMPL_PARENTS]
         parents[:, 0] = np.eye(3)
         angles = (parents @ rotmat_to_rotvec(body.rotations)[..., None]).reshape(people, 3 * SMPL.size)
-        weight = np.full((people, unknowns), _PRIOR_M2, np.float32)
-        weight[:, 3 * SMPL.size :] = shape_prior[:, None]
-        weight[:, :3] = 0
-        weight *= error.shape[-1]
+        weight = np.full(unknowns, _PRIOR_M2 * error.shape[-1], np.float32)
+        weight[:3] = 0
         pull = weight * np.concatenate([angles, body.betas], 1)
-        normal = columns @ columns.swapaxes(1, 2) + weight[:, None] * np.eye(unknowns, dtype=np.float32)
+        normal = columns @ columns.swapaxes(1, 2) + np.diag(weight)
         step = np.linalg.solve(normal, columns @ centred - pull[..., None])
         turn = parents.swapaxes(-1, -2) @ step[:, : 3 * SMPL.size].reshape(people, SMPL.size, 3, 1)
         return turn[..., 0], step[:, 3 * SMPL.size :, 0]

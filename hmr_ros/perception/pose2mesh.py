@@ -121,7 +121,7 @@ class Pose2Mesh:
         """``bodies`` with the SMPL bodies of ``rows``, as the network's meshes and the keypoints agree on them."""
         place = cam_t[:, None]
         vertices, _ = self._pull(lifted.vertices + place, lifted.joints + place, rays, score)
-        smpl = fit_smpl(vertices, self._body_model, np.sqrt((lifted.spread**2).mean(1)))
+        smpl = fit_smpl(vertices, self._body_model)
         placed = self._keypoint_fit(Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t), smpl.betas, rays, score)
         posed = self._body_model.posed(placed.global_orient, placed.body_pose, smpl.betas, placed.cam_t)
         return dataclasses.replace(
