@@ -14,6 +14,9 @@ from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.tracker import Tracker
 
+_LONGEST_GAP_S = 1.0
+"""After a longer pause people are not where they were: the detector searches instead of following."""
+
 
 class Recoverer(Protocol):
     """Turns people in 2D into bodies: Pose2Mesh, or your own."""
@@ -70,6 +73,8 @@ class Pipeline:
         if stamp_s < self._last_stamp_s:
             forgotten = self._known
             self.reset()
+        elif _LONGEST_GAP_S < stamp_s - self._last_stamp_s < np.inf:
+            self.detector.reset()
         self._last_stamp_s = stamp_s
 
         clock = [time.perf_counter()]

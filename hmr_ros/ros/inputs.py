@@ -56,8 +56,11 @@ class AdaptiveSubscription(Generic[_Message]):
 
     def adapt(self) -> None:
         """Subscribe, or subscribe anew when the publishers' offers have changed."""
-        wanted = best_offered(self.publishers())
+        publishers = self.publishers()
+        wanted = best_offered(publishers)
         if self._subscription is not None:
+            if not publishers:
+                return  # whoever comes next probably offers what the last one did
             current = self._subscription.qos_profile
             if (current.reliability, current.durability) == (wanted.reliability, wanted.durability):
                 return

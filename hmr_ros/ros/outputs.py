@@ -36,8 +36,8 @@ class Outputs:
         self._origin = origin
         self._mesh_writer = messages.MeshWriter(faces)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
-        self._markers = self._publisher(MarkerArray, "markers", 1)
-        self._mesh = self._publisher(Marker, "mesh", 10)
+        self._markers = self._publisher(MarkerArray, "markers", 5)
+        self._mesh = self._publisher(Marker, "mesh", 32)
         self._overlay = self._publisher(Image, "overlay", 1)
         self._joint_states: dict[int, Publisher[Any]] = {}
         self._tf_type = messages.tf_message_type()

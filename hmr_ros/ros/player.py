@@ -21,13 +21,16 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from hmr_ros.ros import calibration
 from hmr_ros.ros.cdr import Stamp, write_compressed_image, write_image
 from hmr_ros.ros.messages import header
-from hmr_ros.ros.sources import Bgr, Source, SourceError, open_source
+from hmr_ros.ros.sources import Bgr, Shot, Source, SourceError, open_source
 
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 """Between a webcam (about 55) and a phone held upright (about 65)."""
 
 _JPEG_QUALITY = 90
 _POLL_S = 0.02
+
+_SCENE_GAP_S = 1.2
+"""Pause before another scene: the node takes people who follow on a pause like this for new ones."""
 
 
 class Player(Node):
@@ -69,17 +72,19 @@ class Player(Node):
 def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
     """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late pictures are not made up for."""
     due_s = time.monotonic()
-    for image in _endless(source) if loop else source.frames():
+    for shot in _endless(source) if loop else source.shots():
         if not player.context.ok():
             return
+        if shot.new_scene:
+            due_s += _SCENE_GAP_S
         if not source.live:
             time.sleep(max(0.0, due_s - time.monotonic()))
             due_s = max(due_s + 1 / rate_hz, time.monotonic())
-        player.publish(image)
+        player.publish(shot.image)
 
 
-def _endless(source: Source) -> Iterator[Bgr]:
-    return itertools.chain.from_iterable(source.frames() for _ in itertools.count())
+def _endless(source: Source) -> Iterator[Shot]:
+    return itertools.chain.from_iterable(source.shots() for _ in itertools.count())
 
 
 def _parser() -> argparse.ArgumentParser:

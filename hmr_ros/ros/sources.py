@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 Bgr = NDArray[np.uint8]
 
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One picture (H, W, 3) uint8 BGR; ``new_scene`` when it does not continue the one before it."""
+
+    image: Bgr
+    new_scene: bool = False
+
+
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _FOLDER_RATE_HZ = 10.0
 _FOLDER_REPEATS = 10
@@ -34,10 +43,10 @@ class VideoSource:
     count: int
     live: bool = False
 
-    def frames(self) -> Iterator[Bgr]:
-        """Every frame once, (H, W, 3) uint8 BGR."""
+    def shots(self) -> Iterator[Shot]:
+        """Every frame once."""
         with closing(_Capture(str(self.path))) as capture:
-            yield from capture.frames()
+            yield from map(Shot, capture.frames())
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,15 @@ class FolderSource:
         """Number of frames."""
         return len(self.paths) * _FOLDER_REPEATS
 
-    def frames(self) -> Iterator[Bgr]:
-        """Every image for a second, (H, W, 3) uint8 BGR."""
+    def shots(self) -> Iterator[Shot]:
+        """Every image for a second."""
         for path in self.paths:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
                 raise SourceError(f"{path}: not an image OpenCV can read")
-            yield from itertools.repeat(np.asarray(image, np.uint8), _FOLDER_REPEATS)
+            pixels = np.asarray(image, np.uint8)
+            yield Shot(pixels, new_scene=len(self.paths) > 1)
+            yield from itertools.repeat(Shot(pixels), _FOLDER_REPEATS - 1)
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,10 @@ class WebcamSource:
     count: int = 0
     live: bool = True
 
-    def frames(self) -> Iterator[Bgr]:
-        """Frames as they come, (H, W, 3) uint8 BGR."""
+    def shots(self) -> Iterator[Shot]:
+        """Frames as they come."""
         with closing(_Capture(self.index)) as capture:
-            yield from capture.frames()
+            yield from map(Shot, capture.frames())
 
 
 Source = VideoSource | FolderSource | WebcamSource

@@ -110,6 +110,16 @@ def test_a_jump_back_in_time_begins_anew():
     assert run.lost == ()
 
 
+def test_after_a_pause_the_detector_searches_anew():
+    run = pipeline(1, 1, 1)
+    run(IMAGE, CAMERA, 1.0)
+    run(IMAGE, CAMERA, 1.9)
+    assert run.detector.resets == 0
+    run(IMAGE, CAMERA, 3.0)
+    assert run.detector.resets == 1
+    assert run.smoother.resets == 0
+
+
 def test_timings_are_those_of_the_last_image():
     run = pipeline(1)
     assert run.timings.total_s == 0

@@ -18,7 +18,7 @@ def test_a_video_plays_every_frame_at_its_rate_again_and_again(tmp_path):
     assert isinstance(source, VideoSource)
     assert (source.rate_hz, source.count, source.live) == (12.0, 5, False)
     for _ in range(2):
-        means = [frame.mean() for frame in source.frames()]
+        means = [shot.image.mean() for shot in source.shots()]
         assert np.allclose(means, 40 * np.arange(5), atol=4)
 
 
@@ -28,15 +28,19 @@ def test_a_folder_shows_each_image_by_name_and_ignores_other_files(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     source = open_source(str(tmp_path))
     assert isinstance(source, FolderSource)
-    means = [frame.mean() for frame in source.frames()]
+    shots = list(source.shots())
+    means = [shot.image.mean() for shot in shots]
     assert len(means) == source.count
+    assert sum(shot.new_scene for shot in shots) == 2
     assert np.allclose(sorted(set(np.round(means))), [10, 200])
     assert means == sorted(means)  # a.jpg first, each for a while
 
 
 def test_a_single_image_is_a_source(tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((8, 8, 3), np.uint8))
-    assert next(iter(open_source(str(tmp_path / "photo.png")).frames())).shape == (8, 8, 3)
+    shots = list(open_source(str(tmp_path / "photo.png")).shots())
+    assert shots[0].image.shape == (8, 8, 3)
+    assert not any(shot.new_scene for shot in shots)  # shown again and again, it is one scene
 
 
 @pytest.mark.parametrize(
@@ -58,4 +62,4 @@ def test_what_cannot_be_played_says_why(tmp_path, monkeypatch, name, words):
 def test_a_broken_image_in_a_folder_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(SourceError, match=r"broken\.jpg"):
-        list(open_source(str(tmp_path)).frames())
+        list(open_source(str(tmp_path)).shots())

@@ -23,6 +23,8 @@ from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
 _NAMESPACE = "hmr_demo"
+_QUIET = "input_timeout_s:=10.0"
+"""The player comes after the node, and leaves before it."""
 _STARTUP_S = 60.0
 _DRAIN_S = 1.5
 """After the last image: silence that tells that the node is through with it."""
@@ -85,7 +87,7 @@ def record(source: Source, args: argparse.Namespace) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE)
-    node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=args.param)
+    node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=[_QUIET, *args.param])
     # The player waits for two subscribers: the node, which is loading its networks, and us.
     player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_camera_arguments(args)])
     try:
