@@ -66,4 +66,4 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError as err:
         raise ValueError(f"{path}: no such checkpoint; hmr train writes them") from err
     except Exception as err:  # torch.load raises whatever the damaged bytes lead to
-        raise ValueError(f"{path}: not a checkpoint of hmr train ({err})") from err
+        raise ValueError(f"{path}: not a checkpoint of hmr train ({type(err).__name__})") from err

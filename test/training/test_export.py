@@ -108,7 +108,8 @@ def test_command_writes_an_artefact_that_opens(checkpoint, tmp_path, capsys):
     assert "/" not in json.loads(json_path.read_text())["provenance"]["command"]
 
 
-def test_wrong_checkpoint_is_named(tmp_path):
+def test_wrong_checkpoint_is_named(tmp_path, capsys):
     (tmp_path / "x.pt").write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match=r"x\.pt: not a checkpoint"):
-        main(["export", str(tmp_path / "x.pt"), "--out", str(tmp_path / "y")])
+    assert main(["export", str(tmp_path / "x.pt"), "--out", str(tmp_path / "y")]) == 1
+    assert "x.pt: not a checkpoint" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.pt"]
