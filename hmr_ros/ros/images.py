@@ -205,6 +205,12 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
         raise BadCameraInfoError(str(err)) from err
 
 
+def described_size(info: CameraInfo) -> tuple[int, int]:
+    """Width and height in px of the images that ``info`` is about."""
+    _, _, width, height = _window(info)
+    return width, height
+
+
 def _window(info: CameraInfo) -> tuple[int, int, int, int]:
     """Left, top, width and height of the image that ``info`` describes (sensor px, sensor px, image px, image px)."""
     roi = info.roi

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.diagnostics import Drop, Monitor
-from hmr_ros.ros.images import BadCameraInfoError, Frame, camera_from_info
+from hmr_ros.ros.images import BadCameraInfoError, Frame, camera_from_info, described_size
 from hmr_ros.ros.slot import LatestSlot
 
 _Message = TypeVar("_Message", CameraInfo, bytes)
@@ -91,7 +91,7 @@ def best_offered(publishers: Sequence[TopicEndpointInfo]) -> QoSProfile:
     latched = bool(offers) and all(o.durability is DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=1,  # more would have Fast DDS hold back new messages, up to a second, until a lost one is sent again
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
@@ -104,7 +104,8 @@ class CameraInput:
         self.slot: LatestSlot[bytes] = LatestSlot()
         self._node = node
         self._monitor = monitor
-        self._info: CameraInfo | None = None
+        self._infos_by_size: dict[tuple[int, int], CameraInfo] = {}
+        self._newest_info: CameraInfo | None = None
         self._problem = ""
         self._warned: set[str] = set()
         self._started_s = time.monotonic()
@@ -112,11 +113,11 @@ class CameraInput:
         base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
         topic = base + _COMPRESSED if config.image_transport == "compressed" else base
         self._rectified = _is_rectified(config.rectified, base)
-        self._images = AdaptiveSubscription[bytes](
-            node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image, raw=True
-        )
         self._infos = AdaptiveSubscription[CameraInfo](
             node, CameraInfo, camera_info_topic(node, base), self._on_info, raw=False
+        )
+        self._images = AdaptiveSubscription[bytes](
+            node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image, raw=True
         )
         node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
 
@@ -126,15 +127,16 @@ class CameraInput:
             self._monitor.drop(Drop.REPLACED)
 
     def _on_info(self, info: CameraInfo) -> None:
-        self._info = info
+        self._newest_info = self._infos_by_size[described_size(info)] = info
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
         """The camera that took ``frame``; None, with one warning per cause, when its calibration is unusable.
 
+        It is the newest calibration for the size of the image: the one of the same stamp may come late, or get lost.
         A calibration that has not come is not complained about before ``timeout_s``.
         """
         height, width = frame.image.shape[:2]
-        info = self._info
+        info = self._infos_by_size.get((width, height), self._newest_info)
         if info is None:
             if time.monotonic() - self._started_s > timeout_s:
                 self._complain(f"no CameraInfo on {self._infos.topic}")

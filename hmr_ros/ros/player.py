@@ -41,20 +41,22 @@ class Player(Node):
         self._calibrate = calibrate
         self._frame_id = frame_id
         self._compressed = compressed
-        qos = QoSProfile(depth=1)
         # As image_transport has it: a remapped image takes its compressed sibling along.
         topic = self.resolve_topic_name("image") + ("/compressed" if compressed else "")
-        self._images = self.create_publisher(CompressedImage if compressed else Image, topic, qos)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", qos)
+        self._images = self.create_publisher(CompressedImage if compressed else Image, topic, QoSProfile(depth=1))
+        self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
     def publish(self, image: Bgr) -> None:
-        """Publish one picture, stamped now."""
-        sec, nanosec = self.get_clock().now().seconds_nanoseconds()
-        stamp = Stamp(sec, nanosec)
+        """Publish one picture and its calibration, stamped now."""
+        self._images.publish(self._serialised(self.announce(image), image))
+
+    def announce(self, image: Bgr) -> Stamp:
+        """Publish the calibration of ``image``, stamped now; sent with a picture it may arrive after it."""
+        stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
         info = self._calibrate(image.shape[1], image.shape[0])
         info.header = header(stamp, self._frame_id)
         self._infos.publish(info)
-        self._images.publish(self._serialised(stamp, image))
+        return stamp
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
         """Wait until ``count`` subscribers listen, at most ``timeout_s``."""
@@ -76,7 +78,9 @@ def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
         if not player.context.ok():
             return
         if shot.new_scene:
-            due_s += _SCENE_GAP_S
+            time.sleep(_SCENE_GAP_S / 2)
+            player.announce(shot.image)
+            due_s = time.monotonic() + _SCENE_GAP_S / 2
         if not source.live:
             time.sleep(max(0.0, due_s - time.monotonic()))
             due_s = max(due_s + 1 / rate_hz, time.monotonic())

@@ -24,7 +24,7 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros.cdr import Stamp, stamp_of
 from hmr_ros.ros.diagnostics import OVERHEAD
-from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image
+from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image, described_size
 from hmr_ros.ros.messages import tf_message_type
 
 if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
@@ -66,11 +66,11 @@ class Recorder(Node):
         self.overhead_ms = float("nan")
         """What the node says it takes per image besides its pipeline, ms."""
         self._images: dict[int, bytes] = {}
-        self._info: CameraInfo | None = None
+        self._infos: dict[tuple[int, int], CameraInfo] = {}
         self._arrivals: dict[str, list[float]] = {"image": [], "bodies": [], "mesh": []}
         self._mesh_latency: dict[int, float] = {}
         self.create_subscription(Image, "image", self._on_image, _QOS, raw=True)
-        self.create_subscription(CameraInfo, "camera_info", self._on_info, _QOS)
+        self.create_subscription(CameraInfo, "camera_info", self._on_info, QoSProfile(depth=1))
         self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, _QOS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
         self.create_subscription(Marker, "mesh", self._on_mesh, _MESH_QOS, raw=True)
@@ -110,7 +110,7 @@ class Recorder(Node):
             self._images.pop(next(iter(self._images)))
 
     def _on_info(self, info: CameraInfo) -> None:
-        self._info = info
+        self._infos[described_size(info)] = info
 
     def _on_bodies(self, message: SmplBodyArray, info: MessageInfo) -> None:
         self.last_bodies_s = time.monotonic()
@@ -123,7 +123,8 @@ class Recorder(Node):
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
-        camera = self._camera(image.shape[1], image.shape[0])
+        height, width = image.shape[:2]
+        camera = _camera(self._infos.get((width, height)), width, height)
         self.moments.append(Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s))
 
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
@@ -132,14 +133,6 @@ class Recorder(Node):
             if status.hardware_id.startswith(namespace):
                 values = {pair.key: pair.value for pair in status.values}
                 self.overhead_ms = float(values.get(OVERHEAD, "nan"))
-
-    def _camera(self, width: int, height: int) -> Camera | None:
-        if self._info is None:
-            return None
-        try:
-            return camera_from_info(self._info, width, height, rectified=False)
-        except BadCameraInfoError:
-            return None  # the node says why
 
 
 class Session:
@@ -198,6 +191,13 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
         valid=valid,
     )
     return bodies, tuple(body.id for body in present)
+
+
+def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:
+    try:
+        return None if info is None else camera_from_info(info, width, height, rectified=False)
+    except BadCameraInfoError:
+        return None  # the node says why
 
 
 def _rate_hz(arrivals: list[float]) -> float:

@@ -42,7 +42,7 @@ class FakeCamera:
         self.images.publish(cdr.write_image(stamp, "camera_optical_frame", pixels, "rgb8"))
         return stamp
 
-    def publish_info(self, info=None, width=640, height=480):
-        info = info or calibration.from_focal_length(500.0)(width, height)
+    def publish_info(self, info=None):
+        info = info or calibration.from_focal_length(500.0)(640, 480)
         info.header = header(self.now(), "camera_optical_frame")
         self.infos.publish(info)

@@ -6,6 +6,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.ros import calibration
 from hmr_ros.ros.diagnostics import Monitor
 from hmr_ros.ros.images import decode_image
 from hmr_ros.ros.inputs import AdaptiveSubscription, CameraInput, camera_info_topic
@@ -104,6 +105,21 @@ def test_an_image_gets_its_camera_or_one_warning(executor):
     spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
     assert source.camera(frame, 60.0).K[0, 0] == 500
     assert source.calibration_problem() == ""
+
+
+def test_an_image_takes_the_newest_calibration_of_its_size(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    for focal_px in (600.0, 700.0):
+        camera.publish_info(calibration.from_focal_length(focal_px)(640, 480))
+        spin_until(executor, lambda: (found := source.camera(frame, 60.0)) and found.K[0, 0] == focal_px)  # noqa: B023
+    camera.publish_info(calibration.from_focal_length(800.0)(320, 240))  # the next image will be a smaller one
+    for _ in range(20):
+        executor.spin_once(timeout_sec=0.02)
+    assert source.camera(frame, 60.0).K[0, 0] == 700
 
 
 def _taken(executor, source):
