@@ -32,7 +32,8 @@ CROWDS = (1, 4, 8)
 LATENCY_GOAL_MS, OVERHEAD_GOAL_MS = 66.0, 5.0
 RATIO_GOALS = {4: 4.0, 8: 7.0}
 
-_NAMESPACE = "hmr_bench"
+_NAMESPACE = f"hmr_bench_{os.getpid()}"
+"""A name of its own, so that two at once do not hear each other."""
 _STARTUP_S, _SETTLE_S = 60.0, 3.0
 _SECONDS_PER_REPEAT = 0.3
 _NODE, _STUB_NODE = "hmr_ros.ros.node", "hmr_ros.tools.bench.stub_node"

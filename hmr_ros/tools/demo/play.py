@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from hmr_ros.tools.demo.report import Report
 from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
-_NAMESPACE = "hmr_demo"
+_NAMESPACE = f"hmr_demo_{os.getpid()}"
+"""A name of its own, so that two at once do not hear each other."""
 _QUIET = "input_timeout_s:=10.0"
 """The player comes after the node, and leaves before it."""
 _STARTUP_S = 60.0
@@ -89,7 +91,7 @@ def record(source: Source, args: argparse.Namespace) -> Recording:
     session = Session(_NAMESPACE)
     node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=[_QUIET, *args.param])
     # The player waits for two subscribers: the node, which is loading its networks, and us.
-    player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_camera_arguments(args)])
+    player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_player_arguments(args)])
     try:
         _listen(session, node, player, source, limit_s)
         memory = {"node": node.peak_memory_mib, "player": player.peak_memory_mib}
@@ -124,10 +126,11 @@ def _listen(session: Session, node: RosProcess, player: RosProcess, source: Sour
     _end_progress()
 
 
-def _camera_arguments(args: argparse.Namespace) -> list[str]:
+def _player_arguments(args: argparse.Namespace) -> list[str]:
+    rate = ["--rate", str(args.rate)] if args.rate else []
     if args.camera_info:
-        return ["--camera-info", str(args.camera_info)]
-    return ["--fov", str(args.fov)] if args.fov else []
+        return [*rate, "--camera-info", str(args.camera_info)]
+    return [*rate, "--fov", str(args.fov)] if args.fov else rate
 
 
 def write_pictures(
