@@ -152,7 +152,9 @@ def write_pictures(
             yield overlay
         _end_progress()
 
-    rate_hz = recording.rates_hz["bodies"] or source.rate_hz
+    # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
+    share = len(moments) / max(recording.image_count, 1)
+    rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * share) or source.rate_hz
     pictures.write_video(files[0], drawn(), rate_hz, (first.shape[1], first.shape[0]))
     pictures.write_image_file(files[1], pictures.contact_sheet(tiles))
     floor = view3d.estimate_floor(all_bodies)
