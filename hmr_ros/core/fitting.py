@@ -60,7 +60,7 @@ def fit_translation(points: Floats, rays: Floats, weight: Floats, depth: Floats 
     measured = np.isfinite(depth) & (weight > 0)
     root_z = np.where(measured, depth + SURFACE_OFFSET_M - points[..., 2], 0)
 
-    size = _angular_size(u, weight)
+    size = angular_size(u, weight)
     t = _first_translation(points, u, weight, root_z, measured)
     confidence, angle = weight, np.zeros_like(weight)
     for _ in range(_ROUNDS):
@@ -105,7 +105,7 @@ def _median(values: Floats, chosen: Bools) -> Floats:
     return np.where(np.isfinite(median), median, 0)
 
 
-def _angular_size(u: Floats, weight: Floats) -> Floats:
+def angular_size(u: Floats, weight: Floats) -> Floats:
     """(P,) root mean square distance of the rays from their mean."""
     share = weight / _positive(weight.sum(1))[:, None]
     centred = u - (share[..., None] * u).sum(1, keepdims=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.fitting import angular_size
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.core.skinning import Skin, chained_joints, transformed, world_rotations
@@ -31,6 +32,7 @@ _OUTLYING = 3.0
 _STEPS = 2
 _LARGEST_STEP_RAD = 0.5
 _NEAREST_M = 0.1
+_LEAST_SIZE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class KeypointFit:
         turned = np.zeros((len(betas), 3 * SMPL.size))
         seen = (score > 0) & np.isfinite(rays).all(-1)
         rays, score = np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
-        noise = KEYPOINT_NOISE * _angular_size(rays, score)[:, None]
+        noise = KEYPOINT_NOISE * np.maximum(angular_size(rays, score), _LEAST_SIZE)[:, None]
         for _ in range(_STEPS):
             turn, shift = self._step(rotations, betas, cam_t, turned, rays, score, noise)
             rotations = rotvec_to_rotmat(turn) @ rotations
@@ -140,11 +142,3 @@ def _moving(rays: Floats) -> Floats:
     columns[..., 0, 0] = columns[..., 1, 1] = 1
     columns[..., 2] = -rays
     return columns
-
-
-def _angular_size(rays: Floats, score: Floats) -> Floats:
-    """(P,) root mean square distance of the rays from their mean."""
-    share = score / np.maximum(score.sum(1, keepdims=True), 1e-9)
-    centred = rays - (share[..., None] * rays).sum(1, keepdims=True)
-    size: Floats = np.maximum(np.sqrt((share * (centred**2).sum(-1)).sum(1)), 1e-6)
-    return size

@@ -17,7 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.body_frame import body_frame
 from hmr_ros.core.people import Bodies, Floats
-from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.cdr import MeshStyle, Stamp, write_mesh_marker
@@ -204,8 +204,3 @@ def _vector(xyz: Floats) -> Vector3:
 def _quaternion(xyzw: Floats) -> Quaternion:
     x, y, z, w = xyzw.tolist()
     return Quaternion(x=x, y=y, z=z, w=w)
-
-
-def joint_names(joint_set: str) -> tuple[str, ...]:
-    """Names of the 2D keypoints of ``SmplBodyArray.joint_set``."""
-    return JOINT_SETS[joint_set].joints
