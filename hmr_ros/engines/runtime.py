@@ -20,6 +20,9 @@ Array = NDArray[Any]
 
 BACKENDS = ("auto", "onnxruntime", "tensorrt")
 
+BATCH_SIZES = (1, 2, 4, 8)
+"""Rows of a batch of people. Callers pad up to one of these: GPU engines are made, and warm, for each of them."""
+
 MAX_DEFAULT_THREADS = 4
 """Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
 

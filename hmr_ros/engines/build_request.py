@@ -1,0 +1,97 @@
+"""What a TensorRT engine is built from and for: everything that decides whether a stored engine may be used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmr_ros.engines.runtime import BATCH_SIZES
+
+FLAVOURS = ("tensorrt", "tensorrt_rtx")
+"""The full TensorRT (Jetson, data centre, desktop) and TensorRT for RTX (desktop only, builds without a GPU)."""
+
+PRECISIONS = ("fp32", "fp16")
+"""The network's own arithmetic: engines are strongly typed, so a builder never changes it."""
+
+ANY_GPU, NO_DRIVER = "any", "none"
+"""``gpu_name`` and ``driver`` of an engine that is built for another machine than this one."""
+
+DEFAULT_WORKSPACE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class EngineTarget:
+    """Where an engine runs.
+
+    ``flavour`` is one of FLAVOURS and ``version`` the library's own, for example "10.3.0"; ``compute_capability`` is
+    "sm_86", or several joined by "+" for an RTX engine that serves them all; ``precision`` is one of PRECISIONS.
+    """
+
+    flavour: str
+    version: str
+    gpu_name: str
+    compute_capability: str
+    driver: str
+    precision: str
+
+    def __post_init__(self) -> None:
+        if self.flavour not in FLAVOURS:
+            raise ValueError(f"flavour: expected one of {FLAVOURS}, got {self.flavour!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision: expected one of {PRECISIONS}, got {self.precision!r}")
+        for capability in self.compute_capabilities:
+            if not capability.removeprefix("sm_").isdecimal() or not capability.startswith("sm_"):
+                raise ValueError(f"compute_capability: expected sm_86 or sm_86+sm_89, got {self.compute_capability!r}")
+
+    @property
+    def compute_capabilities(self) -> tuple[str, ...]:
+        """Each of the GPUs it is for: ("sm_86", "sm_89")."""
+        return tuple(self.compute_capability.split("+"))
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """Sizes that an engine takes along one dimension; it is fastest at ``optimum``."""
+
+    minimum: int
+    optimum: int
+    maximum: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minimum <= self.optimum <= self.maximum:
+            raise ValueError(f"expected 1 <= minimum <= optimum <= maximum, got {self}")
+
+
+class BatchProfile(SizeRange):
+    """The range of the batch dimension, "N" in manifests."""
+
+
+EVERY_BATCH = BatchProfile(BATCH_SIZES[0], BATCH_SIZES[-2], BATCH_SIZES[-1])
+"""For networks that see people, one batch row each."""
+
+ONE_IMAGE = BatchProfile(1, 1, 1)
+"""For the detector, which sees whole images."""
+
+IMAGE_SIZES = {"H": SizeRange(64, 352, 1664), "W": SizeRange(64, 640, 1664)}
+"""Of networks that take images of any size: the default search, up to the largest one of a panorama (3:1)."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One engine to build. Two equal requests give engines that are good for each other's use.
+
+    ``workspace_bytes`` limits scratch memory on the GPU. ``version_compatible`` engines run on later minor versions of
+    the library, ``hardware_compatible`` ones on other GPUs of the same or a later generation; both run slower.
+    """
+
+    onnx_path: Path
+    onnx_sha256: str
+    target: EngineTarget
+    profile: BatchProfile
+    workspace_bytes: int = DEFAULT_WORKSPACE_BYTES
+    version_compatible: bool = False
+    hardware_compatible: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workspace_bytes <= 0:
+            raise ValueError(f"workspace_bytes: expected a positive number, got {self.workspace_bytes}")
