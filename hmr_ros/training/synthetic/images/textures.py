@@ -79,7 +79,7 @@ def sawtooth(rng: Generator, height: int, width: int) -> Pattern:
 
 def tiles(rng: Generator, height: int, width: int) -> Pattern:
     """Tiles or bricks of differing shades, with joints."""
-    tall, wide = (int(round(s)) for s in rng.uniform(0.03, 0.3, 2) * max(height, width) + 4)
+    tall, wide = (round(s) for s in rng.uniform(0.03, 0.3, 2) * max(height, width) + 4)
     shape = (height // tall + 1, width // wide + 2)
     spread = rng.integers(1, 200)
     cells = rng.integers(255 - spread, 256, shape, np.uint8)
@@ -114,9 +114,8 @@ def spines(rng: Generator, height: int, width: int) -> Pattern:
     rows = int(rng.integers(1, 6))
     bars = np.cumsum(rng.integers(3, 5 + width // 12, (rows, width // 3)), 1)
     shade = rng.integers(0, 256, bars.shape, np.uint8)
-    lines = np.stack(
-        [s[np.searchsorted(b, np.arange(width)).clip(max=len(b) - 1)] for b, s in zip(bars, shade, strict=True)]
-    )
+    bar = np.stack([np.searchsorted(row, np.arange(width), "right").clip(max=len(row) - 1) for row in bars])
+    lines = np.take_along_axis(shade, bar, 1)
     pattern = lines.repeat(-(-height // rows), 0)[:height]
     pattern[:: -(-height // rows)] = 0
     return pattern
