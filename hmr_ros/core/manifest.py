@@ -113,17 +113,23 @@ def write_manifest(manifest: Manifest, json_path: Path) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def verify(manifest: Manifest, json_path: Path) -> None:
-    """Raise ManifestError unless the artefact beside ``json_path`` is the very file that ``manifest`` describes."""
+def verify(manifest: Manifest, json_path: Path) -> bytes:
+    """Content of the artefact beside ``json_path``.
+
+    Raises ManifestError unless it is what ``manifest`` describes. Who parses these bytes, not the file again, parses
+    what was verified.
+    """
     path = manifest.model_path(json_path)
     if not path.is_file():
         raise ManifestError(f"{path}: missing, though {json_path.name} describes it; export or install it again")
-    actual = file_sha256(path)
+    content = path.read_bytes()
+    actual = hashlib.sha256(content).hexdigest()
     if actual != manifest.sha256:
         raise ManifestError(
             f"{path}: sha256 is {actual}, {json_path.name} says {manifest.sha256}: the file is damaged or belongs to "
             "another manifest; export or install both again"
         )
+    return content
 
 
 def file_sha256(path: Path) -> str:
