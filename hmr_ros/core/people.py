@@ -31,7 +31,7 @@ def _check(owner: object, name: str, expected: tuple[int | None, ...]) -> None:
         raise ValueError(f"{type(owner).__name__}.{name}: expected shape {wanted}, got {actual}")
 
 
-_Record = TypeVar("_Record", "Detections", "Crops", "Bodies")
+_Record = TypeVar("_Record", "Detections", "Crops", "Estimates", "Bodies")
 
 
 def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
@@ -148,6 +148,58 @@ class Crops:
 
 
 @dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
+
+    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
+    ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``uncertainty`` (P, 24) m, expected distance of
+    each joint from the truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints of
+    two methods, root-relative (NaN: one of them says nothing); ``valid`` (P,): the other rows are NaN.
+    """
+
+    global_orient: Floats
+    body_pose: Floats
+    betas: Floats
+    cam_t: Floats
+    uncertainty: Floats
+    disagreement: Floats
+    valid: Bools
+
+    def __post_init__(self) -> None:
+        people = len(self.valid)
+        _check(self, "global_orient", (people, 3))
+        _check(self, "body_pose", (people, 23, 3))
+        _check(self, "betas", (people, 10))
+        _check(self, "cam_t", (people, 3))
+        _check(self, "uncertainty", (people, 24))
+        _check(self, "disagreement", (people, 24))
+        _check(self, "valid", (people,))
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+    def take(self, index: Ints | Bools | slice) -> Estimates:
+        """The people at ``index``, in that order."""
+        return _take(self, index)
+
+    @staticmethod
+    def unknown(people: int) -> Estimates:
+        """Nothing is known of ``people``: NaN, float32, ``valid`` False."""
+
+        def nan(*shape: int) -> Floats:
+            return np.full((people, *shape), np.nan, np.float32)
+
+        return Estimates(nan(3), nan(23, 3), nan(10), nan(3), nan(24), nan(24), np.zeros(people, np.bool_))
+
+    def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
+        """These estimates with ``rows`` replaced by ``others``; the types stay."""
+        columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
+        for name, column in columns.items():
+            column[rows] = getattr(others, name)
+        return Estimates(**columns)
+
+
+@dataclass(frozen=True, eq=False)
 class Bodies:
     """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
 
@@ -155,7 +207,7 @@ class Bodies:
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
     ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
-    (NaN: unknown);
+    (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints of two methods, root-relative (NaN: unknown);
     ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of that row are NaN.
     """
 
@@ -171,6 +223,7 @@ class Bodies:
     joints: Floats
     vertices: Floats
     uncertainty: Floats
+    disagreement: Floats
     valid: Bools
 
     def __post_init__(self) -> None:
@@ -185,6 +238,7 @@ class Bodies:
         _check(self, "joints", (people, 24, 3))
         _check(self, "vertices", (people, None, 3))
         _check(self, "uncertainty", (people, 24))
+        _check(self, "disagreement", (people, 24))
         _check(self, "valid", (people,))
 
     def __len__(self) -> int:
@@ -215,5 +269,6 @@ class Bodies:
             joints=unknown(24, 3),
             vertices=unknown(vertex_count, 3),
             uncertainty=unknown(24),
+            disagreement=unknown(24),
             valid=np.zeros(people, np.bool_),
         )

@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections
+from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections, Estimates
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
 
@@ -54,3 +56,21 @@ def test_an_uncalibrated_camera_is_refused(focal):
 def test_an_image_without_size_is_refused():
     with pytest.raises(ValueError, match="positive image size"):
         Camera(K, 0, 480)
+
+
+def test_estimates_of_some_rows_leave_the_others_unknown():
+    some = Estimates(
+        *(np.ones((2, *shape)) for shape in ((3,), (23, 3), (10,), (3,), (24,), (24,))), valid=np.array([True, True])
+    )
+    every = Estimates.unknown(4).with_rows(np.array([3, 1]), some)
+    assert every.valid.tolist() == [False, True, False, True]
+    assert np.isnan(every.cam_t[[0, 2]]).all()
+    assert (every.body_pose[[1, 3]] == 1).all()
+    assert every.betas.dtype == np.float32
+    assert len(every.take(every.valid)) == 2
+
+
+def test_estimates_of_another_shape_are_refused():
+    known = Estimates.unknown(2)
+    with pytest.raises(ValueError, match=r"Estimates.betas: expected shape \(2, 10\), got \(2, 9\)"):
+        dataclasses.replace(known, betas=np.zeros((2, 9)))

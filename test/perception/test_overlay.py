@@ -30,6 +30,7 @@ def bodies(cam_t, valid=None):
         joints=posed.joints,
         vertices=posed.vertices,
         uncertainty=np.zeros((people, 24)),
+        disagreement=np.zeros((people, 24)),
         valid=np.ones(people, np.bool_) if valid is None else np.array(valid),
     )
 

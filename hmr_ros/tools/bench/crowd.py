@@ -50,6 +50,7 @@ def standing(body_model: BodyModel, people: int) -> Bodies:
         joints=posed.joints,
         vertices=posed.vertices,
         uncertainty=np.full((people, 24), 0.02),
+        disagreement=np.full((people, 24), np.nan),
         valid=np.ones(people, np.bool_),
     )
 

@@ -41,6 +41,7 @@ def standing(places, height=1.5):
         joints=posed.joints,
         vertices=posed.vertices,
         uncertainty=np.zeros((people, 24)),
+        disagreement=np.zeros((people, 24)),
         valid=np.ones(people, np.bool_),
     )
 
