@@ -1,0 +1,73 @@
+"""The record that a training step reads: pictures of people, cut out, and everything that is true of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+CROP_HEIGHT, CROP_WIDTH = 320, 240
+"""Size of stored crops, px."""
+MARGIN = 1.25
+"""Stored crops show this many times the network's box at the network's own scale (256 x 192 for the box), so training
+may shift and scale what it cuts from them.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBatch:
+    """B labelled people in pictures; metres, the camera's optical frame, and pixels of the full image.
+
+    ``crops`` (B, 320, 240, 3) uint8 RGB: MARGIN times ``boxes``, black beyond the image; ``boxes`` (B, 4) the
+    network's box x1 y1 x2 y2; ``K`` (B, 3, 3) and ``image_size`` (B, 2) width, height of the full image; ``rotations``
+    (B, 24, 3, 3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints`` (B, 24, 3);
+    ``pixels`` (B, J, 2) true keypoints; ``in_image`` (B, J) those that lie in the image; ``visible`` (B, J) those that
+    neither its border nor another person or thing hides; ``self_hidden`` (B, J) those behind the person's own body;
+    ``joint_pixels`` (B, 24, 2), ``joint_visible`` (B, 24) the same of the SMPL joints; ``occlusion`` (B,) share of the
+    silhouette inside the image that is hidden; ``truncation`` (B,) share of the body's vertices outside of the image;
+    ``kind`` (B,) PoseKind; ``clip`` (B,) the motion clip each pose began as.
+    """
+
+    crops: NDArray[np.uint8]
+    boxes: Array
+    K: Array
+    image_size: NDArray[np.int64]
+    rotations: Array
+    betas: Array
+    joints: Array
+    pixels: Array
+    in_image: Bools
+    visible: Bools
+    self_hidden: Bools
+    joint_pixels: Array
+    joint_visible: Bools
+    occlusion: Array
+    truncation: Array
+    kind: NDArray[np.int64]
+    clip: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.crops.shape[1:] != (CROP_HEIGHT, CROP_WIDTH, 3):
+            raise ValueError(f"crops: expected (B, {CROP_HEIGHT}, {CROP_WIDTH}, 3), got {self.crops.shape}")
+        lengths = {f.name: len(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"ImageBatch: expected fields of one length, got {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def take(self, index: NDArray[np.integer] | Bools | slice) -> ImageBatch:
+        """The samples at ``index``."""
+        return ImageBatch(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
+
+
+def join(batches: Sequence[ImageBatch]) -> ImageBatch:
+    """All samples of ``batches``, of which there is at least one, in order."""
+    names = [f.name for f in dataclasses.fields(ImageBatch)]
+    return ImageBatch(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})

@@ -1,0 +1,81 @@
+"""What of a picture is cut out: boxes as the detector makes them at run time, and cameras that look into a crop."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.crop import crop_from_image, pad_to_aspect
+from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, MARGIN
+
+Array = NDArray[np.float64]
+
+DETECTOR_MARGIN = 0.1
+"""Detectors' boxes reach beyond the keypoints by this share of their size (perception/detector.py)."""
+ASPECT, SCALE = 3 / 4, 1.1
+"""The network's box: the detector's, padded to this width over height and enlarged."""
+_SMALLEST_PX = 4
+_SMALLEST_CANVAS = 8
+
+
+def detector_box(seen: Array, image_size: NDArray[np.integer]) -> Array:
+    """Keypoints that are ``seen`` (S, 2) px -> (4,) px: their bounds, widened, clipped to the image."""
+    low, high = seen.min(0), seen.max(0)
+    margin = DETECTOR_MARGIN * (high - low)
+    return np.concatenate([np.clip(low - margin, 0, image_size), np.clip(high + margin, 0, image_size)])
+
+
+def network_box(box: Array) -> Array:
+    """(4,) px of a detector -> (4,) px of the network's aspect."""
+    centre, half = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], _SMALLEST_PX) / 2
+    return np.asarray(pad_to_aspect(np.concatenate([centre - half, centre + half]), ASPECT, SCALE))
+
+
+def jittered(box: Array, amount: float, rng: Generator) -> Array:
+    """The network's ``box`` (4,) with its edges moved by normal errors, ``amount`` of its size; aspect as before."""
+    size = np.tile(box[2:] - box[:2], 2)
+    return np.asarray(pad_to_aspect(box + rng.normal(0, 1, 4).clip(-2, 2) * amount * size, ASPECT))
+
+
+def stored_box(box: Array) -> Array:
+    """(4,) px of the network's box -> (4,) px that a stored crop shows."""
+    return np.asarray(pad_to_aspect(box, ASPECT, MARGIN))
+
+
+def canvas_size(stored: Array) -> tuple[int, int]:
+    """Height and width at which to draw what fills ``stored`` (4,) px: the sensor's resolution, at most the crop's."""
+    width, height = stored[2:] - stored[:2]
+    rows, columns = min(CROP_HEIGHT, round(height)), min(CROP_WIDTH, round(width))
+    return max(_SMALLEST_CANVAS, rows), max(_SMALLEST_CANVAS, columns)
+
+
+def project(vertices: NDArray[np.float32], K: Array, affine: Array) -> NDArray[np.float32]:
+    """(M, V, 3) m optical -> (M, V, 3): column px and row px under ``affine`` (2, 3) from the full image, depth m.
+
+    Points nearer than 5 cm come out anywhere; the rasteriser leaves their faces out.
+    """
+    camera = affine[:, :2] @ K[:2]
+    camera[:, 2] += affine[:, 2]
+    scale, shift = np.diag(camera).astype(np.float32), camera[:, 2].astype(np.float32)
+    points = np.empty(vertices.shape, np.float32)
+    np.divide(vertices[..., :2], np.maximum(vertices[..., 2:], np.float32(0.05)), out=points[..., :2])
+    points[..., :2] *= scale
+    points[..., :2] += shift
+    points[..., 2] = vertices[..., 2]
+    return points
+
+
+def canvas_from_image(stored: Array, height: int, width: int) -> Array:
+    """(2, 3): pixels of the full image -> pixels of a canvas that shows ``stored`` (4,) px."""
+    return np.asarray(crop_from_image(stored, width, height))
+
+
+def blacken_outside(picture: NDArray[np.uint8], stored: Array, image_size: NDArray[np.integer]) -> None:
+    """Black, in place, what ``picture`` (H, W, 3) of ``stored`` (4,) px shows beyond the borders of the image."""
+    height, width = picture.shape[:2]
+    affine = canvas_from_image(stored, height, width)
+    left, top = np.ceil(affine[:, 2] + np.diag(affine) * -0.5).astype(int).clip(0)
+    right, bottom = np.ceil(affine[:, 2] + np.diag(affine) * (image_size - 0.5)).astype(int).clip(0)
+    picture[:top] = picture[bottom:] = 0
+    picture[:, :left] = picture[:, right:] = 0

@@ -1,0 +1,86 @@
+"""One picture: who and what is in it, and how a crop of it is painted."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core.crop import inverse
+from hmr_ros.training.synthetic.images.backgrounds import Backgrounds
+from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH
+from hmr_ros.training.synthetic.images.figures import Figures
+from hmr_ros.training.synthetic.images.framing import blacken_outside, canvas_from_image, canvas_size, project
+from hmr_ros.training.synthetic.images.occluders import Layer
+from hmr_ros.training.synthetic.images.raster import Canvas
+from hmr_ros.training.synthetic.images.sensor import SensorMix, expose
+from hmr_ros.training.synthetic.images.shading import SAMPLES, Lights, Meshes, Template, shade
+
+Array = NDArray[np.float64]
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """``figures``, the labelled one first; the camera's ``K`` (3, 3) px and ``image_size`` (2,); ``lights``; and a
+    thing in front of all, ``layer``, drawn over the crop that shows ``stored`` (4,) px.
+    """
+
+    figures: Figures
+    K: Array
+    image_size: NDArray[np.int64]
+    lights: Lights
+    stored: Array
+    layer: Layer | None
+
+    def alone(self) -> Scene:
+        """The subject with nobody and nothing around it."""
+        return dataclasses.replace(self, figures=self.figures.take(slice(1)), layer=None)
+
+
+def paint(
+    scene: Scene, stored: Array, template: Template, backgrounds: Backgrounds, sensor: SensorMix, rng: Generator
+) -> Picture:
+    """(CROP_HEIGHT, CROP_WIDTH, 3): ``stored`` (4,) px of the full image as a camera saw it.
+
+    Small people are drawn as small as the sensor would, spoiled by it, and then enlarged; large ones, of which the
+    sensor saw more than the crop keeps, are drawn at the size of the crop.
+    """
+    height, width = canvas_size(stored)
+    picture = np.ascontiguousarray(backgrounds.sample(rng, height, width))
+    _draw_figures(scene, stored, template, picture)
+    if scene.layer is not None:
+        picture = _fitted(scene.layer, scene.stored, stored, height, width).over(picture)
+    picture = np.ascontiguousarray(expose(picture, sensor, rng))
+    blacken_outside(picture, stored, scene.image_size)
+    if (height, width) == (CROP_HEIGHT, CROP_WIDTH):
+        return picture
+    return np.asarray(cv2.resize(picture, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _draw_figures(scene: Scene, stored: Array, template: Template, picture: Picture) -> None:
+    figures = scene.figures
+    height, width = picture.shape[0] * SAMPLES, picture.shape[1] * SAMPLES
+    points = project(figures.vertices, scene.K, canvas_from_image(stored, height, width))
+    canvas = Canvas.blank(height, width)
+    for index in range(len(points)):
+        canvas.draw(points[index], template.faces, index * len(template.faces))
+    meshes = Meshes(points, figures.normals, figures.cuts, figures.materials)
+    shade(canvas.face, meshes, template, scene.lights, picture)
+
+
+def _fitted(layer: Layer, drawn: Array, stored: Array, height: int, width: int) -> Layer:
+    """``layer``, drawn over a crop of ``drawn`` (4,) px, as a crop of ``stored`` (4,) px sees it."""
+    to_canvas = canvas_from_image(stored, height, width)
+    from_layer = inverse(canvas_from_image(drawn, CROP_HEIGHT, CROP_WIDTH))
+    affine = to_canvas[:, :2] @ from_layer
+    affine[:, 2] += to_canvas[:, 2]
+
+    def warped(image: NDArray[np.generic]) -> NDArray[np.generic]:
+        return np.asarray(cv2.warpAffine(image, affine, (width, height), borderMode=cv2.BORDER_REPLICATE))
+
+    return Layer(warped(layer.rgb).astype(np.uint8), warped(layer.alpha).astype(np.float32))
