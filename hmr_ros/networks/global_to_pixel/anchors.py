@@ -1,0 +1,87 @@
+"""Where the local stage looks for each joint: at the 2D detector's keypoints, else where the global stage put it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hmr_ros.core.skeleton import SMPL, JointSet
+
+LOWEST, HIGHEST = -0.5, 1.5
+"""Anchors are kept within half a box of the box, crop units."""
+
+SPINE = {"pelvis": 0.0, "spine1": 0.22, "spine2": 0.52, "spine3": 0.77, "neck": 1.1}
+"""How far up from the middle of the hips to that of the shoulders; of the open body at rest, as are the others."""
+
+COLLAR = 0.14
+"""How far out from the middle of the shoulders to either of them."""
+
+HAND = 0.42
+"""How far beyond the wrist, in forearms."""
+
+TOE = 0.76
+"""How far forward from the heel to the toe."""
+
+
+def anchor_weights(joint_set: JointSet) -> NDArray[np.float32]:
+    """(24, J): SMPL's joints as weighted sums of keypoints; a row of zeros where ``joint_set`` lacks one of them."""
+    weights = np.zeros((SMPL.size, joint_set.size), np.float32)
+    for joint, mixture in _mixtures().items():
+        if set(mixture) <= set(joint_set.joints):
+            for keypoint, weight in mixture.items():
+                weights[SMPL.index(joint), joint_set.index(keypoint)] = weight
+    return weights
+
+
+def _mixtures() -> dict[str, dict[str, float]]:
+    """Weights of keypoints by SMPL joint; each sums to 1."""
+    both = {"left": 0.5, "right": 0.5}
+    mixtures = {
+        joint: {f"{side}_hip": (1 - up) * half for side, half in both.items() if up != 1}
+        | {f"{side}_shoulder": up * half for side, half in both.items() if up}
+        for joint, up in SPINE.items()
+    }
+    mixtures["head"] = {f"{side}_ear": half for side, half in both.items()}
+    for side, other in (("left", "right"), ("right", "left")):
+        for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"):
+            mixtures[f"{side}_{joint}"] = {f"{side}_{joint}": 1.0}
+        mixtures[f"{side}_collar"] = {f"{side}_shoulder": (1 + COLLAR) / 2, f"{other}_shoulder": (1 - COLLAR) / 2}
+        mixtures[f"{side}_hand"] = {f"{side}_wrist": 1 + HAND, f"{side}_elbow": -HAND}
+        mixtures[f"{side}_foot"] = {f"{side}_toe": TOE, f"{side}_heel": 1 - TOE}
+    return mixtures
+
+
+def masked(keypoints: Tensor) -> Tensor:
+    """(B, J, 3) x, y, score -> the same about the box centre, and zeros where the score is 0."""
+    x, y, score = keypoints.unbind(-1)
+    return torch.where(score[..., None] > 0, torch.stack([x - 0.5, y - 0.5, score], -1), 0.0)
+
+
+class Anchors(NamedTuple):
+    """``places`` (B, 24, 2) crop units; ``score`` (B, 24): of the keypoints behind them, 0 where there are none."""
+
+    places: Tensor
+    score: Tensor
+
+
+class KeypointAnchors(nn.Module):
+    """Keypoints where all that a joint needs were seen, else the projected joint."""
+
+    def __init__(self, joint_set: JointSet) -> None:
+        super().__init__()
+        weights = torch.from_numpy(anchor_weights(joint_set))
+        needed = (weights != 0).float()
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("share", needed / needed.sum(1, keepdim=True).clamp(min=1), persistent=False)
+
+    def forward(self, keypoints: Tensor, projected: Tensor) -> Anchors:
+        """(B, J, 3) and (B, 24, 2) crop units -> Anchors."""
+        seen = masked(keypoints)
+        centred, score = seen[..., :2], seen[..., 2:]
+        complete = self.share @ (score > 0).to(score.dtype) > 0.999
+        places = torch.where(complete, self.weights @ centred + 0.5, projected).clamp(LOWEST, HIGHEST)
+        return Anchors(places, torch.where(complete, self.share @ score, 0.0)[..., 0])

@@ -1,0 +1,41 @@
+"""Settings of the Global-to-Pixel network and the size of its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmr_ros.core.config import setting
+
+INPUT_SIZE = (256, 192)
+"""(height, width) of the image crop, px."""
+
+ASPECT = INPUT_SIZE[1] / INPUT_SIZE[0]
+"""Width of a person's box over its height."""
+
+
+@dataclass(frozen=True)
+class GlobalToPixelConfig:
+    """Sizes of the network, and the ablations of the paper."""
+
+    backbone: str = setting("blazepose", doc='"blazepose", or "timm:<model>" for any model of the timm library')
+    checkpoint: str = setting("", doc="local weights of a timm backbone; empty: random, nothing is ever downloaded")
+    joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
+    global_width: int = setting(1024, doc="features of the global stage's head", low=8)
+    iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
+    width: int = setting(128, doc="features of the local stage", low=8)
+    layers: int = setting(3, doc="layers of the local stage", low=1, high=12)
+    heads: int = setting(8, doc="attention heads of each", low=1)
+    points: int = setting(4, doc="places each head looks at, per level of the pyramid", low=1)
+    dropout: float = setting(0.1, doc="share of features dropped in training", low=0, high=0.9)
+    match_unit: str = setting(
+        "keypoint", doc="a pixel is matched to each keypoint, or to the person", choices=("keypoint", "person")
+    )
+    dynamic_k: bool = setting(False, doc="match as many pixels as agree with the target, not one")
+    local: str = setting("on", doc="ablation: the local stage", choices=("on", "off"))
+    match: str = setting(
+        "dynamic", doc="ablation: match by least cost, or by distance only", choices=("dynamic", "fixed")
+    )
+    residual: str = setting("on", doc="ablation: correct the global stage, or predict afresh", choices=("on", "off"))
+    sampler: str = setting(
+        "deformable", doc="ablation: where features are read around an anchor", choices=("deformable", "roi")
+    )

@@ -1,0 +1,39 @@
+"""Stage 1: SMPL parameters from the crop as a whole.
+
+As in CLIFF, the head knows where the box is in the camera's view; written in angles, so that any focal length works.
+CLIFF has no activation between its layers; here they have one.
+
+Source: Li et al., "CLIFF: Carrying Location Information in Full Frames into Human Pose and Shape Estimation", ECCV
+2022.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
+from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplState
+
+
+class GlobalStage(nn.Module):
+    """Starts at the mean and corrects it a few times with one and the same head."""
+
+    def __init__(self, pooled_channels: int, width: int, iterations: int, dropout: float) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self.head = nn.Sequential(
+            *(nn.Linear(pooled_channels + 3 + PARAMETERS, width), nn.SiLU(), nn.Dropout(dropout)),
+            *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
+            nn.Linear(width, PARAMETERS),
+        )
+        nn.init.xavier_uniform_(self.head[-1].weight, gain=0.01)
+        nn.init.zeros_(self.head[-1].bias)
+
+    def forward(self, pooled: Tensor, camera: Tensor, start: SmplState) -> SmplState:
+        """(B, C), (B, 3) and the state to start from -> the state."""
+        context = torch.cat([pooled, camera_features(camera)], 1)
+        x = start.to_vector()
+        for _ in range(self.iterations):
+            x = x + self.head(torch.cat([context, x], 1))
+        return SmplState.from_vector(x)

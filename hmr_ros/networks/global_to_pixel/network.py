@@ -1,0 +1,175 @@
+"""Global-to-Pixel: a body from the crop as a whole, corrected by what pixels at its keypoints show.
+
+Source: Xiao et al., "Global-to-Pixel Regression for Human Mesh Recovery", ECCV 2024. No code of it is public: sizes and
+costs that the paper's summary leaves open are those of its nearest relatives, named where they are used.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
+from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build_backbone
+from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
+from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
+from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder
+from hmr_ros.networks.global_to_pixel.matching import (
+    MatchingTargets,
+    PixelPredictions,
+    best_scored,
+    gather_mean,
+    match,
+    match_fixed,
+)
+from hmr_ros.networks.global_to_pixel.pixels import GRID, KeypointPixels, PersonPixels, PixelFeatures
+from hmr_ros.networks.global_to_pixel.residual import ResidualHeads
+
+FIRST_SPREAD = -3.0
+"""Before softplus: an untrained network expects to be 5 cm off."""
+
+
+class Stages(NamedTuple):
+    """Everything that is trained.
+
+    ``coarse`` and ``fine``: the two stages' estimates, one and the same without a local stage. ``spread`` (B, 24) m:
+    how far off each joint of ``fine`` is expected to be. ``pixels`` and ``positives`` (B, U, k), the pixels in use (-1
+    pads): None without a local stage.
+    """
+
+    coarse: SmplEstimate
+    fine: SmplEstimate
+    spread: Tensor
+    pixels: PixelPredictions | None
+    positives: Tensor | None
+
+
+class PixelStage(nn.Module):
+    """Stage 2: reads the image at the anchors, matches pixels, corrects the estimate it is given."""
+
+    def __init__(self, config: GlobalToPixelConfig, backbone: Backbone, decoder: SmplDecoder) -> None:
+        super().__init__()
+        if config.match == "fixed" and config.match_unit == "person":
+            raise ValueError('match: expected "dynamic" for match_unit "person", which has no place, got "fixed"')
+        self.config = config
+        self.decoder = decoder
+        self.anchors = KeypointAnchors(JOINT_SETS[config.joint_set])
+        self.encoder = LocalEncoder(config, backbone)
+        self.features = PixelFeatures(config.width)
+        self.pixels: KeypointPixels | PersonPixels
+        if config.match_unit == "person":
+            self.pixels = PersonPixels(config.width, decoder)
+        else:
+            self.pixels = KeypointPixels(config.width)
+        self.pixel_token = nn.Linear(config.width, config.width)
+        self.heads = ResidualHeads(config.width)
+        self.spread = nn.Linear(config.width, 1)
+        nn.init.constant_(self.spread.bias, FIRST_SPREAD)
+
+    def forward(
+        self,
+        features: Features,
+        coarse: SmplEstimate,
+        base: SmplState,
+        keypoints: Tensor,
+        camera: Tensor,
+        targets: MatchingTargets | None,
+    ) -> Stages:
+        """Look where ``coarse`` and the keypoints say, and correct the state ``base``. No gradient reaches either."""
+        start = coarse.detach()
+        anchors = self.anchors(keypoints, start.anchors)
+        tokens, pyramid = self.encoder(features, anchors, start, keypoints, camera)
+        of_pixels = self.features(pyramid)
+        pixels = self.pixels(of_pixels, base, camera)
+        positives = self._positives(pixels, targets)
+        chosen = gather_mean(of_pixels, positives)
+        tokens = tokens + self.pixel_token(chosen)
+        state = self.pixels.corrected(base.plus(self.heads(tokens, base, camera)), chosen)
+        # The spread must not bend the features to its own ends.
+        spread = softplus(self.spread(tokens.detach())[..., 0])
+        return Stages(coarse, self.decoder(state, camera), spread, pixels, positives)
+
+    def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:
+        if targets is None:
+            return best_scored(pixels.logits)
+        if self.config.match == "fixed":
+            return match_fixed(pixels, targets, 1 / pixels.centres.new_tensor(GRID[::-1]))
+        return match(pixels, targets, self.config.dynamic_k)
+
+
+class GlobalToPixel(nn.Module):
+    """The whole network; its ``forward`` is what is exported.
+
+    ``image`` (B, 256, 192, 3) uint8 RGB, the crop of a person's box. ``keypoints`` (B, J, 3): x, y in crop units and
+    the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
+    """
+
+    input_names = ("image", "keypoints", "camera")
+    output_names = ("rotations", "betas", "crop_cam", "spread")
+
+    def __init__(self, config: GlobalToPixelConfig, body: BodyModel, mean: MeanPose) -> None:
+        """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded."""
+        super().__init__()
+        self.config = config
+        self.mean = MeanState(mean)
+        self.decoder = SmplDecoder(body)
+        self.backbone = build_backbone(config)
+        pooled = self.backbone.pooled_channels
+        self.global_stage = GlobalStage(pooled, config.global_width, config.iterations, config.dropout)
+        if config.local == "on":
+            self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
+        else:
+            self.spread = nn.Linear(pooled, SMPL.size)
+            nn.init.constant_(self.spread.bias, FIRST_SPREAD)
+
+    def features(self, image: Tensor) -> Features:
+        """(B, 256, 192, 3) uint8 RGB -> Features."""
+        return self.backbone(image)
+
+    def zero_features(self, batch: int) -> Features:
+        """In the place of ``features`` where there is no image."""
+        return self.backbone.zeros(batch)
+
+    def stages(
+        self, image: Tensor, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
+    ) -> Stages:
+        """Both stages. ``targets`` choose the pixels in training; without them, the best scored are taken."""
+        return self.stages_from_features(self.features(image), keypoints, camera, targets)
+
+    def stages_from_features(
+        self,
+        features: Features,
+        keypoints: Tensor,
+        camera: Tensor,
+        targets: MatchingTargets | None = None,
+        coarse: SmplEstimate | None = None,
+    ) -> Stages:
+        """The same, from features; ``coarse``, if given, takes the place of the global stage's result."""
+        mean = self.mean(camera)
+        if coarse is None:
+            coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
+        if self.config.local == "off":
+            return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach())), None, None)
+        base = coarse.detach().state if self.config.residual == "on" else mean
+        return self.pixel_stage(features, coarse, base, keypoints, camera, targets)
+
+    def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) m."""
+        result = self.stages(image, keypoints, camera)
+        fine = result.fine
+        return fine.rotations, fine.betas, fine.crop_cam, result.spread
+
+    def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
+        """Noise with the shapes, types and ranges of the inputs."""
+        generator = torch.Generator().manual_seed(0)
+        image = torch.randint(0, 256, (batch, *INPUT_SIZE, 3), dtype=torch.uint8, generator=generator)
+        keypoints = torch.rand(batch, JOINT_SETS[self.config.joint_set].size, 3, generator=generator)
+        ray = torch.rand(batch, 2, generator=generator) - 0.5
+        angle = torch.rand(batch, 1, generator=generator) + 0.2
+        return image, keypoints, torch.cat([ray, angle], 1)

@@ -1,0 +1,102 @@
+"""The pixel branch: every cell of a stride-8 map says what it is, and where the joints are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE
+from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplDecoder, SmplState
+from hmr_ros.networks.global_to_pixel.matching import PixelPredictions
+
+STRIDE = 8
+GRID = (INPUT_SIZE[0] // STRIDE, INPUT_SIZE[1] // STRIDE)
+"""(rows, columns) of the pixels."""
+
+PRIOR = -math.log(99)
+"""Logit of a class that one pixel in a hundred has (Lin et al., ICCV 2017)."""
+
+
+def centres() -> Tensor:
+    """(P, 2) crop units, row by row."""
+    y, x = (((torch.arange(count) + 0.5) / count) for count in GRID)
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows], -1).flatten(0, 1)
+
+
+class PixelFeatures(nn.Module):
+    """All levels added up at stride 8, then two 3x3 convolutions, separable as they would else cost most of all."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.ReLU()),
+            *(nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.ReLU()),
+        )
+
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Levels of strides 4, 8, 16, 32 -> (B, P, W)."""
+        fine, x, *coarse = pyramid
+        x = x + avg_pool2d(fine, 2)
+        for level in coarse:
+            x = x + interpolate(level, size=GRID, mode="bilinear", align_corners=False)
+        return self.body(x).flatten(2).transpose(1, 2)
+
+
+class KeypointPixels(nn.Module):
+    """Each pixel has a class score and an offset per joint."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.classes = nn.Linear(width, SMPL.size)
+        self.offsets = nn.Linear(width, SMPL.size * 2)
+        nn.init.constant_(self.classes.bias, PRIOR)
+        nn.init.normal_(self.offsets.weight, std=1e-3)
+        nn.init.zeros_(self.offsets.bias)
+        self.register_buffer("centres", centres(), persistent=False)
+
+    def forward(self, features: Tensor, base: SmplState, camera: Tensor) -> PixelPredictions:
+        """(B, P, W) -> predictions of U = 24 units; neither the state nor the camera matter."""
+        offsets = self.offsets(features).unflatten(2, (-1, 2)).transpose(1, 2)
+        return PixelPredictions(self.classes(features).transpose(1, 2), self.centres + offsets, self.centres)
+
+    def corrected(self, base: SmplState, chosen: Tensor) -> SmplState:
+        """Pixels of keypoints propose no pose."""
+        return base
+
+
+class PersonPixels(nn.Module):
+    """Each pixel has one class score, and proposes a correction of the whole person."""
+
+    def __init__(self, width: int, decoder: SmplDecoder) -> None:
+        super().__init__()
+        self.classes = nn.Linear(width, 1)
+        self.proposals = nn.Linear(width, PARAMETERS)
+        self.decoder = decoder
+        nn.init.constant_(self.classes.bias, PRIOR)
+        nn.init.xavier_uniform_(self.proposals.weight, gain=0.01)
+        nn.init.zeros_(self.proposals.bias)
+        self.register_buffer("centres", centres(), persistent=False)
+
+    def forward(self, features: Tensor, base: SmplState, camera: Tensor) -> PixelPredictions:
+        """(B, P, W), the state that is corrected and (B, 3) -> predictions of U = 1 unit."""
+        places = self._places(features, base, camera)
+        return PixelPredictions(self.classes(features).transpose(1, 2), places, self.centres)
+
+    def corrected(self, base: SmplState, chosen: Tensor) -> SmplState:
+        """State and features (B, 1, W) of the person's pixels -> what they propose."""
+        return base.plus(SmplState.from_vector(self.proposals(chosen[:, 0])))
+
+    @torch.no_grad()
+    def _places(self, features: Tensor, base: SmplState, camera: Tensor) -> Tensor:
+        """(B, 24, P, 2): joints of all proposals. The loss of the chosen one's body teaches them."""
+        count = features.shape[1]
+        repeated = SmplState(*(x.repeat_interleave(count, 0) for x in base))
+        proposed = self.corrected(repeated, features.flatten(0, 1)[:, None])
+        anchors = self.decoder(proposed, camera.repeat_interleave(count, 0)).anchors
+        return anchors.unflatten(0, (-1, count)).transpose(1, 2)

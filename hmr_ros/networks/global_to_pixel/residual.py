@@ -1,0 +1,70 @@
+"""Joint features -> corrections of the SMPL parameters: every joint has a small network of its own.
+
+What bends a joint is seen at the joint and at its children, so each network reads the joint, its parent and the mean
+of its children. Source of the per-joint networks: Wang and Daniilidis, "ReFit", ICCV 2023.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BETAS
+from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
+from hmr_ros.networks.global_to_pixel.estimate import SmplState
+
+SMALL = 0.01
+"""Gain of the last layers: the local stage starts where the global stage ends."""
+
+
+class LinearPerJoint(nn.Module):
+    """A linear layer for each of the 24 joints, as one batched matrix product."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0) -> None:
+        super().__init__()
+        bound = gain * math.sqrt(6 / (inputs + outputs))  # Xavier
+        self.weight = nn.Parameter(torch.empty(SMPL.size, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(SMPL.size, 1, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(24, B, in) -> (24, B, out)."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def family() -> NDArray[np.float32]:
+    """(48, 24): rows that pick the parent (the root: the mean of all), then rows that average the children, if any."""
+    parent, children = np.zeros((2, SMPL.size, SMPL.size), np.float32)
+    parent[0] = 1 / SMPL.size
+    for joint, above in enumerate(SMPL_PARENTS[1:], start=1):
+        parent[joint, above] = 1
+        children[above, joint] = 1
+    children /= np.maximum(children.sum(1, keepdims=True), 1)
+    return np.concatenate([parent, children])
+
+
+class ResidualHeads(nn.Module):
+    """Corrections of pose, shape and camera."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = 2 * width
+        self.register_buffer("family", torch.from_numpy(family()), persistent=False)
+        self.pose = nn.Sequential(
+            LinearPerJoint(3 * width + 6, hidden), nn.SiLU(), LinearPerJoint(hidden, 6, gain=SMALL)
+        )
+        self.body = nn.Sequential(nn.Linear(width + BETAS + 6, hidden), nn.SiLU(), nn.Linear(hidden, BETAS + 3))
+        nn.init.xavier_uniform_(self.body[-1].weight, gain=SMALL)
+        nn.init.zeros_(self.body[-1].bias)
+
+    def forward(self, tokens: Tensor, state: SmplState, camera: Tensor) -> SmplState:
+        """(B, 24, W), the state to correct and (B, 3) -> what to add to it."""
+        parent, children = (self.family @ tokens).chunk(2, 1)
+        known = torch.cat([tokens, parent, children, state.rot6d], 2)
+        turn = self.pose(known.transpose(0, 1)).transpose(0, 1)
+        whole = torch.cat([tokens.mean(1), state.betas, state.crop_cam, camera_features(camera)], 1)
+        return SmplState(turn, *self.body(whole).split((BETAS, 3), 1))

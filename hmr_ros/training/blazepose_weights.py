@@ -1,0 +1,57 @@
+"""Weights of BlazePose's landmark network, from the ONNX file we ship, for ``BlazePoseTrunk``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto, numpy_helper
+from torch import nn
+
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.networks.global_to_pixel.blazepose_trunk import BlazePoseTrunk
+
+LATERALS = (218, 219, 228, 229, 253, 254, 272, 273)
+"""Tensors that the pyramid's lateral convolutions make; the file numbers its tensors."""
+
+LAST_OF_TRUNK = 271
+TAIL = range(299, 317)
+
+
+def load_blazepose(trunk: BlazePoseTrunk, path: Path | None = None) -> None:
+    """Copy the weights of ``path`` (default: the shipped file) into ``trunk``.
+
+    Raises ValueError if the file is not that network.
+    """
+    path = path or models_dir() / "blazepose_landmarks.onnx"
+    weights = _convolutions(onnx.load(path))
+    bottom_up = sorted(n for n in weights if n <= LAST_OF_TRUNK and n not in LATERALS)
+    for modules, tensors in (
+        ((trunk.stem, trunk.levels, trunk.last), bottom_up),
+        ((trunk.laterals,), LATERALS),
+        ((trunk.tail,), [n for n in TAIL if n in weights]),
+    ):
+        layers = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
+        if len(layers) != len(tensors) or not weights.keys() >= set(tensors):
+            raise ValueError(f"{path}: expected {len(layers)} convolutions of BlazePose, got {len(tensors)}")
+        for layer, tensor in zip(layers, tensors, strict=True):
+            _copy(layer, *weights[tensor], f"{path}, tensor t{tensor}")
+
+
+def _convolutions(model: ModelProto) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Kernel and bias of each convolution by the number of the tensor it makes."""
+    stored = {i.name: numpy_helper.to_array(i).astype(np.float32) for i in model.graph.initializer}
+    names = {i.name.removesuffix("_kernel_half") for i in model.graph.initializer if i.name.endswith("_kernel_half")}
+    return {int(name[1:]): (stored[f"{name}_kernel_half"], stored[f"{name}_bias_half"]) for name in names}
+
+
+def _copy(layer: nn.Conv2d, kernel: NDArray[np.float32], bias: NDArray[np.float32], source: str) -> None:
+    if tuple(layer.weight.shape) != kernel.shape:
+        raise ValueError(f"{source}: expected a kernel of shape {tuple(layer.weight.shape)}, got {kernel.shape}")
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(kernel))
+        assert layer.bias is not None
+        layer.bias.copy_(torch.from_numpy(bias))
