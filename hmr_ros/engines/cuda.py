@@ -1,0 +1,158 @@
+"""The little of CUDA that an engine needs: which GPU there is, and one stream with its memory and captured graphs.
+
+Through NVIDIA's ``cuda-python`` (module ``cuda.bindings.runtime``), which is imported only when a GPU is asked for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, SupportsInt, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.engines.runtime import EngineError
+
+Bytes = NDArray[np.uint8]
+
+DEVICE = 0
+"""The first visible GPU; CUDA_VISIBLE_DEVICES chooses another."""
+
+
+class CudaError(EngineError):
+    """A call to CUDA failed."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """``capability`` as in "sm_87"; ``driver``: the newest CUDA that the driver knows, as in "12.6"."""
+
+    name: str
+    capability: str
+    driver: str
+
+
+def find_gpu(module: types.ModuleType | None = None) -> Gpu:
+    """The GPU to use; quick where there is none. Raises EngineError that says what is missing."""
+    cuda = _Calls(module or _import_cuda())
+    if not cuda.number("cudaGetDeviceCount"):
+        raise CudaError("no NVIDIA GPU is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES")
+    properties = cast(_Properties, cuda("cudaGetDeviceProperties", DEVICE))
+    name = properties.name.decode().strip("\0")
+    driver = cuda.number("cudaDriverGetVersion")  # 12060 is 12.6
+    return Gpu(name, f"sm_{properties.major}{properties.minor}", f"{driver // 1000}.{driver % 1000 // 10}")
+
+
+class CudaStream:
+    """Work for the GPU, done in order, with the memory it works on. Nothing waits except ``wait`` and ``close``."""
+
+    def __init__(self, module: types.ModuleType | None = None) -> None:
+        """``module`` has the functions of ``cuda.bindings.runtime``. Raises EngineError where that is impossible."""
+        self._cuda = _Calls(module or _import_cuda())
+        self._undo: list[Callable[[], object]] = []
+        # One that does not wait for the default stream, on which others may work.
+        self._handle = self._cuda("cudaStreamCreateWithFlags", self._cuda.module.cudaStreamNonBlocking)
+        self._on_close("cudaStreamDestroy", self._handle)
+
+    def __int__(self) -> int:
+        """The address that TensorRT knows the stream by."""
+        return int(cast(SupportsInt, self._handle))
+
+    def pinned(self, size: int) -> Bytes:
+        """``size`` zeroed bytes of host memory that the GPU copies from and to by itself, valid until ``close``."""
+        address = self._cuda.number("cudaHostAlloc", size, self._cuda.module.cudaHostAllocDefault)
+        self._on_close("cudaFreeHost", address)
+        memory = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+        memory.fill(0)
+        return memory
+
+    def device(self, size: int) -> int:
+        """Address of ``size`` bytes on the GPU, valid until ``close``."""
+        address = self._cuda.number("cudaMalloc", size)
+        self._on_close("cudaFree", address)
+        return address
+
+    def copy_to_device(self, address: int, host: Bytes) -> None:
+        """Copy pinned ``host`` to the GPU."""
+        self._copy(address, host.ctypes.data, host.nbytes, "cudaMemcpyHostToDevice")
+
+    def copy_to_host(self, host: Bytes, address: int) -> None:
+        """Fill pinned ``host`` from the GPU."""
+        self._copy(host.ctypes.data, address, host.nbytes, "cudaMemcpyDeviceToHost")
+
+    def wait(self) -> None:
+        """Until all is done."""
+        self._cuda("cudaStreamSynchronize", self._handle)
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record what ``work`` puts on this stream, without doing it; the result does all of it in one launch."""
+        # Thread-local: calls of other threads, which have streams of their own, are no business of this recording.
+        mode = self._cuda.module.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._cuda("cudaStreamBeginCapture", self._handle, mode)
+        try:
+            work()
+        finally:  # or the stream could do nothing else any more
+            graph = self._cuda("cudaStreamEndCapture", self._handle)
+        executable = self._cuda("cudaGraphInstantiate", graph, 0)
+        self._cuda("cudaGraphDestroy", graph)
+        self._on_close("cudaGraphExecDestroy", executable)
+
+        def launch() -> None:
+            self._cuda("cudaGraphLaunch", executable, self._handle)
+
+        return launch
+
+    def close(self) -> None:
+        """Wait, then free graphs, memory and stream. Arrays from ``pinned`` must not be used afterwards."""
+        if self._undo:
+            self.wait()
+        while self._undo:
+            self._undo.pop()()
+
+    def _copy(self, to: int, source: int, size: int, kind: str) -> None:
+        direction = getattr(self._cuda.module.cudaMemcpyKind, kind)
+        self._cuda("cudaMemcpyAsync", to, source, size, direction, self._handle)
+
+    def _on_close(self, name: str, argument: object) -> None:
+        self._undo.append(lambda: self._cuda(name, argument))
+
+
+class _Properties(Protocol):
+    """Of cudaDeviceProp."""
+
+    name: bytes
+    major: int
+    minor: int
+
+
+class _Calls:
+    """CUDA's functions, with error codes turned into CudaError."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self.module = module
+
+    def __call__(self, name: str, *arguments: object) -> object:
+        """What the function ``name`` gives beside its error code."""
+        error, *results = getattr(self.module, name)(*arguments)
+        if error != self.module.cudaError_t.cudaSuccess:
+            _, text = self.module.cudaGetErrorString(error)
+            raise CudaError(f"{name}: {text.decode()}")
+        return results[0] if results else None
+
+    def number(self, name: str, *arguments: object) -> int:
+        """The same, of a function that gives a number or an address."""
+        return int(cast(SupportsInt, self(name, *arguments)))
+
+
+def _import_cuda() -> types.ModuleType:
+    try:
+        return importlib.import_module("cuda.bindings.runtime")
+    except ImportError as err:
+        raise EngineError(
+            "running on a GPU needs cuda-python for the CUDA version of its driver: "
+            "pip install 'cuda-python==12.6.*' on JetPack 6, pip install cuda-python elsewhere"
+        ) from err
