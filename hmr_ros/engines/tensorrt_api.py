@@ -10,7 +10,8 @@ import functools
 import importlib
 import logging
 import types
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from hmr_ros.engines.build_request import BuildRequest
@@ -23,6 +24,7 @@ from hmr_ros.engines.tensorrt_types import (
     Network,
     OnnxParser,
     Runtime,
+    RuntimeCache,
 )
 
 INSTALL = {
@@ -58,6 +60,7 @@ class TensorRt:
     def __init__(self, module: types.ModuleType, flavour: str) -> None:
         self.module = module
         self.flavour = flavour
+        self._errors: deque[str] = deque(maxlen=3)
 
     def __str__(self) -> str:
         return f"{self.flavour} {self.version}"
@@ -70,7 +73,21 @@ class TensorRt:
     @functools.cached_property
     def logger(self) -> object:
         """Writes to Python's log. TensorRT uses the first that it is given, for all builders and runtimes."""
-        return _logger(self.module)
+        kinds = self.module.ILogger
+        levels = {kinds.VERBOSE: logging.DEBUG, kinds.INFO: logging.DEBUG, kinds.WARNING: logging.INFO}
+
+        def log(logger: object, severity: object, message: str) -> None:
+            level = levels.get(severity, logging.ERROR)
+            if level == logging.ERROR:
+                self._errors.append(message.strip())
+            _log.log(min(level, logging.INFO), "%s: %s", self, message)
+
+        return _derived(kinds, {"log": log})
+
+    @property
+    def reason(self) -> str:
+        """TensorRT's latest errors, for the message of ours that follows from them."""
+        return "; ".join(self._errors) or "it does not say why"
 
     def require_target(self, capabilities: tuple[str, ...], here: str | None) -> None:
         """Raise EngineError unless engines for ``capabilities`` can be built on the GPU ``here`` (None: there is none).
@@ -133,26 +150,8 @@ class TensorRt:
                 raise EngineError(f"{self}: the engine does not fit this machine ({reasons}); build it again")
         engine = runtime.deserialize_cuda_engine(data)
         if engine is None:
-            raise EngineError(f"{self} cannot load the engine; its messages above say why. Build it again")
+            raise EngineError(f"{self} cannot load the engine: {self.reason}; build it again")
         return engine
-
-    def create_context(self, engine: CudaEngine, kernels: bytes) -> tuple[ExecutionContext, Callable[[], bytes]]:
-        """Ready to run; and a function that gives the kernels compiled so far, for the next start.
-
-        RTX compiles kernels for the GPU when they are first needed; ``kernels`` are those of an earlier run. EAGER:
-        those for a new shape come before its first inference rather than in the background, as a captured graph would
-        keep the slow ones that are used meanwhile. The full TensorRT has compiled everything in the build.
-        """
-        if not hasattr(self.module, "IRuntimeCache"):
-            return _existing(self, engine.create_execution_context()), bytes
-        config = engine.create_runtime_config()
-        strategies = self.module.DynamicShapesKernelSpecializationStrategy
-        config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-        cache = config.create_runtime_cache()
-        if kernels and not cache.deserialize(kernels):
-            _log.info("%s: the stored kernels are of another GPU or driver; they are compiled again", self)
-        config.set_runtime_cache(cache)
-        return _existing(self, engine.create_execution_context(config)), lambda: bytes(cache.serialize())
 
     def is_input(self, engine: CudaEngine, name: str) -> bool:
         """Whether the tensor ``name`` is an input."""
@@ -182,6 +181,49 @@ class TensorRt:
         return cast(object, found)
 
 
+class Contexts:
+    """Makes the contexts in which one engine runs. They share the caller's scratch memory: one runs at a time.
+
+    RTX compiles kernels for the GPU when they are first needed; ``kernels`` are those of an earlier start. EAGER: those
+    for a new shape come before its first inference rather than in the background, as a captured graph would keep the
+    slow ones that are used meanwhile. The full TensorRT has compiled everything in the build.
+    """
+
+    def __init__(self, library: TensorRt, engine: CudaEngine, kernels: bytes) -> None:
+        self._engine = engine
+        self._library = library
+        self._cache: RuntimeCache | None = None
+        module = library.module
+        self._how: object = module.ExecutionContextAllocationStrategy.USER_MANAGED
+        if not hasattr(module, "IRuntimeCache"):
+            return
+        config = engine.create_runtime_config()
+        config.set_execution_context_allocation_strategy(self._how)
+        config.dynamic_shapes_kernel_specialization_strategy = module.DynamicShapesKernelSpecializationStrategy.EAGER
+        self._cache = config.create_runtime_cache()
+        if kernels and not self._cache.deserialize(kernels):
+            _log.info("%s: the stored kernels are of another GPU or driver; they are compiled again", library)
+        config.set_runtime_cache(self._cache)
+        self._how = config
+
+    def create(self, memory: int) -> ExecutionContext:
+        """A context that uses the engine's ``device_memory_size_v2`` bytes at ``memory`` on the GPU."""
+        context = self._engine.create_execution_context(self._how)
+        if context is None:
+            raise EngineError(f"{self._library} cannot prepare the engine: {self._library.reason}")
+        context.set_device_memory(memory, self._engine.device_memory_size_v2)
+        return context
+
+    @staticmethod
+    def can_be_captured(context: ExecutionContext, stream: int) -> bool:
+        """Whether ``context`` may be recorded as a CUDA graph. Only RTX can tell; the others fail at recording."""
+        return not hasattr(context, "is_stream_capturable") or context.is_stream_capturable(stream)
+
+    def kernels(self) -> bytes:
+        """What was compiled so far, for the next start; empty where nothing is."""
+        return b"" if self._cache is None else bytes(self._cache.serialize())
+
+
 @functools.cache
 def load_tensorrt(flavour: str) -> TensorRt:
     """The installed library of ``flavour``. Raises EngineError that says how to install it."""
@@ -192,22 +234,6 @@ def load_tensorrt(flavour: str) -> TensorRt:
     return TensorRt(module, flavour)
 
 
-def _existing(library: TensorRt, context: ExecutionContext | None) -> ExecutionContext:
-    if context is None:
-        raise EngineError(f"{library} cannot prepare the engine, perhaps for lack of GPU memory; its messages say why")
-    return context
-
-
-def _logger(module: types.ModuleType) -> object:
-    kinds = module.ILogger
-    levels = {kinds.VERBOSE: logging.DEBUG, kinds.INFO: logging.DEBUG, kinds.WARNING: logging.INFO}
-
-    def log(self: object, severity: object, message: str) -> None:
-        _log.log(levels.get(severity, logging.ERROR), "%s: %s", module.__name__, message)
-
-    return _derived(kinds, {"log": log})
-
-
-def _derived(base: type, members: dict[str, object]) -> object:
+def _derived(base: type, members: Mapping[str, object]) -> object:
     """An object of a class derived from TensorRT's ``base``, which exists only once TensorRT is imported."""
-    return cast(object, type(base.__name__, (base,), members)())
+    return cast(object, type(base.__name__, (base,), dict(members))())

@@ -40,7 +40,7 @@ def compile_onnx(library: TensorRt, request: BuildRequest, progress: Progress) -
     engine = builder.build_serialized_network(network, config)
     tree.raise_error()
     if engine is None:
-        raise EngineError(f"{request.onnx_path}: {library} cannot build it; {_remedy(request)}")
+        raise EngineError(f"{request.onnx_path}: {library} cannot build it: {_remedy(request) or library.reason}")
     progress("built", 1.0)
     return bytes(engine)
 
@@ -94,8 +94,8 @@ def _size_range(tensor: Tensor, axis: int, request: BuildRequest) -> SizeRange:
 def _remedy(request: BuildRequest) -> str:
     turing = "sm_75" in request.target.compute_capabilities
     if turing and request.target.flavour == "tensorrt_rtx" and request.target.precision == "fp32":
-        return "TensorRT for RTX has no fp32 matrix products on sm_75: use the fp16 network (hmr half)"
-    return "its messages above say why"
+        return "it has no fp32 matrix products on sm_75; use the fp16 network (hmr half)"
+    return ""
 
 
 @dataclass
@@ -163,10 +163,12 @@ class ProgressTree:
 
 def probe_engine(engine_path: Path, request: BuildRequest) -> None:
     """Load the engine and run it once, on zeros. Raises EngineError; a bad engine may do worse, so do it in a child."""
-    from hmr_ros.engines.tensorrt import RunningEngine
+    from hmr_ros.engines.tensorrt import LoadedEngine  # needs CUDA, which building for other machines does not
 
-    running = RunningEngine(load_tensorrt(request.target.flavour), engine_path.read_bytes(), request.version_compatible)
+    loaded = LoadedEngine(
+        load_tensorrt(request.target.flavour), engine_path.read_bytes(), host_code=request.version_compatible
+    )
     try:
-        running.run_zeros()
+        loaded.run_zeros()
     finally:
-        running.close()
+        loaded.close()

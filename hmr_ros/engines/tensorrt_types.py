@@ -122,11 +122,18 @@ class ExecutionContext(Protocol):
     def execute_async_v3(self, stream_handle: int) -> bool:
         """Enqueue one inference."""
 
+    def set_device_memory(self, memory: int, size: int) -> None:
+        """Scratch memory of a USER_MANAGED context."""
+
+    def is_stream_capturable(self, stream: int) -> bool:
+        """RTX only."""
+
 
 class CudaEngine(Protocol):
     """ICudaEngine."""
 
     num_io_tensors: int
+    device_memory_size_v2: int
 
     def get_tensor_name(self, index: int) -> str:
         """Name of an input or output."""
@@ -143,8 +150,8 @@ class CudaEngine(Protocol):
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> Sequence[Shape]:
         """Smallest, best and largest shape of an input."""
 
-    def create_execution_context(self, runtime_config: RuntimeConfig | None = None) -> ExecutionContext | None:
-        """None if there is not enough memory. 10.3 takes no argument."""
+    def create_execution_context(self, how: object) -> ExecutionContext | None:
+        """``how``: an ExecutionContextAllocationStrategy, or with RTX a RuntimeConfig. None if it failed."""
 
     def create_runtime_config(self) -> RuntimeConfig:
         """Not in 10.3."""
@@ -179,6 +186,9 @@ class RuntimeConfig(Protocol):
 
     def create_runtime_cache(self) -> RuntimeCache:
         """Empty."""
+
+    def set_execution_context_allocation_strategy(self, strategy: object) -> None:
+        """ExecutionContextAllocationStrategy."""
 
     def set_runtime_cache(self, cache: RuntimeCache) -> bool:
         """Let contexts use ``cache``."""
