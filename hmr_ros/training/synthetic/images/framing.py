@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.crop import crop_from_image, pad_to_aspect
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, MARGIN
+from hmr_ros.training.synthetic.images.raster import NEAR_M
 
 Array = NDArray[np.float64]
 
@@ -53,16 +55,24 @@ def canvas_size(stored: Array) -> tuple[int, int]:
 def project(vertices: NDArray[np.float32], K: Array, affine: Array) -> NDArray[np.float32]:
     """(M, V, 3) m optical -> (M, V, 3): column px and row px under ``affine`` (2, 3) from the full image, depth m.
 
-    Points nearer than 5 cm come out anywhere; the rasteriser leaves their faces out.
+    Points nearer than NEAR_M come out anywhere; the rasteriser leaves their faces out.
     """
     camera = affine[:, :2] @ K[:2]
     camera[:, 2] += affine[:, 2]
     scale, shift = np.diag(camera).astype(np.float32), camera[:, 2].astype(np.float32)
+    return np.asarray(_projected(vertices, scale, shift))
+
+
+@njit(cache=True, nogil=True)
+def _projected(vertices, scale, shift):
     points = np.empty(vertices.shape, np.float32)
-    np.divide(vertices[..., :2], np.maximum(vertices[..., 2:], np.float32(0.05)), out=points[..., :2])
-    points[..., :2] *= scale
-    points[..., :2] += shift
-    points[..., 2] = vertices[..., 2]
+    for mesh in range(vertices.shape[0]):
+        for v in range(vertices.shape[1]):
+            depth = vertices[mesh, v, 2]
+            near = max(depth, np.float32(NEAR_M))
+            points[mesh, v, 0] = vertices[mesh, v, 0] / near * scale[0] + shift[0]
+            points[mesh, v, 1] = vertices[mesh, v, 1] / near * scale[1] + shift[1]
+            points[mesh, v, 2] = depth
     return points
 
 

@@ -23,13 +23,15 @@ SAMPLES = 2
 
 class Lights(NamedTuple):
     """Ambient light from ``above`` and ``below`` (3,) linear RGB; lamps ``towards`` (L, 3), unit vectors in the optical
-    frame, of ``colour`` (L, 3); ``up`` (3,) the world's up in the optical frame.
+    frame, of ``colour`` (L, 3); ``halfway`` (L, 3) between them and the camera; ``up`` (3,) the world's up in the
+    optical frame.
     """
 
     up: Floats
     above: Floats
     below: Floats
     towards: Floats
+    halfway: Floats
     colour: Floats
 
 
@@ -63,12 +65,14 @@ def sample_lights(up: NDArray[np.floating], rng: Generator) -> Lights:
     lamps = int(rng.integers(1, 4))
     towards = rng.normal(size=(lamps, 3)) + 1.2 * up + np.array([0, 0, -0.6])
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    halfway = towards + np.array([0, 0, -1.0])
+    halfway /= np.linalg.norm(halfway, axis=1, keepdims=True) + 1e-6
     warmth = rng.uniform(-0.15, 0.15, (lamps, 1)) * np.array([1.0, 0.1, -1.0])
     strength = rng.uniform(0.15, 1.0, (lamps, 1)) * np.array([1.0, 0.6, 0.4])[:lamps, None]
     ambient = rng.uniform(0.12, 0.55)
     tint = 1 + rng.uniform(-0.12, 0.12, 3)
     ground = ambient * rng.uniform(0.3, 0.9) * (1 + rng.uniform(-0.15, 0.15, 3))
-    arrays = (up, ambient * tint, ground, towards, strength * (1 + warmth))
+    arrays = (up, ambient * tint, ground, towards, halfway, strength * (1 + warmth))
     return Lights(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
 
@@ -84,83 +88,100 @@ def shade(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _shade(
-    face, points, normals, cuts, materials, rest, faces, face_joint, up, above, below, towards, lamp, samples, picture
-):
-    share = np.float32(1) / (samples * samples)
+    face, points, normals, cuts, materials, rest, faces, face_joint,
+    up, above, below, towards, halfway, lamp, samples, picture,
+):  # fmt: skip
     total = np.zeros(3, np.float32)
-    one = np.zeros(3, np.float32)
-    where, normal = np.zeros(3, np.float32), np.zeros(3, np.float32)
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
-            covered = 0
+            covered, inside = _coverage(face, row * samples, column * samples, samples, len(faces))
+            if covered == 0:
+                continue
+            taken = 0
             total[:] = 0
             for i in range(samples):
                 for k in range(samples):
                     r, c = row * samples + i, column * samples + k
-                    if face[r, c] < 0:
+                    if face[r, c] < 0 or (inside and i != k):
                         continue
-                    covered += 1
-                    mesh, f = face[r, c] // len(faces), face[r, c] % len(faces)
-                    _interpolate(points[mesh], normals[mesh], rest, faces[f], r, c, where, normal)
-                    stuff = stuff_at(cuts[mesh], face_joint[f], where[0], where[1], where[2])
-                    material = materials[mesh, stuff]
-                    one[0], one[1], one[2] = colour_at(material, where[0], where[1], where[2])
-                    _light(one, normal, material.gloss, up, above, below, towards, lamp)
+                    taken += 1
+                    mesh = np.uint32(face[r, c]) // np.uint32(len(faces))
+                    f = face[r, c] - mesh * len(faces)
+                    x, y, z, normal = _interpolate(points[mesh], normals[mesh], rest, faces[f], r, c)
+                    material = materials[mesh, stuff_at(cuts[mesh], face_joint[f], x, y, z)]
+                    colour = colour_at(material, x, y, z)
+                    lit = _lit(colour, normal, material.gloss, up, above, below, towards, halfway, lamp)
                     for channel in range(3):
-                        total[channel] += min(np.float32(1), np.sqrt(one[channel]))
-            if covered > 0:
-                behind = 1 - covered * share
-                for channel in range(3):
-                    value = behind * picture[row, column, channel] + 255 * share * total[channel]
-                    picture[row, column, channel] = np.uint8(value + np.float32(0.5))
+                        total[channel] += min(np.float32(1), lit[channel])
+            share = np.float32(covered) / np.float32(samples * samples)
+            for channel in range(3):
+                there = picture[row, column, channel] / np.float32(255)
+                value = np.sqrt((1 - share) * there * there + share / np.float32(taken) * total[channel])
+                picture[row, column, channel] = np.uint8(np.float32(255) * value + np.float32(0.5))
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(points, normals, rest, corners, row, column, where, normal):
-    """Rest coordinates and unit normal at a pixel, corrected for perspective, into ``where`` and ``normal``."""
+def _coverage(face, row, column, samples, faces):
+    """How many samples of a pixel show a body, and whether all show the same one: then a diagonal of them will do."""
+    covered, lowest, highest = 0, face[row, column], face[row, column]
+    for i in range(samples):
+        for k in range(samples):
+            f = face[row + i, column + k]
+            covered += f >= 0
+            lowest, highest = min(lowest, f), max(highest, f)
+    return covered, lowest >= 0 and np.uint32(lowest) // np.uint32(faces) == np.uint32(highest) // np.uint32(faces)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _interpolate(points, normals, rest, corners, row, column):
+    """Rest coordinates x, y, z and unit normal (x, y, z) at a pixel, corrected for perspective."""
     a, b, c = corners[0], corners[1], corners[2]
-    ax, ay = points[a, 0] - column, points[a, 1] - row
-    bx, by = points[b, 0] - column, points[b, 1] - row
-    cx, cy = points[c, 0] - column, points[c, 1] - row
+    x, y = np.float32(column), np.float32(row)
+    ax, ay = points[a, 0] - x, points[a, 1] - y
+    bx, by = points[b, 0] - x, points[b, 1] - y
+    cx, cy = points[c, 0] - x, points[c, 1] - y
     wa = (bx * cy - by * cx) / points[a, 2]
     wb = (cx * ay - cy * ax) / points[b, 2]
     wc = (ax * by - ay * bx) / points[c, 2]
-    inverse = 1 / (wa + wb + wc)
+    inverse = np.float32(1) / (wa + wb + wc)
     wa, wb, wc = wa * inverse, wb * inverse, wc * inverse
-    length = np.float32(1e-12)
-    for axis in range(3):
-        where[axis] = wa * rest[a, axis] + wb * rest[b, axis] + wc * rest[c, axis]
-        normal[axis] = wa * normals[a, axis] + wb * normals[b, axis] + wc * normals[c, axis]
-        length += normal[axis] * normal[axis]
-    length = 1 / np.sqrt(length)
-    for axis in range(3):
-        normal[axis] *= length
+    nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
+    ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
+    nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+    shrink = np.float32(1) / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
+    return (
+        wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
+        wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
+        wa * rest[a, 2] + wb * rest[b, 2] + wc * rest[c, 2],
+        (nx * shrink, ny * shrink, nz * shrink),
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _light(colour, normal, gloss, up, above, below, towards, lamp):
-    """Light reflected to the camera by a surface of this ``colour``, in place. Highlights as Blinn and Phong's."""
+def _lit(colour, normal, gloss, up, above, below, towards, halfway, lamp):
+    """Red, green, blue that a surface of this ``colour`` sends to the camera. Highlights are Blinn and Phong's."""
     sky = np.float32(0.5) + np.float32(0.5) * (normal[0] * up[0] + normal[1] * up[1] + normal[2] * up[2])
-    red = green = blue = shine_red = shine_green = shine_blue = np.float32(0)
-    for light in range(len(towards)):
-        x, y, z = towards[light, 0], towards[light, 1], towards[light, 2]
-        slope = normal[0] * x + normal[1] * y + normal[2] * z
+    ground = np.float32(1) - sky
+    red, green, blue = (
+        sky * above[0] + ground * below[0],
+        sky * above[1] + ground * below[1],
+        sky * above[2] + ground * below[2],
+    )
+    shine_red = shine_green = shine_blue = np.float32(0)
+    for i in range(len(towards)):
+        slope = normal[0] * towards[i, 0] + normal[1] * towards[i, 1] + normal[2] * towards[i, 2]
         if slope <= 0:
             continue
-        red += slope * lamp[light, 0]
-        green += slope * lamp[light, 1]
-        blue += slope * lamp[light, 2]
-        half = (normal[0] * x + normal[1] * y + normal[2] * (z - 1)) / np.sqrt(
-            x * x + y * y + (z - 1) * (z - 1) + np.float32(1e-6)
-        )
-        if gloss > 0 and half > 0:
-            shine = half * half
+        red += slope * lamp[i, 0]
+        green += slope * lamp[i, 1]
+        blue += slope * lamp[i, 2]
+        shine = normal[0] * halfway[i, 0] + normal[1] * halfway[i, 1] + normal[2] * halfway[i, 2]
+        if gloss > 0 and shine > 0:
+            shine *= shine
             shine *= shine
             shine *= shine
             shine *= shine * gloss
-            shine_red += shine * lamp[light, 0]
-            shine_green += shine * lamp[light, 1]
-            shine_blue += shine * lamp[light, 2]
-    colour[0] = colour[0] * (sky * above[0] + (1 - sky) * below[0] + red) + shine_red
-    colour[1] = colour[1] * (sky * above[1] + (1 - sky) * below[1] + green) + shine_green
-    colour[2] = colour[2] * (sky * above[2] + (1 - sky) * below[2] + blue) + shine_blue
+            shine_red += shine * lamp[i, 0]
+            shine_green += shine * lamp[i, 1]
+            shine_blue += shine * lamp[i, 2]
+    return colour[0] * red + shine_red, colour[1] * green + shine_green, colour[2] * blue + shine_blue
