@@ -23,10 +23,10 @@ help:  ## list the targets
 demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="--source my.mp4" for your own
 	@$(SOURCED) hmr demo $(ARGS)
 
-test: check install/.built  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
+test: check install/.interfaces  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
 	@$(SOURCED) python -m pytest $(ARGS)
 
-test-all: check install/.built  ## the same with the slow tests
+test-all: check install/.interfaces  ## the same with the slow tests
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
 
 check: $(VENV)/.dev  ## lint, format, types, import rules
@@ -62,8 +62,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
 
 # A folder's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
 FOLDERS := $(shell find hmr_ros launch config models samples -type d -not -name __pycache__)
-INTERFACES := $(shell find msg test/interfaces -type f)
+INTERFACES := $(shell find msg test/interfaces/tf2_msgs -type f)
+TEST_INTERFACES := test/interface_package.cmake $(shell find test/interfaces -type f)
 
 install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(FOLDERS)
-	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/*
+	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/tf2_msgs
+	@touch $@
+
+# The messages of other people's packages, which a robot has from its distribution: for tests alone.
+install/.interfaces: $(VENV)/.dev install/.built $(TEST_INTERFACES)
+	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths test/interfaces/*
 	@touch $@
