@@ -58,6 +58,7 @@ $(VENV)/.robot: requirements/robot.txt requirements/constraints.txt | $(VENV)/py
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
 	@echo "Installing PyTorch and the development tools into $(VENV) (minutes, once)"
 	@$(PIP) -r requirements/dev.txt
+	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels
 	@touch $@
 
 # A folder's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
@@ -70,6 +71,6 @@ install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(FOLDER
 	@touch $@
 
 # The messages of other people's packages, which a robot has from its distribution: for tests alone.
-install/.interfaces: $(VENV)/.dev install/.built $(TEST_INTERFACES)
+install/.interfaces: $(VENV)/.dev $(TEST_INTERFACES) | install/.built
 	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths test/interfaces/*
 	@touch $@

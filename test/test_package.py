@@ -26,6 +26,7 @@ ROSDEP_KEYS = {
 }
 """Python module -> rosdep key, where they differ."""
 
+
 def third_party_imports(*folders: str) -> set[str]:
     """Top-level modules that Python files under ``folders`` import, less the standard library and our own."""
     found = set()
