@@ -1,0 +1,149 @@
+"""``hmr render``: draw training pictures, as shards on disk or on one sheet to look at."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.config import load_toml
+from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.training.datasets.motion import SPLITS, load_motion
+from hmr_ros.training.synthetic.images import ImageBatch, ImageMix, ImageSampler
+from hmr_ros.training.synthetic.images.shards import shard_path, write_shard
+from hmr_ros.training.synthetic.images.sheet import contact_sheet
+
+PLAN_FILE = "render.json"
+SHEET_SAMPLES = 40
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is rendered: with the same plan, shard i is the same."""
+
+    motion: str
+    split: str
+    joint_set: str
+    seed: int
+    shard_size: int
+    mix: ImageMix
+
+    def samples(self, shard: int, count: int) -> ImageBatch:
+        """The first ``count`` samples of a shard."""
+        return _sampler(self).sample(np.random.default_rng([self.seed, shard]), count)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to write."""
+
+    plan: Plan
+    folder: Path
+    shard: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--motion", type=Path, required=True, help="motion file of `hmr prepare-motion`")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="whose poses (%(default)s)")
+    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people (procedural without it)")
+    parser.add_argument("--mix", type=Path, help="TOML file of ImageMix: what is random, and how much")
+    parser.add_argument("--joint-set", choices=sorted(JOINT_SETS), default="coco_feet", help="keypoints (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other pictures (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for shards; shards that it has are kept")
+    parser.add_argument("--count", type=int, default=10_000, help="pictures in all (%(default)s)")
+    parser.add_argument("--shard-size", type=int, default=500, help="pictures per shard (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
+    parser.add_argument(
+        "--sheet", type=Path, help=f"write {SHEET_SAMPLES} pictures with skeletons to a .png instead"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render a sheet or shards."""
+    if bool(args.out) == bool(args.sheet):
+        raise ValueError("expected either --out FOLDER for shards or --sheet FILE.png to look at")
+    for name in ("count", "shard_size", "workers"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(args, name)}")
+    mix = load_toml(args.mix, ImageMix) if args.mix else ImageMix()
+    if args.backgrounds:
+        mix = dataclasses.replace(mix, backgrounds=str(args.backgrounds.resolve()))
+    plan = Plan(str(args.motion.resolve()), args.split, args.joint_set, args.seed, args.shard_size, mix)
+    if args.sheet:
+        write_sheet(plan, args.sheet)
+    else:
+        write_shards(plan, args.out, args.count, args.workers)
+    return 0
+
+
+def write_sheet(plan: Plan, path: Path) -> None:
+    """Draw samples of shard 0 with their skeletons, ``path`` a .png."""
+    if path.suffix != ".png":
+        raise ValueError(f"--sheet {path}: expected a name that ends in .png")
+    sheet = contact_sheet(plan.samples(0, SHEET_SAMPLES))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))[1].tobytes())
+    print(f"{path}: {SHEET_SAMPLES} pictures; keypoints blue: visible, yellow: behind the body, red: hidden")
+
+
+def write_shards(plan: Plan, folder: Path, count: int, workers: int) -> None:
+    """Write the shards that ``folder`` lacks, ``count`` pictures in all (rounded up to whole shards)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _keep_plan(plan, folder / PLAN_FILE)
+    shards = range(-(-count // plan.shard_size))
+    jobs = [Job(plan, folder, shard) for shard in shards if not shard_path(folder, shard).exists()]
+    with (
+        _mapping(min(workers, len(jobs))) as mapped,
+        tqdm(total=len(shards) * plan.shard_size, unit="picture") as progress,
+    ):
+        progress.update((len(shards) - len(jobs)) * plan.shard_size)
+        for _ in mapped(_render, jobs):
+            progress.update(plan.shard_size)
+    print(f"{folder}: {len(shards)} shards of {plan.shard_size} pictures")
+
+
+def _keep_plan(plan: Plan, path: Path) -> None:
+    """Store the plan beside its shards; ValueError if they were made with another one."""
+    text = json.dumps(dataclasses.asdict(plan), indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{path}: the shards there were rendered with other settings; choose another --out")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., object]]:
+    """A ``map`` that runs in this process or in several others, results as they come."""
+    if workers <= 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield pool.imap_unordered
+
+
+def _render(job: Job) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    write_shard(job.plan.samples(job.shard, job.plan.shard_size), shard_path(job.folder, job.shard))
+
+
+@cache
+def _sampler(plan: Plan) -> ImageSampler:
+    """Made once per process: reading the motion takes seconds."""
+    body = load_body_model(models_dir() / "open_body.npz")
+    return ImageSampler(load_motion(plan.motion).select(plan.split), body, plan.joint_set, plan.mix)
