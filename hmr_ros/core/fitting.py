@@ -22,6 +22,9 @@ SMALLEST_RAD = 2e-3
 SURFACE_OFFSET_M = 0.07
 """Keypoints lie inside the body, about this far behind the skin that a depth camera sees."""
 
+EXPECTED_DEVIATION = 0.1
+"""Standard deviation of a distance that a network expects, as a part of it."""
+
 _DEPTH_DEVIATION_M = 0.06
 _FINEST = 0.01
 """Keypoints are never trusted beyond this part of a person's angular size."""
@@ -42,12 +45,15 @@ class TranslationFit:
     ok: Bools
 
 
-def fit_translation(points: Floats, rays: Floats, weight: Floats, depth: Floats | None = None) -> TranslationFit:
+def fit_translation(
+    points: Floats, rays: Floats, weight: Floats, depth: Floats | None = None, expected_z: Floats | None = None
+) -> TranslationFit:
     """Where a body must stand for its keypoints to be seen under the given rays.
 
     ``points`` (P, J, 3) m: keypoints relative to the root, in optical axes; ``rays`` (P, J, 2): x/z, y/z where they are
     seen; ``weight`` (P, J) >= 0, 0 for unseen keypoints (so are those with a NaN ray); ``depth`` (P, J) m: z of the
-    surface measured there, NaN where missing.
+    surface measured there, NaN where missing; ``expected_z`` (P,) m: z of the root from elsewhere, which decides where
+    the keypoints hardly tell it.
 
     A keypoint (X, Y, Z) on the ray (u, v) asks for X + t_x = u (Z + t_z) and Y + t_y = v (Z + t_z): linear least
     squares, repeated with the weights of a Geman-McClure estimator on the viewing angle, whose scale is twice the
@@ -59,6 +65,9 @@ def fit_translation(points: Floats, rays: Floats, weight: Floats, depth: Floats 
     depth = np.full_like(weight, np.nan) if depth is None else depth
     measured = np.isfinite(depth) & (weight > 0)
     root_z = np.where(measured, depth + SURFACE_OFFSET_M - points[..., 2], 0)
+    prior_z = prior_weight = np.zeros((len(points), 1))
+    if expected_z is not None:
+        prior_z, prior_weight = expected_z[:, None], (EXPECTED_DEVIATION * expected_z[:, None]) ** -2.0
 
     size = angular_size(u, weight)
     t = _first_translation(points, u, weight, root_z, measured)
@@ -71,7 +80,8 @@ def fit_translation(points: Floats, rays: Floats, weight: Floats, depth: Floats 
         confidence = weight * _geman_mcclure(angle / scale)
         off = (root_z - t[:, 2:]) / _DEPTH_DEVIATION_M
         confidence_z = np.where(measured, weight * _geman_mcclure(off / 3), 0) / _DEPTH_DEVIATION_M**2
-        t = _solve(points, u, confidence / (scale * distance) ** 2, root_z, confidence_z)
+        known_z, weight_z = (np.concatenate(pair, 1) for pair in ((root_z, prior_z), (confidence_z, prior_weight)))
+        t = _solve(points, u, confidence / (scale * distance) ** 2, known_z, weight_z)
 
     ok = ((weight > 0).sum(1) >= MIN_KEYPOINTS) & ((size > SMALLEST_RAD) | measured.any(1))
     ok &= points[..., 2].min(1, initial=np.inf) + t[:, 2] > NEAREST_M

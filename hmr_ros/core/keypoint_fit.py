@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.fitting import angular_size
+from hmr_ros.core.fitting import EXPECTED_DEVIATION, angular_size
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.core.skinning import Skin, chained_joints, transformed, world_rotations
@@ -33,6 +33,10 @@ _STEPS = 2
 _LARGEST_STEP_RAD = 0.5
 _NEAREST_M = 0.1
 _LEAST_SIZE = 1e-6
+_TURNS = 3 * SMPL.size
+"""Unknowns of the joints; three of the place follow them."""
+_FREE = 1e-6
+"""Weight, per m², that holds nothing but the balance of the linear system."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,40 @@ class Placed:
     global_orient: Floats
     body_pose: Floats
     cam_t: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """Keypoints: ``rays`` (P, J, 2), ``score`` (P, J), both 0 where missing, and their ``noise`` (P, 1) rad."""
+
+    rays: Floats
+    score: Floats
+    noise: Floats
+
+    @staticmethod
+    def of(rays: Floats, score: Floats) -> _Evidence:
+        seen = (score > 0) & np.isfinite(rays).all(-1)
+        rays, score = np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
+        return _Evidence(rays, score, KEYPOINT_NOISE * np.maximum(angular_size(rays, score), _LEAST_SIZE)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Prior:
+    """What is known besides: how far ``away`` (P, 75) the unknowns are from it, and with what ``weight`` (P, 75)."""
+
+    weight: Floats
+    away: Floats
+
+    @staticmethod
+    def of(cam_t: Floats, expected_z: Floats | None) -> _Prior:
+        """Joints stay as they are; the place is free but for the distance, where one is expected."""
+        weight = np.full((len(cam_t), _TURNS + 3), TURN_RAD**-2)
+        weight[:, _TURNS:] = _FREE
+        away = np.zeros_like(weight)
+        if expected_z is not None:
+            weight[:, -1] = (EXPECTED_DEVIATION * expected_z) ** -2.0
+            away[:, -1] = cam_t[:, 2] - expected_z
+        return _Prior(weight, away)
 
 
 class KeypointFit:
@@ -59,58 +97,65 @@ class KeypointFit:
         self._reach = self._regressor @ reach.T
         """(J, 24): how much a keypoint follows a joint, itself or through the joints below."""
 
-    def __call__(self, start: Placed, betas: Floats, rays: Floats, score: Floats) -> Placed:
+    def __call__(
+        self, start: Placed, betas: Floats, rays: Floats, score: Floats, expected_z: Floats | None = None
+    ) -> Placed:
         """Bodies of shape ``betas`` (P, 10) whose keypoints come nearer to ``rays`` (P, J, 2), x/z and y/z.
 
-        ``score`` (P, J) is 0 for missing keypoints, whose rays mean nothing.
+        ``score`` (P, J) is 0 for missing keypoints, whose rays mean nothing; ``expected_z`` (P,) m: z of the pelvis
+        from elsewhere, off by EXPECTED_DEVIATION of itself.
         """
         rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
         cam_t = start.cam_t.astype(np.float64)
-        turned = np.zeros((len(betas), 3 * SMPL.size))
-        seen = (score > 0) & np.isfinite(rays).all(-1)
-        rays, score = np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
-        noise = KEYPOINT_NOISE * np.maximum(angular_size(rays, score), _LEAST_SIZE)[:, None]
+        evidence = _Evidence.of(rays, score)
+        prior = _Prior.of(cam_t, expected_z)
         for _ in range(_STEPS):
-            turn, shift = self._step(rotations, betas, cam_t, turned, rays, score, noise)
-            rotations = rotvec_to_rotmat(turn) @ rotations
-            turned = turned + turn.reshape(turned.shape)
-            cam_t = cam_t + shift
+            step = self._step(rotations, betas, cam_t, evidence, prior)
+            rotations = rotvec_to_rotmat(step[:, :_TURNS].reshape(-1, SMPL.size, 3)) @ rotations
+            cam_t = cam_t + step[:, _TURNS:]
+            prior = _Prior(prior.weight, prior.away + step)
         pose = rotmat_to_rotvec(rotations)
         return Placed(pose[:, 0], pose[:, 1:], cam_t)
+
+    def keypoints(self, rotations: Floats, betas: Floats) -> Floats:
+        """(P, J, 3) m, the pelvis at 0, of bodies of shape ``betas`` (P, 10).
+
+        ``rotations`` (P, 24, 3, 3) child -> parent; the root's into the frame of the result.
+        """
+        rotations = rotations.astype(np.float32)
+        keypoints, _ = self._keypoints(rotations, world_rotations(rotations), betas.astype(np.float32))
+        return keypoints
 
     def _step(
         self,
         rotations: Floats,
         betas: Floats,
         cam_t: Floats,
-        turned: Floats,
-        rays: Floats,
-        score: Floats,
-        noise: Floats,
-    ) -> tuple[Floats, Floats]:
-        """(P, 24, 3) rotvecs to turn each joint by, in its parent's frame, and (P, 3) m to move the body by."""
+        evidence: _Evidence,
+        prior: _Prior,
+    ) -> Floats:
+        """(P, 75): rotvecs to turn each joint by, in its parent's frame, and m to move the body by."""
         # Posing is done in the body model's float32, as converting its large arrays would take longer than all else.
         rotations = rotations.astype(np.float32)
         world = world_rotations(rotations)
         keypoints, joints = self._keypoints(rotations, world, betas.astype(np.float32))
         position = keypoints + cam_t[:, None]
-        z = np.maximum(position[..., 2], _NEAREST_M)[..., None]
+        z, rays = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.rays
         residual = (position[..., :2] - rays * position[..., 2:]) / z
         columns = np.concatenate([self._turning(keypoints, joints, world, rays), _moving(rays)], -1) / z[..., None]
 
-        share = np.linalg.norm(residual, axis=-1) / (_OUTLYING * noise)
-        weight = score / (1 + share**2) ** 2 / noise**2
+        share = np.linalg.norm(residual, axis=-1) / (_OUTLYING * evidence.noise)
+        weight = evidence.score / (1 + share**2) ** 2 / evidence.noise**2
         weighted = weight[..., None, None] * columns
         people, unknowns, equations = len(betas), columns.shape[-1], 2 * columns.shape[1]
         flat, weighted = (x.reshape(people, equations, unknowns) for x in (columns, weighted))
-        prior = np.append(np.full(3 * SMPL.size, TURN_RAD**-2), np.full(3, 1e-6))
-        normal = weighted.swapaxes(1, 2) @ flat + np.diag(prior)
+        normal = weighted.swapaxes(1, 2) @ flat + prior.weight[..., None] * np.eye(unknowns)
         slope = weighted.swapaxes(1, 2) @ residual.reshape(people, equations, 1)
-        slope[:, :-3, 0] += prior[:-3] * turned
-        step = -np.linalg.solve(normal, slope)[..., 0]
-        turn = step[:, :-3].reshape(people, SMPL.size, 3)
+        step = -np.linalg.solve(normal, slope + (prior.weight * prior.away)[..., None])[..., 0]
+        turn = step[:, :_TURNS].reshape(people, SMPL.size, 3)
         length = np.linalg.norm(turn, axis=-1, keepdims=True)
-        return turn * np.minimum(1, _LARGEST_STEP_RAD / np.maximum(length, 1e-9)), step[:, -3:]
+        turn *= np.minimum(1, _LARGEST_STEP_RAD / np.maximum(length, 1e-9))  # a view: shortens ``step`` itself
+        return np.asarray(step)
 
     def _keypoints(self, rotations: Floats, world: Floats, betas: Floats) -> tuple[Floats, Floats]:
         """Keypoints (P, J, 3) and SMPL joints (P, 24, 3) m, the pelvis at 0."""

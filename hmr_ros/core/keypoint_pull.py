@@ -33,7 +33,7 @@ _LEAST_NOISE, _NOISE = 0.05, 0.25
 
 @dataclass(frozen=True, eq=False)
 class KeypointPull:
-    """The kernels of one body model and joint set: ``points`` (V + 24, J) and ``keypoints`` (J, J)."""
+    """The kernels of one body model and joint set: ``points`` (V, J) and ``keypoints`` (J, J)."""
 
     points: Floats
     keypoints: Floats
@@ -41,16 +41,15 @@ class KeypointPull:
 
     @staticmethod
     def of_body(body: BodyModel, joint_set: str) -> KeypointPull:
-        """For vertices and SMPL joints of ``body``, pulled by the keypoints of ``joint_set``."""
+        """For vertices of ``body``, pulled by the keypoints of ``joint_set``."""
         regressor = body.regressor(joint_set)
         rest = regressor @ body.v_template
-        points = np.concatenate([body.v_template, body.J_regressor @ body.v_template])
-        return KeypointPull(_kernel(points, rest), _kernel(rest, rest), regressor)
+        return KeypointPull(_kernel(body.v_template, rest), _kernel(rest, rest), regressor)
 
-    def __call__(self, vertices: Floats, joints: Floats, rays: Floats, score: Floats) -> tuple[Floats, Floats]:
-        """Move ``vertices`` (P, V, 3) and ``joints`` (P, 24, 3), m in optical axes at their place, sideways.
+    def __call__(self, vertices: Floats, rays: Floats, score: Floats) -> Floats:
+        """Move ``vertices`` (P, V, 3), m in optical axes at their place, sideways; a moved copy.
 
-        ``rays`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing. Returns moved copies.
+        ``rays`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing.
         """
         seen = self.regressor @ vertices
         measured = (score > 0) & np.isfinite(rays).all(-1)
@@ -58,10 +57,9 @@ class KeypointPull:
         noise = self._noise(np.linalg.norm(residual, axis=-1), np.where(measured, score, 0.0))
         system = self.keypoints + noise[..., None] * np.eye(noise.shape[1])
         field = self.points @ np.linalg.solve(system, residual).astype(vertices.dtype)
-        moved_vertices, moved_joints = vertices.copy(), joints.copy()
-        moved_vertices[..., :2] += field[:, : vertices.shape[1]]
-        moved_joints[..., :2] += field[:, vertices.shape[1] :]
-        return moved_vertices, moved_joints
+        moved = vertices.copy()
+        moved[..., :2] += field
+        return moved
 
     @staticmethod
     def _noise(distance: Floats, score: Floats) -> Floats:

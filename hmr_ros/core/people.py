@@ -191,6 +191,10 @@ class Estimates:
 
         return Estimates(nan(3), nan(23, 3), nan(10), nan(3), nan(24), nan(24), np.zeros(people, np.bool_))
 
+    def with_uncertainty(self, spread: Floats) -> Estimates:
+        """These estimates with expected errors ``spread`` (P, 24) m, where they are valid."""
+        return dataclasses.replace(self, uncertainty=np.where(self.valid[:, None], spread, np.nan))
+
     def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
         """These estimates with ``rows`` replaced by ``others``; the types stay."""
         columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
@@ -207,7 +211,7 @@ class Bodies:
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
     ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
-    (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints of two methods, root-relative (NaN: unknown);
+    (NaN: unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
     ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of that row are NaN.
     """
 

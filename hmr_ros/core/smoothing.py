@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BETAS, BodyModel
+from hmr_ros.core.body_model import BETAS
 from hmr_ros.core.config import SmoothingConfig
-from hmr_ros.core.people import UNTRACKED, Bodies
+from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 
@@ -108,15 +108,15 @@ class _Tracks:
     rotations: Filtered
 
     @staticmethod
-    def started(bodies: Bodies, stamp_s: float) -> _Tracks:
-        pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], 1).astype(np.float64)
-        people = len(bodies)
+    def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
+        pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
+        people = len(ids)
         return _Tracks(
-            bodies.ids,
+            ids,
             np.full(people, stamp_s),
             np.zeros(people, np.int64),
-            bodies.betas.astype(np.float64),
-            places_at_rest(bodies.cam_t.astype(np.float64)),
+            estimates.betas.astype(np.float64),
+            places_at_rest(estimates.cam_t.astype(np.float64)),
             rotations_at_rest(rotvec_to_rotmat(pose)),
         )
 
@@ -156,34 +156,35 @@ class _Tracks:
 
 
 class BodySmoother:
-    """Smooths each tracked body over time; call it with bodies in the order of their stamps.
+    """Smooths each tracked body over time; call it with estimates in the order of their stamps.
 
-    Pose and place are filtered, the shape is averaged, and the body is posed again from the result. So the mesh, the
-    joints and the parameters of every body agree exactly and bones keep their lengths, which filtered vertices would
-    not grant; posing takes about a millisecond per person. A ``min_cutoff`` of 0 filters nothing, but poses all the
-    same. ``config`` may be replaced between calls.
+    Pose and place are filtered, the shape is averaged. The body is posed from the result, so mesh, joints and
+    parameters agree exactly and bones keep their lengths, which filtered vertices would not grant. ``config`` may be
+    replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
     """
 
-    def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
+    def __init__(self, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
-        self._body_model = body_model
         self._tracks = _nobody()
 
     def reset(self) -> None:
         """Forget everybody."""
         self._tracks = _nobody()
 
-    def __call__(self, bodies: Bodies, stamp_s: float) -> Bodies:
-        """``bodies`` smoothed; rows that are not ``valid`` pass unchanged. Ids unseen for MAX_GAP_S are forgotten."""
+    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float) -> Estimates:
+        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
+
+        Ids unseen for MAX_GAP_S are forgotten.
+        """
         age = stamp_s - self._tracks.stamp_s
         known = self._tracks.take(np.flatnonzero((age > 0) & (age <= MAX_GAP_S)))
-        rows = np.flatnonzero(bodies.valid)
-        now = _Tracks.started(bodies.take(rows), stamp_s)
+        rows = np.flatnonzero(estimates.valid)
+        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
         position = {int(i): k for k, i in enumerate(known.ids) if i != UNTRACKED}
         last = [position.get(int(i), len(known.ids) + row) for row, i in enumerate(now.ids)]
         seen = known.joined(now).take(np.array(last, np.int64)).updated(now, self.config)
         self._tracks = known.take(np.flatnonzero(~np.isin(known.ids, now.ids))).joined(seen)
-        return _posed(bodies, rows, seen, self._body_model) if len(rows) else bodies
+        return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
 
 
 def _nobody() -> _Tracks:
@@ -197,25 +198,9 @@ def _nobody() -> _Tracks:
     )
 
 
-def _posed(bodies: Bodies, rows: Ints, tracks: _Tracks, body_model: BodyModel) -> Bodies:
-    """``bodies`` with the parameters, joints and vertices of ``rows`` as ``tracks`` have them."""
-    pose = rotmat_to_rotvec(tracks.rotations.value).astype(np.float32)
-    betas, cam_t = tracks.betas.astype(np.float32), tracks.places.value.astype(np.float32)
-    posed = body_model.posed(pose[:, 0], pose[:, 1:], betas, cam_t)
+def _smoothed(estimates: Estimates, tracks: _Tracks) -> Estimates:
+    """``estimates`` with the parameters that ``tracks`` have."""
+    pose = rotmat_to_rotvec(tracks.rotations.value)
     return dataclasses.replace(
-        bodies,
-        global_orient=_filled(bodies.global_orient, rows, pose[:, 0]),
-        body_pose=_filled(bodies.body_pose, rows, pose[:, 1:]),
-        betas=_filled(bodies.betas, rows, betas),
-        cam_t=_filled(bodies.cam_t, rows, cam_t),
-        joints=_filled(bodies.joints, rows, posed.joints),
-        vertices=_filled(bodies.vertices, rows, posed.vertices),
+        estimates, global_orient=pose[:, 0], body_pose=pose[:, 1:], betas=tracks.betas, cam_t=tracks.places.value
     )
-
-
-def _filled(column: Floats, rows: Ints, values: Floats) -> Floats:
-    if len(rows) == len(column):
-        return values
-    column = column.copy()
-    column[rows] = values
-    return column

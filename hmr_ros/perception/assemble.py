@@ -15,6 +15,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine, open_engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.keypoints import KeypointOptions
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
@@ -74,18 +75,17 @@ def assemble(config: RobotConfig) -> Assembly:
         )
     )
     detector = BlazePoseDetector(search, landmarks)
-    tracker, pose2mesh, smoother = Tracker(), Pose2Mesh(lifter, body_model), BodySmoother(body_model)
+    tracker, pose2mesh, smoother = Tracker(), Pose2Mesh(lifter, body_model), BodySmoother()
 
     def apply(settings: RobotConfig) -> None:
         detector.options = _detector_options(settings)
         tracker.options = TrackerOptions(timeout_s=settings.track_timeout_s)
-        pose2mesh.keypoint_threshold = settings.keypoint_threshold
-        pose2mesh.min_keypoints = settings.min_keypoints
+        pose2mesh.keypoint_options = KeypointOptions(settings.keypoint_threshold, settings.min_keypoints)
         smoother.config = settings.smoothing
 
     apply(config)
     return Assembly(
-        pipeline=Pipeline(detector, tracker, pose2mesh, smoother),
+        pipeline=Pipeline(detector, tracker, pose2mesh, smoother, body_model),
         faces=body_model.faces,
         body_model=body_path.stem,
         networks=tuple(engine.manifest.name for engine in (search, landmarks, lifter)),

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.people import Bodies, Camera, Detections
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.people import Bodies, Camera, Detections, Estimates
+from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.recoverer import Recoverer
 from hmr_ros.perception.tracker import Tracker
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
 
 
-class Recoverer(Protocol):
-    """Turns people in 2D into bodies: Pose2Mesh, or your own."""
-
-    @property
-    def method(self) -> str:
-        """Short name, published with the bodies."""
-
-    @property
-    def vertex_count(self) -> int:
-        """V, the number of vertices of every body."""
-
-    def recover(self, detections: Detections, camera: Camera) -> Bodies:
-        """Bodies in the camera's optical frame, one row per detection, ``valid`` False where it failed."""
-
-
 @dataclass(frozen=True)
 class Timings:
-    """How long the steps of one image took, s."""
+    """How long the steps of one image took, s; posing belongs to smoothing."""
 
     detect_s: float = 0.0
     track_s: float = 0.0
@@ -54,11 +41,19 @@ class Pipeline:
     After each call ``timings`` tells what the steps took and ``lost`` the ids that ended with this image.
     """
 
-    def __init__(self, detector: Detector, tracker: Tracker, recoverer: Recoverer, smoother: BodySmoother) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        tracker: Tracker,
+        recoverer: Recoverer,
+        smoother: BodySmoother,
+        body_model: BodyModel,
+    ) -> None:
         self.detector = detector
         self.tracker = tracker
         self.recoverer = recoverer
         self.smoother = smoother
+        self.body_model = body_model
         self.timings = Timings()
         self.lost: tuple[int, ...] = ()
         self._known: set[int] = set()
@@ -83,9 +78,10 @@ class Pipeline:
         tracked = self.tracker.update(detections, stamp_s)
         self._update_known(tracked, forgotten)
         clock.append(time.perf_counter())
-        bodies = self._recover(tracked, camera)
+        estimates = self._recover(image, tracked, camera)
         clock.append(time.perf_counter())
-        bodies = self.smoother(bodies, stamp_s)
+        estimates = self.smoother(tracked.ids, estimates, stamp_s)
+        bodies = pose_bodies(tracked, estimates, self.body_model)
         clock.append(time.perf_counter())
         self.timings = Timings(*(float(step) for step in np.diff(clock)))
         return bodies
@@ -104,7 +100,7 @@ class Pipeline:
         self.lost = tuple(sorted(ended | forgotten))
         self._known = (self._known - ended) | set(tracked.ids.tolist())
 
-    def _recover(self, tracked: Detections, camera: Camera | None) -> Bodies:
+    def _recover(self, image: NDArray[np.uint8], tracked: Detections, camera: Camera | None) -> Estimates:
         if camera is None or len(tracked) == 0:
-            return Bodies.without_geometry(tracked, self.recoverer.vertex_count)
-        return self.recoverer.recover(tracked, camera)
+            return Estimates.unknown(len(tracked))
+        return self.recoverer.recover(image, tracked, camera)

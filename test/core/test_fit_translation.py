@@ -90,3 +90,13 @@ def test_nobody_can_be_placed():
     fit = fit_translation(np.zeros((0, 21, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert fit.translation.shape == (0, 3)
     assert fit.ok.shape == fit.residual.shape == (0,)
+
+
+def test_an_expected_distance_decides_where_keypoints_hardly_tell_it(people):
+    points, rays, cam_t = people
+    noise = 0.02 * np.random.default_rng(0).normal(size=rays.shape) / cam_t[:, None, 2:]
+    face = np.ones(rays.shape[:2]) * (np.arange(21) < 5)
+    for weight, share in ((np.ones_like(face), (0.0, 0.3)), (face, (0.7, 1.0))):
+        fit = fit_translation(points, rays + noise, weight, expected_z=1.3 * cam_t[:, 2])
+        followed = np.median(fit.translation[:, 2] / cam_t[:, 2] - 1) / 0.3
+        assert share[0] <= followed <= share[1]

@@ -90,3 +90,14 @@ def test_nobody_is_nobody():
     none = Placed(np.zeros((0, 3)), np.zeros((0, 23, 3)), np.zeros((0, 3)))
     fitted = FIT(none, np.zeros((0, 10)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert fitted.body_pose.shape == (0, 23, 3)
+
+
+def test_an_expected_distance_holds_what_keypoints_hardly_tell(people, rng):
+    truth, betas, guess = people
+    rays = rays_of(truth, betas)
+    score = np.ones(rays.shape[:2]) * (np.arange(rays.shape[1]) < 7)
+    noisy = rays + 0.02 * rng.normal(size=rays.shape) / truth.cam_t[:, None, 2:]
+    free = FIT(guess, betas, noisy, score)
+    held = FIT(guess, betas, noisy, score, expected_z=truth.cam_t[:, 2])
+    off = [np.median(np.abs(fit.cam_t[:, 2] / truth.cam_t[:, 2] - 1)) for fit in (free, held)]
+    assert off[1] < 0.7 * off[0]

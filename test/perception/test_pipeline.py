@@ -2,10 +2,13 @@ import dataclasses
 
 import numpy as np
 
-from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 
@@ -39,23 +42,25 @@ class Flat:
     """Says that everybody stands 3 m ahead."""
 
     method = "flat"
-    vertex_count = 4
 
     def __init__(self):
         self.calls = 0
 
-    def recover(self, detections, camera):
+    def recover(self, image, detections, camera):
         self.calls += 1
-        bodies = Bodies.without_geometry(detections, self.vertex_count)
-        return dataclasses.replace(bodies, cam_t=np.full((len(bodies), 3), 3.0), valid=np.ones(len(bodies), np.bool_))
+        self.image = image
+        people = len(detections)
+        columns = (np.zeros((people, *shape)) for shape in ((3,), (23, 3), (10,)))
+        errors = np.full((people, 24), np.nan)
+        return Estimates(*columns, np.full((people, 3), 3.0), errors, errors, np.ones(people, np.bool_))
 
 
 class Plain:
     def __init__(self):
         self.resets = 0
 
-    def __call__(self, bodies, stamp_s):
-        return bodies
+    def __call__(self, ids, estimates, stamp_s):
+        return estimates
 
     def reset(self):
         self.resets += 1
@@ -63,7 +68,7 @@ class Plain:
 
 def pipeline(*people):
     tracker = Tracker(TrackerOptions(timeout_s=0.15, hits_to_confirm=1))
-    return Pipeline(Script(people), tracker, Flat(), Plain())
+    return Pipeline(Script(people), tracker, Flat(), Plain(), BODY_MODEL)
 
 
 def test_people_keep_their_ids_and_get_positions():
@@ -71,6 +76,9 @@ def test_people_keep_their_ids_and_get_positions():
     first, second = run(IMAGE, CAMERA, 1.0), run(IMAGE, CAMERA, 1.1)
     assert first.ids.tolist() == second.ids.tolist()
     assert second.valid.all()
+    assert np.allclose(second.joints[:, 0], 3.0)
+    assert np.isfinite(second.vertices).all()
+    assert run.recoverer.image is IMAGE
     assert run.lost == ()
 
 

@@ -10,6 +10,7 @@ from hmr_ros.core.camera import project, undistort_to_rays
 from hmr_ros.core.lifting import to_virtual_camera
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
+from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 
@@ -17,6 +18,7 @@ BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
 FISHEYE = Camera(CAMERA.K, 1280, 720, "equidistant", np.array([0.02, -0.01, 0.0, 0.0]))
 
+NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 SPREAD = 0.004
 """m, what the oracle says its error is: the surer it is, the less the shape leans on the mean."""
 
@@ -82,11 +84,16 @@ class Oracle:
         pass
 
 
+def recovered(oracle, found, camera=CAMERA):
+    estimates = Pose2Mesh(oracle, BODY_MODEL).recover(NO_IMAGE, found, camera)
+    return pose_bodies(found, estimates, BODY_MODEL)
+
+
 @pytest.mark.parametrize("camera", [CAMERA, FISHEYE])
 def test_bodies_come_back_where_they_stood(camera):
     posed, cam_t, pose = truth(3)
     found = detections(posed, camera)
-    bodies = Pose2Mesh(Oracle(posed, cam_t, camera), BODY_MODEL).recover(found, camera)
+    bodies = recovered(Oracle(posed, cam_t, camera), found, camera)
     assert bodies.valid.all()
     assert bodies.ids.tolist() == [10, 11, 12]
     assert np.abs(bodies.cam_t - cam_t).max() < 0.005
@@ -102,7 +109,7 @@ def test_network_sees_scores_and_zeros_for_missing_keypoints():
     found = detections(posed)
     found.kp2d_score[0, BLAZEPOSE.index("left_wrist")] = 0.1
     oracle = Oracle(posed, cam_t)
-    Pose2Mesh(oracle, BODY_MODEL).recover(found, CAMERA)
+    recovered(oracle, found)
     (asked,) = oracle.asked
     assert asked["keypoints"].shape == (1, COCO_FEET.size, 3)
     assert asked["context"].shape == (1, 1)
@@ -114,7 +121,7 @@ def test_people_with_too_few_keypoints_stay_2d_and_the_others_do_not():
     posed, cam_t, _ = truth(3)
     found = detections(posed)
     found.kp2d_score[1, 5:] = 0.0
-    bodies = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL).recover(found, CAMERA)
+    bodies = recovered(Oracle(posed, cam_t), found)
     assert bodies.valid.tolist() == [True, False, True]
     assert np.isnan(bodies.cam_t[1]).all()
     assert np.isnan(bodies.vertices[1]).all()
@@ -125,14 +132,14 @@ def test_keypoints_of_two_people_in_one_skeleton_are_refused():
     posed, cam_t, _ = truth(1)
     found = detections(posed)
     found.kp2d[0, ::2] += 600.0
-    bodies = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL).recover(found, CAMERA)
+    bodies = recovered(Oracle(posed, cam_t), found)
     assert not bodies.valid.any()
 
 
 def test_nobody_is_nobody():
     posed, cam_t, _ = truth(1)
     oracle = Oracle(posed, cam_t)
-    bodies = Pose2Mesh(oracle, BODY_MODEL).recover(Detections.empty("blazepose"), CAMERA)
+    bodies = recovered(oracle, Detections.empty("blazepose"))
     assert len(bodies) == 0
     assert bodies.vertices.shape == (0, BODY_MODEL.vertex_count, 3)
     assert oracle.asked == []

@@ -6,7 +6,8 @@ import numpy as np
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import UNTRACKED, Bodies, Detections
+from hmr_ros.core.people import UNTRACKED, Detections, Estimates
+from hmr_ros.core.posing import pose_bodies
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
@@ -44,37 +45,32 @@ class StubRecoverer:
     """Puts an upright body 3 m ahead for each person."""
 
     method = "stub"
-    vertex_count = BODY_MODEL.vertex_count
 
-    def recover(self, detections, camera):
+    def recover(self, image, detections, camera):
         people = len(detections)
         upright = np.tile([np.pi, 0, 0], (people, 1))
-        cam_t = np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1)
-        pose, betas = np.zeros((people, 23, 3)), np.zeros((people, 10))
-        posed = BODY_MODEL.posed(upright, pose, betas, cam_t)
-        return dataclasses.replace(
-            Bodies.without_geometry(detections, self.vertex_count),
+        return Estimates(
             global_orient=upright,
-            body_pose=pose,
-            betas=betas,
-            cam_t=cam_t,
-            joints=posed.joints,
-            vertices=posed.vertices,
+            body_pose=np.zeros((people, 23, 3)),
+            betas=np.zeros((people, 10)),
+            cam_t=np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1),
             uncertainty=np.full((people, 24), 0.02),
+            disagreement=np.full((people, 24), np.nan),
             valid=np.ones(people, np.bool_),
         )
 
 
 class NoSmoother:
-    def __call__(self, bodies, stamp_s):
-        return bodies
+    def __call__(self, ids, estimates, stamp_s):
+        return estimates
 
     def reset(self):
         pass
 
 
 def assembly(detector):
-    pipeline = Pipeline(detector, Tracker(TrackerOptions(hits_to_confirm=1)), StubRecoverer(), NoSmoother())
+    tracker = Tracker(TrackerOptions(hits_to_confirm=1))
+    pipeline = Pipeline(detector, tracker, StubRecoverer(), NoSmoother(), BODY_MODEL)
     return Assembly(pipeline, BODY_MODEL.faces, "open_body", ("stub",), "none")
 
 
@@ -82,4 +78,5 @@ def some_bodies(people, ids=None):
     """Bodies as the pipeline returns them."""
     detections = StubDetector(people).detect(np.zeros((10, 10, 3), np.uint8))
     ids = np.arange(people) if ids is None else np.array(ids, np.int64)
-    return StubRecoverer().recover(dataclasses.replace(detections, ids=ids), None)
+    detections = dataclasses.replace(detections, ids=ids)
+    return pose_bodies(detections, StubRecoverer().recover(None, detections, None), BODY_MODEL)

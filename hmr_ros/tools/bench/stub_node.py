@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections
+from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Pipeline
@@ -41,18 +41,18 @@ class OneBody:
 
     def __init__(self, body_model: BodyModel) -> None:
         self._body = standing(body_model, 1)
-        self.vertex_count = body_model.vertex_count
 
-    def recover(self, detections: Detections, camera: Camera) -> Bodies:
+    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """The one body for each of ``detections``."""
-        rows = self._body.take(np.zeros(len(detections), np.int64))
-        return dataclasses.replace(rows, ids=detections.ids)
+        columns = (getattr(self._body, f.name) for f in dataclasses.fields(Estimates))
+        return Estimates(*columns).take(np.zeros(len(detections), np.int64))
 
 
 def stub_assembly(config: RobotConfig) -> Assembly:
     """The real tracker and smoother around constant answers."""
     body_model = load_body_model(models_dir() / "open_body.npz")
-    pipeline = Pipeline(OneDetection(), Tracker(), OneBody(body_model), BodySmoother(body_model, config.smoothing))
+    smoother = BodySmoother(config.smoothing)
+    pipeline = Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)
     return Assembly(pipeline, body_model.faces, "open_body", (), "none")
 
 

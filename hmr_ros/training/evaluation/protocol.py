@@ -4,7 +4,10 @@
   regressor; MPJPE relative to the regressed pelvis of each.
 * MPVPE: all vertices, relative to SMPL's pelvis regressed from each mesh.
 * MPJPE-24: the network's own SMPL joints against the posed ones, relative to the pelvis joint.
-* Depth: the root's z, found from predicted body and 2D keypoints (``core/fitting.py``) with the true camera matrix.
+* Depth: the root's z, found from predicted body and 2D keypoints with the true camera matrix.
+
+Bodies are judged as the robot publishes them, placed and fitted to their keypoints by ``core/placement.py``; those of
+Pose2Mesh in its published form as its authors judge them.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.fitting import fit_translation
-from hmr_ros.core.keypoint_pull import KeypointPull
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
+from hmr_ros.core.placement import Placement
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, JOINT_SETS, SMPL
 from hmr_ros.training.evaluation.predictor import Predictor
 from hmr_ros.training.evaluation.report import Errors, Grouping
@@ -80,16 +83,17 @@ def observed(people: PeopleBatch, joint_set: str, source: KeypointMix, body: Bod
 
 
 def measure(predictor: Predictor, case: Case, body: BodyModel) -> Errors:
-    """Errors of ``predictor``, which recovers ``body``; the robot's network is pulled onto its keypoints, as there."""
+    """Errors of ``predictor``, which recovers ``body``."""
     vertices, joints = predictor.recover(case.rays, case.score)
-    fit = fit_translation(body.regressor(predictor.joint_set) @ vertices, case.rays, case.score)
     if predictor.virtual_camera:
-        pull = KeypointPull.of_body(body, predictor.joint_set)
-        ok, place = fit.ok, fit.translation[fit.ok, None]
-        at_place = vertices[ok] + place, joints[ok] + place
-        vertices[ok], joints[ok] = (x - place for x in pull(*at_place, case.rays[ok], case.score[ok]))
-    depth = np.where(fit.ok, fit.translation[:, 2] / case.joints[:, 0, 2] - 1, np.nan)
-    return errors_of(vertices, joints, depth, case, body)
+        placed = Placement(body, predictor.joint_set).of_meshes(vertices, case.rays, case.score)
+        known = placed.take(placed.valid)
+        posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
+        vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
+        root = placed.cam_t
+    else:
+        root = fit_translation(body.regressor(predictor.joint_set) @ vertices, case.rays, case.score).translation
+    return errors_of(vertices, joints, root[:, 2] / case.joints[:, 0, 2] - 1, case, body)
 
 
 def errors_of(vertices: Floats, joints: Floats, depth: Floats, case: Case, body: BodyModel) -> Errors:

@@ -1,0 +1,39 @@
+"""The step that methods differ in: people in 2D -> SMPL parameters."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.manifest import Manifest, ManifestError
+from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.skeleton import JOINT_SETS, JointSet
+
+
+class Recoverer(Protocol):
+    """Turns people in 2D into bodies: Pose2Mesh, GlobalToPixel, or your own."""
+
+    @property
+    def method(self) -> str:
+        """Short name, published with the bodies."""
+
+    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+        """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection."""
+
+
+def check_manifest(manifest: Manifest, kind: str, body_model: BodyModel) -> JointSet:
+    """The joint set of a network of ``kind``. Raises ManifestError unless it recovers ``body_model``."""
+    if manifest.kind != kind or manifest.joint_set not in JOINT_SETS:
+        raise ManifestError(
+            f"manifest {manifest.name!r}: expected kind {kind} and a known joint set, got {manifest.kind!r} and "
+            f"{manifest.joint_set!r}"
+        )
+    if manifest.body_model_sha256 not in (None, body_model.sha256):
+        raise ManifestError(
+            f"manifest {manifest.name!r}: trained on another body model ({manifest.body_model}, sha256 "
+            f"{manifest.body_model_sha256}) than the one loaded (sha256 {body_model.sha256})"
+        )
+    return JOINT_SETS[manifest.joint_set]
