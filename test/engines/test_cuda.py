@@ -1,0 +1,104 @@
+"""CUDA's part, on a fake of its runtime; and that the real module has every name that the fake has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hmr_ros.engines import cuda
+from hmr_ros.engines.cuda import CudaError, CudaStream, Gpu, find_gpu
+from hmr_ros.engines.runtime import EngineError
+from test.engines.fake_cuda import FakeCuda
+
+
+def test_describes_the_gpu() -> None:
+    assert find_gpu(FakeCuda(capability=(8, 7))) == Gpu("Orin", "sm_87", "12.6")
+    assert find_gpu(FakeCuda(capability=(12, 0))).capability == "sm_120"
+
+
+def test_says_that_there_is_no_gpu() -> None:
+    with pytest.raises(CudaError, match="no NVIDIA GPU"):
+        find_gpu(FakeCuda(gpus=0))
+
+
+def test_says_what_cuda_says() -> None:
+    fake = FakeCuda()
+    fake.fail["cudaGetDeviceCount"] = 35
+    with pytest.raises(CudaError, match="cudaGetDeviceCount: error 35"):
+        find_gpu(fake)
+
+
+def test_a_missing_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cuda.bindings.runtime", None)
+    with pytest.raises(EngineError, match="pip install"):
+        find_gpu()
+
+
+def test_copies_when_waited_for() -> None:
+    stream = CudaStream(FakeCuda())
+    host, back, device = stream.pinned(4), stream.pinned(4), stream.device(4)
+    assert not host.any()
+    host[:] = [1, 2, 3, 4]
+    stream.copy_to_device(device, host)
+    stream.copy_to_host(back, device)
+    stream.wait()
+    np.testing.assert_array_equal(back, host)
+
+
+def test_replays_what_it_captured() -> None:
+    fake = FakeCuda()
+    stream = CudaStream(fake)
+    host, back, device = stream.pinned(1), stream.pinned(1), stream.device(1)
+
+    def there_and_back() -> None:
+        stream.copy_to_device(device, host)
+        stream.copy_to_host(back, device)
+
+    launch = stream.capture(there_and_back)
+    stream.wait()
+    assert back[0] == 0  # recording does nothing
+    for value in (7, 9):
+        host[0] = value
+        launch()
+        stream.wait()
+        assert back[0] == value
+
+
+def test_an_error_ends_the_capture() -> None:
+    fake = FakeCuda()
+    stream = CudaStream(fake)
+
+    def fails() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stream.capture(fails)
+    assert fake.captured is None
+
+
+def test_close_frees_everything_once() -> None:
+    fake = FakeCuda()
+    stream = CudaStream(fake)
+    stream.pinned(3)
+    stream.device(3)
+    stream.capture(lambda: None)
+    stream.close()
+    assert fake.live == []
+    stream.close()
+
+
+def test_the_real_module_has_every_name() -> None:
+    real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed")
+    names = [name for name in dir(FakeCuda) if name.startswith("cuda")]
+    assert [name for name in names if not hasattr(real, name)] == []
+    for group in ("cudaMemcpyKind", "cudaStreamCaptureMode", "cudaError_t"):
+        for name in vars(getattr(FakeCuda, group)):
+            assert hasattr(getattr(real, group), name)
+
+
+def test_a_machine_without_a_driver_says_so() -> None:
+    real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed")
+    if real.cudaGetDeviceCount()[0] == real.cudaError_t.cudaSuccess:
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(CudaError):
+        cuda.find_gpu()
