@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hmr_ros.core.config import setting, validate
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.networks.slim_pose2mesh import SlimConfig
+from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
 from hmr_ros.training.losses import LossConfig
+from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleMix
 
@@ -37,6 +40,7 @@ class RunConfig:
     body: str = setting("", doc="body model .npz in SMPL's schema; empty: the shipped open body")
     seed: int = setting(0, doc="of samples and initial weights", low=0)
     workers: int = setting(1, doc="processes that make samples; 0: the training process itself", low=0)
+    device: str = setting("auto", doc="where to train; auto: on a GPU if there is one", choices=("auto", "cpu", "cuda"))
     threads: int = setting(0, doc="CPU threads of the training process; 0: PyTorch's default", low=0)
     bfloat16: bool = setting(True, doc="hidden layers in bfloat16: twice as fast on CPUs and GPUs that have it")
     ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
@@ -46,18 +50,40 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class CropConfig:
+    """How Global-to-Pixel's crops are cut, and what it learns of them."""
+
+    shards: str = setting("", doc="folder of rendered images (hmr render); empty: render while training")
+    backbone: float = setting(0.0, doc="share of the learning rate that the backbone has; 0: it stays as it is", low=0)
+    box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
+    box_shift: float = setting(0.05, doc="largest error of a box's place, box heights", low=0, high=0.2)
+    flip: float = setting(0.5, doc="share of mirrored images", low=0, high=1)
+    without_keypoints: float = setting(0.2, doc="share of people no detector tells about", low=0, high=1)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything ``hmr train`` needs."""
 
-    recipe: str = setting("slim", doc="slim: our default; paper: Pose2Mesh to the letter", choices=("slim", "paper"))
+    recipe: str = setting(
+        "slim",
+        doc="slim: our default Pose2Mesh; paper: Pose2Mesh to the letter; global_to_pixel",
+        choices=("slim", "paper", "global_to_pixel"),
+    )
     run: RunConfig = field(default_factory=RunConfig)
     people: PeopleMix = field(default_factory=PeopleMix)
     keypoints: KeypointMix = field(default_factory=KeypointMix)
     slim: SlimConfig = field(default_factory=SlimConfig)
     paper: Pose2MeshConfig = field(default_factory=Pose2MeshConfig)
     paper_loss: LossConfig = field(default_factory=LossConfig)
+    global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
+    global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
+    crops: CropConfig = field(default_factory=CropConfig)
+    pictures: ImageMix = field(default_factory=ImageMix)
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
+    local: StageConfig = field(default_factory=StageConfig)
+    images: StageConfig = field(default_factory=StageConfig)
 
     def __post_init__(self) -> None:
         validate(self)

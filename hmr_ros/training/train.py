@@ -2,6 +2,8 @@
 
 A run lives in a folder: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best
 validation, to evaluate and export; a later stage replaces it).
+
+Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; each step then takes a batch in each.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.recipes import Batch, Recipe, make_recipe
+from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
+from hmr_ros.training.recipes import Batch, Recipe, Sampler, make_recipe
 from hmr_ros.training.run_log import RunLog
-from hmr_ros.training.synthetic.people import PeopleSampler, judged_people
+from hmr_ros.training.synthetic.people import judged_people
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,16 +50,26 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / args.config.stem
     last = out / "last.pt"
     resumed = load_checkpoint(last) if last.exists() and not args.restart else None
-    Trainer(config, out, resumed).train()
-    print(f"the best weights are in {out / 'best.pt'}; export them with: hmr export {out / 'best.pt'}")
+    device = choose_device(config.run.device)
+    group = join_process_group(device)
+    try:
+        Trainer(config, out, resumed, device, group).train()
+    finally:
+        leave_process_group()
+    if group.leads:
+        print(f"the best weights are in {out / 'best.pt'}; export them with: hmr export {out / 'best.pt'}")
     return 0
+
+
+_CPU = torch.device("cpu")
+_ALONE = ProcessGroup()
 
 
 class SampleStream(IterableDataset[Batch]):
     """The batches ``numbers`` of one stage; what is in batch n depends on the seed and n only, whoever makes it."""
 
     def __init__(
-        self, recipe: Recipe[Batch], sampler: PeopleSampler, key: tuple[int, int], size: int, numbers: range
+        self, recipe: Recipe[Batch], sampler: Sampler, key: tuple[int, int], size: int, numbers: range
     ) -> None:
         super().__init__()
         self._recipe, self._sampler = recipe, sampler
@@ -73,8 +86,9 @@ class SampleStream(IterableDataset[Batch]):
 class RunningAverage:
     """Exponential average of weights and statistics: steadier than the last step's, and usually better."""
 
-    def __init__(self, state: Mapping[str, Tensor], decay: float) -> None:
-        self.state = {name: value.detach().clone() for name, value in state.items()}
+    def __init__(self, state: Mapping[str, Tensor], decay: float, device: torch.device | None = None) -> None:
+        """``device``: where to keep it (None: with ``state``)."""
+        self.state = {name: value.detach().to(device, copy=True) for name, value in state.items()}
         self._decay = decay
 
     @torch.no_grad()
@@ -90,10 +104,16 @@ class RunningAverage:
 class Trainer:
     """One run: the recipe, how far it has come, and its folder."""
 
-    def __init__(self, config: TrainConfig, out: Path, resumed: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: Path,
+        resumed: Checkpoint | None = None,
+        device: torch.device = _CPU,
+        group: ProcessGroup = _ALONE,
+    ) -> None:
         """``resumed``: where to go on; its weights and progress count, but ``config`` is what is followed."""
-        self._config, self._out = config, out
-        out.mkdir(parents=True, exist_ok=True)
+        self._config, self._out, self._device, self._group = config, out, device, group
         torch.manual_seed(config.run.seed)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
@@ -101,15 +121,18 @@ class Trainer:
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
         topology = resumed.topology if resumed else None
         self._recipe: Recipe[object] = make_recipe(config, self._motion.select("train"), body, topology)
+        self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
         self._stage, self._step, self._best = 0, 0, math.inf
         if resumed:
             self._recipe.modules.load_state_dict(resumed.weights)
-            self._average = RunningAverage(resumed.average, config.run.ema)
+            self._average = RunningAverage(resumed.average, config.run.ema, device)
             self._stage, self._step, self._best = resumed.stage, resumed.step, resumed.best
-        (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
-        self._log = RunLog(out)
+        out.mkdir(parents=True, exist_ok=True)
+        self._log = RunLog(out) if group.leads else None
+        if group.leads:
+            (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
 
     def train(self) -> None:
         """Run the stages that are left."""
@@ -119,29 +142,37 @@ class Trainer:
                     self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
                 self._train_stage(self._recipe.stages[number])
         finally:
-            self._log.close()
+            if self._log:
+                self._log.close()
 
     def _train_stage(self, name: str) -> None:
         stage: StageConfig = getattr(self._config, name)
-        optimiser = make_optimiser(stage, self._recipe.trained(name))
+        trained = self._recipe.trained(name)
+        only_these_learn(self._recipe.modules, trained)
+        optimiser = make_optimiser(stage, trained)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_share(stage, step))
         if self._resumed and self._step:
             optimiser.load_state_dict(self._resumed.optimiser)
             schedule.load_state_dict(self._resumed.schedule)
-        judged = judged_people(self._config.people)
-        validation = self._recipe.sampler(self._motion.select("val"), name, judged)
-        with tqdm(total=stage.steps, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05) as bar:
-            for batch in self._batches(stage, name):
-                terms = self._recipe.loss(batch, name, self._step / stage.steps)
+        loss = self._group.parallel(self._recipe.loss, self._recipe.modules)
+        validation = self._recipe.sampler(self._motion.select("val"), name, judged_people(self._config.people))
+        last = stage.steps
+        with tqdm(
+            total=last, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05, disable=not self._group.leads
+        ) as bar:
+            for batch in self._batches(stage, name) if self._step < last else ():
+                terms = loss(moved(batch, self._device), name, self._step / last)
                 optimise(torch.stack(list(terms.values())).sum(), optimiser, self._recipe.modules, stage.clip)
                 schedule.step()
                 self._step += 1
+                if not self._log:  # the leading process alone averages, reports and writes
+                    continue
                 self._average.update(self._recipe.modules.state_dict(), self._step)
                 bar.update()
                 self._log.add(terms)
                 if self._step % self._config.run.log_every == 0:
                     bar.set_postfix_str(self._log.flush(name, self._step, schedule.get_last_lr()[0]))
-                if self._step % self._config.run.validate_every == 0 or self._step == stage.steps:
+                if self._step % self._config.run.validate_every == 0 or self._step == last:
                     report = self._validate(validation, name)
                     bar.write(f"{name} {self._step}: " + "  ".join(f"{k} {v:.1f}" for k, v in report.items()))
                     self._save(report, optimiser, schedule)
@@ -149,16 +180,18 @@ class Trainer:
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[object]:
         sampler = self._recipe.sampler(self._motion.select("train"), name, self._config.people)
         key = (self._config.run.seed, self._stage)
-        stream = SampleStream(self._recipe, sampler, key, stage.batch_size, range(self._step, stage.steps))
+        numbers = self._group.share(range(self._step, stage.steps))
+        stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
         return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_one_thread)
 
-    def _validate(self, sampler: PeopleSampler, name: str) -> dict[str, float]:
+    def _validate(self, sampler: Sampler, name: str) -> dict[str, float]:
         """Errors of the averaged weights."""
         modules = self._recipe.modules
         live = {key: value.clone() for key, value in modules.state_dict().items()}
         modules.load_state_dict(self._average.state)
         report = self._recipe.validate(sampler, name)
         modules.load_state_dict(live)
+        assert self._log is not None, "the leading process has a log"
         self._log.write({"stage": name, "step": self._step, "time": time.time(), "validation": report})
         return report
 
@@ -212,6 +245,18 @@ def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, modules: nn.Module,
     if clip:
         nn.utils.clip_grad_norm_(modules.parameters(), clip)
     optimiser.step()
+
+
+def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, float]]) -> None:
+    """Freeze all of ``modules`` but those of ``trained`` that have a share of the learning rate."""
+    modules.requires_grad_(False)
+    for module, share in trained:
+        module.requires_grad_(share > 0)
+
+
+def moved(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """A batch, a named tuple of tensors, on ``device``."""
+    return type(batch)(*(value.to(device, non_blocking=True) for value in batch))
 
 
 def _one_thread(_worker: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PYRAMID, TAIL, BlazePoseTrunk
-from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
 
@@ -46,15 +46,6 @@ class Backbone(nn.Module):
     def forward(self, image: Tensor) -> Features:
         """(B, 256, 192, 3) uint8 RGB -> Features."""
         return self.maps(image.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift)
-
-    def zeros(self, batch: int) -> Features:
-        """What a network sees that is not shown any image."""
-        height, width = INPUT_SIZE
-        levels = (
-            self.scale.new_zeros(batch, channels, height // stride, width // stride)
-            for channels, stride in zip(self.channels, STRIDES, strict=True)
-        )
-        return Features(tuple(levels), self.scale.new_zeros(batch, self.pooled_channels))
 
 
 class BlazePoseBackbone(Backbone):

@@ -22,10 +22,11 @@ class GlobalToPixelConfig:
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(1024, doc="features of the global stage's head", low=8)
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
-    width: int = setting(128, doc="features of the local stage", low=8)
+    width: int = setting(128, doc="features of a joint in the local stage", low=8)
     layers: int = setting(3, doc="layers of the local stage", low=1, high=12)
     heads: int = setting(8, doc="attention heads of each", low=1)
     points: int = setting(4, doc="places each head looks at, per level of the pyramid", low=1)
+    pixel_width: int = setting(64, doc="features of the pixels", low=8)
     dropout: float = setting(0.1, doc="share of features dropped in training", low=0, high=0.9)
     match_unit: str = setting(
         "keypoint", doc="a pixel is matched to each keypoint, or to the person", choices=("keypoint", "person")

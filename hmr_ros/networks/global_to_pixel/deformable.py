@@ -4,8 +4,10 @@
 ICLR 2021), written with GridSample, which ONNX and TensorRT have. ``RoiAttention``, the ablation, averages a fixed
 square around the anchor.
 
-Maps are (B, C, H_l, W_l), places are in crop units: 0 and 1 are the outer edges of the outermost cells, and beyond them
-lies zero.
+Maps are (B, C_l, H_l, W_l), places are in crop units: 0 and 1 are the outer edges of the outermost cells, and beyond
+them lies zero. Both read the backbone's own channels and project what they found: a linear map and bilinear sampling
+may change places, and a few hundred places are cheaper to project than all cells of the maps. Output layers start at
+zero.
 """
 
 from __future__ import annotations
@@ -30,20 +32,22 @@ def sample(level: Tensor, places: Tensor) -> Tensor:
 
 
 class DeformableAttention(nn.Module):
-    """Every query reads ``heads`` x levels x ``points`` places around its anchor and weighs what it finds.
+    """Every query reads ``heads`` x levels x ``points`` places around its anchor and weighs what it finds."""
 
-    Each head reads its own share of the channels. The pyramid is projected once for all layers, not once in each, as
-    that would cost more than all the rest of them.
-    """
-
-    def __init__(self, width: int, levels: int, heads: int, points: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int, heads: int, points: int) -> None:
+        """``channels`` (levels,) of the maps; ``width`` of queries and result."""
         super().__init__()
         if width % heads:
             raise ValueError(f"expected a width that is a multiple of {heads} heads, got {width}")
-        self.levels, self.heads, self.points = levels, heads, points
-        self.offsets = nn.Linear(width, heads * levels * points * 2)
-        self.weights = nn.Linear(width, heads * levels * points)
+        self.levels, self.heads, self.points = len(channels), heads, points
+        self.offsets = nn.Linear(width, heads * self.levels * points * 2)
+        self.weights = nn.Linear(width, heads * self.levels * points)
+        self.norm = nn.LayerNorm(sum(channels))
+        self.value = nn.Parameter(torch.empty(heads, sum(channels), width // heads))
         self.output = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.value)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
         nn.init.zeros_(self.offsets.weight)
         nn.init.zeros_(self.weights.weight)
         nn.init.zeros_(self.weights.bias)
@@ -59,39 +63,35 @@ class DeformableAttention(nn.Module):
         return (direction[:, None, None] * steps[:, None]).expand(-1, self.levels, -1, -1).contiguous()
 
     def forward(self, query: Tensor, anchors: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
-        """(B, K, C), (B, K, 2) crop units and the levels -> (B, K, C)."""
-        count = query.shape[1]
-        offsets = self._by_head(self.offsets(query), self.levels * self.points * 2)
-        weights = self._by_head(self.weights(query), self.levels * self.points).softmax(-1)
-        anchors = anchors[:, None].expand(-1, self.heads, -1, -1).reshape(-1, count, 1, 2)
-        found = [
-            sample(self._split(level), anchors + step / step.new_tensor([level.shape[3], level.shape[2]]))
-            for level, step in zip(pyramid, offsets.unflatten(2, (self.levels, -1, 2)).unbind(2), strict=True)
-        ]
-        read = (torch.cat(found, 3) * weights[:, None]).sum(3)
-        return self.output(read.reshape(-1, query.shape[2], count).transpose(1, 2))
-
-    def _by_head(self, x: Tensor, size: int) -> Tensor:
-        """(B, K, heads * size) -> (B * heads, K, size)."""
-        return x.unflatten(2, (self.heads, size)).transpose(1, 2).reshape(-1, x.shape[1], size)
-
-    def _split(self, level: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B * heads, C / heads, H, W)."""
-        _, channels, height, width = level.shape
-        return level.reshape(-1, channels // self.heads, height, width)
+        """(B, K, W), (B, K, 2) crop units and the levels -> (B, K, W)."""
+        size = (self.heads, self.levels, self.points)
+        offsets = self.offsets(query).float().unflatten(2, (*size, 2))
+        weights = self.weights(query).float().unflatten(2, (self.heads, -1)).softmax(-1).unflatten(3, size[1:])
+        found = []
+        for number, level in enumerate(pyramid):
+            cell = offsets.new_tensor([1 / level.shape[3], 1 / level.shape[2]])
+            places = anchors[:, :, None, None] + offsets[:, :, :, number] * cell
+            read = sample(level, places.flatten(2, 3)).unflatten(3, (self.heads, -1))  # (B, C, K, heads, points)
+            found.append((read * weights[:, None, :, :, number]).sum(-1))
+        seen = self.norm(torch.cat(found, 1).permute(3, 0, 2, 1))  # (heads, B, K, channels)
+        values = seen.flatten(1, 2) @ self.value
+        return self.output(values.unflatten(1, query.shape[:2]).permute(1, 2, 0, 3).flatten(2))
 
 
 class RoiAttention(nn.Module):
     """Every query reads the mean of a fixed square around its anchor, on each level."""
 
-    def __init__(self, width: int, levels: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
-        self.output = nn.Linear(levels * width, width)
+        self.norm = nn.LayerNorm(sum(channels))
+        self.output = nn.Linear(sum(channels), width)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
         ticks = ((torch.arange(ROI_SAMPLES) + 0.5) / ROI_SAMPLES - 0.5) * ROI_SIDE
         self.register_buffer("square", torch.cartesian_prod(ticks, ticks), persistent=False)
 
     def forward(self, query: Tensor, anchors: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
-        """(B, K, C), (B, K, 2) crop units and the levels -> (B, K, C)."""
+        """(B, K, W), (B, K, 2) crop units and the levels -> (B, K, W)."""
         places = anchors[:, :, None] + self.square
         found = torch.cat([sample(level, places).mean(3) for level in pyramid], 1)
-        return self.output(found.transpose(1, 2))
+        return self.output(self.norm(found.transpose(1, 2)))

@@ -19,7 +19,7 @@ from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build
 from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
-from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder
+from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder, zero_linear
 from hmr_ros.networks.global_to_pixel.matching import (
     MatchingTargets,
     PixelPredictions,
@@ -61,20 +61,20 @@ class PixelStage(nn.Module):
         self.decoder = decoder
         self.anchors = KeypointAnchors(JOINT_SETS[config.joint_set])
         self.encoder = LocalEncoder(config, backbone)
-        self.features = PixelFeatures(config.width)
+        self.features = PixelFeatures(backbone.channels, config.pixel_width)
         self.pixels: KeypointPixels | PersonPixels
         if config.match_unit == "person":
-            self.pixels = PersonPixels(config.width, decoder)
+            self.pixels = PersonPixels(config.pixel_width, decoder)
         else:
-            self.pixels = KeypointPixels(config.width)
-        self.pixel_token = nn.Linear(config.width, config.width)
+            self.pixels = KeypointPixels(config.pixel_width)
+        self.pixel_token = zero_linear(config.pixel_width, config.width)
         self.heads = ResidualHeads(config.width)
         self.spread = nn.Linear(config.width, 1)
         nn.init.constant_(self.spread.bias, FIRST_SPREAD)
 
     def forward(
         self,
-        features: Features,
+        features: Features | None,
         coarse: SmplEstimate,
         base: SmplState,
         keypoints: Tensor,
@@ -84,16 +84,21 @@ class PixelStage(nn.Module):
         """Look where ``coarse`` and the keypoints say, and correct the state ``base``. No gradient reaches either."""
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
-        tokens, pyramid = self.encoder(features, anchors, start, keypoints, camera)
-        of_pixels = self.features(pyramid)
+        tokens = self.encoder(features, anchors, start, keypoints, camera)
+        if features is None:
+            state = base.plus(self.heads(tokens, base, camera))
+            return Stages(coarse, self.decoder(state, camera), self._spread(tokens), None, None)
+        of_pixels = self.features(features.levels)
         pixels = self.pixels(of_pixels, base, camera)
         positives = self._positives(pixels, targets)
         chosen = gather_mean(of_pixels, positives)
         tokens = tokens + self.pixel_token(chosen)
         state = self.pixels.corrected(base.plus(self.heads(tokens, base, camera)), chosen)
-        # The spread must not bend the features to its own ends.
-        spread = softplus(self.spread(tokens.detach())[..., 0])
-        return Stages(coarse, self.decoder(state, camera), spread, pixels, positives)
+        return Stages(coarse, self.decoder(state, camera), self._spread(tokens), pixels, positives)
+
+    def _spread(self, tokens: Tensor) -> Tensor:
+        """(B, 24, W) -> (B, 24) m. It must not bend the features to its own ends, so no gradient goes back."""
+        return softplus(self.spread(tokens.detach())[..., 0].float())
 
     def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:
         if targets is None:
@@ -132,10 +137,6 @@ class GlobalToPixel(nn.Module):
         """(B, 256, 192, 3) uint8 RGB -> Features."""
         return self.backbone(image)
 
-    def zero_features(self, batch: int) -> Features:
-        """In the place of ``features`` where there is no image."""
-        return self.backbone.zeros(batch)
-
     def stages(
         self, image: Tensor, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
     ) -> Stages:
@@ -148,16 +149,21 @@ class GlobalToPixel(nn.Module):
         keypoints: Tensor,
         camera: Tensor,
         targets: MatchingTargets | None = None,
-        coarse: SmplEstimate | None = None,
     ) -> Stages:
-        """The same, from features; ``coarse``, if given, takes the place of the global stage's result."""
+        """The same, from features."""
         mean = self.mean(camera)
-        if coarse is None:
-            coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
+        coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach())), None, None)
-        base = coarse.detach().state if self.config.residual == "on" else mean
-        return self.pixel_stage(features, coarse, base, keypoints, camera, targets)
+        return self.pixel_stage(features, coarse, self._base(coarse), keypoints, camera, targets)
+
+    def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
+        """What the local stage makes of an estimate and keypoints alone, without any image."""
+        return self.pixel_stage(None, coarse, self._base(coarse), keypoints, camera, None)
+
+    def _base(self, coarse: SmplEstimate) -> SmplState:
+        """What corrections are added to."""
+        return coarse.detach().state if self.config.residual == "on" else self.mean(coarse.betas)
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) m."""

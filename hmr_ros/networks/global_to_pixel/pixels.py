@@ -30,22 +30,21 @@ def centres() -> Tensor:
 
 
 class PixelFeatures(nn.Module):
-    """All levels added up at stride 8, then two 3x3 convolutions, separable as they would else cost most of all."""
+    """All levels side by side at stride 8, then two 3x3 convolutions, separable as they would else cost most of all."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
+            *(nn.Conv2d(sum(channels), width, 1), nn.ReLU()),
             *(nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.ReLU()),
             *(nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.ReLU()),
         )
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Levels of strides 4, 8, 16, 32 -> (B, P, W)."""
-        fine, x, *coarse = pyramid
-        x = x + avg_pool2d(fine, 2)
-        for level in coarse:
-            x = x + interpolate(level, size=GRID, mode="bilinear", align_corners=False)
-        return self.body(x).flatten(2).transpose(1, 2)
+        fine, middle, *coarse = pyramid
+        enlarged = (interpolate(level, size=GRID, mode="bilinear", align_corners=False) for level in coarse)
+        return self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2).transpose(1, 2)
 
 
 class KeypointPixels(nn.Module):

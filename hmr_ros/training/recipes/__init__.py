@@ -14,10 +14,17 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from hmr_ros.training.synthetic.people import PeopleMix
 
 Arrays = Mapping[str, NDArray[np.generic]]
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
+
+
+class Sampler(Protocol):
+    """Draws what a recipe makes batches of; the same generator draws the same."""
+
+    def sample(self, rng: Generator, count: int) -> object:
+        """``count`` people."""
 
 
 class Recipe(Protocol, Generic[Batch]):
@@ -36,16 +43,16 @@ class Recipe(Protocol, Generic[Batch]):
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """What a stage trains, each with its share of the learning rate."""
 
-    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
+    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> Sampler:
         """People to make batches of."""
 
-    def batch(self, sampler: PeopleSampler, rng: Generator, count: int) -> Batch:
+    def batch(self, sampler: Sampler, rng: Generator, count: int) -> Batch:
         """``count`` training samples."""
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms, of which the sum is minimised; ``progress`` 0..1 through the stage."""
 
-    def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
+    def validate(self, sampler: Sampler, stage: str) -> dict[str, float]:
         """Errors in mm on the same people every time."""
 
 
@@ -55,6 +62,10 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
         from hmr_ros.training.recipes.paper import PaperRecipe
 
         return PaperRecipe(config, body, topology)
+    if config.recipe == "global_to_pixel":
+        from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
+
+        return GlobalToPixelRecipe(config, motion, body, topology)
     from hmr_ros.training.recipes.slim import SlimRecipe
 
     return SlimRecipe(config, motion, body, topology)
@@ -64,6 +75,8 @@ def trained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
     """The network of a checkpoint with its averaged weights, in evaluation mode."""
     if checkpoint.config.recipe == "paper":
         from hmr_ros.training.recipes.paper import build_network
+    elif checkpoint.config.recipe == "global_to_pixel":
+        from hmr_ros.training.recipes.global_to_pixel import build_network
     else:
         from hmr_ros.training.recipes.slim import build_network
     network = build_network(checkpoint.config, body, checkpoint.topology)

@@ -1,0 +1,78 @@
+"""Several processes that train one network: what ``torchrun`` starts, or this process alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+Loss = Callable[[object, str, float], Mapping[str, Tensor]]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name``; "auto" is this process's GPU where there is one, else the CPU.
+
+    ValueError where a GPU is asked for and PyTorch finds none.
+    """
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        raise ValueError("run.device is 'cuda', but PyTorch finds no GPU: set it to 'auto' or 'cpu'")
+    if name == "cpu" or not found:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """``size`` processes of which this is number ``rank``; each takes its share of the batches."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process validates, writes and reports."""
+        return self.rank == 0
+
+    def share(self, numbers: range) -> range:
+        """The numbers of this process's batches, when a step takes one batch in every process."""
+        return range(numbers.start * self.size + self.rank, numbers.stop * self.size, self.size)
+
+    def parallel(self, loss: Loss, modules: nn.Module) -> Loss:
+        """``loss`` with the gradients of ``modules`` averaged over all processes."""
+        if self.size == 1:
+            return loss
+        # A stage may train one part of the network only, and not every batch touches all of it
+        return DistributedDataParallel(_LossModule(loss, modules), find_unused_parameters=True)
+
+
+def join_process_group(device: torch.device) -> ProcessGroup:
+    """Meet the other processes that ``torchrun`` has started; without it, be alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ProcessGroup()
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return ProcessGroup(torch.distributed.get_rank(), size)
+
+
+def leave_process_group() -> None:
+    """End what ``join_process_group`` began."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+class _LossModule(nn.Module):
+    """A loss with the modules it trains, as ``DistributedDataParallel`` wants them."""
+
+    def __init__(self, loss: Loss, modules: nn.Module) -> None:
+        super().__init__()
+        self._loss, self.trained = loss, modules
+
+    def forward(self, batch: object, stage: str, progress: float) -> Mapping[str, Tensor]:
+        """The terms of the loss."""
+        return self._loss(batch, stage, progress)

@@ -1,0 +1,119 @@
+"""The losses of Global-to-Pixel: the same on both stages, more weight on the second, and those of the matching.
+
+Source: the paper's list (L1 on pose, shape and 3D joints, 2D reprojection, vertices; the local stage counts more); the
+weights are those of SPIN, PyMAF-X, ReFit and BEDLAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.config import setting
+from hmr_ros.core.skeleton import JointSet
+from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.networks.global_to_pixel import SmplEstimate
+from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
+
+VERTEX_STEP = 16
+"""One vertex in so many counts, and all that keypoints are made of: a third of the mesh shows as much as the whole."""
+
+
+@dataclass(frozen=True)
+class GlobalToPixelLossConfig:
+    """Weights of the losses."""
+
+    pose: float = setting(1.0, doc="of rotation matrices", low=0)
+    betas: float = setting(0.02, doc="of the shape", low=0)
+    joints: float = setting(5.0, doc="of the SMPL joints, m", low=0)
+    vertices: float = setting(5.0, doc="of vertices, m", low=0)
+    keypoints: float = setting(5.0, doc="of projected keypoints, half box heights", low=0)
+    keypoint_tolerance: float = setting(
+        0.01, doc="2D errors below it cost nothing, half box heights: no detector is better", low=0
+    )
+    crop_cam: float = setting(0.2, doc="of the crop's camera", low=0)
+    coarse: float = setting(0.5, doc="of the global stage; the local stage has 1", low=0)
+    focal: float = setting(0.5, doc="of the pixels' classes", low=0)
+    offset: float = setting(1.0, doc="of the positive pixels' keypoints, crop units", low=0)
+    spread: float = setting(0.01, doc="of the predicted error of each joint", low=0)
+
+
+class Truth(NamedTuple):
+    """What is true of B people.
+
+    ``rotations`` (B, 24, 3, 3) root -> crop camera, others child -> parent; ``betas`` (B, 10); ``crop_cam`` (B, 3);
+    ``joints`` (B, 24, 3) m relative to the pelvis, crop camera's axes; ``anchors`` (B, 24, 2) where they are seen, crop
+    units; ``places`` (B, J, 2) of the keypoints, and ``visible`` (B, J) 0 or 1.
+    """
+
+    rotations: Tensor
+    betas: Tensor
+    crop_cam: Tensor
+    joints: Tensor
+    anchors: Tensor
+    places: Tensor
+    visible: Tensor
+
+
+class StageLoss(nn.Module):
+    """What is wrong with one stage's estimate."""
+
+    def __init__(self, body: BodyModel, joint_set: JointSet, config: GlobalToPixelLossConfig) -> None:
+        super().__init__()
+        self._config = config
+        regressors = {"keypoints": body.regressor(joint_set.name), "human36m": body.regressor("human36m")}
+        used = np.concatenate(list(regressors.values())).any(0)
+        used[::VERTEX_STEP] = True
+        self.body = TorchBodyModel(body, np.flatnonzero(used))
+        for name, regressor in regressors.items():
+            self.register_buffer(name, torch.from_numpy(regressor[:, used].astype(np.float32)), persistent=False)
+
+    def vertices(self, rotations: Tensor, betas: Tensor) -> Tensor:
+        """(B, 24, 3, 3), (B, 10) -> (B, S, 3) m relative to the pelvis: the vertices that count."""
+        return self.body.posed(rotations[:, 0], rotations[:, 1:], betas).vertices
+
+    def forward(self, estimate: SmplEstimate, truth: Truth, true_vertices: Tensor, camera: Tensor) -> dict[str, Tensor]:
+        """Weighted terms; ``true_vertices`` are ``vertices`` of the truth."""
+        weights = self._config
+        vertices = self.vertices(estimate.rotations, estimate.betas)
+        place = crop_translation(estimate.crop_cam, camera)[:, None]
+        seen = to_crop_units(self.keypoints @ vertices + place, camera)
+        return {
+            "pose": weights.pose * l1(estimate.rotations, truth.rotations),
+            "betas": weights.betas * l1(estimate.betas, truth.betas),
+            "joints": weights.joints * l1(estimate.joints, truth.joints),
+            "vertices": weights.vertices * l1(vertices, true_vertices),
+            "keypoints": weights.keypoints * reprojection(seen, truth, weights.keypoint_tolerance),
+            "crop_cam": weights.crop_cam * l1(estimate.crop_cam, truth.crop_cam),
+            "scale": torch.exp(-10 * estimate.crop_cam[:, 0].clamp(min=-1)).square().mean(),
+        }
+
+
+def l1(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference."""
+    return (predicted - truth).abs().mean()
+
+
+def reprojection(places: Tensor, truth: Truth, tolerance: float) -> Tensor:
+    """Mean 2D error of visible keypoints, half box heights, of what exceeds ``tolerance``.
+
+    Below it the error is the detector's or the camera model's, and following it would bend the pose (TokenHMR, CVPR
+    2024). ``places`` (B, J, 2) crop units: their box is as wide as it is high, so errors along x weigh 3/4.
+    """
+    error = 2 * (places - truth.places).abs()
+    error = (error - tolerance).clamp(min=0).clamp(max=1).sum(-1) * truth.visible
+    return error.sum() / (2 * truth.visible.sum()).clamp(min=1)
+
+
+def spread_loss(estimate: SmplEstimate, truth: Truth, spread: Tensor) -> Tensor:
+    """Smallest where ``spread`` (B, 24) m is the mean distance of the joints from the truth; the root has none.
+
+    The likelihood of an exponential distribution: unlike a Gaussian's, no outlier can run away with it.
+    """
+    error = torch.linalg.vector_norm(estimate.joints.detach() - truth.joints, dim=-1)[:, 1:]
+    return (torch.log(spread[:, 1:]) + error / spread[:, 1:]).mean()

@@ -1,0 +1,232 @@
+"""How Global-to-Pixel is trained: samples, losses, validation.
+
+Two stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
+purpose it learns to correct poses, on far more people than could be rendered. "images" trains all that reads images,
+on rendered ones; the backbone's share of the learning rate is a setting, as pretrained features are best left alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from torch import Tensor, nn
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.crop_view import CROP_SHAPE
+from hmr_ros.core.rotation import rotmat_to_rot6d, rotvec_to_rotmat
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.networks.body_model import rot6d_to_rotmat
+from hmr_ros.networks.global_to_pixel import (
+    GlobalToPixel,
+    MatchingTargets,
+    MeanPose,
+    SmplEstimate,
+    SmplState,
+    matching_loss,
+)
+from hmr_ros.training.blazepose_weights import load_blazepose
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth, spread_loss
+from hmr_ros.training.recipes import Arrays, Sampler
+from hmr_ros.training.recipes.joints import joint_report
+from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
+from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
+
+WRONG_DEPTH = 0.3
+"""Standard deviation of the wrong starts' relative depth, and of their place across in m."""
+
+MEAN_POSE_FRAMES = 4000
+JUDGED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
+"""How keypoints are observed in a validation."""
+
+
+class Batch(NamedTuple):
+    """What a step trains on: the network's input (``image``: (B, 0, 192, 3) in the stage without), and ``Truth``."""
+
+    image: Tensor
+    keypoints: Tensor
+    camera: Tensor
+    rotations: Tensor
+    betas: Tensor
+    crop_cam: Tensor
+    joints: Tensor
+    anchors: Tensor
+    places: Tensor
+    visible: Tensor
+
+    @property
+    def truth(self) -> Truth:
+        """All but the input."""
+        return Truth(*self[3:])
+
+
+class GlobalToPixelRecipe:
+    """Everything about Global-to-Pixel that ``train`` does not need to know."""
+
+    stages = ("local", "images")
+
+    def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
+        self._config, self._body = config, body
+        self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
+        self.topology = topology or _mean_pose(motion)
+        self._network = build_network(config, body, self.topology)
+        if topology is None and config.global_to_pixel.backbone == "blazepose":
+            load_blazepose(self._network.backbone.trunk)
+        self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
+        self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
+        self._judged: dict[str, Batch] = {}
+
+    def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
+        """The local stage, then everything."""
+        network = self._network
+        local = [(network.pixel_stage, 1.0)] if self._config.global_to_pixel.local == "on" else []
+        if stage == "local":
+            return local
+        return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]
+
+    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> Sampler:
+        """People without images, or images of people."""
+        if stage == "images":
+            return ImageSampler(
+                motion, self._body, self._joint_set.name, dataclasses.replace(self._config.pictures, people=mix)
+            )
+        regressor = self._body.regressor(self._joint_set.name)
+        used = np.flatnonzero(regressor.any(0))
+        return PeopleSampler(motion, self._body, self._joint_set.name, mix, VertexSubset(used, regressor[:, used]))
+
+    def batch(self, sampler: Sampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
+        """``count`` samples; ``mix``: keypoints as it says and nothing else changed, for validation."""
+        drawn = sampler.sample(rng, count)
+        is_image = isinstance(drawn, ImageBatch)
+        subjects = Subjects.of_images(drawn) if is_image else Subjects.of_people(drawn)
+        augment = self._config.crops
+        if mix is None:
+            boxes = moved_boxes(subjects.boxes, rng, augment.box_scale, augment.box_shift)
+            subjects = subjects.in_boxes(boxes)
+        image = cut_crops(drawn, subjects.boxes) if is_image else np.zeros((count, 0, CROP_SHAPE[1], 3), np.uint8)
+        if mix is None:
+            flip = rng.random(count) < augment.flip
+            subjects = subjects.mirrored(flip, self._joint_set)
+            image[flip] = image[flip, :, ::-1]
+        seen = observe(subjects, self._joint_set, mix or self._config.keypoints, rng)
+        score = seen.score
+        if mix is None:
+            score = score * (rng.random((count, 1)) >= augment.without_keypoints)
+        return _batch(subjects, image, seen.pixels, score)
+
+    def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
+        """Weighted terms; ``progress`` changes nothing here."""
+        network, weights, truth = self._network, self._config.global_to_pixel_loss, batch.truth
+        targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self._config.run.bfloat16):
+            if stage == "local":
+                stages = network.corrected(self._wrong_start(batch), batch.keypoints, batch.camera)
+            else:
+                stages = network.stages(batch.image, batch.keypoints, batch.camera, targets)
+        with torch.no_grad():
+            vertices = self._loss.vertices(truth.rotations, truth.betas)
+        terms = self._loss(stages.fine, truth, vertices, batch.camera)
+        terms["spread"] = weights.spread * spread_loss(stages.fine, truth, stages.spread)
+        if stage == "local":
+            return terms
+        coarse = self._loss(stages.coarse, truth, vertices, batch.camera)
+        terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
+        if stages.pixels is not None and stages.positives is not None:
+            focal, offset = matching_loss(stages.pixels, stages.positives, targets)
+            terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
+        return terms
+
+    def _wrong_start(self, batch: Batch) -> SmplEstimate:
+        """Between the truth and somebody else's pose, shape and place: what the local stage is given to correct."""
+        truth, count = batch.truth, len(batch.camera)
+        wrong = torch.rand(count, 1, device=batch.camera.device)
+        rot6d = truth.rotations[..., :2].flatten(-2)
+        rot6d = torch.lerp(rot6d, rot6d.roll(1, 0), wrong[..., None])
+        rotations = rot6d_to_rotmat(rot6d)
+        noise = WRONG_DEPTH * wrong * torch.randn(count, 3, device=wrong.device)
+        scale = truth.crop_cam[:, :1] * noise[:, :1].exp()
+        crop_cam = torch.cat([scale, truth.crop_cam[:, 1:] + noise[:, 1:]], 1)
+        betas = torch.lerp(truth.betas, truth.betas.roll(1, 0), wrong)
+        return self._network.decoder(SmplState(rotations[..., :2].flatten(-2), betas, crop_cam), batch.camera)
+
+    @torch.no_grad()
+    def validate(self, sampler: Sampler, stage: str) -> dict[str, float]:
+        """Errors of the mesh's Human3.6M joints with exact and erroneous keypoints, and of the first stage."""
+        report: dict[str, float] = {}
+        self.modules.eval()
+        for source, mix in JUDGED.items():
+            key = f"{stage} {source}"
+            if key not in self._judged:
+                self._judged[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
+            report |= self._errors(self._judged[key], stage, source)
+        self.modules.train()
+        return report
+
+    def _errors(self, batch: Batch, stage: str, source: str) -> dict[str, float]:
+        device = next(self._network.parameters()).device
+        parts: list[dict[str, Tensor]] = []
+        for rows in torch.arange(len(batch.camera)).split(100):
+            part = Batch(*(x[rows].to(device) for x in batch))
+            parts.append(self._human36m(part, stage))
+        joined = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        report = joint_report(source, joined["fine"], joined["truth"])
+        return report | (joint_report("coarse", joined["coarse"], joined["truth"]) if source == "true" else {})
+
+    def _human36m(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """(B, 17, 3) m of the truth and of both stages; of the mean pose where a stage has no image."""
+        network = self._network
+        if stage == "local":
+            mean = network.decoder(network.mean(batch.camera), batch.camera)
+            stages = network.corrected(mean, batch.keypoints, batch.camera)
+        else:
+            stages = network.stages(batch.image, batch.keypoints, batch.camera)
+        bodies = {"truth": batch.truth, "coarse": stages.coarse, "fine": stages.fine}
+        return {
+            name: self._loss.human36m @ self._loss.vertices(body.rotations, body.betas) for name, body in bodies.items()
+        }
+
+
+def _batch(subjects: Subjects, image: np.ndarray, pixels: np.ndarray, score: np.ndarray) -> Batch:
+    """Put it all into the crop's camera and units."""
+    view = subjects.view
+    turn = view.crop_from_optical
+    rotations = subjects.rotations.copy()
+    rotations[:, 0] = turn @ rotations[:, 0]
+    relative = subjects.joints - subjects.joints[:, :1]
+    keypoints = np.concatenate([view.to_crop_units(pixels), score[..., None]], -1)
+    keypoints[score == 0] = 0
+    arrays = (
+        keypoints,
+        view.camera,
+        rotations,
+        subjects.betas,
+        subjects.crop_cam,
+        relative @ turn.transpose(0, 2, 1),
+        view.to_crop_units(subjects.joint_pixels()),
+        view.to_crop_units(subjects.pixels),
+        subjects.visible,
+    )
+    return Batch(torch.from_numpy(image), *(torch.from_numpy(a.astype(np.float32)) for a in arrays))
+
+
+def _mean_pose(motion: Motion) -> Arrays:
+    """Where the global stage starts: the mean of recorded poses, upright and facing the camera; the mean shape."""
+    rng = default_rng(0)
+    frames = motion.pose[rng.integers(len(motion), size=MEAN_POSE_FRAMES)].astype(np.float64)
+    rot6d = rotmat_to_rot6d(rotvec_to_rotmat(frames)).mean(0)
+    rest = MeanPose.rest()
+    rot6d[0] = rest.rot6d[0]
+    return {"mean_rot6d": rot6d.astype(np.float32), "mean_betas": rest.betas.astype(np.float32)}
+
+
+def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> GlobalToPixel:
+    """The untrained network; its mean pose is its topology."""
+    mean = MeanPose(topology["mean_rot6d"], topology["mean_betas"])
+    return GlobalToPixel(config.global_to_pixel, body, mean)

@@ -1,0 +1,173 @@
+"""People in their boxes: what a network that reads crops is trained and judged on, wherever they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hmr_ros.core import crop
+from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
+from hmr_ros.core.skeleton import SMPL, JointSet
+from hmr_ros.training.synthetic.images import ImageBatch
+from hmr_ros.training.synthetic.images.batch import MARGIN
+from hmr_ros.training.synthetic.images.framing import DETECTOR_MARGIN
+from hmr_ros.training.synthetic.people import PeopleBatch
+
+Array = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+_MIRROR = np.diag([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Subjects:
+    """B people, each in a box of an image; metres, the camera's optical frame.
+
+    ``rotations`` (B, 24, 3, 3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints``
+    (B, 24, 3); ``pixels`` (B, J, 2) true keypoints and ``visible`` (B, J); ``boxes`` (B, 4) px, of the crop's aspect;
+    ``K`` (B, 3, 3) px; ``width`` (B,) of the image.
+    """
+
+    rotations: Array
+    betas: Array
+    joints: Array
+    pixels: Array
+    visible: Bools
+    boxes: Array
+    K: Array
+    width: NDArray[np.integer]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @staticmethod
+    def of_people(people: PeopleBatch) -> Subjects:
+        """People without an image, in boxes as a detector would draw them."""
+        boxes = crop.pad_to_aspect(detector_boxes(people), CROP_ASPECT, BOX_SCALE)
+        views = people.views
+        joints = people.joints.astype(np.float64)
+        return Subjects(
+            people.rotations,
+            people.betas,
+            joints,
+            people.pixels,
+            people.visible,
+            boxes,
+            views.K,
+            views.image_size[:, 0],
+        )
+
+    @staticmethod
+    def of_images(images: ImageBatch) -> Subjects:
+        """People in rendered images."""
+        return Subjects(
+            images.rotations,
+            images.betas,
+            images.joints,
+            images.pixels,
+            images.visible,
+            crop.pad_to_aspect(images.boxes, CROP_ASPECT),
+            images.K,
+            images.image_size[:, 0],
+        )
+
+    @property
+    def view(self) -> CropView:
+        """The crops as cameras."""
+        centre = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        focal = self.K[:, [0, 1], [0, 1]]
+        height = (self.boxes[:, 3] - self.boxes[:, 1]) / focal[:, 1]
+        return CropView(self.boxes, (centre - self.K[:, :2, 2]) / focal, height)
+
+    @property
+    def crop_cam(self) -> Array:
+        """(B, 3) s, tx, ty of the pelvis."""
+        view = self.view
+        return translation_to_crop_cam((view.crop_from_optical @ self.joints[:, 0, :, None])[..., 0], view.height)
+
+    def in_boxes(self, boxes: Array) -> Subjects:
+        """The same people in other ``boxes`` (B, 4) of the crop's aspect."""
+        return dataclasses.replace(self, boxes=boxes)
+
+    def joint_pixels(self) -> Array:
+        """(B, 24, 2) px of the joints; those beside or behind the camera (z < 0.05 m) come out far outside."""
+        rays = self.joints[..., :2] / np.maximum(self.joints[..., 2:], 0.05)
+        return np.asarray(rays * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2])
+
+    def mirrored(self, chosen: Bools, joint_set: JointSet) -> Subjects:
+        """The ``chosen`` (B,) as their mirror images: left and right change places about the middle of the image."""
+
+        def flipped_x(x: Array, width: Array) -> Array:
+            return np.asarray(width - 1 - x)
+
+        width = self.width.astype(np.float64)
+        pixels = self.pixels[:, joint_set.mirror].copy()
+        pixels[..., 0] = flipped_x(pixels[..., 0], width[:, None])
+        K = self.K.copy()
+        K[:, 0, 2] = flipped_x(K[:, 0, 2], width)
+        boxes = self.boxes.copy()
+        boxes[:, [0, 2]] = flipped_x(self.boxes[:, [2, 0]], width[:, None])
+        other = dataclasses.replace(
+            self,
+            rotations=_MIRROR @ self.rotations[:, SMPL.mirror] @ _MIRROR,
+            joints=self.joints[:, SMPL.mirror] @ _MIRROR,
+            pixels=pixels,
+            visible=self.visible[:, joint_set.mirror],
+            boxes=boxes,
+            K=K,
+        )
+        return _either(chosen, other, self)
+
+
+def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
+    """Rows of ``a`` where ``chosen`` (B,), else of ``b``."""
+
+    def rows(name: str) -> NDArray[np.generic]:
+        x, y = getattr(a, name), getattr(b, name)
+        return np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+    return Subjects(**{f.name: rows(f.name) for f in dataclasses.fields(Subjects)})
+
+
+def detector_boxes(people: PeopleBatch) -> Array:
+    """(B, 4) px: around the keypoints that can be seen, a little wider, within the image; as perception's detector."""
+    seen = people.visible[..., None]
+    low = np.where(seen, people.pixels, np.inf).min(1)
+    high = np.where(seen, people.pixels, -np.inf).max(1)
+    margin = DETECTOR_MARGIN * (high - low)
+    size = people.views.image_size.astype(np.float64)
+    return np.concatenate([(low - margin).clip(0, size), (high + margin).clip(0, size)], 1)
+
+
+def moved_boxes(boxes: Array, rng: Generator, scale: float, shift: float) -> Array:
+    """``boxes`` (B, 4) as others would draw them: by up to ``scale`` larger or smaller, ``shift`` box heights off."""
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    centre = centre + shift * size[:, 1:] * rng.uniform(-1, 1, centre.shape)
+    half = size / 2 * np.exp(np.log1p(scale) * rng.uniform(-1, 1, (len(boxes), 1)))
+    return np.concatenate([centre - half, centre + half], 1)
+
+
+def cut_crops(images: ImageBatch, boxes: Array) -> NDArray[np.uint8]:
+    """(B, 256, 192, 3) uint8: what ``boxes`` show of the stored crops, black outside of them."""
+    height, width = CROP_SHAPE
+    stored = crop.pad_to_aspect(images.boxes, CROP_ASPECT, MARGIN)
+    to_stored = crop.crop_from_image(stored, images.crops.shape[2], images.crops.shape[1])
+    to_crop = crop.crop_from_image(boxes, width, height)
+    out = np.empty((len(boxes), height, width, 3), np.uint8)
+    for person, (source, affine) in enumerate(
+        zip(images.crops, _chained(to_crop, crop.inverse(to_stored)), strict=True)
+    ):
+        cv2.warpAffine(source, affine, (width, height), dst=out[person], flags=cv2.INTER_LINEAR)
+    return out
+
+
+def _chained(outer: Array, inner: Array) -> Array:
+    """(B, 2, 3) affine maps: first ``inner``, then ``outer``."""
+    linear = outer[..., :2] @ inner[..., :2]
+    offset = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
+    return np.concatenate([linear, offset], -1)
