@@ -31,7 +31,6 @@ from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
 from hmr_ros.training.recipes import Batch, Recipe, Sampler, make_recipe
 from hmr_ros.training.run_log import RunLog
-from hmr_ros.training.synthetic.people import judged_people
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,10 +116,9 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
-        self._motion = load_motion(config.run.motion)
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
         topology = resumed.topology if resumed else None
-        self._recipe: Recipe[object] = make_recipe(config, self._motion.select("train"), body, topology)
+        self._recipe: Recipe[object] = make_recipe(config, load_motion(config.run.motion), body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
@@ -155,7 +153,7 @@ class Trainer:
             optimiser.load_state_dict(self._resumed.optimiser)
             schedule.load_state_dict(self._resumed.schedule)
         loss = self._group.parallel(self._recipe.loss, self._recipe.modules)
-        validation = self._recipe.sampler(self._motion.select("val"), name, judged_people(self._config.people))
+        validation = self._recipe.sampler("val", name)
         last = stage.steps
         with tqdm(
             total=last, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05, disable=not self._group.leads
@@ -178,7 +176,7 @@ class Trainer:
                     self._save(report, optimiser, schedule)
 
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[object]:
-        sampler = self._recipe.sampler(self._motion.select("train"), name, self._config.people)
+        sampler = self._recipe.sampler("train", name)
         key = (self._config.run.seed, self._stage)
         numbers = self._group.share(range(self._step, stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)

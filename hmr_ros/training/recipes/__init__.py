@@ -14,7 +14,7 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.synthetic.people import PeopleMix
+from hmr_ros.training.synthetic.people import PeopleMix, judged_people
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
@@ -43,8 +43,8 @@ class Recipe(Protocol, Generic[Batch]):
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """What a stage trains, each with its share of the learning rate."""
 
-    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> Sampler:
-        """People to make batches of."""
+    def sampler(self, split: str, stage: str) -> Sampler:
+        """People of the motion's ``split`` to make batches of: "train" as the settings say, "val" to be judged on."""
 
     def batch(self, sampler: Sampler, rng: Generator, count: int) -> Batch:
         """``count`` training samples."""
@@ -61,7 +61,7 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
     if config.recipe == "paper":
         from hmr_ros.training.recipes.paper import PaperRecipe
 
-        return PaperRecipe(config, body, topology)
+        return PaperRecipe(config, motion, body, topology)
     if config.recipe == "global_to_pixel":
         from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 
@@ -69,6 +69,11 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
     from hmr_ros.training.recipes.slim import SlimRecipe
 
     return SlimRecipe(config, motion, body, topology)
+
+
+def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
+    """``mix`` for training, or the one that networks are judged on."""
+    return mix if split == "train" else judged_people(mix)
 
 
 def trained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:

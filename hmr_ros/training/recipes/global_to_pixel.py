@@ -8,6 +8,7 @@ on rendered ones; the backbone's share of the learning rate is a setting, as pre
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +33,12 @@ from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth, spread_loss
-from hmr_ros.training.recipes import Arrays, Sampler
+from hmr_ros.training.recipes import Arrays, Sampler, mix_of
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
+from hmr_ros.training.synthetic.images.shards import ShardReader
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
 from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
 
 WRONG_DEPTH = 0.3
@@ -73,9 +75,9 @@ class GlobalToPixelRecipe:
     stages = ("local", "images")
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
-        self._config, self._body = config, body
+        self._config, self._motion, self._body = config, motion, body
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
-        self.topology = topology or _mean_pose(motion)
+        self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)
         if topology is None and config.global_to_pixel.backbone == "blazepose":
             load_blazepose(self._network.backbone.trunk)
@@ -91,12 +93,15 @@ class GlobalToPixelRecipe:
             return local
         return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]
 
-    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> Sampler:
-        """People without images, or images of people."""
+    def sampler(self, split: str, stage: str) -> Sampler:
+        """People without images, or images of people: from shards for training where there are some."""
+        shards = self._config.crops.shards
+        if stage == "images" and split == "train" and shards:
+            return ShardReader(Path(shards))
+        mix, motion = mix_of(split, self._config.people), self._motion.select(split)
         if stage == "images":
-            return ImageSampler(
-                motion, self._body, self._joint_set.name, dataclasses.replace(self._config.pictures, people=mix)
-            )
+            pictures = dataclasses.replace(self._config.pictures, people=mix)
+            return ImageSampler(motion, self._body, self._joint_set.name, pictures)
         regressor = self._body.regressor(self._joint_set.name)
         used = np.flatnonzero(regressor.any(0))
         return PeopleSampler(motion, self._body, self._joint_set.name, mix, VertexSubset(used, regressor[:, used]))
@@ -117,7 +122,7 @@ class GlobalToPixelRecipe:
             image[flip] = image[flip, :, ::-1]
         seen = observe(subjects, self._joint_set, mix or self._config.keypoints, rng)
         score = seen.score
-        if mix is None:
+        if mix is None and is_image:
             score = score * (rng.random((count, 1)) >= augment.without_keypoints)
         return _batch(subjects, image, seen.pixels, score)
 

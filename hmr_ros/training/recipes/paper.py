@@ -20,10 +20,10 @@ from hmr_ros.networks.pose2mesh import Pose2Mesh, build_graph, build_pose2mesh, 
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.losses import MeshTargets, Pose2MeshLoss, masked_l1
-from hmr_ros.training.recipes import Arrays
+from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.noise import synthetic_error
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
 
 
 class Batch(NamedTuple):
@@ -39,8 +39,8 @@ class PaperRecipe:
 
     stages = ("lift", "mesh")
 
-    def __init__(self, config: TrainConfig, body: BodyModel, topology: Arrays | None) -> None:
-        self._config, self._body = config, body
+    def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
+        self._config, self._motion, self._body = config, motion, body
         self._joint_set = JOINT_SETS[config.paper.joint_set]
         self._root = self._joint_set.index(str(self._joint_set.root))
         self._regressor = body.regressor(self._joint_set.name)
@@ -55,11 +55,12 @@ class PaperRecipe:
         """PoseNet, then everything."""
         return [(self._network.posenet if stage == "lift" else self._network, 1.0)]
 
-    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
+    def sampler(self, split: str, stage: str) -> PeopleSampler:
         """People, whole in the image; PoseNet alone needs only the vertices that its joints are made of."""
         used = np.flatnonzero(self._regressor.any(0))
         joints = VertexSubset(used, self._regressor[:, used]) if stage == "lift" else None
-        return PeopleSampler(motion, self._body, self._joint_set.name, mix, joints)
+        mix = mix_of(split, self._config.people)
+        return PeopleSampler(self._motion.select(split), self._body, self._joint_set.name, mix, joints)
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, noisy: bool = True) -> Batch:
         """``count`` samples, their 2D poses with the paper's errors."""

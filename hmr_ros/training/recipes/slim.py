@@ -21,10 +21,10 @@ from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.recipes import Arrays
+from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset, sample_betas
+from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
 from hmr_ros.training.synthetic.poses import PoseSource
 
 EDGE_WEIGHT = 0.5
@@ -55,9 +55,10 @@ class SlimRecipe:
     stages = ("lift", "mesh")
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
-        self._config = config
-        self._body = body
-        self._topology = SlimTopology.from_arrays(topology) if topology else _topology(config, motion, body)
+        self._config, self._motion, self._body = config, motion, body
+        self._topology = (
+            SlimTopology.from_arrays(topology) if topology else _topology(config, motion.select("train"), body)
+        )
         self._network = SlimPose2Mesh(self._topology, config.slim)
         self._joint_set = JOINT_SETS[config.slim.joint_set]
         # Keypoints are read from the network's mesh nodes, through the up-sampling: good to a millimetre, and a tenth
@@ -81,10 +82,11 @@ class SlimRecipe:
         lifting, mesh = self._network.lifting, self._network.mesh
         return [(lifting, 1.0), (self._lift_head, 1.0)] if stage == "lift" else [(lifting, LIFTING_SHARE), (mesh, 1.0)]
 
-    def sampler(self, motion: Motion, stage: str, mix: PeopleMix) -> PeopleSampler:
+    def sampler(self, split: str, stage: str) -> PeopleSampler:
         """People with the vertices that the network's mesh nodes stand for, the same in both stages."""
         nodes = VertexSubset(self._topology.vertices, self._keypoints)
-        return PeopleSampler(motion, self._body, self._joint_set.name, mix, nodes)
+        mix = mix_of(split, self._config.people)
+        return PeopleSampler(self._motion.select(split), self._body, self._joint_set.name, mix, nodes)
 
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; ``mix`` overrides how keypoints are observed."""
