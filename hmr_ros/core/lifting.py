@@ -18,7 +18,7 @@ from hmr_ros.core.camera import looking_at
 MIN_KEYPOINTS = 6
 """Fewer seen keypoints than this cannot carry a pose."""
 
-_FARTHEST_OFF_AXIS = 0.1
+FARTHEST_OFF_AXIS = 0.1
 """Smallest z of a ray in the virtual camera: rays that leave a person by more than 84 degrees do not belong to them."""
 
 
@@ -57,7 +57,7 @@ def to_virtual_camera(rays: NDArray[np.floating], score: NDArray[np.floating]) -
     virtual_from_optical = looking_at(axis)
 
     turned = np.einsum("pab,pjb->pja", virtual_from_optical, directions)
-    xy = turned[..., :2] / np.maximum(turned[..., 2:], _FARTHEST_OFF_AXIS)
+    xy = turned[..., :2] / np.maximum(turned[..., 2:], FARTHEST_OFF_AXIS)
     size = _angular_size(xy, weight)
     keypoints = np.concatenate([xy / size[:, None, None], score[..., None]], -1) * weight[..., None]
     return VirtualView(

@@ -20,8 +20,12 @@ SMALLEST_SCALE = 0.05
 
 
 def optical_from_crop(camera: Tensor) -> Tensor:
-    """(B, 3) -> (B, 3, 3): turns vectors of the crop camera into the optical frame; ``looking_at`` transposed."""
-    direction = torch.cat([camera[:, :2], torch.ones_like(camera[:, :1])], 1)
+    """(B, 3) -> (B, 3, 3): turns vectors of the crop camera into the optical frame."""
+    return optical_from_axis(torch.cat([camera[:, :2], torch.ones_like(camera[:, :1])], 1))
+
+
+def optical_from_axis(direction: Tensor) -> Tensor:
+    """(B, 3), z > 0 -> (B, 3, 3): turns the optical axis onto a direction; ``core/camera.looking_at`` transposed."""
     a, b, c = (direction / direction.norm(dim=1, keepdim=True)).unbind(1)
     shared = 1 / (1 + c)  # the smallest rotation between unit vectors, written out; c > 0 before a camera
     rows = (1 - a * a * shared, -a * b * shared, a, -a * b * shared, 1 - b * b * shared, b, -a, -b, c)

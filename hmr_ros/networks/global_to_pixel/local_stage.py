@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.skeleton import JOINT_SETS, SMPL
-from hmr_ros.networks.global_to_pixel.anchors import Anchors, masked
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.networks.global_to_pixel.anchors import Anchors
 from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.deformable import DeformableAttention, RoiAttention, sample
 from hmr_ros.networks.global_to_pixel.estimate import SmplEstimate
+from hmr_ros.networks.global_to_pixel.lifting import Lifted
 
 FEEDFORWARD = 4
 """Features between the two layers of a feed-forward part, as a multiple of the width."""
@@ -27,14 +28,15 @@ FEEDFORWARD = 4
 class Queries(nn.Module):
     """What each joint knows before it looks around: itself, its anchor, the estimate, the crop and all keypoints."""
 
-    def __init__(self, backbone: Backbone, keypoints: int, width: int) -> None:
+    def __init__(self, backbone: Backbone, lifting_width: int, width: int) -> None:
         super().__init__()
         self.joint = nn.Parameter(torch.randn(SMPL.size, width))
         self.local = nn.Sequential(nn.LayerNorm(sum(backbone.channels)), zero_linear(sum(backbone.channels), width))
         self.state = nn.Linear(6 + 2 + 1 + 2 + 3, width)
         self.crop = zero_linear(backbone.pooled_channels, width)
-        # Faces and feet say which way a body looks, though no SMPL joint has its anchor on an eye or a heel.
-        self.keypoints = nn.Sequential(nn.Linear(3 * keypoints, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        # Of all keypoints: faces and feet say which way a body looks, though no joint has its anchor on an eye or heel.
+        self.lifted = nn.Linear(lifting_width, SMPL.size * width)
+        self.place = nn.Linear(3, width)
         self.norm = nn.LayerNorm(width)
 
     def forward(
@@ -42,14 +44,15 @@ class Queries(nn.Module):
         features: Features | None,
         anchors: Anchors,
         estimate: SmplEstimate,
-        keypoints: Tensor,
+        lifted: Lifted,
         camera: Tensor,
     ) -> Tensor:
         """-> (B, 24, W)."""
         view = camera_features(camera)[:, None].expand(-1, SMPL.size, -1)
         moved = anchors.places - estimate.anchors.clamp(-1, 2)
         state = torch.cat([estimate.rot6d, anchors.places - 0.5, anchors.score[..., None], moved, view], 2)
-        query = self.joint + self.state(state) + self.keypoints(masked(keypoints).flatten(1))[:, None]
+        query = self.joint + self.state(state) + self.place(lifted.joints)
+        query = query + self.lifted(lifted.hidden).unflatten(1, (SMPL.size, -1))
         if features is not None:
             at_anchor = torch.cat([sample(level, anchors.places[:, :, None])[..., 0] for level in features.levels], 1)
             query = query + self.local(at_anchor.transpose(1, 2)) + self.crop(features.pooled)[:, None]
@@ -112,14 +115,14 @@ class LocalEncoder(nn.Module):
 
     def __init__(self, config: GlobalToPixelConfig, backbone: Backbone) -> None:
         super().__init__()
-        self.queries = Queries(backbone, JOINT_SETS[config.joint_set].size, config.width)
+        self.queries = Queries(backbone, config.lifting_width, config.width)
         self.layers = nn.ModuleList(LocalLayer(config, backbone.channels) for _ in range(config.layers))
 
     def forward(
-        self, features: Features | None, anchors: Anchors, estimate: SmplEstimate, keypoints: Tensor, camera: Tensor
+        self, features: Features | None, anchors: Anchors, estimate: SmplEstimate, lifted: Lifted, camera: Tensor
     ) -> Tensor:
         """-> tokens (B, 24, W)."""
-        x = self.queries(features, anchors, estimate, keypoints, camera)
+        x = self.queries(features, anchors, estimate, lifted, camera)
         for layer in self.layers:
             x = layer(x, anchors.places, features)
         return x

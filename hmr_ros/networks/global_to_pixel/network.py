@@ -19,6 +19,7 @@ from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build
 from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
+from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
 from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder, zero_linear
 from hmr_ros.networks.global_to_pixel.matching import (
     MatchingTargets,
@@ -78,13 +79,14 @@ class PixelStage(nn.Module):
         coarse: SmplEstimate,
         base: SmplState,
         keypoints: Tensor,
+        lifted: Lifted,
         camera: Tensor,
         targets: MatchingTargets | None,
     ) -> Stages:
         """Look where ``coarse`` and the keypoints say, and correct the state ``base``. No gradient reaches either."""
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
-        tokens = self.encoder(features, anchors, start, keypoints, camera)
+        tokens = self.encoder(features, anchors, start, lifted, camera)
         if features is None:
             state = base.plus(self.heads(tokens, base, camera))
             return Stages(coarse, self.decoder(state, camera), self._spread(tokens), None, None)
@@ -128,6 +130,7 @@ class GlobalToPixel(nn.Module):
         pooled = self.backbone.pooled_channels
         self.global_stage = GlobalStage(pooled, config.global_width, config.iterations, config.dropout)
         if config.local == "on":
+            self.lifting = KeypointLifting(config)
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
         else:
             self.spread = nn.Linear(pooled, SMPL.size)
@@ -155,15 +158,22 @@ class GlobalToPixel(nn.Module):
         coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach())), None, None)
-        return self.pixel_stage(features, coarse, self._base(coarse), keypoints, camera, targets)
+        return self._corrected(features, coarse, keypoints, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
         """What the local stage makes of an estimate and keypoints alone, without any image."""
-        return self.pixel_stage(None, coarse, self._base(coarse), keypoints, camera, None)
+        return self._corrected(None, coarse, keypoints, camera, None)
 
-    def _base(self, coarse: SmplEstimate) -> SmplState:
-        """What corrections are added to."""
-        return coarse.detach().state if self.config.residual == "on" else self.mean(coarse.betas)
+    def _corrected(
+        self,
+        features: Features | None,
+        coarse: SmplEstimate,
+        keypoints: Tensor,
+        camera: Tensor,
+        targets: MatchingTargets | None,
+    ) -> Stages:
+        base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
+        return self.pixel_stage(features, coarse, base, keypoints, self.lifting(keypoints, camera), camera, targets)
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) m."""

@@ -30,6 +30,7 @@ from hmr_ros.networks.global_to_pixel import (
     matching_loss,
 )
 from hmr_ros.training.blazepose_weights import load_blazepose
+from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth, spread_loss
@@ -43,6 +44,9 @@ from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
 
 WRONG_DEPTH = 0.3
 """Standard deviation of the wrong starts' relative depth, and of their place across in m."""
+
+MEAN_STARTS = 0.5
+"""Share of starts that are the mean body."""
 
 MEAN_POSE_FRAMES = 4000
 JUDGED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
@@ -81,6 +85,8 @@ class GlobalToPixelRecipe:
         self._network = build_network(config, body, self.topology)
         if topology is None and config.global_to_pixel.backbone == "blazepose":
             load_blazepose(self._network.backbone.trunk)
+        if topology is None and config.crops.lifting and config.global_to_pixel.local == "on":
+            load_lifting(self._network.lifting.network, Path(config.crops.lifting))
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
         self._judged: dict[str, Batch] = {}
@@ -88,7 +94,9 @@ class GlobalToPixelRecipe:
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """The local stage, then everything."""
         network = self._network
-        local = [(network.pixel_stage, 1.0)] if self._config.global_to_pixel.local == "on" else []
+        local: list[tuple[nn.Module, float]] = []
+        if self._config.global_to_pixel.local == "on":
+            local = [(network.pixel_stage, 1.0), (network.lifting, self._config.crops.lifting_share)]
         if stage == "local":
             return local
         return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]
@@ -149,8 +157,8 @@ class GlobalToPixelRecipe:
         return terms
 
     def _wrong_start(self, batch: Batch) -> SmplEstimate:
-        """Between the truth and somebody else's pose, shape and place: what the local stage is given to correct."""
-        truth, count = batch.truth, len(batch.camera)
+        """What the local stage is given to correct: the mean body, or one between the truth and somebody else's."""
+        truth, count, mean = batch.truth, len(batch.camera), self._network.mean(batch.camera)
         wrong = torch.rand(count, 1, device=batch.camera.device)
         rot6d = truth.rotations[..., :2].flatten(-2)
         rot6d = torch.lerp(rot6d, rot6d.roll(1, 0), wrong[..., None])
@@ -159,7 +167,10 @@ class GlobalToPixelRecipe:
         scale = truth.crop_cam[:, :1] * noise[:, :1].exp()
         crop_cam = torch.cat([scale, truth.crop_cam[:, 1:] + noise[:, 1:]], 1)
         betas = torch.lerp(truth.betas, truth.betas.roll(1, 0), wrong)
-        return self._network.decoder(SmplState(rotations[..., :2].flatten(-2), betas, crop_cam), batch.camera)
+        state = SmplState(rotations[..., :2].flatten(-2), betas, crop_cam)
+        take_mean = torch.rand(count, device=wrong.device) < MEAN_STARTS
+        chosen = (torch.where(take_mean.view(-1, *[1] * (m.ndim - 1)), m, s) for m, s in zip(mean, state, strict=True))
+        return self._network.decoder(SmplState(*chosen), batch.camera)
 
     @torch.no_grad()
     def validate(self, sampler: Sampler, stage: str) -> dict[str, float]:
@@ -229,6 +240,17 @@ def _mean_pose(motion: Motion) -> Arrays:
     rest = MeanPose.rest()
     rot6d[0] = rest.rot6d[0]
     return {"mean_rot6d": rot6d.astype(np.float32), "mean_betas": rest.betas.astype(np.float32)}
+
+
+def load_lifting(lifting: nn.Module, path: Path) -> None:
+    """Start from the lifting network of a Pose2Mesh run; ValueError names a checkpoint that has another one."""
+    weights = load_checkpoint(path).averaged_weights("network")
+    prefix = "lifting."
+    found = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    try:
+        lifting.load_state_dict(found)
+    except RuntimeError as err:
+        raise ValueError(f"{path}: its lifting network is not of the size set in global_to_pixel: {err}") from err
 
 
 def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> GlobalToPixel:

@@ -1,0 +1,80 @@
+"""All 2D keypoints at once, lifted to 3D: what the local stage knows of the whole pose before it looks at pixels.
+
+The lifting network is that of our Pose2Mesh (``networks/slim_pose2mesh.py``) and reads what that reads, so its weights
+will do as a start. Global-to-Pixel as published has no such part: there joints hear of each other by attention only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hmr_ros.core.lifting import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
+from hmr_ros.networks.global_to_pixel.config import ASPECT, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
+from hmr_ros.networks.slim_pose2mesh import LiftingNet, SlimConfig
+
+
+class KeypointView(NamedTuple):
+    """Keypoints as the person's virtual camera sees them; ``core/lifting.VirtualView`` says what each is.
+
+    ``keypoints`` (B, J, 3); ``context`` (B, 1); ``crop_from_virtual`` (B, 3, 3); ``ok`` (B, 1): 0 or 1.
+    """
+
+    keypoints: Tensor
+    context: Tensor
+    crop_from_virtual: Tensor
+    ok: Tensor
+
+
+def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
+    """(B, J, 3) crop units and score, (B, 3) -> KeypointView; ``core/lifting.to_virtual_camera`` is the reference."""
+    seen = (keypoints[..., 2:] > 0).to(keypoints.dtype)
+    ok = (seen.sum(1) >= MIN_KEYPOINTS).to(keypoints.dtype)
+    weight = seen * ok[:, None]
+    count = weight.sum(1).clamp(min=1)
+
+    box = torch.stack([camera[:, 2] * ASPECT, camera[:, 2]], 1)
+    rays = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * box[:, None]
+    rays = torch.where(weight > 0, rays, 0.0)
+    directions = torch.cat([rays, torch.ones_like(weight)], 2)
+    directions = directions / directions.norm(dim=2, keepdim=True)
+    ahead = torch.cat([torch.zeros_like(rays[:, 0]), 1 - ok], 1)
+    turn = optical_from_axis((directions * weight).sum(1) / count + ahead)
+
+    x, y, z = (directions[:, :, :, None] * turn[:, None]).sum(2).unbind(2)  # virtual_from_optical: the transpose
+    xy = torch.stack([x, y], 2) / z.clamp(min=FARTHEST_OFF_AXIS)[..., None]
+    square = (xy.square().sum(2, keepdim=True) * weight).sum(1) / count
+    size = torch.where(ok > 0, square.clamp(min=1e-12).sqrt(), 1.0)
+    view = torch.cat([xy / size[:, None], keypoints[..., 2:]], 2) * weight
+    crop_from_virtual = (optical_from_crop(camera)[:, :, :, None] * turn[:, :, None]).sum(1)
+    return KeypointView(view, size.log(), crop_from_virtual, ok)
+
+
+class Lifted(NamedTuple):
+    """``hidden`` (B, W) features of the whole pose; ``joints`` (B, 24, 3) m relative to the pelvis, crop camera's axes.
+
+    Zeros where too few keypoints were seen.
+    """
+
+    hidden: Tensor
+    joints: Tensor
+
+
+class KeypointLifting(nn.Module):
+    """Keypoints of a crop -> features and 3D joints."""
+
+    def __init__(self, config: GlobalToPixelConfig) -> None:
+        super().__init__()
+        self.width = config.lifting_width
+        self.network = LiftingNet(SlimConfig(config.joint_set, config.lifting_width, config.lifting_blocks))
+
+    def forward(self, keypoints: Tensor, camera: Tensor) -> Lifted:
+        """(B, J, 3) crop units and score, (B, 3) -> Lifted."""
+        view = to_virtual_camera(keypoints, camera)
+        hidden = self.network.hidden(view.keypoints, view.context)
+        joints = self.network.heads(hidden.float())[0]
+        turned = (view.crop_from_virtual[:, None] * joints[:, :, None]).sum(3)
+        return Lifted(hidden * view.ok, turned * view.ok[..., None])
