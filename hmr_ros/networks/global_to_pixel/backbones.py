@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.networks.global_to_pixel.blazepose_trunk import PYRAMID, TAIL, BlazePoseTrunk
-from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.blazepose_trunk import PYRAMID, TAIL, TAIL_STRIDE, BlazePoseTrunk
+from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
 
@@ -52,7 +52,7 @@ class BlazePoseBackbone(Backbone):
     """BlazePose's trunk: small, and trained for keypoints. Its weights: ``training/blazepose_weights.py``."""
 
     channels = (PYRAMID,) * len(STRIDES)
-    pooled_channels = TAIL
+    pooled_channels = TAIL * (INPUT_SIZE[0] // TAIL_STRIDE) * (INPUT_SIZE[1] // TAIL_STRIDE)
 
     def __init__(self) -> None:
         super().__init__(mean=(0, 0, 0), std=(1, 1, 1))
@@ -61,7 +61,8 @@ class BlazePoseBackbone(Backbone):
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features."""
         levels, tail = self.trunk(image)
-        return Features(levels, tail.mean((2, 3)))
+        # The tail has a dozen cells. Where in the crop something is tells of the pose, so each keeps its own channels.
+        return Features(levels, tail.flatten(1))
 
 
 class TimmBackbone(Backbone):

@@ -19,6 +19,7 @@ STEM = 24
 PYRAMID = 48
 TAIL = 288
 TAIL_BLOCKS = 4
+TAIL_STRIDE = 64
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class GlobalToPixelConfig:
     backbone: str = setting("blazepose", doc='"blazepose", or "timm:<model>" for any model of the timm library')
     checkpoint: str = setting("", doc="local weights of a timm backbone; empty: random, nothing is ever downloaded")
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
-    global_width: int = setting(1024, doc="features of the global stage's head", low=8)
+    global_width: int = setting(512, doc="features of the global stage's head", low=8)
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
     width: int = setting(128, doc="features of a joint in the local stage", low=8)
     lifting_width: int = setting(512, doc="features of the network that lifts the keypoints", low=8)

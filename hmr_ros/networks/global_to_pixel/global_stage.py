@@ -22,8 +22,12 @@ class GlobalStage(nn.Module):
     def __init__(self, pooled_channels: int, width: int, iterations: int, dropout: float) -> None:
         super().__init__()
         self.iterations = iterations
+        # One linear layer of both, but what stays the same in every iteration is computed once.
+        self.norm = nn.LayerNorm(pooled_channels)
+        self.context = nn.Linear(pooled_channels + 3, width)
+        self.state = nn.Linear(PARAMETERS, width, bias=False)
         self.head = nn.Sequential(
-            *(nn.Linear(pooled_channels + 3 + PARAMETERS, width), nn.SiLU(), nn.Dropout(dropout)),
+            *(nn.SiLU(), nn.Dropout(dropout)),
             *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
             nn.Linear(width, PARAMETERS),
         )
@@ -32,8 +36,8 @@ class GlobalStage(nn.Module):
 
     def forward(self, pooled: Tensor, camera: Tensor, start: SmplState) -> SmplState:
         """(B, C), (B, 3) and the state to start from -> the state."""
-        context = torch.cat([pooled, camera_features(camera)], 1)
+        context = self.context(torch.cat([self.norm(pooled), camera_features(camera)], 1))
         x = start.to_vector()
         for _ in range(self.iterations):
-            x = x + self.head(torch.cat([context, x], 1))
+            x = x + self.head(context + self.state(x))
         return SmplState.from_vector(x)

@@ -52,7 +52,7 @@ class ResidualHeads(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = 2 * width
+        hidden = 3 * width // 2
         self.register_buffer("family", torch.from_numpy(family()), persistent=False)
         self.pose = nn.Sequential(
             LinearPerJoint(3 * width + 6, hidden), nn.SiLU(), LinearPerJoint(hidden, 6, gain=SMALL)
