@@ -14,18 +14,23 @@ import onnx
 import torch
 from onnx import ModelProto, ValueInfoProto
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, models_dir, write_manifest
 from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
 from hmr_ros.networks.slim_pose2mesh import SlimConfig
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
-from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.onnx_graph import OPSET, Exportable, largest_difference, to_onnx, with_half_weights
-from hmr_ros.training.recipes import trained_network
+from hmr_ros.training.onnx_graph import OPSET, Exportable, Outputs, largest_difference, to_onnx, with_half_weights
+from hmr_ros.training.recipes import stage_names, trained_network
 
-TOLERANCE = 1e-5
+_INPUTS = {"paper": "pixels", "slim": "virtual_camera", "global_to_pixel": "crop"}
+"""What each recipe's network reads, by ``normalisation`` of the manifest."""
+
+TOLERANCE = 1e-4
 """Largest accepted difference between ONNX Runtime and PyTorch, m."""
 
 HALF_TOLERANCE = 2e-3
@@ -46,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     """Export, compare, write."""
     checkpoint = load_checkpoint(args.checkpoint)
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
-    network = exportable(checkpoint, trained_network(checkpoint, load_body_model(body_path)))
+    body = load_body_model(body_path)
+    network = exportable(checkpoint, trained_network(checkpoint, body), body)
     model = with_half_weights(to_onnx(network)) if args.half else to_onnx(network)
     difference = largest_difference(model, network)
     check_difference(difference, HALF_TOLERANCE if args.half else TOLERANCE)
@@ -69,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def training_facts(config: TrainConfig) -> dict[str, str]:
     """What the weights were trained on, and for how long."""
-    facts = {
-        name: f"{stage.steps} steps of {stage.batch_size} people"
-        for name, stage in (("lift", config.lift), ("mesh", config.mesh))
-    }
+    facts = {}
+    for name in stage_names(config):
+        stage: StageConfig = getattr(config, name)
+        facts[name] = f"{stage.steps} steps of {stage.batch_size} people"
     path = Path(config.run.motion)
     if not path.is_file():
         return facts | {"motion": path.name}
@@ -83,26 +89,35 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
     """The manifest as far as the network itself tells."""
     return Manifest(
         name=onnx_path.stem,
-        kind="pose2mesh",
+        kind="global_to_pixel" if checkpoint.config.recipe == "global_to_pixel" else "pose2mesh",
         file=onnx_path.name,
         sha256=hashlib.sha256(model.SerializeToString()).hexdigest(),
         inputs=tuple(map(tensor_spec, model.graph.input)),
         outputs=tuple(map(tensor_spec, model.graph.output)),
         licence="unknown",
         joint_set=_network_config(checkpoint).joint_set,
-        normalisation={"input": "pixels" if checkpoint.config.recipe == "paper" else "virtual_camera"},
+        normalisation={"input": _INPUTS[checkpoint.config.recipe]},
         metrics={f"{name}_mm": round(value, 2) for name, value in checkpoint.validation.items()},
     )
 
 
-def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | SlimConfig:
-    return checkpoint.config.paper if checkpoint.config.recipe == "paper" else checkpoint.config.slim
+def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | SlimConfig | GlobalToPixelConfig:
+    config = checkpoint.config
+    return {"paper": config.paper, "slim": config.slim, "global_to_pixel": config.global_to_pixel}[config.recipe]
 
 
-def exportable(checkpoint: Checkpoint, network: torch.nn.Module) -> Exportable:
+def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
     """``network`` of ``checkpoint`` in the form that is exported, with inputs like the robot's."""
     joints = JOINT_SETS[_network_config(checkpoint).joint_set].size
     generator = torch.Generator().manual_seed(0)
+    if isinstance(network, GlobalToPixel):
+        model = TorchBodyModel(body)
+
+        def judged(outputs: Outputs) -> Outputs:
+            rotations, betas, crop_cam, spread = outputs
+            return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, spread
+
+        return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, judged)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
     places = torch.randn(4, joints, 2, generator=generator)

@@ -29,7 +29,7 @@ from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
-from hmr_ros.training.recipes import Batch, Recipe, Sampler, make_recipe
+from hmr_ros.training.recipes import Batch, Recipe, Sampler, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
 
 
@@ -135,10 +135,12 @@ class Trainer:
     def train(self) -> None:
         """Run the stages that are left."""
         try:
-            for number in range(self._stage, len(self._recipe.stages)):
+            for number, name in enumerate(stage_names(self._config)):
+                if number < self._stage:
+                    continue
                 if number > self._stage:
                     self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
-                self._train_stage(self._recipe.stages[number])
+                self._train_stage(name)
         finally:
             if self._log:
                 self._log.close()

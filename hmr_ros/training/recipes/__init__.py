@@ -30,9 +30,6 @@ class Sampler(Protocol):
 class Recipe(Protocol, Generic[Batch]):
     """What the training loop asks of a method."""
 
-    stages: tuple[str, ...]
-    """Names of its stages, each with a ``StageConfig`` of that name in ``TrainConfig``."""
-
     modules: nn.ModuleDict
     """All that has weights; "network" is what is exported."""
 
@@ -69,6 +66,11 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
     from hmr_ros.training.recipes.slim import SlimRecipe
 
     return SlimRecipe(config, motion, body, topology)
+
+
+def stage_names(config: TrainConfig) -> tuple[str, ...]:
+    """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
+    return ("local", "images") if config.recipe == "global_to_pixel" else ("lift", "mesh")
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:

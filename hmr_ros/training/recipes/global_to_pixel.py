@@ -76,8 +76,6 @@ class Batch(NamedTuple):
 class GlobalToPixelRecipe:
     """Everything about Global-to-Pixel that ``train`` does not need to know."""
 
-    stages = ("local", "images")
-
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]

@@ -37,8 +37,6 @@ class Batch(NamedTuple):
 class PaperRecipe:
     """Pose2Mesh as published: PoseNet first ("lift"), then both ("mesh")."""
 
-    stages = ("lift", "mesh")
-
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
         self._joint_set = JOINT_SETS[config.paper.joint_set]

@@ -52,8 +52,6 @@ class Batch(NamedTuple):
 class SlimRecipe:
     """Everything about the default network that ``train`` does not need to know."""
 
-    stages = ("lift", "mesh")
-
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
         self._topology = (
