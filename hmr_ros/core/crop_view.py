@@ -23,6 +23,9 @@ CROP_SHAPE = (256, 192)
 BOX_SCALE = 1.1
 """The network's box is a detector's box, padded to the crop's aspect and this much larger."""
 
+SMALLEST_SCALE = 0.05
+"""s is taken as at least this: at it a person is 40 box heights away, so only errors get there."""
+
 CROP_ASPECT = CROP_SHAPE[1] / CROP_SHAPE[0]
 """Width over height."""
 
@@ -54,13 +57,24 @@ class CropView:
         low, high = self.boxes[:, None, :2], self.boxes[:, None, 2:]
         return np.asarray((pixels - low) / (high - low))
 
+    def to_optical(self, rotations: Floats, crop_cam: Floats) -> tuple[Floats, Floats]:
+        """What the network says in the crop camera -> the optical frame.
+
+        ``rotations`` (P, 24, 3, 3), of which only the root's change; ``crop_cam`` (P, 3) s, tx, ty -> (P, 3) m, the
+        pelvis joint.
+        """
+        optical_from_crop = self.crop_from_optical.swapaxes(-1, -2)
+        turned = rotations.copy()
+        turned[:, 0] = optical_from_crop @ rotations[:, 0]
+        return turned, (optical_from_crop @ crop_cam_to_translation(crop_cam, self.height)[..., None])[..., 0]
+
 
 def crop_cam_to_translation(crop_cam: Floats, height: Floats) -> Floats:
     """(P, 3) s, tx, ty and (P,) box height over focal length -> (P, 3) m: the pelvis joint in the crop camera.
 
     A body of 2 m at the distance 2 / (s * height) fills the share s of the box. Source: CLIFF's camera.
     """
-    depth = 2 / (crop_cam[:, 0] * height)
+    depth = 2 / (np.maximum(crop_cam[:, 0], SMALLEST_SCALE) * height)
     return np.stack([crop_cam[:, 1], crop_cam[:, 2], depth], 1)
 
 

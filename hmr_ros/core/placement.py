@@ -58,7 +58,7 @@ class Placement:
         rays, score = _seen(rays, score)
         blind = ~score.any(1)
         fit = fit_translation(self._fit.keypoints(rotations, betas), rays, score, expected_z=cam_t[:, 2])
-        ok = blind | _explained(fit.residual, rays, score)
+        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, rays, score))
         pose = rotmat_to_rotvec(rotations[ok])
         start = Placed(pose[:, 0], pose[:, 1:], np.where(blind[:, None], cam_t, fit.translation)[ok])
         placed = self._fit(start, betas[ok], rays[ok], score[ok], expected_z=cam_t[ok, 2])

@@ -1,0 +1,57 @@
+"""Boxes of people -> the crops that Global-to-Pixel looks at, and how the camera sees them."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.camera import undistort_to_rays
+from hmr_ros.core.crop import crop_from_image, pad_to_aspect
+from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
+from hmr_ros.core.people import Camera, Floats, Ints
+
+_REACH = 0.25
+"""The scale of a box is measured between points this part of its height above and below its centre: a lens may have
+nothing to say of its edges, and bends the more the farther out."""
+
+
+def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
+    """Views of detectors' ``boxes`` (P, 4) px: the rows that have one, and theirs.
+
+    Empty boxes have none, nor have those whose centre lies beyond what the lens can see. Where the lens distorts, a
+    box's height over the focal length is that of a pinhole camera that shows its middle at the same scale.
+    """
+    filled = np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+    padded = pad_to_aspect(np.where(filled[:, None], boxes, 1.0).astype(np.float64), CROP_ASPECT, BOX_SCALE)
+    centre = (padded[:, :2] + padded[:, 2:]) / 2
+    reach = np.stack([np.zeros(len(boxes)), _REACH * (padded[:, 3] - padded[:, 1])], 1)
+    above, rays, below = undistort_to_rays(np.stack([centre - reach, centre, centre + reach]), camera)
+    height = np.linalg.norm(below - above, axis=1) / (2 * _REACH)
+    rows = np.flatnonzero(filled & np.isfinite(rays).all(1) & (height > 0))
+    return rows, CropView(padded[rows], rays[rows], height[rows])
+
+
+def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
+    """(P, 256, 192, 3): what ``boxes`` (P, 4) px of the crop's aspect show of ``image`` (H, W, 3), black beyond it."""
+    crops = np.empty((len(boxes), *CROP_SHAPE, 3), np.uint8)
+    for box, crop in zip(boxes, crops, strict=True):
+        _cut_one(image, box, crop)
+    return crops
+
+
+def _cut_one(image: NDArray[np.uint8], box: Floats, crop: NDArray[np.uint8]) -> None:
+    """Fill ``crop`` with ``box`` (4,). A crop smaller than its box is sampled more finely first, and averaged.
+
+    So a pixel is the mean of all light that falls on it, as in a sensor, and as in the pictures of the training.
+    """
+    height, width = CROP_SHAPE
+    finer = max(1, math.ceil(math.sqrt((box[3] - box[1]) / height)))
+    size = width * finer, height * finer
+    affine = crop_from_image(box, *size)
+    if finer == 1:
+        cv2.warpAffine(image, affine, size, dst=crop, flags=cv2.INTER_LINEAR)
+    else:
+        cv2.resize(cv2.warpAffine(image, affine, size), (width, height), dst=crop, interpolation=cv2.INTER_AREA)
