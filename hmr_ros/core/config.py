@@ -152,7 +152,7 @@ class RobotConfig:
     backend: str = setting(
         "auto",
         doc="what runs the networks; auto takes the fastest that works",
-        choices=("auto", "onnxruntime"),
+        choices=("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"),
         read_only=True,
     )
     model: str = setting("pose2mesh", doc="how bodies are recovered", choices=("pose2mesh",), read_only=True)

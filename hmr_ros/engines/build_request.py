@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmr_ros.core.manifest import Manifest
 from hmr_ros.engines.runtime import BATCH_SIZES
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and the fraction of the build that is done, 0 to 1. What it raises ends the build."""
 
 FLAVOURS = ("tensorrt", "tensorrt_rtx")
 """The full TensorRT (Jetson, data centre, desktop) and TensorRT for RTX (desktop only, builds without a GPU)."""
@@ -95,3 +101,15 @@ class BuildRequest:
     def __post_init__(self) -> None:
         if self.workspace_bytes <= 0:
             raise ValueError(f"workspace_bytes: expected a positive number, got {self.workspace_bytes}")
+
+
+def request_for(json_path: Path, manifest: Manifest, target: EngineTarget) -> BuildRequest:
+    """The engine of the network beside ``json_path``, in the network's own precision whatever ``target`` says."""
+    target = dataclasses.replace(target, precision=precision_of(manifest))
+    profile = ONE_IMAGE if manifest.kind == "detector" else EVERY_BATCH
+    return BuildRequest(manifest.model_path(json_path), manifest.sha256, target, profile)
+
+
+def precision_of(manifest: Manifest) -> str:
+    """One of PRECISIONS; `hmr half` writes it down."""
+    return manifest.provenance.get("precision", PRECISIONS[0])

@@ -1,44 +1,44 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on the CPU, and on GPUs where it was built for them."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
 
 from hmr_ros.core.manifest import Manifest, TensorSpec
 from hmr_ros.engines.runtime import Array, EngineError
 
-_ELEMENT = {"float32": "float"}
-"""ONNX Runtime's name of a dtype, where it is not the dtype's own."""
+CPU, CUDA, TENSORRT = "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"
+"""Names of backends."""
 
-_EXTERNAL_DATA = b"\x0a\x08location\x12"
-"""How onnx.proto (TensorProto.external_data) writes that a tensor lives in another file: an entry of key "location"."""
+_PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
+    CPU: ("CPUExecutionProvider", {}),
+    CUDA: ("CUDAExecutionProvider", {"use_tf32": "0"}),  # fp32 is to mean fp32
+    TENSORRT: ("TensorrtExecutionProvider", {}),
+}
+"""Backend -> ONNX Runtime's execution provider, and its options where the defaults will not do."""
 
 
 class OnnxEngine:
-    """A network run by ONNX Runtime (CPUExecutionProvider), all graph optimisations on.
+    """A network run by ONNX Runtime, all graph optimisations on."""
 
-    Weights are not searched for NaN: the manifest's sha256 already says that they are the exported ones.
-    """
-
-    def __init__(self, manifest: Manifest, model_path: Path, threads: int) -> None:
-        """Open ``model_path``. Raises EngineError if it cannot be loaded here or differs from ``manifest``."""
-        runtime = _import_onnxruntime(model_path)
-        _refuse_external_data(model_path)
+    def __init__(self, manifest: Manifest, model: bytes, threads: int, backend: str = CPU) -> None:
+        """``model``: the checked content of the manifest's file (onnx_check). Raises EngineError if it cannot run."""
+        runtime = _import_onnxruntime(manifest.file)
         options = _session_options(runtime, threads)
+        provider, _ = _PROVIDERS[backend]
+        _require_provider(provider, runtime.get_available_providers(), "was built without it")
+        # What a GPU cannot do is done on the CPU.
+        providers = [_PROVIDERS[backend], *([_PROVIDERS[CPU]] if backend != CPU else [])]
         try:
-            session = runtime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
+            session = runtime.InferenceSession(model, options, providers=providers)
         except Exception as err:  # onnxruntime's exceptions have no common base below Exception
             raise EngineError(
-                f"{model_path}: onnxruntime {runtime.__version__} cannot load it ({err}); "
+                f"{manifest.file}: onnxruntime {runtime.__version__} cannot load it ({err}); "
                 "upgrade onnxruntime or export the network again"
             ) from err
-        _compare(model_path, manifest.inputs, session.get_inputs())
-        _compare(model_path, manifest.outputs, session.get_outputs())
+        _require_provider(provider, session.get_providers(), "cannot load its libraries")
         self._manifest = manifest
-        self._path = model_path
         self._session = session
         self._outputs = [tensor.name for tensor in manifest.outputs]
 
@@ -54,7 +54,7 @@ class OnnxEngine:
         except Exception as err:  # as above
             given = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in inputs.items())
             wanted = ", ".join(map(_describe, self._manifest.inputs))
-            raise EngineError(f"{self._path}: expected {wanted}; got {given}; {err}") from err
+            raise EngineError(f"{self._manifest.file}: expected {wanted}; got {given}; {err}") from err
         return dict(zip(self._outputs, values, strict=True))
 
     def close(self) -> None:
@@ -62,11 +62,29 @@ class OnnxEngine:
         del self._session
 
 
-def _import_onnxruntime(model_path: Path) -> types.ModuleType:
+def has_provider(backend: str) -> bool:
+    """Whether the installed ONNX Runtime was built for ``backend``, one of the names above."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return False
+    return _PROVIDERS[backend][0] in onnxruntime.get_available_providers()
+
+
+def _require_provider(wanted: str, present: Sequence[str], problem: str) -> None:
+    """ONNX Runtime itself would use the CPU without a word."""
+    if wanted not in present:
+        raise EngineError(
+            f"onnxruntime has no {wanted} here ({problem}), only {', '.join(present)}: pip install onnxruntime-gpu for "
+            "the CUDA version of the driver, or use backend onnxruntime"
+        )
+
+
+def _import_onnxruntime(user: str) -> types.ModuleType:
     try:
         import onnxruntime
     except ImportError as err:
-        raise EngineError(f"{model_path} needs onnxruntime; install it with: pip install onnxruntime") from err
+        raise EngineError(f"{user} needs onnxruntime; install it with: pip install onnxruntime") from err
     module: types.ModuleType = onnxruntime
     return module
 
@@ -80,40 +98,6 @@ def _session_options(runtime: types.ModuleType, threads: int) -> object:
     # detector and landmarks in turn take twice as long without this.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
-
-
-def _refuse_external_data(path: Path) -> None:
-    """Weights in a second file would escape the manifest's sha256."""
-    if _EXTERNAL_DATA in path.read_bytes():
-        raise EngineError(f"{path}: keeps weights in another file; export it again with all weights inside")
-
-
-class _NodeArg(Protocol):
-    """What ONNX Runtime tells about one input or output; names or None in ``shape`` are sizes that vary."""
-
-    name: str
-    type: str
-    shape: list[int | str | None]
-
-
-def _compare(path: Path, expected: Sequence[TensorSpec], actual: Sequence[_NodeArg]) -> None:
-    """Raise EngineError unless the network's tensors are those of the manifest, in any order."""
-    found = {tensor.name: tensor for tensor in actual}
-    same_names = found.keys() == {tensor.name for tensor in expected}
-    if not (same_names and all(_fits(tensor, found[tensor.name]) for tensor in expected)):
-        raise EngineError(
-            f"{path}: the manifest says {', '.join(map(_describe, expected))}; the network has "
-            f"{', '.join(f'{t.name} {t.type} {t.shape}' for t in actual)}; export or install both files again"
-        )
-
-
-def _fits(spec: TensorSpec, tensor: _NodeArg) -> bool:
-    """A size that the network fixes must be the manifest's; one that it leaves open fits any."""
-    return (
-        tensor.type == f"tensor({_ELEMENT.get(spec.dtype, spec.dtype)})"
-        and len(tensor.shape) == len(spec.shape)
-        and all(not isinstance(b, int) or a == b for a, b in zip(spec.shape, tensor.shape, strict=True))
-    )
 
 
 def _describe(spec: TensorSpec) -> str:

@@ -5,7 +5,6 @@ Nothing behind this line knows what the numbers mean; nothing before it knows wh
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,20 +12,19 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from hmr_ros.core.manifest import Manifest, load_manifest, verify
+from hmr_ros.core.manifest import Manifest
 
 Array = NDArray[Any]
 """An array of whatever dtype the manifest names for the tensor."""
 
-BACKENDS = ("auto", "onnxruntime", "tensorrt")
+BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
+"""What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""
 
 BATCH_SIZES = (1, 2, 4, 8)
 """Rows of a batch of people. Callers pad up to one of these: GPU engines are made, and warm, for each of them."""
 
 MAX_DEFAULT_THREADS = 4
 """Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
-
-_log = logging.getLogger(__name__)
 
 
 class EngineError(RuntimeError):
@@ -47,27 +45,21 @@ class Engine(Protocol):
         """Free the network; ``run`` must not be called afterwards."""
 
 
-def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0) -> Engine:
+def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0, cache: Path | None = None) -> Engine:
     """Open the network beside ``manifest_path`` after checking that it is the one the manifest describes.
 
-    ``backend`` is one of BACKENDS; "auto" takes the fastest that is built in. ``threads`` is the number of CPU threads
-    of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS).
+    ``backend`` is one of BACKENDS; "auto" says what it takes and why, and falls back to the CPU. ``threads`` is the
+    number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS), ``cache`` the folder of
+    TensorRT engines (None: the user's). The first time, TensorRT builds the engine, which takes seconds to minutes.
     Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run here.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend: expected one of {BACKENDS}, got {backend!r}")
     if threads < 0:
         raise ValueError(f"threads: expected 0 (automatic) or more, got {threads}")
-    if backend == "tensorrt":
-        raise EngineError(f"{manifest_path}: TensorRT is not built into this version; use backend onnxruntime")
-    from hmr_ros.engines.onnx import OnnxEngine  # a machine without onnxruntime can still import this module
+    from hmr_ros.engines.opening import open_network  # which imports this module
 
-    manifest = load_manifest(manifest_path)
-    verify(manifest, manifest_path)
-    threads = threads or default_threads()
-    engine = OnnxEngine(manifest, manifest.model_path(manifest_path), threads)
-    _log.info("%s: onnxruntime on the CPU, %d thread%s", manifest.name, threads, "s" * (threads > 1))
-    return engine
+    return open_network(manifest_path, backend, threads or default_threads(), cache)
 
 
 def default_threads() -> int:

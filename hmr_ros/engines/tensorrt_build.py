@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmr_ros.engines.build_request import IMAGE_SIZES, BuildRequest, SizeRange
+from hmr_ros.engines.build_request import IMAGE_SIZES, BuildRequest, Progress, SizeRange
 from hmr_ros.engines.cuda import find_gpu
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt_api import TensorRt, load_tensorrt
 from hmr_ros.engines.tensorrt_types import Builder, Network, OptimizationProfile, Tensor
-
-Progress = Callable[[str, float], None]
-"""Told what is being done, and the fraction of the build that is done, 0 to 1."""
 
 
 def build_engine(request: BuildRequest, progress: Progress) -> bytes:

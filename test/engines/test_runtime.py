@@ -48,7 +48,7 @@ def rewrite(path: Path, **changes: object) -> None:
     write_manifest(dataclasses.replace(save_doubler(path.parent), **changes), path)
 
 
-@pytest.mark.parametrize("backend", ["auto", "onnxruntime"])
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime"])  # auto: see also test_opening
 @pytest.mark.parametrize("people", [0, 1, 5])
 def test_runs_named_arrays(doubler: Path, backend: str, people: int) -> None:
     engine = open_engine(doubler, backend, threads=1)
@@ -62,8 +62,8 @@ def test_runs_named_arrays(doubler: Path, backend: str, people: int) -> None:
 
 def test_says_what_it_opened(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        open_engine(doubler, threads=1)
-    assert [r.getMessage() for r in caplog.records] == ["doubler: onnxruntime on the CPU, 1 thread"]
+        open_engine(doubler, "onnxruntime", threads=1)
+    assert [r.getMessage() for r in caplog.records] == ["doubler: onnxruntime, 1 thread (as asked for)"]
 
 
 def test_default_threads_fit_the_machine() -> None:
@@ -111,6 +111,17 @@ def test_a_file_that_is_no_network_is_refused(doubler: Path) -> None:
     doubler.with_suffix(".onnx").write_bytes(b"nothing")
     digest = file_sha256(doubler.with_suffix(".onnx"))
     write_manifest(dataclasses.replace(manifest, sha256=digest), doubler)
+    with pytest.raises(EngineError, match=r"d\.onnx: .*install the network again"):
+        open_engine(doubler)
+
+
+def test_a_network_that_onnxruntime_cannot_load_is_refused(doubler: Path) -> None:
+    manifest = save_doubler(doubler.parent)
+    path = doubler.with_suffix(".onnx")
+    model = onnx.load(path)
+    model.graph.node[0].op_type = "Multiply"
+    onnx.save(model, path)
+    write_manifest(dataclasses.replace(manifest, sha256=file_sha256(path)), doubler)
     with pytest.raises(EngineError, match="cannot load it"):
         open_engine(doubler)
 
@@ -133,9 +144,33 @@ def test_missing_onnxruntime_names_the_remedy(doubler: Path, monkeypatch: pytest
 
 
 def test_bad_options_are_refused(doubler: Path) -> None:
-    with pytest.raises(EngineError, match="use backend onnxruntime"):
-        open_engine(doubler, "tensorrt")
     with pytest.raises(ValueError, match="'cuda'"):
         open_engine(doubler, "cuda")
     with pytest.raises(ValueError, match="-1"):
         open_engine(doubler, threads=-1)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime:cuda", "onnxruntime:tensorrt"])
+def test_a_provider_that_is_not_there_is_named(doubler: Path, backend: str) -> None:
+    import onnxruntime
+
+    if len(onnxruntime.get_available_providers()) > 2:
+        pytest.skip("this onnxruntime was built for GPUs")
+    with pytest.raises(EngineError, match=r"was built without it.*pip install onnxruntime-gpu"):
+        open_engine(doubler, backend)
+
+
+def test_a_provider_that_does_not_start_is_named(doubler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    everything = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: everything)
+    session = onnxruntime.InferenceSession
+
+    def cpu_only(model: bytes, options: object, providers: list[tuple[str, object]]) -> object:
+        assert [name for name, _ in providers] == everything
+        return session(model, options, providers=everything[1:])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", cpu_only)
+    with pytest.raises(EngineError, match="cannot load its libraries"):
+        open_engine(doubler, "onnxruntime:cuda")

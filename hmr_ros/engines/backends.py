@@ -1,0 +1,59 @@
+"""Which library runs the networks on this machine, and why."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+from dataclasses import dataclass
+
+from hmr_ros.engines.build_request import FLAVOURS
+from hmr_ros.engines.cuda import Gpu, find_gpu
+from hmr_ros.engines.onnx import CPU, CUDA, has_provider
+from hmr_ros.engines.runtime import EngineError
+from hmr_ros.engines.tensorrt_api import load_tensorrt
+
+_GPU_PACKAGES = ("cuda", *FLAVOURS)
+"""Whoever has one of these means to use a GPU."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend other than "auto", and why it is that one."""
+
+    backend: str
+    why: str
+
+
+def choose(backend: str) -> Choice:
+    """The backend to use for ``backend``, one of BACKENDS; what was asked for is not second-guessed."""
+    return _fastest() if backend == "auto" else Choice(backend, "as asked for")
+
+
+@functools.cache
+def _fastest() -> Choice:
+    """TensorRT where there is a GPU and one of its packages that knows it, else ONNX Runtime on GPU or CPU."""
+    try:
+        gpu = find_gpu()
+    except EngineError as err:
+        level = logging.WARNING if any(map(importlib.util.find_spec, _GPU_PACKAGES)) else logging.DEBUG
+        _log.log(level, "no GPU is used: %s", err)
+        return Choice("onnxruntime", f"no GPU: {err}")
+    reasons = []
+    for flavour in FLAVOURS:
+        try:
+            return Choice(flavour, f"{_usable(flavour, gpu)} on {gpu.name}, {gpu.capability}")
+        except EngineError as err:
+            reasons.append(str(err))
+    _log.warning("%s is not used by TensorRT: %s", gpu.name, "; ".join(reasons))
+    provider = CUDA if has_provider(CUDA) else CPU
+    return Choice(provider, f"no TensorRT for {gpu.name}")
+
+
+def _usable(flavour: str, gpu: Gpu) -> str:
+    """The library's name and version. Raises EngineError if it is not installed or does not know the GPU."""
+    library = load_tensorrt(flavour)
+    library.require_target((gpu.capability,), here=gpu.capability)
+    return str(library)

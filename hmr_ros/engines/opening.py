@@ -1,0 +1,116 @@
+"""Opening a network with the backend that is asked for, or with the fastest that works, and saying which and why."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmr_ros.core.manifest import ManifestError, load_manifest
+from hmr_ros.engines.backends import Choice, choose
+from hmr_ros.engines.build_request import FLAVOURS, BuildRequest, EngineTarget, Progress, precision_of, request_for
+from hmr_ros.engines.cuda import find_gpu
+from hmr_ros.engines.onnx import CPU, OnnxEngine
+from hmr_ros.engines.onnx_check import read_checked
+from hmr_ros.engines.runtime import Engine, EngineError
+from hmr_ros.engines.tensorrt import LoadedEngine, TensorRtEngine
+from hmr_ros.engines.tensorrt_api import load_tensorrt
+from hmr_ros.engines.tensorrt_build import build_engine, probe_engine
+
+if TYPE_CHECKING:
+    from hmr_ros.engines.cache import EngineCache
+
+HALF_SUFFIX = "_fp16"
+"""``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr half`."""
+
+_log = logging.getLogger(__name__)
+
+
+def open_network(manifest_path: Path, backend: str, threads: int, cache: Path | None) -> Engine:
+    """See ``runtime.open_engine``; ``threads`` is known here."""
+    choice = choose(backend)
+    try:
+        return _open(manifest_path, choice, threads, cache)
+    except EngineError as err:
+        if backend != "auto" or choice.backend == CPU:
+            raise
+        _log.warning("%s: %s does not run it, the CPU does: %s", manifest_path.stem, choice.backend, err)
+    return _open(manifest_path, Choice(CPU, f"{choice.backend} failed"), threads, cache)
+
+
+def open_onnx(manifest_path: Path, threads: int, backend: str = CPU) -> OnnxEngine:
+    """The network run by ONNX Runtime. Raises ManifestError or EngineError."""
+    manifest, model = read_checked(manifest_path)
+    return OnnxEngine(manifest, model, threads, backend)
+
+
+def open_tensorrt(manifest_path: Path, flavour: str, cache: EngineCache, progress: Progress) -> TensorRtEngine:
+    """The network run by TensorRT: in half where its half is there, built if it is not in ``cache``.
+
+    Raises ManifestError or EngineError, and whatever ``progress`` raises.
+    """
+    path = half_of(manifest_path) or manifest_path
+    manifest, _ = read_checked(path)
+    request = request_here(path, flavour)
+    data = cache.obtain(request, progress)
+    loaded = LoadedEngine(load_tensorrt(flavour), data, host_code=request.version_compatible)
+    return TensorRtEngine(manifest, loaded)
+
+
+def request_here(manifest_path: Path, flavour: str) -> BuildRequest:
+    """The engine of exactly this network for the GPU of this machine. Raises EngineError if there is none."""
+    library, gpu, manifest = load_tensorrt(flavour), find_gpu(), load_manifest(manifest_path)
+    library.require_target((gpu.capability,), here=gpu.capability)
+    target = EngineTarget(flavour, library.version, gpu.name, gpu.capability, gpu.driver, precision_of(manifest))
+    return request_for(manifest_path, manifest, target)
+
+
+def half_of(manifest_path: Path) -> Path | None:
+    """The manifest of the same network in half, if there is one that was made from this very network."""
+    path = manifest_path.with_stem(manifest_path.stem + HALF_SUFFIX)
+    if not path.is_file():
+        return None
+    try:
+        made_from = load_manifest(path).provenance.get("source_sha256")
+    except ManifestError as err:
+        _log.warning("runs in fp32: %s", err)
+        return None
+    if made_from != load_manifest(manifest_path).sha256:
+        _log.warning(
+            "%s was made from another network than %s, which runs in fp32: run hmr half again", path, path.stem
+        )
+        return None
+    return path
+
+
+def engine_cache(directory: Path | None) -> EngineCache:
+    """The cache in ``directory`` (None: the user's) with the real builder."""
+    from hmr_ros.engines.cache import Builder, EngineCache, default_directory  # not needed on a CPU
+
+    return EngineCache(directory or default_directory(), Builder(build_engine, probe_engine))
+
+
+def _open(manifest_path: Path, choice: Choice, threads: int, cache: Path | None) -> Engine:
+    engine: Engine
+    if choice.backend in FLAVOURS:
+        engine = open_tensorrt(manifest_path, choice.backend, engine_cache(cache), LoggedProgress(manifest_path.stem))
+        how = precision_of(engine.manifest)
+    else:
+        engine = open_onnx(manifest_path, threads, choice.backend)
+        how = f"{threads} thread{'s' * (threads > 1)}"
+    _log.info("%s: %s, %s (%s)", engine.manifest.name, choice.backend, how, choice.why)
+    return engine
+
+
+class LoggedProgress:
+    """Writes a build's progress to the log, every tenth of it once."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tenth = -1
+
+    def __call__(self, phase: str, fraction: float) -> None:
+        """A Progress."""
+        if int(10 * fraction) > self._tenth:
+            self._tenth = int(10 * fraction)
+            _log.info("%s: building for this GPU, once: %d %%, %s", self._name, round(100 * fraction), phase)

@@ -1,0 +1,182 @@
+"""Which backend is taken on which machine, and what is said about it. GPU, TensorRT and CUDA are fakes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.config import RobotConfig, describe
+from hmr_ros.core.manifest import load_manifest, write_manifest
+from hmr_ros.engines import backends, opening
+from hmr_ros.engines.backends import Choice, choose
+from hmr_ros.engines.build_request import BuildRequest, Progress
+from hmr_ros.engines.opening import LoggedProgress, half_of
+from hmr_ros.engines.runtime import BACKENDS, EngineError, open_engine
+from hmr_ros.engines.tensorrt_api import load_tensorrt
+from hmr_ros.engines.tensorrt_build import compile_onnx
+from test.engines.fake_cuda import FakeCuda
+from test.engines.fake_tensorrt import BINDINGS, FakeNetwork, FakeTensorRt
+from test.engines.test_runtime import save_doubler
+
+pytest.importorskip("onnxruntime")
+
+FULL, *_, RTX = BINDINGS
+NETWORK = FakeNetwork({"x": ("float32", ("N", 3))}, {"y": ("float32", ("N", 3))}, lambda a: {"y": 2 * a["x"]})
+
+
+@pytest.fixture
+def doubler(tmp_path: Path) -> Path:
+    path = tmp_path / "d.json"
+    write_manifest(dataclasses.replace(save_doubler(tmp_path), kind="pose2mesh"), path)
+    return path
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    yield Machine(monkeypatch)
+    monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
+    """What was found on another machine."""
+    load_tensorrt.cache_clear()
+    backends._fastest.cache_clear()
+
+
+class Machine:
+    """What is installed and plugged in; nothing, at first."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.requests: list[BuildRequest] = []
+        self.libraries: dict[str, FakeTensorRt] = {}
+        monkeypatch.setattr(opening, "engine_cache", lambda directory: self)
+        for name in ("cuda.bindings.runtime", "tensorrt", "tensorrt_rtx"):
+            monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        _forget()
+
+    def plug_in(self, capability: tuple[int, int], *bindings: str, breaks: str = "") -> None:
+        """A GPU with libraries."""
+        cuda = FakeCuda(capability)
+        self.monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
+        for name in bindings:
+            library = FakeTensorRt(name, NETWORK, cuda, {breaks})
+            self.libraries[library.flavour] = library
+            self.monkeypatch.setitem(sys.modules, library.flavour, library.module())
+
+    def obtain(self, request: BuildRequest, progress: Progress) -> bytes:
+        """As the engine cache does."""
+        self.requests.append(request)
+        return compile_onnx(load_tensorrt(request.target.flavour), request, progress)
+
+
+def test_settings_and_engines_know_the_same_backends() -> None:
+    (setting,) = (s for s in describe(RobotConfig) if s.name == "backend")
+    assert setting.choices == BACKENDS
+
+
+def test_the_cpu_where_there_is_no_gpu(machine: Machine, doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        open_engine(doubler, threads=1)
+    (record,) = caplog.records
+    assert record.levelname == "INFO"
+    assert "onnxruntime, 1 thread (no GPU: running on a GPU needs cuda-python" in record.getMessage()
+
+
+def test_a_warning_where_a_gpu_was_meant_to_be(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    machine.monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "tensorrt" or None)
+    for _ in range(3):  # once for all networks
+        assert choose("auto").backend == "onnxruntime"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "bindings", "backend"),
+    [
+        ((8, 7), (FULL,), "tensorrt"),
+        ((8, 9), (FULL, RTX), "tensorrt"),
+        ((8, 9), (RTX,), "tensorrt_rtx"),
+        ((9, 0), (RTX,), "onnxruntime"),
+        ((8, 9), (), "onnxruntime"),
+    ],
+)
+def test_the_fastest_that_knows_the_gpu(
+    machine: Machine, capability: tuple[int, int], bindings: tuple[str, ...], backend: str
+) -> None:
+    machine.plug_in(capability, *bindings)
+    assert choose("auto").backend == backend
+
+
+def test_what_is_asked_for_is_taken(machine: Machine) -> None:
+    machine.plug_in((8, 9), FULL)
+    assert choose("onnxruntime:cuda") == Choice("onnxruntime:cuda", "as asked for")
+
+
+def test_runs_on_tensorrt_and_says_so(machine: Machine, doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    machine.plug_in((8, 7), FULL)
+    with caplog.at_level("INFO"):
+        engine = open_engine(doubler)
+    x = np.ones((3, 3), np.float32)
+    np.testing.assert_array_equal(engine.run({"x": x})["y"], 2 * x)
+    assert caplog.records[-1].getMessage() == "doubler: tensorrt, fp32 (tensorrt 10.3.0 on Orin, sm_87)"
+    target = machine.requests[0].target
+    assert (target.gpu_name, target.compute_capability, target.driver) == ("Orin", "sm_87", "12.6")
+
+
+def test_auto_falls_back_to_the_cpu(machine: Machine, doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    machine.plug_in((8, 7), FULL, breaks="build")
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_array_equal(open_engine(doubler).run({"x": x})["y"], 2 * x)
+    assert "tensorrt does not run it, the CPU does: " in caplog.text
+    assert "no kernel for it" in caplog.text
+
+
+def test_what_was_asked_for_does_not_fall_back(machine: Machine, doubler: Path) -> None:
+    machine.plug_in((8, 7), FULL, breaks="build")
+    with pytest.raises(EngineError, match="no kernel for it"):
+        open_engine(doubler, "tensorrt")
+    with pytest.raises(EngineError, match="pip install tensorrt-rtx"):
+        open_engine(doubler, "tensorrt_rtx")
+
+
+def save_half(full: Path, source_sha256: str) -> Path:
+    path = full.with_stem(full.stem + "_fp16")
+    provenance = {"precision": "fp16", "source_sha256": source_sha256}
+    write_manifest(dataclasses.replace(load_manifest(full), name="doubler_fp16", provenance=provenance), path)
+    return path
+
+
+def test_half_is_taken_where_it_is(machine: Machine, doubler: Path) -> None:
+    half = save_half(doubler, load_manifest(doubler).sha256)
+    machine.plug_in((8, 7), FULL)
+    assert open_engine(doubler).manifest.name == "doubler_fp16"
+    assert machine.requests[0].target.precision == "fp16"
+    assert half_of(doubler) == half
+
+
+def test_a_half_of_another_network_is_not(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save_half(doubler, "0" * 64)
+    assert half_of(doubler) is None
+    assert "another network" in caplog.text
+
+
+def test_a_damaged_half_is_not(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    doubler.with_stem("d_fp16").write_text("{")
+    assert half_of(doubler) is None
+    assert "runs in fp32" in caplog.text
+
+
+def test_progress_is_logged_by_tenths(caplog: pytest.LogCaptureFixture) -> None:
+    progress = LoggedProgress("net")
+    with caplog.at_level("INFO"):
+        for fraction in (0.0, 0.05, 0.12, 0.19, 1.0):
+            progress("timing", fraction)
+    assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == [0, 12, 100]
