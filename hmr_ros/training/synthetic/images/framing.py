@@ -52,14 +52,17 @@ def canvas_size(stored: Array) -> tuple[int, int]:
     return max(_SMALLEST_CANVAS, rows), max(_SMALLEST_CANVAS, columns)
 
 
-def project(vertices: NDArray[np.float32], K: Array, affine: Array) -> NDArray[np.float32]:
-    """(M, V, 3) m optical -> (M, V, 3): column px and row px under ``affine`` (2, 3) from the full image, depth m.
+def canvas_camera(K: Array, affine: Array) -> Array:
+    """(3, 3) K of a canvas under ``affine`` (2, 3) from the full image, whose camera has ``K``."""
+    return np.asarray(np.concatenate([affine, [[0, 0, 1]]]) @ K)
+
+
+def project(vertices: NDArray[np.float32], camera: Array) -> NDArray[np.float32]:
+    """(M, V, 3) m optical -> (M, V, 3): column px, row px, depth m under ``camera`` (3, 3), a K without skew.
 
     Points nearer than NEAR_M come out anywhere; the rasteriser leaves their faces out.
     """
-    camera = affine[:, :2] @ K[:2]
-    camera[:, 2] += affine[:, 2]
-    scale, shift = np.diag(camera).astype(np.float32), camera[:, 2].astype(np.float32)
+    scale, shift = np.diag(camera)[:2].astype(np.float32), camera[:2, 2].astype(np.float32)
     return np.asarray(_projected(vertices, scale, shift))
 
 

@@ -21,7 +21,6 @@ from hmr_ros.training.synthetic.images.framing import canvas_from_image, detecto
 from hmr_ros.training.synthetic.images.occluders import Layer, sample_occluder
 from hmr_ros.training.synthetic.images.scene import Scene, paint
 from hmr_ros.training.synthetic.images.sensor import SensorMix
-from hmr_ros.training.synthetic.images.shading import sample_lights
 from hmr_ros.training.synthetic.images.survey import survey
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, PeopleSampler
 from hmr_ros.training.synthetic.visibility import OcclusionMix
@@ -121,7 +120,8 @@ class ImageSampler:
             figures=gathered(figures, views, row, companions, rng),
             K=views.K[row],
             image_size=views.image_size[row],
-            lights=sample_lights(views.rotation[row][:, 1], rng),
+            up=views.rotation[row][:, 1],
+            floor=float(views.rotation[row][:, 1] @ views.translation[row]),
             stored=stored,
             layer=_thing(box, stored, rng) if rng.random() < self.mix.occluded else None,
         )

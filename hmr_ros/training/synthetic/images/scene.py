@@ -14,26 +14,38 @@ from hmr_ros.core.crop import inverse
 from hmr_ros.training.synthetic.images.backgrounds import Backgrounds
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH
 from hmr_ros.training.synthetic.images.figures import Figures
-from hmr_ros.training.synthetic.images.framing import blacken_outside, canvas_from_image, canvas_size, project
+from hmr_ros.training.synthetic.images.framing import (
+    blacken_outside,
+    canvas_camera,
+    canvas_from_image,
+    canvas_size,
+    project,
+)
+from hmr_ros.training.synthetic.images.lights import cast_shadows, sample_lights, shade_floor
 from hmr_ros.training.synthetic.images.occluders import Layer
 from hmr_ros.training.synthetic.images.raster import Canvas
 from hmr_ros.training.synthetic.images.sensor import SensorMix, expose
-from hmr_ros.training.synthetic.images.shading import SAMPLES, Lights, Meshes, Template, shade
+from hmr_ros.training.synthetic.images.shading import SAMPLES, Meshes, Template, shade
 
 Array = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
+FLOORS = 0.6
+"""Share of pictures with shadows on the floor: not every background has one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """``figures``, the labelled one first; the camera's ``K`` (3, 3) px and ``image_size`` (2,); ``lights``; and a
-    thing in front of all, ``layer``, drawn over the crop that shows ``stored`` (4,) px.
+    """``figures``, the labelled one first; the camera's ``K`` (3, 3) px and ``image_size`` (2,); ``up`` (3,) the
+    world's up in the optical frame and the ``floor``'s place along it, m; and a thing in front of all, ``layer``, drawn
+    over the crop that shows ``stored`` (4,) px.
     """
 
     figures: Figures
     K: Array
     image_size: NDArray[np.int64]
-    lights: Lights
+    up: Array
+    floor: float
     stored: Array
     layer: Layer | None
 
@@ -52,7 +64,7 @@ def paint(
     """
     height, width = canvas_size(stored)
     picture = np.ascontiguousarray(backgrounds.sample(rng, height, width))
-    _draw_figures(scene, stored, template, picture)
+    _draw_figures(scene, stored, template, picture, rng)
     if scene.layer is not None:
         picture = _fitted(scene.layer, scene.stored, stored, height, width).over(picture)
     picture = np.ascontiguousarray(expose(picture, sensor, rng))
@@ -62,15 +74,20 @@ def paint(
     return np.asarray(cv2.resize(picture, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _draw_figures(scene: Scene, stored: Array, template: Template, picture: Picture) -> None:
-    figures = scene.figures
+def _draw_figures(scene: Scene, stored: Array, template: Template, picture: Picture, rng: Generator) -> None:
+    figures, faces = scene.figures, template.faces
+    lights = sample_lights(picture, scene.up, rng)
+    camera = canvas_camera(scene.K, canvas_from_image(stored, *picture.shape[:2]))
+    if rng.random() < FLOORS:
+        shade_floor(picture, figures.vertices, faces, camera, lights, scene.floor, rng)
     height, width = picture.shape[0] * SAMPLES, picture.shape[1] * SAMPLES
-    points = project(figures.vertices, scene.K, canvas_from_image(stored, height, width))
+    camera = canvas_camera(scene.K, canvas_from_image(stored, height, width))
+    points = project(figures.vertices, camera)
     canvas = Canvas.blank(height, width)
     for index in range(len(points)):
-        canvas.draw(points[index], template.faces, index * len(template.faces))
+        canvas.draw(points[index], faces, index * len(faces))
     meshes = Meshes(points, figures.normals, figures.cuts, figures.materials)
-    shade(canvas.face, meshes, template, scene.lights, picture)
+    shade(canvas.face, meshes, template, lights, cast_shadows(figures.vertices, faces, lights, camera), picture)
 
 
 def _fitted(layer: Layer, drawn: Array, stored: Array, height: int, width: int) -> Layer:

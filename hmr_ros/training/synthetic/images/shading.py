@@ -5,34 +5,19 @@ Light adds up linearly, so all arithmetic is in linear RGB; the square root at t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.training.synthetic.images.garments import colour_at, stuff_at
+from hmr_ros.training.synthetic.images.lights import Lights, ShadowMap, lit_share
 
 Floats = NDArray[np.float32]
 
 SAMPLES = 2
 """Samples per pixel along each axis."""
-
-
-class Lights(NamedTuple):
-    """Ambient light from ``above`` and ``below`` (3,) linear RGB; lamps ``towards`` (L, 3), unit vectors in the optical
-    frame, of ``colour`` (L, 3); ``halfway`` (L, 3) between them and the camera; ``up`` (3,) the world's up in the
-    optical frame.
-    """
-
-    up: Floats
-    above: Floats
-    below: Floats
-    towards: Floats
-    halfway: Floats
-    colour: Floats
 
 
 class Meshes(NamedTuple):
@@ -48,8 +33,7 @@ class Meshes(NamedTuple):
     materials: NDArray[np.void]
 
 
-@dataclass(frozen=True, eq=False)
-class Template:
+class Template(NamedTuple):
     """What all bodies share: ``rest`` (V, 3) m T-pose, ``faces`` (F, 3), ``joints`` (V,) on which vertices hang, and
     ``face_joint`` (F,).
     """
@@ -60,41 +44,28 @@ class Template:
     face_joint: NDArray[np.int32]
 
 
-def sample_lights(up: NDArray[np.floating], rng: Generator) -> Lights:
-    """Daylight, lamps, gloom or glare: one to three lamps from above or from the side, and ambient light."""
-    lamps = int(rng.integers(1, 4))
-    towards = rng.normal(size=(lamps, 3)) + 1.2 * up + np.array([0, 0, -0.6])
-    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-    halfway = towards + np.array([0, 0, -1.0])
-    halfway /= np.linalg.norm(halfway, axis=1, keepdims=True) + 1e-6
-    warmth = rng.uniform(-0.15, 0.15, (lamps, 1)) * np.array([1.0, 0.1, -1.0])
-    strength = rng.uniform(0.15, 1.0, (lamps, 1)) * np.array([1.0, 0.6, 0.4])[:lamps, None]
-    ambient = rng.uniform(0.12, 0.55)
-    tint = 1 + rng.uniform(-0.12, 0.12, 3)
-    ground = ambient * rng.uniform(0.3, 0.9) * (1 + rng.uniform(-0.15, 0.15, 3))
-    arrays = (up, ambient * tint, ground, towards, halfway, strength * (1 + warmth))
-    return Lights(*(np.ascontiguousarray(array, np.float32) for array in arrays))
-
-
 def shade(
-    face: NDArray[np.int32], meshes: Meshes, template: Template, lights: Lights, picture: NDArray[np.uint8]
+    face: NDArray[np.int32],
+    meshes: Meshes,
+    template: Template,
+    lights: Lights,
+    shadows: ShadowMap,
+    picture: NDArray[np.uint8],
 ) -> None:
     """Paint the bodies into ``picture`` (H, W, 3) uint8, the background, in place.
 
     ``face`` (H SAMPLES, W SAMPLES) is a canvas's, the faces of the bodies counted on.
     """
-    _shade(face, *meshes, template.rest, template.faces, template.face_joint, *lights, SAMPLES, picture)
+    _shade(face, meshes, template, lights, shadows, SAMPLES, picture)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _shade(
-    face, points, normals, cuts, materials, rest, faces, face_joint,
-    up, above, below, towards, halfway, lamp, samples, picture,
-):  # fmt: skip
+def _shade(face, meshes, template, lights, shadows, samples, picture):
+    faces = len(template.faces)
     total = np.zeros(3, np.float32)
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
-            covered, inside = _coverage(face, row * samples, column * samples, samples, len(faces))
+            covered, inside = _coverage(face, row * samples, column * samples, samples, faces)
             if covered == 0:
                 continue
             taken = 0
@@ -105,12 +76,16 @@ def _shade(
                     if face[r, c] < 0 or (inside and i != k):
                         continue
                     taken += 1
-                    mesh = np.uint32(face[r, c]) // np.uint32(len(faces))
-                    f = face[r, c] - mesh * len(faces)
-                    x, y, z, normal = _interpolate(points[mesh], normals[mesh], rest, faces[f], r, c)
-                    material = materials[mesh, stuff_at(cuts[mesh], face_joint[f], x, y, z)]
-                    colour = colour_at(material, x, y, z)
-                    lit = _lit(colour, normal, material.gloss, up, above, below, towards, halfway, lamp)
+                    mesh = np.uint32(face[r, c]) // np.uint32(faces)
+                    f = face[r, c] - mesh * faces
+                    place, normal, depth = _interpolate(
+                        meshes.points[mesh], meshes.normals[mesh], template.rest, template.faces[f], r, c
+                    )
+                    stuff = stuff_at(meshes.cuts[mesh], template.face_joint[f], place[0], place[1], place[2])
+                    material = meshes.materials[mesh, stuff]
+                    colour = colour_at(material, place[0], place[1], place[2])
+                    first = lit_share(shadows, np.float32(c), np.float32(r), depth)
+                    lit = _lit(colour, normal, material.gloss, lights, first)
                     for channel in range(3):
                         total[channel] += min(np.float32(1), lit[channel])
             share = np.float32(covered) / np.float32(samples * samples)
@@ -134,7 +109,7 @@ def _coverage(face, row, column, samples, faces):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _interpolate(points, normals, rest, corners, row, column):
-    """Rest coordinates x, y, z and unit normal (x, y, z) at a pixel, corrected for perspective."""
+    """Rest coordinates, unit normal and depth at a pixel, corrected for perspective."""
     a, b, c = corners[0], corners[1], corners[2]
     x, y = np.float32(column), np.float32(row)
     ax, ay = points[a, 0] - x, points[a, 1] - y
@@ -149,39 +124,44 @@ def _interpolate(points, normals, rest, corners, row, column):
     ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
     nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
     shrink = np.float32(1) / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
-    return (
+    place = (
         wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
         wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
         wa * rest[a, 2] + wb * rest[b, 2] + wc * rest[c, 2],
-        (nx * shrink, ny * shrink, nz * shrink),
     )
+    depth = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
+    return place, (nx * shrink, ny * shrink, nz * shrink), depth
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _lit(colour, normal, gloss, up, above, below, towards, halfway, lamp):
-    """Red, green, blue that a surface of this ``colour`` sends to the camera. Highlights are Blinn and Phong's."""
+def _lit(colour, normal, gloss, lights, first):
+    """Red, green, blue that a surface of this ``colour`` sends to the camera, which the ``first`` lamp reaches so far.
+
+    Highlights are Blinn and Phong's.
+    """
+    up, above, below = lights.up, lights.above, lights.below
     sky = np.float32(0.5) + np.float32(0.5) * (normal[0] * up[0] + normal[1] * up[1] + normal[2] * up[2])
     ground = np.float32(1) - sky
-    red, green, blue = (
-        sky * above[0] + ground * below[0],
-        sky * above[1] + ground * below[1],
-        sky * above[2] + ground * below[2],
-    )
+    red = sky * above[0] + ground * below[0]
+    green = sky * above[1] + ground * below[1]
+    blue = sky * above[2] + ground * below[2]
     shine_red = shine_green = shine_blue = np.float32(0)
-    for i in range(len(towards)):
-        slope = normal[0] * towards[i, 0] + normal[1] * towards[i, 1] + normal[2] * towards[i, 2]
+    for i in range(len(lights.towards)):
+        towards, halfway, lamp = lights.towards[i], lights.halfway[i], lights.colour[i]
+        reach = first if i == 0 else np.float32(1)
+        slope = reach * (normal[0] * towards[0] + normal[1] * towards[1] + normal[2] * towards[2])
         if slope <= 0:
             continue
-        red += slope * lamp[i, 0]
-        green += slope * lamp[i, 1]
-        blue += slope * lamp[i, 2]
-        shine = normal[0] * halfway[i, 0] + normal[1] * halfway[i, 1] + normal[2] * halfway[i, 2]
+        red += slope * lamp[0]
+        green += slope * lamp[1]
+        blue += slope * lamp[2]
+        shine = normal[0] * halfway[0] + normal[1] * halfway[1] + normal[2] * halfway[2]
         if gloss > 0 and shine > 0:
             shine *= shine
             shine *= shine
             shine *= shine
-            shine *= shine * gloss
-            shine_red += shine * lamp[i, 0]
-            shine_green += shine * lamp[i, 1]
-            shine_blue += shine * lamp[i, 2]
+            shine *= shine * gloss * reach
+            shine_red += shine * lamp[0]
+            shine_green += shine * lamp[1]
+            shine_blue += shine * lamp[2]
     return colour[0] * red + shine_red, colour[1] * green + shine_green, colour[2] * blue + shine_blue

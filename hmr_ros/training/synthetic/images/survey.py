@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.crop import apply
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH
-from hmr_ros.training.synthetic.images.framing import canvas_from_image, project
+from hmr_ros.training.synthetic.images.framing import canvas_camera, canvas_from_image, project
 from hmr_ros.training.synthetic.images.raster import NOTHING, Canvas
 from hmr_ros.training.synthetic.images.scene import Scene
 from hmr_ros.training.synthetic.images.shading import Template
@@ -60,7 +60,7 @@ class Survey:
 def survey(scene: Scene, template: Template) -> Survey:
     """Look at what the scene's ``stored`` part of the image shows."""
     affine = canvas_from_image(scene.stored, _HEIGHT, _WIDTH)
-    points = project(scene.figures.vertices, scene.K, affine)
+    points = project(scene.figures.vertices, canvas_camera(scene.K, affine))
     canvas = Canvas.blank(_HEIGHT, _WIDTH)
     canvas.draw(points[0], template.faces, 0)
     outline = (canvas.face != NOTHING) & _inside(affine, scene.image_size)
