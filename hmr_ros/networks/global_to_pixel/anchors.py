@@ -82,6 +82,9 @@ class KeypointAnchors(nn.Module):
         """(B, J, 3) and (B, 24, 2) crop units -> Anchors."""
         seen = masked(keypoints)
         centred, score = seen[..., :2], seen[..., 2:]
-        complete = self.share @ (score > 0).to(score.dtype) > 0.999
-        places = torch.where(complete, self.weights @ centred + 0.5, projected).clamp(LOWEST, HIGHEST)
-        return Anchors(places, torch.where(complete, self.share @ score, 0.0)[..., 0])
+        # Products are written out, as autocast would round matrix products, and anchors are places.
+        complete = (self.share * (score > 0).transpose(1, 2)).sum(2, keepdim=True) > 0.999
+        places = (self.weights[..., None] * centred[:, None]).sum(2) + 0.5
+        places = torch.where(complete, places, projected).clamp(LOWEST, HIGHEST)
+        mean_score = (self.share * score.transpose(1, 2)).sum(2)
+        return Anchors(places, torch.where(complete[..., 0], mean_score, 0.0))

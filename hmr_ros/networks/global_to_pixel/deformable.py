@@ -43,9 +43,9 @@ class DeformableAttention(nn.Module):
         self.offsets = nn.Linear(width, heads * self.levels * points * 2)
         self.weights = nn.Linear(width, heads * self.levels * points)
         self.norm = nn.LayerNorm(sum(channels))
-        self.value = nn.Parameter(torch.empty(heads, sum(channels), width // heads))
+        bound = math.sqrt(6 / (sum(channels) + width // heads))  # Xavier, per head
+        self.value = nn.Parameter(torch.empty(heads, sum(channels), width // heads).uniform_(-bound, bound))
         self.output = nn.Linear(width, width)
-        nn.init.xavier_uniform_(self.value)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
         nn.init.zeros_(self.offsets.weight)

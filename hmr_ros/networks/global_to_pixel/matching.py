@@ -154,11 +154,11 @@ def _or_best_scored(chosen: Tensor, pixels: PixelPredictions, targets: MatchingT
 
 
 def gather_mean(features: Tensor, positives: Tensor) -> Tensor:
-    """(B, P, C) and (B, U, k) -> (B, U, C): mean features of each unit's pixels."""
-    chosen = (positives >= 0).to(features.dtype)[..., None]
-    index = positives.clamp(min=0).flatten(1)[..., None].expand(-1, -1, features.shape[2])
-    picked = features.gather(1, index).unflatten(1, positives.shape[1:])
-    return (picked * chosen).sum(2) / chosen.sum(2)
+    """(B, C, P) and (B, U, k) -> (B, U, C): mean features of each unit's pixels."""
+    chosen = (positives >= 0).to(features.dtype)[:, None]
+    index = positives.clamp(min=0).flatten(1)[:, None].expand(-1, features.shape[1], -1)
+    picked = features.gather(2, index).unflatten(2, positives.shape[1:])
+    return ((picked * chosen).sum(3) / chosen.sum(3)).transpose(1, 2)
 
 
 def positive_mask(positives: Tensor, pixels: int) -> Tensor:

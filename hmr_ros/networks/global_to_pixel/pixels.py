@@ -41,10 +41,10 @@ class PixelFeatures(nn.Module):
         )
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """Levels of strides 4, 8, 16, 32 -> (B, P, W)."""
+        """Levels of strides 4, 8, 16, 32 -> (B, W, P)."""
         fine, middle, *coarse = pyramid
         enlarged = (interpolate(level, size=GRID, mode="bilinear", align_corners=False) for level in coarse)
-        return self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2).transpose(1, 2)
+        return self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2)
 
 
 class KeypointPixels(nn.Module):
@@ -52,17 +52,17 @@ class KeypointPixels(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.classes = nn.Linear(width, SMPL.size)
-        self.offsets = nn.Linear(width, SMPL.size * 2)
+        self.classes = nn.Conv1d(width, SMPL.size, 1)
+        self.offsets = nn.Conv1d(width, SMPL.size * 2, 1)
         nn.init.constant_(self.classes.bias, PRIOR)
         nn.init.normal_(self.offsets.weight, std=1e-3)
         nn.init.zeros_(self.offsets.bias)
         self.register_buffer("centres", centres(), persistent=False)
 
     def forward(self, features: Tensor, base: SmplState, camera: Tensor) -> PixelPredictions:
-        """(B, P, W) -> predictions of U = 24 units; neither the state nor the camera matter."""
-        offsets = self.offsets(features).unflatten(2, (-1, 2)).transpose(1, 2)
-        return PixelPredictions(self.classes(features).transpose(1, 2), self.centres + offsets, self.centres)
+        """(B, W, P) -> predictions of U = 24 units; neither the state nor the camera matter."""
+        places = self.centres + self.offsets(features).unflatten(1, (-1, 2)).transpose(2, 3)
+        return PixelPredictions(self.classes(features).float(), places, self.centres)
 
     def corrected(self, base: SmplState, chosen: Tensor) -> SmplState:
         """Pixels of keypoints propose no pose."""
@@ -74,7 +74,7 @@ class PersonPixels(nn.Module):
 
     def __init__(self, width: int, decoder: SmplDecoder) -> None:
         super().__init__()
-        self.classes = nn.Linear(width, 1)
+        self.classes = nn.Conv1d(width, 1, 1)
         self.proposals = nn.Linear(width, PARAMETERS)
         self.decoder = decoder
         nn.init.constant_(self.classes.bias, PRIOR)
@@ -83,9 +83,9 @@ class PersonPixels(nn.Module):
         self.register_buffer("centres", centres(), persistent=False)
 
     def forward(self, features: Tensor, base: SmplState, camera: Tensor) -> PixelPredictions:
-        """(B, P, W), the state that is corrected and (B, 3) -> predictions of U = 1 unit."""
+        """(B, W, P), the state that is corrected and (B, 3) -> predictions of U = 1 unit."""
         places = self._places(features, base, camera)
-        return PixelPredictions(self.classes(features).transpose(1, 2), places, self.centres)
+        return PixelPredictions(self.classes(features).float(), places, self.centres)
 
     def corrected(self, base: SmplState, chosen: Tensor) -> SmplState:
         """State and features (B, 1, W) of the person's pixels -> what they propose."""
@@ -94,8 +94,8 @@ class PersonPixels(nn.Module):
     @torch.no_grad()
     def _places(self, features: Tensor, base: SmplState, camera: Tensor) -> Tensor:
         """(B, 24, P, 2): joints of all proposals. The loss of the chosen one's body teaches them."""
-        count = features.shape[1]
+        count = features.shape[2]
         repeated = SmplState(*(x.repeat_interleave(count, 0) for x in base))
-        proposed = self.corrected(repeated, features.flatten(0, 1)[:, None])
+        proposed = self.corrected(repeated, features.transpose(1, 2).flatten(0, 1)[:, None])
         anchors = self.decoder(proposed, camera.repeat_interleave(count, 0)).anchors
         return anchors.unflatten(0, (-1, count)).transpose(1, 2)
