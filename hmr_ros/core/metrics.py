@@ -133,9 +133,9 @@ def bootstrap_mean(
     total = np.bincount(index, weights=values)
     rng = np.random.default_rng(seed)
     means = np.zeros(resamples)
-    for r in range(resamples):
-        drawn = rng.integers(len(count), size=len(count))
-        means[r] = total[drawn].sum() / count[drawn].sum()
+    for some in np.array_split(means, 1 + resamples * len(count) // 2**20):  # all draws at once need not fit in memory
+        drawn = rng.integers(len(count), size=(len(some), len(count)))
+        some[:] = total[drawn].sum(1) / count[drawn].sum(1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(values.mean()), float(low), float(high))
 

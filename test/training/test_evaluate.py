@@ -1,6 +1,7 @@
 import argparse
 import dataclasses
 import json
+import re
 
 import numpy as np
 import onnx
@@ -9,15 +10,26 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
+from hmr_ros.networks.global_to_pixel import GlobalToPixelConfig
+from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
+from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.evaluate import add_arguments, run
+from hmr_ros.training.evaluation.case import observed
+from hmr_ros.training.evaluation.predictor import open_predictor
+from hmr_ros.training.recipes import make_recipe
+from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
+from hmr_ros.training.synthetic.images.shards import shard_path, write_shard
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
 from test.training.datasets.test_motion import small_motion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
 
 
 @pytest.fixture
 def rest_pose_model(tmp_path):
     """A network that always answers with the rest pose, as ONNX with its manifest."""
-    body = load_body_model(models_dir() / "open_body.npz")
+    body = BODY
     joints = body.rest_joints(np.zeros((1, 10)))
     inputs = {"keypoints": ("N", 21, 3), "context": ("N", 1)}
     outputs = {"vertices": ("N", body.vertex_count, 3), "joints": ("N", 24, 3), "spread": ("N", 24)}
@@ -59,6 +71,19 @@ def rest_pose_model(tmp_path):
     return tmp_path / "rest.json", manifest
 
 
+@pytest.fixture
+def untrained_checkpoint(tmp_path):
+    """Global-to-Pixel as it starts."""
+    network = GlobalToPixelConfig(global_width=16, width=16, layers=1, heads=2, points=1, pixel_width=8)
+    config = TrainConfig(recipe="global_to_pixel", global_to_pixel=network)
+    recipe = make_recipe(config, small_motion(), BODY, None)
+    weights = recipe.modules.state_dict()
+    path = tmp_path / "run" / "best.pt"
+    path.parent.mkdir()
+    save_checkpoint(Checkpoint(config, recipe.topology, weights, weights, 1, 0, 0.0, {}, {}, {}), path)
+    return path
+
+
 def parse(*words):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -79,6 +104,39 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     assert "view: back" in capsys.readouterr().out
 
 
+def test_both_methods_are_judged_on_the_same_pictures(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    out, shards = tmp_path / "report.json", tmp_path / "shards"
+    people = ["--samples", 12, "--beside", rest_pose_model[0]]
+    assert run(parse(untrained_checkpoint, "--motion", tmp_path / "motion.npz", *people, "--json", out)) == 0
+    report = json.loads(out.read_text())
+    everyone = {(row["source"], row["output"]): row for row in report["rows"] if row["grouping"] == "all"}
+    both = {"global stage", "local stage", "global_to_pixel", "pose2mesh"}
+    for source in ("true", "human36m", "coco"):
+        assert {output for of, output in everyone if of == source} == both
+    assert {output for of, output in everyone if of == "projection"} == both - {"pose2mesh"}
+    assert all(row["count"] == 12 for row in everyone.values())
+    published, alone = everyone["true", "global_to_pixel"], everyone["true", "local stage"]
+    assert published["pck_10"]["mean"] > alone["pck_10"]["mean"], "the robot fits bodies to their keypoints"
+    blind, alone = everyone["projection", "global_to_pixel"], everyone["projection", "local stage"]
+    assert blind["mpjpe"]["mean"] == pytest.approx(alone["mpjpe"]["mean"], abs=0.1), "nothing to fit to"
+    assert [text.split(":")[0] for text in report["verdicts"]] == ["true", "human36m", "coco", "projection"]
+
+    sampler = ImageSampler(small_motion().select("val"), BODY, "coco_feet", ImageMix())
+    shards.mkdir()
+    write_shard(sampler.sample(np.random.default_rng(0), 8), shard_path(shards, 0))
+    assert run(parse(untrained_checkpoint, "--shards", shards, "--samples", 6)) == 0
+    assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_networks_that_look_need_pictures(untrained_checkpoint, rest_pose_model):
+    predictor = open_predictor(untrained_checkpoint, BODY)
+    people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
+    case = observed(people, "coco_feet", None, BODY, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="looks at people: evaluate it on --motion or --shards"):
+        predictor.recover(case)
+
+
 def test_unusable_models_are_explained(rest_pose_model, tmp_path):
     save_motion(small_motion(), tmp_path / "motion.npz")
     path, manifest = rest_pose_model
@@ -88,5 +146,5 @@ def test_unusable_models_are_explained(rest_pose_model, tmp_path):
     with pytest.raises(ValueError, match=r"rest.json: the network recovers open_body.npz, another body .* set --body"):
         run(parse(path, "--motion", tmp_path / "motion.npz"))
     write_manifest(dataclasses.replace(manifest, kind="landmarks"), path)
-    with pytest.raises(ValueError, match="expected a pose2mesh network"):
+    with pytest.raises(ValueError, match="expected a network of kind"):
         run(parse(path, "--motion", tmp_path / "motion.npz"))

@@ -4,41 +4,47 @@
   regressor; MPJPE relative to the regressed pelvis of each.
 * MPVPE: all vertices, relative to SMPL's pelvis regressed from each mesh.
 * MPJPE-24: the network's own SMPL joints against the posed ones, relative to the pelvis joint.
-* Depth: the root's z, found from predicted body and 2D keypoints with the true camera matrix.
+* PCK: keypoints of the placed body, projected, that lie within 0.05 or 0.1 of the height of the person's box from the
+  true ones. The box is the network's: around what is seen, padded to 3:4 and enlarged by 1.1. All keypoints within the
+  image count, hidden ones too.
+* Depth: the root's z.
 
-Bodies are judged as the robot publishes them, placed and fitted to their keypoints by ``core/placement.py``; those of
-Pose2Mesh in its published form as its authors judge them.
+Bodies are judged as the robot publishes them, placed and fitted to their keypoints by ``core/placement.py``; the stages
+of Global-to-Pixel also alone, where they say that they stand; those of Pose2Mesh in its published form as its authors
+judge them.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.fitting import fit_translation
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
-from hmr_ros.core.placement import Placement
-from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, JOINT_SETS, SMPL
-from hmr_ros.training.evaluation.predictor import Predictor
+from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, SMPL
+from hmr_ros.training.evaluation.case import Case, Recovered, SyntheticPeople
 from hmr_ros.training.evaluation.report import Errors, Grouping
-from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleBatch
+from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.poses import PoseKind
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
-SOURCES = {
+SOURCES: dict[str, KeypointMix | None] = {
     "true": KeypointMix(clean=1.0),
     "human36m": KeypointMix("human36m", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
     "coco": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
+    "projection": None,
 }
-"""Where 2D keypoints come from: the truth, or either of Pose2Mesh's synthetic errors, in full and without hints."""
+"""Where 2D keypoints come from: the truth; either of Pose2Mesh's synthetic errors, in full and without hints; nowhere,
+so that a network must look where it expects the joints itself.
+"""
+
+PCK_SHARES = (0.05, 0.1)
+"""Distances within which a keypoint is correct, box heights."""
+_NEAREST_M = 0.05
 
 ALL_SEEN = ("all seen", "some missing")
 LOSSES = ("none", "some", "half body")
@@ -60,56 +66,40 @@ _CHAIN_OF_STATURE = 0.85
 """The chain of bones from head joint to ankle is this share of a person's stature."""
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """B people to recover, and the truth: m, optical frame.
-
-    ``rays`` (B, J, 2) x/z, y/z of the keypoints and ``score`` (B, J); ``vertices`` (B, V, 3); ``joints`` (B, 24, 3);
-    ``human36m`` (B, 17, 3).
-    """
-
-    rays: Floats
-    score: Floats
-    vertices: Floats
-    joints: Floats
-    human36m: Floats
-
-
-def observed(people: PeopleBatch, joint_set: str, source: KeypointMix, body: BodyModel, rng: Generator) -> Case:
-    """Synthetic ``people`` (with all vertices), their keypoints as ``source`` says."""
-    seen = observe(people, JOINT_SETS[joint_set], source, rng)
-    human36m = body.regressor("human36m") @ people.vertices
-    return Case(people.views.to_rays(seen.pixels), seen.score, people.vertices, people.joints, human36m)
-
-
-def measure(predictor: Predictor, case: Case, body: BodyModel) -> Errors:
-    """Errors of ``predictor``, which recovers ``body``."""
-    vertices, joints = predictor.recover(case.rays, case.score)
-    if predictor.virtual_camera:
-        placed = Placement(body, predictor.joint_set).of_meshes(vertices, case.rays, case.score)
-        known = placed.take(placed.valid)
-        posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
-        vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
-        root = placed.cam_t
-    else:
-        root = fit_translation(body.regressor(predictor.joint_set) @ vertices, case.rays, case.score).translation
-    return errors_of(vertices, joints, root[:, 2] / case.joints[:, 0, 2] - 1, case, body)
-
-
-def errors_of(vertices: Floats, joints: Floats, depth: Floats, case: Case, body: BodyModel) -> Errors:
-    """Errors of ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m, in optical axes at any place."""
-    predicted, truth = body.regressor("human36m") @ vertices, case.human36m
+def errors_of(found: Recovered, case: Case, body: BodyModel) -> Errors:
+    """Errors of bodies of the model ``body``."""
+    predicted, truth = body.regressor("human36m") @ found.vertices, case.human36m
     pelvis = body.J_regressor[SMPL.index("pelvis")]
+    narrow, wide = (correct_keypoints(found, case, body, share) for share in PCK_SHARES)
     return Errors(
         mpjpe=mpjpe(predicted, truth, HUMAN36M.index("pelvis"), _EVAL_ROWS),
         pa_mpjpe=pa_mpjpe(predicted[:, _EVAL_ROWS], truth[:, _EVAL_ROWS]),
-        mpvpe=mpvpe(vertices, case.vertices, pelvis @ vertices, pelvis @ case.vertices),
-        mpjpe_smpl=mpjpe(joints, case.joints),
-        depth=depth,
+        mpvpe=mpvpe(found.vertices, case.vertices, pelvis @ found.vertices, pelvis @ case.vertices),
+        mpjpe_smpl=mpjpe(found.joints, case.joints),
+        pck_05=narrow,
+        pck_10=wide,
+        depth=found.root[:, 2] / case.joints[:, 0, 2] - 1,
     )
 
 
-def groupings(people: PeopleBatch) -> list[Grouping]:
+def correct_keypoints(found: Recovered, case: Case, body: BodyModel, share: float) -> Floats:
+    """(B,) percent of the keypoints in the image that are seen within ``share`` box heights of where they should be.
+
+    Bodies without a place have none.
+    """
+    regressor = body.regressor(case.joint_set)
+    at_place = regressor @ (found.vertices + (found.root - found.joints[:, 0])[:, None])
+    distance = np.linalg.norm(_rays(at_place) - _rays(regressor @ case.vertices), axis=-1)
+    correct = (distance <= share * case.height[:, None]) & case.in_image
+    return np.asarray(100 * correct.sum(1) / np.maximum(case.in_image.sum(1), 1))
+
+
+def _rays(points: Floats) -> Floats:
+    """(B, J, 3) m -> (B, J, 2) x/z, y/z; those beside or behind the camera come out far outside."""
+    return np.asarray(points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M))
+
+
+def groupings(people: SyntheticPeople) -> list[Grouping]:
     """The groups that the report divides ``people`` into."""
     poses = tuple(kind.name.lower() for kind in PoseKind)
     adult = _stature(people.joints) >= ADULT
@@ -130,13 +120,13 @@ def _loss_labels(lost: Bools) -> NDArray[np.str_]:
     return np.select([share == 0, share <= _MANY], LOSSES[:2], LOSSES[2])
 
 
-def _focal_labels(people: PeopleBatch) -> NDArray[np.str_]:
-    ratio = people.views.K[:, 0, 0] / np.linalg.norm(people.views.image_size, axis=1)
+def _focal_labels(people: SyntheticPeople) -> NDArray[np.str_]:
+    ratio = people.K[:, 0, 0] / np.linalg.norm(people.image_size, axis=1)
     labels: NDArray[np.str_] = np.array(FOCALS)[np.digitize(ratio, _FOCAL_EDGES[1:-1])]
     return labels
 
 
-def _view_labels(people: PeopleBatch) -> NDArray[np.str_]:
+def _view_labels(people: SyntheticPeople) -> NDArray[np.str_]:
     """Front, side or back by the angle between the pelvis's forward axis and the line of sight."""
     sight = people.joints[:, 0] / np.linalg.norm(people.joints[:, 0], axis=1, keepdims=True)
     away = (people.rotations[:, 0, :, 2] * sight).sum(1)

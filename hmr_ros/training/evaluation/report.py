@@ -20,13 +20,16 @@ class Errors:
     """One figure per sample, (N,) each.
 
     ``mpjpe``, ``pa_mpjpe`` on the 14 Human3.6M joints and ``mpvpe`` in mm, ``mpjpe_smpl`` on the 24 SMPL joints in mm;
-    ``depth`` signed relative error of the root's distance along the optical axis, NaN where no place was found.
+    ``pck_05`` and ``pck_10`` percent of keypoints within 0.05 and 0.1 box heights; ``depth`` signed relative error of
+    the root's distance along the optical axis, NaN where no place was found.
     """
 
     mpjpe: Floats
     pa_mpjpe: Floats
     mpvpe: Floats
     mpjpe_smpl: Floats
+    pck_05: Floats
+    pck_10: Floats
     depth: Floats
 
     def __post_init__(self) -> None:
@@ -57,9 +60,13 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report. Intervals are in mm; ``depth_*`` in percent of the true depth, of those ``placed``."""
+    """One line of the report, of one ``output`` of a method.
+
+    Errors are in mm, ``pck_*`` in percent; ``depth_*`` in percent of the true depth, of those ``placed``.
+    """
 
     source: str
+    output: str
     grouping: str
     part: str
     count: int
@@ -67,6 +74,8 @@ class Row:
     pa_mpjpe: Interval
     mpvpe: Interval
     mpjpe_smpl: Interval
+    pck_05: Interval
+    pck_10: Interval
     depth_median: float | None
     depth_90: float | None
     placed: float
@@ -83,36 +92,56 @@ def join_groupings(parts: Sequence[Sequence[Grouping]]) -> list[Grouping]:
     return [dataclasses.replace(first, labels=labels) for first, labels in joined]
 
 
-def summarise(source: str, errors: Errors, groupings: Sequence[Grouping], persons: Strings) -> list[Row]:
-    """All samples first, then every part of every grouping that has a sample.
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some of the samples: those (N,) of one ``part`` of a grouping, or all."""
+
+    grouping: str
+    part: str
+    chosen: NDArray[np.bool_]
+
+    def __str__(self) -> str:
+        return "all" if self.grouping == "all" else f"{self.grouping}: {self.part}"
+
+
+def splits(groupings: Sequence[Grouping], count: int) -> list[Split]:
+    """All ``count`` samples first, then every part of every grouping that has one."""
+    parts = [Split(g.name, part, g.labels == part) for g in groupings for part in g.parts]
+    return [Split("all", "all", np.ones(count, np.bool_)), *(part for part in parts if part.chosen.any())]
+
+
+def summarise(source: str, output: str, errors: Errors, groupings: Sequence[Grouping], persons: Strings) -> list[Row]:
+    """One row per split.
 
     ``persons`` (N,) names who each sample shows; intervals draw whole persons, as samples of one are alike.
     """
-    chosen = [("all", "all", np.ones(len(errors), np.bool_))]
-    chosen += [(g.name, part, g.labels == part) for g in groupings for part in g.parts]
-    return [_row(source, name, part, errors.take(i), persons[i]) for name, part, i in chosen if i.any()]
+    chosen = splits(groupings, len(errors))
+    return [_row(source, output, split, errors.take(split.chosen), persons[split.chosen]) for split in chosen]
 
 
-def _row(source: str, grouping: str, part: str, errors: Errors, persons: Strings) -> Row:
+def _row(source: str, output: str, split: Split, errors: Errors, persons: Strings) -> Row:
     number = np.unique(persons, return_inverse=True)[1]
     placed = np.isfinite(errors.depth)
     depth = 100 * np.abs(errors.depth[placed])
     return Row(
         source,
-        grouping,
-        part,
+        output,
+        split.grouping,
+        split.part,
         len(errors),
         bootstrap_mean(errors.mpjpe, number),
         bootstrap_mean(errors.pa_mpjpe, number),
         bootstrap_mean(errors.mpvpe, number),
         bootstrap_mean(errors.mpjpe_smpl, number),
+        bootstrap_mean(errors.pck_05, number),
+        bootstrap_mean(errors.pck_10, number),
         float(np.median(depth)) if len(depth) else None,
         float(np.quantile(depth, 0.9)) if len(depth) else None,
         float(placed.mean()),
     )
 
 
-_HEADINGS = ("2D", "group", "people", "MPJPE", "PA-MPJPE", "MPVPE", "MPJPE-24", "depth %", "90 %", "placed")
+_HEADINGS = tuple("2D|body|group|people|MPJPE|PA-MPJPE|MPVPE|MPJPE-24|PCK@0.05|PCK@0.1|depth %|90 %|placed".split("|"))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -125,5 +154,7 @@ def table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     group = "all" if row.grouping == "all" else f"{row.grouping}: {row.part}"
     intervals = (row.mpjpe, row.pa_mpjpe, row.mpvpe, row.mpjpe_smpl)
+    correct = (f"{interval.mean:.1f}" for interval in (row.pck_05, row.pck_10))
     depth = ("-" if value is None else f"{value:.1f}" for value in (row.depth_median, row.depth_90))
-    return (row.source, group, str(row.count), *map(str, intervals), *depth, f"{100 * row.placed:.1f} %")
+    figures = (*map(str, intervals), *correct, *depth, f"{100 * row.placed:.1f} %")
+    return (row.source, row.output, group, str(row.count), *figures)

@@ -83,6 +83,16 @@ class PeopleBatch:
     def __len__(self) -> int:
         return len(self.joints)
 
+    @property
+    def K(self) -> Array:
+        """(B, 3, 3) px of the cameras."""
+        return self.views.K
+
+    @property
+    def image_size(self) -> NDArray[np.int64]:
+        """(B, 2) px, width and height of the images."""
+        return self.views.image_size
+
 
 def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Array:
     """(B, 10): adults, and a share of children down to about 1 m."""

@@ -10,7 +10,7 @@ from hmr_ros.training.datasets.human36m import read_subjects
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.evaluate import evaluate_annotated
 from hmr_ros.training.evaluation.annotated import cases
-from hmr_ros.training.evaluation.predictor import Predictor
+from hmr_ros.training.evaluation.keypoint_predictor import KeypointPredictor
 from test.training.datasets.test_human36m import write_subject
 from test.training.datasets.test_threedpw import write_3dpw
 
@@ -29,7 +29,7 @@ def people(tmp_path, body):
 def test_the_truth_has_no_error(people, body):
     posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
     truth = tuple(x - posed.joints[:, :1] for x in (posed.vertices, posed.joints))
-    predictor = Predictor("perfect", "human36m", False, lambda rays: truth)
+    predictor = KeypointPredictor("perfect", "human36m", False, lambda rays: truth, body)
     (row,) = evaluate_annotated(predictor, people, body, {"neutral": body})
     assert row.count == 3
     assert row.mpjpe.mean < 0.1

@@ -6,8 +6,9 @@ import pytest
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.lifting import to_virtual_camera
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.training.evaluation.predictor import Predictor
-from hmr_ros.training.evaluation.protocol import SOURCES, groupings, measure, observed
+from hmr_ros.training.evaluation.case import observed
+from hmr_ros.training.evaluation.keypoint_predictor import KeypointPredictor
+from hmr_ros.training.evaluation.protocol import SOURCES, errors_of, groupings
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
 from test.training.datasets.test_motion import small_motion
 
@@ -27,44 +28,49 @@ def relative(people):
     return people.vertices - root, people.joints - root
 
 
-def perfect(people, scale=1.0):
+def perfect(people, body, scale=1.0):
     vertices, joints = relative(people)
-    return Predictor("perfect", "coco_feet", False, lambda rays: (scale * vertices, scale * joints))
+    return KeypointPredictor("perfect", "coco_feet", False, lambda rays: (scale * vertices, scale * joints), body)
+
+
+def errors(predictor, case, body):
+    (found,) = predictor.recover(case)
+    return errors_of(found, case, body)
 
 
 def test_the_truth_has_no_error(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
-    errors = measure(perfect(people), case, body)
+    found = errors(perfect(people, body), case, body)
     for name in ("mpjpe", "pa_mpjpe", "mpvpe", "mpjpe_smpl"):
-        assert getattr(errors, name).max() < 0.01, name
-    placed = np.isfinite(errors.depth)
+        assert getattr(found, name).max() < 0.01, name
+    placed = np.isfinite(found.depth)
     assert placed.mean() > 0.9
-    assert np.abs(errors.depth[placed]).max() < 0.01
+    assert np.abs(found.depth[placed]).max() < 0.01
 
 
 def test_a_larger_body_is_put_farther_away_and_aligned_away(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
-    errors = measure(perfect(people, scale=1.1), case, body)
-    np.testing.assert_allclose(np.nanmedian(errors.depth), 0.1, atol=0.01)
-    assert errors.pa_mpjpe.max() < 0.01
+    found = errors(perfect(people, body, scale=1.1), case, body)
+    np.testing.assert_allclose(np.nanmedian(found.depth), 0.1, atol=0.01)
+    assert found.pa_mpjpe.max() < 0.01
     human36m = body.regressor("human36m") @ people.vertices
     evaluated = np.delete(human36m, [0, 7, 9], axis=1)  # without pelvis, torso, nose
     expected = 100 * np.linalg.norm(evaluated - human36m[:, :1], axis=-1).mean(1)  # 10 % of each distance, in mm
-    np.testing.assert_allclose(errors.mpjpe, expected, rtol=1e-3)
+    np.testing.assert_allclose(found.mpjpe, expected, rtol=1e-3)
     pelvis = body.J_regressor[0] @ people.vertices
     expected = 100 * np.linalg.norm(people.vertices - pelvis[:, None], axis=-1).mean(1)
-    np.testing.assert_allclose(errors.mpvpe, expected, rtol=1e-3)
+    np.testing.assert_allclose(found.mpvpe, expected, rtol=1e-3)
 
 
 def test_the_robot_s_bodies_are_judged_as_it_publishes_them(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
     view = to_virtual_camera(case.rays, case.score)
     vertices, joints = (x @ view.optical_from_virtual for x in relative(people))
-    predictor = Predictor("perfect", "coco_feet", True, lambda keypoints, context: (vertices, joints))
-    errors = measure(predictor, case, body)
-    assert errors.mpvpe.max() < 5  # what the SMPL parameters of a mesh lose
-    assert np.isfinite(errors.depth).mean() > 0.95
-    assert np.nanmax(np.abs(errors.depth)) < 0.01
+    predictor = KeypointPredictor("perfect", "coco_feet", True, lambda *_: (vertices, joints), body)
+    found = errors(predictor, case, body)
+    assert found.mpvpe.max() < 5  # what the SMPL parameters of a mesh lose
+    assert np.isfinite(found.depth).mean() > 0.95
+    assert np.nanmax(np.abs(found.depth)) < 0.01
 
 
 def test_sources_observe_the_same_people_with_and_without_error(people, body):

@@ -12,13 +12,13 @@ def some_errors(n=60, seed=0):
     rng = np.random.default_rng(seed)
     depth = rng.normal(0, 0.05, n)
     depth[:3] = np.nan
-    return Errors(*(rng.gamma(4, 10, n) for _ in range(4)), depth)
+    return Errors(*(rng.gamma(4, 10, n) for _ in range(6)), depth)
 
 
 def test_parts_are_summarised_apart():
     errors = some_errors()
     labels = np.where(np.arange(60) < 20, "sitting", "motion")
-    rows = summarise("true", errors, [Grouping("pose", ("sitting", "motion", "lying"), labels)], EACH)
+    rows = summarise("true", "a", errors, [Grouping("pose", ("sitting", "motion", "lying"), labels)], EACH)
     assert [(r.grouping, r.part, r.count) for r in rows] == [
         ("all", "all", 60),
         ("pose", "sitting", 20),
@@ -33,12 +33,14 @@ def test_parts_are_summarised_apart():
 def test_intervals_draw_persons():
     errors = some_errors()
     alike = dataclasses.replace(errors, mpjpe=np.repeat(errors.mpjpe[:6], 10))
-    by_sample, by_person = (summarise("true", alike, [], persons)[0].mpjpe for persons in (EACH, EACH[::10].repeat(10)))
+    by_sample, by_person = (
+        summarise("true", "a", alike, [], persons)[0].mpjpe for persons in (EACH, EACH[::10].repeat(10))
+    )
     assert by_person.high - by_person.low > 2 * (by_sample.high - by_sample.low)
 
 
 def test_no_one_placed_gives_no_depth():
-    rows = summarise("true", dataclasses.replace(some_errors(), depth=np.full(60, np.nan)), [], EACH)
+    rows = summarise("true", "a", dataclasses.replace(some_errors(), depth=np.full(60, np.nan)), [], EACH)
     assert rows[0].depth_median is None
     assert table(rows).endswith("-        -     0.0 %")
     assert rows[0].placed == 0
@@ -55,11 +57,13 @@ def test_batches_join_in_order():
 
 def test_the_table_is_aligned_and_has_a_line_per_row():
     text = table(
-        summarise("error", some_errors(), [Grouping("view", ("back", "front"), np.repeat(["back", "front"], 30))], EACH)
+        summarise(
+            "error", "a", some_errors(), [Grouping("view", ("back", "front"), np.repeat(["back", "front"], 30))], EACH
+        )
     ).splitlines()
     assert len(text) == 4
-    assert text[0].split()[:3] == ["2D", "group", "people"]
-    assert text[2].startswith("error  view: back")
+    assert text[0].split()[:3] == ["2D", "body", "group"]
+    assert text[2].startswith("error  a     view: back")
     column = text[0].index("MPJPE")
     assert all(line[column - 1] == " " and line[column] != " " for line in text)
 

@@ -30,6 +30,14 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"shard-{index:06d}.tar"
 
 
+def shards_of(folder: Path) -> list[Path]:
+    """The shards of a folder, in order; ValueError for a folder without any."""
+    paths = sorted(folder.glob("shard-*.tar"))
+    if not paths:
+        raise ValueError(f"{folder}: expected shard-*.tar files, found none; `hmr render` writes them")
+    return paths
+
+
 def write_shard(batch: ImageBatch, path: Path) -> None:
     """Write ``batch`` to ``path``, atomically. The same batch gives the same bytes."""
     records = _records(batch)
@@ -56,9 +64,7 @@ class ShardReader:
 
     def __init__(self, folder: Path) -> None:
         """ValueError for a folder without shards."""
-        self._paths = sorted(folder.glob("shard-*.tar"))
-        if not self._paths:
-            raise ValueError(f"{folder}: expected shard-*.tar files, found none; `hmr render` writes them")
+        self._paths = shards_of(folder)
         self._due: list[Path] = []
         self._loaded: list[tuple[bytes, bytes]] = []
 
