@@ -84,7 +84,7 @@ class PeopleBatch:
         return len(self.joints)
 
     @property
-    def K(self) -> Array:
+    def K(self) -> Array:  # noqa: N802
         """(B, 3, 3) px of the cameras."""
         return self.views.K
 
