@@ -37,6 +37,7 @@ from hmr_ros.engines.runtime import EngineError
 MAX_ENGINE_BYTES = 2 << 30
 _MAX_RECORD_BYTES = 1 << 16
 _SECRET, _SECRET_BYTES = "secret.key", 32
+_BUILDING = "build.lock"
 _ENGINE, _RECORD, _LOCK = ".engine", ".json", ".lock"
 
 _log = logging.getLogger(__name__)
@@ -88,11 +89,15 @@ class EngineCache:
         or the folder not be trusted or written to.
         """
         key = cache_key(request)
-        if (engine := self._load(key)) is not None:
+        if (engine := self.find(request)) is not None:
             return engine
         with file_lock(self.directory / (key + _LOCK), lambda: progress("waiting for another process", 0.0)):
-            engine = self._load(key)  # the other process may have built it
+            engine = self.find(request)  # the other process may have built it
             return engine or self._adopt(request, progress) or self._build(request, progress)
+
+    def find(self, request: BuildRequest) -> bytes | None:
+        """The engine for ``request`` if it is stored and good. Raises EngineError for a folder that is not safe."""
+        return self._load(cache_key(request))
 
     def survey(self) -> list[Stored]:
         """Everything that is stored, checked as for loading."""
@@ -141,7 +146,9 @@ class EngineCache:
         return None
 
     def _build(self, request: BuildRequest, progress: Progress) -> bytes:
-        engine = build_in_child(self._builder.build, request, progress)
+        # One at a time: a builder times kernels to choose among them.
+        with file_lock(self.directory / _BUILDING, lambda: progress("waiting for another build", 0.0)):
+            engine = build_in_child(self._builder.build, request, progress)
         self._store(request, engine, progress)
         return engine
 

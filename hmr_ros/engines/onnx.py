@@ -40,12 +40,18 @@ class OnnxEngine:
         _require_provider(provider, session.get_providers(), "cannot load its libraries")
         self._manifest = manifest
         self._session = session
+        self._status = f"{backend}, {threads} thread{'s' * (threads > 1)}"
         self._outputs = [tensor.name for tensor in manifest.outputs]
 
     @property
     def manifest(self) -> Manifest:
         """What the network expects and returns."""
         return self._manifest
+
+    @property
+    def status(self) -> str:
+        """What runs it: the backend, and the CPU threads of an inference."""
+        return self._status
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""

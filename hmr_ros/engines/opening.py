@@ -94,11 +94,9 @@ def _open(manifest_path: Path, choice: Choice, threads: int, cache: Path | None)
     engine: Engine
     if choice.backend in FLAVOURS:
         engine = open_tensorrt(manifest_path, choice.backend, engine_cache(cache), LoggedProgress(manifest_path.stem))
-        how = precision_of(engine.manifest)
     else:
         engine = open_onnx(manifest_path, threads, choice.backend)
-        how = f"{threads} thread{'s' * (threads > 1)}"
-    _log.info("%s: %s, %s (%s)", engine.manifest.name, choice.backend, how, choice.why)
+    _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.why)
     return engine
 
 

@@ -38,6 +38,10 @@ class Engine(Protocol):
     def manifest(self) -> Manifest:
         """What the network expects and returns."""
 
+    @property
+    def status(self) -> str:
+        """What runs it at this moment, for logs and diagnostics; may be asked for by any thread."""
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from hmr_ros.core.manifest import Manifest, TensorSpec
+from hmr_ros.engines.build_request import precision_of
 from hmr_ros.engines.cuda import Bytes, CudaError, CudaStream
 from hmr_ros.engines.runtime import BATCH_SIZES, Array, EngineError
 from hmr_ros.engines.tensorrt_api import Contexts, TensorRt
@@ -77,6 +78,9 @@ class LoadedEngine:
         except BaseException:
             self._stream.close()
             raise
+
+    def __str__(self) -> str:
+        return str(self._library)
 
     def run(self, inputs: Shapes, fill: Callable[[Mapping[str, Array]], None]) -> Mapping[str, Array]:
         """Outputs for inputs of the shapes ``inputs``, which ``fill`` writes into; valid until the next run."""
@@ -190,6 +194,11 @@ class TensorRtEngine:
     def manifest(self) -> Manifest:
         """What the network expects and returns."""
         return self._manifest
+
+    @property
+    def status(self) -> str:
+        """What runs it: library, version and precision."""
+        return f"{self._loaded}, {precision_of(self._manifest)}"
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""

@@ -126,7 +126,7 @@ def test_runs_on_tensorrt_and_says_so(machine: Machine, doubler: Path, caplog: p
         engine = open_engine(doubler)
     x = np.ones((3, 3), np.float32)
     np.testing.assert_array_equal(engine.run({"x": x})["y"], 2 * x)
-    assert caplog.records[-1].getMessage() == "doubler: tensorrt, fp32 (tensorrt 10.3.0 on Orin, sm_87)"
+    assert caplog.records[-1].getMessage() == "doubler: tensorrt 10.3.0, fp32 (tensorrt 10.3.0 on Orin, sm_87)"
     target = machine.requests[0].target
     assert (target.gpu_name, target.compute_capability, target.driver) == ("Orin", "sm_87", "12.6")
 

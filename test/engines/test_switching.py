@@ -1,0 +1,226 @@
+"""Serving while building: every run is answered, by the first engine and then by the better one."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.manifest import Manifest, TensorSpec
+from hmr_ros.engines import switching
+from hmr_ros.engines.backends import Choice
+from hmr_ros.engines.build_request import BuildRequest, Progress
+from hmr_ros.engines.cache import Builder, EngineCache
+from hmr_ros.engines.runtime import Array, Engine, EngineError
+from hmr_ros.engines.switching import SwitchingEngine, open_serving
+from test.engines import fake_builder
+from test.engines.fake_builder import GOOD, diary, request
+from test.engines.test_child import child_of, is_running, wait_until
+
+MANIFEST = Manifest(
+    name="doubler",
+    kind="detector",
+    file="d.onnx",
+    sha256="0" * 64,
+    inputs=(TensorSpec("x", "float32", ("N", 3)),),
+    outputs=(TensorSpec("y", "float32", ("N", 3)),),
+    licence="Apache-2.0",
+)
+
+
+class FakeEngine:
+    """Answers with its own number; complains about use after close."""
+
+    def __init__(self, number: int) -> None:
+        self.manifest = dataclasses.replace(MANIFEST, name=f"doubler{number}")
+        self.status = f"engine {number}"
+        self.number = number
+        self.closed = False
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        assert not self.closed
+        return {"y": inputs["x"] * 0 + self.number}
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
+
+
+class Upgrade:
+    """A build that waits to be told how it ends."""
+
+    def __init__(self) -> None:
+        self.better = FakeEngine(2)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.problem: Exception | None = None
+        self.progress: Progress | None = None
+
+    def __call__(self, progress: Progress) -> Engine:
+        self.progress = progress
+        self.begun.set()
+        assert self.go_on.wait(20)
+        if self.problem:
+            raise self.problem
+        return self.better
+
+
+@pytest.fixture
+def upgrade() -> Iterator[Upgrade]:
+    upgrade = Upgrade()
+    yield upgrade
+    upgrade.go_on.set()
+
+
+def answer(engine: Engine) -> int:
+    return int(engine.run({"x": np.zeros((1, 3), np.float32)})["y"][0, 0])
+
+
+def test_answers_while_building_and_switches_between_two_runs(upgrade: Upgrade) -> None:
+    first = FakeEngine(1)
+    engine = SwitchingEngine(first, upgrade)
+    assert [answer(engine) for _ in range(3)] == [1, 1, 1]
+    upgrade.go_on.set()
+    wait_until(lambda: answer(engine) == 2)
+    assert first.closed
+    assert engine.status == "engine 2"
+    assert engine.manifest.name == "doubler1"
+    engine.close()
+    assert upgrade.better.closed
+
+
+def test_no_run_is_lost_in_the_exchange(upgrade: Upgrade) -> None:
+    engine = SwitchingEngine(FakeEngine(1), upgrade)
+    answers: list[int] = []
+
+    def work() -> None:
+        while answers[-10:] != [2] * 10:
+            answers.append(answer(engine))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    wait_until(lambda: len(answers) > 100)
+    upgrade.go_on.set()
+    worker.join()
+    assert answers == sorted(answers)
+    assert set(answers) == {1, 2}
+    engine.close()
+
+
+def test_tells_how_far_it_is(upgrade: Upgrade, caplog: pytest.LogCaptureFixture) -> None:
+    engine = SwitchingEngine(FakeEngine(1), upgrade)
+    assert upgrade.begun.wait(20)
+    assert upgrade.progress is not None
+    with caplog.at_level("INFO"):
+        for percent in (0, 41, 42, 43):
+            upgrade.progress("choosing kernels", percent / 100)
+    assert engine.status == "engine 1, until a faster engine is built: 43 %, choosing kernels"
+    assert len(caplog.records) == 2  # every tenth once
+    engine.close()
+
+
+def test_stays_when_the_build_fails(upgrade: Upgrade, caplog: pytest.LogCaptureFixture) -> None:
+    upgrade.problem = EngineError("no room on the GPU")
+    upgrade.go_on.set()
+    first = FakeEngine(1)
+    engine = SwitchingEngine(first, upgrade)
+    wait_until(lambda: "no room" in engine.status)
+    assert engine.status == "engine 1, for good: no room on the GPU"
+    assert answer(engine) == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    engine.close()
+    assert first.closed
+
+
+def test_an_engine_that_comes_after_closing_is_closed(upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switching, "_PATIENCE_S", 0.0)
+    first = FakeEngine(1)
+    engine = SwitchingEngine(first, upgrade)
+    engine.close()
+    assert first.closed
+    upgrade.go_on.set()
+    wait_until(lambda: upgrade.better.closed)
+
+
+def test_an_engine_that_came_but_was_never_used_is_closed(upgrade: Upgrade) -> None:
+    upgrade.go_on.set()
+    engine = SwitchingEngine(FakeEngine(1), upgrade)
+    wait_until(lambda: engine._better is not None)
+    engine.close()
+    assert upgrade.better.closed
+
+
+def test_closing_ends_the_process_that_builds(tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines", Builder(fake_builder.build_forever, fake_builder.probe))
+    wanted = request(tmp_path)
+
+    def upgrade(progress: Progress) -> Engine:
+        cache.obtain(wanted, progress)
+        raise AssertionError("never built")
+
+    engine = SwitchingEngine(FakeEngine(1), upgrade)
+    wait_until(lambda: bool(diary(wanted)))
+    engine.close()
+    assert not is_running(child_of(wanted))
+    assert not engine._thread.is_alive()
+
+
+# Choosing between serving and waiting
+
+
+class Machine:
+    """Stands for a machine with a GPU: what ``open_serving`` would call is written down instead."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.request: BuildRequest = request(folder)
+        self.cache = EngineCache(folder / "engines", GOOD)
+        self.flavour = "tensorrt_rtx"
+        self.opened: list[str] = []
+        self.build: Callable[[], None] = lambda: None
+        fakes = {
+            "choose": lambda backend: Choice(self.flavour, "test"),
+            "engine_cache": lambda cache: self.cache,
+            "half_of": lambda path: None,
+            "request_here": lambda path, flavour: self.request,
+            "open_onnx": lambda path, threads: self.open("onnx", 1),
+            "open_engine": lambda path, backend, threads, cache: self.open("as asked", 3),
+            "open_tensorrt": self.open_tensorrt,
+        }
+        for name, fake in fakes.items():
+            monkeypatch.setattr(switching, name, fake)
+
+    def open(self, how: str, number: int) -> FakeEngine:
+        self.opened.append(how)
+        return FakeEngine(number)
+
+    def open_tensorrt(self, path: Path, flavour: str, cache: EngineCache, progress: Progress) -> FakeEngine:
+        cache.obtain(self.request, progress)
+        return self.open(flavour, 2)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_the_first_start_serves_and_the_second_does_not_wait(machine: Machine) -> None:
+    engine = open_serving(Path("d.json"))
+    assert answer(engine) in (1, 2)
+    wait_until(lambda: answer(engine) == 2)
+    assert machine.opened == ["onnx", "tensorrt_rtx"]
+    engine.close()
+    assert answer(open_serving(Path("d.json"))) == 3  # from the cache, as open_engine does it
+    assert diary(machine.request) == ["build", "probe"]
+
+
+def test_a_cpu_has_nothing_to_wait_for(machine: Machine) -> None:
+    machine.flavour = "onnxruntime"
+    assert answer(open_serving(Path("d.json"))) == 3
+
+
+def test_a_folder_that_is_not_safe_is_a_case_for_open_engine(machine: Machine) -> None:
+    machine.cache.directory.mkdir(mode=0o755)
+    assert answer(open_serving(Path("d.json"))) == 3
