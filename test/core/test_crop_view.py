@@ -1,47 +1,45 @@
 import numpy as np
-import pytest
-from numpy.testing import assert_allclose
 
-from hmr_ros.core.camera import project, undistort_to_rays
-from hmr_ros.core.crop_view import CropView, crop_cam_to_translation, translation_to_crop_cam
+from hmr_ros.core.camera import project
+from hmr_ros.core.crop import apply, crop_from_image, pad_to_aspect
+from hmr_ros.core.crop_view import (
+    CROP_ASPECT,
+    CROP_SHAPE,
+    CropView,
+    crop_cam_to_translation,
+    translation_to_crop_cam,
+)
 from hmr_ros.core.people import Camera
-from hmr_ros.core.rotation import rotvec_to_rotmat
 
-CAMERA = Camera(np.array([[800.0, 0, 640], [0, 800, 360], [0, 0, 1]]), 1280, 720)
-
-
-@pytest.fixture
-def view():
-    boxes = np.array([[100.0, 50, 400, 450], [900, 200, 1200, 600]])
-    centre = undistort_to_rays((boxes[:, :2] + boxes[:, 2:]) / 2, CAMERA)
-    return CropView(boxes, centre, (boxes[:, 3] - boxes[:, 1]) / 800)
+CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
+BOX = pad_to_aspect(np.array([[40.0, 60, 150, 400]]), CROP_ASPECT)
 
 
-def test_crop_units_run_from_edge_to_edge(view):
-    corners = view.boxes.reshape(2, 2, 2)
-    assert_allclose(view.to_crop_units(corners), np.tile([[0.0, 0], [1, 1]], (2, 1, 1)))
+def view() -> CropView:
+    centre = (BOX[:, :2] + BOX[:, 2:]) / 2
+    return CropView(BOX, (centre - CAMERA.K[:2, 2]) / 600, (BOX[:, 3] - BOX[:, 1]) / 600)
 
 
-def test_what_lies_on_the_crop_camera_s_axis_is_seen_in_the_middle(view):
-    rotations = np.tile(np.eye(3), (2, 24, 1, 1))
-    _, cam_t = view.to_optical(rotations, np.array([[0.9, 0, 0], [0.7, 0, 0]]))
-    assert_allclose(view.to_crop_units(project(cam_t, CAMERA)[:, None]), 0.5)
-    assert_allclose(np.linalg.norm(cam_t, axis=1), 2 / (np.array([0.9, 0.7]) * view.height))
+def test_the_axis_of_the_crop_camera_is_seen_in_the_middle_of_the_crop():
+    axis = view().crop_from_optical[0].T @ [0, 0, 3.0]
+    np.testing.assert_allclose(view().to_crop_units(project(axis[None, None], CAMERA)), [[[0.5, 0.5]]], atol=1e-9)
 
 
-def test_the_root_alone_is_turned(view, rng):
-    in_optical = rotvec_to_rotmat(rng.normal(size=(2, 24, 3)))
-    in_crop = in_optical.copy()
-    in_crop[:, 0] = view.crop_from_optical @ in_optical[:, 0]
-    again, _ = view.to_optical(in_crop, np.ones((2, 3)))
-    assert_allclose(again, in_optical, atol=1e-12)
+def test_crop_units_are_pixels_of_the_crop_counted_from_its_edge():
+    pixels = np.array([[[40.0, 60], [101.5, 333], [-20, 500]]])
+    height, width = CROP_SHAPE
+    in_crop = apply(crop_from_image(BOX, width, height), pixels)
+    expected = (in_crop + 0.5) / [width, height]
+    np.testing.assert_allclose(view().to_crop_units(pixels), expected, atol=1e-12)
 
 
-def test_places_there_and_back(view):
-    place = np.array([[0.2, -0.1, 3.0], [0.0, 0.3, 7.0]])
-    assert_allclose(crop_cam_to_translation(translation_to_crop_cam(place, view.height), view.height), place)
+def test_a_body_of_two_metres_at_scale_one_fills_the_box():
+    translation = crop_cam_to_translation(np.array([[1.0, 0.1, 0.2]]), view().height)
+    np.testing.assert_allclose(2 / translation[0, 2], view().height[0])
+    np.testing.assert_allclose(translation[0, :2], [0.1, 0.2])
 
 
-def test_a_scale_that_says_nothing_is_far_away(view):
-    depth = crop_cam_to_translation(np.array([[0.0, 0, 0], [-1.0, 0, 0]]), view.height)[:, 2]
-    assert_allclose(depth, 40 / view.height)
+def test_crop_cam_and_translation_are_inverse():
+    crop_cam = np.array([[0.7, -0.3, 0.4]])
+    back = translation_to_crop_cam(crop_cam_to_translation(crop_cam, view().height), view().height)
+    np.testing.assert_allclose(back, crop_cam)

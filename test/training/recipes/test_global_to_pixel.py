@@ -1,0 +1,114 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.config import updated
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.rotation import rotmat_to_rotvec
+from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.recipes import stage_names
+from hmr_ros.training.recipes.global_to_pixel import JUDGED, GlobalToPixelRecipe
+from hmr_ros.training.train import make_optimiser, only_these_learn, optimise
+from test.training.datasets.test_motion import small_motion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+SMALL = {
+    "recipe": "global_to_pixel",
+    "run.bfloat16": False,
+    "run.validation_people": 4,
+    "global_to_pixel.width": 16,
+    "global_to_pixel.heads": 2,
+    "global_to_pixel.layers": 1,
+    "global_to_pixel.pixel_width": 8,
+    "global_to_pixel.global_width": 16,
+    "global_to_pixel.lifting_width": 16,
+    "global_to_pixel.lifting_blocks": 1,
+}
+
+
+def recipe(**changes) -> GlobalToPixelRecipe:
+    torch.manual_seed(0)
+    settings = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
+    return GlobalToPixelRecipe(updated(TrainConfig(), settings), small_motion(), BODY, None)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return recipe()
+
+
+@pytest.fixture(scope="module", params=["local", "images"])
+def stage(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def batch(small, stage):
+    return small.batch(small.sampler("train", stage), np.random.default_rng(0), 4)
+
+
+def test_the_truth_of_a_batch_is_one_body_in_one_camera(batch):
+    rotvecs = rotmat_to_rotvec(batch.rotations.double().numpy())
+    posed = BODY.posed(rotvecs[:, 0], rotvecs[:, 1:], batch.betas.numpy(), np.zeros((4, 3)))
+    np.testing.assert_allclose(posed.joints, batch.joints.numpy(), atol=1e-4)
+    place = crop_translation(batch.crop_cam, batch.camera)[:, None]
+    torch.testing.assert_close(to_crop_units(batch.joints + place, batch.camera), batch.anchors, atol=1e-3, rtol=1e-3)
+    keypoints = torch.from_numpy((BODY.regressor("coco_feet") @ posed.vertices).astype(np.float32))
+    torch.testing.assert_close(to_crop_units(keypoints + place, batch.camera), batch.places, atol=2e-3, rtol=2e-3)
+
+
+def test_missing_keypoints_are_zero(batch):
+    missing = batch.keypoints[..., 2] == 0
+    assert (batch.keypoints[missing] == 0).all()
+
+
+def test_only_the_stage_with_images_has_images(batch, stage):
+    assert tuple(batch.image.shape) == ((4, 256, 192, 3) if stage == "images" else (4, 0, 192, 3))
+
+
+def test_a_step_changes_what_the_stage_trains_and_nothing_else(stage, batch):
+    small = recipe()
+    before = {name: value.clone() for name, value in small.modules.state_dict().items()}
+    trained = small.trained(stage)
+    only_these_learn(small.modules, trained)
+    stage_config = dataclasses.replace(TrainConfig().images, learning_rate=1e-3)
+    terms = small.loss(batch, stage, 0.0)
+    optimise(torch.stack(list(terms.values())).sum(), make_optimiser(stage_config, trained), small.modules, 1.0)
+    changed = {
+        name.split(".")[1] for name, value in small.modules.state_dict().items() if (value != before[name]).any()
+    }
+    assert changed == {"local": {"pixel_stage", "lifting"}, "images": {"pixel_stage", "lifting", "global_stage"}}[stage]
+
+
+def test_validation_reports_both_stages_of_the_network(small):
+    report = small.validate(small.sampler("val", "local"), "local")
+    assert set(report) == {f"{metric}_{of}" for metric in ("mpjpe", "pa_mpjpe") for of in ("true", "coarse", "error")}
+    assert report == small.validate(small.sampler("val", "local"), "local")
+
+
+def test_validation_moves_no_box_and_mirrors_nobody(small):
+    sampler = small.sampler("val", "local")
+    first = small.batch(sampler, np.random.default_rng(0), 4, JUDGED["true"])
+    seen = first.keypoints[..., 2] > 0
+    torch.testing.assert_close(first.keypoints[seen][:, :2], first.places[seen])
+
+
+@pytest.mark.parametrize(
+    "ablation",
+    [{"local": "off"}, {"match": "fixed"}, {"residual": "off"}, {"sampler": "roi"}, {"match_unit": "person"}],
+)
+def test_every_ablation_trains(ablation):
+    small = recipe(**{f"global_to_pixel__{name}": value for name, value in ablation.items()})
+    batch = small.batch(small.sampler("train", "images"), np.random.default_rng(0), 2)
+    terms = small.loss(batch, "images", 0.0)
+    total = torch.stack(list(terms.values())).sum()
+    total.backward()
+    assert torch.isfinite(total)
+
+
+def test_its_stages_are_known_by_name():
+    assert stage_names(TrainConfig(recipe="global_to_pixel")) == ("local", "images")

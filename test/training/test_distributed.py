@@ -1,0 +1,52 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hmr_ros.training.distributed import ProcessGroup, choose_device
+
+PROGRAM = Path(__file__).parent / "two_processes.py"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_batches_are_shared_without_overlap():
+    shares = [list(ProcessGroup(rank, 3).share(range(2, 5))) for rank in range(3)]
+    assert sorted(number for share in shares for number in share) == list(range(6, 15))
+    assert {len(share) for share in shares} == {3}
+
+
+def test_alone_every_batch_is_ours():
+    assert ProcessGroup().share(range(4, 9)) == range(4, 9)
+
+
+def test_a_missing_gpu_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match="no GPU"):
+        choose_device("cuda")
+
+
+@pytest.mark.slow
+def test_two_processes_step_as_one_with_both_batches(tmp_path):
+    port = str(free_port())
+    environment = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    environment |= {"OMP_NUM_THREADS": "1"}
+    runs = [
+        subprocess.Popen([sys.executable, str(PROGRAM), str(tmp_path)], env=environment | {"RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    weights = [np.load(tmp_path / f"{rank}.npy") for rank in range(2)]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    gradient = np.mean([np.load(tmp_path / f"gradient{rank}.npy") for rank in range(2)], axis=0)
+    np.testing.assert_allclose(weights[0], -gradient, atol=1e-6)
