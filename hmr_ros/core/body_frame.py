@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.people import Floats
-from hmr_ros.core.rotation import rotmat_to_quat, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 
 ROS_FROM_SMPL: NDArray[np.float64] = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -15,11 +14,10 @@ ROS_FROM_SMPL: NDArray[np.float64] = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0],
 _HIPS = [SMPL.index("left_hip"), SMPL.index("right_hip")]
 
 
-def body_frame(global_orient: Floats, joints: Floats) -> tuple[Floats, Floats]:
+def body_frame(root: Floats, joints: Floats) -> tuple[Floats, Floats]:
     """Where bodies stand and which way they face, in the camera's optical frame.
 
-    ``global_orient`` (P, 3) rotvec, SMPL root -> optical; ``joints`` (P, 24, 3) m.
-    Returns the origins (P, 3) m and the orientations (P, 4), quaternions xyzw, body frame -> optical.
+    ``root`` (P, 3, 3) SMPL root -> optical; ``joints`` (P, 24, 3) m.
+    Returns the origins (P, 3) m and the orientations (P, 3, 3), body frame -> optical.
     """
-    optical_from_body = rotvec_to_rotmat(global_orient) @ ROS_FROM_SMPL.T
-    return joints[:, _HIPS].mean(1), rotmat_to_quat(optical_from_body)
+    return joints[:, _HIPS].mean(1), root @ ROS_FROM_SMPL.T

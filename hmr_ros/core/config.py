@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -146,6 +147,19 @@ class SmoothingConfig:
 
 
 @dataclass(frozen=True)
+class HumansConfig:
+    """People as ROS4HRI knows them (REP-155)."""
+
+    enabled: bool = setting(True, doc="publish ROS4HRI's topics, where hri_msgs is installed", read_only=True)
+    namespace: str = setting("/humans", doc="where they are published; ROS4HRI's tools expect /humans", read_only=True)
+    clamp_joint_limits: bool = setting(False, doc="keep joint angles within the limits of the URDF")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"/?[A-Za-z]\w*(/[A-Za-z]\w*)*", self.namespace):
+            raise ValueError(f"humans.namespace: expected a name such as /humans, got {self.namespace!r}")
+
+
+@dataclass(frozen=True)
 class RobotConfig:
     """Every parameter of the node."""
 
@@ -178,11 +192,16 @@ class RobotConfig:
         choices=("auto", "always", "never"),
         read_only=True,
     )
-    publish_tf: str = setting("root", doc="TF frames: body_<id> or nothing", choices=("none", "root"))
+    publish_tf: str = setting(
+        "skeleton",
+        doc="TF frames: nothing, body_<id>, or that and all links of the person's URDF",
+        choices=("none", "root", "skeleton"),
+    )
     publish_markers: bool = setting(True, doc="publish skeletons for RViz")
     autostart: bool = setting(True, doc="configure and activate at start, without a lifecycle manager", read_only=True)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    humans: HumansConfig = field(default_factory=HumansConfig)
 
     def __post_init__(self) -> None:
         validate(self)

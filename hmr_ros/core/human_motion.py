@@ -5,18 +5,18 @@ A person's URDF is sent once and not with every image, so its lengths are held u
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_frame import ROS_FROM_SMPL
+from hmr_ros.core.body_frame import body_frame
 from hmr_ros.core.human_joints import HINGE_LIMITS, HINGES, human_angles, wrapped
 from hmr_ros.core.human_urdf import joint_origins, joint_rotations, measured_origins, rest_joints
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.skinning import world_rotations
 
 Floats = NDArray[np.floating]
@@ -28,8 +28,6 @@ MAX_GAP_S = 0.5
 
 _NEW_SHAPE_M = 0.01
 """A joint that has moved so far in its link makes a new URDF: about what the shape settles by in its first second."""
-
-_HIPS = [SMPL.index("left_hip"), SMPL.index("right_hip")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +61,11 @@ class Humans:
     def limit_violations(self) -> int:
         """How many angles are beyond HINGE_LIMITS."""
         return int(((self.angles < HINGE_LIMITS[:, 0]) | (self.angles > HINGE_LIMITS[:, 1])).sum())
+
+    def clamped(self) -> Humans:
+        """The same people with all angles within HINGE_LIMITS; their links are then off by as much."""
+        angles = np.clip(self.angles, *HINGE_LIMITS.T)
+        return dataclasses.replace(self, angles=angles, link_rotations=joint_rotations(angles))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +111,7 @@ def _measured(bodies: Bodies, before: list[_Memory], stamp_s: float) -> Humans:
     pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], 1).astype(np.float64)
     world = world_rotations(rotvec_to_rotmat(pose))
     rest = rest_joints(world, joints)
-    orientations = world[:, 0] @ ROS_FROM_SMPL.T
-    places = joints[:, _HIPS].mean(1)
+    places, orientations = body_frame(world[:, 0], joints)
     last_angles = _column([memory.angles for memory in before], len(HINGES))
     angles = human_angles(world, joints, rest, last_angles)
     origins = joint_origins(rest)

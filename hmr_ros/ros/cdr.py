@@ -148,6 +148,11 @@ class CdrWriter:
             self._append(np.ascontiguousarray(values).data.cast("B"), values.nbytes, values.itemsize)
         return self
 
+    @property
+    def size(self) -> int:
+        """Bytes so far, the encapsulation header among them."""
+        return self._at
+
     def finish(self) -> bytes:
         """The whole message."""
         return b"".join(self._parts)

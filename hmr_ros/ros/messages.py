@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import array
-import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import Point, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.body_frame import body_frame
 from hmr_ros.core.people import Bodies, Floats
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.msg import SmplBody, SmplBodyArray
@@ -123,30 +121,6 @@ def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
     return JointState(header=image_header, name=names, position=bodies.body_pose[row].astype(np.float64).ravel())
 
 
-def transforms(image_header: Header, bodies: Bodies) -> list[TransformStamped]:
-    """One frame ``body_<id>`` per body with a position (REP-155: origin between the hips, x forward, z to the head)."""
-    valid = bodies.take(bodies.valid)
-    origins, quaternions = body_frame(valid.global_orient, valid.joints)
-    return [
-        TransformStamped(
-            header=image_header,
-            child_frame_id=f"body_{person_name(int(track_id))}",
-            transform=Transform(translation=_vector(origin), rotation=_quaternion(quaternion)),
-        )
-        for track_id, origin, quaternion in zip(valid.ids, origins, quaternions, strict=True)
-    ]
-
-
-def tf_message_type() -> type | None:
-    """tf2_msgs/TFMessage, or None where it is not installed (it is not among the ROS wheels on PyPI)."""
-    if importlib.util.find_spec("tf2_msgs") is None:
-        return None
-    from tf2_msgs.msg import TFMessage
-
-    message_type: type = TFMessage
-    return message_type
-
-
 def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) -> MarkerArray:
     """Bones and joints of every body with a position, and DELETE for the ids in ``lost``."""
     markers = []
@@ -194,13 +168,3 @@ class MeshWriter:
 
 def _namespace(track_id: int) -> str:
     return f"body_{person_name(track_id)}"
-
-
-def _vector(xyz: Floats) -> Vector3:
-    x, y, z = xyz.tolist()
-    return Vector3(x=x, y=y, z=z)
-
-
-def _quaternion(xyzw: Floats) -> Quaternion:
-    x, y, z, w = xyzw.tolist()
-    return Quaternion(x=x, y=y, z=z, w=w)

@@ -116,9 +116,7 @@ class HmrNode(LifecycleNode):
         """Publish, start the worker, subscribe."""
         assert self._assembly is not None, "activate follows configure"
         origin = Origin(self._assembly.method, self._assembly.body_model)
-        self._outputs = Outputs(self, self._assembly.faces, origin)
-        if not self._outputs.publishes_tf and self._config.publish_tf != "none":
-            self.get_logger().warning("tf2_msgs is not installed: publishing everything but TF")
+        self._outputs = Outputs(self, self._assembly.faces, origin, self._config)
         self._input = CameraInput(self, self._config, self.monitor)
         self._worker = Worker(self, self._input, self._outputs, self._assembly, self.monitor, self._config)
         return super().on_activate(state)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -16,22 +14,23 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.human_motion import HumanFollower
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
-from hmr_ros.ros import messages
+from hmr_ros.ros import interfaces, messages
 from hmr_ros.ros.cdr import write_image
+from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
-
-_NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
-"""Publishers without event handlers add nothing to the executor's wait set, so the worker thread may make them."""
+from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.transforms import TransformWriter
 
 
 class Outputs:
     """Publishers of the node. Used by the worker thread alone; bulky topics are made only when somebody listens."""
 
-    def __init__(self, node: Node, faces: NDArray[np.integer], origin: messages.Origin) -> None:
-        self._node = node
+    def __init__(self, node: Node, faces: NDArray[np.integer], origin: messages.Origin, config: RobotConfig) -> None:
+        self._publishers = PublisherFactory(node)
         self._faces = faces
         self._origin = origin
         self._mesh_writer = messages.MeshWriter(faces)
@@ -40,13 +39,11 @@ class Outputs:
         self._mesh = self._publisher(Marker, "mesh", 32)
         self._overlay = self._publisher(Image, "overlay", 1)
         self._joint_states: dict[int, Publisher[Any]] = {}
-        self._tf_type = messages.tf_message_type()
-        self._tf = None if self._tf_type is None else self._publisher(self._tf_type, "/tf", 100)
-
-    @property
-    def publishes_tf(self) -> bool:
-        """Whether TF can be published at all here."""
-        return self._tf is not None
+        self._follower = HumanFollower()
+        self._transforms = TransformWriter()
+        self._tf: Publisher[Any] | None = None
+        self._humans: HumanPublishers | None = None
+        self._publish_optional(node, config)
 
     def publish(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
@@ -54,8 +51,7 @@ class Outputs:
         """Publish everything about one image, the small and urgent first."""
         header = messages.header(frame.stamp, frame.frame_id)
         self._bodies.publish(messages.smpl_body_array(header, bodies, lost, self._origin))
-        if config.publish_tf != "none":
-            self._publish_transforms(header, bodies)
+        self._publish_humans(frame, header, camera, bodies, lost, config)
         self._publish_joint_states(header, bodies, lost)
         if config.publish_markers and self._markers.get_subscription_count():
             self._markers.publish(messages.skeleton_markers(header, bodies, lost))
@@ -69,26 +65,48 @@ class Outputs:
         """Unpublish everything."""
         fixed = [self._bodies, self._markers, self._mesh, self._overlay]
         for publisher in [*fixed, *self._joint_states.values(), *([self._tf] if self._tf else [])]:
-            self._node.destroy_publisher(publisher)
+            self._publishers.destroy(publisher)
         self._joint_states.clear()
+        if self._humans is not None:
+            self._humans.close()
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
-        # Past the lifecycle's publishers: these exist only while the node is active.
-        return Node.create_publisher(
-            self._node, message_type, topic, QoSProfile(depth=depth), event_callbacks=_NO_EVENTS
-        )
+        return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
 
-    def _publish_transforms(self, header: Header, bodies: Bodies) -> None:
-        if self._tf is None or self._tf_type is None:
-            return
-        transforms: list[TransformStamped] = messages.transforms(header, bodies)
-        if transforms:
-            self._tf.publish(self._tf_type(transforms=transforms))
+    def _publish_optional(self, node: Node, config: RobotConfig) -> None:
+        """Make the publishers whose messages are installed, and log which are not."""
+        wanted = [interfaces.TF] + ([interfaces.HUMANS] if config.humans.enabled else [])
+        node.get_logger().info(interfaces.summary(wanted))
+        if interfaces.TF.is_available:
+            self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)
+        if interfaces.HUMANS in wanted and interfaces.HUMANS.is_available:
+            self._humans = HumanPublishers(self._publishers, config.humans)
+
+    def _publish_humans(
+        self,
+        frame: Frame,
+        header: Header,
+        camera: Camera | None,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        config: RobotConfig,
+    ) -> None:
+        self._follower.forget(lost)
+        humans = self._follower(bodies, frame.stamp.seconds)
+        if config.humans.clamp_joint_limits:
+            humans = humans.clamped()
+        if self._tf is not None and len(humans) and config.publish_tf != "none":
+            write = self._transforms.trees if config.publish_tf == "skeleton" else self._transforms.bodies
+            self._tf.publish(write(frame.stamp, frame.frame_id, humans))
+        if self._humans is not None:
+            self._humans.update(header, bodies, lost)
+            self._humans.publish_metric(header, humans)
+            self._humans.publish_seen(frame, header, bodies, camera, config.keypoint_threshold)
 
     def _publish_joint_states(self, header: Header, bodies: Bodies, lost: tuple[int, ...]) -> None:
         for track_id in lost:
             if publisher := self._joint_states.pop(track_id, None):
-                self._node.destroy_publisher(publisher)
+                self._publishers.destroy(publisher)
         for row in np.flatnonzero(bodies.valid):
             track_id = int(bodies.ids[row])
             if track_id not in self._joint_states:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros.cdr import Stamp, stamp_of
 from hmr_ros.ros.diagnostics import OVERHEAD
 from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image, described_size
-from hmr_ros.ros.messages import tf_message_type
+from hmr_ros.ros.interfaces import TF
 
 if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
     from rclpy.subscription import MessageInfo
@@ -74,10 +73,9 @@ class Recorder(Node):
         self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, _QOS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
         self.create_subscription(Marker, "mesh", self._on_mesh, _MESH_QOS, raw=True)
-        for topic, kind in (("markers", MarkerArray), ("/tf", tf_message_type())):
-            if kind is not None:
-                self._arrivals[topic] = []
-                self.create_subscription(kind, topic, self._counter(topic), _QOS, raw=True)
+        self._count(MarkerArray, "markers")
+        if TF.is_available:
+            self._count(TF.message("TFMessage"), "/tf")
 
     def start_over(self) -> None:
         """Forget what was received so far."""
@@ -94,8 +92,9 @@ class Recorder(Node):
         """For each image, stamp -> its last mesh published by the node, s."""
         return np.array(list(self._mesh_latency.values()))
 
-    def _counter(self, topic: str) -> Callable[[bytes], None]:
-        return lambda _data: self._arrivals[topic].append(time.monotonic())
+    def _count(self, kind: type, topic: str) -> None:
+        arrivals = self._arrivals[topic] = []
+        self.create_subscription(kind, topic, lambda _data: arrivals.append(time.monotonic()), _QOS, raw=True)
 
     def _on_mesh(self, data: bytes, info: MessageInfo) -> None:
         self._arrivals["mesh"].append(time.monotonic())

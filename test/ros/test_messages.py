@@ -7,7 +7,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
 from hmr_ros.core.people import Bodies
-from hmr_ros.core.rotation import quat_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import messages
 from hmr_ros.ros.cdr import Stamp
@@ -75,7 +74,6 @@ def test_lost_people_get_a_last_entry():
 def test_nobody_is_an_empty_array():
     nobody = some_bodies(0)
     assert messages.smpl_body_array(HEADER, nobody, (), ORIGIN).bodies == []
-    assert messages.transforms(HEADER, nobody) == []
     assert messages.skeleton_markers(HEADER, nobody, ()).markers == []
 
 
@@ -85,22 +83,6 @@ def test_joint_states_name_every_component_once():
     assert len(set(state.name)) == len(state.name) == len(state.position) == 69
     assert state.name[0] == f"left_hip_rotvec_x_{messages.person_name(4)}"
     assert state.header == HEADER
-
-
-def test_body_frames_stand_between_the_hips_and_look_ahead():
-    """The stub's bodies stand upright and face the camera."""
-    bodies = some_bodies(1)
-    (transform,) = messages.transforms(HEADER, bodies)
-    assert transform.header.frame_id == "camera_optical_frame"
-    assert transform.child_frame_id == f"body_{messages.person_name(0)}"
-    t, q = transform.transform.translation, transform.transform.rotation
-    hips = bodies.joints[0, [SMPL.index("left_hip"), SMPL.index("right_hip")]]
-    assert np.allclose([t.x, t.y, t.z], hips.mean(0))
-    forward, left, up = quat_to_rotmat(np.array([q.x, q.y, q.z, q.w])).T
-    assert np.allclose(forward, [0, 0, -1], atol=1e-6)  # towards the camera
-    assert np.allclose(left, [1, 0, 0], atol=1e-6)  # the camera's right
-    assert np.allclose(up, [0, -1, 0], atol=1e-6)
-    assert np.allclose(left * 0.05, (hips[0] - hips[1]) / np.linalg.norm(hips[0] - hips[1]) * 0.05, atol=0.01)
 
 
 def test_skeletons_are_drawn_and_deleted():

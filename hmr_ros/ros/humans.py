@@ -1,0 +1,136 @@
+"""ROS4HRI's topics (REP-155): who is there, and a group of topics for each body while it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PointStamped, TwistStamped
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header, String
+
+from hmr_ros.core.config import HumansConfig
+from hmr_ros.core.human_motion import Humans
+from hmr_ros.core.human_urdf import urdf
+from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.person_box import person_boxes
+from hmr_ros.ros import human_messages as messages
+from hmr_ros.ros.cdr import write_image
+from hmr_ros.ros.images import Frame
+from hmr_ros.ros.messages import person_name
+from hmr_ros.ros.publishers import PublisherFactory
+
+_NEWEST = QoSProfile(depth=1)
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Reliable, and who subscribes late gets the last message."""
+
+
+@dataclass(frozen=True, eq=False)
+class _BodyTopics:
+    """The publishers of one body, named as their topics."""
+
+    roi: Publisher[Any]
+    cropped: Publisher[Any]
+    skeleton2d: Publisher[Any]
+    joint_states: Publisher[Any]
+    urdf: Publisher[Any]
+    position: Publisher[Any]
+    velocity: Publisher[Any]
+
+    def all(self) -> list[Publisher[Any]]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+class HumanPublishers:
+    """Publishes ``<namespace>/bodies/...``. Needs hri_msgs.
+
+    The topics of a body are made when it appears and destroyed when it is lost. ``tracked`` and ``urdf`` are latched;
+    the others are published only while somebody listens.
+    """
+
+    def __init__(self, publishers: PublisherFactory, config: HumansConfig) -> None:
+        self._publishers = publishers
+        self._root = f"{config.namespace}/bodies"
+        self._types = messages.HriTypes.imported()
+        self._tracked = publishers.create(self._types.ids_list, f"{self._root}/tracked", _LATCHED)
+        self._topics: dict[int, _BodyTopics] = {}
+
+    def close(self) -> None:
+        """Unpublish everything."""
+        self._remove(list(self._topics))
+        self._publishers.destroy(self._tracked)
+
+    def update(self, header: Header, bodies: Bodies, lost: Iterable[int]) -> None:
+        """Make the topics of new bodies, drop those of lost ones, and tell who is there."""
+        self._remove(lost)
+        for track_id in bodies.ids.tolist():
+            if track_id not in self._topics:
+                self._topics[track_id] = self._advertised(person_name(track_id))
+        ids = [person_name(track_id) for track_id in self._topics]
+        self._tracked.publish(self._types.ids_list(header=header, ids=ids))
+
+    def publish_seen(
+        self, frame: Frame, header: Header, bodies: Bodies, camera: Camera | None, keypoint_threshold: float
+    ) -> None:
+        """What is known of everybody in the image: region, crop, 2D skeleton. After ``update``."""
+        topics = [self._topics[track_id] for track_id in bodies.ids.tolist()]
+        height, width = frame.image.shape[:2]
+        if any(_has_listeners(t.skeleton2d) for t in topics):
+            skeletons = messages.skeletons(self._types, header, bodies, width, height)
+            for t, skeleton in zip(topics, skeletons, strict=True):
+                t.skeleton2d.publish(skeleton)
+        if any(_has_listeners(t.roi) or _has_listeners(t.cropped) for t in topics):
+            boxes = person_boxes(bodies, camera, keypoint_threshold)
+            for row in np.flatnonzero(np.isfinite(boxes).all(1)):
+                self._publish_region(topics[row], frame, header, boxes[row], float(bodies.scores[row]))
+
+    def publish_metric(self, header: Header, humans: Humans) -> None:
+        """What is known of everybody with a position: URDF, joint angles, place and speed. After ``update``."""
+        for row, track_id in enumerate(humans.ids.tolist()):
+            topics = self._topics[track_id]
+            if humans.reshaped[row]:
+                topics.urdf.publish(String(data=urdf(person_name(track_id), humans.urdf_origins[row])))
+            if _has_listeners(topics.joint_states):
+                topics.joint_states.publish(messages.joint_state(header, humans, row))
+            if _has_listeners(topics.position):
+                topics.position.publish(messages.position(header, humans, row))
+            if _has_listeners(topics.velocity) and np.isfinite(humans.velocities[row]).all():
+                topics.velocity.publish(messages.velocity(header, humans, row))
+
+    def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
+        height, width = frame.image.shape[:2]
+        topics.roi.publish(messages.region(self._types, header, box, width, height, score))
+        if _has_listeners(topics.cropped):
+            x1, y1 = np.floor(np.clip(box[:2], 0, [width, height])).astype(int)
+            x2, y2 = np.ceil(np.clip(box[2:], 0, [width, height])).astype(int)
+            crop = np.ascontiguousarray(frame.image[y1:y2, x1:x2])
+            if crop.size:
+                topics.cropped.publish(write_image(frame.stamp, frame.frame_id, crop, "rgb8"))
+
+    def _advertised(self, name: str) -> _BodyTopics:
+        def topic(message_type: type, suffix: str, qos: QoSProfile = _NEWEST) -> Publisher[Any]:
+            return self._publishers.create(message_type, f"{self._root}/{name}/{suffix}", qos)
+
+        return _BodyTopics(
+            roi=topic(self._types.region, "roi"),
+            cropped=topic(Image, "cropped"),
+            skeleton2d=topic(self._types.skeleton, "skeleton2d"),
+            joint_states=topic(JointState, "joint_states"),
+            urdf=topic(String, "urdf", _LATCHED),
+            position=topic(PointStamped, "position"),
+            velocity=topic(TwistStamped, "velocity"),
+        )
+
+    def _remove(self, ids: Iterable[int]) -> None:
+        for track_id in ids:
+            if topics := self._topics.pop(track_id, None):
+                for publisher in topics.all():
+                    self._publishers.destroy(publisher)
+
+
+def _has_listeners(publisher: Publisher[Any]) -> bool:
+    return bool(publisher.get_subscription_count())

@@ -1,0 +1,52 @@
+"""Messages of packages that a robot may or may not have: what they are for, and what to install when they are missing.
+
+The node needs none of them to run; each switches an output on. hmr_ros never brings copies of its own: two packages of
+one name hide each other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OptionalOutput:
+    """An output that needs messages of ``package``."""
+
+    name: str
+    package: str
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the package is installed and sourced."""
+        return importlib.util.find_spec(self.package) is not None
+
+    def message(self, name: str) -> type:
+        """The Python class of ``<package>/msg/<name>``, of an available output."""
+        message: type = getattr(importlib.import_module(f"{self.package}.msg"), name)
+        return message
+
+
+TF = OptionalOutput("TF", "tf2_msgs")
+HUMANS = OptionalOutput("ROS4HRI humans", "hri_msgs")
+DETECTIONS = OptionalOutput("3D detections", "vision_msgs")
+COLLISION_OBJECTS = OptionalOutput("MoveIt collision objects", "moveit_msgs")
+PEOPLE = OptionalOutput("people for nav2", "people_msgs")
+
+
+def summary(wanted: Sequence[OptionalOutput]) -> str:
+    """One line: which of the ``wanted`` outputs are published, and what the others lack."""
+    present = [output.name for output in wanted if output.is_available]
+    missing = [f"{output.name} ({_remedy(output.package)})" for output in wanted if not output.is_available]
+    parts = [f"publishing {', '.join(present)}"] if present else []
+    parts += [f"not publishing {', '.join(missing)}"] if missing else []
+    return "; ".join(parts)
+
+
+def _remedy(package: str) -> str:
+    distro = os.environ.get("ROS_DISTRO", "<distro>")
+    return f"{package} is not installed: apt install ros-{distro}-{package.replace('_', '-')}, or build it from source"
