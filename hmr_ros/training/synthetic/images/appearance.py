@@ -18,7 +18,17 @@ NOWHERE = 9.0
 _NEUTRALS = ((15, 15, 17), (235, 235, 232), (120, 120, 122), (60, 62, 66), (28, 36, 62), (190, 176, 150), (92, 88, 62))
 _DENIMS = ((52, 72, 112), (84, 108, 146), (32, 42, 66), (128, 146, 172))
 _HI_VIS = ((214, 236, 42), (255, 112, 22), (248, 60, 34))
-_HAIRS = ((18, 15, 14), (44, 30, 22), (78, 52, 34), (122, 84, 48), (186, 150, 98), (150, 148, 146), (110, 48, 26))
+_HAIRS = (
+    (18, 15, 14),
+    (26, 20, 18),
+    (44, 30, 22),
+    (58, 40, 28),
+    (78, 52, 34),
+    (122, 84, 48),
+    (186, 150, 98),
+    (150, 148, 146),
+    (110, 48, 26),
+)
 _LIGHT_SKIN, _DARK_SKIN = np.array([236, 196, 172]), np.array([70, 44, 33])
 
 
@@ -37,6 +47,7 @@ def sample_look(rng: Generator) -> Look:
     _basics(look, rng)
     wardrobe, _ = _WARDROBES[rng.choice(len(_WARDROBES), p=_SHARES)]
     wardrobe(look, rng)
+    _hang_coat(look, rng)
     _extras(look, rng)
     return look
 
@@ -50,10 +61,15 @@ def _jittered(colour: object, rng: Generator, amount: float = 14) -> NDArray[np.
     return np.asarray(colour, np.float64) + rng.normal(0, amount, 3) + rng.normal(0, amount)
 
 
+def _neutral(rng: Generator) -> NDArray[np.float64]:
+    """Black, white, grey, navy, beige, olive."""
+    return _jittered(_NEUTRALS[rng.integers(len(_NEUTRALS))], rng)
+
+
 def _any_colour(rng: Generator) -> NDArray[np.float64]:
     """Cloth: half of it black, white, grey, navy or beige; the rest any hue."""
     if rng.random() < 0.45:
-        return _jittered(_NEUTRALS[rng.integers(len(_NEUTRALS))], rng)
+        return _neutral(rng)
     hue, saturation, value = rng.random(), rng.beta(2, 2), rng.uniform(0.15, 1)
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value)) * 255
 
@@ -134,9 +150,10 @@ def _basics(look: Look, rng: Generator) -> None:
     cuts["neck_width"], cuts["neck_depth"] = rng.uniform(0.05, 0.13), rng.uniform(0.0, 0.14)
     cuts["outer_sleeve"], cuts["outer_hem"], cuts["outer_neck"] = -1, NOWHERE, 0.45
     cuts["waist"] = rng.uniform(-0.05, 0.1)
-    cuts["leg"] = _one_of(rng, rng.uniform(-0.4, -0.25), rng.uniform(-0.6, -0.4), rng.uniform(-0.97, -0.86), -0.93)
-    cuts["shoe"] = _one_of(rng, -0.945, rng.uniform(-0.92, -0.85), rng.uniform(-0.8, -0.6))
-    cuts["sock"] = cuts["shoe"] + _one_of(rng, 0, 0.05, 0.2, 0.36)
+    long = rng.random() < 0.65
+    cuts["leg"] = rng.uniform(-0.97, -0.86) if long else _one_of(rng, rng.uniform(-0.4, -0.25), rng.uniform(-0.6, -0.4))
+    cuts["shoe"] = _one_of(rng, -0.945, -0.93, rng.uniform(-0.92, -0.85), rng.uniform(-0.85, -0.6))
+    cuts["sock"] = cuts["shoe"] + _one_of(rng, 0, 0.03, 0.08, 0.3)
     cuts["glove"], cuts["hat"], cuts["mask"] = NOWHERE, NOWHERE, -NOWHERE
     _fabric(look, Stuff.INNER, _any_colour(rng), rng, (0.003, 0.02))
     if rng.random() < 0.5:
@@ -145,8 +162,9 @@ def _basics(look: Look, rng: Generator) -> None:
     _fabric(look, Stuff.BOTTOM, trousers, rng, (0.003, 0.022))
     if rng.random() < 0.15:
         _pattern(look, Stuff.BOTTOM, rng)
-    _fabric(look, Stuff.SHOES, _any_colour(rng), rng, (0.006, 0.014))
-    _fabric(look, Stuff.SOCKS, _any_colour(rng), rng, (0.002, 0.004))
+    shoes, socks = (_any_colour(rng) if rng.random() < 0.3 else _neutral(rng) for _ in range(2))
+    _fabric(look, Stuff.SHOES, shoes, rng, (0.008, 0.016))
+    _fabric(look, Stuff.SOCKS, socks, rng, (0.002, 0.004))
     look.materials[Stuff.SHOES]["gloss"] = rng.uniform(0, 0.4)
 
 
@@ -155,7 +173,29 @@ def _one_of(rng: Generator, *choices: float) -> float:
 
 
 def _casual(look: Look, rng: Generator) -> None:
-    """Whatever the basics were."""
+    """Whatever the basics were; loose shirts hang over the trousers."""
+    if rng.random() < 0.3:
+        _drape(look, Stuff.INNER, top=rng.uniform(-0.02, 0.06), hem=rng.uniform(-0.3, -0.18), flare=0.02, rng=rng)
+
+
+def _skirt(look: Look, rng: Generator) -> None:
+    """A skirt or a dress over bare legs or tights."""
+    top, hem = rng.uniform(0.0, 0.1), rng.uniform(-0.8, -0.3)
+    cloth = Stuff.BOTTOM if rng.random() < 0.5 else Stuff.INNER
+    look.materials[Stuff.BOTTOM]["thickness"] = 0.004
+    if cloth == Stuff.INNER:
+        look.materials[Stuff.BOTTOM] = look.materials[Stuff.INNER]
+    look.cuts["waist"], look.cuts["leg"], look.cuts["inner_hem"] = top, -0.14, min(top - 0.02, 0.02)
+    _drape(look, cloth, top, hem, flare=rng.uniform(0, 0.1), rng=rng)
+    if rng.random() < 0.35:
+        look.cuts["sock"] = -0.1
+
+
+def _drape(look: Look, stuff: Stuff, top: float, hem: float, flare: float, rng: Generator) -> None:
+    """Hang ``stuff`` around the legs, sometimes wider."""
+    cuts = look.cuts
+    cuts["drape"], cuts["drape_top"], cuts["drape_hem"] = stuff, top, hem
+    cuts["drape_flare"] = flare * rng.uniform(0.3, 1.5)
 
 
 def _jacket(look: Look, rng: Generator) -> None:
@@ -169,6 +209,13 @@ def _jacket(look: Look, rng: Generator) -> None:
         _pattern(look, Stuff.OUTER, rng)
 
 
+def _hang_coat(look: Look, rng: Generator) -> None:
+    """What of a jacket reaches below the hips hangs."""
+    if look.cuts["outer_hem"] < -0.15:
+        _drape(look, Stuff.OUTER, rng.uniform(-0.1, 0.0), float(look.cuts["outer_hem"]), flare=0.03, rng=rng)
+        look.cuts["outer_hem"] = -0.15
+
+
 def _suit(look: Look, rng: Generator) -> None:
     """Jacket and trousers of one cloth over a light shirt."""
     _jacket(look, rng)
@@ -176,7 +223,7 @@ def _suit(look: Look, rng: Generator) -> None:
     _fabric(look, Stuff.OUTER, cloth, rng, (0.012, 0.025))
     _fabric(look, Stuff.BOTTOM, cloth, rng, (0.008, 0.02))
     _fabric(look, Stuff.INNER, _jittered((225, 226, 232), rng), rng, (0.003, 0.008))
-    look.cuts["outer_sleeve"], look.cuts["outer_hem"], look.cuts["leg"] = 0.66, rng.uniform(-0.24, -0.16), -0.95
+    look.cuts["outer_sleeve"], look.cuts["outer_hem"], look.cuts["leg"] = 0.66, rng.uniform(-0.26, -0.16), -0.95
     look.cuts["outer_front"] = rng.uniform(0.025, 0.06)
 
 
@@ -216,7 +263,7 @@ def _laboratory(look: Look, rng: Generator) -> None:
     """A long, light coat."""
     _jacket(look, rng)
     _fabric(look, Stuff.OUTER, _jittered((232, 236, 238), rng, 8), rng, (0.015, 0.03))
-    look.cuts["outer_sleeve"], look.cuts["outer_hem"] = 0.66, rng.uniform(-0.5, -0.3)
+    look.cuts["outer_sleeve"], look.cuts["outer_hem"] = 0.66, rng.uniform(-0.55, -0.3)
 
 
 def _sport(look: Look, rng: Generator) -> None:
@@ -232,7 +279,8 @@ def _sport(look: Look, rng: Generator) -> None:
 
 _Wardrobe = Callable[[Look, Generator], None]
 _WARDROBES: tuple[tuple[_Wardrobe, float], ...] = (
-    (_casual, 0.4), (_jacket, 0.16), (_suit, 0.07), (_coverall, 0.1), (_worker, 0.1), (_laboratory, 0.05),
+    (_casual, 0.32),
+    (_skirt, 0.08), (_jacket, 0.16), (_suit, 0.07), (_coverall, 0.1), (_worker, 0.1), (_laboratory, 0.05),
     (_sport, 0.12),
 )  # fmt: skip
 _SHARES = np.array([share for _, share in _WARDROBES])

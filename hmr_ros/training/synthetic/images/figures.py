@@ -8,11 +8,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.training.synthetic.cameras import Views
-from hmr_ros.training.synthetic.images.appearance import sample_look
-from hmr_ros.training.synthetic.images.garments import offsets
+from hmr_ros.training.synthetic.images.appearance import Look, sample_look
+from hmr_ros.training.synthetic.images.drapes import hang
+from hmr_ros.training.synthetic.images.garments import Stuff, offsets
 from hmr_ros.training.synthetic.images.raster import vertex_normals
 from hmr_ros.training.synthetic.images.shading import Template
 
@@ -24,41 +24,43 @@ _CLOSEST_M = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """M dressed bodies: ``vertices`` (M, V, 3) m and ``normals`` (M, V, 3), optical frame; ``cuts`` (M,) and
-    ``materials`` (M, K) as in ``garments.py``.
+    """M dressed bodies: ``vertices`` (M, V, 3) m and ``normals`` (M, V, 3), optical frame; ``rest`` (M, V, 3) m T-pose;
+    ``cuts`` (M,) and ``materials`` (M, K) as in ``garments.py``.
     """
 
     vertices: Floats
     normals: Floats
+    rest: Floats
     cuts: NDArray[np.void]
     materials: NDArray[np.void]
 
     def take(self, index: list[int] | slice) -> Figures:
         """Those at ``index``."""
-        return Figures(self.vertices[index], self.normals[index], self.cuts[index], self.materials[index])
+        parts = (self.vertices, self.normals, self.rest, self.cuts, self.materials)
+        return Figures(*(part[index] for part in parts))
 
 
-def body_template(body: BodyModel) -> Template:
-    """The body in its T-pose, and the joint that moves each vertex and face most."""
-    joints = body.weights.argmax(1).astype(np.int32)
-    faces = np.ascontiguousarray(body.faces, np.int32)
-    a, b, c = joints[faces].T
-    rest = np.ascontiguousarray(body.v_template, np.float32)
-    return Template(rest, faces, joints, np.where(b == c, b, a).astype(np.int32))
-
-
-def dressed(vertices: Floats, template: Template, rng: Generator) -> Figures:
-    """Naked bodies (B, V, 3), posed, in random clothes."""
-    looks = [sample_look(rng) for _ in vertices]
+def dressed(naked: Floats, template: Template, rng: Generator) -> Figures:
+    """Posed bodies (B, V, 3) m in random clothes."""
+    looks = [sample_look(rng) for _ in naked]
     cuts, materials = (np.stack(parts) for parts in zip(*looks, strict=True))
-    clothed = np.array(vertices, np.float32)
-    normals = np.empty_like(clothed)
-    offset = np.empty(clothed.shape[1], np.float32)
-    for body in range(len(clothed)):
-        offsets(cuts[body], materials[body], template.rest, template.joints, offset)
-        clothed[body] += offset[:, None] * vertex_normals(clothed[body], template.faces)
-        normals[body] = vertex_normals(clothed[body], template.faces)
-    return Figures(clothed, normals, cuts, materials)
+    vertices = np.zeros((len(naked), *template.rest.shape), np.float32)
+    vertices[:, : naked.shape[1]] = naked
+    rest = np.tile(template.rest, (len(naked), 1, 1))
+    normals = np.empty_like(vertices)
+    for body in range(len(naked)):
+        _dress(vertices[body], rest[body], template, Look(cuts[body], materials[body]), rng)
+        normals[body] = vertex_normals(vertices[body], template.faces)
+    return Figures(vertices, normals, rest, cuts, materials)
+
+
+def _dress(vertices: Floats, rest: Floats, template: Template, look: Look, rng: Generator) -> None:
+    """Hang the drape and push out what clothes cover, in place."""
+    room = look.materials[Stuff.BOTTOM]["thickness"] + np.float32(rng.uniform(0.004, 0.03))
+    folds, phase = np.float32(rng.uniform(0, 0.012)), np.float32(rng.uniform(0, 6))
+    hang(vertices, rest, template.lower_body, look.cuts, room, folds, phase)
+    offset = offsets(look.cuts, look.materials, rest, template.joints)
+    vertices += offset[:, None] * vertex_normals(vertices, template.faces)
 
 
 def gathered(figures: Figures, views: Views, subject: int, companions: int, rng: Generator) -> Figures:
@@ -72,7 +74,8 @@ def gathered(figures: Figures, views: Views, subject: int, companions: int, rng:
             vertices.append(moved)
             normals.append(figures.normals[other] @ rotation.T)
             rows.append(int(other))
-    return Figures(np.stack(vertices), np.stack(normals), figures.cuts[rows], figures.materials[rows])
+    clothes = (figures.rest[rows], figures.cuts[rows], figures.materials[rows])
+    return Figures(np.stack(vertices), np.stack(normals), *clothes)
 
 
 def _placed(figures: Figures, views: Views, subject: int, other: int, rng: Generator) -> tuple[Floats, Floats]:
@@ -86,11 +89,18 @@ def _placed(figures: Figures, views: Views, subject: int, other: int, rng: Gener
         middle = figures.vertices[index].mean(0, dtype=np.float64)
         return np.asarray(ground * (views.rotation[index].T @ (middle - views.translation[index])))
 
-    heading, bearing = rng.uniform(-np.pi, np.pi, 2)
-    distance = 0.35 + 3 * rng.random() ** 2
-    beside = distance * np.array([np.sin(bearing), 0, np.cos(bearing)])
+    heading = rng.uniform(-np.pi, np.pi)
+    beside = ground * (views.rotation[subject].T @ _beside(rng))
     turn = rotvec_to_rotmat(np.array([0, heading, 0]))
     rotation = views.rotation[subject] @ turn @ views.rotation[other].T
     foot = turn @ (-views.rotation[other].T @ views.translation[other] - centre(other)) + centre(subject) + beside
     translation = views.rotation[subject] @ foot + views.translation[subject]
     return rotation.astype(np.float32), translation.astype(np.float32)
+
+
+def _beside(rng: Generator) -> NDArray[np.float64]:
+    """(3,) m in the optical frame: from one person to another, half of the time right in front of or behind it."""
+    distance = 0.35 + 3 * rng.random() ** 2
+    lined_up = rng.choice((0, np.pi)) + rng.normal(0, 0.4)
+    bearing = lined_up if rng.random() < 0.5 else rng.uniform(-np.pi, np.pi)
+    return distance * np.array([np.sin(bearing), 0, np.cos(bearing)])

@@ -54,7 +54,8 @@ CUT = np.dtype(
         (name, np.float32)
         for name in (
             "inner_sleeve inner_hem outer_sleeve outer_hem outer_front outer_neck neck neck_width neck_depth waist leg "
-            "shoe sock glove hat hat_tilt fringe hair_length hair_width beard brow mask glasses"
+            "shoe sock glove hat hat_tilt fringe hair_length hair_width beard brow mask glasses "
+            "drape drape_top drape_hem drape_flare"
         ).split()
     ]
 )
@@ -65,6 +66,8 @@ CUT = np.dtype(
 neckline; ``waist`` y of the trousers' upper end; ``shoe`` and ``sock`` y of upper ends; ``glove`` |x|; ``hat`` y of its
 lower edge at the ears and ``hat_tilt`` its slope; ``fringe`` y of the hair line; ``hair_length`` y down to which hair
 hangs, ``hair_width`` |x|; ``beard`` y below which it grows; ``mask`` y of a mask's upper end. ``glasses`` 0 or 1.
+``drape`` the Stuff of cloth that hangs around both legs (``drapes.py``) from y ``drape_top`` to ``drape_hem`` (none
+where that is higher), ``drape_flare`` m wider there.
 """
 
 MATERIAL = np.dtype(
@@ -79,6 +82,9 @@ _SKIN, _HAIR, _HAT, _INNER, _OUTER, _BOTTOM, _SHOES, _SOCKS, _GLOVES, _LIPS, _EY
 _PLAIN, _HOOPS, _PINSTRIPES, _CHECKS, _DOTS, _PRINT, _BLOTCHES, _REFLECTORS, _SLEEVES, _MELANGE = map(int, Pattern)
 _HEAD, _NECK, _WRIST = SMPL.index("head"), SMPL.index("neck"), SMPL.index("left_wrist")
 
+DRAPE = SMPL.size
+"""The joint, so to speak, on which cloth hangs that follows both legs."""
+
 _EAR_Z, _NOSE_Y, _EYE_X, _EYE_Y, _MOUTH_Y = 0.02, 0.552, 0.030, 0.596, 0.512
 _ARM_X = 0.2
 """Beyond this |x| garments run along the arms."""
@@ -88,6 +94,9 @@ _ARM_X = 0.2
 def stuff_at(cut, joint, x, y, z):
     """What covers the place (``x``, ``y``, ``z``) that hangs on ``joint`` (index in SMPL), a Stuff."""
     ax = abs(x)
+    if joint == DRAPE:
+        opened = cut.drape == _OUTER and z > 0 and ax < cut.outer_front
+        return _BOTTOM if opened else int(cut.drape)
     if joint == _HEAD:
         return _head(cut, ax, y, z)
     if y > cut.hair_length and z < -0.01 and ax < cut.hair_width:
@@ -189,11 +198,15 @@ def _waves(x, y, z, frequency, phase):
 
 
 @njit(cache=True, nogil=True)
-def offsets(cut, materials, rest, joints, out):
+def offsets(cut, materials, rest, joints):
     """How far each vertex of the template ``rest`` (V, 3), hanging on ``joints`` (V,), is pushed out: (V,) m."""
+    out = np.zeros(len(rest), np.float32)
     for v in range(len(rest)):
+        if joints[v] == DRAPE:
+            continue
         x, y, z = rest[v, 0], rest[v, 1], rest[v, 2]
         material = materials[stuff_at(cut, joints[v], x, y, z)]
         out[v] = material.thickness
         if material.folds > 0:
             out[v] += material.folds * _waves(x, y, z, np.float32(38), material.phase)
+    return out

@@ -16,7 +16,8 @@ from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.backgrounds import Backgrounds
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, ImageBatch
-from hmr_ros.training.synthetic.images.figures import Figures, body_template, dressed, gathered
+from hmr_ros.training.synthetic.images.drapes import clothes_template
+from hmr_ros.training.synthetic.images.figures import Figures, dressed, gathered
 from hmr_ros.training.synthetic.images.framing import canvas_from_image, detector_box, jittered, network_box, stored_box
 from hmr_ros.training.synthetic.images.occluders import Layer, sample_occluder
 from hmr_ros.training.synthetic.images.scene import Scene, paint
@@ -81,7 +82,7 @@ class ImageSampler:
     def __init__(self, motion: Motion, body: BodyModel, joint_set: str, mix: ImageMix) -> None:
         """``body`` needs the open body's T-pose; ``joint_set`` names the keypoints of ``ImageBatch.pixels``."""
         self.mix = mix
-        self._template = body_template(body)
+        self._template = clothes_template(body)
         self._backgrounds = Backgrounds(mix.backgrounds or None)
         people = dataclasses.replace(mix.people, occlusion=_NO_OCCLUSION)
         self._people = PeopleSampler(motion, body, joint_set, people)

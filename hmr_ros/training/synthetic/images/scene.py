@@ -86,7 +86,7 @@ def _draw_figures(scene: Scene, stored: Array, template: Template, picture: Pict
     canvas = Canvas.blank(height, width)
     for index in range(len(points)):
         canvas.draw(points[index], faces, index * len(faces))
-    meshes = Meshes(points, figures.normals, figures.cuts, figures.materials)
+    meshes = Meshes(points, figures.normals, figures.rest, figures.cuts, figures.materials)
     shade(canvas.face, meshes, template, lights, cast_shadows(figures.vertices, faces, lights, camera), picture)
 
 

@@ -24,24 +24,26 @@ class Meshes(NamedTuple):
     """M bodies of one picture, every one with V vertices and F faces.
 
     ``points`` (M, V, 3) column px, row px of the sampled canvas, depth m; ``normals`` (M, V, 3) optical frame;
-    ``cuts`` (M,) and ``materials`` (M, K) of ``garments.py``.
+    ``rest`` (M, V, 3) m T-pose; ``cuts`` (M,) and ``materials`` (M, K) of ``garments.py``.
     """
 
     points: Floats
     normals: Floats
+    rest: Floats
     cuts: NDArray[np.void]
     materials: NDArray[np.void]
 
 
 class Template(NamedTuple):
-    """What all bodies share: ``rest`` (V, 3) m T-pose, ``faces`` (F, 3), ``joints`` (V,) on which vertices hang, and
-    ``face_joint`` (F,).
+    """What all bodies share: ``rest`` (V, 3) m T-pose, ``faces`` (F, 3), ``joints`` (V,) on which vertices hang,
+    ``face_joint`` (F,), and the vertices ``lower_body`` (L,). Cloth that hangs loose comes after the body proper.
     """
 
     rest: Floats
     faces: NDArray[np.int32]
     joints: NDArray[np.int32]
     face_joint: NDArray[np.int32]
+    lower_body: NDArray[np.int32]
 
 
 def shade(
@@ -79,7 +81,7 @@ def _shade(face, meshes, template, lights, shadows, samples, picture):
                     mesh = np.uint32(face[r, c]) // np.uint32(faces)
                     f = face[r, c] - mesh * faces
                     place, normal, depth = _interpolate(
-                        meshes.points[mesh], meshes.normals[mesh], template.rest, template.faces[f], r, c
+                        meshes.points[mesh], meshes.normals[mesh], meshes.rest[mesh], template.faces[f], r, c
                     )
                     stuff = stuff_at(meshes.cuts[mesh], template.face_joint[f], place[0], place[1], place[2])
                     material = meshes.materials[mesh, stuff]
