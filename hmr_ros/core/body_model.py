@@ -100,6 +100,11 @@ class BodyModel:
         vertices = transformed(self.skin.blended(world, joints, rest), unposed)
         return Posed(np.ascontiguousarray(vertices.transpose(0, 2, 1)), joints)
 
+    def posed_joints(self, global_orient: Floats, body_pose: Floats, betas: Floats) -> Floats:
+        """(P, 24, 3) m, the joints of ``posed`` with the pelvis at 0, for a fraction of its time."""
+        rotations = rotvec_to_rotmat(np.concatenate([global_orient[:, None], body_pose], 1))
+        return chained_joints(world_rotations(rotations), self.rest_joints(betas))
+
     def rest_joints(self, betas: Floats) -> Floats:
         """(P, 10) -> (P, 24, 3) joints of the rest pose in the model's own frame."""
         template, directions = self._joint_space

@@ -22,6 +22,9 @@ Value = Scalar | tuple[Scalar, ...]
 _Value = TypeVar("_Value")
 _Config = TypeVar("_Config")
 
+ANCHORS = ("detector", "projection")
+"""What Global-to-Pixel may be led by."""
+
 _KEY = "hmr_ros.setting"
 
 
@@ -169,7 +172,12 @@ class RobotConfig:
         choices=("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"),
         read_only=True,
     )
-    model: str = setting("pose2mesh", doc="how bodies are recovered", choices=("pose2mesh",), read_only=True)
+    model: str = setting(
+        "pose2mesh",
+        doc="how bodies are recovered; both: by global_to_pixel, and pose2mesh says how far it disagrees",
+        choices=("pose2mesh", "global_to_pixel", "both"),
+        read_only=True,
+    )
     model_path: str = setting("", doc="manifest (.json) of the network; empty: the shipped one", read_only=True)
     smpl_path: str = setting("", doc="body model (.npz, SMPL schema); empty: the shipped open body", read_only=True)
     num_threads: int = setting(
@@ -179,6 +187,14 @@ class RobotConfig:
     detection_threshold: float = setting(0.5, doc="least score of a person", low=0.05, high=0.95)
     min_keypoints: int = setting(6, doc="fewest seen keypoints that are lifted to a body", low=6, high=18)
     keypoint_threshold: float = setting(0.3, doc="least score of a seen keypoint", low=0, high=1)
+    anchors: str = setting(
+        "detector",
+        doc="where global_to_pixel looks closely: at the detector's keypoints, or where it expects joints itself",
+        choices=ANCHORS,
+    )
+    max_disagreement_m: float = setting(
+        0.15, doc="mean distance of two methods' joints above which diagnostics warn (model: both)", low=0.01, high=10
+    )
     max_rate_hz: float = setting(0.0, doc="most images processed per second; 0: no limit", low=0, high=240)
     max_frame_age_s: float = setting(0.5, doc="older images are dropped; 0: none are", low=0, high=10)
     input_timeout_s: float = setting(1.0, doc="silence of a topic before it is reported", low=0.05, high=60)

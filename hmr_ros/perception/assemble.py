@@ -15,12 +15,11 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine, open_engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
-from hmr_ros.perception.keypoints import KeypointOptions
+from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
-_SEARCH, _LANDMARKS, _LIFTER = "blazepose_detector.json", "blazepose_landmarks.json", "pose2mesh.json"
+_SEARCH, _LANDMARKS = "blazepose_detector.json", "blazepose_landmarks.json"
 _BODY = "open_body.npz"
 
 
@@ -66,31 +65,29 @@ def assemble(config: RobotConfig) -> Assembly:
     models = models_dir()
     body_path = Path(config.smpl_path) if config.smpl_path else models / _BODY
     body_model = load_body_model(body_path)
-    search, landmarks, lifter = (
-        open_engine(path, config.backend, config.num_threads)
-        for path in (
-            models / _SEARCH,
-            models / _LANDMARKS,
-            Path(config.model_path) if config.model_path else models / _LIFTER,
-        )
-    )
-    detector = BlazePoseDetector(search, landmarks)
-    tracker, pose2mesh, smoother = Tracker(), Pose2Mesh(lifter, body_model), BodySmoother()
+
+    def open_network(manifest_path: Path) -> Engine:
+        return open_engine(manifest_path, config.backend, config.num_threads)
+
+    search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
+    method = open_method(config, body_model, open_network)
+    engines = (search, landmarks, *method.engines)
+    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(), BodySmoother()
 
     def apply(settings: RobotConfig) -> None:
         detector.options = _detector_options(settings)
         tracker.options = TrackerOptions(timeout_s=settings.track_timeout_s)
-        pose2mesh.keypoint_options = KeypointOptions(settings.keypoint_threshold, settings.min_keypoints)
+        method.apply(settings)
         smoother.config = settings.smoothing
 
     apply(config)
     return Assembly(
-        pipeline=Pipeline(detector, tracker, pose2mesh, smoother, body_model),
+        pipeline=Pipeline(detector, tracker, method.recoverer, smoother, body_model),
         faces=body_model.faces,
         body_model=body_path.stem,
-        networks=tuple(engine.manifest.name for engine in (search, landmarks, lifter)),
+        networks=tuple(engine.manifest.name for engine in engines),
         backend=config.backend,
-        engines=(search, landmarks, lifter),
+        engines=engines,
         apply=apply,
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.config import ANCHORS
 from hmr_ros.core.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.placement import Placement
@@ -19,8 +20,6 @@ from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.crops import crop_views, cut
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
 from hmr_ros.perception.recoverer import check_manifest
-
-ANCHORS = ("detector", "projection")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def test_skinning_agrees_with_the_plain_reference(exact_body: BodyModel):
         vertices, joints = posed_plainly(exact_body, *(a[i] for a in astuple(p)))
         assert_allclose(posed.vertices[i], vertices, atol=1e-12)
         assert_allclose(posed.joints[i], joints, atol=1e-12)
+    joints = exact_body.posed_joints(p.global_orient, p.body_pose, p.betas)
+    assert_allclose(joints + p.cam_t[:, None], posed.joints, atol=1e-12)
 
 
 def test_float32_is_accurate_to_micrometres(body: BodyModel, exact_body: BodyModel):

@@ -1,0 +1,40 @@
+"""Two methods side by side: the bodies of one, and how far the other disagrees.
+
+The networks look at different evidence, image and keypoints, so they fail in different ways: where both say the same,
+both are probably right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.people import Camera, Detections, Estimates, Floats
+from hmr_ros.perception.recoverer import Recoverer
+
+
+class Both:
+    """The estimates of ``first``, with their distance from those of ``second``."""
+
+    def __init__(self, first: Recoverer, second: Recoverer, body_model: BodyModel) -> None:
+        self._first = first
+        self._second = second
+        self._body_model = body_model
+
+    @property
+    def method(self) -> str:
+        """That of the published bodies."""
+        return self._first.method
+
+    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+        """One row per detection, as ``first`` says."""
+        first, second = (m.recover(image, detections, camera) for m in (self._first, self._second))
+        return dataclasses.replace(first, disagreement=self._distance(first, second))
+
+    def _distance(self, first: Estimates, second: Estimates) -> Floats:
+        """(P, 24) m between the joints, root-relative; NaN where either is not valid."""
+        a, b = (self._body_model.posed_joints(e.global_orient, e.body_pose, e.betas) for e in (first, second))
+        return np.where((first.valid & second.valid)[:, None], np.linalg.norm(a - b, axis=-1), np.nan)

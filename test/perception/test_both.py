@@ -1,0 +1,76 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.perception.both import Both
+
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
+CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
+IMAGE = np.zeros((720, 1280, 3), np.uint8)
+
+
+class Says:
+    """A method that says the same of whatever it is asked."""
+
+    method = "says"
+
+    def __init__(self, estimates):
+        self.estimates = estimates
+
+    def recover(self, image, detections, camera):
+        assert image is IMAGE
+        return self.estimates
+
+
+def standing(people, cam_t=(0.0, 0.0, 4.0)):
+    zeros = {name: np.zeros((people, *shape)) for name, shape in (("body_pose", (23, 3)), ("betas", (10,)))}
+    return dataclasses.replace(
+        Estimates.unknown(people),
+        global_orient=np.tile([np.pi, 0, 0], (people, 1)),
+        cam_t=np.tile(cam_t, (people, 1)),
+        uncertainty=np.full((people, 24), 0.03),
+        valid=np.ones(people, np.bool_),
+        **zeros,
+    )
+
+
+def disagreement(first, second):
+    both = Both(Says(first), Says(second), BODY_MODEL)
+    out = both.recover(IMAGE, Detections.empty("coco17"), CAMERA)
+    for field in dataclasses.fields(Estimates):
+        if field.name != "disagreement":
+            assert getattr(out, field.name) is getattr(first, field.name)
+    return out.disagreement
+
+
+def test_the_same_body_elsewhere_is_agreement():
+    assert np.abs(disagreement(standing(2), standing(2, (1.0, 0, 7)))).max() < 1e-6
+
+
+def test_a_bent_elbow_is_a_disagreement_of_the_joints_below_it():
+    bent = standing(2)
+    bent.body_pose[1, SMPL.index("left_elbow") - 1, 1] = -np.pi / 2
+    distance = disagreement(standing(2), bent)
+    assert np.abs(distance[0]).max() < 1e-6
+    rest = BODY_MODEL.rest_joints(np.zeros((1, 10)))[0]
+    for name in ("left_wrist", "left_hand"):
+        forearm = np.linalg.norm(rest[SMPL.index(name)] - rest[SMPL.index("left_elbow")])
+        assert distance[1, SMPL.index(name)] == pytest.approx(np.sqrt(2) * forearm, rel=0.05)
+    others = [j for j, name in enumerate(SMPL.joints) if name not in ("left_wrist", "left_hand")]
+    assert np.abs(distance[1, others]).max() < 1e-6
+
+
+def test_who_only_one_method_knows_is_not_compared():
+    one = standing(3).with_rows(np.array([1]), Estimates.unknown(1))
+    other = standing(3).with_rows(np.array([2]), Estimates.unknown(1))
+    assert np.isnan(disagreement(one, other)).all(1).tolist() == [False, True, True]
+
+
+def test_nobody():
+    assert disagreement(standing(0), standing(0)).shape == (0, 24)
+    assert Both(Says(None), Says(None), BODY_MODEL).method == "says"
