@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": ("hmr_ros.tools.bench", "measure speed, as ratios within one run (JSON)"),
     "train": ("hmr_ros.training.train", "train a network from a TOML file"),
     "evaluate": ("hmr_ros.training.evaluate", "report the errors of a checkpoint, with confidence intervals"),
+    "ablate": ("hmr_ros.training.ablate", "train Global-to-Pixel with parts left out, and compare"),
     "export": ("hmr_ros.training.export", "write a checkpoint as ONNX and manifest"),
     "render": ("hmr_ros.training.render", "draw pictures of clothed people for training, as shards or as a sheet"),
     "prepare-motion": ("hmr_ros.training.prepare_motion", "collect AMASS and BVH motion into one training file"),

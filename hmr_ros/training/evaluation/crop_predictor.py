@@ -15,7 +15,7 @@ from hmr_ros.core.manifest import Manifest
 from hmr_ros.core.placement import Placement
 from hmr_ros.core.rotation import rotmat_to_rotvec
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
-from hmr_ros.training.evaluation.case import Case, Recovered, as_published
+from hmr_ros.training.evaluation.case import Case, Recovered, Shown, as_published
 
 Floats = NDArray[np.floating]
 
@@ -73,21 +73,25 @@ class CropPredictor:
 
     def recover(self, case: Case) -> list[Recovered]:
         """Every stage alone, then what the robot makes of the last; ValueError for people without pictures."""
-        if case.shown is None:
-            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have pictures")
-        stages, view = self._stages(case), case.shown.view
-        alone = [stage.recovered(view, self.body) for stage in stages]
-        rotations, cam_t = view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
+        shown = self._shown(case)
+        stages = self.stages(shown)
+        alone = [stage.recovered(shown.view, self.body) for stage in stages]
+        rotations, cam_t = shown.view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
         placement = Placement(self.body, self.joint_set)
         placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.rays, case.score)
         return [*alone, as_published("global_to_pixel", alone[-1].vertices, alone[-1].joints, placed, self.body)]
 
-    def _stages(self, case: Case) -> list[StageParameters]:
-        assert case.shown is not None
-        inputs = (case.shown.image, case.shown.keypoints, case.shown.view.camera)
-        starts = range(0, len(case.score), CHUNK)
+    def stages(self, shown: Shown) -> list[StageParameters]:
+        """What the stages say."""
+        inputs = (shown.image, shown.keypoints, shown.view.camera)
+        starts = range(0, len(shown.image), CHUNK)
         parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
         return [StageParameters.join(same) for same in zip(*parts, strict=True)]
+
+    def _shown(self, case: Case) -> Shown:
+        if case.shown is None:
+            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have pictures")
+        return case.shown
 
 
 def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> CropPredictor:

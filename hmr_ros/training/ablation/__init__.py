@@ -1,0 +1,1 @@
+"""The ablation of Global-to-Pixel: the same training with one part of the method left out."""
