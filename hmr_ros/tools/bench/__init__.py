@@ -20,6 +20,7 @@ from hmr_ros.core.manifest import atomic_path
 BENCHES = {
     "mesh": "Pose2Mesh's mesh network: deployed form and our default against plain sparse PyTorch",
     "messages": "messages: mesh written straight into CDR against Point objects",
+    "training": "Global-to-Pixel's training: samples made, samples learnt from, memory",
     "ros": "the node over DDS: camera to mesh, people, own overhead",
 }
 """Module in this package -> what it measures."""
