@@ -50,6 +50,10 @@ def default_directory() -> Path:
     return base.resolve() / "hmr_ros" / "engines"
 
 
+class _InUseError(Exception):
+    """Another process holds a lock that is not worth waiting for."""
+
+
 @dataclass(frozen=True)
 class Builder:
     """How an engine is made and tried: functions of modules, as a child process imports them."""
@@ -103,10 +107,16 @@ class EngineCache:
         """Everything that is stored, checked as for loading."""
         return [self._examine(key) for key in self._keys()]
 
-    def remove(self, key: str) -> None:
-        """Delete an engine, its record and its lock."""
-        for suffix in (_RECORD, _ENGINE, _LOCK):
-            self._folder.remove(key + suffix)
+    def remove(self, key: str) -> bool:
+        """Delete all that is stored under ``key``; False, and nothing is, while a process builds or stores it."""
+        try:
+            with file_lock(self.directory / (key + _LOCK), _give_up):
+                for name in self._folder.names():
+                    if name.partition(".")[0] == key:
+                        self._folder.remove(name)
+        except _InUseError:
+            return False
+        return True
 
     def _load(self, key: str) -> bytes | None:
         try:
@@ -180,9 +190,9 @@ class EngineCache:
                 return self._secret()
 
     def _keys(self) -> Iterator[str]:
-        """The keys under which there is an engine or a record."""
-        names = map(Path, self._folder.names())
-        return iter(sorted({name.stem for name in names if name.suffix in (_ENGINE, _RECORD)}))
+        """The keys under which there is an engine, a record, or what a killed process left of them."""
+        names = [name.partition(".") for name in self._folder.names()]
+        return iter(sorted({key for key, dot, suffix in names if (dot + suffix).startswith((_ENGINE, _RECORD))}))
 
     def _examine(self, key: str) -> Stored:
         try:
@@ -192,6 +202,10 @@ class EngineCache:
         except (EntryError, UnsafeFileError) as err:
             return Stored(key, 0, None, str(err))
         return Stored(key, len(engine), entry)
+
+
+def _give_up() -> None:
+    raise _InUseError
 
 
 def _serves(stored: BuildRequest, wanted: BuildRequest) -> bool:

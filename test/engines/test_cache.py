@@ -596,5 +596,21 @@ def test_survey_tells_good_from_bad(home: Home) -> None:
     assert problems.pop(cache_key(other)) == ""
     assert "bytes are not" in problems.pop(home.record.stem)
     assert "missing" in problems.pop("orphan")
-    home.cache.remove("orphan")
+    assert home.cache.remove("orphan")
     assert len(home.cache.survey()) == 2
+
+
+def test_what_is_removed_leaves_nothing(home: Home) -> None:
+    home.engine.with_name(home.engine.name + ".part").write_bytes(b"ha")
+    for stored in home.cache.survey():
+        home.cache.remove(stored.key)
+    assert home.cache.survey() == []
+    assert not list(home.folder.glob(home.engine.stem + "*"))
+    assert home.obtain() == home.good
+
+
+def test_what_is_being_built_is_not_removed(home: Home) -> None:
+    with cache_module.file_lock(home.lock, lambda: None):
+        assert not home.cache.remove(home.record.stem)
+    assert home.obtain() == home.good
+    assert home.builds() == 1
