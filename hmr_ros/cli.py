@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ("hmr_ros.training.train", "train a network from a TOML file"),
     "evaluate": ("hmr_ros.training.evaluate", "report the errors of a checkpoint, with confidence intervals"),
     "ablate": ("hmr_ros.training.ablate", "train Global-to-Pixel with parts left out, and compare"),
+    "evaluate-photos": ("hmr_ros.tools.evaluate_photos", "score recovered bodies on photos with labelled joints (PCK)"),
     "export": ("hmr_ros.training.export", "write a checkpoint as ONNX and manifest"),
     "render": ("hmr_ros.training.render", "draw pictures of clothed people for training, as shards or as a sheet"),
     "prepare-motion": ("hmr_ros.training.prepare_motion", "collect AMASS and BVH motion into one training file"),
