@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate-photos": ("hmr_ros.tools.evaluate_photos", "score recovered bodies on photos with labelled joints (PCK)"),
     "export": ("hmr_ros.training.export", "write a checkpoint as ONNX and manifest"),
     "render": ("hmr_ros.training.render", "draw pictures of clothed people for training, as shards or as a sheet"),
+    "engines": ("hmr_ros.tools.engines", "list, verify, prune or build the TensorRT engines of this machine"),
     "prepare-motion": ("hmr_ros.training.prepare_motion", "collect AMASS and BVH motion into one training file"),
     "convert-detector": ("hmr_ros.tools.convert_detector", "convert BlazePose's .tflite files to ONNX"),
     "convert-smpl": ("hmr_ros.tools.convert_smpl", "convert a licensed SMPL .pkl to .npz"),

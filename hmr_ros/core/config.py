@@ -172,6 +172,14 @@ class RobotConfig:
         choices=("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"),
         read_only=True,
     )
+    engine_cache: str = setting(
+        "", doc="folder of TensorRT engines; empty: ~/.cache/hmr_ros/engines (XDG_CACHE_HOME)", read_only=True
+    )
+    serve_while_building: bool = setting(
+        True,
+        doc="run on the CPU while TensorRT builds, then switch; false: configuring takes until engines are built",
+        read_only=True,
+    )
     model: str = setting(
         "pose2mesh",
         doc="how bodies are recovered; both: by global_to_pixel, and pose2mesh says how far it disagrees",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.engines.switching import open_serving
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
@@ -52,6 +54,7 @@ class Assembly:
             ("body model", self.body_model),
             ("networks", ", ".join(self.networks)),
             ("back-end", self.backend),
+            *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
         )
 
     def close(self) -> None:
@@ -62,13 +65,22 @@ class Assembly:
 
 def assemble(config: RobotConfig) -> Assembly:
     """Open the networks. Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why."""
+    with contextlib.ExitStack() as opened:  # none stays open, or goes on building, when another one fails
+        assembly = _assemble(config, lambda path: opened.enter_context(contextlib.closing(_open(path, config))))
+        opened.pop_all()
+    return assembly
+
+
+def _open(manifest_path: Path, config: RobotConfig) -> Engine:
+    cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
+    opener = open_serving if config.serve_while_building else open_engine
+    return opener(manifest_path, config.backend, config.num_threads, cache)
+
+
+def _assemble(config: RobotConfig, open_network: Callable[[Path], Engine]) -> Assembly:
     models = models_dir()
     body_path = Path(config.smpl_path) if config.smpl_path else models / _BODY
     body_model = load_body_model(body_path)
-
-    def open_network(manifest_path: Path) -> Engine:
-        return open_engine(manifest_path, config.backend, config.num_threads)
-
     search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
     method = open_method(config, body_model, open_network)
     engines = (search, landmarks, *method.engines)
