@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from hmr_ros.core.people import Bodies
 from hmr_ros.perception.pipeline import Timings
 
 _WINDOW_S = 5.0
@@ -35,6 +36,26 @@ class Drop(StrEnum):
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """How far two methods' joints lie apart, m, on the person of an image they disagree most about.
+
+    Mean and largest distance of the joints, relative to the pelvis; NaN where nothing was compared.
+    """
+
+    mean_m: float = np.nan
+    largest_m: float = np.nan
+
+    @staticmethod
+    def about(bodies: Bodies) -> Disagreement:
+        """About the people of one image."""
+        compared = bodies.disagreement[np.isfinite(bodies.disagreement).all(1)]
+        if len(compared) == 0:
+            return Disagreement()
+        worst = compared[compared.mean(1).argmax()]
+        return Disagreement(float(worst.mean()), float(worst.max()))
+
+
+@dataclass(frozen=True)
 class Processed:
     """One finished image: when (monotonic s), stamp -> published, steps, and all else done to it, s; the people in it.
 
@@ -47,6 +68,7 @@ class Processed:
     overhead_s: float
     people: int
     metric: int
+    disagreement: Disagreement = Disagreement()
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,12 @@ class Monitor:
         with self._lock:
             return self._received[-1] if self._received else float("-inf")
 
+    def disagreement_m(self) -> float:
+        """Median of the last seconds' mean distances between two methods' joints, m; NaN: nothing was compared."""
+        with self._lock:
+            since = time.monotonic() - _WINDOW_S
+            return _median([p.disagreement.mean_m for p in self._processed if p.at_s >= since])
+
     def status(self, name: str, hardware_id: str, health: Health) -> DiagnosticStatus:
         """The state of the last seconds as one diagnostic status."""
         with self._lock:
@@ -131,7 +159,17 @@ def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
     rows.append((OVERHEAD, f"{np.median([p.overhead_s for p in processed]) * 1e3:.1f}"))
     rows.append(("people", str(processed[-1].people)))
     rows.append(("people with a position", str(processed[-1].metric)))
+    for joints in ("mean", "largest"):
+        distance = _median([getattr(p.disagreement, f"{joints}_m") for p in processed])
+        if np.isfinite(distance):
+            rows.append((f"disagreement of methods, {joints} of joints p50 [m]", f"{distance:.3f}"))
     return rows
+
+
+def _median(values: list[float]) -> float:
+    """Of those that are known; NaN when none is."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else float("nan")
 
 
 def _drop_rows(drops: Counter[str]) -> list[tuple[str, str]]:

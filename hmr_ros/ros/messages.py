@@ -84,7 +84,7 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
         cam_t=Point(x=x, y=y, z=z),
         joints=bodies.joints[row].astype(np.float32).ravel(),
         joint_error=bodies.uncertainty[row].astype(np.float32),
-        disagreement=float("nan"),
+        disagreement=bodies.disagreement[row].astype(np.float32),
     )
 
 
@@ -102,7 +102,7 @@ def _lost_body(track_id: int) -> SmplBody:
         cam_t=Point(x=nan, y=nan, z=nan),
         joints=unknown(72),
         joint_error=unknown(24),
-        disagreement=nan,
+        disagreement=unknown(24),
     )
 
 

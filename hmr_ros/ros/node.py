@@ -27,6 +27,7 @@ from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.inputs import CameraInput
+from hmr_ros.ros.log_bridge import logged_by
 from hmr_ros.ros.messages import Origin
 from hmr_ros.ros.outputs import Outputs
 from hmr_ros.ros.params import ParameterError, declare_config, follow_config
@@ -102,7 +103,8 @@ class HmrNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the networks and run them once."""
         try:
-            self._assembly = self._build(self._config)
+            with logged_by(self.get_logger()):
+                self._assembly = self._build(self._config)
             self._assembly.pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
             self._assembly.pipeline.reset()
         except _CONFIGURE_ERRORS as err:
@@ -185,7 +187,14 @@ class HmrNode(LifecycleNode):
             return Health("not active", facts=facts)
         if problem := self._input.problem(self._config.input_timeout_s):
             return Health(problem, fatal=True, facts=facts)
-        return Health(self._input.calibration_problem(), facts=facts)
+        return Health(self._input.calibration_problem() or self._disagreement_problem(), facts=facts)
+
+    def _disagreement_problem(self) -> str:
+        """What is wrong with the methods, "" when they agree or one of them alone runs."""
+        distance, limit = self.monitor.disagreement_m(), self._config.max_disagreement_m
+        if not distance > limit:
+            return ""
+        return f"the two methods disagree by {distance:.2f} m per joint, max_disagreement_m is {limit:g}"
 
     def _apply(self, config: RobotConfig) -> None:
         """Take over parameters that were set while running."""

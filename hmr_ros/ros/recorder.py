@@ -187,7 +187,7 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
         joints=stacked([body.joints for body in present], 24, 3),
         vertices=vertices,
         uncertainty=stacked([body.joint_error for body in present], 24),
-        disagreement=np.full((len(present), 24), np.nan, np.float32),
+        disagreement=stacked([body.disagreement for body in present], 24),
         valid=valid,
     )
     return bodies, tuple(body.id for body in present)

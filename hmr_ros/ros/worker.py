@@ -12,7 +12,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
-from hmr_ros.ros.diagnostics import Drop, Monitor, Processed
+from hmr_ros.ros.diagnostics import Disagreement, Drop, Monitor, Processed
 from hmr_ros.ros.images import DECODERS, BadImageError, BadImageReason
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.outputs import Outputs
@@ -74,9 +74,16 @@ class Worker:
         self._outputs.publish(frame, camera, bodies, pipeline.lost, config)
         self._last_stamp = stamp
         overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
-        positions = int(bodies.valid.sum())
         self._monitor.process(
-            Processed(time.monotonic(), self._age_s(stamp), pipeline.timings, overhead_s, len(bodies), positions)
+            Processed(
+                at_s=time.monotonic(),
+                latency_s=self._age_s(stamp),
+                timings=pipeline.timings,
+                overhead_s=overhead_s,
+                people=len(bodies),
+                metric=int(bodies.valid.sum()),
+                disagreement=Disagreement.about(bodies),
+            )
         )
 
     def _is_wanted(self, stamp: Stamp, config: RobotConfig) -> bool:

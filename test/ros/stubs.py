@@ -42,9 +42,10 @@ class StubDetector:
 
 
 class StubRecoverer:
-    """Puts an upright body 3 m ahead for each person."""
+    """Puts an upright body 3 m ahead for each person, that another method disagrees on by ``disagreement`` m."""
 
     method = "stub"
+    disagreement = np.nan
 
     def recover(self, image, detections, camera):
         people = len(detections)
@@ -55,7 +56,7 @@ class StubRecoverer:
             betas=np.zeros((people, 10)),
             cam_t=np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1),
             uncertainty=np.full((people, 24), 0.02),
-            disagreement=np.full((people, 24), np.nan),
+            disagreement=np.full((people, 24), self.disagreement),
             valid=np.ones(people, np.bool_),
         )
 
@@ -68,9 +69,9 @@ class NoSmoother:
         pass
 
 
-def assembly(detector):
+def assembly(detector, recoverer):
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
-    pipeline = Pipeline(detector, tracker, StubRecoverer(), NoSmoother(), BODY_MODEL)
+    pipeline = Pipeline(detector, tracker, recoverer, NoSmoother(), BODY_MODEL)
     return Assembly(pipeline, BODY_MODEL.faces, "open_body", ("stub",), "none")
 
 

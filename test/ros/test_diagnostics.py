@@ -1,9 +1,13 @@
+import dataclasses
 import time
 
+import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from hmr_ros.perception.pipeline import Timings
-from hmr_ros.ros.diagnostics import OVERHEAD, Drop, Health, Monitor, Processed
+from hmr_ros.ros.diagnostics import OVERHEAD, Disagreement, Drop, Health, Monitor, Processed
+from test.ros.stubs import some_bodies
 
 
 def values(status):
@@ -25,6 +29,33 @@ def test_a_working_node_reports_rates_latencies_and_people():
     assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
     assert report[OVERHEAD] == "3.0"
     assert (report["people"], report["people with a position"]) == ("3", "2")
+
+
+def compared(bodies, distances):
+    return dataclasses.replace(bodies, disagreement=np.array(distances)[:, None] * np.linspace(0, 2, 24))
+
+
+def test_disagreement_is_about_the_person_it_is_largest_of():
+    of = Disagreement.about(compared(some_bodies(3), [0.05, 0.2, np.nan]))
+    assert of.mean_m == pytest.approx(0.2)
+    assert of.largest_m == pytest.approx(0.4)
+    for nobody in (some_bodies(0), some_bodies(2)):
+        assert np.isnan(Disagreement.about(nobody).mean_m)
+
+
+def test_disagreement_is_reported_where_two_methods_run():
+    monitor = Monitor()
+    monitor.process(Processed(time.monotonic(), 0.1, Timings(), 0.003, 1, 1))
+    assert np.isnan(monitor.disagreement_m())
+    assert not [key for key in values(monitor.status("n", "h", Health())) if "disagreement" in key]
+    monitor = Monitor()
+    monitor.process(Processed(time.monotonic() - 60, 0.1, Timings(), 0.003, 1, 1, Disagreement(9.0, 9.0)))
+    for mean_m in (0.1, 0.3, 0.1):
+        monitor.process(Processed(time.monotonic(), 0.1, Timings(), 0.003, 1, 1, Disagreement(mean_m, 2 * mean_m)))
+    assert monitor.disagreement_m() == pytest.approx(0.1)
+    report = values(monitor.status("n", "h", Health()))
+    assert report["disagreement of methods, mean of joints p50 [m]"] == "0.100"
+    assert report["disagreement of methods, largest of joints p50 [m]"] == "0.200"
 
 
 def test_drops_are_counted_by_reason():

@@ -60,6 +60,15 @@ def test_bodies_without_position_carry_nan_and_their_keypoints():
     assert body.keypoint_scores[0] == pytest.approx(0.8)
 
 
+def test_what_two_methods_disagree_on_survives_the_message():
+    bodies = some_bodies(2)
+    bodies.disagreement[1] = np.linspace(0, 0.23, 24)
+    message = messages.smpl_body_array(HEADER, bodies, (4,), ORIGIN)
+    assert np.isnan(message.bodies[2].disagreement).all()
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    np.testing.assert_allclose(again.disagreement, bodies.disagreement, rtol=1e-6)
+
+
 def test_lost_people_get_a_last_entry():
     message = messages.smpl_body_array(HEADER, some_bodies(1, ids=[1]), (5,), ORIGIN)
     assert [(b.id, b.state) for b in message.bodies] == [

@@ -1,3 +1,4 @@
+import logging
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from hmr_ros.ros import cdr
 from hmr_ros.ros.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, assembly
+from test.ros.stubs import StubDetector, StubRecoverer, assembly
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 
@@ -30,7 +31,8 @@ class World:
         self.detector = StubDetector(people)
         parameters = {"max_frame_age_s": 0.0} | parameters  # a busy machine is no reason to drop images
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = HmrNode(lambda config: assembly(self.detector), overrides)
+        self.recoverer = StubRecoverer()
+        self.node = HmrNode(lambda config: assembly(self.detector, self.recoverer), overrides)
         self.peer = Node("peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
@@ -257,6 +259,37 @@ def test_the_lifecycle_can_be_walked_again_and_again(world):
         w.executor.spin_once(timeout_sec=0.1)
         assert len(w.received["bodies"]) <= seen + 1  # what was on its way
         assert w.node.trigger_cleanup() == SUCCESS
+
+
+def test_methods_that_disagree_are_a_warning(world):
+    w = world(max_disagreement_m=0.1)
+    w.listen(DiagnosticArray, "/diagnostics")
+    assert w.node.start()
+
+    def warned(words):
+        show_calibrated(w, count=len(w.received["bodies"]) + 1)
+        statuses = [s for a in w.received["/diagnostics"] for s in a.status]
+        return [s for s in statuses[-1:] if words in s.message]
+
+    spin_until(w.executor, lambda: warned("running"))
+    w.recoverer.disagreement = 0.3
+    spin_until(w.executor, lambda: warned("the two methods disagree by 0.30 m"))
+    assert warned("disagree")[0].level == DiagnosticStatus.WARN
+    assert w.received["bodies"][-1].bodies[0].disagreement == pytest.approx(0.3)
+
+
+def test_what_the_networks_log_is_in_the_node_s_log(executor, capfd):
+    def build(config):
+        logging.getLogger("hmr_ros.perception.methods").warning("global_to_pixel.json is missing")
+        raise ValueError("and that is the end of this test")
+
+    node = HmrNode(build)
+    executor.add_node(node)
+    node.trigger_configure()
+    node.trigger_configure()
+    lines = [line for line in capfd.readouterr().err.splitlines() if "is missing" in line]
+    assert len(lines) == 2
+    assert all("[WARN]" in line and "[hmr]" in line for line in lines)
 
 
 def test_a_failing_configuration_leaves_the_node_unconfigured(executor, capfd):
