@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.training.synthetic.images.drawing import line, lit, polygon
 from hmr_ros.training.synthetic.images.textures import Rgb, texture
 
 _LEAST, _MOST = 0.05, 0.6
@@ -17,6 +18,10 @@ _LEAST, _MOST = 0.05, 0.6
 _TRIES = 8
 _SOFT = 0.3
 """Share of occluders that are so near to the camera that their edges blur."""
+
+_HIDDEN = (255,)
+_ACROSS = 2000.0
+"""px: from anywhere in a crop to beyond its border."""
 
 _Mask = NDArray[np.uint8]
 _Box = NDArray[np.floating]
@@ -43,7 +48,8 @@ def sample_occluder(rng: Generator, height: int, width: int, box: _Box) -> Layer
     mask = _covering(rng, height, width, box)
     if rng.random() < _SOFT:
         mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.005, 0.02) * height), np.uint8)
-    return Layer(_shaded(rng, texture(rng, height, width)), mask.astype(np.float32) / 255)
+    surface = lit(texture(rng, height, width), rng.uniform(0.4, 1.3, (2, 2)))
+    return Layer(surface, mask.astype(np.float32) / 255)
 
 
 def _covering(rng: Generator, height: int, width: int, box: _Box) -> _Mask:
@@ -62,25 +68,18 @@ def _covering(rng: Generator, height: int, width: int, box: _Box) -> _Mask:
     return mask
 
 
-def _shaded(rng: Generator, surface: Rgb) -> Rgb:
-    """Light falls off to one side."""
-    height, width = surface.shape[:2]
-    gain = rng.uniform(80, 255, (2, 2, 1)).repeat(3, 2).astype(np.uint8)
-    return np.asarray(cv2.multiply(surface, cv2.resize(gain, (width, height)), scale=1 / 200), np.uint8)
-
-
 def _table(rng: Generator, mask: _Mask, box: _Box) -> None:
-    """Covers the legs, and on a table its legs do not: desks, counters, walls, sofas."""
+    """Covers the legs: desks, counters, low walls, sofas; or tables that stand on thin legs."""
     width = mask.shape[1]
     edge = box[1] + rng.uniform(0.4, 0.93) * (box[3] - box[1])
     tilt = rng.normal(0, 0.05) * width
     left, right = _reach(rng, box, width)
     bottom = 2 * mask.shape[0] if rng.random() < 0.6 else edge + rng.uniform(0.05, 0.25) * (box[3] - box[1])
-    _polygon(mask, [(left, edge - tilt), (right, edge + tilt), (right, bottom), (left, bottom)])
+    polygon(mask, [(left, edge - tilt), (right, edge + tilt), (right, bottom), (left, bottom)], _HIDDEN)
     if bottom < mask.shape[0]:
         for x in rng.uniform(left, right, int(rng.integers(1, 4))):
             thick = 0.02 * width * rng.uniform(0.5, 2)
-            _polygon(mask, [(x, edge), (x + thick, edge), (x + thick, 2 * bottom), (x, 2 * bottom)])
+            polygon(mask, [(x, edge), (x + thick, edge), (x + thick, 2 * bottom), (x, 2 * bottom)], _HIDDEN)
 
 
 def _reach(rng: Generator, box: _Box, width: int) -> tuple[float, float]:
@@ -98,14 +97,14 @@ def _wall(rng: Generator, mask: _Mask, box: _Box) -> None:
     spans = [(-1.0, box[0] + hidden), (box[2] - hidden, width + 1.0), (centre - hidden / 2, centre + hidden / 2)]
     start, end = spans[rng.integers(3)]
     lean = rng.normal(0, 0.04) * height
-    _polygon(mask, [(start - lean, -1), (end - lean, -1), (end + lean, height), (start + lean, height)])
+    polygon(mask, [(start - lean, -1), (end - lean, -1), (end + lean, height), (start + lean, height)], _HIDDEN)
 
 
 def _ceiling(rng: Generator, mask: _Mask, box: _Box) -> None:
     """Covers the head: cupboards, lamps, signs."""
     edge = box[1] + rng.uniform(0.06, 0.3) * (box[3] - box[1])
     left, right = _reach(rng, box, mask.shape[1])
-    _polygon(mask, [(left, -1), (right, -1), (right, edge + rng.normal(0, 4)), (left, edge)])
+    polygon(mask, [(left, -1), (right, -1), (right, edge + rng.normal(0, 4)), (left, edge)], _HIDDEN)
 
 
 def _bars(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -118,8 +117,8 @@ def _bars(rng: Generator, mask: _Mask, box: _Box) -> None:
     step = rng.uniform(0.1, 0.5) * size.min() * along[::-1] * (-1, 1)
     thick = max(1, int(rng.uniform(0.02, 0.25) * size.min() / count**0.7))
     for k in range(-count // 2 + 1, count // 2 + 1):
-        ends = np.stack([first + k * step - 2000 * along, first + k * step + 2000 * along])
-        cv2.line(mask, *(_fixed(e).tolist() for e in ends), 255, thick, cv2.LINE_AA, _BITS)
+        middle = first + k * step
+        line(mask, (middle - _ACROSS * along, middle + _ACROSS * along), _HIDDEN, thick)
 
 
 def _box_shape(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -127,7 +126,7 @@ def _box_shape(rng: Generator, mask: _Mask, box: _Box) -> None:
     size = box[2:] - box[:2]
     centre = box[:2] + rng.uniform(0, 1, 2) * size
     shape = rng.uniform(0.15, 0.8, 2) * size
-    cv2.fillPoly(mask, [_fixed(cv2.boxPoints((centre, shape, rng.normal(0, 12))))], 255, cv2.LINE_AA, _BITS)
+    polygon(mask, cv2.boxPoints((centre, shape, rng.normal(0, 12))), _HIDDEN)
 
 
 def _panel(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -135,7 +134,7 @@ def _panel(rng: Generator, mask: _Mask, box: _Box) -> None:
     size = box[2:] - box[:2]
     centre = box[:2] + (rng.normal(0.5, 0.15), rng.uniform(0.25, 0.55)) * size
     corners = centre + np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * rng.uniform(0.1, 0.35, 2) * size.mean()
-    _polygon(mask, corners + rng.normal(0, 0.03, (4, 2)) * size.mean())
+    polygon(mask, corners + rng.normal(0, 0.03, (4, 2)) * size.mean(), _HIDDEN)
 
 
 def _blob(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -143,7 +142,7 @@ def _blob(rng: Generator, mask: _Mask, box: _Box) -> None:
     size = box[2:] - box[:2]
     for _ in range(rng.integers(1, 4)):
         centre = box[:2] + rng.uniform(0, 1, 2) * size
-        cv2.ellipse(mask, (centre, rng.uniform(0.15, 0.7, 2) * size, rng.uniform(0, 180)), 255, -1, cv2.LINE_AA)
+        cv2.ellipse(mask, (centre, rng.uniform(0.15, 0.7, 2) * size, rng.uniform(0, 180)), _HIDDEN, -1, cv2.LINE_AA)
 
 
 def _plant(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -155,20 +154,8 @@ def _plant(rng: Generator, mask: _Mask, box: _Box) -> None:
         up = rng.beta(2, 1.5)
         centre = foot + (rng.normal(0, wide / 2) * up, -up * tall)
         leaf = rng.uniform(0.04, 0.22, 2) * (0.5, 1) * size.mean()
-        cv2.ellipse(mask, (centre, leaf, rng.uniform(0, 180)), 255, -1, cv2.LINE_AA)
-    cv2.line(mask, *(_fixed(p).tolist() for p in (foot, foot - (0, tall / 2))), 255, 3, cv2.LINE_AA, _BITS)
-
-
-def _polygon(mask: _Mask, corners: object) -> None:
-    cv2.fillPoly(mask, [_fixed(np.asarray(corners, np.float64))], 255, cv2.LINE_AA, _BITS)
-
-
-_BITS = 4
-
-
-def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Pixels in cv2's fixed point, kept within what it can draw."""
-    return np.round(np.asarray(points).clip(-4000, 4000) * 2**_BITS).astype(np.int32)
+        cv2.ellipse(mask, (centre, leaf, rng.uniform(0, 180)), _HIDDEN, -1, cv2.LINE_AA)
+    line(mask, (foot, foot - (0, tall / 2)), _HIDDEN, 3)
 
 
 _SHAPES: list[Callable[[Generator, _Mask, _Box], None]] = [

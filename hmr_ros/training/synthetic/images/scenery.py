@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.training.synthetic.images.drawing import line, lit, polygon
 from hmr_ros.training.synthetic.images.textures import Rgb, colour, coloured, fbm, ramp, shades, texture
 
 Floats = NDArray[np.float32]
@@ -24,7 +25,8 @@ _FAR = 5.0
 def scenery(rng: Generator, height: int, width: int) -> Rgb:
     """A random place, ``(height, width, 3)`` uint8 RGB."""
     draw = _PLACES[rng.choice(len(_PLACES), p=_SHARES)]
-    return _lit(rng, draw(rng, height, width))
+    darkest = rng.uniform(0.4, 0.95)
+    return lit(draw(rng, height, width), rng.uniform(darkest, 1.2, (3, 3)))
 
 
 def room(rng: Generator, height: int, width: int) -> Rgb:
@@ -68,16 +70,14 @@ def clutter(rng: Generator, height: int, width: int) -> Rgb:
     size = np.array([width, height])
     for _ in range(rng.integers(3, 30)):
         centre, extent = rng.uniform(0, 1, 2) * size, rng.uniform(0.02, 0.3, 2) * size
-        paint = colour(rng).tolist()
+        paint = tuple(colour(rng).tolist())
         kind = rng.integers(4)
         if kind == 0:
             cv2.ellipse(canvas, (centre, extent, rng.uniform(0, 180)), paint, -1, cv2.LINE_AA)
         elif kind == 1:
-            corners = centre + rng.uniform(-1, 1, (int(rng.integers(3, 7)), 2)) * extent
-            cv2.fillPoly(canvas, [_fixed(corners)], paint, cv2.LINE_AA, 4)
+            polygon(canvas, centre + rng.uniform(-1, 1, (int(rng.integers(3, 7)), 2)) * extent, paint)
         elif kind == 2:
-            ends = _fixed(centre + rng.uniform(-1, 1, (2, 2)) * size / 2)
-            cv2.line(canvas, ends[0].tolist(), ends[1].tolist(), paint, int(rng.integers(1, 12)), cv2.LINE_AA, 4)
+            line(canvas, centre + rng.uniform(-1, 1, (2, 2)) * size / 2, paint, int(rng.integers(1, 12)))
         else:
             _paste(canvas, centre - extent / 2, centre + extent / 2, texture(rng, 32, 32))
     return canvas
@@ -118,7 +118,7 @@ def _horizon(rng: Generator, canvas: Rgb, horizon: float) -> None:
     paint = colour(rng) * (0.3, 0.5, 0.25) if rng.random() < 0.7 else colour(rng) * 0.6
     above = canvas[: max(1, int(horizon))]
     mask = np.zeros(above.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [_fixed(np.concatenate([outline, [(width, horizon), (0, horizon)]]))], 255, cv2.LINE_AA, 4)
+    polygon(mask, np.concatenate([outline, [(width, horizon), (0, horizon)]]), (255,))
     colours = shades(np.stack([paint * 0.4, paint, paint * 1.8]).clip(0, 255).astype(np.float32))
     cv2.copyTo(coloured(fbm(rng, *mask.shape, 5, 1.0), colours), mask, above)
 
@@ -160,7 +160,7 @@ def _furnish(rng: Generator, canvas: Rgb, ground: float, vanishing: NDArray[np.f
     paint = colour(rng)
     for a, b in ((3, 0), (1, 2), (0, 1)):
         face = np.array([front[a], front[b], back[b], back[a]])
-        cv2.fillConvexPoly(canvas, _fixed(face), (paint * rng.uniform(0.5, 1.1)).clip(0, 255).tolist(), cv2.LINE_AA, 4)
+        polygon(canvas, face, tuple((paint * rng.uniform(0.5, 1.1)).clip(0, 255).tolist()))
     _paste(
         canvas, low, high, coloured(fbm(rng, 32, 32), ramp(rng, 0.3)) if rng.random() < 0.5 else texture(rng, 32, 32)
     )
@@ -173,18 +173,6 @@ def _paste(canvas: Rgb, low: NDArray[np.float64], high: NDArray[np.float64], sur
     x1, y1 = np.round(high).clip(0, (width, height)).astype(int)
     if x1 > x0 and y1 > y0:
         canvas[y0:y1, x0:x1] = cv2.resize(surface, (int(x1 - x0), int(y1 - y0)))
-
-
-def _lit(rng: Generator, canvas: Rgb) -> Rgb:
-    """Uneven light: a few bright and dark corners."""
-    height, width = canvas.shape[:2]
-    gain = rng.uniform(rng.uniform(90, 200), 255, (3, 3, 1)).repeat(3, 2).astype(np.uint8)
-    return np.asarray(cv2.multiply(canvas, cv2.resize(gain, (width, height)), scale=1 / 210), np.uint8)
-
-
-def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Pixels in cv2's fixed point with 4 bits, kept within what it can draw."""
-    return np.round(points.clip(-4000, 4000) * 16).astype(np.int32)
 
 
 _PLACES: list[Callable[[Generator, int, int], Rgb]] = [room, outdoors, clutter, texture]

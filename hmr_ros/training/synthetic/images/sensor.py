@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.config import setting
+from hmr_ros.training.synthetic.images.drawing import line, lit
 from hmr_ros.training.synthetic.images.textures import Rgb
 
 
@@ -20,7 +21,9 @@ class SensorMix:
     """How cameras differ. Strengths are the largest; each image draws its own from 0 or -strength up to them."""
 
     exposure: float = setting(0.8, doc="stops too bright or too dark", low=0, high=4)
-    low_light: float = setting(0.1, doc="share of images taken in the dark: 1 to 3 stops less, four times the noise")
+    low_light: float = setting(
+        0.1, doc="share of images taken in the dark: 1 to 3 stops less, more noise", low=0, high=1
+    )
     contrast: float = setting(0.35, doc="gamma beyond sRGB's, as its logarithm", low=0, high=2)
     white_balance: float = setting(0.12, doc="gain of red and blue, as its logarithm", low=0, high=1)
     vignette: float = setting(0.5, doc="share of light lost in the corners", low=0, high=1)
@@ -46,7 +49,7 @@ def expose(image: Rgb, mix: SensorMix, rng: Generator) -> Rgb:
     if rng.random() < mix.grey:
         seen = np.asarray(cv2.merge([cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)] * 3), np.uint8)
     if rng.random() < mix.compressed:
-        return _through_jpeg(seen, int(rng.integers(mix.quality, 96)) if mix.quality < 96 else mix.quality)
+        return _through_jpeg(seen, int(rng.integers(mix.quality, max(mix.quality, 95) + 1)))
     return seen
 
 
@@ -58,7 +61,7 @@ def _through_lens(image: Rgb, mix: SensorMix, rng: Generator) -> Rgb:
     if rng.random() < mix.moving and mix.motion > 0:
         image = np.asarray(cv2.filter2D(image, -1, _streak(rng.uniform(0, mix.motion) * height, rng)), np.uint8)
     loss = mix.vignette * rng.random() ** 2
-    return image if loss < 0.02 else np.asarray(cv2.multiply(image, _falloff(image, loss), scale=1 / 255), np.uint8)
+    return image if loss < 0.02 else lit(image, _falloff(loss))
 
 
 def _streak(length: float, rng: Generator) -> NDArray[np.float32]:
@@ -67,19 +70,16 @@ def _streak(length: float, rng: Generator) -> NDArray[np.float32]:
     angle = rng.uniform(0, math.pi)
     reach = np.array([math.cos(angle), math.sin(angle)]) * length / 2
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
-    ends = (np.round((half + sign * reach) * 16).astype(int).tolist() for sign in (-1, 1))
-    cv2.line(kernel, *ends, 255, 1, cv2.LINE_AA, 4)
+    line(kernel, (half - reach, half + reach), (255,), 1)
     rows, columns = kernel.any(1), kernel.any(0)
     rows, columns = rows | rows[::-1], columns | columns[::-1]  # still centred; small kernels are far faster
     return kernel[np.ix_(rows, columns)].astype(np.float32) / kernel.sum()
 
 
-def _falloff(image: Rgb, loss: float) -> Rgb:
-    """Gain in 1/255 of each pixel: 255 in the middle, ``loss`` less in the corners."""
-    height, width = image.shape[:2]
+def _falloff(loss: float) -> NDArray[np.float64]:
+    """(16, 16) gain over an image: 1 in the middle, ``loss`` less in the corners."""
     x, y = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 16))
-    gain = np.round(255 * (1 - loss * (x**2 + y**2) / 2)).astype(np.uint8)
-    return np.asarray(cv2.merge([cv2.resize(gain, (width, height))] * 3), np.uint8)
+    return np.asarray(1 - loss * (x**2 + y**2) / 2)
 
 
 _NORMAL = np.array([NormalDist().inv_cdf((k + 0.5) / 256) for k in range(256)], np.float32)

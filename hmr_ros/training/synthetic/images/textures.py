@@ -64,7 +64,7 @@ def fbm(rng: Generator, height: int, width: int, octaves: int = 6, roughness: fl
     for size in sizes[1:]:
         strength *= roughness
         noise = cv2.resize(noise, size[::-1]) + strength * rng.random(size, np.float32)
-    stretched = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)  # type: ignore[call-overload]
+    stretched = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     return np.asarray(stretched if finest == 0 else cv2.resize(stretched, (width, height)))[:height, :width].copy()
 
 
