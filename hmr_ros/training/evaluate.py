@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.random import default_rng
 from tqdm import tqdm
 
 from hmr_ros.core.body_model import BodyModel, load_body_model
@@ -25,28 +24,15 @@ from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.evaluation.annotated import cases
-from hmr_ros.training.evaluation.case import SyntheticPeople, observed
-from hmr_ros.training.evaluation.comparison import gains, verdict
-from hmr_ros.training.evaluation.crop_predictor import GLOBAL, LOCAL
+from hmr_ros.training.evaluation.case import SyntheticPeople
+from hmr_ros.training.evaluation.judgement import BATCH, judge, sampled_people, shown_people
 from hmr_ros.training.evaluation.predictor import Predictor, open_predictor
-from hmr_ros.training.evaluation.protocol import SOURCES, errors_of, groupings
-from hmr_ros.training.evaluation.report import (
-    Errors,
-    Grouping,
-    Row,
-    Strings,
-    join_errors,
-    join_groupings,
-    summarise,
-    table,
-)
+from hmr_ros.training.evaluation.protocol import errors_of
+from hmr_ros.training.evaluation.report import Row, join_errors, summarise, table
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
-from hmr_ros.training.synthetic.images.shards import read_shard, shards_of
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, judged_people
 
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
-
-BATCH = 250
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,116 +54,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, help="write the report there, too")
 
 
+@dataclass(frozen=True)
+class Report:
+    """What came of it: ``rows`` and ``verdicts`` on ``model``, on ``data``."""
+
+    model: str
+    data: str
+    verdicts: list[str]
+    rows: list[Row]
+
+
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     body = load_body_model(args.body or models_dir() / "open_body.npz")
-    predictors = [open_predictor(path, body) for path in (args.model, args.beside) if path]
-    names = " and ".join(predictor.name for predictor in predictors)
-    if args.annotations:
-        genders = {"neutral": args.body, "female": args.body_female, "male": args.body_male}
-        bodies = {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
-        people = READERS[args.format](args.annotations, body)
-        rows = [row for predictor in predictors for row in evaluate_annotated(predictor, people, body, bodies)]
-        verdicts = []
-    else:
-        judgement = judge(predictors, _synthetic_people(args, predictors, body), body, args.seed)
-        rows, verdicts = judgement.rows(), judgement.verdicts()
+    paths = [path for path in (args.model, args.beside) if path]
+    predictors = [open_predictor(path, body) for path in paths]
     data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
-    print(f"{names} on {data}: mm, 95 % intervals")
+    rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
+    report = Report(" ".join(map(str, paths)), str(data), verdicts, rows)
+    print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
     print("\n".join([table(rows), *verdicts]))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        write_json(
-            rows, verdicts, " ".join(str(path) for path in (args.model, args.beside) if path), str(data), args.json
-        )
+        write_json(report, args.json)
     return 0
 
 
-def _synthetic_people(
+def _annotated(
     args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
-) -> Iterator[SyntheticPeople]:
+) -> tuple[list[Row], list[str]]:
+    genders = {"neutral": args.body, "female": args.body_female, "male": args.body_male}
+    bodies = {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
+    people = READERS[args.format](args.annotations, body)
+    return [row for predictor in predictors for row in evaluate_annotated(predictor, people, body, bodies)], []
+
+
+def _synthetic(
+    args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
+) -> tuple[list[Row], list[str]]:
+    if len({predictor.reads_images for predictor in predictors}) < len(predictors):
+        raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
+    judgement = judge(predictors, _people(args, predictors, body), body, args.seed)
+    return judgement.rows(), judgement.verdicts()
+
+
+def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:
     """Batches of people, in pictures if anybody needs to see them, with a progress bar."""
-    joint_sets = {predictor.joint_set for predictor in predictors}
-    if len(joint_sets) > 1:
-        raise ValueError(f"--beside: expected a network that reads the same keypoints, got {sorted(joint_sets)}")
+    joint_set, *others = sorted({predictor.joint_set for predictor in predictors})
+    if others:
+        raise ValueError(f"--beside: expected a network that reads the keypoints {joint_set!r}, too, got {others}")
     if args.shards:
         batches = shown_people(args.shards, args.samples)
     else:
         motion, mix = load_motion(args.motion).select(args.split), judged_people(PeopleMix())
-        pictures = ImageMix(people=mix, backgrounds=str(args.backgrounds or ""))
-        sampler = (
-            ImageSampler(motion, body, *joint_sets, pictures)
-            if any(predictor.reads_images for predictor in predictors)
-            else PeopleSampler(motion, body, *joint_sets, mix)
-        )
+        sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, joint_set, mix)
+        if any(predictor.reads_images for predictor in predictors):
+            sampler = ImageSampler(motion, body, joint_set, ImageMix(mix, backgrounds=str(args.backgrounds or "")))
         batches = sampled_people(sampler, args.samples, args.seed)
     yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
-
-
-def sampled_people(sampler: PeopleSampler | ImageSampler, samples: int, seed: int) -> Iterator[SyntheticPeople]:
-    """New people; who is in a batch depends on the seed and its number only."""
-    for first in range(0, samples, BATCH):
-        yield sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
-
-
-def shown_people(folder: Path, samples: int) -> Iterator[SyntheticPeople]:
-    """The first ``samples`` people of the shards of a folder."""
-    for path in shards_of(folder):
-        shard = read_shard(path).take(slice(samples))
-        for first in range(0, len(shard), BATCH):
-            yield shard.take(slice(first, first + BATCH))
-        samples -= len(shard)
-        if not samples:
-            return
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """Errors of every output of every method by 2D source, on people in ``groupings``; ``clips`` (N,) they are from."""
-
-    errors: Mapping[tuple[str, str], Errors]
-    groupings: Sequence[Grouping]
-    clips: Strings
-
-    def rows(self) -> list[Row]:
-        """The report; outputs of one source and split one below the other."""
-        out: list[Row] = []
-        for source in SOURCES:
-            tables = [
-                summarise(source, output, errors, self.groupings, self.clips)
-                for (of_source, output), errors in self.errors.items()
-                if of_source == source
-            ]
-            out += [row for same in zip(*tables, strict=True) for row in same]
-        return out
-
-    def verdicts(self) -> list[str]:
-        """Per 2D source, whether the local stage improves on the global stage, where there are both."""
-        out = []
-        for source in SOURCES:
-            local, coarse = self.errors.get((source, LOCAL)), self.errors.get((source, GLOBAL))
-            if local and coarse:
-                found = gains(local, coarse, self.groupings, self.clips)
-                out.append(f"{source}: {verdict(LOCAL, GLOBAL, found)}")
-        return out
-
-
-def judge(predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Judgement:
-    """Every 2D source observes the same people. Without keypoints, only networks that read images are judged."""
-    errors: dict[tuple[str, str], list[Errors]] = {}
-    groups, clips, first = [], [], 0
-    for people in batches:
-        for number, (source, mix) in enumerate(SOURCES.items()):
-            able = [predictor for predictor in predictors if mix or predictor.reads_images]
-            if able:
-                case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
-            for found in (answer for predictor in able for answer in predictor.recover(case)):
-                errors.setdefault((source, found.output), []).append(errors_of(found, case, body))
-        groups.append(groupings(people))
-        clips.append(people.clip.astype(str))
-        first += len(people)
-    joined = {key: join_errors(parts) for key, parts in errors.items()}
-    return Judgement(joined, join_groupings(groups), np.concatenate(clips))
 
 
 def evaluate_annotated(
@@ -192,14 +126,8 @@ def evaluate_annotated(
     return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))
 
 
-def write_json(rows: Sequence[Row], verdicts: Sequence[str], model: str, data: str, path: Path) -> None:
-    """The report and what it was made from, as JSON."""
-    report = {
-        "model": model,
-        "data": data,
-        "unit": "mm; pck and depth in percent; placed is a share",
-        "verdicts": verdicts,
-        "rows": [dataclasses.asdict(row) for row in rows],
-    }
+def write_json(report: Report, path: Path) -> None:
+    """The report as JSON."""
+    content = {"unit": "mm; pck and depth in percent; placed is a share", **dataclasses.asdict(report)}
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

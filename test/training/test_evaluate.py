@@ -129,6 +129,12 @@ def test_both_methods_are_judged_on_the_same_pictures(untrained_checkpoint, rest
     assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_only_the_other_method_is_put_beside(rest_pose_model, tmp_path):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    with pytest.raises(ValueError, match="--beside: expected the other method"):
+        run(parse(rest_pose_model[0], "--motion", tmp_path / "motion.npz", "--beside", rest_pose_model[0]))
+
+
 def test_networks_that_look_need_pictures(untrained_checkpoint, rest_pose_model):
     predictor = open_predictor(untrained_checkpoint, BODY)
     people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
