@@ -11,6 +11,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from hmr_ros.core.config import RobotConfig, Scalar, describe
 from hmr_ros.core.manifest import models_dir
 
 SAMPLE_RATE_HZ = 4.0
@@ -22,6 +23,9 @@ _ROS_MODULES = ("rclpy", "hmr_ros.msg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr demo`."""
     parser.add_argument("--source", help="video, image, folder of images, or number of a webcam (default: sample clip)")
+    parser.add_argument(
+        "--model", choices=_models(), help="how bodies are recovered (default: the node's); both: side by side"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the pictures (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
     parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
@@ -48,6 +52,11 @@ def run(args: argparse.Namespace) -> int:
     except (SourceError, DemoError) as err:
         print(f"hmr demo: {err}", file=sys.stderr)
         return 1
+
+
+def _models() -> tuple[Scalar, ...] | None:
+    """What the node's parameter may be."""
+    return next(setting.choices for setting in describe(RobotConfig) if setting.name == "model")
 
 
 def _use_sample(args: argparse.Namespace) -> None:

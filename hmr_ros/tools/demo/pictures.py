@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,11 +21,14 @@ def write_image_file(path: Path, image: Image) -> None:
     path.write_bytes(payload.tobytes())
 
 
-def write_video(path: Path, images: Iterable[Image], rate_hz: float, size: tuple[int, int]) -> None:
-    """Write RGB ``images`` as MP4 of ``size`` (width, height); others are scaled into it with a black border."""
+def write_video(path: Path, images: Iterable[Image], rate_hz: float) -> None:
+    """Write RGB ``images`` as MP4 of the size of the first; others are scaled into it with a black border."""
+    images = iter(images)
+    first = next(images)
+    size = first.shape[1], first.shape[0]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate_hz, size)
     try:
-        for image in images:
+        for image in itertools.chain([first], images):
             writer.write(cv2.cvtColor(letterboxed(image, size), cv2.COLOR_RGB2BGR))
     finally:
         writer.release()

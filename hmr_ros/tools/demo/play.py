@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from hmr_ros.perception.overlay import Image, draw_bodies
 from hmr_ros.ros.recorder import Moment, Session, bodies_from_message
 from hmr_ros.ros.sources import Source, open_source
 from hmr_ros.tools.demo import pictures, view3d
-from hmr_ros.tools.demo.report import Report
+from hmr_ros.tools.demo.compare import beside_pose2mesh
+from hmr_ros.tools.demo.report import Report, disagreements
 from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
@@ -32,6 +33,9 @@ _DRAIN_S = 1.5
 """After the last image: silence that tells that the node is through with it."""
 _SPIN_S = 0.2
 _SHEET_TILES = 9
+
+Drawing = Callable[[Moment, Bodies], Image]
+"""One moment as a picture; called in the order of the moments."""
 
 
 class DemoError(RuntimeError):
@@ -78,7 +82,8 @@ def play(args: argparse.Namespace) -> int:
     people = People(body_model)
     all_bodies = [people.of(moment) for moment in recording.moments]
     args.out.mkdir(parents=True, exist_ok=True)
-    files = write_pictures(args.out, source, recording, all_bodies, body_model)
+    draw = _drawing(body_model, recording)
+    files = write_pictures(args.out, source, recording, all_bodies, body_model, draw)
     print(Report(recording.moments, recording.image_count, recording.rates_hz, recording.memory_mib, people.count))
     for path in files:
         print(f"  {path}")
@@ -89,7 +94,8 @@ def record(source: Source, args: argparse.Namespace) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE)
-    node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=[_QUIET, *args.param])
+    model = [f"model:={args.model}"] if args.model else []
+    node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=[_QUIET, *model, *args.param])
     # The player waits for two subscribers: the node, which is loading its networks, and us.
     player = RosProcess("hmr_ros.ros.player", _NAMESPACE, [args.source, "--wait", "2", *_player_arguments(args)])
     try:
@@ -133,19 +139,30 @@ def _player_arguments(args: argparse.Namespace) -> list[str]:
     return [*rate, "--fov", str(args.fov)] if args.fov else rate
 
 
+def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
+    """Meshes over the image; where two methods were compared, a picture for each."""
+    if np.isfinite(disagreements(recording.moments)).any():
+        return beside_pose2mesh(body_model)
+    return lambda moment, bodies: draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
+
+
 def write_pictures(
-    out: Path, source: Source, recording: Recording, all_bodies: list[Bodies], body_model: BodyModel
+    out: Path,
+    source: Source,
+    recording: Recording,
+    all_bodies: list[Bodies],
+    body_model: BodyModel,
+    draw: Drawing,
 ) -> list[Path]:
     """Draw the recording; the paths of the files."""
     moments = recording.moments
     files = [out / "overlay.mp4", out / "sheet.png"]
-    first = moments[0].image()
     shown = _spread(all_bodies, _SHEET_TILES)
     tiles: list[Image] = []
 
     def drawn() -> Iterator[Image]:
         for i, (moment, bodies) in enumerate(zip(moments, all_bodies, strict=True)):
-            overlay = draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
+            overlay = draw(moment, bodies)
             if i in shown:
                 tiles.append(overlay)
             _show_progress("drawing", i + 1, len(moments))
@@ -155,7 +172,7 @@ def write_pictures(
     # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
     share = len(moments) / max(recording.image_count, 1)
     rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * share) or source.rate_hz
-    pictures.write_video(files[0], drawn(), rate_hz, (first.shape[1], first.shape[0]))
+    pictures.write_video(files[0], drawn(), rate_hz)
     pictures.write_image_file(files[1], pictures.contact_sheet(tiles))
     floor = view3d.estimate_floor(all_bodies)
     best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))
