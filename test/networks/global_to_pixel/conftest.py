@@ -1,0 +1,9 @@
+import pytest
+
+from hmr_ros.core.body_model import BodyModel, load_body_model
+from hmr_ros.core.manifest import models_dir
+
+
+@pytest.fixture(scope="session")
+def body() -> BodyModel:
+    return load_body_model(models_dir() / "open_body.npz")

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from hmr_ros.networks.global_to_pixel.backbones import STRIDES, BlazePoseBackbone, build_backbone
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
+
+
+@torch.no_grad()
+def test_pixels_are_normalised_inside():
+    backbone = BlazePoseBackbone().eval()
+    image = torch.randint(0, 256, (1, 256, 192, 3), dtype=torch.uint8)
+    levels, tail = backbone.trunk(image.permute(0, 3, 1, 2) / 255)
+    features = backbone(image)
+    torch.testing.assert_close(features.levels, levels)
+    torch.testing.assert_close(features.pooled, tail.flatten(1))
+    assert tuple(x.shape[1] for x in features.levels) == backbone.channels
+    assert features.pooled.shape == (1, backbone.pooled_channels)
+
+
+@pytest.mark.parametrize("name", ["resnet", "timm:", "timm"])
+def test_other_names_are_refused(name):
+    with pytest.raises(ValueError, match='expected "blazepose" or "timm:<model>"'):
+        build_backbone(GlobalToPixelConfig(backbone=name))
+
+
+def test_without_timm_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(ImportError, match="pip install timm"):
+        build_backbone(GlobalToPixelConfig(backbone="timm:hrnet_w32"))
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", reason="optional backbones need timm", exc_type=ImportError)
+
+
+@torch.no_grad()
+def test_models_of_timm_give_the_same_pyramid(timm):
+    backbone = build_backbone(GlobalToPixelConfig(backbone="timm:mobilenetv3_small_100")).eval()
+    features = backbone(torch.zeros(2, 256, 192, 3, dtype=torch.uint8))
+    shapes = [(2, c, 256 // s, 192 // s) for c, s in zip(backbone.channels, STRIDES, strict=True)]
+    assert [tuple(x.shape) for x in features.levels] == shapes
+    assert features.pooled.shape == (2, backbone.pooled_channels)
+
+
+def test_models_that_timm_does_not_know_or_that_do_not_fit(timm):
+    for name in ("no_such_model", "vit_tiny_patch16_224"):
+        with pytest.raises(ValueError, match=f"backbone timm:{name}"):
+            build_backbone(GlobalToPixelConfig(backbone=f"timm:{name}"))
