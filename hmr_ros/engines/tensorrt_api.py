@@ -176,7 +176,7 @@ class TensorRt:
         if found is None:
             raise EngineError(
                 f"{self} does not run on {capability} ({NOT_RTX.get(capability, 'unknown')}): that needs the full "
-                f"TensorRT (backend tensorrt). It runs on {', '.join(k for k in dir(known) if k.startswith('SM'))}"
+                f"TensorRT (backend tensorrt). It runs on {', '.join(_rtx_names(known))}"
             )
         return cast(object, found)
 
@@ -232,6 +232,12 @@ def load_tensorrt(flavour: str) -> TensorRt:
     except (ImportError, OSError) as err:  # OSError: a library that the bindings need
         raise EngineError(f"no Python module {flavour} ({err}): {INSTALL[flavour]}") from err
     return TensorRt(module, flavour)
+
+
+def _rtx_names(known: object) -> list[str]:
+    """ComputeCapability's GPUs as we write them, oldest first."""
+    numbers = (name.removeprefix("SM") for name in dir(known) if name.startswith("SM"))
+    return [f"sm_{number}" for number in sorted(numbers, key=int)]
 
 
 def _derived(base: type, members: Mapping[str, object]) -> object:
