@@ -22,12 +22,12 @@ from hmr_ros.core.config import load_toml
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.training.ablation.features import see, shown
 from hmr_ros.training.ablation.report import Line, lines, markdown
-from hmr_ros.training.ablation.runs import Material, errors_of_run
+from hmr_ros.training.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.training.ablation.variants import VARIANTS
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.evaluation.case import Case, observed
-from hmr_ros.training.evaluation.report import Strings
+from hmr_ros.training.evaluation.report import Errors, Strings
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.render import Plan, write_shards
 from hmr_ros.training.synthetic.people import judged_people
@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (drawn anew without)")
     parser.add_argument("--pictures", type=int, default=6000, help="to train on (%(default)s)")
     parser.add_argument("--people", type=int, default=2000, help="to judge on (%(default)s)")
+    parser.add_argument(
+        "--head-start", type=int, default=8, help="steps of the global stage before, times images.steps (%(default)s)"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder for everything (%(default)s)")
 
@@ -55,21 +58,23 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(config.run.threads)
     _keep_settings(config, args)
     material, clips = _material(config, args)
-    runs = [(variant, seed) for seed in range(args.seeds) for variant in VARIANTS]
-    errors = {
-        (variant.name, seed): errors_of_run(
-            variant,
-            config.run.seed + seed,
-            config,
-            material,
-            args.out / "runs" / f"{variant.setting or 'full'}-{seed}.npz",
-        )
-        for variant, seed in tqdm(runs, desc="runs", unit="run")
-    }
-    found = lines([[errors[v.name, seed] for seed in range(args.seeds)] for v in VARIANTS], clips)
+    errors = []
+    for seed in tqdm(range(args.seeds), desc="seeds", unit="seed"):
+        seeded = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=config.run.seed + seed))
+        errors.append(_errors(seeded, material, args.head_start * config.images.steps, args.out / f"seed{seed}"))
+    found = lines([list(runs) for runs in zip(*errors, strict=True)], clips)
     _write(found, config, args)
     print(markdown(found))
     return 0
+
+
+def _errors(config: TrainConfig, material: Material, first_steps: int, folder: Path) -> list[Errors]:
+    """Errors of every variant with one seed."""
+    start = global_stage(config, material, first_steps, folder / "global_stage.pt")
+    return [
+        errors_of_run(variant, config, material, start, folder / f"{variant.setting or 'full'}.npz")
+        for variant in VARIANTS
+    ]
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:
@@ -92,13 +97,17 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store what the runs in ``--out`` are made with; ValueError if those that are there were made otherwise."""
-    text = json.dumps({"pictures": args.pictures, "people": args.people} | dataclasses.asdict(config), indent=1) + "\n"
+    text = json.dumps(_budget(args) | dataclasses.asdict(config), indent=1) + "\n"
     path = args.out / "settings.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path}: the runs there were made with other settings; choose another --out")
     args.out.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _budget(args: argparse.Namespace) -> dict[str, int]:
+    return {"pictures": args.pictures, "people": args.people, "head_start": args.head_start}
 
 
 def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
@@ -141,8 +150,7 @@ def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace)
     """The table as JSON and Markdown."""
     report = {
         "seeds": args.seeds,
-        "pictures": args.pictures,
-        "people": args.people,
+        **_budget(args),
         "steps": config.images.steps,
         "batch_size": config.images.batch_size,
         "unit": "mm",

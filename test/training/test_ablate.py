@@ -2,6 +2,7 @@ import argparse
 import json
 
 import pytest
+import torch
 
 from hmr_ros.training import ablate
 from hmr_ros.training.ablate import add_arguments, run
@@ -40,7 +41,7 @@ def command(tmp_path):
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         words = [config, "--motion", tmp_path / "motion.npz", "--out", tmp_path / "out"]
-        words += ["--pictures", 7, "--people", people, "--seeds", 2]
+        words += ["--pictures", 7, "--people", people, "--seeds", 2, "--head-start", 2]
         return run(parser.parse_args(list(map(str, words))))
 
     return ablated
@@ -51,17 +52,20 @@ def test_every_variant_is_trained_once_and_compared(command, tmp_path, monkeypat
     monkeypatch.setattr(ablate, "SHARD_SIZE", 8)
     assert command() == 0
     names = {"full", "match", "sampler", "residual", "local"}
-    assert {path.stem for path in (tmp_path / "out" / "runs").iterdir()} == {f"{n}-{s}" for n in names for s in (0, 1)}
+    for seed in ("seed0", "seed1"):
+        assert {path.stem for path in (tmp_path / "out" / seed).iterdir()} == names | {"global_stage"}
     report = json.loads((tmp_path / "out" / "ablation.json").read_text())
     assert [row["variant"]["paper_mpjpe"] for row in report["rows"]] == [42.3, 44.1, 44.5, 45.6, 47.8]
     assert report["rows"][0]["mpjpe"]["worse"]["mean"] == 0
     assert all(len(row["mpjpe"]["each"]) == 2 for row in report["rows"])
     means = [row["mpjpe"]["mean"]["mean"] for row in report["rows"]]
     assert len(set(means)) == 5, "every variant is another network"
+    starts = [torch.load(path, weights_only=True) for path in (tmp_path / "out").glob("seed*/global_stage.pt")]
+    assert any((starts[0][name] != starts[1][name]).any() for name in starts[0])
     table = capsys.readouterr().out
     assert "Paper: full < fixed matching < fixed RoI < no residual < no local encoding" in table
 
-    (tmp_path / "out" / "runs" / "local-1.npz").unlink()
+    (tmp_path / "out" / "seed1" / "local.npz").unlink()
     made = []
     original = runs.trained
     monkeypatch.setattr(runs, "trained", lambda *arguments: made.append(arguments[2]) or original(*arguments))

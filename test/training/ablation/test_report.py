@@ -15,11 +15,10 @@ def errors(mpjpe):
 
 def test_a_variant_changes_one_setting():
     config = TrainConfig(recipe="global_to_pixel")
-    assert FULL.of(config, 0).global_to_pixel == config.global_to_pixel
+    assert FULL.of(config) == config
     for variant in VARIANTS[1:]:
-        changed = variant.of(config, 7)
+        changed = variant.of(config)
         assert getattr(changed.global_to_pixel, variant.setting) == variant.value
-        assert changed.run.seed == 7
         assert getattr(config.global_to_pixel, variant.setting) != variant.value
     assert [v.paper_mpjpe for v in VARIANTS] == sorted(v.paper_mpjpe for v in VARIANTS)
 
