@@ -60,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     photos = read_coco(args.labels, args.photos or args.labels.parent)
+    if not photos:
+        raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
     assemblies = _open(args.networks or _shipped())
     first = next(iter(assemblies.values())).pipeline
     recoverers = {name: assembly.pipeline.recoverer for name, assembly in assemblies.items()}

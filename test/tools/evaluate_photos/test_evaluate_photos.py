@@ -136,12 +136,22 @@ def test_two_networks_of_one_name_are_refused():
         evaluate_photos._open([models_dir() / "pose2mesh.json"] * 2)
 
 
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    evaluate_photos.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_labels_of_nobody_are_refused(tmp_path):
+    (tmp_path / "labels.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"labels\.json: expected people"):
+        evaluate_photos.run(parsed(str(tmp_path / "labels.json")))
+
+
 @pytest.mark.slow
 def test_the_shipped_networks_on_the_shipped_photos(tmp_path, capsys):
     """The command as a whole; the share is well below what was measured."""
-    parser = argparse.ArgumentParser()
-    evaluate_photos.add_arguments(parser)
-    assert evaluate_photos.run(parser.parse_args([str(PHOTOS / "labels.json"), "--json", f"{tmp_path}/r.json"])) == 0
+    assert evaluate_photos.run(parsed(str(PHOTOS / "labels.json"), "--json", f"{tmp_path}/r.json")) == 0
     assert "25 people in 18 photos" in capsys.readouterr().out
     rows = json.loads((tmp_path / "r.json").read_text())["pck"]["0.2"]
     upright = next(row for row in rows if row["group"] == "upright")
