@@ -7,7 +7,9 @@ one image and one processing time, whatever the camera's rate.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -78,6 +80,8 @@ class HmrNode(LifecycleNode):
         self._worker: Worker | None = None
         self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
+        self._logging = contextlib.ExitStack()
+        self._logging.enter_context(logged_by(self.get_logger()))
 
     def start(self) -> bool:
         """Configure and activate, as the parameter ``autostart`` asks; False when either failed."""
@@ -95,6 +99,7 @@ class HmrNode(LifecycleNode):
         """Stop, free everything and leave the graph."""
         self._stop()
         self._release()
+        self._logging.close()
         self.destroy_node()
 
     # Lifecycle
@@ -103,8 +108,7 @@ class HmrNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the networks and run them once."""
         try:
-            with logged_by(self.get_logger()):
-                self._assembly = self._build(self._config)
+            self._assembly = self._build(self._config)
             self._assembly.pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
             self._assembly.pipeline.reset()
         except _CONFIGURE_ERRORS as err:
@@ -207,6 +211,8 @@ class HmrNode(LifecycleNode):
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:
     """Run the node until it is told to stop."""
+    # As SIGINT does, SIGTERM raises KeyboardInterrupt, too: it ends a configuring node that waits for an engine.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rclpy.init(args=args)
     node: HmrNode | None = None
     try:
