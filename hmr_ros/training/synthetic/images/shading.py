@@ -80,9 +80,7 @@ def _shade(face, meshes, template, lights, shadows, samples, picture):
                     taken += 1
                     mesh = np.uint32(face[r, c]) // np.uint32(faces)
                     f = face[r, c] - mesh * faces
-                    place, normal, depth = _interpolate(
-                        meshes.points[mesh], meshes.normals[mesh], meshes.rest[mesh], template.faces[f], r, c
-                    )
+                    place, normal, depth = _interpolate(meshes, mesh, template.faces, f, r, c)
                     stuff = stuff_at(meshes.cuts[mesh], template.face_joint[f], place[0], place[1], place[2])
                     material = meshes.materials[mesh, stuff]
                     colour = colour_at(material, place[0], place[1], place[2])
@@ -110,28 +108,29 @@ def _coverage(face, row, column, samples, faces):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(points, normals, rest, corners, row, column):
+def _interpolate(meshes, mesh, faces, face, row, column):
     """Rest coordinates, unit normal and depth at a pixel, corrected for perspective."""
-    a, b, c = corners[0], corners[1], corners[2]
+    points, normals, rest = meshes.points, meshes.normals, meshes.rest
+    a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
     x, y = np.float32(column), np.float32(row)
-    ax, ay = points[a, 0] - x, points[a, 1] - y
-    bx, by = points[b, 0] - x, points[b, 1] - y
-    cx, cy = points[c, 0] - x, points[c, 1] - y
-    wa = (bx * cy - by * cx) / points[a, 2]
-    wb = (cx * ay - cy * ax) / points[b, 2]
-    wc = (ax * by - ay * bx) / points[c, 2]
+    ax, ay, az = points[mesh, a, 0] - x, points[mesh, a, 1] - y, points[mesh, a, 2]
+    bx, by, bz = points[mesh, b, 0] - x, points[mesh, b, 1] - y, points[mesh, b, 2]
+    cx, cy, cz = points[mesh, c, 0] - x, points[mesh, c, 1] - y, points[mesh, c, 2]
+    wa = (bx * cy - by * cx) / az
+    wb = (cx * ay - cy * ax) / bz
+    wc = (ax * by - ay * bx) / cz
     inverse = np.float32(1) / (wa + wb + wc)
     wa, wb, wc = wa * inverse, wb * inverse, wc * inverse
-    nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
-    ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
-    nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+    nx = wa * normals[mesh, a, 0] + wb * normals[mesh, b, 0] + wc * normals[mesh, c, 0]
+    ny = wa * normals[mesh, a, 1] + wb * normals[mesh, b, 1] + wc * normals[mesh, c, 1]
+    nz = wa * normals[mesh, a, 2] + wb * normals[mesh, b, 2] + wc * normals[mesh, c, 2]
     shrink = np.float32(1) / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
     place = (
-        wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0],
-        wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1],
-        wa * rest[a, 2] + wb * rest[b, 2] + wc * rest[c, 2],
+        wa * rest[mesh, a, 0] + wb * rest[mesh, b, 0] + wc * rest[mesh, c, 0],
+        wa * rest[mesh, a, 1] + wb * rest[mesh, b, 1] + wc * rest[mesh, c, 1],
+        wa * rest[mesh, a, 2] + wb * rest[mesh, b, 2] + wc * rest[mesh, c, 2],
     )
-    depth = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
+    depth = wa * az + wb * bz + wc * cz
     return place, (nx * shrink, ny * shrink, nz * shrink), depth
 
 
@@ -142,28 +141,28 @@ def _lit(colour, normal, gloss, lights, first):
     Highlights are Blinn and Phong's.
     """
     up, above, below = lights.up, lights.above, lights.below
+    towards, halfway, lamp = lights.towards, lights.halfway, lights.colour
     sky = np.float32(0.5) + np.float32(0.5) * (normal[0] * up[0] + normal[1] * up[1] + normal[2] * up[2])
     ground = np.float32(1) - sky
     red = sky * above[0] + ground * below[0]
     green = sky * above[1] + ground * below[1]
     blue = sky * above[2] + ground * below[2]
     shine_red = shine_green = shine_blue = np.float32(0)
-    for i in range(len(lights.towards)):
-        towards, halfway, lamp = lights.towards[i], lights.halfway[i], lights.colour[i]
+    for i in range(len(towards)):
         reach = first if i == 0 else np.float32(1)
-        slope = reach * (normal[0] * towards[0] + normal[1] * towards[1] + normal[2] * towards[2])
+        slope = reach * (normal[0] * towards[i, 0] + normal[1] * towards[i, 1] + normal[2] * towards[i, 2])
         if slope <= 0:
             continue
-        red += slope * lamp[0]
-        green += slope * lamp[1]
-        blue += slope * lamp[2]
-        shine = normal[0] * halfway[0] + normal[1] * halfway[1] + normal[2] * halfway[2]
+        red += slope * lamp[i, 0]
+        green += slope * lamp[i, 1]
+        blue += slope * lamp[i, 2]
+        shine = normal[0] * halfway[i, 0] + normal[1] * halfway[i, 1] + normal[2] * halfway[i, 2]
         if gloss > 0 and shine > 0:
             shine *= shine
             shine *= shine
             shine *= shine
             shine *= shine * gloss * reach
-            shine_red += shine * lamp[0]
-            shine_green += shine * lamp[1]
-            shine_blue += shine * lamp[2]
+            shine_red += shine * lamp[i, 0]
+            shine_green += shine * lamp[i, 1]
+            shine_blue += shine * lamp[i, 2]
     return colour[0] * red + shine_red, colour[1] * green + shine_green, colour[2] * blue + shine_blue
