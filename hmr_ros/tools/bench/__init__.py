@@ -22,6 +22,7 @@ BENCHES = {
     "messages": "messages: mesh written straight into CDR against Point objects",
     "training": "Global-to-Pixel's training: samples made, samples learnt from, memory",
     "ros": "the node over DDS: camera to mesh, people, own overhead",
+    "render": "training pictures: how many per second of a core, and where the time goes",
 }
 """Module in this package -> what it measures."""
 
