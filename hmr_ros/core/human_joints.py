@@ -52,7 +52,7 @@ def _arm(side: str, sign: int) -> tuple[HumanJoint, ...]:
 
 def _leg(side: str, sign: int) -> tuple[HumanJoint, ...]:
     return (
-        HumanJoint(f"{side}_y_hip", "body", f"{side}_y_hip", (0, 0, -1), (-2.2, 2.2)),
+        HumanJoint(f"{side}_y_hip", "body", f"{side}_y_hip", (0, 0, -1), (-1.6, 1.6)),
         HumanJoint(f"{side}_p_hip", f"{side}_y_hip", f"{side}_p_hip", (sign, 0, 0), (-0.8, 3.3)),
         HumanJoint(f"{side}_r_hip", f"{side}_p_hip", f"{side}_hip", (0, -1, 0), (-1.0, 2.6)),
         HumanJoint(f"{side}_knee", f"{side}_hip", f"{side}_knee", (0, -1, 0), (-2.8, 0.2)),
@@ -81,11 +81,11 @@ HINGE_LIMITS: NDArray[np.float64] = np.array([joint.limits for joint in HINGES])
 _PITCH_BELOW = 0.4
 """rad; p_shoulder goes to -0.4, so below +0.4 an arm direction has two solutions."""
 
-_GIMBAL = 0.05
+_GIMBAL = 0.035
 """rad; y_shoulder is undetermined for a hanging arm, and follows the measurement slowly when the arm is so near."""
 
 _STRAIGHT, _BENT = 0.05, 0.15
-"""rad; up to the first the twist of a limb is SMPL's, from the second on that of the plane in which it is bent."""
+"""rad; a limb bent by less than the first is twisted as SMPL says, from the second on as the plane of the bend says."""
 
 _OVERSTRETCHED = 0.2
 """rad; elbows and knees bend backwards by so much. What seems to be more is a twisted limb."""
@@ -105,18 +105,21 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     Returns (P, 20) rad in (-pi, pi].
 
     Bone directions and head orientation are exact, but for two singular cases that would tremble otherwise. A limb
-    bent by less than 0.15 rad has no clear plane: its distal bone is off by at most 0.08 rad. A moving upper arm within
-    about 0.1 rad of the torso's axis is off by at most 0.025 rad, and not when it rests or ``last`` is not given.
+    bent by less than 0.18 rad has no clear plane: its distal bone is off by what SMPL bends it sideways, which is at
+    most 0.19 rad in random poses and 0.05 rad in motion capture. A moving upper arm within about 0.1 rad of the torso's
+    axis is off by at most 0.025 rad, and not when it rests or ``last`` is not given.
     """
     links = world.astype(np.float64) @ ROS_FROM_SMPL.T
     body = links[:, 0]
     waist = _waist(joints, body) - _waist(rest, ROS_FROM_SMPL.T)
     torso = body @ _rotation(1, waist)
     before = np.full((len(world), len(HINGES)), np.nan) if last is None else last
-    proximal, distal = _limbs(joints.astype(np.float64), torso, body)
-    twists = _twists(links, torso, body)
-    arms = _arms(proximal[:, :2], distal[:, :2], twists[:, :2], before[:, 4:12].reshape(-1, 2, 4))
-    legs = _legs(proximal[:, 2:], distal[:, 2:], twists[:, 2:])
+    # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms turn about it.
+    directions = (*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL])
+    proximal, distal, twists = (_to_parents(d, torso, body) for d in directions)
+    slants = hinge_slants(rest)
+    arms = _arms(proximal[:, :2], distal[:, :2], twists[:, :2], slants[:, :2], before[:, 4:12].reshape(-1, 2, 4))
+    legs = _legs(proximal[:, 2:], distal[:, 2:], twists[:, 2:], slants[:, 2:])
     head = _head(torso.swapaxes(-1, -2) @ links[:, _HEAD_JOINT])
     angles = np.concatenate([waist[:, None], head, arms.reshape(-1, 8), legs.reshape(-1, 8)], 1)
     return wrapped(angles)
@@ -143,27 +146,36 @@ def _head(turn: Floats) -> Floats:
     return np.stack([roll, yaw, -np.arctan2(turn[:, 0, 2], turn[:, 0, 0])], -1)
 
 
-def _limbs(joints: Floats, torso: Floats, body: Floats) -> tuple[Floats, Floats]:
-    """Unit directions (P, 4, 3) of the proximal and distal bones: arms in the torso's frame, legs in the body's."""
+def hinge_slants(rest: Floats) -> Floats:
+    """(P, 24, 3) m of SMPL's rest pose -> (P, 4) rad: how far forearms and shanks slant to the left of their hinges.
+
+    Of the left and right arm, then leg. Shanks of a standing person are not quite in line with the thighs; as hinges
+    whose plane is that of the bend, straight legs would be hips turned inwards.
+    """
+    proximal, distal = _bones(rest.astype(np.float64) @ ROS_FROM_SMPL.T)
+    _, left = _across(-proximal, np.array([1.0, 0.0, 0.0]))
+    slants: Floats = np.arcsin((distal * left).sum(-1))
+    return slants
+
+
+def _bones(joints: Floats) -> tuple[Floats, Floats]:
+    """Unit directions (P, 4, 3) of upper arms and thighs, and of forearms and shanks; arms first, left first."""
     points = joints[:, [_PROXIMAL, _MIDDLE, _DISTAL]]
     bones = points[:, 1:] - points[:, :-1]
     bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
-    arms, legs = bones[:, :, :2] @ torso[:, None], bones[:, :, 2:] @ body[:, None]
-    proximal, distal = np.concatenate([arms, legs], 2).transpose(1, 0, 2, 3)
-    return proximal, distal
+    return bones[:, 0], bones[:, 1]
 
 
-def _twists(links: Floats, torso: Floats, body: Floats) -> Floats:
-    """(P, 4, 3) where each proximal link's forward axis points by SMPL's rotations, in the frames of ``_limbs``."""
-    forward = links[..., 0][:, _PROXIMAL]  # the arms' too: from T-pose to hanging they turn about this axis
-    return np.concatenate([forward[:, :2] @ torso, forward[:, 2:] @ body], 1)
+def _to_parents(directions: Floats, torso: Floats, body: Floats) -> Floats:
+    """(P, 4, 3) optical -> arms in the torso's frame, legs in the body's."""
+    return np.concatenate([directions[:, :2] @ torso, directions[:, 2:] @ body], 1)
 
 
-def _arms(proximal: Floats, distal: Floats, twists: Floats, last: Floats) -> Floats:
+def _arms(proximal: Floats, distal: Floats, twists: Floats, slants: Floats, last: Floats) -> Floats:
     """(P, 2, 4) y, p, r shoulder and elbow; the shoulder is Rz(-s y) Rx(s p) Rz(s r), the elbow Ry(-e)."""
     yaw, pitch = _shoulder(-proximal, last[..., 0])
     link = _rotation(2, -_SIGNS * yaw) @ _rotation(0, _SIGNS * pitch)
-    forward, elbow = _hinge(link[..., 2], distal, twists, 1)
+    forward, elbow = _hinge(link[..., 2], distal, twists, slants, 1)
     roll = _SIGNS * np.arctan2((forward * link[..., 1]).sum(-1), (forward * link[..., 0]).sum(-1))
     return np.stack([yaw, pitch, roll, elbow], -1)
 
@@ -183,9 +195,9 @@ def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
     return yaw, np.arctan2(-np.sin(yaw) * x - np.cos(yaw) * y, z)
 
 
-def _legs(proximal: Floats, distal: Floats, twists: Floats) -> Floats:
+def _legs(proximal: Floats, distal: Floats, twists: Floats, slants: Floats) -> Floats:
     """(P, 2, 4) y, p, r hip and knee; the hip is Rz(-y) Rx(s p) Ry(-r), the knee Ry(-k)."""
-    forward, knee = _hinge(-proximal, distal, twists, -1)
+    forward, knee = _hinge(-proximal, distal, twists, slants, -1)
     left = np.cross(-proximal, forward)
     yaw = np.arctan2(left[..., 0], left[..., 1])
     pitch = _SIGNS * np.arcsin(np.clip(left[..., 2], -1, 1))
@@ -193,21 +205,31 @@ def _legs(proximal: Floats, distal: Floats, twists: Floats) -> Floats:
     return np.stack([yaw, pitch, roll, knee], -1)
 
 
-def _hinge(up: Floats, distal: Floats, twists: Floats, bends: int) -> tuple[Floats, Floats]:
+def _hinge(up: Floats, distal: Floats, twists: Floats, slants: Floats, bends: int) -> tuple[Floats, Floats]:
     """How an elbow (``bends`` +1) or knee (-1) lies: the proximal link's forward axis (P, 2, 3) and the angle (P, 2).
 
-    ``up`` (P, 2, 3) is the proximal bone's direction reversed. At angle q ``distal`` is sin(q) forward - cos(q) up.
+    ``up`` (P, 2, 3) is the proximal bone's direction reversed, ``slants`` (P, 2) as ``hinge_slants`` has them. At angle
+    q ``distal`` is sin(q) forward - cos(q) up, tilted to the left by the slant.
     """
-    start = twists - (twists * up).sum(-1, keepdims=True) * up
-    start /= np.maximum(np.linalg.norm(start, axis=-1, keepdims=True), 1e-9)
-    left = np.cross(up, start)
-    x, y, z = ((distal * axis).sum(-1) for axis in (start, left, up))
-    bend = np.arctan2(np.hypot(x, y), -z)
-    signs = np.where((bend < _OVERSTRETCHED) & (bends * x < 0), -bends, bends)
-    share = np.clip((bend - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
-    turn = (share * share * (3 - 2 * share) * np.arctan2(signs * y, signs * x))[..., None]
+    start, left = _across(up, twists)
+    x, y, z = ((distal * axis).sum(-1) for axis in (bends * start, bends * left, up))
+    aside = bends * np.sin(slants)
+    radius = np.hypot(x, y)
+    plane, tilt = np.arctan2(y, x), np.arcsin(np.clip(aside / np.maximum(radius, 1e-9), -1, 1))
+    bent, overstretched = wrapped(plane - tilt), wrapped(plane + tilt - np.pi)
+    is_over = (radius < np.sin(_OVERSTRETCHED)) & (z < 0) & (np.abs(overstretched) < np.abs(bent))
+    reach = np.sqrt(np.maximum(radius**2 - aside**2, 0))
+    share = np.clip((reach - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
+    turn = (share * share * (3 - 2 * share) * np.where(is_over, overstretched, bent))[..., None]
     forward = np.cos(turn) * start + np.sin(turn) * left
     return forward, np.arctan2((distal * forward).sum(-1), -z)
+
+
+def _across(up: Floats, forward: Floats) -> tuple[Floats, Floats]:
+    """Unit axes (P, N, 3) at right angles to ``up``: the one nearest to ``forward``, and the one to its left."""
+    start = forward - (forward * up).sum(-1, keepdims=True) * up
+    start /= np.maximum(np.linalg.norm(start, axis=-1, keepdims=True), 1e-9)
+    return start, np.cross(up, start)
 
 
 def _rotation(axis: int, angle: Floats) -> Floats:

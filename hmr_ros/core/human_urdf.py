@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_frame import ROS_FROM_SMPL
-from hmr_ros.core.human_joints import HUMAN_JOINTS, HumanJoint
+from hmr_ros.core.human_joints import HUMAN_JOINTS, HumanJoint, hinge_slants
 from hmr_ros.core.rotation import quat_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
@@ -82,13 +82,14 @@ def joint_origins(rest: Floats) -> Floats:
         "r_head": at["head"] - shoulders,
         "head": np.broadcast_to(_HEAD_CENTRE, hips.shape),
     }
-    for s, side in (("l", "left"), ("r", "right")):
+    slants = hinge_slants(rest).T
+    for k, (s, side) in enumerate((("l", "left"), ("r", "right"))):
         origins[f"{s}_y_shoulder"] = at[f"{side}_shoulder"] - shoulders
-        origins[f"{s}_elbow"] = _below(at[f"{side}_shoulder"], at[f"{side}_elbow"])
-        origins[f"{s}_wrist"] = _below(at[f"{side}_elbow"], at[f"{side}_wrist"])
+        origins[f"{s}_elbow"] = _below(at[f"{side}_shoulder"], at[f"{side}_elbow"], 0 * slants[k])
+        origins[f"{s}_wrist"] = _below(at[f"{side}_elbow"], at[f"{side}_wrist"], slants[k])
         origins[f"{s}_y_hip"] = at[f"{side}_hip"] - hips
-        origins[f"{s}_knee"] = _below(at[f"{side}_hip"], at[f"{side}_knee"])
-        origins[f"{s}_ankle"] = _below(at[f"{side}_knee"], at[f"{side}_ankle"])
+        origins[f"{s}_knee"] = _below(at[f"{side}_hip"], at[f"{side}_knee"], 0 * slants[k])
+        origins[f"{s}_ankle"] = _below(at[f"{side}_knee"], at[f"{side}_ankle"], slants[k + 2])
     return np.stack([origins.get(joint.name, np.zeros_like(hips)) for joint in HUMAN_JOINTS], 1)
 
 
@@ -108,10 +109,10 @@ def measured_origins(origins: Floats, waist: Floats, body: Floats, joints: Float
     return out
 
 
-def _below(upper: Floats, lower: Floats) -> Floats:
-    """(P, 3), (P, 3) -> (P, 3): as far below as the bone is long."""
+def _below(upper: Floats, lower: Floats, slant: Floats) -> Floats:
+    """(P, 3), (P, 3) m, (P,) rad -> (P, 3) m: as far below as the bone is long, slanting to the left."""
     length = np.linalg.norm(lower - upper, axis=-1)
-    return np.stack([0 * length, 0 * length, -length], -1)
+    return np.stack([0 * length, length * np.sin(slant), -length * np.cos(slant)], -1)
 
 
 def joint_rotations(angles: Floats) -> Floats:
