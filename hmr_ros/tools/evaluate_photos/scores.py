@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """PCK of a group of joints, in percent: of each method, and how much each but the first differs from the first."""
+    """PCK of a group of joints, in percent: of each method, and how much each gains on the one before it."""
 
     group: str
     people: int
@@ -78,13 +79,13 @@ def _row(name: str, errors: Floats, chosen: Bools, threshold: float) -> Row:
         people=len(np.unique(person)),
         joints=len(person),
         pck=tuple(bootstrap_mean(hit, person) for hit in hits),
-        gain=tuple(bootstrap_mean(hit - hits[0], person) for hit in hits[1:]),
+        gain=tuple(bootstrap_mean(after - before, person) for before, after in pairwise(hits)),
     )
 
 
 def table(rows: Sequence[Row], methods: Sequence[str]) -> str:
     """``rows`` as text for people to read, columns aligned."""
-    headings = ("group", "people", "joints", *methods, *(f"{m} - {methods[0]}" for m in methods[1:]))
+    headings = ("group", "people", "joints", *methods, *(f"{b} - {a}" for a, b in pairwise(methods)))
     cells = [headings, *((r.group, str(r.people), str(r.joints), *map(str, r.pck + r.gain)) for r in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
