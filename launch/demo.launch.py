@@ -15,6 +15,7 @@ SHARE = Path(get_package_share_directory("hmr_ros"))
 ARGUMENTS = (
     ("source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"),
     ("camera_info", str(SHARE / "samples" / "crossing.yaml"), "calibration file of the source; empty: assume one"),
+    ("model", "", "how bodies are recovered: pose2mesh, global_to_pixel or both; empty: the node's default"),
     ("rviz", "true", "start RViz as well"),
 )
 """Name, default, description."""
@@ -37,6 +38,6 @@ def generate_launch_description() -> LaunchDescription:
     )
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")),
-        launch_arguments={"rviz": LaunchConfiguration("rviz")}.items(),
+        launch_arguments={name: LaunchConfiguration(name) for name in ("model", "rviz")}.items(),
     )
     return LaunchDescription([*declared, transport, player, node])

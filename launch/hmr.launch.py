@@ -24,6 +24,7 @@ ARGUMENTS = (
     ("camera_info_topic", "", "sensor_msgs/CameraInfo; empty: camera_info beside the image"),
     ("image_transport", "raw", "raw or compressed"),
     ("params_file", str(SHARE / "config" / "hmr.yaml"), "YAML file of parameters"),
+    ("model", "", "how bodies are recovered: pose2mesh, global_to_pixel or both; empty: as params_file says"),
     ("backend", "auto", "what runs the networks: auto or onnxruntime"),
     ("use_sim_time", "false", "take the time from /clock, as for a bag played with --clock"),
     ("autostart", "true", "configure and activate at start; false for a lifecycle manager"),
@@ -46,6 +47,8 @@ def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings.append(("camera_info", value("camera_info_topic")))
     flags = {name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")}
     texts = {name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in ("backend", "image_transport")}
+    if value("model"):
+        texts["model"] = ParameterValue(LaunchConfiguration("model"), value_type=str)
     return [
         Node(
             package="hmr_ros",

@@ -84,6 +84,15 @@ def test_the_node_is_remapped_as_the_arguments_ask(load, info_topic):
     assert set(overrides) - {"use_sim_time"} <= {setting.name for setting in describe(RobotConfig)}
 
 
+@pytest.mark.parametrize("model", ["", "both"])
+def test_the_model_of_the_parameter_file_holds_unless_another_is_asked_for(load, model):
+    module = load("hmr.launch.py")
+    values = {name: default for name, default, _ in module.ARGUMENTS} | {"model": model}
+    (node,) = module.start_node(values)
+    _, overrides = node.kwargs["parameters"]
+    assert ("model" in overrides) == bool(model)
+
+
 @pytest.mark.parametrize("name", ["hmr.launch.py", "demo.launch.py"])
 def test_default_files_exist(load, name):
     for argument, default, _ in load(name).ARGUMENTS:
