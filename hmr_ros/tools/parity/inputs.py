@@ -41,6 +41,11 @@ class Recording:
         """The engine's."""
         return self._engine.manifest
 
+    @property
+    def status(self) -> str:
+        """Its engine's."""
+        return self._engine.status
+
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Keep ``inputs`` and answer as the engine does."""
         self.given.append({name: array.copy() for name, array in inputs.items()})
