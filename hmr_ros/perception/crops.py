@@ -17,6 +17,9 @@ _REACH = 0.25
 """The scale of a box is measured between points this part of its height above and below its centre: a lens may have
 nothing to say of its edges, and bends the more the farther out."""
 
+_COARSEST = 1.5
+"""Up to so many px of the image per px of the crop, bilinear interpolation averages enough by itself."""
+
 
 def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
     """Views of detectors' ``boxes`` (P, 4) px: the rows that have one, and theirs.
@@ -43,12 +46,13 @@ def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
 
 
 def _cut_one(image: NDArray[np.uint8], box: Floats, crop: NDArray[np.uint8]) -> None:
-    """Fill ``crop`` with ``box`` (4,). A crop smaller than its box is sampled more finely first, and averaged.
+    """Fill ``crop`` with ``box`` (4,). A crop much smaller than its box is sampled more finely first, and averaged.
 
     So a pixel is the mean of all light that falls on it, as in a sensor, and as in the pictures of the training.
     """
     height, width = CROP_SHAPE
-    finer = max(1, math.ceil(math.sqrt((box[3] - box[1]) / height)))
+    scale = (box[3] - box[1]) / height
+    finer = 1 if scale <= _COARSEST else math.ceil(math.sqrt(scale))
     size = width * finer, height * finer
     affine = crop_from_image(box, *size)
     if finer == 1:
