@@ -1,7 +1,7 @@
 """Build TensorRT engines: for this machine's GPU, or with --flavour rtx for desktop GPUs that are not here.
 
-Engines for other machines go to --out; copy them to the engine cache there with `hmr engines`. Engines are executables:
-run only what you built yourself.
+The engine goes to --out, for other programs: the node loads engines from its cache only, which `hmr engines build` fills.
+Engines are executables: run only what you built yourself.
 """
 
 from __future__ import annotations
