@@ -1,6 +1,6 @@
 """Build TensorRT engines: for this machine's GPU, or with --flavour rtx for desktop GPUs that are not here.
 
-The engine goes to --out, for other programs: the node loads engines from its cache only, which `hmr engines build` fills.
+The engine goes to --out, for other programs: the node loads engines from its cache only (`hmr engines build`).
 Engines are executables: run only what you built yourself.
 """
 
