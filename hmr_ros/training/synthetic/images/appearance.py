@@ -84,7 +84,7 @@ def _fabric(
     material["phase"] = rng.uniform(0, 2 * np.pi)
     material["gloss"] = rng.uniform(0, 0.06)
     material["thickness"] = rng.uniform(*thickness)
-    material["folds"] = material["thickness"] * rng.uniform(0.1, 0.45)
+    material["folds"] = rng.uniform(0.1, 0.45)
 
 
 _FREQUENCIES = {
@@ -132,7 +132,7 @@ def _hair(look: Look, rng: Generator) -> None:
     kind = rng.choice(4, p=(0.08, 0.47, 0.2, 0.25))
     thickness = ((0.001, 0.003), (0.004, 0.02), (0.012, 0.035), (0.012, 0.03))[kind]
     material["thickness"] = rng.uniform(*thickness)
-    material["folds"] = material["thickness"] * rng.uniform(0, 0.35)
+    material["folds"] = rng.uniform(0, 0.35)
     material["phase"] = rng.uniform(0, 6)
     look.cuts["fringe"] = (rng.uniform(0.66, 0.72), *(rng.uniform(0.605, 0.655),) * 3)[kind]
     lengths = ((0.62, 0.72), (0.52, 0.6), (0.44, 0.54), (0.15, 0.44))[kind]

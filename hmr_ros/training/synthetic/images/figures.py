@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.appearance import Look, sample_look
-from hmr_ros.training.synthetic.images.drapes import hang
+from hmr_ros.training.synthetic.images.drapes import Fall, hang
 from hmr_ros.training.synthetic.images.garments import Stuff, offsets
 from hmr_ros.training.synthetic.images.raster import vertex_normals
 from hmr_ros.training.synthetic.images.shading import Template
@@ -56,9 +56,8 @@ def dressed(naked: Floats, template: Template, rng: Generator) -> Figures:
 
 def _dress(vertices: Floats, rest: Floats, template: Template, look: Look, rng: Generator) -> None:
     """Hang the drape and push out what clothes cover, in place."""
-    room = look.materials[Stuff.BOTTOM]["thickness"] + np.float32(rng.uniform(0.004, 0.03))
-    folds, phase = np.float32(rng.uniform(0, 0.012)), np.float32(rng.uniform(0, 6))
-    hang(vertices, rest, template.lower_body, look.cuts, room, folds, phase)
+    ease = float(look.materials[Stuff.BOTTOM]["thickness"]) + rng.uniform(0.004, 0.03)
+    hang(vertices, rest, template.lower_body, look.cuts, Fall(ease, rng.uniform(0, 0.012), rng.uniform(0, 2 * np.pi)))
     offset = offsets(look.cuts, look.materials, rest, template.joints)
     vertices += offset[:, None] * vertex_normals(vertices, template.faces)
 

@@ -75,7 +75,8 @@ MATERIAL = np.dtype(
     + [(name, np.float32) for name in "frequency phase share gloss thickness folds".split()]
 )
 """``colour`` and ``second`` linear RGB 0..1; ``pattern`` a Pattern of spatial ``frequency`` rad/m, ``phase`` rad and a
-``share`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, ``folds`` m of it that vary.
+``share`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
+``folds`` 0..1 of itself.
 """
 
 _SKIN, _HAIR, _HAT, _INNER, _OUTER, _BOTTOM, _SHOES, _SOCKS, _GLOVES, _LIPS, _EYES, _BROWS, _MASK = map(int, Stuff)
@@ -86,6 +87,8 @@ DRAPE = SMPL.size
 """The joint, so to speak, on which cloth hangs that follows both legs."""
 
 _EAR_Z, _NOSE_Y, _EYE_X, _EYE_Y, _MOUTH_Y = 0.02, 0.552, 0.030, 0.596, 0.512
+_FOLDS = np.float32(38)
+"""Spatial frequency of folds, rad/m."""
 _ARM_X = 0.2
 """Beyond this |x| garments run along the arms."""
 
@@ -208,5 +211,5 @@ def offsets(cut, materials, rest, joints):
         material = materials[stuff_at(cut, joints[v], x, y, z)]
         out[v] = material.thickness
         if material.folds > 0:
-            out[v] += material.folds * _waves(x, y, z, np.float32(38), material.phase)
+            out[v] *= 1 + material.folds * _waves(x, y, z, _FOLDS, material.phase)
     return out
