@@ -97,7 +97,8 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store what the runs in ``--out`` are made with; ValueError if those that are there were made otherwise."""
-    text = json.dumps(_budget(args) | dataclasses.asdict(config), indent=1) + "\n"
+    pictures = {"train_pictures": str(args.train), "val_pictures": str(args.val)}
+    text = json.dumps(_budget(args) | pictures | dataclasses.asdict(config), indent=1) + "\n"
     path = args.out / "settings.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path}: the runs there were made with other settings; choose another --out")
