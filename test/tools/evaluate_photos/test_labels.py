@@ -19,6 +19,7 @@ STANDING = {
 }
 SEATED = STANDING | {"left_ankle": (56, 78), "right_ankle": (44, 78), "left_knee": (76, 62), "right_knee": (24, 62)}
 LYING = {joint: (y, x) for joint, (x, y) in STANDING.items()}
+BENT = STANDING | {"left_shoulder": (106, 40), "right_shoulder": (94, 40)}
 CUT = {joint: place for joint, place in STANDING.items() if "ankle" not in joint}
 
 
@@ -46,8 +47,8 @@ def written(folder: Path, content: object) -> Path:
 
 
 def test_upright_is_who_stands_from_shoulders_to_ankles():
-    photo = photo_of(STANDING, SEATED, LYING, CUT)
-    assert photo.upright().tolist() == [True, False, False, False]
+    photo = photo_of(STANDING, SEATED, LYING, BENT, CUT)
+    assert photo.upright().tolist() == [True, False, False, False, False]
 
 
 def test_the_torso_reaches_from_shoulder_to_opposite_hip():
