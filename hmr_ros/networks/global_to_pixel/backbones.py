@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from hmr_ros.networks.global_to_pixel.blazepose_trunk import PYRAMID, TAIL, TAIL_STRIDE, BlazePoseTrunk
+from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
@@ -49,32 +50,48 @@ class Backbone(nn.Module):
 
 
 class BlazePoseBackbone(Backbone):
-    """BlazePose's trunk: small, and trained for keypoints. Its weights: ``training/blazepose_weights.py``."""
+    """BlazePose's network: small, and trained for keypoints. Its weights: ``training/blazepose_weights.py``.
+
+    It takes squares, so the crop gets black columns on either side, and the maps lose them again. ``pooled`` is what its
+    landmarks are made of, and the landmarks themselves.
+    """
 
     channels = (PYRAMID,) * len(STRIDES)
-    pooled_channels = TAIL * (INPUT_SIZE[0] // TAIL_STRIDE) * (INPUT_SIZE[1] // TAIL_STRIDE)
+    pooled_channels = 4 * TAIL + POINTS * PER_POINT
 
     def __init__(self) -> None:
         super().__init__(mean=(0, 0, 0), std=(1, 1, 1))
         self.trunk = BlazePoseTrunk()
+        middle = torch.tensor([SIDE / 2, SIDE / 2, 0, 0, 0])
+        self.register_buffer("middle", middle, persistent=False)
+        self.register_buffer("unit", torch.tensor([SIDE / 4, SIDE / 4, SIDE / 4, 4, 4]), persistent=False)
 
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features."""
-        levels, tail = self.trunk(image)
-        # The tail has a dozen cells. Where in the crop something is tells of the pose, so each keeps its own channels.
-        return Features(levels, tail.flatten(1))
+        border = (SIDE - INPUT_SIZE[1]) // 2
+        levels, tail, landmarks = self.trunk(pad(image, (border, border)))
+        cut = (
+            level.narrow(3, border // stride, INPUT_SIZE[1] // stride)
+            for level, stride in zip(levels, STRIDES, strict=True)
+        )
+        points = (landmarks.float() - self.middle) / self.unit
+        return Features(tuple(cut), torch.cat([tail.flatten(1), points.flatten(1)], 1))
 
 
 class TimmBackbone(Backbone):
     """Any model of timm that has maps at strides 4 to 32, such as hrnet_w32 or mobilenetv3_large_100."""
 
     def __init__(self, name: str, checkpoint: str) -> None:
-        """``checkpoint``: local weights, or empty. ImportError without timm; ValueError if the model does not fit."""
+        """``checkpoint``: local weights, or empty. ImportError without timm; ValueError if the model does not fit.
+
+        timm needs torchvision, which fails to load beside a torch that it was not built with: PyPI's is for CUDA.
+        """
         super().__init__(IMAGENET_MEAN, IMAGENET_STD)
         try:
             import timm
-        except ImportError as err:
-            raise ImportError(f"backbone timm:{name} needs the timm library: pip install timm") from err
+        except (ImportError, RuntimeError) as err:
+            built = f"a torchvision built for torch {torch.__version__}"
+            raise ImportError(f"backbone timm:{name} needs timm (pip install timm) and {built}: {err}") from err
         try:
             model = timm.create_model(name, features_only=True, pretrained=False, checkpoint_path=checkpoint)
         except RuntimeError as err:  # what timm raises for a name it does not know

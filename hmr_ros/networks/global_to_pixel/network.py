@@ -157,7 +157,7 @@ class GlobalToPixel(nn.Module):
         mean = self.mean(camera)
         coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
         if self.config.local == "off":
-            return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach())), None, None)
+            return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach()).float()), None, None)
         return self._corrected(features, coarse, keypoints, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:

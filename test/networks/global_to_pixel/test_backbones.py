@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -24,14 +26,18 @@ def test_other_names_are_refused(name):
 
 
 def test_without_timm_the_remedy_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ImportError, match="pip install timm"):
         build_backbone(GlobalToPixelConfig(backbone="timm:hrnet_w32"))
 
 
 @pytest.fixture
 def timm():
-    return pytest.importorskip("timm", reason="optional backbones need timm", exc_type=ImportError)
+    try:
+        import timm
+    except (ImportError, RuntimeError) as err:
+        pytest.skip(f"optional backbones need timm and its torchvision: {err}")
+    return timm
 
 
 @torch.no_grad()
