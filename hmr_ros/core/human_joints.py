@@ -198,7 +198,7 @@ def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
 def _legs(proximal: Floats, distal: Floats, twists: Floats, slants: Floats) -> Floats:
     """(P, 2, 4) y, p, r hip and knee; the hip is Rz(-y) Rx(s p) Ry(-r), the knee Ry(-k)."""
     forward, knee = _hinge(-proximal, distal, twists, slants, -1)
-    left = np.cross(-proximal, forward)
+    left = _cross(-proximal, forward)
     yaw = np.arctan2(left[..., 0], left[..., 1])
     pitch = _SIGNS * np.arcsin(np.clip(left[..., 2], -1, 1))
     roll = np.arctan2(forward[..., 2], -proximal[..., 2])
@@ -229,7 +229,13 @@ def _across(up: Floats, forward: Floats) -> tuple[Floats, Floats]:
     """Unit axes (P, N, 3) at right angles to ``up``: the one nearest to ``forward``, and the one to its left."""
     start = forward - (forward * up).sum(-1, keepdims=True) * up
     start /= np.maximum(np.linalg.norm(start, axis=-1, keepdims=True), 1e-9)
-    return start, np.cross(up, start)
+    return start, _cross(up, start)
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    """np.cross, several times as fast for a few vectors."""
+    out: Floats = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
+    return out
 
 
 def _rotation(axis: int, angle: Floats) -> Floats:

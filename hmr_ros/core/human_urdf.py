@@ -21,15 +21,15 @@ Floats = NDArray[np.floating]
 LINKS = ("body", *(joint.child for joint in HUMAN_JOINTS))
 """The 27 links, the root first; a link's frame is called ``<link>_<id>``."""
 
+_SIDES = (("l", "left"), ("r", "right"))
+
 _ATTACHED = {"r_head": "p_head", "l_y_shoulder": "l_shoulder", "r_y_shoulder": "r_shoulder"}
 """Joints at the torso, and a link with the same origin."""
 
-LINK_ON_SMPL_JOINT = {
-    "p_head": "head",
-    **{f"{s}_shoulder": f"{side}_shoulder" for s, side in (("l", "left"), ("r", "right"))},
-    **{f"{s}_{part}": f"{side}_{part}" for s, side in (("l", "left"), ("r", "right")) for part in ("elbow", "wrist")},
-    **{f"{s}_{part}": f"{side}_{part}" for s, side in (("l", "left"), ("r", "right")) for part in ("hip", "knee")},
-    **{f"{s}_ankle": f"{side}_ankle" for s, side in (("l", "left"), ("r", "right"))},
+LINK_ON_SMPL_JOINT = {"p_head": "head"} | {
+    f"{s}_{part}": f"{side}_{part}"
+    for s, side in _SIDES
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 }
 """Links whose origin is a joint of SMPL."""
 
@@ -47,16 +47,13 @@ _BONES = {f"{s}_{link}": f"{s}_{end}" for s in "lr" for link, end in (("shoulder
 _BONES |= {f"{s}_{link}": f"{s}_{end}" for s in "lr" for link, end in (("hip", "knee"), ("knee", "ankle"))}
 """Limb links and the joint at their end."""
 
+_ROW = {joint.name: row for row, joint in enumerate(HUMAN_JOINTS)}
+_ATTACHED_ROWS = [_ROW[joint] for joint in _ATTACHED]
+_ATTACHED_POINTS = [SMPL.index(LINK_ON_SMPL_JOINT[link]) for link in _ATTACHED.values()]
+_HIPS = [SMPL.index(LINK_ON_SMPL_JOINT[link]) for link in ("l_hip", "r_hip")]
+
 _IS_HINGE = np.array([joint.axis is not None for joint in HUMAN_JOINTS])
 _AXES = np.array([joint.axis or (0, 0, 0) for joint in HUMAN_JOINTS], np.float64)
-
-
-def _at(joint: str) -> int:
-    return SMPL.index(joint)
-
-
-def _row(joint: str) -> int:
-    return [j.name for j in HUMAN_JOINTS].index(joint)
 
 
 def rest_joints(world: Floats, joints: Floats) -> Floats:
@@ -75,7 +72,7 @@ def rest_joints(world: Floats, joints: Floats) -> Floats:
 
 def joint_origins(rest: Floats) -> Floats:
     """(P, 24, 3) m of ``rest_joints`` -> (P, 26, 3) m, each of HUMAN_JOINTS in the frame of its parent link."""
-    at = {joint: rest[:, k] @ ROS_FROM_SMPL.T for k, joint in enumerate(SMPL.joints)}
+    at = dict(zip(SMPL.joints, (rest @ ROS_FROM_SMPL.T).swapaxes(0, 1), strict=True))
     hips, shoulders = ((at[f"left_{part}"] + at[f"right_{part}"]) / 2 for part in ("hip", "shoulder"))
     origins = {
         "torso": shoulders - hips,
@@ -83,7 +80,7 @@ def joint_origins(rest: Floats) -> Floats:
         "head": np.broadcast_to(_HEAD_CENTRE, hips.shape),
     }
     slants = hinge_slants(rest).T
-    for k, (s, side) in enumerate((("l", "left"), ("r", "right"))):
+    for k, (s, side) in enumerate(_SIDES):
         origins[f"{s}_y_shoulder"] = at[f"{side}_shoulder"] - shoulders
         origins[f"{s}_elbow"] = _below(at[f"{side}_shoulder"], at[f"{side}_elbow"], 0 * slants[k])
         origins[f"{s}_wrist"] = _below(at[f"{side}_elbow"], at[f"{side}_wrist"], slants[k])
@@ -97,15 +94,13 @@ def measured_origins(origins: Floats, waist: Floats, body: Floats, joints: Float
     """``origins`` (P, 26, 3) m with shoulders and head where they are in this pose, in the frame of the leaning torso.
 
     Shoulders are shrugged and spines bend sideways, which the description has no joints for. With the joints' places
-    measured, all LINK_ON_SMPL_JOINT are on their SMPL joints. ``waist`` (P,) rad; ``body`` (P, 3, 3) body -> optical;
-    ``joints`` (P, 24, 3) m optical.
+    measured, all LINK_ON_SMPL_JOINT are on their SMPL joints, but for what ``human_angles`` says. ``waist`` (P,) rad;
+    ``body`` (P, 3, 3) body -> optical; ``joints`` (P, 24, 3) m optical.
     """
-    hips = joints[:, [_at("left_hip"), _at("right_hip")]].mean(1)
+    hips = joints[:, _HIPS].mean(1, keepdims=True)
     lean = quat_to_rotmat(np.stack([0 * waist, np.sin(waist / 2), 0 * waist, np.cos(waist / 2)], -1))
-    points = [_at(LINK_ON_SMPL_JOINT[link]) for link in _ATTACHED.values()]
-    measured = (joints[:, points] - hips[:, None]) @ body @ lean - origins[:, [_row("torso")]]
     out = origins.copy()
-    out[:, [_row(joint) for joint in _ATTACHED]] = measured
+    out[:, _ATTACHED_ROWS] = (joints[:, _ATTACHED_POINTS] - hips) @ body @ lean - origins[:, [_ROW["torso"]]]
     return out
 
 
@@ -142,22 +137,25 @@ def urdf(person: str, origins: Floats) -> str:
 def _add_visual(link: ElementTree.Element, name: str, origin_of: dict[str, Floats], person: str) -> None:
     """What RViz's RobotModel shows: a cylinder along each bone, a ball for the head."""
     if name == "head":
-        _add_shape(link, "sphere", {"radius": f"{_HEAD_RADIUS:g}"}, np.zeros(3), person)
+        _add_shape(link, "sphere", {"radius": f"{_HEAD_RADIUS:g}"}, np.zeros(3), 0.0, person)
     elif name == "torso":
         height = float(origin_of["torso"][2])
-        _add_shape(link, "cylinder", _cylinder(height, _TORSO_RADIUS), np.array([0, 0, -height / 2]), person)
+        _add_shape(link, "cylinder", _cylinder(height, _TORSO_RADIUS), np.array([0, 0, -height / 2]), 0.0, person)
     elif name in _BONES:
         bone = origin_of[_BONES[name]]
-        _add_shape(link, "cylinder", _cylinder(-float(bone[2]), _LIMB_RADIUS), bone / 2, person)
+        slant = float(np.arctan2(bone[1], -bone[2]))
+        _add_shape(link, "cylinder", _cylinder(float(np.linalg.norm(bone)), _LIMB_RADIUS), bone / 2, slant, person)
 
 
 def _cylinder(length: float, radius: float) -> dict[str, str]:
     return {"length": f"{length:.6g}", "radius": f"{radius:g}"}
 
 
-def _add_shape(link: ElementTree.Element, shape: str, size: dict[str, str], centre: Floats, person: str) -> None:
+def _add_shape(
+    link: ElementTree.Element, shape: str, size: dict[str, str], centre: Floats, roll: float, person: str
+) -> None:
     visual = ElementTree.SubElement(link, "visual")
-    ElementTree.SubElement(visual, "origin", xyz=_numbers(centre), rpy="0 0 0")
+    ElementTree.SubElement(visual, "origin", xyz=_numbers(centre), rpy=f"{roll:.6g} 0 0")
     ElementTree.SubElement(ElementTree.SubElement(visual, "geometry"), shape, size)
     ElementTree.SubElement(visual, "material", name=f"skin_{person}")
 
