@@ -65,7 +65,8 @@ def fit_translation(
     depth = np.full_like(weight, np.nan) if depth is None else depth
     measured = np.isfinite(depth) & (weight > 0)
     root_z = np.where(measured, depth + SURFACE_OFFSET_M - points[..., 2], 0)
-    prior_z = prior_weight = np.zeros((len(points), 1))
+    prior_z: Floats = np.zeros((len(points), 1))
+    prior_weight: Floats = prior_z
     if expected_z is not None:
         prior_z, prior_weight = expected_z[:, None], (EXPECTED_DEVIATION * expected_z[:, None]) ** -2.0
 

@@ -56,7 +56,7 @@ class Placement:
         (P, 3) m, the pelvis joint. Not ``valid`` are those whose body does not explain their keypoints.
         """
         rays, score = _seen(rays, score)
-        blind = ~score.any(1)
+        blind = np.asarray(~score.any(1))
         fit = fit_translation(self._fit.keypoints(rotations, betas), rays, score, expected_z=cam_t[:, 2])
         ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, rays, score))
         pose = rotmat_to_rotvec(rotations[ok])

@@ -27,7 +27,7 @@ def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
     Empty boxes have none, nor have those whose centre lies beyond what the lens can see. Where the lens distorts, a
     box's height over the focal length is that of a pinhole camera that shows its middle at the same scale.
     """
-    filled = np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+    filled = np.asarray(np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))
     padded = pad_to_aspect(np.where(filled[:, None], boxes, 1.0).astype(np.float64), CROP_ASPECT, BOX_SCALE)
     centre = (padded[:, :2] + padded[:, 2:]) / 2
     reach = np.stack([np.zeros(len(boxes)), _REACH * (padded[:, 3] - padded[:, 1])], 1)
