@@ -18,7 +18,8 @@ LATERALS = (218, 219, 228, 229, 253, 254, 272, 273)
 """Tensors that the pyramid's lateral convolutions make; the file numbers its tensors."""
 
 LAST_OF_TRUNK = 271
-TAIL = range(299, 317)
+TAIL = range(299, 336)
+LANDMARKS = 336
 
 
 def load_blazepose(trunk: BlazePoseTrunk, path: Path | None = None) -> None:
@@ -33,6 +34,7 @@ def load_blazepose(trunk: BlazePoseTrunk, path: Path | None = None) -> None:
         ((trunk.stem, trunk.levels, trunk.last), bottom_up),
         ((trunk.laterals,), LATERALS),
         ((trunk.tail,), [n for n in TAIL if n in weights]),
+        ((trunk.points,), [LANDMARKS]),
     ):
         layers = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
         if len(layers) != len(tensors) or not weights.keys() >= set(tensors):

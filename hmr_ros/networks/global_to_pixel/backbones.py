@@ -52,8 +52,8 @@ class Backbone(nn.Module):
 class BlazePoseBackbone(Backbone):
     """BlazePose's network: small, and trained for keypoints. Its weights: ``training/blazepose_weights.py``.
 
-    It takes squares, so the crop gets black columns on either side, and the maps lose them again. ``pooled`` is what its
-    landmarks are made of, and the landmarks themselves.
+    It takes squares, so the crop gets black columns on either side, and the maps lose them again. ``pooled`` is what
+    its landmarks are made of, and the landmarks themselves.
     """
 
     channels = (PYRAMID,) * len(STRIDES)

@@ -1,8 +1,8 @@
-"""The convolutional part of MediaPipe's BlazePose landmark network: a small backbone that has seen many people.
+"""MediaPipe's BlazePose landmark network: a small backbone that has seen many people.
 
 MobileNetV2's inverted bottlenecks with ReLU6, a top-down pyramid of 48 channels that BlazePose's heat maps are read
-from, and a tail to stride 64 that its landmarks are. Batch norm is folded into the convolutions, as in the file the
-weights come from (``training/blazepose_weights.py``).
+from, and a tail to stride 128 that its landmarks are, which have a depth. Batch norm is folded into the convolutions,
+as in the file the weights come from (``training/blazepose_weights.py``).
 
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; MediaPipe, Apache-2.0.
 """
@@ -18,8 +18,14 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 STEM = 24
 PYRAMID = 48
 TAIL = 288
-TAIL_BLOCKS = 4
-TAIL_STRIDE = 64
+TAIL_BLOCKS = (4, 5)
+"""After each halving of the tail: to stride 64, then to 128."""
+
+SIDE = 256
+"""Of the square images it takes, px."""
+
+POINTS, PER_POINT = 39, 5
+"""Landmarks; x, y, z in px of the image, logits of visibility and presence."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,11 @@ LAST = 864
 
 
 class Maps(NamedTuple):
-    """``levels`` (B, 48, H/s, W/s) for s = 4, 8, 16, 32 and ``tail`` (B, 288, H/64, W/64)."""
+    """``levels`` (B, 48, 256/s, 256/s) for s = 4, 8, 16, 32; ``tail`` (B, 288, 2, 2); ``landmarks`` (B, 39, 5)."""
 
     levels: tuple[Tensor, ...]
     tail: Tensor
+    landmarks: Tensor
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> nn.Conv2d:
@@ -99,7 +106,7 @@ class TailBlock(nn.Module):
 
 
 class BlazePoseTrunk(nn.Module):
-    """Images (B, 3, H, W) with values 0..1, H and W multiples of 64, to ``Maps``."""
+    """Images (B, 3, 256, 256) with values 0..1 to ``Maps``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,12 +127,12 @@ class BlazePoseTrunk(nn.Module):
             *(_convolution(channels, LAST), nn.ReLU6(), _convolution(LAST, LAST, 3), nn.ReLU6()),
         )
         self.laterals = nn.ModuleList(_separable(inputs, PYRAMID) for inputs in (*laterals[:-1], LAST))
-        self.tail = nn.Sequential(
-            _separable(LAST, TAIL), TailBlock(stride=2), *(TailBlock(stride=1) for _ in range(TAIL_BLOCKS))
-        )
+        halvings = [TailBlock(stride) for count in TAIL_BLOCKS for stride in (2, *(1,) * count)]
+        self.tail = nn.Sequential(_separable(LAST, TAIL), *halvings)
+        self.points = nn.Conv2d(TAIL, POINTS * PER_POINT, 2)
 
     def forward(self, image: Tensor) -> Maps:
-        """(B, 3, H, W) -> Maps."""
+        """(B, 3, 256, 256) -> Maps."""
         x, rising = self.stem(image), []
         for level in self.levels:
             x = level(x)
@@ -136,4 +143,5 @@ class BlazePoseTrunk(nn.Module):
             maps[level] = maps[level] + interpolate(
                 maps[level + 1], scale_factor=2, mode="bilinear", align_corners=False
             )
-        return Maps(tuple(maps), self.tail(last))
+        tail = self.tail(last)
+        return Maps(tuple(maps), tail, self.points(tail).flatten(1).unflatten(1, (POINTS, PER_POINT)))

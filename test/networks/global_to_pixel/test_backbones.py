@@ -8,13 +8,19 @@ from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 
 
 @torch.no_grad()
-def test_pixels_are_normalised_inside():
+def test_the_crop_is_normalised_and_squared_inside():
     backbone = BlazePoseBackbone().eval()
     image = torch.randint(0, 256, (1, 256, 192, 3), dtype=torch.uint8)
-    levels, tail = backbone.trunk(image.permute(0, 3, 1, 2) / 255)
+    square = torch.zeros(1, 3, 256, 256)
+    square[..., 32:-32] = image.permute(0, 3, 1, 2) / 255
+    levels, tail, landmarks = backbone.trunk(square)
     features = backbone(image)
-    torch.testing.assert_close(features.levels, levels)
-    torch.testing.assert_close(features.pooled, tail.flatten(1))
+    for stride, level, whole in zip(STRIDES, features.levels, levels, strict=True):
+        torch.testing.assert_close(level, whole[..., 32 // stride : -32 // stride])
+    torch.testing.assert_close(features.pooled[:, : tail[0].numel()], tail.flatten(1))
+    x, y, z, visibility, presence = features.pooled[:, tail[0].numel() :].unflatten(1, (-1, 5)).unbind(2)
+    scaled = torch.stack([64 * x + 128, 64 * y + 128, 64 * z, 4 * visibility, 4 * presence], 2)
+    torch.testing.assert_close(scaled, landmarks, atol=1e-3, rtol=1e-4)
     assert tuple(x.shape[1] for x in features.levels) == backbone.channels
     assert features.pooled.shape == (1, backbone.pooled_channels)
 
