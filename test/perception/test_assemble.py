@@ -1,71 +1,114 @@
-"""Opening all networks: what the settings ask of each, and nothing left open when one fails."""
+"""Everything together, from files to bodies, with a Global-to-Pixel that always says the same."""
 
-from __future__ import annotations
-
-import dataclasses
-from pathlib import Path
-
+import numpy as np
 import pytest
 
-from hmr_ros.core.config import RobotConfig
-from hmr_ros.engines.runtime import EngineError, open_engine
-from hmr_ros.perception import assemble as module
+from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.config import RobotConfig, updated
+from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sha256, models_dir, write_manifest
+from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.assemble import assemble
+from hmr_ros.tools.bench.crowd import CAMERA, picture
 
-CPU = RobotConfig(backend="onnxruntime", num_threads=1)
+onnx = pytest.importorskip("onnx")
+
+SHIPPED = models_dir()
+BODY_MODEL = load_body_model(SHIPPED / "open_body.npz")
+PEOPLE = 2
+INPUTS = {
+    "image": ("uint8", ("N", 256, 192, 3)),
+    "keypoints": ("float32", ("N", 21, 3)),
+    "camera": ("float32", ("N", 3)),
+}
+pytestmark = pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reason="needs the trained network")
 
 
-def test_says_what_each_network_runs_on() -> None:
-    assembly = assemble(CPU)
-    facts = dict(assembly.facts)
-    assert {facts[name] for name in assembly.networks} == {"runs on onnxruntime, 1 thread"}
+def standing():
+    """What the network says of everybody: upright, facing the camera, arms hanging, filling the box."""
+    turns = np.zeros((24, 3))
+    turns[0, 0] = np.pi
+    turns[SMPL.index("left_shoulder"), 2], turns[SMPL.index("right_shoulder"), 2] = -1.2, 1.2
+    return {
+        "rotations": rotvec_to_rotmat(turns),
+        "betas": np.zeros(10),
+        "crop_cam": np.array([0.9, 0.0, 0.0]),
+        "spread": np.full(24, 0.05),
+    }
+
+
+def write_constant_network(folder, answers):
+    """``global_to_pixel.onnx`` and ``.json``: ``answers``, repeated for every row of the input."""
+    helper, kinds = onnx.helper, {"uint8": onnx.TensorProto.UINT8, "float32": onnx.TensorProto.FLOAT}
+    constants = [onnx.numpy_helper.from_array(np.array([0]), "first")]
+    nodes = [
+        helper.make_node("Shape", ["camera"], ["camera_shape"]),
+        helper.make_node("Gather", ["camera_shape", "first"], ["rows"]),
+    ]
+    for name, answer in answers.items():
+        constants.append(onnx.numpy_helper.from_array(answer.astype(np.float32)[None], f"{name}_one"))
+        constants.append(onnx.numpy_helper.from_array(np.array(answer.shape), f"{name}_rest"))
+        nodes.append(helper.make_node("Concat", ["rows", f"{name}_rest"], [f"{name}_shape"], axis=0))
+        nodes.append(helper.make_node("Expand", [f"{name}_one", f"{name}_shape"], [name]))
+    outputs = {name: ("float32", ("N", *answer.shape)) for name, answer in answers.items()}
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        *(
+            [helper.make_tensor_value_info(n, kinds[k], shape) for n, (k, shape) in t.items()]
+            for t in (INPUTS, outputs)
+        ),
+        constants,
+    )
+    path = folder / "global_to_pixel.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    manifest = Manifest(
+        name="global_to_pixel",
+        kind="global_to_pixel",
+        file=path.name,
+        sha256=file_sha256(path),
+        inputs=tuple(TensorSpec(name, *spec) for name, spec in INPUTS.items()),
+        outputs=tuple(TensorSpec(name, *spec) for name, spec in outputs.items()),
+        licence="Apache-2.0",
+        joint_set="coco_feet",
+        body_model_sha256=BODY_MODEL.sha256,
+    )
+    write_manifest(manifest, path.with_suffix(".json"))
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """The shipped models without Global-to-Pixel."""
+    for path in SHIPPED.iterdir():
+        if not path.name.startswith("global_to_pixel"):
+            (tmp_path / path.name).symlink_to(path)
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def bodies_of(model):
+    """The people of a rendered picture, seen twice, as nobody has an id at first."""
+    assembly = assemble(updated(RobotConfig(), {"model": model, "backend": "onnxruntime"}))
+    image = picture(BODY_MODEL, PEOPLE)
+    assembly.pipeline(image, CAMERA, 0.0)
+    bodies = assembly.pipeline(image, CAMERA, 0.1)
     assembly.close()
+    return assembly, bodies
 
 
-@pytest.mark.parametrize("serving", [True, False])
-@pytest.mark.parametrize(("folder", "expected"), [("", None), ("/engines", Path("/engines"))])
-def test_engine_settings_reach_every_network(
-    monkeypatch: pytest.MonkeyPatch, serving: bool, folder: str, expected: Path | None
-) -> None:
-    calls = []
-
-    def opening(path: Path, backend: str, threads: int, cache: Path | None):
-        calls.append((backend, threads, cache))
-        return open_engine(path, backend, threads)
-
-    def wrong(*args: object) -> None:
-        raise AssertionError("not asked for")
-
-    monkeypatch.setattr(module, "open_serving", opening if serving else wrong)
-    monkeypatch.setattr(module, "open_engine", wrong if serving else opening)
-    assemble(dataclasses.replace(CPU, serve_while_building=serving, engine_cache=folder)).close()
-    assert calls == [("onnxruntime", 1, expected)] * 3
+def test_both_methods_from_their_files(models):
+    write_constant_network(models, standing())
+    assembly, bodies = bodies_of("both")
+    assert assembly.method == "global_to_pixel"
+    assert assembly.networks[-2:] == ("global_to_pixel", "pose2mesh")
+    assert bodies.valid.tolist() == [True] * PEOPLE
+    np.testing.assert_allclose(bodies.uncertainty, 0.05)
+    assert (bodies.cam_t[:, 2] > 3).all()
+    assert 0.005 < bodies.disagreement.mean() < 0.1
 
 
-def test_the_users_home_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
-    caches = []
-    monkeypatch.setenv("HOME", "/home/robot")
-    monkeypatch.setattr(module, "open_serving", lambda path, backend, threads, cache: caches.append(cache))
-    module._open(Path("x.json"), dataclasses.replace(CPU, engine_cache="~/engines"))
-    assert caches == [Path("/home/robot/engines")]
-
-
-def test_none_stays_open_when_another_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Engine:
-        closed = 0
-
-        def close(self) -> None:
-            Engine.closed += 1
-
-    engines = iter([Engine(), Engine()])
-
-    def opening(path: Path, *rest: object) -> Engine:
-        try:
-            return next(engines)
-        except StopIteration:
-            raise EngineError("the third one fails") from None
-
-    monkeypatch.setattr(module, "open_serving", opening)
-    with pytest.raises(EngineError, match="third"):
-        assemble(CPU)
-    assert Engine.closed == 2
+def test_without_its_file_pose2mesh_takes_over(models):
+    assembly, bodies = bodies_of("global_to_pixel")
+    assert assembly.method == "pose2mesh"
+    assert bodies.valid.all()
+    assert np.isnan(bodies.disagreement).all()
