@@ -7,7 +7,15 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "hmr_ros/__init__.py").read_text()).group(1)
-TRAIN = ["onnx>=1.17", "onnxscript>=0.5", "opencv-python-headless>=4.8", "scipy>=1.11", "torch>=2.6", "tqdm>=4.66"]
+TRAIN = [
+    "numba>=0.61",
+    "onnx>=1.17",
+    "onnxscript>=0.5",
+    "opencv-python-headless>=4.8",
+    "scipy>=1.11",
+    "torch>=2.6",
+    "tqdm>=4.66",
+]
 
 setup(
     name="hmr_ros",

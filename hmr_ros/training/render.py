@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -127,7 +127,7 @@ def _keep_plan(plan: Plan, path: Path) -> None:
 
 
 @contextmanager
-def _mapping(workers: int) -> Iterator[Callable[..., object]]:
+def _mapping(workers: int) -> Iterator[Callable[..., Iterable[None]]]:
     """A ``map`` that runs in this process or in several others, results as they come."""
     if workers <= 1:
         yield map

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hmr_ros.training.synthetic.images.garments import CUT, MATERIAL, Pattern, Stuff
 
@@ -52,12 +52,12 @@ def sample_look(rng: Generator) -> Look:
     return look
 
 
-def _linear(colour: object) -> NDArray[np.float64]:
+def _linear(colour: ArrayLike) -> NDArray[np.float64]:
     """Display RGB 0..255 as linear 0..1; the inverse of shading's square root."""
     return np.asarray((np.clip(colour, 0, 255) / 255.0) ** 2)
 
 
-def _jittered(colour: object, rng: Generator, amount: float = 14) -> NDArray[np.float64]:
+def _jittered(colour: ArrayLike, rng: Generator, amount: float = 14) -> NDArray[np.float64]:
     return np.asarray(colour, np.float64) + rng.normal(0, amount, 3) + rng.normal(0, amount)
 
 

@@ -36,8 +36,8 @@ class Figures:
 
     def take(self, index: list[int] | slice) -> Figures:
         """Those at ``index``."""
-        parts = (self.vertices, self.normals, self.rest, self.cuts, self.materials)
-        return Figures(*(part[index] for part in parts))
+        clothes = (self.rest[index], self.cuts[index], self.materials[index])
+        return Figures(self.vertices[index], self.normals[index], *clothes)
 
 
 def dressed(naked: Floats, template: Template, rng: Generator) -> Figures:

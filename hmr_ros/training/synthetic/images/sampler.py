@@ -90,7 +90,7 @@ class ImageSampler:
     def sample(self, rng: Generator, count: int) -> ImageBatch:
         """``count`` people, each in a picture of their own."""
         people = self._people.sample(rng, count)
-        figures = dressed(people.vertices, self._template, rng)
+        figures = dressed(people.vertices.astype(np.float32, copy=False), self._template, rng)
         keypoints = np.asarray(self._people.regressor @ people.vertices, np.float64)
         points = _Points.of(np.concatenate([keypoints, people.joints], 1), people.views)
         shots = [self._shoot(people.views, figures, points, row, rng) for row in range(count)]

@@ -97,7 +97,7 @@ def _fitted(layer: Layer, drawn: Array, stored: Array, height: int, width: int) 
     affine = to_canvas[:, :2] @ from_layer
     affine[:, 2] += to_canvas[:, 2]
 
-    def warped(image: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.asarray(cv2.warpAffine(image, affine, (width, height), borderMode=cv2.BORDER_REPLICATE))
-
-    return Layer(warped(layer.rgb).astype(np.uint8), warped(layer.alpha).astype(np.float32))
+    size = (width, height)
+    rgb = cv2.warpAffine(layer.rgb, affine, size, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpAffine(layer.alpha, affine, size, borderMode=cv2.BORDER_REPLICATE)
+    return Layer(np.asarray(rgb, np.uint8), np.asarray(alpha, np.float32))

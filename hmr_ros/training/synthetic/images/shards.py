@@ -106,6 +106,13 @@ def _encoded(crop: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".jpg", np.ascontiguousarray(crop[..., ::-1]), quality)[1].tobytes()
 
 
+def _decoded(jpeg: bytes, where: Path) -> NDArray[np.uint8]:
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if picture is None:
+        raise ValueError(f"{where}: a picture in it is no JPEG; render it again")
+    return np.asarray(picture[..., ::-1], np.uint8)
+
+
 def _samples(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """JPEG and record of each sample, in order."""
     try:
@@ -124,9 +131,9 @@ def _samples(path: Path) -> Iterator[tuple[bytes, bytes]]:
 def _batch(samples: list[tuple[bytes, bytes]], where: Path) -> ImageBatch:
     if not samples:
         raise ValueError(f"{where}: expected at least one sample, found none")
-    crops = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1] for jpeg, _ in samples]
+    crops = [_decoded(jpeg, where) for jpeg, _ in samples]
     records = np.stack([np.load(io.BytesIO(record), allow_pickle=False) for _, record in samples])
     if records.dtype.names != _LABELS:
         raise ValueError(f"{where}: expected records of {_LABELS}, found {records.dtype.names}; render it again")
     columns = {name: np.ascontiguousarray(records[name]) for name in _LABELS}
-    return ImageBatch(crops=np.ascontiguousarray(np.stack(crops), np.uint8), **columns)
+    return ImageBatch(crops=np.stack(crops), **columns)

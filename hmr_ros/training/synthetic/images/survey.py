@@ -67,7 +67,7 @@ def survey(scene: Scene, template: Template) -> Survey:
     for index in range(1, len(points)):
         canvas.draw(points[index], template.faces, index * len(template.faces))
     owner = np.where(canvas.face == NOTHING, NOTHING, canvas.face // len(template.faces))
-    depth = 1 / np.maximum(canvas.inverse_depth, np.float32(1e-6))
+    depth = np.reciprocal(np.maximum(canvas.inverse_depth, np.float32(1e-6)))
     covered = np.zeros(owner.shape, np.bool_) if scene.layer is None else scene.layer.alpha[::2, ::2] > _OPAQUE
     return Survey(owner, depth, covered, outline, affine)
 

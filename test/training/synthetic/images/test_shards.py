@@ -78,3 +78,7 @@ def test_what_is_not_a_shard_is_named(tmp_path):
         archive.addfile(member, io.BytesIO())
     with pytest.raises(ValueError, match=r"comes without 000000\.npy"):
         read_shard(path)
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(tarfile.TarInfo("000000.npy"), io.BytesIO())
+    with pytest.raises(ValueError, match="no JPEG"):
+        read_shard(path)
