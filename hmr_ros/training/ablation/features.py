@@ -85,8 +85,9 @@ def see(recipe: GlobalToPixelRecipe, pictures: Path, count: int, path: Path, aug
     with np.load(labels) as archive:
         batch = Batch(*(torch.from_numpy(archive[name]) for name in Batch._fields))
     seen = Seen(np.load(path, mmap_mode="c"), batch)
-    if len(seen) != count or len(seen.batch.camera) != count:
-        raise ValueError(f"{path}: expected the features of {count} pictures, got {len(seen)}; choose another --out")
+    expected = (count, StoredFeatures(recipe.modules["network"].backbone).size)
+    if seen.features.shape != expected:
+        raise ValueError(f"{path}: expected shape {expected}, got {seen.features.shape}; choose another --out")
     return seen
 
 
