@@ -13,9 +13,9 @@ from hmr_ros.core.crop import crop_from_image, pad_to_aspect
 from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
 from hmr_ros.core.people import Camera, Floats, Ints
 
-_REACH = 0.25
-"""The scale of a box is measured between points this part of its height above and below its centre: a lens may have
-nothing to say of its edges, and bends the more the farther out."""
+_REACH = 0.1
+"""The scale of a box is measured between points this part of its height above and below its centre: at its edges a lens
+bends more, or shows nothing at all."""
 
 _COARSEST = 1.5
 """Up to so many px of the image per px of the crop, bilinear interpolation averages enough by itself."""
@@ -24,7 +24,7 @@ _COARSEST = 1.5
 def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
     """Views of detectors' ``boxes`` (P, 4) px: the rows that have one, and theirs.
 
-    Empty boxes have none, nor have those whose centre lies beyond what the lens can see. Where the lens distorts, a
+    Empty boxes have none, nor have those whose middle lies beyond what the lens can see. Where the lens distorts, a
     box's height over the focal length is that of a pinhole camera that shows its middle at the same scale.
     """
     filled = np.asarray(np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))

@@ -32,7 +32,7 @@ def test_a_bent_lens_counts_by_its_scale_around_the_centre():
     small = 1e-3 * np.array([0.0, 1, 0])
     scale = (project(points + small, FISHEYE) - project(points - small, FISHEYE))[:, 1] / 2e-3  # px per unit of ray
     height = (views.boxes[:, 3] - views.boxes[:, 1]) / scale
-    assert_allclose(views.height, height, rtol=0.06)
+    assert_allclose(views.height, height, rtol=0.02)
     assert not np.allclose(views.height, (views.boxes[:, 3] - views.boxes[:, 1]) / 800, rtol=0.1)
 
 
