@@ -43,7 +43,7 @@ class HumanJoint:
 def _arm(side: str, sign: int) -> tuple[HumanJoint, ...]:
     return (
         HumanJoint(f"{side}_y_shoulder", "torso", f"{side}_y_shoulder", (0, 0, -sign), _BOTH),
-        HumanJoint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", (sign, 0, 0), (-0.4, 3.3)),
+        HumanJoint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", (sign, 0, 0), (-0.7, 3.3)),
         HumanJoint(f"{side}_r_shoulder", f"{side}_p_shoulder", f"{side}_shoulder", (0, 0, sign), _BOTH),
         HumanJoint(f"{side}_elbow", f"{side}_shoulder", f"{side}_elbow", (0, -1, 0), (-0.2, 2.9)),
         HumanJoint(f"{side}_wrist", f"{side}_elbow", f"{side}_wrist"),
@@ -78,10 +78,10 @@ HINGES = tuple(joint for joint in HUMAN_JOINTS if joint.axis is not None)
 HINGE_LIMITS: NDArray[np.float64] = np.array([joint.limits for joint in HINGES])
 """(20, 2) rad."""
 
-_PITCH_BELOW = 0.4
-"""rad; p_shoulder goes to -0.4, so below +0.4 an arm direction has two solutions."""
+_PITCH_BELOW = 0.7
+"""rad; p_shoulder goes to -0.7, so below +0.7 an arm direction has two solutions."""
 
-_GIMBAL = 0.035
+_GIMBAL = 0.05
 """rad; y_shoulder is undetermined for a hanging arm, and follows the measurement slowly when the arm is so near."""
 
 _STRAIGHT, _BENT = 0.05, 0.15
@@ -107,7 +107,7 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     Bone directions and head orientation are exact, but for two singular cases that would tremble otherwise. A limb
     bent by less than 0.18 rad has no clear plane: its distal bone is off by what SMPL bends it sideways, which is at
     most 0.19 rad in random poses and 0.05 rad in motion capture. A moving upper arm within about 0.1 rad of the torso's
-    axis is off by at most 0.025 rad, and not when it rests or ``last`` is not given.
+    axis is off by at most 0.036 rad, and not when it rests or ``last`` is not given.
     """
     links = world.astype(np.float64) @ ROS_FROM_SMPL.T
     body = links[:, 0]

@@ -26,8 +26,8 @@ Bools = NDArray[np.bool_]
 MAX_GAP_S = 0.5
 """A speed over a longer time says nothing about now."""
 
-_NEW_SHAPE_M = 0.01
-"""A joint that has moved so far in its link makes a new URDF: about what the shape settles by in its first second."""
+_NEW_SHAPE_M = 0.02
+"""A joint that has moved so far in its link makes a new URDF: two or three while the shape of a new person settles."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ def skeletons(types: HriTypes, header: Header, bodies: Bodies, width: int, heigh
     """The detected keypoints of each body, as shares of the image's size; 0 confidence for what is not in the image."""
     kp2d, scores = convert_keypoints(bodies.kp2d, bodies.kp2d_score, JOINT_SETS[bodies.joint_set], COCO)
     shares = kp2d / [width, height]
-    inside = ((shares >= 0) & (shares <= 1)).all(-1)
+    inside = np.all((shares >= 0) & (shares <= 1), -1)
     scores, shares = np.where(inside, scores, 0), np.where(inside[..., None], shares, 0)
     return [_skeleton(types, header, points, confidences) for points, confidences in zip(shares, scores, strict=True)]
 

@@ -190,7 +190,7 @@ def test_hanging_arms_do_not_tremble(rng, rest):
     assert steps < steps_alone / 2
     errors = direction_errors(poses, rest, np.array(followed))
     for link in ("l_shoulder", "r_shoulder"):
-        assert errors[link].max() < 0.025
+        assert errors[link].max() < 0.036
     for link in ("l_elbow", "r_elbow"):
         assert errors[link].max() < 1e-7  # the forearm makes up for it
 
