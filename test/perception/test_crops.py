@@ -28,10 +28,11 @@ def test_boxes_get_the_crop_s_aspect_around_the_same_centre():
 
 def test_a_bent_lens_counts_by_its_scale_around_the_centre():
     _, views = crop_views(BOXES, FISHEYE)
-    points = np.concatenate([views.centre, np.ones((3, 1))], 1)
-    small = 1e-3 * np.array([0.0, 1, 0])
-    scale = (project(points + small, FISHEYE) - project(points - small, FISHEYE))[:, 1] / 2e-3  # px per unit of ray
-    height = (views.boxes[:, 3] - views.boxes[:, 1]) / scale
+    points = np.concatenate([views.centre, np.ones((3, 1))], 1)[:, None]
+    small = 1e-3 * np.eye(3)[:2]
+    pixels_by_ray = (project(points + small, FISHEYE) - project(points - small, FISHEYE)).swapaxes(1, 2) / 2e-3
+    down = np.linalg.solve(pixels_by_ray, np.tile([[0.0], [1.0]], (3, 1, 1)))[..., 0]  # the ray's way per px
+    height = (views.boxes[:, 3] - views.boxes[:, 1]) * np.linalg.norm(down, axis=1)
     assert_allclose(views.height, height, rtol=0.02)
     assert not np.allclose(views.height, (views.boxes[:, 3] - views.boxes[:, 1]) / 800, rtol=0.1)
 
