@@ -60,6 +60,9 @@ class CropConfig:
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's place, box heights", low=0, high=0.2)
     flip: float = setting(0.5, doc="share of mirrored images", low=0, high=1)
+    without_image: float = setting(
+        4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
+    )
     without_keypoints: float = setting(0.2, doc="share of people no detector tells about", low=0, high=1)
 
 

@@ -2,7 +2,8 @@
 
 Two stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
 purpose it learns to correct poses, on far more people than could be rendered. "images" trains all that reads images,
-on rendered ones; the backbone's share of the learning rate is a setting, as pretrained features are best left alone.
+on rendered ones, and goes on with people without: they cost a tenth. The backbone's share of the learning rate is a
+setting, as pretrained features are best left alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hmr_ros.networks.global_to_pixel import (
     MeanPose,
     SmplEstimate,
     SmplState,
+    Stages,
     matching_loss,
 )
 from hmr_ros.training.blazepose_weights import load_blazepose
@@ -39,7 +41,7 @@ from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
 from hmr_ros.training.synthetic.images.shards import ShardReader
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, VertexSubset
 from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
 
 WRONG_DEPTH = 0.3
@@ -54,7 +56,7 @@ JUDGED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0
 
 
 class Batch(NamedTuple):
-    """What a step trains on: the network's input (``image``: (B, 0, 192, 3) in the stage without), and ``Truth``."""
+    """What a step trains on: the network's input and the truth of B people; ``image`` (I, 256, 192, 3) of the first I."""
 
     image: Tensor
     keypoints: Tensor
@@ -71,6 +73,23 @@ class Batch(NamedTuple):
     def truth(self) -> Truth:
         """All but the input."""
         return Truth(*self[3:])
+
+    def split(self) -> tuple[Batch, Batch]:
+        """Those with an image, and those without."""
+        count = len(self.image)
+        return Batch(self.image, *(x[:count] for x in self[1:])), Batch(self.image[:0], *(x[count:] for x in self[1:]))
+
+
+class Mixed(NamedTuple):
+    """Draws people with images, and ``ratio`` times as many without."""
+
+    images: Sampler
+    people: Sampler
+    ratio: float
+
+    def sample(self, rng: Generator, count: int) -> tuple[ImageBatch, PeopleBatch]:
+        """``count`` with images."""
+        return self.images.sample(rng, count), self.people.sample(rng, round(self.ratio * count))
 
 
 class GlobalToPixelRecipe:
@@ -100,14 +119,23 @@ class GlobalToPixelRecipe:
         return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]
 
     def sampler(self, split: str, stage: str) -> Sampler:
-        """People without images, or images of people: from shards for training where there are some."""
-        shards = self._config.crops.shards
-        if stage == "images" and split == "train" and shards:
-            return ShardReader(Path(shards))
+        """People without images, images to be judged on, or both to train on."""
+        if stage == "local":
+            return self._people(split)
+        if split == "train":
+            return Mixed(self._images(split), self._people(split), self._config.crops.without_image)
+        return self._images(split)
+
+    def _images(self, split: str) -> Sampler:
+        """Images of people: for training from shards, where there are some."""
+        if split == "train" and self._config.crops.shards:
+            return ShardReader(Path(self._config.crops.shards))
+        pictures = dataclasses.replace(self._config.pictures, people=mix_of(split, self._config.people))
+        return ImageSampler(self._motion.select(split), self._body, self._joint_set.name, pictures)
+
+    def _people(self, split: str) -> Sampler:
+        """People without images."""
         mix, motion = mix_of(split, self._config.people), self._motion.select(split)
-        if stage == "images":
-            pictures = dataclasses.replace(self._config.pictures, people=mix)
-            return ImageSampler(motion, self._body, self._joint_set.name, pictures)
         regressor = self._body.regressor(self._joint_set.name)
         used = np.flatnonzero(regressor.any(0))
         return PeopleSampler(motion, self._body, self._joint_set.name, mix, VertexSubset(used, regressor[:, used]))
@@ -115,17 +143,26 @@ class GlobalToPixelRecipe:
     def batch(self, sampler: Sampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; ``mix``: keypoints as it says and nothing else changed, for validation."""
         drawn = sampler.sample(rng, count)
+        if isinstance(drawn, tuple):
+            with_image, without = (self._observed(part, rng, mix) for part in drawn)
+            return Batch(with_image.image, *(torch.cat(pair) for pair in zip(with_image[1:], without[1:], strict=True)))
+        return self._observed(drawn, rng, mix)
+
+    def _observed(self, drawn: ImageBatch | PeopleBatch, rng: Generator, mix: KeypointMix | None) -> Batch:
+        """People as a detector reports them; ``mix`` as in ``batch``."""
+        count = len(drawn)
         is_image = isinstance(drawn, ImageBatch)
         subjects = Subjects.of_images(drawn) if is_image else Subjects.of_people(drawn)
         augment = self._config.crops
         if mix is None:
             boxes = moved_boxes(subjects.boxes, rng, augment.box_scale, augment.box_shift)
             subjects = subjects.in_boxes(boxes)
-        image = cut_crops(drawn, subjects.boxes) if is_image else np.zeros((count, 0, CROP_SHAPE[1], 3), np.uint8)
+        image = cut_crops(drawn, subjects.boxes) if is_image else np.zeros((0, *CROP_SHAPE, 3), np.uint8)
         if mix is None:
             flip = rng.random(count) < augment.flip
             subjects = subjects.mirrored(flip, self._joint_set)
-            image[flip] = image[flip, :, ::-1]
+            if is_image:
+                image[flip] = image[flip, :, ::-1]
         seen = observe(subjects, self._joint_set, mix or self._config.keypoints, rng)
         score = seen.score
         if mix is None and is_image:
@@ -134,20 +171,37 @@ class GlobalToPixelRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms; ``progress`` changes nothing here."""
-        network, weights, truth = self._network, self._config.global_to_pixel_loss, batch.truth
-        targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
-        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self._config.run.bfloat16):
-            if stage == "local":
-                stages = network.corrected(self._wrong_start(batch), batch.keypoints, batch.camera)
-            else:
-                stages = network.stages(batch.image, batch.keypoints, batch.camera, targets)
+        with_image, without = batch.split()
+        terms = self._loss_with_image(with_image) if len(with_image.camera) else {}
+        if len(without.camera) and self._config.global_to_pixel.local == "on":
+            terms |= {f"blind_{name}": value for name, value in self._loss_without_image(without).items()}
+        return terms
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        return torch.autocast(batch.camera.device.type, torch.bfloat16, enabled=self._config.run.bfloat16)
+
+    def _loss_without_image(self, batch: Batch) -> dict[str, Tensor]:
+        with self._autocast(batch):
+            stages = self._network.corrected(self._wrong_start(batch), batch.keypoints, batch.camera)
+        return self._loss_of_local_stage(batch, stages, self._true_vertices(batch))
+
+    def _true_vertices(self, batch: Batch) -> Tensor:
         with torch.no_grad():
-            vertices = self._loss.vertices(truth.rotations, truth.betas)
-        terms = self._loss(stages.fine, truth, vertices, batch.camera)
-        terms["spread"] = weights.spread * spread_loss(stages.fine, truth, stages.spread)
-        if stage == "local":
-            return terms
-        coarse = self._loss(stages.coarse, truth, vertices, batch.camera)
+            return self._loss.vertices(batch.rotations, batch.betas)
+
+    def _loss_of_local_stage(self, batch: Batch, stages: Stages, vertices: Tensor) -> dict[str, Tensor]:
+        terms = self._loss(stages.fine, batch.truth, vertices, batch.camera)
+        spread = spread_loss(stages.fine, batch.truth, stages.spread)
+        return terms | {"spread": self._config.global_to_pixel_loss.spread * spread}
+
+    def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
+        weights = self._config.global_to_pixel_loss
+        targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
+        with self._autocast(batch):
+            stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
+        vertices = self._true_vertices(batch)
+        terms = self._loss_of_local_stage(batch, stages, vertices)
+        coarse = self._loss(stages.coarse, batch.truth, vertices, batch.camera)
         terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
@@ -187,7 +241,8 @@ class GlobalToPixelRecipe:
         device = next(self._network.parameters()).device
         parts: list[dict[str, Tensor]] = []
         for rows in torch.arange(len(batch.camera)).split(100):
-            part = Batch(*(x[rows].to(device) for x in batch))
+            image = batch.image if stage == "local" else batch.image[rows]
+            part = Batch(image.to(device), *(x[rows].to(device) for x in batch[1:]))
             parts.append(self._human36m(part, stage))
         joined = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
         report = joint_report(source, joined["fine"], joined["truth"])

@@ -20,6 +20,7 @@ SMALL = {
     "recipe": "global_to_pixel",
     "run.bfloat16": False,
     "run.validation_people": 4,
+    "crops.without_image": 2.0,
     "global_to_pixel.width": 16,
     "global_to_pixel.heads": 2,
     "global_to_pixel.layers": 1,
@@ -53,7 +54,7 @@ def batch(small, stage):
 
 def test_the_truth_of_a_batch_is_one_body_in_one_camera(batch):
     rotvecs = rotmat_to_rotvec(batch.rotations.double().numpy())
-    posed = BODY.posed(rotvecs[:, 0], rotvecs[:, 1:], batch.betas.numpy(), np.zeros((4, 3)))
+    posed = BODY.posed(rotvecs[:, 0], rotvecs[:, 1:], batch.betas.numpy(), np.zeros((len(rotvecs), 3)))
     np.testing.assert_allclose(posed.joints, batch.joints.numpy(), atol=1e-4)
     place = crop_translation(batch.crop_cam, batch.camera)[:, None]
     torch.testing.assert_close(to_crop_units(batch.joints + place, batch.camera), batch.anchors, atol=1e-3, rtol=1e-3)
@@ -67,7 +68,12 @@ def test_missing_keypoints_are_zero(batch):
 
 
 def test_only_the_stage_with_images_has_images(batch, stage):
-    assert tuple(batch.image.shape) == ((4, 256, 192, 3) if stage == "images" else (4, 0, 192, 3))
+    assert tuple(batch.image.shape) == ((4, 256, 192, 3) if stage == "images" else (0, 256, 192, 3))
+
+
+def test_images_are_trained_on_beside_people_without(batch, stage):
+    with_image, without = batch.split()
+    assert (len(with_image.camera), len(without.camera)) == ((4, 8) if stage == "images" else (0, 4))
 
 
 def test_a_step_changes_what_the_stage_trains_and_nothing_else(stage, batch):
