@@ -56,7 +56,7 @@ JUDGED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0
 
 
 class Batch(NamedTuple):
-    """What a step trains on: the network's input and the truth of B people; ``image`` (I, 256, 192, 3) of the first I."""
+    """What a step trains on: the input and the truth of B people; ``image`` (I, 256, 192, 3) of the first I."""
 
     image: Tensor
     keypoints: Tensor
