@@ -12,6 +12,7 @@ from hmr_ros.networks.global_to_pixel import (
     Stages,
     matching_loss,
 )
+from hmr_ros.networks.global_to_pixel.matching import match
 
 SMALL = GlobalToPixelConfig(
     global_width=32, width=32, lifting_width=16, lifting_blocks=1, layers=2, heads=4, points=2, pixel_width=16
@@ -133,13 +134,21 @@ def test_every_variant_trains_all_its_parameters(body, targets, change):
     assert not {name for name in unused if not name.startswith(allowed)}
 
 
-def test_targets_choose_the_pixels(body, targets):
+def test_targets_choose_the_pixels_in_training_only(body, network, targets):
+    image, keypoints, camera = network.example_inputs(2)
+    stages = network.stages(image, keypoints, camera, targets)
+    assert (stages.positives == match(stages.pixels, targets, dynamic_k=False)).all()
+    tested = network.stages(image, keypoints, camera)
+    assert (tested.positives[..., 0] == tested.pixels.logits.argmax(-1)).all()
+    assert (tested.positives != stages.positives).any()
+
+
+def test_fixed_matching_goes_by_cells(body, targets):
     network = build(body, dataclasses.replace(SMALL, match="fixed"))
     stages = network.stages(*network.example_inputs(2), targets)
-    cell = torch.tensor([1 / 24, 1 / 32])
-    first = stages.pixels.centres[stages.positives[..., 0]]
-    distance = ((first - targets.places) / cell).norm(dim=-1)
-    assert distance[targets.inside].max() < 0.75  # the pixel it lies in
+    distance = (stages.pixels.centres - targets.places[:, :, None]) / torch.tensor([1 / 24, 1 / 32])
+    within = (distance.norm(dim=-1) <= 1.5).sum(-1)
+    assert ((stages.positives >= 0).sum(-1) == within)[targets.inside].all()
 
 
 @torch.no_grad()
