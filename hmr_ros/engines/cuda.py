@@ -47,6 +47,30 @@ def find_gpu(module: types.ModuleType | None = None) -> Gpu:
     return Gpu(name, f"sm_{properties.major}{properties.minor}", f"{driver // 1000}.{driver % 1000 // 10}")
 
 
+@dataclass(frozen=True)
+class GpuLimits:
+    """What the GPU can do at most, by its clocks: multiprocessor cycles and bytes of its memory per second.
+
+    0 where the driver does not tell, as for memory on some Jetsons.
+    """
+
+    cycles_per_s: float
+    bytes_per_s: float
+
+
+def gpu_limits(module: types.ModuleType | None = None) -> GpuLimits:
+    """Limits of the GPU that ``find_gpu`` finds. Raises EngineError."""
+    cuda = _Calls(module or _import_cuda())
+
+    def attribute(name: str) -> int:
+        return cuda.number("cudaDeviceGetAttribute", getattr(cuda.module.cudaDeviceAttr, f"cudaDevAttr{name}"), DEVICE)
+
+    cycles = attribute("MultiProcessorCount") * attribute("ClockRate") * 1e3  # kHz
+    # Two transfers per clock: double data rate. The bus width is in bits.
+    transferred = 2 * attribute("MemoryClockRate") * 1e3 * attribute("GlobalMemoryBusWidth") / 8
+    return GpuLimits(cycles, transferred)
+
+
 class CudaStream:
     """Work for the GPU, done in order, with the memory it works on. Nothing waits except ``wait`` and ``close``."""
 

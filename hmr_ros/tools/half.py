@@ -106,7 +106,7 @@ def write_half(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
 
 def _metrics(conversion: Conversion) -> dict[str, float]:
     """How far the half is from fp32, for its manifest: from_fp32_vertices_mean_mm and so on."""
-    metrics = {}
+    metrics: dict[str, float] = {}
     for distance in conversion.distances:
         if distance.quantity.gate is not None:
             name, unit = f"from_fp32_{distance.quantity.name}", distance.quantity.unit

@@ -1,6 +1,6 @@
 """fp32 ONNX -> fp16: half weights and arithmetic, fp32 inputs and outputs, fp32 islands where halves lose too much.
 
-TensorRT takes the types of a network as they stand ("strongly typed"; 11 and RTX know no other way), so the file decides
+TensorRT takes the types of a network as they stand ("strongly typed"; 11 and RTX know no other way), so the file says
 what runs in half. In fp32 stay: operations that sum many terms or divide (EXACT_OPS), whatever follows the last matrix
 product on the way to an output (coordinates in metres and rotations, which a half would round to a millimetre), and
 the nodes that the caller names.
@@ -8,7 +8,7 @@ the nodes that the caller names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +63,7 @@ def fold_stored_weights(model: ModelProto) -> ModelProto:
         stored[node.output[0]].CopyFrom(tensor)
         stored[node.output[0]].name = node.output[0]
     _set_nodes(graph, nodes)
-    _set_initializers(graph, stored.values())
+    _keep_used(graph, stored)
     return folded
 
 
@@ -103,8 +103,7 @@ class _Rewriter:
         for output in graph.output:
             self._give_back(output.name)
         _set_nodes(graph, self.nodes)
-        used = {name for node in self.nodes for name in node.input}
-        _set_initializers(graph, (tensor for name, tensor in self.weights.items() if name in used))
+        _keep_used(graph, self.weights)
         graph.ClearField("value_info")
         return half
 
@@ -185,6 +184,12 @@ def _set_nodes(graph: GraphProto, nodes: Iterable[NodeProto]) -> None:
     kept = list(nodes)
     graph.ClearField("node")
     graph.node.extend(kept)
+
+
+def _keep_used(graph: GraphProto, weights: Mapping[str, TensorProto]) -> None:
+    """Let the weights of ``graph`` be those of ``weights`` that it needs."""
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    _set_initializers(graph, (tensor for name, tensor in weights.items() if name in used))
 
 
 def _set_initializers(graph: GraphProto, tensors: Iterable[TensorProto]) -> None:

@@ -23,6 +23,13 @@ class FakeCuda:
     cudaMemcpyKind = types.SimpleNamespace(cudaMemcpyHostToDevice="up", cudaMemcpyDeviceToHost="down")  # noqa: N815
     cudaStreamCaptureMode = types.SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
 
+    cudaDeviceAttr = types.SimpleNamespace(  # noqa: N815
+        cudaDevAttrMultiProcessorCount=16,  # the values stand for themselves
+        cudaDevAttrClockRate=1_000_000,
+        cudaDevAttrMemoryClockRate=3_200_000,
+        cudaDevAttrGlobalMemoryBusWidth=256,
+    )
+
     def __init__(self, capability: tuple[int, int] = (8, 7), gpus: int = 1) -> None:
         self.capability, self.gpus = capability, gpus
         self.calls: list[str] = []
@@ -57,6 +64,9 @@ class FakeCuda:
     def cudaGetDeviceProperties(self, device: int) -> tuple[int, object]:  # noqa: N802
         major, minor = self.capability
         return 0, types.SimpleNamespace(name=b"Orin\0\0", major=major, minor=minor)
+
+    def cudaDeviceGetAttribute(self, value: int, device: int) -> tuple[int, int]:  # noqa: N802
+        return 0, value
 
     def cudaDriverGetVersion(self) -> tuple[int, int]:  # noqa: N802
         return 0, 12060

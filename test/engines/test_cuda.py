@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.engines import cuda
-from hmr_ros.engines.cuda import CudaError, CudaStream, Gpu, find_gpu
+from hmr_ros.engines.cuda import CudaError, CudaStream, Gpu, GpuLimits, find_gpu, gpu_limits
 from hmr_ros.engines.runtime import EngineError
 from test.engines.fake_cuda import FakeCuda
 
@@ -14,6 +14,11 @@ from test.engines.fake_cuda import FakeCuda
 def test_describes_the_gpu() -> None:
     assert find_gpu(FakeCuda(capability=(8, 7))) == Gpu("Orin", "sm_87", "12.6")
     assert find_gpu(FakeCuda(capability=(12, 0))).capability == "sm_120"
+
+
+def test_knows_what_the_gpu_can_do() -> None:
+    """An AGX Orin's 204.8 GB/s."""
+    assert gpu_limits(FakeCuda()) == GpuLimits(cycles_per_s=16e9, bytes_per_s=204.8e9)
 
 
 def test_says_that_there_is_no_gpu() -> None:
@@ -91,7 +96,7 @@ def test_the_real_module_has_every_name() -> None:
     real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed")
     names = [name for name in dir(FakeCuda) if name.startswith("cuda")]
     assert [name for name in names if not hasattr(real, name)] == []
-    for group in ("cudaMemcpyKind", "cudaStreamCaptureMode", "cudaError_t"):
+    for group in ("cudaMemcpyKind", "cudaStreamCaptureMode", "cudaError_t", "cudaDeviceAttr"):
         for name in vars(getattr(FakeCuda, group)):
             assert hasattr(getattr(real, group), name)
 

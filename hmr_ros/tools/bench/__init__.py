@@ -21,12 +21,18 @@ BENCHES = {
     "mesh": "Pose2Mesh's mesh network: deployed form and our default against plain sparse PyTorch",
     "messages": "messages: mesh written straight into CDR against Point objects",
     "training": "Global-to-Pixel's training: samples made, samples learnt from, memory",
+    "gpu": "the networks on this machine's GPU: ms per person against its limits",
     "ros": "the node over DDS: camera to mesh, people, own overhead",
+    "capsules": "collision capsules: how much of the body they contain, and how much more",
     "render": "training pictures: how many per second of a core, and where the time goes",
 }
 """Module in this package -> what it measures."""
 
 PACKAGES = ("numpy", "torch", "onnxruntime", "rclpy")
+
+
+class BenchSkipped(RuntimeError):  # noqa: N818  # nothing went wrong
+    """A bench has nothing to measure on this machine; the message says why."""
 
 
 class Row(TypedDict):
@@ -49,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     listed = "; ".join(f"{name}: {line}" for name, line in BENCHES.items())
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benches to run (all). {listed}")
+    parser.add_argument("--gpu", action="store_true", help="run gpu alone; see docs/gpu.md")
     parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
     parser.add_argument("--repeats", type=int, default=30, help="times that each thing is measured (%(default)s)")
 
@@ -58,12 +65,14 @@ def run(args: argparse.Namespace) -> int:
     if unknown := set(args.names) - set(BENCHES):
         raise ValueError(f"no bench is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     rows: dict[str, Row] = {}
-    for name in args.names or BENCHES:
+    for name in ["gpu"] if args.gpu else args.names or BENCHES:
         try:
             bench = cast(Bench, importlib.import_module(f"{__name__}.{name}"))
             rows[name] = bench.run(args.repeats)
         except ModuleNotFoundError as err:
             print(f"{name}: skipped, it needs the Python module {err.name}")
+        except BenchSkipped as err:
+            print(f"{name}: skipped, {err}")
         else:
             print(table(name, rows[name]))
     if args.out:

@@ -40,7 +40,7 @@ class Quantity:
 
     def gaps(self, ours: Outputs, reference: Outputs) -> Floats:
         """(K,) distances of all points that count."""
-        gaps = np.linalg.norm(self.points(ours) - self.points(reference), axis=-1)
+        gaps: Floats = np.linalg.norm(self.points(ours) - self.points(reference), axis=-1)
         return gaps.ravel() if self.counts is None else gaps[self.counts(reference)].ravel()
 
 

@@ -65,7 +65,7 @@ def pytorch_run(checkpoint_path: Path) -> Run:
 
     checkpoint = load_checkpoint(checkpoint_path)
     body = load_body_model(Path(checkpoint.config.run.body or models_dir() / "open_body.npz"))
-    network = exportable(checkpoint, trained_network(checkpoint, body))
+    network = exportable(checkpoint, trained_network(checkpoint, body), body)
     module = network.module.eval()
 
     def run(inputs: Inputs) -> Mapping[str, Array]:
