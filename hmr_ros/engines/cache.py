@@ -11,6 +11,7 @@ which a killed process leaves something that would be loaded.
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import logging
 import os
 import secrets
@@ -38,7 +39,8 @@ MAX_ENGINE_BYTES = 2 << 30
 _MAX_RECORD_BYTES = 1 << 16
 _SECRET, _SECRET_BYTES = "secret.key", 32
 _BUILDING = "build.lock"
-_ENGINE, _RECORD, _LOCK = ".engine", ".json", ".lock"
+_SEAL_BYTES = 32
+_ENGINE, _RECORD, _LOCK, _KERNELS = ".engine", ".json", ".lock", ".kernels"
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +104,21 @@ class EngineCache:
     def find(self, request: BuildRequest) -> bytes | None:
         """The engine for ``request`` if it is stored and good. Raises EngineError for a folder that is not safe."""
         return self._load(cache_key(request))
+
+    def kernels(self, request: BuildRequest) -> bytes:
+        """What RTX compiled in an earlier run of the engine for ``request``; empty if nothing good is stored."""
+        key = cache_key(request)
+        try:
+            sealed, secret = self._folder.read(key + _KERNELS, MAX_ENGINE_BYTES), self._secret()
+        except (FileNotFoundError, EntryError, UnsafeFileError):
+            return b""
+        kernels = sealed[_SEAL_BYTES:]
+        return kernels if hmac.compare_digest(sealed, _sealed(kernels, key, secret)) else b""
+
+    def store_kernels(self, request: BuildRequest, kernels: bytes) -> None:
+        """Keep ``kernels`` for the next run. Raises EngineError."""
+        key = cache_key(request)
+        self._folder.write(key + _KERNELS, _sealed(kernels, key, self._secret_to_write()))
 
     def survey(self) -> list[Stored]:
         """Everything that is stored, checked as for loading."""
@@ -206,6 +223,11 @@ class EngineCache:
 
 def _give_up() -> None:
     raise _InUseError
+
+
+def _sealed(kernels: bytes, key: str, secret: bytes) -> bytes:
+    """A seal that only this cache can make, and ``kernels``, which belong to the engine ``key``."""
+    return hmac.digest(secret, key.encode() + kernels, "sha256") + kernels
 
 
 def _serves(stored: BuildRequest, wanted: BuildRequest) -> bool:

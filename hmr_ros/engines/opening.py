@@ -52,9 +52,15 @@ def open_tensorrt(manifest_path: Path, flavour: str, cache: EngineCache, progres
     path = half_of(manifest_path) or manifest_path
     manifest, _ = read_checked(path)
     request = request_here(path, flavour)
-    data = cache.obtain(request, progress)
-    loaded = LoadedEngine(load_tensorrt(flavour), data, host_code=request.version_compatible)
-    return TensorRtEngine(manifest, loaded)
+    data, kernels = cache.obtain(request, progress), cache.kernels(request)
+    loaded = LoadedEngine(load_tensorrt(flavour), data, host_code=request.version_compatible, kernels=kernels)
+    engine = TensorRtEngine(manifest, loaded)
+    if (compiled := loaded.kernels()) != kernels:
+        try:
+            cache.store_kernels(request, compiled)
+        except EngineError as err:  # a cache that is only read: they are compiled again at the next start
+            _log.info("%s: compiled kernels are not kept: %s", manifest.name, err)
+    return engine
 
 
 def request_here(manifest_path: Path, flavour: str) -> BuildRequest:
@@ -76,9 +82,7 @@ def half_of(manifest_path: Path) -> Path | None:
         _log.warning("runs in fp32: %s", err)
         return None
     if made_from != load_manifest(manifest_path).sha256:
-        _log.warning(
-            "%s was made from another network than %s, which runs in fp32: run hmr half again", path, path.stem
-        )
+        _log.warning("%s was made from another network: it runs in fp32 until hmr half is run again", path)
         return None
     return path
 

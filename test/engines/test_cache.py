@@ -614,3 +614,21 @@ def test_what_is_being_built_is_not_removed(home: Home) -> None:
         assert not home.cache.remove(home.record.stem)
     assert home.obtain() == home.good
     assert home.builds() == 1
+
+
+def test_kernels_are_kept_with_their_engine(home: Home) -> None:
+    assert home.cache.kernels(home.request) == b""
+    home.cache.store_kernels(home.request, b"kernels")
+    assert EngineCache(home.folder, GOOD).kernels(home.request) == b"kernels"
+    assert home.cache.remove(cache_key(home.request))
+    assert home.cache.kernels(home.request) == b""
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[:40] + b"x" + data[41:], lambda data: b""]
+)
+def test_damaged_kernels_are_not_used(home: Home, damage: Callable[[bytes], bytes]) -> None:
+    home.cache.store_kernels(home.request, b"kernels of the GPU")
+    path = home.engine.with_suffix(".kernels")
+    path.write_bytes(damage(path.read_bytes()))
+    assert home.cache.kernels(home.request) == b""

@@ -57,6 +57,7 @@ class Machine:
         self.monkeypatch = monkeypatch
         self.requests: list[BuildRequest] = []
         self.libraries: dict[str, FakeTensorRt] = {}
+        self.stored_kernels, self.read_only = b"", False
         monkeypatch.setattr(opening, "engine_cache", lambda directory: self)
         for name in ("cuda.bindings.runtime", "tensorrt", "tensorrt_rtx"):
             monkeypatch.setitem(sys.modules, name, None)
@@ -76,6 +77,16 @@ class Machine:
         """As the engine cache does."""
         self.requests.append(request)
         return compile_onnx(load_tensorrt(request.target.flavour), request, progress)
+
+    def kernels(self, request: BuildRequest) -> bytes:
+        """As the engine cache does."""
+        return self.stored_kernels
+
+    def store_kernels(self, request: BuildRequest, kernels: bytes) -> None:
+        """As the engine cache does."""
+        if self.read_only:
+            raise EngineError("read-only")
+        self.stored_kernels = kernels
 
 
 def test_settings_and_engines_know_the_same_backends() -> None:
@@ -129,6 +140,20 @@ def test_runs_on_tensorrt_and_says_so(machine: Machine, doubler: Path, caplog: p
     assert caplog.records[-1].getMessage() == "doubler: tensorrt 10.3.0, fp32 (tensorrt 10.3.0 on Orin, sm_87)"
     target = machine.requests[0].target
     assert (target.gpu_name, target.compute_capability, target.driver) == ("Orin", "sm_87", "12.6")
+
+
+def test_rtx_compiles_kernels_once(machine: Machine, doubler: Path) -> None:
+    machine.plug_in((8, 9), RTX)
+    for _ in range(2):
+        open_engine(doubler).close()
+    assert machine.stored_kernels == b"kernels"
+    assert machine.libraries["tensorrt_rtx"].kernels_given == [b"kernels"]  # of the second start
+
+
+def test_kernels_that_cannot_be_kept_are_no_error(machine: Machine, doubler: Path) -> None:
+    machine.plug_in((8, 9), RTX)
+    machine.read_only = True
+    open_engine(doubler).close()
 
 
 def test_auto_falls_back_to_the_cpu(machine: Machine, doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
