@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.training.synthetic.cameras import Views
-from hmr_ros.training.synthetic.images.appearance import Look, sample_look
+from hmr_ros.training.synthetic.images.appearance import sample_look
 from hmr_ros.training.synthetic.images.drapes import Fall, hang
+from hmr_ros.training.synthetic.images.fabrics import Look
 from hmr_ros.training.synthetic.images.garments import Stuff, offsets
 from hmr_ros.training.synthetic.images.raster import vertex_normals
 from hmr_ros.training.synthetic.images.shading import Template

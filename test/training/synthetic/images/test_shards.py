@@ -60,6 +60,8 @@ def test_a_reader_gives_every_sample_once_per_round(tmp_path):
     rounds = [np.concatenate([reader.sample(rng, count).clip for count in (5, 7)]) for _ in range(2)]
     assert [sorted(r.tolist()) for r in rounds] == [list(range(12))] * 2
     assert rounds[0].tolist() != rounds[1].tolist()
+    within = np.concatenate(rounds).reshape(-1, 4)
+    assert (np.diff(within, axis=1) != 1).any(), "samples of a shard are shuffled, too"
 
 
 def test_what_is_not_a_shard_is_named(tmp_path):
