@@ -67,9 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=10_000, help="pictures in all (%(default)s)")
     parser.add_argument("--shard-size", type=int, default=500, help="pictures per shard (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
-    parser.add_argument(
-        "--sheet", type=Path, help=f"write {SHEET_SAMPLES} pictures with skeletons to a .png instead"
-    )
+    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} pictures with skeletons to a .png instead")
 
 
 def run(args: argparse.Namespace) -> int:
