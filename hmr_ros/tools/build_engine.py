@@ -1,7 +1,7 @@
-"""Build TensorRT engines: for this machine's GPU, or with --flavour rtx for desktop GPUs that are not here.
+"""Build the TensorRT engine of one network into a file: for this GPU, or with --flavour rtx for desktop GPUs elsewhere.
 
-The engine goes to --out, for other programs: the node loads engines from its cache only (`hmr engines build`).
-Engines are executables: run only what you built yourself.
+It shows whether a network compiles and how large it gets. The node does not take such files: it runs only what lies in
+its sealed cache (`hmr engines build`, which knows --target, too). Engines are executables: run none from strangers.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 TensorRT takes the types of a network as they stand ("strongly typed"; 11 and RTX know no other way), so the file says
 what runs in half. In fp32 stay: operations that sum many terms or divide (EXACT_OPS), whatever follows the last matrix
-product on the way to an output (coordinates in metres and rotations, which a half would round to a millimetre), and
-the nodes that the caller names.
+product on the way to an output (coordinates in metres and rotations, which a half would round to a millimetre), what
+gets its numbers from these only, and the nodes that the caller names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def to_half(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
     if unknown := set(keep) - {node.name for node in model.graph.node}:
         raise ValueError(f"no node is named {', '.join(sorted(unknown))}: cannot keep it in fp32")
     folded = fold_stored_weights(model)
-    exact = exact_nodes(folded.graph) | set(keep)
+    exact = exact_nodes(folded) | set(keep)
     half = _Rewriter(folded, frozenset(exact)).run()
     onnx.checker.check_model(half, full_check=True)
     return half
@@ -67,18 +67,36 @@ def fold_stored_weights(model: ModelProto) -> ModelProto:
     return folded
 
 
-def exact_nodes(graph: GraphProto) -> set[str]:
-    """Names of the nodes that keep fp32 by EXACT_OPS, or because no product comes after them."""
-    feeds: set[str] = set()  # values from which a product is reached
-    exact = set()
-    for node in reversed(graph.node):  # consumers before producers
-        is_product = node.op_type in PRODUCTS
-        is_tail = not is_product and feeds.isdisjoint(node.output)
-        if not is_tail:
-            feeds.update(node.input)
-        if is_tail or node.op_type in EXACT_OPS:
+def exact_nodes(model: ModelProto) -> set[str]:
+    """Names of the nodes that keep fp32: EXACT_OPS, the tails, and what gets all of its numbers from such nodes.
+
+    So a chain such as a Gram-Schmidt step, or a norm with its activation, is not rounded in between; nor is what is
+    done to the network's inputs before the first product.
+    """
+    graph = model.graph
+    exact = _tail_nodes(graph) | {node.name for node in graph.node if node.op_type in EXACT_OPS}
+    weights = {tensor.name for tensor in graph.initializer}
+    numbers = set(_values(model, TensorProto.FLOAT)) - weights
+    precise = {value.name for value in graph.input}
+    for node in graph.node:
+        sources = numbers.intersection(node.input)
+        if sources and sources <= precise and node.op_type not in PRODUCTS:
             exact.add(node.name)
+        if node.name in exact:
+            precise.update(node.output)
     return exact
+
+
+def _tail_nodes(graph: GraphProto) -> set[str]:
+    """Names of the nodes that no product comes after, other than products."""
+    feeds: set[str] = set()  # values from which a product is reached
+    tail = set()
+    for node in reversed(graph.node):  # consumers before producers
+        if node.op_type in PRODUCTS or not feeds.isdisjoint(node.output):
+            feeds.update(node.input)
+        else:
+            tail.add(node.name)
+    return tail
 
 
 @dataclass

@@ -68,7 +68,24 @@ def test_products_are_half_islands_and_tail_are_not() -> None:
 
 
 def test_the_tail_is_what_no_product_follows() -> None:
-    assert exact_nodes(layers().graph) == {"soft", "y"}
+    assert exact_nodes(layers()) == {"soft", "y"}
+
+
+def test_a_chain_from_an_exact_node_is_exact_up_to_the_product() -> None:
+    model = network(
+        node("MatMul", "x,a", "first"),
+        node("Softmax", "first", "soft"),
+        node("Mul", "soft,a", "scaled"),
+        node("Add", "scaled,first", "mixed"),
+        node("MatMul", "mixed,a", "y"),
+        a=np.eye(4, dtype=np.float32),
+    )
+    assert exact_nodes(model) == {"soft", "scaled"}
+
+
+def test_what_is_done_to_inputs_is_exact() -> None:
+    model = network(node("Add", "x,a", "moved"), node("MatMul", "moved,a", "y"), a=np.eye(4, dtype=np.float32))
+    assert exact_nodes(model) == {"moved"}
 
 
 def test_inputs_and_outputs_stay() -> None:
@@ -161,7 +178,8 @@ def test_constants_are_converted() -> None:
     value = numpy_helper.from_array(np.full(4, 2, np.float32))
     model = network(
         helper.make_node("Constant", [], ["two"], name="two", value=value),
-        node("Mul", "x,two", "double"),
+        node("MatMul", "x,a", "first"),
+        node("Mul", "first,two", "double"),
         node("MatMul", "double,a", "y"),
         a=np.eye(4, dtype=np.float32),
     )
