@@ -9,30 +9,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
+
+LEAST_VISIBILITY = 0.3
+"""Of landmarks that count as keypoints; as in perception/detector.py."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Features(NamedTuple):
-    """``levels`` (B, C_l, H / s, W / s) for each of the ``STRIDES`` s; ``pooled`` (B, C)."""
+    """What a backbone sees of B crops.
+
+    ``levels`` (B, C_l, H / s, W / s) for each of the ``STRIDES`` s; ``pooled`` (B, C); ``keypoints`` (B, J, 3) what it
+    takes for the 2D keypoints itself: crop units and score, 0 where it does not say.
+    """
 
     levels: tuple[Tensor, ...]
     pooled: Tensor
+    keypoints: Tensor
 
 
 class Backbone(nn.Module):
     """Base of all: ``maps`` is theirs, what leads to it is shared.
 
-    ``channels``: of each level; ``pooled_channels``: of the vector.
+    ``channels``: of each level; ``pooled_channels``: of the vector; ``keypoints``: how many.
     """
 
     channels: tuple[int, ...]
     pooled_channels: int
+    keypoints: int
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """``mean`` and ``std`` (3,) of RGB values 0..1, by which images are normalised."""
@@ -46,7 +56,8 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> Features:
         """(B, 256, 192, 3) uint8 RGB -> Features."""
-        return self.maps(image.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift)
+        pixels = image.to(self.scale.dtype).permute(0, 3, 1, 2)  # cast first: TensorRT can do nothing else with bytes
+        return self.maps(pixels * self.scale + self.shift)
 
 
 class BlazePoseBackbone(Backbone):
@@ -59,9 +70,13 @@ class BlazePoseBackbone(Backbone):
     channels = (PYRAMID,) * len(STRIDES)
     pooled_channels = 4 * TAIL + POINTS * PER_POINT
 
-    def __init__(self) -> None:
+    def __init__(self, joint_set: JointSet) -> None:
+        """``joint_set``: of ``Features.keypoints``, all of them BlazePose's."""
         super().__init__(mean=(0, 0, 0), std=(1, 1, 1))
         self.trunk = BlazePoseTrunk()
+        self.keypoints = joint_set.size
+        order = [BLAZEPOSE.index(joint) for joint in joint_set.joints]
+        self.register_buffer("order", torch.tensor(order), persistent=False)
         middle = torch.tensor([SIDE / 2, SIDE / 2, 0, 0, 0])
         self.register_buffer("middle", middle, persistent=False)
         self.register_buffer("unit", torch.tensor([SIDE / 4, SIDE / 4, SIDE / 4, 4, 4]), persistent=False)
@@ -74,14 +89,24 @@ class BlazePoseBackbone(Backbone):
             level.narrow(3, border // stride, INPUT_SIZE[1] // stride)
             for level, stride in zip(levels, STRIDES, strict=True)
         )
-        points = (landmarks.float() - self.middle) / self.unit
-        return Features(tuple(cut), torch.cat([tail.flatten(1), points.flatten(1)], 1))
+        landmarks = landmarks.float()
+        points = (landmarks - self.middle) / self.unit
+        return Features(tuple(cut), torch.cat([tail.flatten(1), points.flatten(1)], 1), self._keypoints(landmarks))
+
+    def _keypoints(self, landmarks: Tensor) -> Tensor:
+        """(B, 39, 5) -> (B, J, 3): places in the crop, which is the middle of the square; unsure ones have score 0."""
+        x, y, _, visibility, _ = landmarks.index_select(1, self.order).unbind(2)
+        height, width = INPUT_SIZE
+        places = torch.stack([(x - (SIDE - width) / 2) / width, y / height], 2)
+        score = visibility.sigmoid()
+        seen = (score >= LEAST_VISIBILITY) & ((places >= 0) & (places <= 1)).all(2)
+        return torch.cat([places, torch.where(seen, score, 0.0)[..., None]], 2)
 
 
 class TimmBackbone(Backbone):
     """Any model of timm that has maps at strides 4 to 32, such as hrnet_w32 or mobilenetv3_large_100."""
 
-    def __init__(self, name: str, checkpoint: str) -> None:
+    def __init__(self, name: str, checkpoint: str, joint_set: JointSet) -> None:
         """``checkpoint``: local weights, or empty. ImportError without timm; ValueError if the model does not fit.
 
         timm needs torchvision, which fails to load beside a torch that it was not built with: PyPI's is for CUDA.
@@ -103,19 +128,22 @@ class TimmBackbone(Backbone):
         self.chosen = tuple(stride_of.index(stride) for stride in STRIDES)
         self.channels = tuple(model.feature_info.channels()[i] for i in self.chosen)
         self.pooled_channels = self.channels[-1]
+        self.keypoints = joint_set.size
 
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features."""
         maps = self.model(image)
         levels = tuple(maps[i] for i in self.chosen)
-        return Features(levels, levels[-1].mean((2, 3)))
+        pooled = levels[-1].mean((2, 3))
+        return Features(levels, pooled, pooled.new_zeros(len(pooled), self.keypoints, 3))
 
 
 def build_backbone(config: GlobalToPixelConfig) -> Backbone:
     """Raise ValueError for a name that is neither "blazepose" nor "timm:<model>"."""
     library, _, name = config.backbone.partition(":")
+    joint_set = JOINT_SETS[config.joint_set]
     if library == "timm" and name:
-        return TimmBackbone(name, config.checkpoint)
+        return TimmBackbone(name, config.checkpoint, joint_set)
     if config.backbone == "blazepose":
-        return BlazePoseBackbone()
+        return BlazePoseBackbone(joint_set)
     raise ValueError(f'backbone: expected "blazepose" or "timm:<model>", got {config.backbone!r}')

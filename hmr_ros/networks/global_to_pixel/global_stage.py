@@ -14,17 +14,18 @@ from torch import Tensor, nn
 
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplState
+from hmr_ros.networks.global_to_pixel.lifting import Lifted
 
 
 class GlobalStage(nn.Module):
     """Starts at the mean and corrects it a few times with one and the same head."""
 
-    def __init__(self, pooled_channels: int, width: int, iterations: int, dropout: float) -> None:
+    def __init__(self, pooled_channels: int, lifting_width: int, width: int, iterations: int, dropout: float) -> None:
         super().__init__()
         self.iterations = iterations
         # One linear layer of both, but what stays the same in every iteration is computed once.
         self.norm = nn.LayerNorm(pooled_channels)
-        self.context = nn.Linear(pooled_channels + 3, width)
+        self.context = nn.Linear(pooled_channels + lifting_width + 3, width)
         self.state = nn.Linear(PARAMETERS, width, bias=False)
         self.head = nn.Sequential(
             *(nn.SiLU(), nn.Dropout(dropout)),
@@ -34,9 +35,9 @@ class GlobalStage(nn.Module):
         nn.init.xavier_uniform_(self.head[-1].weight, gain=0.01)
         nn.init.zeros_(self.head[-1].bias)
 
-    def forward(self, pooled: Tensor, camera: Tensor, start: SmplState) -> SmplState:
-        """(B, C), (B, 3) and the state to start from -> the state."""
-        context = self.context(torch.cat([self.norm(pooled), camera_features(camera)], 1))
+    def forward(self, pooled: Tensor, lifted: Lifted, camera: Tensor, start: SmplState) -> SmplState:
+        """(B, C), the backbone's own keypoints lifted, (B, 3) and the state to start from -> the state."""
+        context = self.context(torch.cat([self.norm(pooled), lifted.hidden, camera_features(camera)], 1))
         x = start.to_vector()
         for _ in range(self.iterations):
             x = x + self.head(context + self.state(x))

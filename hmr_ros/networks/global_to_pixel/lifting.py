@@ -1,4 +1,4 @@
-"""All 2D keypoints at once, lifted to 3D: what the local stage knows of the whole pose before it looks at pixels.
+"""All 2D keypoints at once, lifted to 3D: what either stage knows of the whole pose before it looks at pixels.
 
 The lifting network is that of our Pose2Mesh (``networks/slim_pose2mesh.py``) and reads what that reads, so its weights
 will do as a start. Global-to-Pixel as published has no such part: there joints hear of each other by attention only.

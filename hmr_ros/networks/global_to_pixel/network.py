@@ -115,6 +115,9 @@ class GlobalToPixel(nn.Module):
 
     ``image`` (B, 256, 192, 3) uint8 RGB, the crop of a person's box. ``keypoints`` (B, J, 3): x, y in crop units and
     the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
+
+    A person without any keypoint is refined around the joints that the global stage expects, with the keypoints that
+    the backbone itself sees.
     """
 
     input_names = ("image", "keypoints", "camera")
@@ -128,9 +131,11 @@ class GlobalToPixel(nn.Module):
         self.decoder = SmplDecoder(body)
         self.backbone = build_backbone(config)
         pooled = self.backbone.pooled_channels
-        self.global_stage = GlobalStage(pooled, config.global_width, config.iterations, config.dropout)
+        self.lifting = KeypointLifting(config)
+        self.global_stage = GlobalStage(
+            pooled, config.lifting_width, config.global_width, config.iterations, config.dropout
+        )
         if config.local == "on":
-            self.lifting = KeypointLifting(config)
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
         else:
             self.spread = nn.Linear(pooled, SMPL.size)
@@ -154,26 +159,29 @@ class GlobalToPixel(nn.Module):
         targets: MatchingTargets | None = None,
     ) -> Stages:
         """The same, from features."""
-        mean = self.mean(camera)
-        coarse = self.decoder(self.global_stage(features.pooled, camera, mean), camera)
+        own = self.lifting(features.keypoints, camera)
+        coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach()).float()), None, None)
-        return self._corrected(features, coarse, keypoints, camera, targets)
+        told = (keypoints[..., 2:] > 0).any(1, keepdim=True)
+        lifted = self.lifting(torch.where(told, keypoints, features.keypoints), camera)
+        return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
         """What the local stage makes of an estimate and keypoints alone, without any image."""
-        return self._corrected(None, coarse, keypoints, camera, None)
+        return self._corrected(None, coarse, keypoints, self.lifting(keypoints, camera), camera, None)
 
     def _corrected(
         self,
         features: Features | None,
         coarse: SmplEstimate,
         keypoints: Tensor,
+        lifted: Lifted,
         camera: Tensor,
         targets: MatchingTargets | None,
     ) -> Stages:
         base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
-        return self.pixel_stage(features, coarse, base, keypoints, self.lifting(keypoints, camera), camera, targets)
+        return self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) m."""

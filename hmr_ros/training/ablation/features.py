@@ -38,24 +38,31 @@ class StoredFeatures(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.channels, self.pooled_channels = backbone.channels, backbone.pooled_channels
+        self.keypoints = backbone.keypoints
         height, width = INPUT_SIZE
         self._shapes = [(c, height // s, width // s) for c, s in zip(self.channels, STRIDES, strict=True)]
 
     @property
+    def _sizes(self) -> list[int]:
+        return [*(c * h * w for c, h, w in self._shapes), self.pooled_channels, 3 * self.keypoints]
+
+    @property
     def size(self) -> int:
         """Numbers in a row."""
-        return sum(c * h * w for c, h, w in self._shapes) + self.pooled_channels
+        return sum(self._sizes)
 
     def forward(self, rows: Tensor) -> Features:
         """(B, size) -> Features."""
-        sizes = [*(c * h * w for c, h, w in self._shapes), self.pooled_channels]
-        *levels, pooled = rows.float().split(sizes, 1)
-        return Features(tuple(x.unflatten(1, s) for x, s in zip(levels, self._shapes, strict=True)), pooled)
+        *levels, pooled, keypoints = rows.float().split(self._sizes, 1)
+        unflattened = (x.unflatten(1, s) for x, s in zip(levels, self._shapes, strict=True))
+        return Features(tuple(unflattened), pooled, keypoints.unflatten(1, (-1, 3)))
 
 
 def flattened(features: Features) -> Tensor:
     """The inverse of ``StoredFeatures``: (B, size) float16."""
-    return torch.cat([level.flatten(1) for level in features.levels] + [features.pooled], 1).half()
+    return torch.cat(
+        [level.flatten(1) for level in features.levels] + [features.pooled, features.keypoints.flatten(1)], 1
+    ).half()
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,7 +102,7 @@ class GlobalToPixelRecipe:
         self._network = build_network(config, body, self.topology)
         if topology is None and config.global_to_pixel.backbone == "blazepose":
             load_blazepose(self._network.backbone.trunk)
-        if topology is None and config.crops.lifting and config.global_to_pixel.local == "on":
+        if topology is None and config.crops.lifting:
             load_lifting(self._network.lifting.network, Path(config.crops.lifting))
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
@@ -111,9 +111,9 @@ class GlobalToPixelRecipe:
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """The local stage, then everything."""
         network = self._network
-        local: list[tuple[nn.Module, float]] = []
+        local: list[tuple[nn.Module, float]] = [(network.lifting, self._config.crops.lifting_share)]
         if self._config.global_to_pixel.local == "on":
-            local = [(network.pixel_stage, 1.0), (network.lifting, self._config.crops.lifting_share)]
+            local.append((network.pixel_stage, 1.0))
         if stage == "local":
             return local
         return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]

@@ -3,13 +3,14 @@ import sys
 import pytest
 import torch
 
+from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.networks.global_to_pixel.backbones import STRIDES, BlazePoseBackbone, build_backbone
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 
 
 @torch.no_grad()
 def test_the_crop_is_normalised_and_squared_inside():
-    backbone = BlazePoseBackbone().eval()
+    backbone = BlazePoseBackbone(COCO_FEET).eval()
     image = torch.randint(0, 256, (1, 256, 192, 3), dtype=torch.uint8)
     square = torch.zeros(1, 3, 256, 256)
     square[..., 32:-32] = image.permute(0, 3, 1, 2) / 255
@@ -23,6 +24,19 @@ def test_the_crop_is_normalised_and_squared_inside():
     torch.testing.assert_close(scaled, landmarks, atol=1e-3, rtol=1e-4)
     assert tuple(x.shape[1] for x in features.levels) == backbone.channels
     assert features.pooled.shape == (1, backbone.pooled_channels)
+
+
+def test_keypoints_are_landmarks_in_crop_units():
+    backbone = BlazePoseBackbone(COCO_FEET)
+    landmarks = torch.zeros(1, 39, 5)
+    nose, ankle, wrist = (BLAZEPOSE.index(joint) for joint in ("nose", "left_ankle", "right_wrist"))
+    landmarks[0, nose] = torch.tensor([32.0, 0, 0, 5, 0])  # the crop's upper left corner
+    landmarks[0, ankle] = torch.tensor([224.0, 256, 0, -5, 0])  # its lower right corner, but hidden
+    landmarks[0, wrist] = torch.tensor([20.0, 128, 0, 5, 0])  # beyond its left edge
+    keypoints = backbone._keypoints(landmarks)[0]
+    torch.testing.assert_close(keypoints[COCO_FEET.index("nose")], torch.tensor([0, 0, torch.tensor(5.0).sigmoid()]))
+    torch.testing.assert_close(keypoints[COCO_FEET.index("left_ankle")], torch.tensor([1.0, 1, 0]))
+    assert keypoints[COCO_FEET.index("right_wrist"), 2] == 0
 
 
 @pytest.mark.parametrize("name", ["resnet", "timm:", "timm"])
