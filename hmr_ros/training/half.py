@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from hmr_ros.training.onnx_graph import SMALLEST_HALF
+
 EXACT_OPS = frozenset(
     "Softmax LogSoftmax LayerNormalization InstanceNormalization GroupNormalization RMSNormalization "
     "ReduceMean ReduceSum ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp LpNormalization GlobalAveragePool "
@@ -30,6 +32,7 @@ _EXACT_SLOTS = {"Resize": (1, 2)}
 
 _SUFFIX = {TensorProto.FLOAT: ".fp32", TensorProto.FLOAT16: ".fp16"}
 _LARGEST = float(np.finfo(np.float16).max)
+_SMALLEST = float(np.finfo(np.float16).tiny)
 
 
 def to_half(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
@@ -68,15 +71,17 @@ def fold_stored_weights(model: ModelProto) -> ModelProto:
 
 
 def exact_nodes(model: ModelProto) -> set[str]:
-    """Names of the nodes that keep fp32: EXACT_OPS, the tails, and what gets all of its numbers from such nodes.
+    """Names of the nodes that keep fp32.
 
-    So a chain such as a Gram-Schmidt step, or a norm with its activation, is not rounded in between; nor is what is
-    done to the network's inputs before the first product.
+    They are EXACT_OPS, the tails, those with a constant that is no half (an epsilon would become 0), and what gets all
+    of its numbers from such nodes. So a chain such as a Gram-Schmidt step, or a norm with its activation, is not
+    rounded in between; nor is what is done to the network's inputs before the first product.
     """
     graph = model.graph
     exact = _tail_nodes(graph) | {node.name for node in graph.node if node.op_type in EXACT_OPS}
-    weights = {tensor.name for tensor in graph.initializer}
-    numbers = set(_values(model, TensorProto.FLOAT)) - weights
+    odd = {tensor.name for tensor in graph.initializer if _is_odd_constant(tensor)}
+    exact |= {node.name for node in graph.node if not odd.isdisjoint(node.input)}
+    numbers = set(_values(model, TensorProto.FLOAT)) - {tensor.name for tensor in graph.initializer}
     precise = {value.name for value in graph.input}
     for node in graph.node:
         sources = numbers.intersection(node.input)
@@ -85,6 +90,14 @@ def exact_nodes(model: ModelProto) -> set[str]:
         if node.name in exact:
             precise.update(node.output)
     return exact
+
+
+def _is_odd_constant(tensor: TensorProto) -> bool:
+    """Whether it is few numbers, rather than trained weights, and one of them too small or too large for a half."""
+    if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) >= SMALLEST_HALF:
+        return False
+    sizes = np.abs(numpy_helper.to_array(tensor))
+    return bool(((sizes > _LARGEST) | ((sizes > 0) & (sizes < _SMALLEST))).any())
 
 
 def _tail_nodes(graph: GraphProto) -> set[str]:

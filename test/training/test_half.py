@@ -33,10 +33,10 @@ def network(*nodes: NodeProto, **weights: np.ndarray) -> ModelProto:
     return model
 
 
-def layers(scale: float = 1.0) -> ModelProto:
+def layers() -> ModelProto:
     """Two products, a softmax between them and a tail."""
     rng = np.random.default_rng(0)
-    a, b = (scale * rng.normal(size=(4, 4)).astype(np.float32) for _ in range(2))
+    a, b = (rng.normal(size=(4, 4)).astype(np.float32) for _ in range(2))
     return network(
         node("MatMul", "x,a", "first"),
         node("Softmax", "first", "soft"),
@@ -81,6 +81,19 @@ def test_a_chain_from_an_exact_node_is_exact_up_to_the_product() -> None:
         a=np.eye(4, dtype=np.float32),
     )
     assert exact_nodes(model) == {"soft", "scaled"}
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(1e-6, {"held"}), (1e6, {"held"}), (0.5, set()), (0.0, set())])
+def test_a_constant_that_is_no_half_makes_its_node_exact(bound: float, expected: set[str]) -> None:
+    model = network(
+        node("MatMul", "x,a", "first"),
+        node("Max", "first,bound", "held"),
+        node("MatMul", "held,a", "y"),
+        a=np.eye(4, dtype=np.float32),
+        bound=np.array(bound, np.float32),
+    )
+    assert exact_nodes(model) == expected
+    to_half(model)
 
 
 def test_what_is_done_to_inputs_is_exact() -> None:
@@ -189,8 +202,9 @@ def test_constants_are_converted() -> None:
 
 
 def test_a_weight_that_is_no_half_is_refused() -> None:
+    model = network(node("MatMul", "x,a", "y"), a=np.full((4, 100), 1e6, np.float32))
     with pytest.raises(ValueError, match=r"weight 'a' reaches .*too large for fp16"):
-        to_half(layers(scale=1e6))
+        to_half(model)
 
 
 def test_a_graph_within_the_graph_is_refused() -> None:
