@@ -13,6 +13,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
+KEYPOINT_MARGIN = 0.1
+"""Keypoints lie inside of the body; boxes reach beyond them by this share of their size."""
+
+
+def boxes_of_keypoints(points: Floats, seen: NDArray[np.bool_], image_size: NDArray[np.generic]) -> Floats:
+    """(..., J, 2) px, (..., J) and (..., 2) width, height px -> (..., 4) px: boxes around the points that are seen.
+
+    They are a little wider than that and end where the image does. Where nothing is seen, the box is turned inside out.
+    """
+    low = np.where(seen[..., None], points, np.inf).min(-2)
+    high = np.where(seen[..., None], points, -np.inf).max(-2)
+    margin = KEYPOINT_MARGIN * (high - low)
+    return np.concatenate([np.clip(low - margin, 0, image_size), np.clip(high + margin, 0, image_size)], -1)
+
+
 def pad_to_aspect(boxes: Floats, aspect: float, scale: float = 1.0) -> Floats:
     """(..., 4) px -> (..., 4) px: the smallest boxes of width / height = ``aspect`` around the same centres, scaled."""
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Bools, Detections, Floats
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
@@ -86,8 +87,6 @@ _MIN_SEEN = 6
 """Fewer seen points in the image are nobody."""
 _MIN_SIDE = 32
 """Side of the smallest region, px: a person of about 20 px."""
-_BOX_MARGIN = 0.1
-"""Landmarks lie inside of the body; boxes reach beyond them by this fraction of their size."""
 
 
 class BlazePoseDetector:
@@ -202,20 +201,12 @@ def _are_people(poses: Poses, image: NDArray[np.uint8], min_presence: float) -> 
 
 def _detections(poses: Poses, image: NDArray[np.uint8]) -> Detections:
     scores = np.where(_in_image(poses, image), poses.visibility, 0)
+    boxes = boxes_of_keypoints(poses.points, scores >= _SEEN, np.array(image.shape[1::-1]))
     return Detections(
-        boxes=_boxes(poses.points, scores >= _SEEN, image.shape[1], image.shape[0]),
+        boxes=boxes.astype(np.float32),
         scores=poses.presence,
         kp2d=poses.points,
         kp2d_score=scores,
         joint_set="blazepose",
         ids=np.full(len(poses), UNTRACKED, np.int64),
     )
-
-
-def _boxes(points: Floats, seen: Bools, width: int, height: int) -> Floats:
-    """(P, 4) boxes around the points that are seen, widened by _BOX_MARGIN and clipped to the image."""
-    low = np.where(seen[..., None], points, np.inf).min(axis=1)
-    high = np.where(seen[..., None], points, -np.inf).max(axis=1)
-    margin = _BOX_MARGIN * (high - low)
-    boxes = np.concatenate([low - margin, high + margin], axis=1)
-    return np.asarray(np.clip(boxes, 0, (width, height, width, height)), np.float32)

@@ -52,3 +52,15 @@ def test_opencv_warps_by_the_same_map():
 def test_an_empty_box_is_refused():
     with pytest.raises(ValueError, match="x2 > x1"):
         crop.crop_from_image(np.array([[5.0, 5, 5, 9]]), 10, 10)
+
+
+def test_boxes_hold_what_is_seen_and_a_little_more_within_the_image():
+    points = np.array([[[10.0, 20], [30, 120], [500, 500]], [[-5.0, 3], [40, 60], [20, 30]]])
+    seen = np.array([[True, True, False], [True, True, True]])
+    boxes = crop.boxes_of_keypoints(points, seen, np.array([100, 125]))
+    np.testing.assert_allclose(boxes, [[8, 10, 32, 125], [0, 0, 44.5, 65.7]])
+
+
+def test_the_box_of_nothing_is_inside_out():
+    boxes = crop.boxes_of_keypoints(np.zeros((1, 3, 2)), np.zeros((1, 3), np.bool_), np.array([100, 50]))
+    assert (boxes[:, :2] > boxes[:, 2:]).all()

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from hmr_ros.core.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
-from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
 
@@ -83,10 +84,10 @@ class BlazePoseBackbone(Backbone):
 
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features."""
-        border = (SIDE - INPUT_SIZE[1]) // 2
+        border = (SIDE - CROP_SHAPE[1]) // 2
         levels, tail, landmarks = self.trunk(pad(image, (border, border)))
         cut = (
-            level.narrow(3, border // stride, INPUT_SIZE[1] // stride)
+            level.narrow(3, border // stride, CROP_SHAPE[1] // stride)
             for level, stride in zip(levels, STRIDES, strict=True)
         )
         landmarks = landmarks.float()
@@ -96,7 +97,7 @@ class BlazePoseBackbone(Backbone):
     def _keypoints(self, landmarks: Tensor) -> Tensor:
         """(B, 39, 5) -> (B, J, 3): places in the crop, which is the middle of the square; unsure ones have score 0."""
         x, y, _, visibility, _ = landmarks.index_select(1, self.order).unbind(2)
-        height, width = INPUT_SIZE
+        height, width = CROP_SHAPE
         places = torch.stack([(x - (SIDE - width) / 2) / width, y / height], 2)
         score = visibility.sigmoid()
         seen = (score >= LEAST_VISIBILITY) & ((places >= 0) & (places <= 1)).all(2)

@@ -1,16 +1,10 @@
-"""Settings of the Global-to-Pixel network and the size of its input."""
+"""Settings of the Global-to-Pixel network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from hmr_ros.core.config import setting
-
-INPUT_SIZE = (256, 192)
-"""(height, width) of the image crop, px."""
-
-ASPECT = INPUT_SIZE[1] / INPUT_SIZE[0]
-"""Width of a person's box over its height."""
 
 
 @dataclass(frozen=True)

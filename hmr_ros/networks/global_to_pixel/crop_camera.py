@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hmr_ros.networks.global_to_pixel.config import ASPECT
+from hmr_ros.core.crop_view import CROP_ASPECT
 
 NEAREST = 0.1
 """Points nearer than this are projected as if they were here, m."""
@@ -46,7 +46,7 @@ def to_crop_units(points: Tensor, camera: Tensor) -> Tensor:
     turn = optical_from_crop(camera)[:, None]
     x, y, z = (turn * points[:, :, None, :]).sum(-1).unbind(-1)  # written out: autocast must not round this
     rays = torch.stack([x, y], -1) / z.clamp(min=NEAREST)[..., None]
-    box = torch.stack([camera[:, 2] * ASPECT, camera[:, 2]], 1)
+    box = torch.stack([camera[:, 2] * CROP_ASPECT, camera[:, 2]], 1)
     return 0.5 + (rays - camera[:, None, :2]) / box[:, None]
 
 

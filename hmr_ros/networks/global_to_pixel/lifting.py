@@ -11,8 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hmr_ros.core.crop_view import CROP_ASPECT
 from hmr_ros.core.lifting import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
-from hmr_ros.networks.global_to_pixel.config import ASPECT, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
 from hmr_ros.networks.slim_pose2mesh import LiftingNet, SlimConfig
 
@@ -36,7 +37,7 @@ def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
     weight = seen * ok[:, None]
     count = weight.sum(1).clamp(min=1)
 
-    box = torch.stack([camera[:, 2] * ASPECT, camera[:, 2]], 1)
+    box = torch.stack([camera[:, 2] * CROP_ASPECT, camera[:, 2]], 1)
     rays = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * box[:, None]
     rays = torch.where(weight > 0, rays, 0.0)
     directions = torch.cat([rays, torch.ones_like(weight)], 2)

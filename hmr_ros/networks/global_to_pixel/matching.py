@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
-from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE
+from hmr_ros.core.crop_view import CROP_SHAPE
 
 CLASS_WEIGHT, PLACE_WEIGHT = 2.0, 5.0
 ALPHA, GAMMA = 0.25, 2
@@ -90,7 +90,7 @@ def _mean_over_valid(x: Tensor, valid: Tensor) -> Tensor:
 
 def agreement(pixels: PixelPredictions, targets: MatchingTargets) -> Tensor:
     """(B, U, P) in 0..1: object keypoint similarity of each pixel's places."""
-    height, width = INPUT_SIZE
+    height, width = CROP_SHAPE
     step = pixels.places - targets.places[:, :, None]
     step = step * step.new_tensor([width / height, 1.0])
     similarity = (-0.5 * step.square().sum(-1) / TOLERANCE**2).exp()

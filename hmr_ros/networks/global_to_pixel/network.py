@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
 from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build_backbone
-from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE, GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
@@ -192,7 +193,7 @@ class GlobalToPixel(nn.Module):
     def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
         """Noise with the shapes, types and ranges of the inputs."""
         generator = torch.Generator().manual_seed(0)
-        image = torch.randint(0, 256, (batch, *INPUT_SIZE, 3), dtype=torch.uint8, generator=generator)
+        image = torch.randint(0, 256, (batch, *CROP_SHAPE, 3), dtype=torch.uint8, generator=generator)
         keypoints = torch.rand(batch, JOINT_SETS[self.config.joint_set].size, 3, generator=generator)
         ray = torch.rand(batch, 2, generator=generator) - 0.5
         angle = torch.rand(batch, 1, generator=generator) + 0.2

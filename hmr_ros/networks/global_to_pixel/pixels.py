@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from hmr_ros.core.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.networks.global_to_pixel.config import INPUT_SIZE
 from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplDecoder, SmplState
 from hmr_ros.networks.global_to_pixel.matching import PixelPredictions
 
 STRIDE = 8
-GRID = (INPUT_SIZE[0] // STRIDE, INPUT_SIZE[1] // STRIDE)
+GRID = (CROP_SHAPE[0] // STRIDE, CROP_SHAPE[1] // STRIDE)
 """(rows, columns) of the pixels."""
 
 PRIOR = -math.log(99)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from hmr_ros.core.crop_view import CROP_SHAPE
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.networks.global_to_pixel import INPUT_SIZE, Features
+from hmr_ros.networks.global_to_pixel import Features
 from hmr_ros.networks.global_to_pixel.backbones import STRIDES, Backbone
 from hmr_ros.training.recipes.global_to_pixel import Batch, GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images import ImageBatch
@@ -39,7 +40,7 @@ class StoredFeatures(nn.Module):
         super().__init__()
         self.channels, self.pooled_channels = backbone.channels, backbone.pooled_channels
         self.keypoints = backbone.keypoints
-        height, width = INPUT_SIZE
+        height, width = CROP_SHAPE
         self._shapes = [(c, height // s, width // s) for c, s in zip(self.channels, STRIDES, strict=True)]
 
     @property

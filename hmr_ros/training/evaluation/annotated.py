@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.crop import pad_to_aspect
+from hmr_ros.core.crop import KEYPOINT_MARGIN, pad_to_aspect
 from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.evaluation.case import Bools, Case, Floats
-from hmr_ros.training.synthetic.images.framing import DETECTOR_MARGIN
 
 
 def cases(
@@ -49,6 +48,6 @@ def _box_heights(kp2d: Floats, seen: Bools) -> Floats:
     """(P,) px of boxes around what was ``seen`` (P, J), as a network would be given them; NaN where nothing was."""
     points = np.where(seen[..., None], kp2d, np.nan)
     low, high = np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)
-    margin = DETECTOR_MARGIN * (high - low)
+    margin = KEYPOINT_MARGIN * (high - low)
     boxes = pad_to_aspect(np.concatenate([low - margin, high + margin], 1), CROP_ASPECT, BOX_SCALE)
     return boxes[:, 3] - boxes[:, 1]

@@ -15,7 +15,6 @@ from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView,
 from hmr_ros.core.skeleton import SMPL, JointSet
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.images.batch import MARGIN
-from hmr_ros.training.synthetic.images.framing import DETECTOR_MARGIN
 from hmr_ros.training.synthetic.people import PeopleBatch
 
 Array = NDArray[np.floating]
@@ -48,8 +47,9 @@ class Subjects:
     @staticmethod
     def of_people(people: PeopleBatch) -> Subjects:
         """People without an image, in boxes as a detector would draw them."""
-        boxes = crop.pad_to_aspect(detector_boxes(people), CROP_ASPECT, BOX_SCALE)
         views = people.views
+        detected = crop.boxes_of_keypoints(people.pixels, people.visible, views.image_size)
+        boxes = crop.pad_to_aspect(detected, CROP_ASPECT, BOX_SCALE)
         joints = people.joints.astype(np.float64)
         return Subjects(
             people.rotations,
@@ -132,16 +132,6 @@ def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
         return np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
     return Subjects(**{f.name: rows(f.name) for f in dataclasses.fields(Subjects)})
-
-
-def detector_boxes(people: PeopleBatch) -> Array:
-    """(B, 4) px: around the keypoints that can be seen, a little wider, within the image; as perception's detector."""
-    seen = people.visible[..., None]
-    low = np.where(seen, people.pixels, np.inf).min(1)
-    high = np.where(seen, people.pixels, -np.inf).max(1)
-    margin = DETECTOR_MARGIN * (high - low)
-    size = people.views.image_size.astype(np.float64)
-    return np.concatenate([(low - margin).clip(0, size), (high + margin).clip(0, size)], 1)
 
 
 def moved_boxes(boxes: Array, rng: Generator, scale: float, shift: float) -> Array:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hmr_ros.core.camera import looking_at
-from hmr_ros.networks.global_to_pixel.config import ASPECT
+from hmr_ros.core.crop_view import CROP_ASPECT
 from hmr_ros.networks.global_to_pixel.crop_camera import (
     NEAREST,
     camera_features,
@@ -39,7 +39,7 @@ def test_projects_as_the_true_camera_does(cameras):
     for i, (ray_x, ray_y, angle) in enumerate(cameras.tolist()):
         x, y, z = looking_at(np.array([ray_x, ray_y, 1.0])).T @ points[i].double().numpy().T
         z = np.maximum(z, NEAREST)
-        expected = np.stack([(x / z - ray_x) / (angle * ASPECT), (y / z - ray_y) / angle], 1) + 0.5
+        expected = np.stack([(x / z - ray_x) / (angle * CROP_ASPECT), (y / z - ray_y) / angle], 1) + 0.5
         np.testing.assert_allclose(seen[i], expected, rtol=1e-3, atol=1e-3)
 
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from hmr_ros.core import lifting as reference
-from hmr_ros.networks.global_to_pixel.config import ASPECT, GlobalToPixelConfig
+from hmr_ros.core.crop_view import CROP_ASPECT
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_crop
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, to_virtual_camera
 
@@ -21,7 +22,7 @@ def seen() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_sees_keypoints_as_the_robot_does_for_pose2mesh(seen):
     keypoints, camera = seen
-    angle = camera[:, None, 2:] * torch.tensor([ASPECT, 1.0])
+    angle = camera[:, None, 2:] * torch.tensor([CROP_ASPECT, 1.0])
     rays = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * angle
     score = keypoints[..., 2].clamp(min=0)
     expected = reference.to_virtual_camera(rays.numpy(), score.numpy())

@@ -7,7 +7,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.rotation import rotmat_to_rotvec
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
-from hmr_ros.training.synthetic.subjects import Subjects, detector_boxes, moved_boxes
+from hmr_ros.training.synthetic.subjects import Subjects, moved_boxes
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -67,13 +67,6 @@ def test_crop_cam_places_the_pelvis(subjects):
     place = crop_cam_to_translation(subjects.crop_cam, view.height)
     optical = (view.crop_from_optical.transpose(0, 2, 1) @ place[..., None])[..., 0]
     np.testing.assert_allclose(optical, subjects.joints[:, 0], atol=1e-6)
-
-
-def test_boxes_hold_what_is_seen_of_a_person(people):
-    boxes = detector_boxes(people)
-    for box, pixels, visible in zip(boxes, people.pixels, people.visible, strict=True):
-        assert (pixels[visible] >= box[:2]).all()
-        assert (pixels[visible] <= box[2:]).all()
 
 
 def test_moved_boxes_keep_their_aspect_and_stay_near(subjects):

@@ -8,41 +8,31 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.crop import crop_from_image, pad_to_aspect
+from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, MARGIN
 from hmr_ros.training.synthetic.images.raster import NEAR_M
 
 Array = NDArray[np.float64]
 
-DETECTOR_MARGIN = 0.1
-"""Detectors' boxes reach beyond the keypoints by this share of their size (perception/detector.py)."""
-ASPECT, SCALE = 3 / 4, 1.1
-"""The network's box: the detector's, padded to this width over height and enlarged."""
 _SMALLEST_PX = 4
 _SMALLEST_CANVAS = 8
-
-
-def detector_box(seen: Array, image_size: NDArray[np.integer]) -> Array:
-    """Keypoints that are ``seen`` (S, 2) px -> (4,) px: their bounds, widened, clipped to the image."""
-    low, high = seen.min(0), seen.max(0)
-    margin = DETECTOR_MARGIN * (high - low)
-    return np.concatenate([np.clip(low - margin, 0, image_size), np.clip(high + margin, 0, image_size)])
 
 
 def network_box(box: Array) -> Array:
     """(4,) px of a detector -> (4,) px of the network's aspect."""
     centre, half = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], _SMALLEST_PX) / 2
-    return np.asarray(pad_to_aspect(np.concatenate([centre - half, centre + half]), ASPECT, SCALE))
+    return np.asarray(pad_to_aspect(np.concatenate([centre - half, centre + half]), CROP_ASPECT, BOX_SCALE))
 
 
 def jittered(box: Array, amount: float, rng: Generator) -> Array:
     """The network's ``box`` (4,) with its edges moved by normal errors, ``amount`` of its size; aspect as before."""
     size = np.tile(box[2:] - box[:2], 2)
-    return np.asarray(pad_to_aspect(box + rng.normal(0, 1, 4).clip(-2, 2) * amount * size, ASPECT))
+    return np.asarray(pad_to_aspect(box + rng.normal(0, 1, 4).clip(-2, 2) * amount * size, CROP_ASPECT))
 
 
 def stored_box(box: Array) -> Array:
     """(4,) px of the network's box -> (4,) px that a stored crop shows."""
-    return np.asarray(pad_to_aspect(box, ASPECT, MARGIN))
+    return np.asarray(pad_to_aspect(box, CROP_ASPECT, MARGIN))
 
 
 def canvas_size(stored: Array) -> tuple[int, int]:

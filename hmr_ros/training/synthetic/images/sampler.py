@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import setting, validate
-from hmr_ros.core.crop import apply
+from hmr_ros.core.crop import apply, boxes_of_keypoints
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.backgrounds import Backgrounds
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, ImageBatch
 from hmr_ros.training.synthetic.images.drapes import clothes_template
 from hmr_ros.training.synthetic.images.figures import Figures, dressed, gathered
-from hmr_ros.training.synthetic.images.framing import canvas_from_image, detector_box, jittered, network_box, stored_box
+from hmr_ros.training.synthetic.images.framing import canvas_from_image, jittered, network_box, stored_box
 from hmr_ros.training.synthetic.images.occluders import Layer, sample_occluder
 from hmr_ros.training.synthetic.images.scene import Scene, paint
 from hmr_ros.training.synthetic.images.sensor import SensorMix
@@ -107,14 +107,14 @@ class ImageSampler:
             scene = scene.alone()
             found = survey(scene, self._template)
             visible = in_image
-        box = network_box(detector_box(pixels[keypoints][visible[keypoints]], scene.image_size))
+        box = network_box(boxes_of_keypoints(pixels[keypoints], visible[keypoints], scene.image_size))
         box = jittered(box, self.mix.box_jitter, rng)
         crop = paint(scene, stored_box(box), self._template, self._backgrounds, self.mix.sensor, rng)
         return _Shot(crop, box, visible, in_image & found.self_hidden(pixels, depth), found.occlusion)
 
     def _scene(self, views: Views, figures: Figures, seen: Array, row: int, rng: Generator) -> Scene:
         """Person ``row``, of whom the image shows the keypoints ``seen`` (S, 2) px, with company and things."""
-        box = detector_box(seen, views.image_size[row])
+        box = boxes_of_keypoints(seen, np.ones(len(seen), np.bool_), views.image_size[row])
         stored = stored_box(network_box(box))
         companions = int(rng.integers(1, 4)) if rng.random() < self.mix.accompanied else 0
         return Scene(
