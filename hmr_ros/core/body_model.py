@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.capsules import CapsuleRig
 from hmr_ros.core.manifest import file_sha256
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import COCO, COCO17, JOINT_SETS, SMPL, SMPL_PARENTS
@@ -35,6 +36,9 @@ SMPL_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights
 _REGRESSOR_KEYS = {"coco17": "J_regressor_coco17", "human36m": "J_regressor_h36m17"}
 """Keypoint regressors that a file may hold besides SMPL's own keys."""
 
+_CAPSULE_KEYS = ("capsule_a", "capsule_b", "capsule_radius", "capsule_radius_dbeta")
+"""The fields of CapsuleRig in a file that has capsules."""
+
 
 @dataclass(frozen=True, eq=False)
 class Posed:
@@ -51,7 +55,7 @@ class BodyModel:
     ``v_template`` (V, 3) m; ``faces`` (F, 3); ``shapedirs`` (V, 3, 10) m per unit of beta; ``posedirs`` (V, 3, 207) m
     per unit of the pose feature (the 23 joint rotations minus identity, row-major); ``J_regressor`` (24, V);
     ``weights`` (V, 24) skinning weights, rows sum to 1; ``keypoint_regressors`` (J, V) by joint set; ``sha256`` of the
-    file.
+    file; ``capsules`` that contain the body, where the file has them.
     """
 
     v_template: Floats
@@ -62,6 +66,7 @@ class BodyModel:
     weights: Floats
     keypoint_regressors: Mapping[str, Floats]
     sha256: str
+    capsules: CapsuleRig | None = None
 
     def __post_init__(self) -> None:
         V = len(self.v_template)
@@ -193,4 +198,12 @@ def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floatin
         weights=file["weights"].astype(dtype),
         keypoint_regressors={s: file[key].astype(dtype) for s, key in _REGRESSOR_KEYS.items() if key in file},
         sha256=sha256,
+        capsules=_capsules(file, dtype),
     )
+
+
+def _capsules(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floating]) -> CapsuleRig | None:
+    """SMPL's own files have none."""
+    if not all(key in file for key in _CAPSULE_KEYS):
+        return None
+    return CapsuleRig(*(file[key].astype(dtype) for key in _CAPSULE_KEYS))
