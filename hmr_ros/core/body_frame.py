@@ -20,4 +20,10 @@ def body_frame(root: Floats, joints: Floats) -> tuple[Floats, Floats]:
     ``root`` (P, 3, 3) SMPL root -> optical; ``joints`` (P, 24, 3) m.
     Returns the origins (P, 3) m and the orientations (P, 3, 3), body frame -> optical.
     """
-    return joints[:, _HIPS].mean(1), root @ ROS_FROM_SMPL.T
+    return middle_of_hips(joints), root @ ROS_FROM_SMPL.T
+
+
+def middle_of_hips(joints: Floats) -> Floats:
+    """Where bodies are: ``joints`` (P, 24, 3) -> (P, 3) m."""
+    middle: Floats = joints[:, _HIPS].mean(1)
+    return middle

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
+from hmr_ros.core.capsules import PADDING_M
+
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...]
 
@@ -163,6 +165,31 @@ class HumansConfig:
 
 
 @dataclass(frozen=True)
+class PlanningConfig:
+    """People as obstacles of planners (docs/planning.md)."""
+
+    frame: str = setting(
+        "",
+        doc="fixed frame of collision objects and people, such as odom; empty: the camera's, if that stands still",
+        read_only=True,
+    )
+    tf_timeout_s: float = setting(0.05, doc="longest wait for the transform at the image's stamp", low=0, high=1)
+    collision_objects: bool = setting(
+        False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
+    )
+    padding_m: float = setting(PADDING_M, doc="how much thicker than the body collision objects are", low=0, high=0.5)
+    rate_hz: float = setting(10.0, doc="most updates of a collision object per second", low=0.1, high=60)
+    refresh_s: float = setting(
+        5.0, doc="collision objects are added anew so often, for a planner that lost them; 0: never", low=0, high=60
+    )
+    mesh_points: int = setting(500, doc="points of each body in mesh_points", low=50, high=6890, read_only=True)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([A-Za-z]\w*(/[A-Za-z]\w*)*)?", self.frame):
+            raise ValueError(f"planning.frame: expected a frame such as odom, without a leading /, got {self.frame!r}")
+
+
+@dataclass(frozen=True)
 class RobotConfig:
     """Every parameter of the node."""
 
@@ -226,6 +253,7 @@ class RobotConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     humans: HumansConfig = field(default_factory=HumansConfig)
+    planning: PlanningConfig = field(default_factory=PlanningConfig)
 
     def __post_init__(self) -> None:
         validate(self)

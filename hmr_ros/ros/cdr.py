@@ -20,6 +20,7 @@ ENCAPSULATION = b"\x00\x01\x00\x00"
 
 _BIG_ENDIAN_KINDS = (0x00, 0x02)
 _TRIANGLE_LIST, _ADD = 11, 0
+_FLOAT32 = 7
 
 
 class CdrError(ValueError):
@@ -101,6 +102,14 @@ class CdrReader:
     def string(self) -> str:
         """The next string (its length counts the closing zero)."""
         return bytes(self.octets()).rstrip(b"\0").decode("utf-8", "replace")
+
+    def doubles(self, count: int) -> NDArray[np.float64]:
+        """The next ``count`` float64."""
+        start = _aligned(self._at, 8)
+        if start + 8 * count > len(self._data):
+            raise CdrError(f"message ends inside {count} numbers at byte {start} of {len(self._data)}")
+        self._at = start + 8 * count
+        return np.frombuffer(self._data, self._order + "f8", count, start).astype(np.float64)
 
     def octets(self) -> NDArray[np.uint8]:
         """The next sequence of uint8, as a view."""
@@ -199,6 +208,16 @@ def write_image(stamp: Stamp, frame_id: str, image: NDArray[np.uint8], encoding:
 def write_compressed_image(stamp: Stamp, frame_id: str, payload: NDArray[np.uint8], format_name: str) -> bytes:
     """Serialise a sensor_msgs/CompressedImage from an encoded ``payload`` (N,) uint8."""
     return CdrWriter().stamp(stamp).string(frame_id).string(format_name).array(payload, payload.size).finish()
+
+
+def write_points(stamp: Stamp, frame_id: str, points: NDArray[np.float32]) -> bytes:
+    """Serialise a sensor_msgs/PointCloud2 with fields x, y, z from ``points`` (N, 3) float32 m; N may be 0."""
+    writer = CdrWriter().stamp(stamp).string(frame_id).pack("I", 1, len(points), 3)
+    for axis, name in enumerate("xyz"):
+        writer.string(name).pack("I", 4 * axis).pack("B", _FLOAT32).pack("I", 1)
+    writer.pack("B", 0).pack("I", 12, points.nbytes)
+    octets = np.ascontiguousarray(points, "<f4").view(np.uint8)
+    return writer.array(octets, points.nbytes).pack("B", 1).finish()
 
 
 @dataclass(frozen=True)

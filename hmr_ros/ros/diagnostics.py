@@ -33,6 +33,8 @@ class Drop(StrEnum):
     RATE_LIMIT = "rate_limit"
     ENGINE_FAILED = "engine_failed"
     INTERNAL_ERROR = "internal_error"
+    NO_TRANSFORM = "no_transform"
+    """The image was processed, but planners got nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Monitor:
     _received: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
     _processed: deque[Processed] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
     _drops: Counter[str] = field(default_factory=Counter)
+    _last_processed_s: float = float("-inf")
     received_count: int = 0
 
     def receive(self) -> None:
@@ -106,6 +109,7 @@ class Monitor:
         """An image was processed and its bodies were published."""
         with self._lock:
             self._processed.append(processed)
+            self._last_processed_s = processed.at_s
 
     def drops(self) -> dict[str, int]:
         """Drops so far, by reason."""
@@ -116,6 +120,11 @@ class Monitor:
         """Monotonic time of the last image, s; -inf before the first."""
         with self._lock:
             return self._received[-1] if self._received else float("-inf")
+
+    def last_processed_s(self) -> float:
+        """Monotonic time at which the last image was finished, s; -inf before the first."""
+        with self._lock:
+            return self._last_processed_s
 
     def disagreement_m(self) -> float:
         """Median of the last seconds' mean distances between two methods' joints, m; NaN: nothing was compared."""

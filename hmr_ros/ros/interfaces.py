@@ -35,6 +35,8 @@ TF = OptionalOutput("TF", "tf2_msgs")
 HUMANS = OptionalOutput("ROS4HRI humans", "hri_msgs")
 DETECTIONS = OptionalOutput("3D detections", "vision_msgs")
 COLLISION_OBJECTS = OptionalOutput("MoveIt collision objects", "moveit_msgs")
+SHAPES = OptionalOutput("their shapes", "shape_msgs")
+"""moveit_msgs depends on it: where one is, the other is too."""
 PEOPLE = OptionalOutput("people for nav2", "people_msgs")
 
 

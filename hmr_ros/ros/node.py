@@ -11,6 +11,7 @@ import contextlib
 import functools
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.presence import Presence
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.ros.diagnostics import Health, Monitor
@@ -39,6 +41,8 @@ _SUPERVISION_PERIOD_S = 1.0
 _WARM_UP_SHAPE = (360, 640, 3)
 _CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
 _LOG_EVERY_S = 10.0
+_LONGEST_IMAGE_S = 2.0
+"""Nothing takes a working machine so long; nav2's Collision Monitor waits as long before it stops the robot."""
 
 
 _Transition = Callable[["HmrNode", LifecycleState], TransitionCallbackReturn]
@@ -78,6 +82,8 @@ class HmrNode(LifecycleNode):
         self._input: CameraInput | None = None
         self._outputs: Outputs | None = None
         self._worker: Worker | None = None
+        self._activated_s = 0.0
+        self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
         self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
         self._logging = contextlib.ExitStack()
@@ -122,8 +128,9 @@ class HmrNode(LifecycleNode):
         """Publish, start the worker, subscribe."""
         assert self._assembly is not None, "activate follows configure"
         origin = Origin(self._assembly.method, self._assembly.body_model)
-        self._outputs = Outputs(self, self._assembly.faces, origin, self._config)
+        self._outputs = Outputs(self, self._assembly.pipeline.body_model, origin, self._config, self._presence)
         self._input = CameraInput(self, self._config, self.monitor)
+        self._activated_s = time.monotonic()
         self._worker = Worker(self, self._input, self._outputs, self._assembly, self.monitor, self._config)
         return super().on_activate(state)
 
@@ -191,7 +198,17 @@ class HmrNode(LifecycleNode):
             return Health("not active", facts=facts)
         if problem := self._input.problem(self._config.input_timeout_s):
             return Health(problem, fatal=True, facts=facts)
+        if problem := self._staleness() or (self._outputs.problem if self._outputs is not None else ""):
+            return Health(problem, fatal=True, facts=facts)
         return Health(self._input.calibration_problem() or self._disagreement_problem(), facts=facts)
+
+    def _staleness(self) -> str:
+        """What is wrong when images come in, but nothing goes out, as the worker hangs or drops them all; else ""."""
+        silence_s = time.monotonic() - max(self.monitor.last_processed_s(), self._activated_s)
+        pause_s = 1 / self._config.max_rate_hz if self._config.max_rate_hz else 0.0
+        if silence_s <= pause_s + max(self._config.input_timeout_s, _LONGEST_IMAGE_S):
+            return ""
+        return f"no image was processed for {silence_s:.0f} s: what was published is stale"
 
     def _disagreement_problem(self) -> str:
         """What is wrong with the methods, "" when they agree or one of them alone runs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -13,15 +12,18 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.human_motion import HumanFollower
 from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.presence import Presence
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros import interfaces, messages
 from hmr_ros.ros.cdr import write_image
 from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
+from hmr_ros.ros.planning import PlanningOutputs
 from hmr_ros.ros.publishers import PublisherFactory
 from hmr_ros.ros.transforms import TransformWriter
 
@@ -29,11 +31,18 @@ from hmr_ros.ros.transforms import TransformWriter
 class Outputs:
     """Publishers of the node. Used by the worker thread alone; bulky topics are made only when somebody listens."""
 
-    def __init__(self, node: Node, faces: NDArray[np.integer], origin: messages.Origin, config: RobotConfig) -> None:
+    def __init__(
+        self,
+        node: Node,
+        body_model: BodyModel,
+        origin: messages.Origin,
+        config: RobotConfig,
+        presence: Presence,
+    ) -> None:
         self._publishers = PublisherFactory(node)
-        self._faces = faces
+        self._faces = body_model.faces
         self._origin = origin
-        self._mesh_writer = messages.MeshWriter(faces)
+        self._mesh_writer = messages.MeshWriter(body_model.faces)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
         self._mesh = self._publisher(Marker, "mesh", 32)
@@ -44,6 +53,12 @@ class Outputs:
         self._tf: Publisher[Any] | None = None
         self._humans: HumanPublishers | None = None
         self._publish_optional(node, config)
+        self._planning = PlanningOutputs(node, body_model, config.planning, presence)
+
+    @property
+    def problem(self) -> str:
+        """Why planners got nothing of the last image, "" when they got what they asked for."""
+        return self._planning.problem
 
     def publish(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
@@ -60,6 +75,7 @@ class Outputs:
         if self._overlay.get_subscription_count():
             drawn = draw_bodies(frame.image, bodies, camera, self._faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
+        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
 
     def close(self) -> None:
         """Unpublish everything."""
@@ -69,13 +85,15 @@ class Outputs:
         self._joint_states.clear()
         if self._humans is not None:
             self._humans.close()
+        self._planning.close()
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
         return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
 
     def _publish_optional(self, node: Node, config: RobotConfig) -> None:
         """Make the publishers whose messages are installed, and log which are not."""
-        wanted = [interfaces.TF] + ([interfaces.HUMANS] if config.humans.enabled else [])
+        wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
+        wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
         node.get_logger().info(interfaces.summary(wanted))
         if interfaces.TF.is_available:
             self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)

@@ -72,6 +72,8 @@ class Worker:
         camera = self._source.camera(frame, config.input_timeout_s)
         bodies = pipeline(frame.image, camera, stamp.seconds)
         self._outputs.publish(frame, camera, bodies, pipeline.lost, config)
+        if self._outputs.problem:
+            self._monitor.drop(Drop.NO_TRANSFORM)
         self._last_stamp = stamp
         overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
         self._monitor.process(

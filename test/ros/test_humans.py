@@ -10,6 +10,7 @@ from rclpy.node import Node
 from hmr_ros.core.config import HumansConfig, RobotConfig
 from hmr_ros.core.human_urdf import LINK_ON_SMPL_JOINT
 from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.presence import Presence
 from hmr_ros.core.rotation import quat_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import interfaces, messages
@@ -38,7 +39,7 @@ class Stage:
         self.node, self.peer = Node("outputs"), Node("hri_peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
-        self.outputs = Outputs(self.node, BODY_MODEL.faces, messages.Origin("stub", "open_body"), self.config)
+        self.outputs = Outputs(self.node, BODY_MODEL, messages.Origin("stub", "open_body"), self.config, Presence())
         self.client = HriListener(self.peer, namespace, with_images)
         self.stamp_s = 0.0
 
@@ -244,7 +245,7 @@ def test_outputs_run_without_the_messages_of_others(executor, monkeypatch, missi
     executor.add_node(node)
     bodies = []
     node.create_subscription(SmplBodyArray, "bodies", bodies.append, qos())
-    outputs = Outputs(node, BODY_MODEL.faces, messages.Origin("stub", "open_body"), RobotConfig())
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
 
     def came():
@@ -259,7 +260,7 @@ def test_disabled_humans_have_no_topics(executor):
     node = Node("private_outputs")
     executor.add_node(node)
     config = RobotConfig(humans=HumansConfig(enabled=False, namespace="/private"))
-    outputs = Outputs(node, BODY_MODEL.faces, messages.Origin("stub", "open_body"), config)
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), config, Presence())
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     outputs.publish(frame, CAMERA, some_bodies(1), (), config)
     assert not any("private" in publisher.topic_name for publisher in node.publishers)

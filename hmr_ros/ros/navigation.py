@@ -1,0 +1,94 @@
+"""People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
+
+Both are published with every image, also when nobody is there: to their readers silence means that the camera is blind,
+and an empty message that the room is empty. Who is not in this image, but has not left, stays where last seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Point
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.decimation import spread
+from hmr_ros.core.people import Floats, Ints
+from hmr_ros.core.velocity import VelocityFilter
+from hmr_ros.ros.cdr import Stamp, write_points
+from hmr_ros.ros.interfaces import PEOPLE
+from hmr_ros.ros.messages import person_name
+from hmr_ros.ros.publishers import PublisherFactory
+
+
+class MeshPoints:
+    """Publishes ``mesh_points``, in the camera's frame: there nav2 measures how far away an obstacle is seen."""
+
+    def __init__(self, publishers: PublisherFactory, body_model: BodyModel, count: int) -> None:
+        self._publishers = publishers
+        self._vertices = spread(body_model.v_template, min(count, body_model.vertex_count))
+        self._publisher = publishers.create(PointCloud2, "mesh_points", QoSProfile(depth=1))
+        self._points: dict[int, Floats] = {}
+
+    def close(self) -> None:
+        """Unpublish."""
+        self._publishers.destroy(self._publisher)
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        for track_id in ids:
+            self._points.pop(track_id, None)
+
+    def publish(self, stamp: Stamp, frame_id: str, ids: Ints, vertices: Floats) -> None:
+        """``vertices`` (P, V, 3) m of those who have a position in this image."""
+        self._points.update(zip(ids.tolist(), vertices[:, self._vertices], strict=True))
+        if self._publisher.get_subscription_count():
+            points = np.concatenate([np.zeros((0, 3)), *self._points.values()]).astype(np.float32)
+            self._publisher.publish(write_points(stamp, frame_id, points))
+
+
+class PeoplePublisher:
+    """Publishes ``people``. Needs people_msgs."""
+
+    def __init__(self, publishers: PublisherFactory) -> None:
+        self._publishers = publishers
+        self._people: Any = PEOPLE.message("People")
+        self._person: Any = PEOPLE.message("Person")
+        self._publisher = publishers.create(self._people, "people", QoSProfile(depth=5))
+        self._velocities = VelocityFilter()
+        self._last: dict[int, Any] = {}
+
+    def close(self) -> None:
+        """Unpublish."""
+        self._publishers.destroy(self._publisher)
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._publisher.get_subscription_count())
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        ids = list(ids)
+        self._velocities.forget(ids)
+        for track_id in ids:
+            self._last.pop(track_id, None)
+
+    def publish(self, header: Header, ids: Ints, places: Floats, scores: Floats) -> None:
+        """``places`` (P, 3) m in the frame of ``header``, and ``scores`` (P,) 0..1, of those who have a position."""
+        stamp_s = Stamp(header.stamp.sec, header.stamp.nanosec).seconds
+        velocities = self._velocities(ids, places, stamp_s)
+        for track_id, place, velocity, score in zip(ids.tolist(), places, velocities, scores.tolist(), strict=True):
+            self._last[track_id] = self._person(
+                name=person_name(track_id), position=_point(place), velocity=_point(velocity), reliability=score
+            )
+        self._publisher.publish(self._people(header=header, people=list(self._last.values())))
+
+
+def _point(xyz: Floats) -> Point:
+    x, y, z = xyz.tolist()
+    return Point(x=x, y=y, z=z)

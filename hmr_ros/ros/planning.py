@@ -1,0 +1,122 @@
+"""What planners get of each image: collision objects (MoveIt), points and people (nav2). See docs/planning.md.
+
+The rule behind all of it: a person who left is removed; a person of whom nothing is known stays. Only a processed
+image, of a calibrated camera, can tell that somebody left. Without one nothing is published, no stamp is renewed, and
+who listens times out.
+"""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from hmr_ros.core.body_frame import middle_of_hips
+from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.capsules import CapsuleRig
+from hmr_ros.core.config import PlanningConfig, RobotConfig
+from hmr_ros.core.frames import NoTransformError, Transform
+from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.presence import Presence
+from hmr_ros.ros import interfaces
+from hmr_ros.ros.cdr import Stamp
+from hmr_ros.ros.collision_objects import CollisionObjects
+from hmr_ros.ros.frame_listener import FrameListener
+from hmr_ros.ros.messages import header
+from hmr_ros.ros.navigation import MeshPoints, PeoplePublisher
+from hmr_ros.ros.publishers import PublisherFactory
+
+_SLACK = 0.9
+"""Cameras are not punctual: an image that comes a little early still counts."""
+
+
+class PlanningOutputs:
+    """Publishers for planners, used by the worker thread; ``presence`` may be older than they are.
+
+    ``problem`` says why planners got nothing of the last image, "" when they got what they asked for.
+    """
+
+    def __init__(self, node: Node, body_model: BodyModel, config: PlanningConfig, presence: Presence) -> None:
+        publishers = PublisherFactory(node)
+        self.problem = ""
+        self._presence = presence
+        self._rig: CapsuleRig | None = body_model.capsules
+        self._mesh_points = MeshPoints(publishers, body_model, config.mesh_points)
+        self._people = PeoplePublisher(publishers) if interfaces.PEOPLE.is_available else None
+        wants_objects = config.collision_objects and interfaces.COLLISION_OBJECTS.is_available
+        if wants_objects and self._rig is None:
+            node.get_logger().warning("no collision objects: this body model has no capsules, the shipped one has")
+            wants_objects = False
+        self._objects = CollisionObjects(publishers) if wants_objects else None
+        self._frames = FrameListener(node) if config.frame and interfaces.TF.is_available else None
+        self._last_stamp_s = float("-inf")
+        self._last_update_s = float("-inf")
+
+    def close(self) -> None:
+        """Unpublish everything; planners keep what they have."""
+        for output in (self._mesh_points, self._people, self._objects, self._frames):
+            if output is not None:
+                output.close()
+
+    def publish(
+        self,
+        stamp: Stamp,
+        frame_id: str,
+        camera: Camera | None,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        config: RobotConfig,
+    ) -> None:
+        """Everything about one image."""
+        self._follow_time(stamp.seconds)
+        gone = self._presence.update(bodies.ids.tolist(), lost, stamp.seconds, config.track_timeout_s)
+        self._forget(stamp, frame_id, gone)
+        if camera is None:
+            return  # people are seen, but not where: an empty cloud would be a lie
+        bodies = bodies.take(bodies.valid)
+        self._mesh_points.publish(stamp, frame_id, bodies.ids, bodies.vertices)
+        self._publish_fixed(stamp, frame_id, bodies, config.planning)
+
+    def _follow_time(self, stamp_s: float) -> None:
+        """Bags start over."""
+        if stamp_s < self._last_stamp_s:
+            self._last_update_s = float("-inf")
+            if self._frames is not None:
+                self._frames.forget_moving()
+        self._last_stamp_s = stamp_s
+
+    def _forget(self, stamp: Stamp, frame_id: str, gone: list[int]) -> None:
+        self._mesh_points.forget(gone)
+        if self._people is not None:
+            self._people.forget(gone)
+        if self._objects is not None:
+            self._objects.remove(header(stamp, frame_id), gone)
+
+    def _publish_fixed(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: PlanningConfig) -> None:
+        """What is published in the fixed frame."""
+        people = self._people if self._people is not None and self._people.has_listeners else None
+        objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
+        if people is None and objects is None:
+            self.problem = ""
+            return
+        try:
+            to_fixed = self._to_fixed(stamp, frame_id, config)
+            self.problem = ""
+        except NoTransformError as err:
+            self.problem = f"planners get nothing, as planning.frame is {config.frame}: {err}"
+            return
+        fixed = header(stamp, config.frame or frame_id)
+        places = to_fixed(middle_of_hips(bodies.joints))
+        if people is not None:
+            people.publish(fixed, bodies.ids, places, bodies.scores)
+        if objects is not None and stamp.seconds - self._last_update_s >= _SLACK / config.rate_hz:
+            self._last_update_s = stamp.seconds
+            assert self._rig is not None, "collision objects need capsules"
+            capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(config.padding_m)
+            objects.update(fixed, bodies.ids, places, capsules.moved(to_fixed), config)
+
+    def _to_fixed(self, stamp: Stamp, frame_id: str, config: PlanningConfig) -> Transform:
+        if config.frame in ("", frame_id):
+            return Transform.identity()
+        if self._frames is None:
+            raise NoTransformError("tf2_msgs is not installed")
+        timeout_s = 0.0 if self.problem else config.tf_timeout_s  # not again what was waited for in vain
+        return self._frames.lookup(config.frame, frame_id, stamp, timeout_s)
