@@ -15,8 +15,6 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from hmr_ros.training.onnx_graph import SMALLEST_HALF
-
 EXACT_OPS = frozenset(
     "Softmax LogSoftmax LayerNormalization InstanceNormalization GroupNormalization RMSNormalization "
     "ReduceMean ReduceSum ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp LpNormalization GlobalAveragePool "
@@ -93,11 +91,11 @@ def exact_nodes(model: ModelProto) -> set[str]:
 
 
 def _is_odd_constant(tensor: TensorProto) -> bool:
-    """Whether it is few numbers, rather than trained weights, and one of them too small or too large for a half."""
-    if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) >= SMALLEST_HALF:
+    """Whether it is a single number that is too small or too large for a half; trained weights are many."""
+    if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) != 1:
         return False
-    sizes = np.abs(numpy_helper.to_array(tensor))
-    return bool(((sizes > _LARGEST) | ((sizes > 0) & (sizes < _SMALLEST))).any())
+    size = abs(float(numpy_helper.to_array(tensor).item()))
+    return size > _LARGEST or 0 < size < _SMALLEST
 
 
 def _tail_nodes(graph: GraphProto) -> set[str]:
