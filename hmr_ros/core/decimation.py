@@ -14,10 +14,11 @@ def spread(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """
     if not 0 < count <= len(points):
         raise ValueError(f"expected 1 to {len(points)} points, got {count}")
+    planar = np.ascontiguousarray(points.T)  # sums over three rows are many times faster than over three columns
     chosen = np.zeros(count, np.int64)
-    nearest = np.full(len(points), np.inf)
+    nearest = np.full(len(points), np.inf, points.dtype)
     for k in range(1, count):
-        apart = points - points[chosen[k - 1]]
-        nearest = np.minimum(nearest, (apart * apart).sum(1))
+        x, y, z = (planar - planar[:, chosen[k - 1], None]) ** 2
+        nearest = np.minimum(nearest, x + y + z)
         chosen[k] = nearest.argmax()
     return chosen

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion
+from geometry_msgs.msg import Pose, Quaternion
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
@@ -21,7 +21,7 @@ from hmr_ros.core.config import PlanningConfig
 from hmr_ros.core.people import Floats, Ints
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.interfaces import COLLISION_OBJECTS, SHAPES
-from hmr_ros.ros.messages import person_name
+from hmr_ros.ros.messages import person_name, point
 from hmr_ros.ros.publishers import PublisherFactory
 
 _DEPTH = 128
@@ -90,7 +90,7 @@ class CollisionObjects:
         for row, track_id in enumerate(ids.tolist()):
             shapes = _Placed(axes.lengths[row], capsules.radii[row], stamp_s)
             message = self._object(header, track_id, self._type.MOVE)
-            message.pose = Pose(position=_point(places[row]), orientation=_NO_TURN)
+            message.pose = Pose(position=point(places[row]), orientation=_NO_TURN)
             message.primitive_poses = _poses(axes, capsules, places[row], row)
             if self._must_add(self._placed.get(track_id), shapes, config.refresh_s):
                 self._placed[track_id] = shapes
@@ -125,11 +125,6 @@ def _poses(axes: CapsuleAxes, capsules: Capsules, place: Floats, row: int) -> li
     centers, starts, ends = axes.centers[row] - place, capsules.starts[row] - place, capsules.ends[row] - place
     for center, rotation, start, end in zip(centers, axes.rotations[row].tolist(), starts, ends, strict=True):
         x, y, z, w = rotation
-        poses.append(Pose(position=_point(center), orientation=Quaternion(x=x, y=y, z=z, w=w)))
-        poses += [Pose(position=_point(tip), orientation=_NO_TURN) for tip in (start, end)]
+        poses.append(Pose(position=point(center), orientation=Quaternion(x=x, y=y, z=z, w=w)))
+        poses += [Pose(position=point(tip), orientation=_NO_TURN) for tip in (start, end)]
     return poses
-
-
-def _point(xyz: Floats) -> Point:
-    x, y, z = xyz.tolist()
-    return Point(x=x, y=y, z=z)

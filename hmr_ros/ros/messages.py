@@ -60,6 +60,12 @@ def header(stamp: Stamp, frame_id: str) -> Header:
     return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=frame_id)
 
 
+def point(xyz: Floats) -> Point:
+    """(3,) m as a message."""
+    x, y, z = xyz.tolist()
+    return Point(x=x, y=y, z=z)
+
+
 def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
     """Everybody in the image, and a last entry of state LOST for each id in ``lost``."""
     message = SmplBodyArray(
@@ -70,7 +76,6 @@ def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], o
 
 
 def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
-    x, y, z = bodies.cam_t[row].tolist()
     return SmplBody(
         id=person_name(int(bodies.ids[row])),
         state=SmplBody.TRACKED,
@@ -81,7 +86,7 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
         global_orient=bodies.global_orient[row].astype(np.float32),
         body_pose=bodies.body_pose[row].astype(np.float32).ravel(),
         betas=bodies.betas[row].astype(np.float32),
-        cam_t=Point(x=x, y=y, z=z),
+        cam_t=point(bodies.cam_t[row]),
         joints=bodies.joints[row].astype(np.float32).ravel(),
         joint_error=bodies.uncertainty[row].astype(np.float32),
         disagreement=bodies.disagreement[row].astype(np.float32),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Point
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
@@ -42,6 +42,17 @@ def test_mesh_marker_equals_the_typed_message(frame_id, namespace, faces):
     data = cdr.write_mesh_marker(STAMP, frame_id, namespace, triangles, style)
 
     assert_same(data, marker)
+
+
+@pytest.mark.parametrize("frame_id", FRAMES)
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_point_cloud_equals_the_typed_message(frame_id, count):
+    points = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32)
+    fields = [PointField(name=a, offset=4 * k, datatype=PointField.FLOAT32, count=1) for k, a in enumerate("xyz")]
+    cloud = PointCloud2(header=typed_header(frame_id), height=1, width=count, fields=fields, is_dense=True)
+    cloud.point_step, cloud.row_step, cloud.data = 12, 12 * count, points.tobytes()
+
+    assert_same(cdr.write_points(STAMP, frame_id, points), cloud)
 
 
 @pytest.mark.parametrize("frame_id", FRAMES)
