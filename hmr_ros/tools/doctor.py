@@ -32,7 +32,7 @@ class Finding:
 
     def __str__(self) -> str:
         mark = "ok" if not self.remedy else "MISSING" if self.needed else "note"
-        text = f"{mark:>8}  {self.subject:<20} {self.detail}"
+        text = f"{mark:>8}  {self.subject:<24} {self.detail}"
         return f"{text}\n{'':10}{self.remedy}" if self.remedy else text
 
 
@@ -85,6 +85,14 @@ def check_models() -> Iterator[Finding]:
     yield from (_check_model(path, remedy) for path in manifests)
 
 
+def check_gpu() -> Iterator[Finding]:
+    """What runs the networks, and why."""
+    from hmr_ros.engines.backends import choose
+
+    choice = choose("auto")
+    yield Finding("backend", f"{choice.backend}: {choice.why}")
+
+
 def check_building() -> Iterator[Finding]:
     """What `colcon build` and training need."""
     missing = missing_packages()
@@ -93,7 +101,9 @@ def check_building() -> Iterator[Finding]:
     yield _library("torch", "only for training: pip install -r requirements/dev.txt", needed=False)
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (check_libraries, check_ros, check_models, check_building)
+Check = Callable[[], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (check_libraries, check_ros, check_models, check_gpu, check_building)
 
 
 def _library(module: str, remedy: str, *, needed: bool) -> Finding:

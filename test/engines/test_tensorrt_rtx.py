@@ -11,11 +11,11 @@ from hmr_ros.engines.build_request import (
     ANY_GPU,
     EVERY_BATCH,
     NO_DRIVER,
-    ONE_IMAGE,
-    BatchProfile,
     BuildRequest,
     EngineTarget,
+    request_for,
 )
+from hmr_ros.engines.opening import HALF_SUFFIX
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt_api import load_tensorrt
 from hmr_ros.engines.tensorrt_build import build_engine
@@ -26,11 +26,12 @@ rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed"
 
 TARGETS = ("sm_75", "sm_86", "sm_89", "sm_120")
 MANIFESTS = sorted(models_dir().glob("*.json"))
+HALVES = [path for path in MANIFESTS if path.stem.endswith(HALF_SUFFIX)]
 
 
-def request(path: Path, capability: str, profile: BatchProfile = EVERY_BATCH, precision: str = "fp32") -> BuildRequest:
-    target = EngineTarget("tensorrt_rtx", rtx.__version__, ANY_GPU, capability, NO_DRIVER, precision)
-    return BuildRequest(path, file_sha256(path), target, profile)
+def request(path: Path, capability: str) -> BuildRequest:
+    target = EngineTarget("tensorrt_rtx", rtx.__version__, ANY_GPU, capability, NO_DRIVER, "fp32")
+    return BuildRequest(path, file_sha256(path), target, EVERY_BATCH)
 
 
 def test_the_fake_has_the_names_of_the_real_one() -> None:
@@ -78,17 +79,25 @@ def test_an_engine_without_a_gpu_is_an_error(tmp_path: Path) -> None:
         load_tensorrt("tensorrt_rtx").deserialize(data[: len(data) // 2], host_code=False)
 
 
+def compile_shipped(path: Path, capability: str) -> bytes:
+    """The engine of one of the shipped networks, for its own profile."""
+    manifest = load_manifest(path)
+    target = EngineTarget("tensorrt_rtx", rtx.__version__, ANY_GPU, capability, NO_DRIVER, "fp32")
+    return build_engine(request_for(path, manifest, target), lambda phase, fraction: None)
+
+
+@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.stem)
+def test_the_shipped_halves_compile_for_all_at_once(path: Path) -> None:
+    assert len(compile_shipped(path, "+".join(TARGETS))) > 1 << 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", TARGETS)
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 def test_the_shipped_networks_compile(path: Path, capability: str) -> None:
-    manifest = load_manifest(path)
-    half = path.stem.endswith("_fp16")
-    if capability == "sm_75" and not half:
+    if capability == "sm_75" and path not in HALVES:
         pytest.skip("TensorRT for RTX has no fp32 matrix products on sm_75")
-    profile = ONE_IMAGE if manifest.kind == "detector" else EVERY_BATCH
-    wish = request(manifest.model_path(path), capability, profile, "fp16" if half else "fp32")
-    assert len(build_engine(wish, lambda phase, fraction: None)) > 1 << 20
+    assert len(compile_shipped(path, capability)) > 1 << 20
 
 
 def test_fp32_on_turing_is_sent_to_fp16() -> None:
