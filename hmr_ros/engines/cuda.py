@@ -71,6 +71,14 @@ def gpu_limits(module: types.ModuleType | None = None) -> GpuLimits:
     return GpuLimits(cycles, transferred)
 
 
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Recorded work: ``launch`` puts all of it on its stream at once; ``close`` frees it before the stream goes."""
+
+    launch: Callable[[], object]
+    close: Callable[[], None]
+
+
 class CudaStream:
     """Work for the GPU, done in order, with the memory it works on. Nothing waits except ``wait`` and ``close``."""
 
@@ -112,8 +120,8 @@ class CudaStream:
         """Until all is done."""
         self._cuda("cudaStreamSynchronize", self._handle)
 
-    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record what ``work`` puts on this stream, without doing it; the result does all of it in one launch."""
+    def capture(self, work: Callable[[], None]) -> Graph:
+        """Record what ``work`` puts on this stream, without doing it."""
         # Thread-local: calls of other threads, which have streams of their own, are no business of this recording.
         mode = self._cuda.module.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         self._cuda("cudaStreamBeginCapture", self._handle, mode)
@@ -123,12 +131,13 @@ class CudaStream:
             graph = self._cuda("cudaStreamEndCapture", self._handle)
         executable = self._cuda("cudaGraphInstantiate", graph, 0)
         self._cuda("cudaGraphDestroy", graph)
-        self._on_close("cudaGraphExecDestroy", executable)
+        free = self._on_close("cudaGraphExecDestroy", executable)
 
-        def launch() -> None:
-            self._cuda("cudaGraphLaunch", executable, self._handle)
+        def close() -> None:
+            self._undo.remove(free)
+            free()
 
-        return launch
+        return Graph(lambda: self._cuda("cudaGraphLaunch", executable, self._handle), close)
 
     def close(self) -> None:
         """Wait, then free graphs, memory and stream. Arrays from ``pinned`` must not be used afterwards."""
@@ -141,8 +150,12 @@ class CudaStream:
         direction = getattr(self._cuda.module.cudaMemcpyKind, kind)
         self._cuda("cudaMemcpyAsync", to, source, size, direction, self._handle)
 
-    def _on_close(self, name: str, argument: object) -> None:
-        self._undo.append(lambda: self._cuda(name, argument))
+    def _on_close(self, name: str, argument: object) -> Callable[[], object]:
+        def undo() -> object:
+            return self._cuda(name, argument)
+
+        self._undo.append(undo)
+        return undo
 
 
 class _Properties(Protocol):

@@ -12,13 +12,13 @@ from numpy.typing import DTypeLike
 
 from hmr_ros.core.manifest import Manifest, TensorSpec
 from hmr_ros.engines.build_request import precision_of
-from hmr_ros.engines.cuda import Bytes, CudaError, CudaStream
+from hmr_ros.engines.cuda import Bytes, CudaError, CudaStream, Graph
 from hmr_ros.engines.runtime import BATCH_SIZES, Array, EngineError
 from hmr_ros.engines.tensorrt_api import Contexts, TensorRt
 from hmr_ros.engines.tensorrt_types import ExecutionContext
 
 MAX_SHAPES = 16
-"""Input shapes that are kept ready; a camera has one or two."""
+"""Input shapes that are kept ready; a camera has one or two, a folder of photos more."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,21 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """One shape, ready to run: ``launch`` copies inputs to the GPU, infers and copies outputs back, without waiting."""
+    """One shape, ready to run: ``launch`` copies inputs to the GPU, infers and copies outputs back, without waiting.
+
+    ``context`` must live as long as its recorded ``graph`` is used.
+    """
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
-    launch: Callable[[], None]
+    launch: Callable[[], object]
+    context: ExecutionContext
+    graph: Graph | None
+
+    def close(self) -> None:
+        """Free the graph."""
+        if self.graph is not None:
+            self.graph.close()
 
 
 class LoadedEngine:
@@ -96,11 +106,11 @@ class LoadedEngine:
         self.run(smallest, lambda arrays: None)
 
     def prepare(self, inputs: Shapes) -> Prepared:
-        """Everything for inputs of these shapes, made once: that may take long."""
+        """Everything for inputs of these shapes, which may take long the first time. The oldest of many is dropped."""
         key = tuple(inputs[name] for name in self.inputs)
         if key not in self._prepared:
             if len(self._prepared) == MAX_SHAPES:
-                raise EngineError(f"{self._library}: more than {MAX_SHAPES} input shapes, now {dict(inputs)}")
+                self._prepared.pop(next(iter(self._prepared))).close()
             self._prepared[key] = self._prepare(inputs)
         return self._prepared[key]
 
@@ -115,16 +125,17 @@ class LoadedEngine:
         return {name: (library.dtype(engine, name), tuple(engine.get_tensor_shape(name))) for name in names}
 
     def close(self) -> None:
-        """Free all memory."""
-        self._prepared.clear()
+        """Free all memory; graphs before the contexts that they were recorded from."""
         self._stream.close()
+        self._prepared.clear()
 
     def _prepare(self, inputs: Shapes) -> Prepared:
         # A context per shape: a captured graph is tied to the state of its context (TensorRT, "CUDA Graphs").
         context = self._contexts.create(self._scratch)
         shapes = self._all_shapes(context, inputs)
         for name, buffer in self._buffers.items():
-            context.set_tensor_address(name, buffer.device)
+            if not context.set_tensor_address(name, buffer.device):
+                raise EngineError(f"{self._library} does not take memory for {name!r}: {self._library.reason}")
 
         def enqueue() -> None:
             for name in self.inputs:
@@ -136,20 +147,24 @@ class LoadedEngine:
 
         enqueue()  # a first time outside of the graph: TensorRT sets up what depends on the shape
         self._stream.wait()
+        graph = self._captured(context, enqueue)
         return Prepared(
             {name: self._buffers[name].view(shapes[name]) for name in self.inputs},
             {name: self._buffers[name].view(shapes[name]) for name in self.outputs},
-            self._captured(context, enqueue),
+            enqueue if graph is None else graph.launch,
+            context,
+            graph,
         )
 
-    def _captured(self, context: ExecutionContext, enqueue: Callable[[], None]) -> Callable[[], None]:
+    def _captured(self, context: ExecutionContext, enqueue: Callable[[], None]) -> Graph | None:
+        """None where recording is impossible: then everything is enqueued anew each time."""
         if not self._contexts.can_be_captured(context, int(self._stream)):
-            return enqueue
+            return None
         try:
             return self._stream.capture(enqueue)
         except CudaError as err:
             _log.warning("%s: runs without a CUDA graph (%s)", self._library, err)
-            return enqueue
+            return None
 
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]

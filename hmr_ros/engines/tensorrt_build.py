@@ -30,9 +30,11 @@ def compile_onnx(library: TensorRt, request: BuildRequest, progress: Progress) -
     network = library.create_network(builder)
     _parse(library, network, request)
     config = library.create_config(builder, request)
-    config.add_optimization_profile(_profile(builder, network, request))
+    if config.add_optimization_profile(_profile(builder, network, request)) < 0:
+        raise EngineError(f"{request.onnx_path}: {library} refuses the range of sizes: {library.reason}")
     tree = ProgressTree(progress)
-    config.progress_monitor = library.progress_monitor(tree)
+    monitor = library.progress_monitor(tree)  # a name of its own, as it has to outlive the build
+    config.progress_monitor = monitor
     engine = builder.build_serialized_network(network, config)
     tree.raise_error()
     if engine is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import types
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,9 +303,10 @@ class _Context(_Object):
         assert stream == 42
         assert self._scratch
         shapes = {name: self.get_tensor_shape(name) for name in (*network.inputs, *network.outputs)}
-        where = dict(self._addresses)
+        where, this = dict(self._addresses), weakref.ref(self)
 
         def infer() -> None:
+            assert this() is not None, "a graph was launched after the end of its context"
             arrays = {n: cuda.array(where[n], dtype, shapes[n]) for n, (dtype, _) in network.inputs.items()}
             for name, value in network.compute(arrays).items():
                 cuda.array(where[name], network.outputs[name][0], shapes[name])[...] = value

@@ -59,14 +59,23 @@ def test_replays_what_it_captured() -> None:
         stream.copy_to_device(device, host)
         stream.copy_to_host(back, device)
 
-    launch = stream.capture(there_and_back)
+    graph = stream.capture(there_and_back)
     stream.wait()
     assert back[0] == 0  # recording does nothing
     for value in (7, 9):
         host[0] = value
-        launch()
+        graph.launch()
         stream.wait()
         assert back[0] == value
+
+
+def test_a_graph_may_be_freed_before_the_stream() -> None:
+    fake = FakeCuda()
+    stream = CudaStream(fake)
+    stream.capture(lambda: None).close()
+    assert fake.live == ["stream"]
+    stream.close()
+    assert fake.live == []
 
 
 def test_an_error_ends_the_capture() -> None:

@@ -108,13 +108,14 @@ def test_images_of_any_size_are_prepared_when_seen() -> None:
     assert machine.cuda.calls.count("cudaGraphInstantiate") == 2
 
 
-def test_too_many_sizes_are_refused() -> None:
-    loaded = load(fake(network=SEARCH))
-    shapes = [(1, height, width) for height in range(1, 9) for width in range(1, 9)]
-    for shape in shapes[:MAX_SHAPES]:
-        loaded.prepare({"image": shape})
-    with pytest.raises(EngineError, match="more than 16 input shapes"):
-        loaded.prepare({"image": shapes[MAX_SHAPES]})
+def test_of_too_many_sizes_the_oldest_is_dropped() -> None:
+    machine = fake(network=SEARCH)
+    engine = TensorRtEngine(manifest(SEARCH, "detector"), load(machine))
+    for shape in [(1, height, width) for height in range(1, 9) for width in range(1, 9)]:
+        image = np.full(shape, 3, np.uint8)
+        np.testing.assert_array_equal(engine.run({"image": image})["sums"], image.sum(2))
+    graphs = [held for held in machine.cuda.live if isinstance(held, list)]
+    assert len(graphs) == MAX_SHAPES
 
 
 def test_a_size_outside_of_the_profile_is_named() -> None:
