@@ -22,8 +22,16 @@ KEPT_NS = 10_000_000_000
 _MOST_LINKS = 100
 
 
+_SOON_NS = 1_000_000_000
+"""Whoever has not published a transform for so long is no longer waited for."""
+
+
 class NoTransformError(LookupError):
     """Two frames are not connected, or not at that time."""
+
+
+class NotYetError(NoTransformError):
+    """The transform is likely to come: the newest one is just a little too old."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +93,12 @@ class _Link:
     def at(self, stamp_ns: int, child: str) -> Transform:
         if self.is_static:
             return _transform(self.poses[0])
-        if not self.stamps[0] <= stamp_ns <= self.stamps[-1]:
-            late = (stamp_ns - self.stamps[-1]) * 1e-9
-            gap = f"{late:.3f} s after its newest" if late > 0 else "before its oldest"
-            raise NoTransformError(f"{child} -> {self.parent}: the image was taken {gap} transform")
+        if stamp_ns < self.stamps[0]:
+            raise NoTransformError(f"{child} -> {self.parent}: the image was taken before its oldest transform")
+        if (late_ns := stamp_ns - self.stamps[-1]) > 0:
+            error = NotYetError if late_ns < _SOON_NS else NoTransformError
+            late = f"{late_ns * 1e-9:.3f} s after its newest transform"
+            raise error(f"{child} -> {self.parent}: the image was taken {late}")
         after = bisect_left(self.stamps, stamp_ns)
         if self.stamps[after] == stamp_ns:
             return _transform(self.poses[after])
@@ -117,7 +127,7 @@ class FrameTree:
     def lookup(self, target: str, source: str, stamp_ns: int) -> Transform:
         """The transform from ``source`` into ``target`` at a time, interpolated, never extrapolated.
 
-        Raises NoTransformError that names what is missing.
+        Raises NoTransformError, or NotYetError, that names what is missing.
         """
         from_source, from_target = self._way_up(source), self._way_up(target)
         common = next((frame for frame in from_source if frame in set(from_target)), None)

@@ -31,7 +31,7 @@ _ANSWERING_S = 1.0
 """A new subscriber may miss what is sent while the two sides still find each other."""
 
 _STRETCH_M = 0.04
-"""A cylinder this much shorter or longer than its limb ends inside the spheres: 3 mm of a forearm's skin is missed."""
+"""A cylinder this much too short is helped out by the spheres at its ends: at most 3 mm of a forearm's are missed."""
 
 _SWELLING_M = 0.01
 """A person whose shape turns out to be so much wider gets new shapes."""
@@ -39,7 +39,7 @@ _SWELLING_M = 0.01
 _NO_TURN = Quaternion(x=0.0, y=0.0, z=0.0, w=1.0)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Placed:
     """A person as the scene has them: shapes do not change until they are added again."""
 
@@ -102,8 +102,7 @@ class CollisionObjects:
         """Whether to send shapes: of somebody new or changed, and of all to a new, or perhaps forgetful, listener."""
         if placed is None or not placed.fits(now) or 0 <= now.added_s - self._joined_s <= _ANSWERING_S:
             return True
-        age_s = now.added_s - placed.added_s
-        return age_s < 0 or (refresh_s > 0 and age_s >= refresh_s)
+        return refresh_s > 0 and now.added_s - placed.added_s >= refresh_s
 
     def _object(self, header: Header, track_id: int, operation: bytes) -> Any:
         return self._type(header=header, id=f"human_{person_name(track_id)}", operation=operation)

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
-from hmr_ros.core.frames import FrameTree, NoTransformError, Pose, Transform
+from hmr_ros.core.frames import FrameTree, NotYetError, Pose, Transform
 from hmr_ros.ros.cdr import CdrError, CdrReader, Stamp
 from hmr_ros.ros.interfaces import TF
 
@@ -46,13 +46,16 @@ class FrameListener:
             self._tree.forget_moving()
 
     def lookup(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform:
-        """``source`` -> ``target`` at ``stamp``; waits up to ``timeout_s`` for it. Raises NoTransformError."""
+        """``source`` -> ``target`` at ``stamp``. Waits up to ``timeout_s`` for one that is likely to come.
+
+        Raises NoTransformError.
+        """
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
             while True:
                 try:
                     return self._tree.lookup(target, source, stamp.nanoseconds)
-                except NoTransformError:
+                except NotYetError:
                     left_s = deadline_s - time.monotonic()
                     if left_s <= 0:
                         raise

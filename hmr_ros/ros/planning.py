@@ -118,5 +118,4 @@ class PlanningOutputs:
             return Transform.identity()
         if self._frames is None:
             raise NoTransformError("tf2_msgs is not installed")
-        timeout_s = 0.0 if self.problem else config.tf_timeout_s  # not again what was waited for in vain
-        return self._frames.lookup(config.frame, frame_id, stamp, timeout_s)
+        return self._frames.lookup(config.frame, frame_id, stamp, config.tf_timeout_s)

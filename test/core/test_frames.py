@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.frames import KEPT_NS, FrameTree, NoTransformError, Pose, Transform
+from hmr_ros.core.frames import KEPT_NS, FrameTree, NoTransformError, NotYetError, Pose, Transform
 from hmr_ros.core.rotation import rotvec_to_quat, rotvec_to_rotmat
 
 S = 1_000_000_000
@@ -35,9 +35,8 @@ def test_transforms_are_chained_and_interpolated(tree):
 
 def test_rotations_take_the_shorter_way():
     tree = FrameTree()
-    first, last = pose(rotvec=(0, 0, 3.0)), pose(rotvec=(0, 0, -3.0))
-    tree.add("a", "b", 0, first, is_static=False)
-    tree.add("a", "b", 2, Pose(last.translation, -last.quat), is_static=False)
+    tree.add("a", "b", 0, pose(rotvec=(0, 0, 3.0)), is_static=False)
+    tree.add("a", "b", 2, pose(rotvec=(0, 0, -3.0)), is_static=False)
     assert np.allclose(tree.lookup("a", "b", 1).rotation, rotvec_to_rotmat(np.array([0, 0, np.pi])))
 
 
@@ -48,6 +47,13 @@ def test_rotations_take_the_shorter_way():
 def test_nothing_is_extrapolated(tree, stamp, reason):
     with pytest.raises(NoTransformError, match=reason):
         tree.lookup("odom", "camera", stamp)
+
+
+@pytest.mark.parametrize(("late_s", "likely"), [(0.05, True), (2, False)])
+def test_only_what_is_a_little_late_is_likely_to_come(tree, late_s, likely):
+    with pytest.raises(NoTransformError) as caught:
+        tree.lookup("odom", "camera", 101 * S + int(late_s * S))
+    assert isinstance(caught.value, NotYetError) == likely
 
 
 def test_unknown_frames_are_named(tree):

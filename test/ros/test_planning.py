@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -288,6 +289,26 @@ def test_objects_are_in_the_fixed_frame_at_the_stamp_of_the_image(stage):
     assert s.object(3).frame_id == "odom"
     expected = in_base(body.vertices[0]) + [1.0, 0, 0]
     assert s.object(3).contains(expected).mean() > 0.995
+
+
+def test_a_transform_that_comes_a_little_late_is_waited_for(stage):
+    s = stage(frame="odom", tf_timeout_s=1.0)
+    robot, frames = Robot(s.peer), s.outputs._frames
+
+    def known():
+        robot.drive(s.stamp_s, 0.0)
+        return frames._tree._way_up("camera")[-1] == "odom"
+
+    spin_until(s.executor, known)
+    later = threading.Timer(0.2, robot.drive, (s.stamp_s + 0.3, 3.0))
+    spinning = threading.Thread(target=lambda: [s.executor.spin_once(timeout_sec=0.05) for _ in range(30)])
+    later.start()
+    spinning.start()
+    stamp = Stamp(int(s.stamp_s), 100_000_000)
+    place = frames.lookup("odom", "base", stamp, 10.0).translation
+    spinning.join()
+    later.join()
+    assert np.allclose(place, [1.0, 0, 0], atol=1e-6)
 
 
 def test_without_the_transform_objects_stay_and_the_reason_is_named(stage):
