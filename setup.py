@@ -31,7 +31,7 @@ setup(
     extras_require={
         "train": TRAIN,
         "smplx": ["smplx>=0.1.28"],
-        "gpu": ["cuda-python>=12.6"],  # and tensorrt of JetPack, or tensorrt-rtx (docs/gpu.md)
+        "gpu": ["cuda-bindings>=12.6"],  # and tensorrt of JetPack, or tensorrt-rtx (docs/gpu.md)
         "convert": ["onnx>=1.17", "tflite>=2.18"],
     },
     entry_points={"console_scripts": ["hmr = hmr_ros.cli:main"]},
