@@ -1,7 +1,7 @@
 """People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
 
-Both are published with every image, also when nobody is there: to their readers silence means that the camera is blind,
-and an empty message that the room is empty. Who is not in this image, but has not left, stays where last seen.
+Both are published with every image, also when nobody is there: to their readers silence means that nothing is known,
+and an empty message that nobody is there. Who is not in this image, but has not left, stays where last seen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.decimation import spread
-from hmr_ros.core.people import Floats, Ints
+from hmr_ros.core.people import Bodies, Floats, Ints
 from hmr_ros.core.velocity import VelocityFilter
 from hmr_ros.ros.cdr import Stamp, write_points
 from hmr_ros.ros.interfaces import PEOPLE
@@ -43,10 +43,11 @@ class MeshPoints:
         for track_id in ids:
             self._points.pop(track_id, None)
 
-    def publish(self, stamp: Stamp, frame_id: str, ids: Ints, vertices: Floats) -> None:
-        """``vertices`` (P, V, 3) m of those who have a position in this image."""
-        self._points.update(zip(ids.tolist(), vertices[:, self._vertices], strict=True))
-        if self._publisher.get_subscription_count():
+    def publish(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
+        """Everybody's points; nothing while somebody is seen whose place was never known, such as feet at the lens."""
+        placed = bodies.take(bodies.valid)
+        self._points.update(zip(placed.ids.tolist(), placed.vertices[:, self._vertices], strict=True))
+        if self._points.keys() >= set(bodies.ids.tolist()) and self._publisher.get_subscription_count():
             points = np.concatenate([np.zeros((0, 3)), *self._points.values()]).astype(np.float32)
             self._publisher.publish(write_points(stamp, frame_id, points))
 

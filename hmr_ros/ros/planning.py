@@ -71,9 +71,8 @@ class PlanningOutputs:
         self._forget(stamp, frame_id, gone)
         if camera is None:
             return  # people are seen, but not where: an empty cloud would be a lie
-        bodies = bodies.take(bodies.valid)
-        self._mesh_points.publish(stamp, frame_id, bodies.ids, bodies.vertices)
-        self._publish_fixed(stamp, frame_id, bodies, config.planning)
+        self._mesh_points.publish(stamp, frame_id, bodies)
+        self._publish_fixed(stamp, frame_id, bodies.take(bodies.valid), config.planning)
 
     def _follow_time(self, stamp_s: float) -> None:
         """Bags start over."""
@@ -91,7 +90,7 @@ class PlanningOutputs:
             self._objects.remove(header(stamp, frame_id), gone)
 
     def _publish_fixed(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: PlanningConfig) -> None:
-        """What is published in the fixed frame."""
+        """What is published in the fixed frame, of ``bodies`` that all have a position."""
         people = self._people if self._people is not None and self._people.has_listeners else None
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:

@@ -102,6 +102,12 @@ def bent(bodies, meters=0.0, turn=0.0):
     return dataclasses.replace(bodies, body_pose=pose, cam_t=place, vertices=posed.vertices, joints=posed.joints)
 
 
+def seen_only(track_id):
+    """Somebody without a position."""
+    bodies = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
+    return dataclasses.replace(bodies, ids=np.array([track_id]))
+
+
 # MoveIt
 
 
@@ -412,8 +418,7 @@ def test_people_without_a_position_are_no_empty_room(stage):
     s = stage()
     s.settle(1, [3])
     newest = s.layer.observations[-1][0]
-    flat = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
-    flat = dataclasses.replace(flat, ids=np.array([3]))
+    flat = seen_only(3)
     for _ in range(30):
         s.show(flat, camera=None)
     s.drain()
@@ -421,6 +426,18 @@ def test_people_without_a_position_are_no_empty_room(stage):
     assert s.layer.observations[-1][0] == newest
     assert not s.layer.is_current(s.stamp_s)
     s.show(flat)  # calibrated, but not to be placed in this image
+    s.drain()
+    assert len(s.layer.points()) == 500
+
+
+def test_somebody_who_cannot_be_placed_is_no_empty_room(stage):
+    s = stage()
+    s.settle()
+    newest = s.layer.observations[-1][0]
+    s.show(seen_only(3))
+    s.drain()
+    assert s.layer.observations[-1][0] == newest
+    s.show(some_bodies(1, [3]))
     s.drain()
     assert len(s.layer.points()) == 500
 
