@@ -93,8 +93,8 @@ class SwitchingEngine:
         except _ClosedError:
             return
         except EngineError as err:
-            self._prospect = f"for good: {err}"
             _log.warning("%s: stays on %s: %s", self._manifest.name, self._engine.status, err)
+            self._prospect = f"for good: {err}"
             return
         with self._lock:
             if not self._closed.is_set():
