@@ -20,7 +20,7 @@ FLAVOURS = {"rtx": "tensorrt_rtx", "full": "tensorrt"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
-        "model", type=Path, help="manifest (.json) of a network, for example models/pose2mesh_fp16.json"
+        "model", type=Path, help="manifest (.json) of a network, for example models/blazepose_landmarks_fp16.json"
     )
     parser.add_argument("--flavour", choices=FLAVOURS, default="rtx", help="TensorRT for RTX or the full one")
     parser.add_argument("--target", help="GPUs to build for: sm_86, or several as sm_86+sm_89 (this machine's GPU)")

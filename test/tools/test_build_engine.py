@@ -10,7 +10,7 @@ from hmr_ros.cli import main
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.tools import build_engine
 
-MODEL = str(models_dir() / "pose2mesh_fp16.json")
+MODEL = str(models_dir() / "blazepose_landmarks_fp16.json")
 
 
 def test_builds_for_gpus_that_are_not_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
