@@ -30,10 +30,18 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(half_command, "recorded_inputs", lambda path: given)
 
 
-@pytest.mark.usefixtures("given")
-def test_compares_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def halved(given: None, tmp_path: Path) -> Path:
+    """The manifest of Pose2Mesh in a folder of its own, with its half beside it."""
+    for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert main(["half", str(tmp_path / POSE2MESH.name)]) == 0
+    return tmp_path / POSE2MESH.name
+
+
+def test_compares_and_writes(halved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "parity.json"
-    assert main(["parity", str(POSE2MESH), "--backend", "onnxruntime", "--out", str(out)]) == 0
+    assert main(["parity", str(halved), "--backend", "onnxruntime", "--out", str(out)]) == 0
     findings = {finding["way"]: finding for finding in json.loads(out.read_text())}
     assert findings.keys() == {"onnxruntime, again", "fp16, as a GPU rounds", "onnxruntime"}
     assert all(finding["accepted"] and finding["repeatable"] for finding in findings.values())
@@ -78,17 +86,12 @@ def test_what_differs_from_run_to_run_is_found() -> None:
     assert not parity.Finding("net", "noise", repeatable=found.repeatable).accepted
 
 
-@pytest.mark.usefixtures("given")
-def test_half_writes_a_network_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    path = tmp_path / "pose2mesh.json"
-    assert main(["half", str(path)]) == 0
-    found = half_of(path)
-    assert found == tmp_path / "pose2mesh_fp16.json"
+def test_half_writes_a_network_that_is_taken(halved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = half_of(halved)
+    assert found == halved.with_stem("pose2mesh_fp16")
     manifest = load_manifest(found)
     assert manifest.metrics["from_fp32_vertices_mean_mm"] < 1
-    assert manifest.inputs == load_manifest(path).inputs
+    assert manifest.inputs == load_manifest(halved).inputs
     assert "MiB, from fp32: vertices" in capsys.readouterr().out
 
 
