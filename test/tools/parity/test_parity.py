@@ -31,11 +31,12 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def halved(given: None, tmp_path: Path) -> Path:
+def halved(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """The manifest of Pose2Mesh in a folder of its own, with its half beside it."""
     for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert main(["half", str(tmp_path / POSE2MESH.name)]) == 0
+    assert "MiB, from fp32: vertices" in capsys.readouterr().out
     return tmp_path / POSE2MESH.name
 
 
@@ -86,13 +87,12 @@ def test_what_differs_from_run_to_run_is_found() -> None:
     assert not parity.Finding("net", "noise", repeatable=found.repeatable).accepted
 
 
-def test_half_writes_a_network_that_is_taken(halved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_writes_a_network_that_is_taken(halved: Path) -> None:
     found = half_of(halved)
     assert found == halved.with_stem("pose2mesh_fp16")
     manifest = load_manifest(found)
     assert manifest.metrics["from_fp32_vertices_mean_mm"] < 1
     assert manifest.inputs == load_manifest(halved).inputs
-    assert "MiB, from fp32: vertices" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
