@@ -25,7 +25,7 @@ ARGUMENTS = (
     ("image_transport", "raw", "raw or compressed"),
     ("params_file", str(SHARE / "config" / "hmr.yaml"), "YAML file of parameters"),
     ("model", "", "how bodies are recovered: pose2mesh, global_to_pixel or both; empty: as params_file says"),
-    ("backend", "auto", "what runs the networks: auto or onnxruntime"),
+    ("backend", "auto", "what runs the networks: auto, tensorrt, tensorrt_rtx, onnxruntime, ... (README)"),
     ("use_sim_time", "false", "take the time from /clock, as for a bag played with --clock"),
     ("autostart", "true", "configure and activate at start; false for a lifecycle manager"),
     ("respawn", "false", "start the node again when it dies"),

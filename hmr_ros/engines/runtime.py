@@ -21,7 +21,7 @@ BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda
 """What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""
 
 BATCH_SIZES = (1, 2, 4, 8)
-"""Rows of a batch of people. Callers pad up to one of these: GPU engines are made, and warm, for each of them."""
+"""Rows of a batch of people. GPU engines are made, and warm, for each of these, and pad up to the next."""
 
 MAX_DEFAULT_THREADS = 4
 """Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
