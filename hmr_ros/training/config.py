@@ -56,7 +56,7 @@ class CropConfig:
     shards: str = setting("", doc="folder of rendered images (hmr render); empty: render while training")
     backbone: float = setting(0.0, doc="share of the learning rate that the backbone has; 0: it stays as it is", low=0)
     lifting: str = setting("", doc="best.pt of a Pose2Mesh run, whose lifting network is the start of ours")
-    lifting_share: float = setting(0.2, doc="share of the learning rate that lifting has", low=0)
+    lifting_share: float = setting(0.0, doc="share of the learning rate that such a start has; 0: it stays", low=0)
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's place, box heights", low=0, high=0.2)
     flip: float = setting(0.5, doc="share of mirrored images", low=0, high=1)

@@ -110,13 +110,13 @@ class GlobalToPixelRecipe:
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """The local stage, then everything."""
-        network = self._network
-        local: list[tuple[nn.Module, float]] = [(network.lifting, self._config.crops.lifting_share)]
+        network, crops = self._network, self._config.crops
+        local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_share if crops.lifting else 1.0)]
         if self._config.global_to_pixel.local == "on":
             local.append((network.pixel_stage, 1.0))
         if stage == "local":
             return local
-        return [(network.global_stage, 1.0), (network.backbone, self._config.crops.backbone), *local]
+        return [(network.global_stage, 1.0), (network.backbone, crops.backbone), *local]
 
     def sampler(self, split: str, stage: str) -> Sampler:
         """People without images, images to be judged on, or both to train on."""
