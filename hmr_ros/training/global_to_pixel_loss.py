@@ -32,9 +32,9 @@ class GlobalToPixelLossConfig:
     betas: float = setting(0.02, doc="of the shape", low=0)
     joints: float = setting(5.0, doc="of the SMPL joints, m", low=0)
     vertices: float = setting(5.0, doc="of vertices, m", low=0)
-    keypoints: float = setting(5.0, doc="of projected keypoints, half box heights", low=0)
+    keypoints: float = setting(5.0, doc="of projected keypoints, half box sides", low=0)
     keypoint_tolerance: float = setting(
-        0.01, doc="2D errors below it cost nothing, half box heights: no detector is better", low=0
+        0.01, doc="2D errors below it cost nothing, half box sides: no detector is better", low=0
     )
     crop_cam: float = setting(0.2, doc="of the crop's camera", low=0)
     coarse: float = setting(0.5, doc="of the global stage; the local stage has 1", low=0)
@@ -100,20 +100,11 @@ def l1(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def reprojection(places: Tensor, truth: Truth, tolerance: float) -> Tensor:
-    """Mean 2D error of visible keypoints, half box heights, of what exceeds ``tolerance``.
+    """Mean 2D error of visible keypoints, half box sides, of what exceeds ``tolerance``.
 
     Below it the error is the detector's or the camera model's, and following it would bend the pose (TokenHMR, CVPR
-    2024). ``places`` (B, J, 2) crop units: their box is as wide as it is high, so errors along x weigh 3/4.
+    2024). ``places`` (B, J, 2) crop units.
     """
     error = 2 * (places - truth.places).abs()
-    error = (error - tolerance).clamp(min=0).clamp(max=1).sum(-1) * truth.visible
+    error = (error - tolerance).clamp(0, 1).sum(-1) * truth.visible
     return error.sum() / (2 * truth.visible.sum()).clamp(min=1)
-
-
-def spread_loss(estimate: SmplEstimate, truth: Truth, spread: Tensor) -> Tensor:
-    """Smallest where ``spread`` (B, 24) m is the mean distance of the joints from the truth; the root has none.
-
-    The likelihood of an exponential distribution: unlike a Gaussian's, no outlier can run away with it.
-    """
-    error = torch.linalg.vector_norm(estimate.joints.detach() - truth.joints, dim=-1)[:, 1:]
-    return (torch.log(spread[:, 1:]) + error / spread[:, 1:]).mean()

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
+from hmr_ros.networks.global_to_pixel.layers import zero_linear
+
 ROI_SIDE = 0.25
 """Side of the fixed square, of the crop's height and width."""
 
@@ -40,17 +42,12 @@ class DeformableAttention(nn.Module):
         if width % heads:
             raise ValueError(f"expected a width that is a multiple of {heads} heads, got {width}")
         self.levels, self.heads, self.points = len(channels), heads, points
-        self.offsets = nn.Linear(width, heads * self.levels * points * 2)
-        self.weights = nn.Linear(width, heads * self.levels * points)
+        self.offsets = zero_linear(width, heads * self.levels * points * 2)
+        self.weights = zero_linear(width, heads * self.levels * points)
         self.norm = nn.LayerNorm(sum(channels))
         bound = math.sqrt(6 / (sum(channels) + width // heads))  # Xavier, per head
         self.value = nn.Parameter(torch.empty(heads, sum(channels), width // heads).uniform_(-bound, bound))
-        self.output = nn.Linear(width, width)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
-        nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.weights.weight)
-        nn.init.zeros_(self.weights.bias)
+        self.output = zero_linear(width, width)
         with torch.no_grad():
             self.offsets.bias.copy_(self._star().flatten())
 
@@ -84,9 +81,7 @@ class RoiAttention(nn.Module):
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(sum(channels))
-        self.output = nn.Linear(sum(channels), width)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        self.output = zero_linear(sum(channels), width)
         ticks = ((torch.arange(ROI_SAMPLES) + 0.5) / ROI_SAMPLES - 0.5) * ROI_SIDE
         self.register_buffer("square", torch.cartesian_prod(ticks, ticks), persistent=False)
 

@@ -19,6 +19,7 @@ from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.deformable import DeformableAttention, RoiAttention, sample
 from hmr_ros.networks.global_to_pixel.estimate import SmplEstimate
+from hmr_ros.networks.global_to_pixel.layers import zero_linear
 from hmr_ros.networks.global_to_pixel.lifting import Lifted
 
 FEEDFORWARD = 4
@@ -57,14 +58,6 @@ class Queries(nn.Module):
             at_anchor = torch.cat([sample(level, anchors.places[:, :, None])[..., 0] for level in features.levels], 1)
             query = query + self.local(at_anchor.transpose(1, 2)) + self.crop(features.pooled)[:, None]
         return self.norm(query)
-
-
-def zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer that starts at zero."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class SelfAttention(nn.Module):

@@ -20,8 +20,9 @@ from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
+from hmr_ros.networks.global_to_pixel.layers import zero_linear
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
-from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder, zero_linear
+from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder
 from hmr_ros.networks.global_to_pixel.matching import (
     MatchingTargets,
     PixelPredictions,

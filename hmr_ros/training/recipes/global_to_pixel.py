@@ -35,7 +35,8 @@ from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth, spread_loss
+from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth
+from hmr_ros.training.losses import spread_loss
 from hmr_ros.training.recipes import Arrays, Sampler, mix_of
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
@@ -191,7 +192,8 @@ class GlobalToPixelRecipe:
 
     def _loss_of_local_stage(self, batch: Batch, stages: Stages, vertices: Tensor) -> dict[str, Tensor]:
         terms = self._loss(stages.fine, batch.truth, vertices, batch.camera)
-        spread = spread_loss(stages.fine, batch.truth, stages.spread)
+        error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
+        spread = spread_loss(error, stages.spread)
         return terms | {"spread": self._config.global_to_pixel_loss.spread * spread}
 
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:

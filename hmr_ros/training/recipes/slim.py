@@ -21,6 +21,7 @@ from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.losses import spread_loss
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
@@ -118,7 +119,7 @@ class SlimRecipe:
                 "edges": EDGE_WEIGHT * self._edge_error(nodes, batch.nodes),
             }
         error = torch.linalg.vector_norm(joints - batch.joints, dim=-1)
-        return terms | {"joints": error[:, 1:].mean(), "spread": SPREAD_WEIGHT * _spread_loss(error.detach(), spread)}
+        return terms | {"joints": error[:, 1:].mean(), "spread": SPREAD_WEIGHT * spread_loss(error.detach(), spread)}
 
     def _edge_error(self, nodes: Tensor, target: Tensor) -> Tensor:
         """Mean difference of the lengths of the coarse mesh's edges, m: keeps the surface smooth."""
@@ -157,14 +158,6 @@ def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> Sli
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
     return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
-
-
-def _spread_loss(error: Tensor, spread: Tensor) -> Tensor:
-    """Smallest where ``spread`` is the mean of ``error`` (both (B, 24) m); the root has none.
-
-    The likelihood of an exponential distribution: unlike a Gaussian's, no outlier can run away with it.
-    """
-    return (torch.log(spread[:, 1:]) + error[:, 1:] / spread[:, 1:]).mean()
 
 
 def _node_edges(topology: SlimTopology) -> np.ndarray:
