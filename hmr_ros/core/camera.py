@@ -11,6 +11,7 @@ back into the image.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -30,6 +31,16 @@ _TABLE_SIZE = 512
 _NEWTON_STEPS = 10
 _CONVERGED = 1e-10
 """Newton's method, started from a table of 512 angles, is there after 2 to 4 steps, except close to the rim."""
+
+
+ASSUMED_FIELD_OF_VIEW_DEG = 60.0
+"""Of the longer side of an image that comes without a calibration: between a webcam (about 55) and a phone held upright
+(about 65)."""
+
+
+def focal_length(field_of_view_deg: float, width: int, height: int) -> float:
+    """The focal length in px of a pinhole camera whose longer image side, in px, spans the angle."""
+    return max(width, height) / 2 / math.tan(math.radians(field_of_view_deg) / 2)
 
 
 def project(points: Floats, camera: Camera) -> Floats:

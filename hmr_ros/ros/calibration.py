@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 from sensor_msgs.msg import CameraInfo
+
+from hmr_ros.core.camera import focal_length
 
 Calibration = Callable[[int, int], CameraInfo]
 """Width and height of an image in px -> its CameraInfo, without header."""
@@ -39,8 +40,7 @@ def from_field_of_view(degrees: float) -> Calibration:
     """A pinhole camera whose longer image side spans an angle of ``degrees``."""
 
     def info(width: int, height: int) -> CameraInfo:
-        focal_px = max(width, height) / 2 / math.tan(math.radians(degrees) / 2)
-        return from_focal_length(focal_px)(width, height)
+        return from_focal_length(focal_length(degrees, width, height))(width, height)
 
     return info
 

@@ -18,13 +18,11 @@ from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hmr_ros.core.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.ros import calibration
 from hmr_ros.ros.cdr import Stamp, write_compressed_image, write_image
 from hmr_ros.ros.messages import header
 from hmr_ros.ros.sources import Bgr, Shot, Source, SourceError, open_source
-
-ASSUMED_FIELD_OF_VIEW_DEG = 60.0
-"""Between a webcam (about 55) and a phone held upright (about 65)."""
 
 _JPEG_QUALITY = 90
 _POLL_S = 0.02

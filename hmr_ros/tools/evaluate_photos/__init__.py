@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.camera import project
+from hmr_ros.core.camera import ASSUMED_FIELD_OF_VIEW_DEG, focal_length, project
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
 from hmr_ros.core.people import Camera, Detections, Floats
@@ -36,8 +35,6 @@ THRESHOLDS = (0.2, 0.1)
 DETECTOR = "keypoints"
 """Column of the detector's own keypoints."""
 
-_FIELD_OF_VIEW_DEG = 60.0
-"""What `hmr_player` assumes, too, of a camera that it knows nothing about."""
 _SAME_PERSON = 0.3
 """Least overlap (IoU) of a detection's box with the labelled one."""
 
@@ -52,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networks", type=Path, nargs="+", help="manifests (.json) of the networks to compare (those shipped)"
     )
     parser.add_argument(
-        "--fov", type=float, default=_FIELD_OF_VIEW_DEG, help="angle of the longer image side in degrees (%(default)s)"
+        "--fov",
+        type=float,
+        default=ASSUMED_FIELD_OF_VIEW_DEG,
+        help="angle of the longer image side in degrees (%(default)s)",
     )
     parser.add_argument("--json", type=Path, help="write the report there, too")
 
@@ -128,7 +128,7 @@ def read_photo(photo: LabelledPhoto) -> Image:
 
 def assumed_camera(photo: LabelledPhoto, field_of_view_deg: float) -> Camera:
     """A pinhole camera whose longer image side spans the angle; the principal point is in the centre."""
-    focal_px = max(photo.width, photo.height) / 2 / math.tan(math.radians(field_of_view_deg) / 2)
+    focal_px = focal_length(field_of_view_deg, photo.width, photo.height)
     cx, cy = (photo.width - 1) / 2, (photo.height - 1) / 2
     return Camera(np.array([[focal_px, 0, cx], [0, focal_px, cy], [0, 0, 1]]), photo.width, photo.height)
 
