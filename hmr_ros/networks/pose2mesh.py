@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.coarsening import MeshGraph, Rescaling, build_mesh_graph, joint_laplacian

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.blocks import BLOCK, BlockedGraph, block_order
 from hmr_ros.networks.chebyshev import BlockLaplacian, ClenshawConv

@@ -11,7 +11,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hmr_ros.core.config import RobotConfig, Setting, Value, describe, updated
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.settings import Setting, Value, describe, updated
 
 _LARGEST_INT = 2**63 - 1
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hmr_ros.cli import COMMANDS
-from hmr_ros.core.config import RobotConfig, Setting, describe
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.settings import Setting, describe
 
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -18,8 +18,8 @@ from numpy.random import default_rng
 from tqdm import tqdm
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import load_toml
 from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.settings import load_toml
 from hmr_ros.training.ablation.features import see, shown
 from hmr_ros.training.ablation.report import Line, lines, markdown
 from hmr_ros.training.ablation.runs import Material, errors_of_run, global_stage

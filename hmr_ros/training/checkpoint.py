@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hmr_ros.core.config import from_mapping
+from hmr_ros.core.settings import from_mapping
 from hmr_ros.training.config import TrainConfig
 
 Weights = Mapping[str, Tensor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hmr_ros.core.config import setting, validate
+from hmr_ros.core.settings import setting, validate
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.networks.slim_pose2mesh import SlimConfig

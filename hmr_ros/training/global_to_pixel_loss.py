@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.global_to_pixel import SmplEstimate

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.networks.pose2mesh import Pose2MeshOutput
 
 

@@ -18,8 +18,8 @@ import torch
 from tqdm import tqdm
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import load_toml
 from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.settings import load_toml
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.training.datasets.motion import SPLITS, load_motion
 from hmr_ros.training.synthetic.images import ImageBatch, ImageMix, ImageSampler

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import load_toml
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import load_toml
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmr_ros.core.config import RobotConfig, describe
+from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import load_manifest, write_manifest
+from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.build_request import BuildRequest, Progress

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import RobotConfig, updated
+from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
+from hmr_ros.core.settings import updated
 from hmr_ros.engines.runtime import open_engine
 from hmr_ros.perception import methods
 from hmr_ros.perception.methods import open_method

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hmr_ros.core.config import RobotConfig, describe, updated
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.settings import describe, updated
 
 ROOT = Path(__file__).parents[2]
 

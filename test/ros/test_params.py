@@ -4,7 +4,8 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hmr_ros.core.config import RobotConfig, describe
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.settings import describe
 from hmr_ros.ros.params import ParameterError, declare_config, descriptor, follow_config
 
 

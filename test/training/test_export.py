@@ -9,8 +9,8 @@ from torch import nn
 
 from hmr_ros.cli import main
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import from_mapping
 from hmr_ros.core.manifest import load_manifest, models_dir, verify
+from hmr_ros.core.settings import from_mapping
 from hmr_ros.engines.runtime import open_engine
 from hmr_ros.networks.coarsening import build_mesh_graph
 from hmr_ros.networks.meshnet import DeployedMeshNet

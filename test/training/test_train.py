@@ -122,7 +122,7 @@ def test_a_broken_loss_stops_before_it_spoils_the_weights():
 def test_shipped_configs_load():
     from pathlib import Path
 
-    from hmr_ros.core.config import load_toml
+    from hmr_ros.core.settings import load_toml
 
     for path in (Path(__file__).parents[2] / "config" / "train").glob("*.toml"):
         assert load_toml(path, TrainConfig).lift.steps > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 
 
 @dataclass(frozen=True)

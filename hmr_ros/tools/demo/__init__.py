@@ -11,8 +11,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from hmr_ros.core.config import RobotConfig, Scalar, describe
+from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import Scalar, describe
 
 SAMPLE_RATE_HZ = 4.0
 """The sample clip was recorded at 10 Hz."""

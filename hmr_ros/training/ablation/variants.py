@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hmr_ros.core.config import Value, updated
+from hmr_ros.core.settings import Value, updated
 from hmr_ros.training.config import TrainConfig
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.training.synthetic.noise import frame_scale, human36m_noise, synthetic_error
 from hmr_ros.training.synthetic.people import PeopleBatch

@@ -16,8 +16,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.config import setting
 from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.training.datasets.motion import Motion

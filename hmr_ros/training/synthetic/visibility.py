@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 
 Bools = NDArray[np.bool_]

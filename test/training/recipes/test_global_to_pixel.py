@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import updated
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.rotation import rotmat_to_rotvec
+from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import stage_names

@@ -10,8 +10,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.config import setting, validate
 from hmr_ros.core.crop import apply, boxes_of_keypoints
+from hmr_ros.core.settings import setting, validate
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.backgrounds import Backgrounds

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.config import setting
+from hmr_ros.core.settings import setting
 from hmr_ros.training.synthetic.images.drawing import line, lit
 from hmr_ros.training.synthetic.images.textures import Rgb
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.config import describe
 from hmr_ros.core.crop import apply, crop_from_image
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import describe
 from hmr_ros.training.synthetic.cameras import CameraMix
 from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH, ImageBatch, ImageMix, ImageSampler
 from hmr_ros.training.synthetic.images.framing import stored_box

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hmr_ros.core.config import describe
+from hmr_ros.core.settings import describe
 from hmr_ros.training.synthetic.images.sensor import SensorMix, _streak, expose
 
 NOTHING = SensorMix(**{s.name: 100 if s.name == "quality" else 0.0 for s in describe(SensorMix)})
