@@ -7,6 +7,7 @@ Shapes are checked at construction, so code behind a constructor may trust them.
 from __future__ import annotations
 
 import dataclasses
+import enum
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,6 +22,19 @@ Bools = NDArray[np.bool_]
 
 UNTRACKED = -1
 """Id of a person no tracker has seen yet."""
+
+
+class State(enum.IntEnum):
+    """What is known of a person in an image, numbered as in SmplBody.msg."""
+
+    TENTATIVE = 0
+    """New: seen in too few images to be trusted."""
+    TRACKED = 1
+    """Seen in this image."""
+    COASTING = 2
+    """Not seen in this image, and not given up: expected where the last images point."""
+    LOST = 3
+    """Given up. Messages say so once; records hold nobody lost."""
 
 
 def _check(owner: object, name: str, expected: tuple[int | None, ...]) -> None:
@@ -207,7 +221,8 @@ class Estimates:
 class Bodies:
     """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
 
-    ``ids`` (P,); ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
+    ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that showed the person, 0: this one;
+    ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
     ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
@@ -216,6 +231,8 @@ class Bodies:
     """
 
     ids: Ints
+    states: Ints
+    unseen_s: Floats
     scores: Floats
     kp2d: Floats
     kp2d_score: Floats
@@ -232,6 +249,8 @@ class Bodies:
 
     def __post_init__(self) -> None:
         people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
+        _check(self, "states", (people,))
+        _check(self, "unseen_s", (people,))
         _check(self, "scores", (people,))
         _check(self, "kp2d", (people, joints, 2))
         _check(self, "kp2d_score", (people, joints))
@@ -254,7 +273,7 @@ class Bodies:
 
     @staticmethod
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:
-        """The people of ``detections`` with 2D evidence only: every metric field NaN, ``valid`` False."""
+        """The people of ``detections``, seen now, with 2D evidence only: metric fields NaN, ``valid`` False."""
         people = len(detections)
 
         def unknown(*shape: int) -> Floats:
@@ -262,6 +281,8 @@ class Bodies:
 
         return Bodies(
             ids=detections.ids,
+            states=np.full(people, State.TRACKED, np.uint8),
+            unseen_s=np.zeros(people, np.float32),
             scores=detections.scores,
             kp2d=detections.kp2d,
             kp2d_score=detections.kp2d_score,

@@ -78,7 +78,8 @@ def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], o
 def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
     return SmplBody(
         id=person_name(int(bodies.ids[row])),
-        state=SmplBody.TRACKED,
+        state=int(bodies.states[row]),
+        unseen_s=float(bodies.unseen_s[row]),
         score=float(bodies.scores[row]),
         keypoints=_float32(bodies.kp2d[row]),
         keypoint_scores=_float32(bodies.kp2d_score[row]),
@@ -101,6 +102,7 @@ def _lost_body(track_id: int) -> SmplBody:
     return SmplBody(
         id=person_name(track_id),
         state=SmplBody.LOST,
+        unseen_s=nan,
         global_orient=unknown(3),
         body_pose=unknown(69),
         betas=unknown(10),

@@ -176,6 +176,8 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
     vertices[valid] = body_model.posed(global_orient[valid], body_pose[valid], betas[valid], cam_t[valid]).vertices
     bodies = Bodies(
         ids=np.arange(len(present)),
+        states=np.array([body.state for body in present], np.uint8),
+        unseen_s=stacked([np.array(body.unseen_s) for body in present]),
         scores=stacked([np.array(body.score) for body in present]),
         kp2d=stacked([np.array(body.keypoints) for body in present], J, 2),
         kp2d_score=stacked([np.array(body.keypoint_scores) for body in present], J),

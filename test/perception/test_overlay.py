@@ -4,7 +4,7 @@ import numpy as np
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.camera import project
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.perception.overlay import draw_bodies, person_color
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
@@ -19,6 +19,8 @@ def bodies(cam_t, valid=None):
     posed = BODY_MODEL.posed(upright, pose, betas, cam_t)
     return Bodies(
         ids=np.arange(people),
+        states=np.full(people, State.TRACKED),
+        unseen_s=np.zeros(people),
         scores=np.ones(people),
         kp2d=np.tile(np.linspace(50, 200, 17)[:, None], (people, 1, 2)),
         kp2d_score=np.ones((people, 17)),

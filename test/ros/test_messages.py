@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import numpy as np
@@ -6,7 +7,7 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
-from hmr_ros.core.people import Bodies
+from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import messages
 from hmr_ros.ros.cdr import Stamp
@@ -49,6 +50,21 @@ def test_bodies_survive_the_message():
     assert again.valid.all()
     assert (message.method, message.body_model) == ("pose2mesh", "open_body")
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+
+
+def test_states_and_ages_survive_the_message():
+    states = np.array([State.TENTATIVE, State.TRACKED, State.COASTING])
+    bodies = dataclasses.replace(some_bodies(3), states=states, unseen_s=np.array([0, 0, 0.25]))
+    message = messages.smpl_body_array(HEADER, bodies, (9,), ORIGIN)
+    assert [body.state for body in message.bodies] == [
+        SmplBody.TENTATIVE,
+        SmplBody.TRACKED,
+        SmplBody.COASTING,
+        SmplBody.LOST,
+    ]
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    assert again.states.tolist() == states.tolist()
+    assert again.unseen_s.tolist() == [0, 0, 0.25]
 
 
 def test_bodies_without_position_carry_nan_and_their_keypoints():

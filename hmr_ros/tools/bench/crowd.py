@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Camera, Detections, Floats
+from hmr_ros.core.people import Bodies, Camera, Detections, Floats, State
 from hmr_ros.core.skeleton import COCO17, SMPL
 from hmr_ros.perception.overlay import Image, draw_bodies
 
@@ -39,6 +39,8 @@ def standing(body_model: BodyModel, people: int) -> Bodies:
     nobody = Detections.empty(COCO17.name)
     return Bodies(
         ids=np.full(people, _COLOR_OF),
+        states=np.full(people, State.TRACKED),
+        unseen_s=np.zeros(people),
         scores=np.ones(people),
         kp2d=np.zeros((people, *nobody.kp2d.shape[1:])),
         kp2d_score=np.zeros((people, COCO17.size)),

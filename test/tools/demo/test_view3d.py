@@ -3,7 +3,7 @@ import pytest
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import Bodies, Camera, Detections
+from hmr_ros.core.people import Bodies, Camera, Detections, State
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.tools.demo.view3d import draw_view, estimate_floor
 
@@ -30,6 +30,8 @@ def standing(places, height=1.5):
     empty = Bodies.without_geometry(Detections.empty("coco17"), BODY_MODEL.vertex_count)
     return Bodies(
         ids=np.arange(people),
+        states=np.full(people, State.TRACKED),
+        unseen_s=np.zeros(people),
         scores=np.ones(people),
         kp2d=np.zeros((people, *empty.kp2d.shape[1:])),
         kp2d_score=np.zeros((people, *empty.kp2d_score.shape[1:])),
