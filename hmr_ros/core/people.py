@@ -221,7 +221,7 @@ class Estimates:
 class Bodies:
     """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
 
-    ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that showed the person, 0: this one;
+    ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that shows the person, 0: this one;
     ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
