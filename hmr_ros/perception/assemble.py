@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.smoothing import BodySmoother
-from hmr_ros.engines.runtime import Engine, open_engine
-from hmr_ros.engines.switching import open_serving
+from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
 _SEARCH, _LANDMARKS = "blazepose_detector.json", "blazepose_landmarks.json"
@@ -63,28 +62,30 @@ class Assembly:
             engine.close()
 
 
-def assemble(config: RobotConfig) -> Assembly:
-    """Open the networks. Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why."""
+def assemble(config: RobotConfig, parts: SharedParts | None = None) -> Assembly:
+    """Open the networks, or take them from ``parts``, where other cameras of this process have opened them.
+
+    Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why.
+    """
+    parts = parts or SharedParts()
+
+    def open_network(path: Path) -> Engine:
+        return opened.enter_context(contextlib.closing(parts.network(path, config)))
+
     with contextlib.ExitStack() as opened:  # none stays open, or goes on building, when another one fails
-        assembly = _assemble(config, lambda path: opened.enter_context(contextlib.closing(_open(path, config))))
+        assembly = _assemble(config, parts, open_network)
         opened.pop_all()
     return assembly
 
 
-def _open(manifest_path: Path, config: RobotConfig) -> Engine:
-    cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
-    opener = open_serving if config.serve_while_building else open_engine
-    return opener(manifest_path, config.backend, config.num_threads, cache)
-
-
-def _assemble(config: RobotConfig, open_network: Callable[[Path], Engine]) -> Assembly:
+def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[Path], Engine]) -> Assembly:
     models = models_dir()
     body_path = Path(config.smpl_path) if config.smpl_path else models / _BODY
-    body_model = load_body_model(body_path)
+    body_model = parts.body_model(body_path)
     search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
     method = open_method(config, body_model, open_network)
     engines = (search, landmarks, *method.engines)
-    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(), BodySmoother()
+    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(ids=parts.ids), BodySmoother()
 
     def apply(settings: RobotConfig) -> None:
         detector.options = _detector_options(settings)

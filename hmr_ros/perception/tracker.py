@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +68,13 @@ class Tracker:
     Source of the scheme: Bewley et al., "Simple online and realtime tracking", 2016, with keypoints added to the boxes.
     """
 
-    def __init__(self, options: TrackerOptions = TrackerOptions()) -> None:
+    def __init__(self, options: TrackerOptions = TrackerOptions(), ids: Iterator[int] | None = None) -> None:
+        """``ids``: where people get their ids from, for trackers that must not give the same; None: 1, 2, 3, ..."""
         self.options = options
         self.lost: tuple[int, ...] = ()
         """Ids that the last update gave up."""
         self._tracks: list[_Track] = []
-        self._next_id = 1
+        self._ids = itertools.count(1) if ids is None else ids
         self._stamp_s = -np.inf
 
     @property
@@ -120,8 +123,7 @@ class Tracker:
         else:
             track.follow(*seen, self._stamp_s)
         if track.id == UNTRACKED and track.hits >= self.options.hits_to_confirm:
-            track.id = self._next_id
-            self._next_id += 1
+            track.id = next(self._ids)
         return track.id
 
     def _give_up(self) -> None:

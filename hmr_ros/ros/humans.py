@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PointStamped, TwistStamped
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header, String
 
@@ -23,10 +23,9 @@ from hmr_ros.ros.cdr import write_image
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.messages import person_name
 from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.tracked import LATCHED, TrackedLists
 
 _NEWEST = QoSProfile(depth=1)
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Reliable, and who subscribes late gets the last message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +51,18 @@ class HumanPublishers:
     the others are published only while somebody listens.
     """
 
-    def __init__(self, publishers: PublisherFactory, config: HumansConfig) -> None:
+    def __init__(self, publishers: PublisherFactory, config: HumansConfig, lists: TrackedLists) -> None:
+        """``lists``: where the other cameras of this process tell whom they see, if there are any."""
         self._publishers = publishers
         self._root = f"{config.namespace}/bodies"
         self._types = messages.HriTypes.imported()
-        self._tracked = publishers.create(self._types.ids_list, f"{self._root}/tracked", _LATCHED)
+        self._tracked = lists.join(f"{self._root}/tracked")
         self._topics: dict[int, _BodyTopics] = {}
 
     def close(self) -> None:
         """Unpublish everything."""
         self._remove(list(self._topics))
-        self._publishers.destroy(self._tracked)
+        self._tracked.close()
 
     def update(self, header: Header, bodies: Bodies, lost: Iterable[int]) -> None:
         """Make the topics of new bodies, drop those of lost ones, and tell who is there."""
@@ -70,8 +70,7 @@ class HumanPublishers:
         for track_id in bodies.ids.tolist():
             if track_id not in self._topics:
                 self._topics[track_id] = self._advertised(person_name(track_id))
-        ids = [person_name(track_id) for track_id in self._topics]
-        self._tracked.publish(self._types.ids_list(header=header, ids=ids))
+        self._tracked.update(header, [person_name(track_id) for track_id in self._topics])
 
     def publish_seen(
         self, frame: Frame, header: Header, bodies: Bodies, camera: Camera | None, keypoint_threshold: float
@@ -120,7 +119,7 @@ class HumanPublishers:
             cropped=topic(Image, "cropped"),
             skeleton2d=topic(self._types.skeleton, "skeleton2d"),
             joint_states=topic(JointState, "joint_states"),
-            urdf=topic(String, "urdf", _LATCHED),
+            urdf=topic(String, "urdf", LATCHED),
             position=topic(PointStamped, "position"),
             velocity=topic(TwistStamped, "velocity"),
         )

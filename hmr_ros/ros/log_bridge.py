@@ -31,7 +31,10 @@ class _RosHandler(logging.Handler):
 
 @contextmanager
 def logged_by(logger: RcutilsLogger) -> Iterator[None]:
-    """Within the block, what this package logs from INFO on goes to ``logger``."""
+    """Within the block, what this package logs from INFO on goes to ``logger``, or to that of a block around it."""
+    if any(isinstance(handler, _RosHandler) for handler in _PACKAGE.handlers):
+        yield
+        return
     handler, level = _RosHandler(logger), _PACKAGE.level
     _PACKAGE.addHandler(handler)
     _PACKAGE.setLevel(logging.INFO)

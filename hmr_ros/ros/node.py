@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -29,12 +26,14 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.presence import Presence
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.ros import process
 from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.log_bridge import logged_by
 from hmr_ros.ros.messages import Origin
 from hmr_ros.ros.outputs import Outputs
-from hmr_ros.ros.params import ParameterError, declare_config, follow_config
+from hmr_ros.ros.params import declare_config, follow_config
+from hmr_ros.ros.tracked import TrackedLists
 from hmr_ros.ros.worker import Worker
 
 _SUPERVISION_PERIOD_S = 1.0
@@ -65,16 +64,22 @@ def _logged(transition: _Transition) -> _Transition:
 class HmrNode(LifecycleNode):
     """Configure loads the networks and warms them up, activate subscribes, deactivate keeps them, cleanup frees them.
 
-    ``build`` makes the perception pipeline; tests pass their own.
+    ``build`` makes the perception pipeline; tests pass their own. Where several cameras share the process (cameras.py),
+    each has its ``namespace``, absolute, and they publish in the same ``lists``.
     """
 
     def __init__(
         self,
         build: Callable[[RobotConfig], Assembly] = assemble,
         parameter_overrides: list[Parameter[Any]] | None = None,
+        namespace: str = "",
+        lists: TrackedLists | None = None,
     ) -> None:
-        super().__init__("hmr", parameter_overrides=parameter_overrides)
+        # Rules of its own come before those of the process, which would give all its nodes one name.
+        rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
+        super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules)
         self._build = build
+        self._lists = lists
         self._config = declare_config(self)
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
@@ -90,11 +95,20 @@ class HmrNode(LifecycleNode):
         self._logging.enter_context(logged_by(self.get_logger()))
 
     def start(self) -> bool:
-        """Configure and activate, as the parameter ``autostart`` asks; False when either failed."""
+        """Configure and activate; False when either failed."""
         return (
             self.trigger_configure() == TransitionCallbackReturn.SUCCESS
             and self.trigger_activate() == TransitionCallbackReturn.SUCCESS
         )
+
+    def autostart(self) -> bool:
+        """Start if the parameter ``autostart`` says so; False when that failed."""
+        return not self._config.autostart or self.start()
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """All nodes of this application: this one."""
+        return (self,)
 
     @property
     def config(self) -> RobotConfig:
@@ -128,7 +142,8 @@ class HmrNode(LifecycleNode):
         """Publish, start the worker, subscribe."""
         assert self._assembly is not None, "activate follows configure"
         origin = Origin(self._assembly.method, self._assembly.body_model)
-        self._outputs = Outputs(self, self._assembly.pipeline.body_model, origin, self._config, self._presence)
+        body_model = self._assembly.pipeline.body_model
+        self._outputs = Outputs(self, body_model, origin, self._config, self._presence, self._lists)
         self._input = CameraInput(self, self._config, self.monitor)
         self._activated_s = time.monotonic()
         self._worker = Worker(self, self._input, self._outputs, self._assembly, self.monitor, self._config)
@@ -228,27 +243,7 @@ class HmrNode(LifecycleNode):
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:
     """Run the node until it is told to stop."""
-    # As SIGINT does, SIGTERM raises KeyboardInterrupt, too: it ends a configuring node that waits for an engine.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rclpy.init(args=args)
-    node: HmrNode | None = None
-    try:
-        node = HmrNode(build)
-        if node.config.autostart and not node.start():
-            return 1 if rclpy.ok() else 0  # not ok: told to stop while starting
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except ParameterError as err:
-        print(f"hmr_node: {err}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # how ROS nodes are asked to stop
-    finally:
-        if node is not None:
-            node.shut_down()
-        rclpy.try_shutdown()
-    return 0
+    return process.run("hmr_node", lambda: HmrNode(build), args)
 
 
 if __name__ == "__main__":

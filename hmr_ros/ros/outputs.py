@@ -25,6 +25,7 @@ from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.planning import PlanningOutputs
 from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.tracked import TrackedLists
 from hmr_ros.ros.transforms import TransformWriter
 
 
@@ -38,6 +39,7 @@ class Outputs:
         origin: messages.Origin,
         config: RobotConfig,
         presence: Presence,
+        lists: TrackedLists | None = None,
     ) -> None:
         self._publishers = PublisherFactory(node)
         self._faces = body_model.faces
@@ -52,7 +54,7 @@ class Outputs:
         self._transforms = TransformWriter()
         self._tf: Publisher[Any] | None = None
         self._humans: HumanPublishers | None = None
-        self._publish_optional(node, config)
+        self._publish_optional(node, config, lists or TrackedLists(node))
         self._planning = PlanningOutputs(node, body_model, config.planning, presence)
 
     @property
@@ -90,7 +92,7 @@ class Outputs:
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
         return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
 
-    def _publish_optional(self, node: Node, config: RobotConfig) -> None:
+    def _publish_optional(self, node: Node, config: RobotConfig, lists: TrackedLists) -> None:
         """Make the publishers whose messages are installed, and log which are not."""
         wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
         wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
@@ -98,7 +100,7 @@ class Outputs:
         if interfaces.TF.is_available:
             self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)
         if interfaces.HUMANS in wanted and interfaces.HUMANS.is_available:
-            self._humans = HumanPublishers(self._publishers, config.humans)
+            self._humans = HumanPublishers(self._publishers, config.humans, lists)
 
     def _publish_humans(
         self,

@@ -1,0 +1,40 @@
+"""What the pipelines of one process have in common: networks, body models, and the numbers given to people."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from pathlib import Path
+
+from hmr_ros.core.body_model import BodyModel, load_body_model
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.engines.sharing import EnginePool
+from hmr_ros.engines.switching import open_serving
+
+
+class SharedParts:
+    """Loads networks and body models once for all cameras of a process. Thread-safe.
+
+    ``ids`` numbers people from 1, so that no two cameras give the same id.
+    """
+
+    def __init__(self) -> None:
+        self.ids = itertools.count(1)
+        self._engines = EnginePool()
+        self._lock = threading.Lock()
+        self._body_models: dict[Path, BodyModel] = {}
+
+    def network(self, manifest_path: Path, config: RobotConfig) -> Engine:
+        """The network beside a manifest, run as ``config`` asks. Raises ManifestError or EngineError."""
+        cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
+        opener = open_serving if config.serve_while_building else open_engine
+        key = (manifest_path, opener, config.backend, config.num_threads, cache)
+        return self._engines.open(key, lambda: opener(manifest_path, config.backend, config.num_threads, cache))
+
+    def body_model(self, path: Path) -> BodyModel:
+        """The body model of a file; it stays loaded. Raises ValueError or OSError."""
+        with self._lock:
+            if path not in self._body_models:
+                self._body_models[path] = load_body_model(path)
+            return self._body_models[path]
