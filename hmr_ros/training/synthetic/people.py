@@ -21,6 +21,7 @@ from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.synthetic.bounds import bounds
 from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
 from hmr_ros.training.synthetic.poses import PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
@@ -29,6 +30,9 @@ Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _Record = TypeVar("_Record", "PeopleBatch", Views)
+
+_SPARE, _LEAST_DRAWN = 1.3, 8
+"""People drawn for each that is wanted, as some cannot be seen; and the fewest that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class PeopleSampler:
         kept: list[NDArray[np.int64]] = []
         missing = count
         while missing:
-            batches.append(self._draw(rng, max(64, int(1.3 * missing))))
+            batches.append(self._draw(rng, max(_LEAST_DRAWN, int(_SPARE * missing))))
             kept.append(np.flatnonzero(batches[-1].visible.sum(1) >= self.mix.min_visible)[:missing])
             missing -= len(kept[-1])
         return _join(batches, kept)
@@ -153,7 +157,7 @@ class PeopleSampler:
         pelvis = np.zeros((count, 1, 3), np.float32)
         pelvis[:, 0, 1] = lift - vertices[..., 1].min(1)
         vertices, joints = vertices + pelvis, joints + pelvis
-        low, high = vertices.min(1), vertices.max(1)
+        low, high = bounds(vertices)
         views = sample_views(self.mix.cameras, (low + high) / 2, (high - low).max(1), rng)
 
         vertices, joints = views.to_optical(vertices), views.to_optical(joints)

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.training.synthetic.bounds import bounds
 from hmr_ros.training.synthetic.images.framing import project
 from hmr_ros.training.synthetic.images.raster import NOTHING, Canvas
 
@@ -74,7 +75,7 @@ def cast_shadows(vertices: Floats, faces: NDArray[np.int32], lights: Lights, cam
     across /= np.linalg.norm(across)
     axes = np.stack([across, np.cross(-towards, across), -towards])
     subject = vertices[0] @ axes.T.astype(np.float32)
-    low, high = subject.min(0).astype(np.float64), subject.max(0).astype(np.float64)
+    low, high = (bound.astype(np.float64) for bound in bounds(subject))
     scale = _MAP_SIZE / (1.2 * (high - low)[:2].max())
     scales = np.array([scale, scale, 1.0])
     shift = np.array([_MAP_SIZE / 2, _MAP_SIZE / 2, _FAR_M]) - scales * (low + high) / 2

@@ -43,9 +43,7 @@ def _draw(points, faces, first_face, inverse_depth, face):
     """Corners are counter-clockwise seen from outside, so clockwise in an image whose y points down."""
     height, width = inverse_depth.shape
     for f in range(len(faces)):
-        a, c, b = faces[f, 0], faces[f, 1], faces[f, 2]
-        if points[a, 2] < NEAR_M or points[b, 2] < NEAR_M or points[c, 2] < NEAR_M:
-            continue
+        a, c, b = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])  # unsigned: none is negative
         ax, ay = np.float64(points[a, 0]), np.float64(points[a, 1])
         bx, by = points[b, 0] - ax, points[b, 1] - ay
         cx, cy = points[c, 0] - ax, points[c, 1] - ay
@@ -56,14 +54,17 @@ def _draw(points, faces, first_face, inverse_depth, face):
         top, bottom = max(0.0, np.ceil(ay + min(0.0, by, cy))), min(height - 1.0, np.floor(ay + max(0.0, by, cy)))
         if left > right or top > bottom:
             continue
+        if points[a, 2] < NEAR_M or points[b, 2] < NEAR_M or points[c, 2] < NEAR_M:
+            continue
         wa, wb, wc = 1.0 / points[a, 2], 1.0 / points[b, 2], 1.0 / points[c, 2]
         # The weights of b and c, and 1 / depth, are linear in the pixel.
-        b_column, b_row, c_column, c_row = cy / area, -cx / area, -by / area, bx / area
+        share = 1.0 / area
+        b_column, b_row, c_column, c_row = cy * share, -cx * share, -by * share, bx * share
         w_column = b_column * (wb - wa) + c_column * (wc - wa)
         w_row = b_row * (wb - wa) + c_row * (wc - wa)
-        for row in range(int(top), int(bottom) + 1):
+        for row in range(np.uint32(top), np.uint32(bottom) + 1):
             y = row - ay
-            for column in range(int(left), int(right) + 1):
+            for column in range(np.uint32(left), np.uint32(right) + 1):
                 x = column - ax
                 beta = b_column * x + b_row * y
                 gamma = c_column * x + c_row * y

@@ -75,7 +75,7 @@ def _shade(face, meshes, template, lights, shadows, samples, picture):
             for i in range(samples):
                 for k in range(samples):
                     r, c = row * samples + i, column * samples + k
-                    if face[r, c] < 0 or (inside and i != k):
+                    if face[r, c] < 0 or (inside and taken):
                         continue
                     taken += 1
                     mesh = np.uint32(face[r, c]) // np.uint32(faces)
@@ -97,7 +97,7 @@ def _shade(face, meshes, template, lights, shadows, samples, picture):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _coverage(face, row, column, samples, faces):
-    """How many samples of a pixel show a body, and whether all show the same one: then a diagonal of them will do."""
+    """How many samples of a pixel show a body, and whether all show the same one: then a single one will do."""
     covered, lowest, highest = 0, face[row, column], face[row, column]
     for i in range(samples):
         for k in range(samples):

@@ -1,0 +1,12 @@
+"""Where points lie, quickly: numpy reduces the contiguous axis of an array some forty times as fast as others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def bounds(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(..., N, 3) -> the least and the greatest of each coordinate, (..., 3) each."""
+    coordinates = np.ascontiguousarray(np.moveaxis(points, -1, -2))
+    return coordinates.min(-1), coordinates.max(-1)
