@@ -22,8 +22,9 @@ from hmr_ros.ros import human_messages as messages
 from hmr_ros.ros.cdr import write_image
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.messages import person_name
-from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.publishers import PublisherFactory, has_listeners
 from hmr_ros.ros.tracked import LATCHED, TrackedLists
+from hmr_ros.ros.writers import HumanJointStateWriter
 
 _NEWEST = QoSProfile(depth=1)
 
@@ -58,6 +59,7 @@ class HumanPublishers:
         self._types = messages.HriTypes.imported()
         self._tracked = lists.join(f"{self._root}/tracked")
         self._topics: dict[int, _BodyTopics] = {}
+        self._joint_states: dict[int, HumanJointStateWriter] = {}
 
     def close(self) -> None:
         """Unpublish everything."""
@@ -78,32 +80,33 @@ class HumanPublishers:
         """What is known of everybody in the image: region, crop, 2D skeleton. After ``update``."""
         topics = [self._topics[track_id] for track_id in bodies.ids.tolist()]
         height, width = frame.image.shape[:2]
-        if any(_has_listeners(t.skeleton2d) for t in topics):
+        if any(has_listeners(t.skeleton2d) for t in topics):
             skeletons = messages.skeletons(self._types, header, bodies, width, height)
             for t, skeleton in zip(topics, skeletons, strict=True):
                 t.skeleton2d.publish(skeleton)
-        if any(_has_listeners(t.roi) or _has_listeners(t.cropped) for t in topics):
+        if any(has_listeners(t.roi) or has_listeners(t.cropped) for t in topics):
             boxes = person_boxes(bodies, camera, keypoint_threshold)
             for row in np.flatnonzero(np.isfinite(boxes).all(1)):
                 self._publish_region(topics[row], frame, header, boxes[row], float(bodies.scores[row]))
 
-    def publish_metric(self, header: Header, humans: Humans) -> None:
+    def publish_metric(self, frame: Frame, header: Header, humans: Humans) -> None:
         """What is known of everybody with a position: URDF, joint angles, place and speed. After ``update``."""
         for row, track_id in enumerate(humans.ids.tolist()):
             topics = self._topics[track_id]
             if humans.reshaped[row]:
                 topics.urdf.publish(String(data=urdf(person_name(track_id), humans.urdf_origins[row])))
-            if _has_listeners(topics.joint_states):
-                topics.joint_states.publish(messages.joint_state(header, humans, row))
-            if _has_listeners(topics.position):
+            if has_listeners(topics.joint_states):
+                write = self._joint_states.setdefault(track_id, HumanJointStateWriter())
+                topics.joint_states.publish(write(frame.stamp, frame.frame_id, humans, row))
+            if has_listeners(topics.position):
                 topics.position.publish(messages.position(header, humans, row))
-            if _has_listeners(topics.velocity) and np.isfinite(humans.velocities[row]).all():
+            if has_listeners(topics.velocity) and np.isfinite(humans.velocities[row]).all():
                 topics.velocity.publish(messages.velocity(header, humans, row))
 
     def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
         height, width = frame.image.shape[:2]
         topics.roi.publish(messages.region(self._types, header, box, width, height, score))
-        if _has_listeners(topics.cropped):
+        if has_listeners(topics.cropped):
             x1, y1 = np.floor(np.clip(box[:2], 0, [width, height])).astype(int)
             x2, y2 = np.ceil(np.clip(box[2:], 0, [width, height])).astype(int)
             crop = np.ascontiguousarray(frame.image[y1:y2, x1:x2])
@@ -126,10 +129,7 @@ class HumanPublishers:
 
     def _remove(self, ids: Iterable[int]) -> None:
         for track_id in ids:
+            self._joint_states.pop(track_id, None)
             if topics := self._topics.pop(track_id, None):
                 for publisher in topics.all():
                     self._publishers.destroy(publisher)
-
-
-def _has_listeners(publisher: Publisher[Any]) -> bool:
-    return bool(publisher.get_subscription_count())

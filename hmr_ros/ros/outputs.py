@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,18 @@ from hmr_ros.ros.cdr import write_image
 from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.planning import PlanningOutputs
-from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.publishers import PublisherFactory, has_listeners
 from hmr_ros.ros.tracked import TrackedLists
 from hmr_ros.ros.transforms import TransformWriter
+from hmr_ros.ros.writers import BodiesWriter, JointStateWriter, SkeletonWriter
+
+
+@dataclass(frozen=True, eq=False)
+class _JointStates:
+    """The joint rotations of one person: the topic, and what writes its messages."""
+
+    publisher: Publisher[Any]
+    write: JointStateWriter
 
 
 class Outputs:
@@ -43,13 +53,14 @@ class Outputs:
     ) -> None:
         self._publishers = PublisherFactory(node)
         self._faces = body_model.faces
-        self._origin = origin
+        self._bodies_writer = BodiesWriter(origin)
+        self._skeleton_writer = SkeletonWriter()
         self._mesh_writer = messages.MeshWriter(body_model.faces)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
         self._mesh = self._publisher(Marker, "mesh", 32)
         self._overlay = self._publisher(Image, "overlay", 1)
-        self._joint_states: dict[int, Publisher[Any]] = {}
+        self._joint_states: dict[int, _JointStates] = {}
         self._follower = HumanFollower()
         self._transforms = TransformWriter()
         self._tf: Publisher[Any] | None = None
@@ -67,22 +78,22 @@ class Outputs:
     ) -> None:
         """Publish everything about one image, the small and urgent first."""
         header = messages.header(frame.stamp, frame.frame_id)
-        self._bodies.publish(messages.smpl_body_array(header, bodies, lost, self._origin))
+        self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         self._publish_humans(frame, header, camera, bodies, lost, config)
-        self._publish_joint_states(header, bodies, lost)
-        if config.publish_markers and self._markers.get_subscription_count():
-            self._markers.publish(messages.skeleton_markers(header, bodies, lost))
-        if self._mesh.get_subscription_count():
+        self._publish_joint_states(frame, bodies, lost)
+        if config.publish_markers and has_listeners(self._markers):
+            self._markers.publish(self._skeleton_writer(frame.stamp, frame.frame_id, bodies, lost))
+        if has_listeners(self._mesh):
             self._publish_meshes(frame, header, bodies, lost)
-        if self._overlay.get_subscription_count():
+        if has_listeners(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
         self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
 
     def close(self) -> None:
         """Unpublish everything."""
-        fixed = [self._bodies, self._markers, self._mesh, self._overlay]
-        for publisher in [*fixed, *self._joint_states.values(), *([self._tf] if self._tf else [])]:
+        fixed = [self._bodies, self._markers, self._mesh, self._overlay, *([self._tf] if self._tf else [])]
+        for publisher in [*fixed, *(topic.publisher for topic in self._joint_states.values())]:
             self._publishers.destroy(publisher)
         self._joint_states.clear()
         if self._humans is not None:
@@ -115,24 +126,26 @@ class Outputs:
         humans = self._follower(bodies, frame.stamp.seconds)
         if config.humans.clamp_joint_limits:
             humans = humans.clamped()
-        if self._tf is not None and len(humans) and config.publish_tf != "none":
+        if config.publish_tf != "none" and len(humans) and self._tf is not None and has_listeners(self._tf):
             write = self._transforms.trees if config.publish_tf == "skeleton" else self._transforms.bodies
             self._tf.publish(write(frame.stamp, frame.frame_id, humans))
         if self._humans is not None:
             self._humans.update(header, bodies, lost)
-            self._humans.publish_metric(header, humans)
+            self._humans.publish_metric(frame, header, humans)
             self._humans.publish_seen(frame, header, bodies, camera, config.keypoint_threshold)
 
-    def _publish_joint_states(self, header: Header, bodies: Bodies, lost: tuple[int, ...]) -> None:
+    def _publish_joint_states(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> None:
         for track_id in lost:
-            if publisher := self._joint_states.pop(track_id, None):
-                self._publishers.destroy(publisher)
+            if topic := self._joint_states.pop(track_id, None):
+                self._publishers.destroy(topic.publisher)
         for row in np.flatnonzero(bodies.valid):
             track_id = int(bodies.ids[row])
             if track_id not in self._joint_states:
-                topic = f"bodies/{messages.person_name(track_id)}/joint_states"
-                self._joint_states[track_id] = self._publisher(JointState, topic, 1)
-            self._joint_states[track_id].publish(messages.joint_state(header, bodies, int(row)))
+                name = f"bodies/{messages.person_name(track_id)}/joint_states"
+                self._joint_states[track_id] = _JointStates(self._publisher(JointState, name, 1), JointStateWriter())
+            topic = self._joint_states[track_id]
+            if has_listeners(topic.publisher):
+                topic.publisher.publish(topic.write(frame.stamp, frame.frame_id, bodies, int(row)))
 
     def _publish_meshes(self, frame: Frame, header: Header, bodies: Bodies, lost: tuple[int, ...]) -> None:
         for row in np.flatnonzero(bodies.valid):

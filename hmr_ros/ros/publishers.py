@@ -27,3 +27,8 @@ class PublisherFactory:
     def destroy(self, publisher: Publisher[Any]) -> None:
         """Take a publisher off the graph."""
         self.node.destroy_publisher(publisher)
+
+
+def has_listeners(publisher: Publisher[Any]) -> bool:
+    """Whether anybody subscribes; 3 us, so it is asked before every message that takes longer to make."""
+    return bool(publisher.get_subscription_count())
