@@ -25,6 +25,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.context import Context
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
@@ -46,13 +47,15 @@ class CameraGroup(Node):
     ``build`` makes each camera's perception pipeline; tests pass their own.
     """
 
-    def __init__(self, build: Callable[[RobotConfig], Assembly] | None = None) -> None:
-        super().__init__("hmr_multi")
+    def __init__(self, build: Callable[[RobotConfig], Assembly] | None = None, context: Context | None = None) -> None:
+        super().__init__("hmr_multi", context=context)
         self._logging = contextlib.ExitStack()
         self._logging.enter_context(logged_by(self.get_logger()))
         build = build or functools.partial(assemble, parts=SharedParts())
         lists, above = TrackedLists(self), self.get_namespace().rstrip("/")
-        self.cameras = tuple(HmrNode(build, namespace=f"{above}/{name}", lists=lists) for name in _names(self))
+        self.cameras = tuple(
+            HmrNode(build, namespace=f"{above}/{name}", lists=lists, context=context) for name in _names(self)
+        )
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -75,10 +78,10 @@ def _names(node: Node) -> list[str]:
     """The namespaces that the parameter ``cameras`` of ``node`` asks for."""
     descriptor = ParameterDescriptor(description="namespaces of the cameras, such as [front, back]", read_only=True)
     try:
-        names: list[str] = list(node.declare_parameter("cameras", [""], descriptor).value)
+        names: list[str] = list(node.declare_parameter("cameras", [""], descriptor).value or ())
     except InvalidParameterTypeException as err:
         raise ParameterError("parameter 'cameras': expected names such as [front, back]") from err
-    if len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+    if not names or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
         raise ParameterError(f"parameter 'cameras': expected different names such as [front, back], got {names}")
     return names
 

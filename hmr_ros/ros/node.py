@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -74,10 +75,11 @@ class HmrNode(LifecycleNode):
         parameter_overrides: list[Parameter[Any]] | None = None,
         namespace: str = "",
         lists: TrackedLists | None = None,
+        context: Context | None = None,
     ) -> None:
         # Rules of its own come before those of the process, which would give all its nodes one name.
         rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
-        super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules)
+        super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules, context=context)
         self._build = build
         self._lists = lists
         self._config = declare_config(self)

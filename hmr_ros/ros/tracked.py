@@ -58,6 +58,8 @@ class TrackedLists:
                 self._publishers.destroy(self._open.pop(topic))
 
     def _publish(self, topic: str, header: Header) -> None:
+        if not self._publishers.node.context.ok():
+            return  # told to stop: the middleware goes first
         everybody = [name for names in self._seen[topic].values() for name in names]
         self._open[topic].publish(HriTypes.imported().ids_list(header=header, ids=everybody))
 
