@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from hmr_ros import __version__
-from hmr_ros.tools.readme_tables import TABLES, with_tables
+from hmr_ros.tools.readme_tables import DOCUMENTS, PARAMETERS_FILE, TABLES, parameters_file, with_tables
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
-README = (ROOT / "README.md").read_text()
 
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
@@ -77,14 +76,21 @@ def test_setup_py_and_the_pins_agree():
     assert set(asked) - constraints().keys() == set()
 
 
-def test_readme_tables_are_current():
-    assert set(re.findall(r"<!-- table: (\w+) -->", README)) == set(TABLES)
-    assert with_tables(README) == README, "run python -m hmr_ros.tools.readme_tables"
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_are_current(path: Path):
+    document = path.read_text()
+    assert set(re.findall(r"<!-- table: (\w+) -->", document)) <= set(TABLES)
+    assert with_tables(document) == document, "run python -m hmr_ros.tools.readme_tables"
 
 
-def test_readme_names_files_that_exist():
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_params_file_is_current():
+    assert PARAMETERS_FILE.read_text() == parameters_file(), "run python -m hmr_ros.tools.readme_tables"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_files_that_exist(path: Path):
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 @pytest.fixture(scope="module")

@@ -86,9 +86,30 @@ class RobotConfig:
     engine_cache: str = setting(
         "", doc="folder of TensorRT engines; empty: ~/.cache/hmr_ros/engines (XDG_CACHE_HOME)", read_only=True
     )
+    allow_engine_build: bool = setting(
+        True,
+        doc="build TensorRT engines that are missing; false: use those that are there, else the CPU (backend: auto)",
+        read_only=True,
+    )
+    engine_build_timeout_s: float = setting(
+        3600.0, doc="longest time to build one engine; it fails after that", low=10, high=7200, read_only=True
+    )
     serve_while_building: bool = setting(
         True,
         doc="run on the CPU while TensorRT builds, then switch; false: configuring takes until engines are built",
+        read_only=True,
+    )
+    precision: str = setting(
+        "fp16",
+        doc="arithmetic of TensorRT: fp16 where the network has a checked half (hmr half), or fp32 throughout",
+        choices=("fp32", "fp16"),
+        read_only=True,
+    )
+    device_id: int = setting(
+        0,
+        doc="which of the GPUs that CUDA_VISIBLE_DEVICES shows; one for all of a process",
+        low=0,
+        high=15,
         read_only=True,
     )
     model: str = setting(

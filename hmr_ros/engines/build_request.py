@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.engines.runtime import BATCH_SIZES
+from hmr_ros.engines.runtime import BATCH_SIZES, PRECISIONS
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and the fraction of the build that is done, 0 to 1. What it raises ends the build."""
 
 FLAVOURS = ("tensorrt", "tensorrt_rtx")
 """The full TensorRT (Jetson, data centre, desktop) and TensorRT for RTX (desktop only, builds without a GPU)."""
-
-PRECISIONS = ("fp32", "fp16")
-"""The network's own arithmetic: engines are strongly typed, so a builder never changes it."""
 
 ANY_GPU, NO_DRIVER = "any", "none"
 """``gpu_name`` and ``driver`` of an engine that is built for another machine than this one."""
@@ -30,7 +27,8 @@ class EngineTarget:
     """Where an engine runs.
 
     ``flavour`` is one of FLAVOURS and ``version`` the library's own, for example "10.3.0"; ``compute_capability`` is
-    "sm_86", or several joined by "+" for an RTX engine that serves them all; ``precision`` is one of PRECISIONS.
+    "sm_86", or several joined by "+" for an RTX engine that serves them all; ``precision`` is one of PRECISIONS, the
+    network's own: engines are strongly typed, so a builder never changes it.
     """
 
     flavour: str

@@ -33,7 +33,7 @@ from hmr_ros.engines.cache_entry import (
 from hmr_ros.engines.child import Build, Probe, build_in_child, probe_in_child
 from hmr_ros.engines.file_lock import file_lock
 from hmr_ros.engines.private_folder import PrivateFolder, UnsafeFileError
-from hmr_ros.engines.runtime import EngineError
+from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, EngineError
 
 MAX_ENGINE_BYTES = 2 << 30
 _MAX_RECORD_BYTES = 1 << 16
@@ -58,10 +58,15 @@ class _InUseError(Exception):
 
 @dataclass(frozen=True)
 class Builder:
-    """How an engine is made and tried: functions of modules, as a child process imports them."""
+    """How an engine is made and tried: functions of modules, as a child process imports them.
+
+    Building ends with an error after ``timeout_s``, and at once where it is not ``allowed``.
+    """
 
     build: Build
     probe: Probe
+    timeout_s: float = BUILD_TIMEOUT_S
+    allowed: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,10 @@ class EngineCache:
     def find(self, request: BuildRequest) -> bytes | None:
         """The engine for ``request`` if it is stored and good. Raises EngineError for a folder that is not safe."""
         return self._load(cache_key(request))
+
+    def discard(self, request: BuildRequest) -> bool:
+        """Forget the engine for ``request``; False, and it stays, while another process builds or stores it."""
+        return self.remove(cache_key(request))
 
     def kernels(self, request: BuildRequest) -> bytes:
         """What RTX compiled in an earlier run of the engine for ``request``; empty if nothing good is stored."""
@@ -173,9 +182,14 @@ class EngineCache:
         return None
 
     def _build(self, request: BuildRequest, progress: Progress) -> bytes:
+        if not self._builder.allowed:
+            raise EngineError(
+                f"{request.onnx_path}: no engine for {request.target.gpu_name} in {self.directory}, and building one "
+                "is not allowed (allow_engine_build): run `hmr engines build` on this machine first"
+            )
         # One at a time: a builder times kernels to choose among them.
         with file_lock(self.directory / _BUILDING, lambda: progress("waiting for another build", 0.0)):
-            engine = build_in_child(self._builder.build, request, progress)
+            engine = build_in_child(self._builder.build, request, progress, self._builder.timeout_s)
         self._store(request, engine, progress)
         return engine
 

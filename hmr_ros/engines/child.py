@@ -24,13 +24,10 @@ from typing import IO, Any
 
 from hmr_ros.engines.build_request import BuildRequest, Progress
 from hmr_ros.engines.cache_entry import request_from_json, request_to_json
-from hmr_ros.engines.runtime import EngineError
+from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, EngineError
 
 Build = Callable[[BuildRequest, Progress], bytes]
 Probe = Callable[[Path, BuildRequest], None]
-
-BUILD_TIMEOUT_S = 3600.0
-"""The largest networks take a quarter of an hour on the smallest Jetson."""
 
 PROBE_TIMEOUT_S = 120.0
 

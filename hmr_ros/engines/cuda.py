@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from hmr_ros.engines.runtime import EngineError
 Bytes = NDArray[np.uint8]
 
 DEVICE = 0
-"""The first visible GPU; CUDA_VISIBLE_DEVICES chooses another."""
+"""The first visible GPU; ``use_device`` or CUDA_VISIBLE_DEVICES choose another."""
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class CudaError(EngineError):
@@ -45,6 +48,27 @@ def find_gpu(module: types.ModuleType | None = None) -> Gpu:
     name = properties.name.decode().strip("\0")
     driver = cuda.number("cudaDriverGetVersion")  # 12060 is 12.6
     return Gpu(name, f"sm_{properties.major}{properties.minor}", f"{driver // 1000}.{driver % 1000 // 10}")
+
+
+_used: list[int] = []
+"""The device that this process has decided for, once it has."""
+
+
+def use_device(index: int) -> None:
+    """Take the ``index``-th visible GPU, for good: this process and those it starts see no other one from now on.
+
+    CUDA reads the environment once, so this comes before its first use. Raises EngineError for a second choice.
+    """
+    if _used == [index]:
+        return
+    if _used:
+        raise EngineError(f"this process uses GPU {_used[0]}, so not {index}: start another process for that")
+    if index:
+        visible = os.environ[_VISIBLE].split(",") if _VISIBLE in os.environ else [str(i) for i in range(index + 1)]
+        if index >= len(visible):
+            raise EngineError(f"GPU {index} is asked for, but {_VISIBLE} shows {len(visible)}")
+        os.environ[_VISIBLE] = visible[index]
+    _used.append(index)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from hmr_ros.core.manifest import ManifestError, load_manifest
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.build_request import FLAVOURS, BuildRequest, EngineTarget, Progress, precision_of, request_for
-from hmr_ros.engines.cuda import find_gpu
+from hmr_ros.engines.cuda import find_gpu, use_device
 from hmr_ros.engines.onnx import CPU, OnnxEngine
 from hmr_ros.engines.onnx_check import read_checked
-from hmr_ros.engines.runtime import Engine, EngineError
+from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, Engine, EngineError, EngineOptions, default_threads
 from hmr_ros.engines.tensorrt import LoadedEngine, TensorRtEngine
 from hmr_ros.engines.tensorrt_api import load_tensorrt
 from hmr_ros.engines.tensorrt_build import build_engine, probe_engine
@@ -26,32 +26,32 @@ HALF_SUFFIX = "_fp16"
 _log = logging.getLogger(__name__)
 
 
-def open_network(manifest_path: Path, backend: str, threads: int, cache: Path | None) -> Engine:
-    """See ``runtime.open_engine``; ``threads`` is known here."""
-    choice = choose(backend)
+def open_network(manifest_path: Path, options: EngineOptions) -> Engine:
+    """The network beside ``manifest_path``; see ``runtime.open_engine``."""
+    use_device(options.device)
+    choice = choose(options.backend)
     try:
-        return _open(manifest_path, choice, threads, cache)
+        return _open(manifest_path, choice, options)
     except EngineError as err:
-        if backend != "auto" or choice.backend == CPU:
+        if options.backend != "auto" or choice.backend == CPU:
             raise
         _log.warning("%s: %s does not run it, the CPU does: %s", manifest_path.stem, choice.backend, err)
-    return _open(manifest_path, Choice(CPU, f"{choice.backend} failed"), threads, cache)
+    return _open(manifest_path, Choice(CPU, f"{choice.backend} failed"), options)
 
 
-def open_onnx(manifest_path: Path, threads: int, backend: str = CPU) -> OnnxEngine:
-    """The network run by ONNX Runtime. Raises ManifestError or EngineError."""
+def open_onnx(manifest_path: Path, threads: int = 0, backend: str = CPU) -> OnnxEngine:
+    """The network run by ONNX Runtime; 0 ``threads``: the default number. Raises ManifestError or EngineError."""
     manifest, model = read_checked(manifest_path)
-    return OnnxEngine(manifest, model, threads, backend)
+    return OnnxEngine(manifest, model, threads or default_threads(), backend)
 
 
 def open_tensorrt(manifest_path: Path, flavour: str, cache: EngineCache, progress: Progress) -> TensorRtEngine:
-    """The network run by TensorRT: in half where its half is there, built if it is not in ``cache``.
+    """The network run by TensorRT, built if it is not in ``cache``.
 
     Raises ManifestError or EngineError, and whatever ``progress`` raises.
     """
-    path = half_of(manifest_path) or manifest_path
-    manifest, _ = read_checked(path)
-    request = request_here(path, flavour)
+    manifest, _ = read_checked(manifest_path)
+    request = request_here(manifest_path, flavour)
     data, kernels = cache.obtain(request, progress), cache.kernels(request)
     loaded = LoadedEngine(load_tensorrt(flavour), data, host_code=request.version_compatible, kernels=kernels)
     engine = TensorRtEngine(manifest, loaded)
@@ -71,6 +71,11 @@ def request_here(manifest_path: Path, flavour: str) -> BuildRequest:
     return request_for(manifest_path, manifest, target)
 
 
+def in_precision(manifest_path: Path, precision: str) -> Path:
+    """The manifest of the network, or of its half where ``precision`` is "fp16" and there is one."""
+    return (half_of(manifest_path) if precision == "fp16" else None) or manifest_path
+
+
 def half_of(manifest_path: Path) -> Path | None:
     """The manifest of the same network in half, if there is one that was made from this very network."""
     path = manifest_path.with_stem(manifest_path.stem + HALF_SUFFIX)
@@ -87,19 +92,27 @@ def half_of(manifest_path: Path) -> Path | None:
     return path
 
 
-def engine_cache(directory: Path | None) -> EngineCache:
+def engine_cache(
+    directory: Path | None, timeout_s: float = BUILD_TIMEOUT_S, *, allow_build: bool = True
+) -> EngineCache:
     """The cache in ``directory`` (None: the user's) with the real builder."""
     from hmr_ros.engines.cache import Builder, EngineCache, default_directory  # not needed on a CPU
 
-    return EngineCache(directory or default_directory(), Builder(build_engine, probe_engine))
+    return EngineCache(directory or default_directory(), Builder(build_engine, probe_engine, timeout_s, allow_build))
 
 
-def _open(manifest_path: Path, choice: Choice, threads: int, cache: Path | None) -> Engine:
+def cache_for(options: EngineOptions) -> EngineCache:
+    """The cache that ``options`` name, which builds as they allow."""
+    return engine_cache(options.cache, options.build_timeout_s, allow_build=options.allow_build)
+
+
+def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine:
     engine: Engine
     if choice.backend in FLAVOURS:
-        engine = open_tensorrt(manifest_path, choice.backend, engine_cache(cache), LoggedProgress(manifest_path.stem))
+        path, progress = in_precision(manifest_path, options.precision), LoggedProgress(manifest_path.stem)
+        engine = open_tensorrt(path, choice.backend, cache_for(options), progress)
     else:
-        engine = open_onnx(manifest_path, threads, choice.backend)
+        engine = open_onnx(manifest_path, options.threads, choice.backend)
     _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.why)
     return engine
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,8 +28,45 @@ MAX_DEFAULT_THREADS = 4
 """Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
 
 
+PRECISIONS = ("fp32", "fp16")
+"""Arithmetic of networks on a GPU."""
+
+BUILD_TIMEOUT_S = 3600.0
+"""The largest networks take a quarter of an hour on the smallest Jetson."""
+
+
 class EngineError(RuntimeError):
     """A network cannot be opened or run; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How networks are run; the CPU needs only ``threads``, the rest is about GPUs.
+
+    ``backend`` is one of BACKENDS; "auto" says what it takes and why, and falls back to the CPU. ``threads`` is the
+    number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS). ``device`` counts the
+    GPUs that CUDA shows. ``cache`` is the folder of TensorRT engines (None: the user's). Those that are missing are
+    built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's half where
+    there is one, "fp32" never does.
+    """
+
+    backend: str = "auto"
+    threads: int = 0
+    device: int = 0
+    cache: Path | None = None
+    precision: str = "fp16"
+    allow_build: bool = True
+    build_timeout_s: float = BUILD_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(f"backend: expected one of {BACKENDS}, got {self.backend!r}")
+        if self.threads < 0:
+            raise ValueError(f"threads: expected 0 (automatic) or more, got {self.threads}")
+        if self.device < 0:
+            raise ValueError(f"device: expected 0 or more, got {self.device}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision: expected one of {PRECISIONS}, got {self.precision!r}")
 
 
 class Engine(Protocol):
@@ -52,18 +90,13 @@ class Engine(Protocol):
 def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0, cache: Path | None = None) -> Engine:
     """Open the network beside ``manifest_path`` after checking that it is the one the manifest describes.
 
-    ``backend`` is one of BACKENDS; "auto" says what it takes and why, and falls back to the CPU. ``threads`` is the
-    number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS), ``cache`` the folder of
-    TensorRT engines (None: the user's). The first time, TensorRT builds the engine, which takes seconds to minutes.
-    Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run here.
+    See EngineOptions, which has more, for ``open_network``. The first time, TensorRT builds the engine, which takes
+    seconds to minutes. Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run
+    here.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {BACKENDS}, got {backend!r}")
-    if threads < 0:
-        raise ValueError(f"threads: expected 0 (automatic) or more, got {threads}")
     from hmr_ros.engines.opening import open_network  # which imports this module
 
-    return open_network(manifest_path, backend, threads or default_threads(), cache)
+    return open_network(manifest_path, EngineOptions(backend, threads, cache=cache))
 
 
 def default_threads() -> int:

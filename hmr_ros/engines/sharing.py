@@ -50,6 +50,11 @@ class EnginePool:
                 shared.engine.close()
 
 
+def behind(engine: Engine) -> Engine:
+    """The engine that all users of ``engine`` have in common: itself, if it is not of a pool."""
+    return engine.shared if isinstance(engine, _Share) else engine
+
+
 class _Share:
     """An engine as one of its users has it."""
 
@@ -57,6 +62,11 @@ class _Share:
         self._shared = shared
         self._leave = leave
         self._closed = False
+
+    @property
+    def shared(self) -> Engine:
+        """The one engine behind it."""
+        return self._shared.engine
 
     @property
     def manifest(self) -> Manifest:

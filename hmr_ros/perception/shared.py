@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.engines.runtime import Engine, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
 
@@ -27,10 +27,18 @@ class SharedParts:
 
     def network(self, manifest_path: Path, config: RobotConfig) -> Engine:
         """The network beside a manifest, run as ``config`` asks. Raises ManifestError or EngineError."""
-        cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
-        opener = open_serving if config.serve_while_building else open_engine
-        key = (manifest_path, opener, config.backend, config.num_threads, cache)
-        return self._engines.open(key, lambda: opener(manifest_path, config.backend, config.num_threads, cache))
+        options = EngineOptions(
+            backend=config.backend,
+            threads=config.num_threads,
+            device=config.device_id,
+            cache=Path(config.engine_cache).expanduser() if config.engine_cache else None,
+            precision=config.precision,
+            allow_build=config.allow_engine_build,
+            build_timeout_s=config.engine_build_timeout_s,
+        )
+        serve = config.serve_while_building
+        key = (manifest_path, options, serve)
+        return self._engines.open(key, lambda: open_serving(manifest_path, options, serve_while_building=serve))
 
     def body_model(self, path: Path) -> BodyModel:
         """The body model of a file; it stays loaded. Raises ValueError or OSError."""

@@ -1,10 +1,11 @@
-"""Write the tables of README.md that the code defines: ``python -m hmr_ros.tools.readme_tables``.
+"""Write what the code defines into documents and config/hmr.yaml: ``python -m hmr_ros.tools.readme_tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; a test fails while one is out of date.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -17,9 +18,14 @@ from hmr_ros.core.settings import Setting, describe
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def with_tables(readme: str) -> str:
-    """``readme`` with every marked table written anew. Raises KeyError for a table that nobody makes."""
-    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], readme)
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "ros.md")
+PARAMETERS_FILE = ROOT / "config" / "hmr.yaml"
+
+
+def with_tables(document: str) -> str:
+    """``document`` with every marked table written anew. Raises KeyError for a table that nobody makes."""
+    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], document)
 
 
 def parameters_table() -> str:
@@ -36,6 +42,24 @@ def commands_table() -> str:
     return _table(("command", "does"), [(f"`hmr {name}`", line) for name, (_, line) in COMMANDS.items()])
 
 
+def parameters_file() -> str:
+    """Every ROS parameter at its default, as a params file."""
+    lines = [
+        "# Every parameter of hmr_node at its default. `ros2 param describe /hmr <name>` tells the same while it runs.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    group = ""
+    for s in describe(RobotConfig):
+        inside, _, name = s.name.rpartition(".")
+        if inside != group:
+            lines.append(f"    {inside}:")
+            group = inside
+        allowed, live = f" ({s.allowed})" if s.allowed else "", "" if s.read_only else " [live]"
+        lines.append(f"    {'  ' * bool(inside)}{name}: {json.dumps(s.default)}  # {s.doc}{allowed}{live}")
+    return "\n".join(lines) + "\n"
+
+
 TABLES = {"parameters": parameters_table, "commands": commands_table}
 
 
@@ -50,9 +74,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def main() -> int:
-    """Rewrite README.md of this checkout."""
-    readme = Path(__file__).parents[2] / "README.md"
-    readme.write_text(with_tables(readme.read_text()))
+    """Rewrite the documents and the params file of this checkout."""
+    for document in DOCUMENTS:
+        document.write_text(with_tables(document.read_text()))
+    PARAMETERS_FILE.write_text(parameters_file())
     return 0
 
 

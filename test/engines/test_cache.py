@@ -61,7 +61,9 @@ class Home:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds and probes without a child process, for tests of files only: a hundred times as fast."""
-    monkeypatch.setattr(cache_module, "build_in_child", lambda build, request, progress: build(request, progress))
+    monkeypatch.setattr(
+        cache_module, "build_in_child", lambda build, request, progress, timeout_s: build(request, progress)
+    )
     monkeypatch.setattr(cache_module, "probe_in_child", lambda probe, path, request, progress: probe(path, request))
 
 
@@ -632,3 +634,29 @@ def test_damaged_kernels_are_not_used(home: Home, damage: Callable[[bytes], byte
     path = home.engine.with_suffix(".kernels")
     path.write_bytes(damage(path.read_bytes()))
     assert home.cache.kernels(home.request) == b""
+
+
+def test_what_is_discarded_is_built_anew(tmp_path: Path) -> None:
+    cache, wanted = EngineCache(tmp_path / "engines", GOOD), request(tmp_path)
+    cache.obtain(wanted, ignore)
+    assert cache.discard(wanted)
+    assert cache.find(wanted) is None
+    cache.obtain(wanted, ignore)
+    assert diary(wanted) == ["build", "probe"] * 2
+
+
+def test_nothing_is_built_where_that_is_not_allowed(tmp_path: Path) -> None:
+    folder, wanted = tmp_path / "engines", request(tmp_path)
+    careful = EngineCache(folder, dataclasses.replace(GOOD, allowed=False))
+    with pytest.raises(EngineError, match=r"no engine for .* run `hmr engines build`"):
+        careful.obtain(wanted, ignore)
+    assert diary(wanted) == []
+    EngineCache(folder, GOOD).obtain(wanted, ignore)
+    assert careful.obtain(wanted, ignore).startswith(b"engine for")
+
+
+@pytest.mark.slow
+def test_a_build_that_takes_too_long_ends(tmp_path: Path) -> None:
+    builder = Builder(fake_builder.build_forever, fake_builder.probe, timeout_s=2.0)
+    with pytest.raises(EngineError, match="took longer than 2 s"):
+        EngineCache(tmp_path / "engines", builder).obtain(request(tmp_path), ignore)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,34 @@ def test_a_machine_without_a_driver_says_so() -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(CudaError):
         cuda.find_gpu()
+
+
+@pytest.fixture
+def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has not chosen a GPU yet."""
+    monkeypatch.setattr(cuda, "_used", [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "to be put back as it was")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.usefixtures("undecided")
+@pytest.mark.parametrize(
+    ("visible", "index", "shown"), [(None, 0, None), (None, 2, "2"), ("3,GPU-5", 1, "GPU-5"), ("3", 0, "3")]
+)
+def test_the_gpu_that_is_asked_for_is_the_only_one_shown(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, index: int, shown: str | None
+) -> None:
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    cuda.use_device(index)
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == shown
+    cuda.use_device(index)
+    with pytest.raises(EngineError, match=f"uses GPU {index}, so not 7"):
+        cuda.use_device(7)
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_gpu_that_is_not_shown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(EngineError, match="GPU 1 is asked for, but CUDA_VISIBLE_DEVICES shows 1"):
+        cuda.use_device(1)

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.build_request import BuildRequest, Progress
-from hmr_ros.engines.opening import LoggedProgress, half_of
-from hmr_ros.engines.runtime import BACKENDS, EngineError, open_engine
+from hmr_ros.engines.opening import LoggedProgress, half_of, open_network
+from hmr_ros.engines.runtime import BACKENDS, EngineError, EngineOptions, open_engine
 from hmr_ros.engines.tensorrt_api import load_tensorrt
 from hmr_ros.engines.tensorrt_build import compile_onnx
 from test.engines.fake_cuda import FakeCuda
@@ -59,7 +60,7 @@ class Machine:
         self.requests: list[BuildRequest] = []
         self.libraries: dict[str, FakeTensorRt] = {}
         self.stored_kernels, self.read_only = b"", False
-        monkeypatch.setattr(opening, "engine_cache", lambda directory: self)
+        monkeypatch.setattr(opening, "engine_cache", lambda directory, timeout_s=0.0, allow_build=True: self)
         for name in ("cuda.bindings.runtime", "tensorrt", "tensorrt_rtx"):
             monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -186,6 +187,19 @@ def test_half_is_taken_where_it_is(machine: Machine, doubler: Path) -> None:
     assert open_engine(doubler).manifest.name == "doubler_fp16"
     assert machine.requests[0].target.precision == "fp16"
     assert half_of(doubler) == half
+
+
+def test_fp32_is_taken_where_it_is_asked_for(machine: Machine, doubler: Path) -> None:
+    save_half(doubler, load_manifest(doubler).sha256)
+    machine.plug_in((8, 7), FULL)
+    assert open_network(doubler, EngineOptions(precision="fp32")).manifest.name == "doubler"
+    assert machine.requests[0].target.precision == "fp32"
+
+
+@pytest.mark.parametrize("wrong", [{"backend": "cuda"}, {"threads": -1}, {"device": -1}, {"precision": "int8"}])
+def test_options_are_checked(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"{next(iter(wrong))}: expected"):
+        EngineOptions(**wrong)
 
 
 def test_a_half_of_another_network_is_not(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from hmr_ros.engines import switching
 from hmr_ros.engines.backends import Choice
 from hmr_ros.engines.build_request import BuildRequest, Progress
 from hmr_ros.engines.cache import Builder, EngineCache
-from hmr_ros.engines.runtime import Array, Engine, EngineError
-from hmr_ros.engines.switching import SwitchingEngine, open_serving
+from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
+from hmr_ros.engines.sharing import EnginePool
+from hmr_ros.engines.switching import EngineState, Recipe, SwitchingEngine, open_serving, rebuild, state_of
 from test.engines import fake_builder
 from test.engines.fake_builder import GOOD, diary, request
 from test.engines.test_child import child_of, is_running, wait_until
@@ -179,14 +181,15 @@ class Machine:
         self.cache = EngineCache(folder / "engines", GOOD)
         self.flavour = "tensorrt_rtx"
         self.opened: list[str] = []
+        self.engines: list[FakeEngine] = []
         self.build: Callable[[], None] = lambda: None
         fakes = {
             "choose": lambda backend: Choice(self.flavour, "test"),
-            "engine_cache": lambda cache: self.cache,
-            "half_of": lambda path: None,
+            "cache_for": lambda options: self.cache,
+            "in_precision": lambda path, precision: path,
             "request_here": lambda path, flavour: self.request,
             "open_onnx": lambda path, threads: self.open("onnx", 1),
-            "open_engine": lambda path, backend, threads, cache: self.open("as asked", 3),
+            "open_network": lambda path, options: self.open("as asked", 3),
             "open_tensorrt": self.open_tensorrt,
         }
         for name, fake in fakes.items():
@@ -194,7 +197,8 @@ class Machine:
 
     def open(self, how: str, number: int) -> FakeEngine:
         self.opened.append(how)
-        return FakeEngine(number)
+        self.engines.append(FakeEngine(number))
+        return self.engines[-1]
 
     def open_tensorrt(self, path: Path, flavour: str, cache: EngineCache, progress: Progress) -> FakeEngine:
         cache.obtain(self.request, progress)
@@ -206,21 +210,95 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(tmp_path, monkeypatch)
 
 
+def serving(**options: Any) -> Engine:
+    return open_serving(Path("d.json"), EngineOptions(**options))
+
+
 def test_the_first_start_serves_and_the_second_does_not_wait(machine: Machine) -> None:
-    engine = open_serving(Path("d.json"))
+    engine = serving()
     assert answer(engine) in (1, 2)
     wait_until(lambda: answer(engine) == 2)
     assert machine.opened == ["onnx", "tensorrt_rtx"]
     engine.close()
-    assert answer(open_serving(Path("d.json"))) == 3  # from the cache, as open_engine does it
+    assert answer(serving()) == 3  # from the cache, as open_network does it
     assert diary(machine.request) == ["build", "probe"]
 
 
 def test_a_cpu_has_nothing_to_wait_for(machine: Machine) -> None:
     machine.flavour = "onnxruntime"
-    assert answer(open_serving(Path("d.json"))) == 3
+    engine = serving()
+    assert answer(engine) == 3
+    assert state_of(engine) is EngineState.READY
 
 
-def test_a_folder_that_is_not_safe_is_a_case_for_open_engine(machine: Machine) -> None:
+def test_a_folder_that_is_not_safe_is_a_case_for_open_network(machine: Machine) -> None:
     machine.cache.directory.mkdir(mode=0o755)
-    assert answer(open_serving(Path("d.json"))) == 3
+    assert answer(serving()) == 3
+
+
+def test_where_building_is_not_allowed_or_waited_for_open_network_decides(machine: Machine) -> None:
+    assert answer(serving(allow_build=False)) == 3
+    assert answer(open_serving(Path("d.json"), EngineOptions(), serve_while_building=False)) == 3
+
+
+# Building anew
+
+
+def test_a_rebuild_forgets_the_engine_and_serves_meanwhile(machine: Machine) -> None:
+    machine.cache.obtain(machine.request, lambda *step: None)
+    built = serving()
+    assert answer(built) == 3
+    pool = EnginePool()
+    engine = pool.open("key", lambda: built)
+    assert rebuild([engine]) == ["doubler3"]
+    seen = {answer(engine)}
+    wait_until(lambda: seen.add(answer(engine)) or 2 in seen)
+    assert seen <= {1, 2, 3}
+    assert machine.opened == ["as asked", "onnx", "tensorrt_rtx"]
+    assert diary(machine.request) == ["build", "probe"] * 2
+    assert state_of(engine) is EngineState.READY
+    assert engine.status == "engine 2"
+    engine.close()
+
+
+def test_a_rebuild_without_images_leaves_nothing_open(machine: Machine) -> None:
+    engine = serving()
+    wait_until(lambda: state_of(engine) is EngineState.READY)
+    rebuild([engine])
+    wait_until(lambda: state_of(engine) is EngineState.READY)
+    engine.close()
+    assert [one.number for one in machine.engines] == [1, 2, 1, 2]
+    assert all(one.closed for one in machine.engines)
+
+
+def test_one_rebuild_at_a_time(upgrade: Upgrade) -> None:
+    stand_in = FakeEngine(1)
+    engine = SwitchingEngine(FakeEngine(3), None, Recipe(lambda: stand_in, lambda: True, upgrade))
+    assert rebuild([engine]) == ["doubler3"]
+    assert upgrade.begun.wait(20)
+    assert state_of(engine) is EngineState.BUILDING
+    assert answer(engine) == 1
+    with pytest.raises(EngineError, match="doubler3 is being built already: engine 1, until a faster engine is built"):
+        rebuild([engine])
+    with pytest.raises(EngineError, match="being built already"):
+        engine.rebuild()
+    upgrade.go_on.set()
+    wait_until(lambda: answer(engine) == 2)
+    engine.close()
+
+
+def test_a_rebuild_that_fails_stays_on_the_stand_in(upgrade: Upgrade) -> None:
+    upgrade.problem = EngineError("the disk is full")
+    upgrade.go_on.set()
+    engine = SwitchingEngine(FakeEngine(3), None, Recipe(lambda: FakeEngine(1), lambda: True, upgrade))
+    engine.rebuild()
+    wait_until(lambda: state_of(engine) is EngineState.FAILED)
+    assert answer(engine) == 1
+    assert engine.status == "engine 1, for good: the disk is full"
+    engine.rebuild()  # it may be tried again
+    engine.close()
+
+
+def test_what_was_not_built_is_not_rebuilt() -> None:
+    with pytest.raises(EngineError, match="only TensorRT engines are built, and none runs here: engine 1"):
+        rebuild([FakeEngine(1)])

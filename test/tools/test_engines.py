@@ -30,7 +30,9 @@ def call(folder: Path, *argv: str) -> int:
 @pytest.fixture
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildRequest:
     """A good engine for a network that is there."""
-    monkeypatch.setattr(cache_module, "build_in_child", lambda build, request, progress: build(request, progress))
+    monkeypatch.setattr(
+        cache_module, "build_in_child", lambda build, request, progress, timeout_s: build(request, progress)
+    )
     monkeypatch.setattr(cache_module, "probe_in_child", lambda probe, path, request, progress: probe(path, request))
     monkeypatch.setattr(opening, "engine_cache", lambda folder: EngineCache(folder, GOOD))
     monkeypatch.setattr(engines, "look_around", lambda: HERE)
@@ -117,7 +119,7 @@ def test_build_for_other_machines_takes_every_network(
 
     monkeypatch.setattr("hmr_ros.engines.tensorrt_api.load_tensorrt", lambda flavour: Library())
     monkeypatch.setattr(
-        cache_module, "build_in_child", lambda build, request, progress: request.onnx_path.name.encode()
+        cache_module, "build_in_child", lambda build, request, progress, timeout_s: request.onnx_path.name.encode()
     )
     assert call(tmp_path / "elsewhere", "build", "--target", "sm_86+sm_89") == 0
     made = {one.entry.request for one in EngineCache(tmp_path / "elsewhere", GOOD).survey() if one.entry}
