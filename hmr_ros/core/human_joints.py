@@ -23,6 +23,9 @@ _SIDES = {"l": 1, "r": -1}
 _SIGNS = np.array([*_SIDES.values()], np.float64)
 """(2,) +1 left, -1 right: joints of the right side are mirrored, so that equal angles are mirrored poses."""
 
+_BENDS = np.array([1, 1, -1, -1], np.float64)
+"""(4,) which way elbows (+1) and knees (-1) bend, of the left and right arm, then leg."""
+
 _BOTH = (-np.pi, np.pi)
 
 
@@ -117,9 +120,12 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms turn about it.
     directions = (*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL])
     proximal, distal, twists = (_to_parents(d, torso, body) for d in directions)
-    slants = hinge_slants(rest)
-    arms = _arms(proximal[:, :2], distal[:, :2], twists[:, :2], slants[:, :2], before[:, 4:12].reshape(-1, 2, 4))
-    legs = _legs(proximal[:, 2:], distal[:, 2:], twists[:, 2:], slants[:, 2:])
+    yaw, pitch = _shoulder(-proximal[:, :2], before[:, 4:12:4])
+    upper_arms = _rotation(2, -_SIGNS * yaw) @ _rotation(0, _SIGNS * pitch)
+    up = np.concatenate([upper_arms[..., 2], -proximal[:, 2:]], 1)
+    forward, bends = _hinges(up, distal, twists, hinge_slants(rest))
+    arms = np.stack([yaw, pitch, _shoulder_roll(upper_arms, forward[:, :2]), bends[:, :2]], -1)
+    legs = np.concatenate([_hips(up[:, 2:], forward[:, 2:]), bends[:, 2:, None]], -1)
     head = _head(torso.swapaxes(-1, -2) @ links[:, _HEAD_JOINT])
     angles = np.concatenate([waist[:, None], head, arms.reshape(-1, 8), legs.reshape(-1, 8)], 1)
     return wrapped(angles)
@@ -162,7 +168,7 @@ def _bones(joints: Floats) -> tuple[Floats, Floats]:
     """Unit directions (P, 4, 3) of upper arms and thighs, and of forearms and shanks; arms first, left first."""
     points = joints[:, [_PROXIMAL, _MIDDLE, _DISTAL]]
     bones = points[:, 1:] - points[:, :-1]
-    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
+    bones /= np.sqrt((bones * bones).sum(-1, keepdims=True))  # np.linalg.norm takes twice as long
     return bones[:, 0], bones[:, 1]
 
 
@@ -171,17 +177,11 @@ def _to_parents(directions: Floats, torso: Floats, body: Floats) -> Floats:
     return np.concatenate([directions[:, :2] @ torso, directions[:, 2:] @ body], 1)
 
 
-def _arms(proximal: Floats, distal: Floats, twists: Floats, slants: Floats, last: Floats) -> Floats:
-    """(P, 2, 4) y, p, r shoulder and elbow; the shoulder is Rz(-s y) Rx(s p) Rz(s r), the elbow Ry(-e)."""
-    yaw, pitch = _shoulder(-proximal, last[..., 0])
-    link = _rotation(2, -_SIGNS * yaw) @ _rotation(0, _SIGNS * pitch)
-    forward, elbow = _hinge(link[..., 2], distal, twists, slants, 1)
-    roll = _SIGNS * np.arctan2((forward * link[..., 1]).sum(-1), (forward * link[..., 0]).sum(-1))
-    return np.stack([yaw, pitch, roll, elbow], -1)
-
-
 def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
-    """y_shoulder and p_shoulder (P, 2) that turn z to ``up`` (P, 2, 3), the upper arm's direction reversed."""
+    """y_shoulder and p_shoulder (P, 2) that turn z to ``up`` (P, 2, 3), the upper arm's direction reversed.
+
+    The shoulder is Rz(-s y) Rx(s p) Rz(s r), the elbow Ry(-e).
+    """
     x, y, z = up[..., 0], _SIGNS * up[..., 1], up[..., 2]
     across = np.hypot(x, y)
     yaw = np.arctan2(-x, -y)
@@ -195,25 +195,33 @@ def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
     return yaw, np.arctan2(-np.sin(yaw) * x - np.cos(yaw) * y, z)
 
 
-def _legs(proximal: Floats, distal: Floats, twists: Floats, slants: Floats) -> Floats:
-    """(P, 2, 4) y, p, r hip and knee; the hip is Rz(-y) Rx(s p) Ry(-r), the knee Ry(-k)."""
-    forward, knee = _hinge(-proximal, distal, twists, slants, -1)
-    left = _cross(-proximal, forward)
+def _shoulder_roll(upper_arms: Floats, forward: Floats) -> Floats:
+    """r_shoulder (P, 2) that turns the x axes of ``upper_arms`` (P, 2, 3, 3) to ``forward`` (P, 2, 3)."""
+    x, y = ((forward * upper_arms[..., axis]).sum(-1) for axis in (0, 1))
+    return _SIGNS * np.arctan2(y, x)
+
+
+def _hips(up: Floats, forward: Floats) -> Floats:
+    """(P, 2, 3) y, p, r hip of thighs that lie as ``up`` and ``forward`` (P, 2, 3) say.
+
+    The hip is Rz(-y) Rx(s p) Ry(-r), the knee Ry(-k).
+    """
+    left = _cross(up, forward)
     yaw = np.arctan2(left[..., 0], left[..., 1])
     pitch = _SIGNS * np.arcsin(np.clip(left[..., 2], -1, 1))
-    roll = np.arctan2(forward[..., 2], -proximal[..., 2])
-    return np.stack([yaw, pitch, roll, knee], -1)
+    return np.stack([yaw, pitch, np.arctan2(forward[..., 2], up[..., 2])], -1)
 
 
-def _hinge(up: Floats, distal: Floats, twists: Floats, slants: Floats, bends: int) -> tuple[Floats, Floats]:
-    """How an elbow (``bends`` +1) or knee (-1) lies: the proximal link's forward axis (P, 2, 3) and the angle (P, 2).
+def _hinges(up: Floats, distal: Floats, twists: Floats, slants: Floats) -> tuple[Floats, Floats]:
+    """How elbows and knees lie: the proximal link's forward axis (P, 4, 3) and the angle (P, 4).
 
-    ``up`` (P, 2, 3) is the proximal bone's direction reversed, ``slants`` (P, 2) as ``hinge_slants`` has them. At angle
+    ``up`` (P, 4, 3) is the proximal bone's direction reversed, ``slants`` (P, 4) as ``hinge_slants`` has them. At angle
     q ``distal`` is sin(q) forward - cos(q) up, tilted to the left by the slant.
     """
     start, left = _across(up, twists)
-    x, y, z = ((distal * axis).sum(-1) for axis in (bends * start, bends * left, up))
-    aside = bends * np.sin(slants)
+    x, y = (_BENDS * (distal * axis).sum(-1) for axis in (start, left))
+    z = (distal * up).sum(-1)
+    aside = _BENDS * np.sin(slants)
     radius = np.hypot(x, y)
     plane, tilt = np.arctan2(y, x), np.arcsin(np.clip(aside / np.maximum(radius, 1e-9), -1, 1))
     bent, overstretched = wrapped(plane - tilt), wrapped(plane + tilt - np.pi)
@@ -228,7 +236,7 @@ def _hinge(up: Floats, distal: Floats, twists: Floats, slants: Floats, bends: in
 def _across(up: Floats, forward: Floats) -> tuple[Floats, Floats]:
     """Unit axes (P, N, 3) at right angles to ``up``: the one nearest to ``forward``, and the one to its left."""
     start = forward - (forward * up).sum(-1, keepdims=True) * up
-    start /= np.maximum(np.linalg.norm(start, axis=-1, keepdims=True), 1e-9)
+    start /= np.maximum(np.sqrt((start * start).sum(-1, keepdims=True)), 1e-9)
     return start, _cross(up, start)
 
 

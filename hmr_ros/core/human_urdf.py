@@ -50,7 +50,15 @@ _BONES |= {f"{s}_{link}": f"{s}_{end}" for s in "lr" for link, end in (("hip", "
 _ROW = {joint.name: row for row, joint in enumerate(HUMAN_JOINTS)}
 _ATTACHED_ROWS = [_ROW[joint] for joint in _ATTACHED]
 _ATTACHED_POINTS = [SMPL.index(LINK_ON_SMPL_JOINT[link]) for link in _ATTACHED.values()]
-_HIPS = [SMPL.index(LINK_ON_SMPL_JOINT[link]) for link in ("l_hip", "r_hip")]
+_HIPS, _SHOULDERS = ([SMPL.index(f"{side}_{part}") for _, side in _SIDES] for part in ("hip", "shoulder"))
+_HIP_ROWS = [_ROW[f"{s}_y_hip"] for s, _ in _SIDES]
+
+_LIMBS = (("shoulder", "elbow"), ("hip", "knee"), ("elbow", "wrist"), ("knee", "ankle"))
+"""Both ends of each bone, those that slant last: of arms, then legs, as ``hinge_slants`` has them."""
+_BONE_STARTS, _BONE_ENDS = ([SMPL.index(f"{side}_{bone[k]}") for bone in _LIMBS for _, side in _SIDES] for k in (0, 1))
+_BONE_ROWS = [_ROW[f"{s}_{end}"] for _, end in _LIMBS for s, _ in _SIDES]
+_SLANTING = slice(4, 8)
+_SLANTING_ROWS = _BONE_ROWS[_SLANTING]
 
 _IS_HINGE = np.array([joint.axis is not None for joint in HUMAN_JOINTS])
 _AXES = np.array([joint.axis or (0, 0, 0) for joint in HUMAN_JOINTS], np.float64)
@@ -72,22 +80,20 @@ def rest_joints(world: Floats, joints: Floats) -> Floats:
 
 def joint_origins(rest: Floats) -> Floats:
     """(P, 24, 3) m of ``rest_joints`` -> (P, 26, 3) m, each of HUMAN_JOINTS in the frame of its parent link."""
-    at = dict(zip(SMPL.joints, (rest @ ROS_FROM_SMPL.T).swapaxes(0, 1), strict=True))
-    hips, shoulders = ((at[f"left_{part}"] + at[f"right_{part}"]) / 2 for part in ("hip", "shoulder"))
-    origins = {
-        "torso": shoulders - hips,
-        "r_head": at["head"] - shoulders,
-        "head": np.broadcast_to(_HEAD_CENTRE, hips.shape),
-    }
-    slants = hinge_slants(rest).T
-    for k, (s, side) in enumerate(_SIDES):
-        origins[f"{s}_y_shoulder"] = at[f"{side}_shoulder"] - shoulders
-        origins[f"{s}_elbow"] = _below(at[f"{side}_shoulder"], at[f"{side}_elbow"], 0 * slants[k])
-        origins[f"{s}_wrist"] = _below(at[f"{side}_elbow"], at[f"{side}_wrist"], slants[k])
-        origins[f"{s}_y_hip"] = at[f"{side}_hip"] - hips
-        origins[f"{s}_knee"] = _below(at[f"{side}_hip"], at[f"{side}_knee"], 0 * slants[k])
-        origins[f"{s}_ankle"] = _below(at[f"{side}_knee"], at[f"{side}_ankle"], slants[k + 2])
-    return np.stack([origins.get(joint.name, np.zeros_like(hips)) for joint in HUMAN_JOINTS], 1)
+    at = rest @ ROS_FROM_SMPL.T
+    hips, shoulders = at[:, _HIPS].mean(1, keepdims=True), at[:, _SHOULDERS].mean(1, keepdims=True)
+    out = np.zeros((len(rest), len(HUMAN_JOINTS), 3))
+    out[:, _ROW["torso"]] = (shoulders - hips)[:, 0]
+    out[:, _ROW["head"]] = _HEAD_CENTRE
+    out[:, _ATTACHED_ROWS] = at[:, _ATTACHED_POINTS] - shoulders
+    out[:, _HIP_ROWS] = at[:, _HIPS] - hips
+    bones = at[:, _BONE_ENDS] - at[:, _BONE_STARTS]
+    length, slants = np.sqrt((bones * bones).sum(-1)), hinge_slants(rest)
+    out[:, _BONE_ROWS, 2] = -length
+    # Forearms and shanks slant to the left of their hinges; upper arms and thighs hang down straight.
+    out[:, _SLANTING_ROWS, 1] = length[:, _SLANTING] * np.sin(slants)
+    out[:, _SLANTING_ROWS, 2] *= np.cos(slants)
+    return out
 
 
 def measured_origins(origins: Floats, waist: Floats, body: Floats, joints: Floats) -> Floats:
@@ -102,12 +108,6 @@ def measured_origins(origins: Floats, waist: Floats, body: Floats, joints: Float
     out = origins.copy()
     out[:, _ATTACHED_ROWS] = (joints[:, _ATTACHED_POINTS] - hips) @ body @ lean - origins[:, [_ROW["torso"]]]
     return out
-
-
-def _below(upper: Floats, lower: Floats, slant: Floats) -> Floats:
-    """(P, 3), (P, 3) m, (P,) rad -> (P, 3) m: as far below as the bone is long, slanting to the left."""
-    length = np.linalg.norm(lower - upper, axis=-1)
-    return np.stack([0 * length, length * np.sin(slant), -length * np.cos(slant)], -1)
 
 
 def joint_rotations(angles: Floats) -> Floats:
