@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
+
 KINDS = ("detector", "landmarks", "pose2mesh", "global_to_pixel")
 DTYPES = ("float16", "float32", "int32", "int64", "uint8", "bool")
 MODELS_VARIABLE = "HMR_ROS_MODELS"
@@ -58,7 +60,8 @@ class Manifest:
 
     ``file`` is a bare name beside the JSON file; ``sha256`` is its digest in lower-case hex. ``normalisation`` holds
     the constants that make the inputs (the keys depend on ``kind``); ``provenance`` says how the file was made;
-    ``metrics`` are the figures it reached, in the unit that each key names.
+    ``metrics`` are the figures it reached, in the unit that each key names. ``uncertainty``: what the errors that it
+    expects mean (``hmr calibrate``); None: nobody measured.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Manifest:
     normalisation: Mapping[str, Normaliser] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: Calibration | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -188,7 +192,38 @@ def _parse(raw: object) -> Manifest:
         normalisation={key: _normaliser(key, value) for key, value in _mapping(raw, "normalisation").items()},
         provenance={key: str(value) for key, value in _mapping(raw, "provenance").items()},
         metrics={key: _number(key, value) for key, value in _mapping(raw, "metrics").items()},
+        uncertainty=_calibration(_mapping(raw, "uncertainty")) if raw.get("uncertainty") is not None else None,
     )
+
+
+def _calibration(raw: Mapping[str, object]) -> Calibration:
+    try:
+        return Calibration(
+            seen=_joint_deviations(_mapping(raw, "seen")),
+            unseen=_joint_deviations(_mapping(raw, "unseen")),
+            root_along=_root_deviation(_mapping(raw, "root_along")),
+            root_across=_root_deviation(_mapping(raw, "root_across")),
+            levels=_numbers(raw, "levels"),
+            joint_radii=_numbers(raw, "joint_radii"),
+            root_radii=_numbers(raw, "root_radii"),
+        )
+    except ValueError as err:
+        raise ManifestError(f"uncertainty: {err}; run `hmr calibrate` again") from err
+
+
+def _joint_deviations(raw: Mapping[str, object]) -> JointDeviations:
+    return JointDeviations(_numbers(raw, "along"), _numbers(raw, "across"))
+
+
+def _root_deviation(raw: Mapping[str, object]) -> RootDeviation:
+    return RootDeviation(_number("scale", raw.get("scale")), _number("exponent", raw.get("exponent")))
+
+
+def _numbers(raw: Mapping[str, object], key: str) -> tuple[Number, ...]:
+    values = raw.get(key)
+    if not isinstance(values, list):
+        raise ManifestError(f"{key}: expected a list of numbers, got {values!r}")
+    return tuple(_number(key, value) for value in values)
 
 
 def _text(raw: Mapping[str, object], key: str) -> str:

@@ -16,6 +16,7 @@ from hmr_ros.core.manifest import (
     verify,
     write_manifest,
 )
+from test.core.test_uncertainty import CALIBRATION
 
 CONTENT = b"a network"
 MANIFEST = Manifest(
@@ -30,6 +31,7 @@ MANIFEST = Manifest(
     normalisation={"input": "virtual_camera", "mean": (0.5, 0.25), "scale": 2.0},
     provenance={"trained on": "motion"},
     metrics={"pa_mpjpe_mm": 30.5},
+    uncertainty=CALIBRATION,
 )
 
 
@@ -53,10 +55,12 @@ def test_round_trip_keeps_every_field(path: Path):
 
 
 def test_optional_fields_may_be_absent(path: Path):
-    absent = dict.fromkeys(["joint_set", "body_model", "body_model_sha256", "normalisation", "provenance", "metrics"])
+    fields = ["joint_set", "body_model", "body_model_sha256", "normalisation", "provenance", "metrics", "uncertainty"]
+    absent = dict.fromkeys(fields)
     loaded = load_manifest(rewritten(path, **absent))
     assert loaded.joint_set is None
     assert loaded.metrics == {}
+    assert loaded.uncertainty is None
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,7 @@ def test_optional_fields_may_be_absent(path: Path):
         ({"metrics": {"mpjpe": "good"}}, "mpjpe: expected a number"),
         ({"normalisation": {"mean": ["a"]}}, "mean: expected a number"),
         ({"provenance": [1]}, "provenance: expected an object"),
+        ({"uncertainty": {}}, "uncertainty: along: expected a list of numbers, got None; run `hmr calibrate` again"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(path: Path, changes: dict[str, object], message: str):
