@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 ENCAPSULATION = b"\x00\x01\x00\x00"
 """Plain CDR 1, little endian (OMG DDSI-RTPS, section 10.5)."""
 
+STAMP_END = len(ENCAPSULATION) + 8
+"""Where, in a serialised message that starts with a std_msgs/Header, its stamp ends."""
+
 _BIG_ENDIAN_KINDS = (0x00, 0x02)
 _TRIANGLE_LIST, _ADD = 11, 0
 _FLOAT32 = 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class HriTypes:
     skeleton: Any
 
     @staticmethod
+    @functools.cache
     def imported() -> HriTypes:
         """The installed ones."""
         names = ("IdsList", "NormalizedRegionOfInterest2D", "NormalizedPointOfInterest2D", "Skeleton2D")

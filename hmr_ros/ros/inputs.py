@@ -13,12 +13,14 @@ from typing import Any, Generic, TypeVar
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.cdr import STAMP_END
 from hmr_ros.ros.diagnostics import Drop, Monitor
 from hmr_ros.ros.images import BadCameraInfoError, Frame, camera_from_info, described_size
 from hmr_ros.ros.slot import LatestSlot
@@ -106,6 +108,8 @@ class CameraInput:
         self._monitor = monitor
         self._infos_by_size: dict[tuple[int, int], CameraInfo] = {}
         self._newest_info: CameraInfo | None = None
+        self._newest_calibration = b""
+        self._cameras_by_size: dict[tuple[int, int], tuple[CameraInfo, Camera]] = {}
         self._problem = ""
         self._warned: set[str] = set()
         self._started_s = time.monotonic()
@@ -113,8 +117,8 @@ class CameraInput:
         base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
         topic = base + _COMPRESSED if config.image_transport == "compressed" else base
         self._rectified = _is_rectified(config.rectified, base)
-        self._infos = AdaptiveSubscription[CameraInfo](
-            node, CameraInfo, camera_info_topic(node, base), self._on_info, raw=False
+        self._infos = AdaptiveSubscription[bytes](
+            node, CameraInfo, camera_info_topic(node, base), self._on_info, raw=True
         )
         self._images = AdaptiveSubscription[bytes](
             node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image, raw=True
@@ -126,7 +130,16 @@ class CameraInput:
         if self.slot.put(data):
             self._monitor.drop(Drop.REPLACED)
 
-    def _on_info(self, info: CameraInfo) -> None:
+    def _on_info(self, data: bytes) -> None:
+        """A camera says the same with every image, but for the stamp: only what is new is looked at."""
+        if (calibration := data[STAMP_END:]) == self._newest_calibration:
+            return
+        self._newest_calibration = calibration
+        try:
+            info = deserialize_message(data, CameraInfo)
+        except RuntimeError as err:  # a broken message must not end the node
+            self._complain(f"CameraInfo on {self._infos.topic} cannot be read: {err}")
+            return
         self._newest_info = self._infos_by_size[described_size(info)] = info
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
@@ -141,11 +154,14 @@ class CameraInput:
             if time.monotonic() - self._started_s > timeout_s:
                 self._complain(f"no CameraInfo on {self._infos.topic}")
             return None
-        try:
-            camera = camera_from_info(info, width, height, rectified=self._rectified)
-        except BadCameraInfoError as err:
-            self._complain(f"CameraInfo on {self._infos.topic} is unusable: {err}")
-            return None
+        known, camera = self._cameras_by_size.get((width, height), (None, None))
+        if known is not info:
+            try:
+                camera = camera_from_info(info, width, height, rectified=self._rectified)
+            except BadCameraInfoError as err:
+                self._complain(f"CameraInfo on {self._infos.topic} is unusable: {err}")
+                return None
+            self._cameras_by_size[width, height] = info, camera
         self._problem = ""
         return camera
 

@@ -6,6 +6,7 @@ the message is laid out once for a group of people and its numbers are put in pl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ class _Edge:
     child: str
 
 
+_Edges = Callable[[str, str], list[_Edge]]
+"""Camera's frame, name of a person -> the edges of this person."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Layout:
     """A serialised TFMessage, and the bytes (N, 8) of its stamps and (N, 56) of its transforms."""
@@ -43,37 +48,39 @@ class TransformWriter:
     """Writes tf2_msgs/TFMessage; keeps the layout while the same people are there."""
 
     def __init__(self) -> None:
-        self._edges: tuple[_Edge, ...] = ()
+        self._key: tuple[object, ...] = ()
         self._layout = _laid_out(())
 
     def bodies(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
         """``body_<id>`` of everybody in the camera's frame ``frame_id``."""
-        edges = tuple(_root(frame_id, person_name(int(track_id))) for track_id in humans.ids)
-        return self._write(stamp, edges, _root_transforms(humans))
+        return self._write(stamp, frame_id, humans.ids.tolist(), _root_edges, _root_transforms(humans))
 
     def trees(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
         """``body_<id>`` and, below it, the frame ``<link>_<id>`` of every link of the URDF."""
-        edges = tuple(edge for track_id in humans.ids for edge in _tree(frame_id, person_name(int(track_id))))
         links = np.concatenate([humans.link_origins, humans.link_rotations], 2)
         transforms = np.concatenate([_root_transforms(humans)[:, None], links], 1)
-        return self._write(stamp, edges, transforms.reshape(-1, 7))
+        return self._write(stamp, frame_id, humans.ids.tolist(), _tree_edges, transforms)
 
-    def _write(self, stamp: Stamp, edges: tuple[_Edge, ...], transforms: NDArray[np.floating]) -> bytes:
-        if edges != self._edges:
-            self._edges, self._layout = edges, _laid_out(edges)
+    def _write(
+        self, stamp: Stamp, frame_id: str, ids: list[int], edges_of: _Edges, transforms: NDArray[np.floating]
+    ) -> bytes:
+        """``edges_of`` one person after the other, and their ``transforms`` in this order, 7 numbers each."""
+        if (key := (edges_of, frame_id, *ids)) != self._key:
+            people = [edges_of(frame_id, person_name(track_id)) for track_id in ids]
+            self._key, self._layout = key, _laid_out(tuple(edge for edges in people for edge in edges))
         layout = self._layout
         layout.data[layout.stamps] = np.array([stamp.sec, stamp.nanosec], "<u4").view(np.uint8)
-        layout.data[layout.transforms] = np.ascontiguousarray(transforms, "<f8").view(np.uint8)
+        layout.data[layout.transforms] = np.ascontiguousarray(transforms.reshape(-1, 7), "<f8").view(np.uint8)
         return layout.data.tobytes()
 
 
-def _root(frame_id: str, person: str) -> _Edge:
-    return _Edge(frame_id, f"body_{person}")
+def _root_edges(frame_id: str, person: str) -> list[_Edge]:
+    return [_Edge(frame_id, f"body_{person}")]
 
 
-def _tree(frame_id: str, person: str) -> list[_Edge]:
+def _tree_edges(frame_id: str, person: str) -> list[_Edge]:
     return [
-        _root(frame_id, person),
+        *_root_edges(frame_id, person),
         *(_Edge(f"{joint.parent}_{person}", f"{joint.child}_{person}") for joint in HUMAN_JOINTS),
     ]
 

@@ -122,6 +122,30 @@ def test_an_image_takes_the_newest_calibration_of_its_size(executor):
     assert source.camera(frame, 60.0).K[0, 0] == 700
 
 
+def test_a_calibration_that_is_repeated_is_read_once(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame, 60.0))
+    first = source.camera(frame, 60.0)
+    for _ in range(3):
+        camera.publish_info()  # under another stamp
+        executor.spin_once(timeout_sec=0.2)
+    assert source.camera(frame, 60.0) is first
+
+
+def test_a_broken_calibration_is_reported(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.infos.get_subscription_count)
+    camera.infos.publish(b"\0\1\0\0" + bytes(20))
+    spin_until(executor, source.calibration_problem)
+    assert "CameraInfo on /camera_info cannot be read" in source.calibration_problem()
+
+
 def _taken(executor, source):
     spin_until(executor, lambda: source.slot.has_item)
     return source.slot.take()
