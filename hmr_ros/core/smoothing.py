@@ -6,26 +6,31 @@ Low-pass filters of first order whose cut-off grows with speed: still people do 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BETAS
+from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, filtered_velocity, pose_drift
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from hmr_ros.core.skeleton import SMPL
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
+Bools = NDArray[np.bool_]
 
 MAX_GAP_S = 0.5
-"""Who was unseen for longer starts anew: the last speed says nothing any more."""
+"""Whose pose was unseen for longer is filtered anew: the last speed says nothing any more. The shape stays."""
 
 _SPEED_CUTOFF_HZ = 1.0
-_SHAPE_MEMORY = 300
-"""The shape is the mean over this many images, and follows slowly after."""
+
+SHAPE_VIEWS = 30.0
+"""The shape of a person is the mean over so many good views, and never changes after: bones keep their lengths."""
+
+_GOOD_VIEW_M = 0.055
+"""Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +41,14 @@ class Filtered:
     raw: Floats
     speed: Floats
 
-    def take(self, index: Ints) -> Filtered:
+    def take(self, index: Ints | Bools) -> Filtered:
         """The signals at ``index``."""
         return Filtered(self.value[index], self.raw[index], self.speed[index])
+
+    def replaced(self, rows: Bools, others: Filtered) -> Filtered:
+        """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
+        pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
+        return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
 
     def joined(self, other: Filtered) -> Filtered:
         """These signals, then those of ``other``."""
@@ -98,12 +108,16 @@ def _low_pass_share(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Tracks:
-    """People as last seen: ``ids``, ``stamp_s``, ``images`` (N,) that their mean ``betas`` (N, 10) are over."""
+    """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
+    ``velocities`` (N, 3) m/s they walk at, ``uncertainty`` (N, 24) m of their last pose.
+    """
 
     ids: Ints
     stamp_s: Floats
-    images: Ints
+    views: Floats
     betas: Floats
+    velocities: Floats
+    uncertainty: Floats
     places: Filtered
     rotations: Filtered
 
@@ -114,28 +128,30 @@ class _Tracks:
         return _Tracks(
             ids,
             np.full(people, stamp_s),
-            np.zeros(people, np.int64),
+            np.zeros(people),
             estimates.betas.astype(np.float64),
+            np.zeros((people, 3)),
+            estimates.uncertainty.astype(np.float64),
             places_at_rest(estimates.cam_t.astype(np.float64)),
             rotations_at_rest(rotvec_to_rotmat(pose)),
         )
 
-    def take(self, index: Ints) -> _Tracks:
-        return _Tracks(
-            self.ids[index],
-            self.stamp_s[index],
-            self.images[index],
-            self.betas[index],
-            self.places.take(index),
-            self.rotations.take(index),
-        )
+    @staticmethod
+    def nobody() -> _Tracks:
+        return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
+
+    def take(self, index: Ints | Bools) -> _Tracks:
+        columns = (self.ids, self.stamp_s, self.views, self.betas, self.velocities, self.uncertainty)
+        return _Tracks(*(column[index] for column in columns), self.places.take(index), self.rotations.take(index))
 
     def joined(self, other: _Tracks) -> _Tracks:
         return _Tracks(
             np.concatenate([self.ids, other.ids]),
             np.concatenate([self.stamp_s, other.stamp_s]),
-            np.concatenate([self.images, other.images]),
+            np.concatenate([self.views, other.views]),
             np.concatenate([self.betas, other.betas]),
+            np.concatenate([self.velocities, other.velocities]),
+            np.concatenate([self.uncertainty, other.uncertainty]),
             self.places.joined(other.places),
             self.rotations.joined(other.rotations),
         )
@@ -144,58 +160,86 @@ class _Tracks:
         """The same people, measured as in ``now``."""
         # Who just started is at rest where measured, so any step of time leaves them there.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
-        images = np.minimum(self.images + 1, _SHAPE_MEMORY)
+        fresh = dt > MAX_GAP_S
+        last_places, last_rotations = (
+            self.places.replaced(fresh, now.places),
+            self.rotations.replaced(fresh, now.rotations),
+        )
+        places = filter_places(last_places, now.places.raw, dt, config)
+        views, betas = _seen_shape(self.views, self.betas, now)
         return _Tracks(
             now.ids,
             now.stamp_s,
-            images,
-            self.betas + (now.betas - self.betas) / images[:, None],
-            filter_places(self.places, now.places.raw, dt, config),
-            filter_rotations(self.rotations, now.rotations.raw, dt, config),
+            views,
+            betas,
+            filtered_velocity(self.velocities, places.value - last_places.value, dt, VELOCITY_MEMORY_S),
+            now.uncertainty,
+            places,
+            filter_rotations(last_rotations, now.rotations.raw, dt, config),
         )
+
+
+def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
+    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough."""
+    error = now.uncertainty.mean(-1)
+    certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
+    certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
+    more = views + certainty
+    return more, betas + (certainty / more)[:, None] * (now.betas - betas)
 
 
 class BodySmoother:
     """Smooths each tracked body over time; call it with estimates in the order of their stamps.
 
-    Pose and place are filtered, the shape is averaged. The body is posed from the result, so mesh, joints and
-    parameters agree exactly and bones keep their lengths, which filtered vertices would not grant. ``config`` may be
-    replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
+    Pose and place are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh, joints
+    and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant. ``config`` may
+    be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
     """
 
     def __init__(self, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
-        self._tracks = _nobody()
+        self._tracks = _Tracks.nobody()
 
     def reset(self) -> None:
         """Forget everybody."""
-        self._tracks = _nobody()
+        self._tracks = _Tracks.nobody()
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
 
     def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float) -> Estimates:
-        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
-
-        Ids unseen for MAX_GAP_S are forgotten.
-        """
-        age = stamp_s - self._tracks.stamp_s
-        known = self._tracks.take(np.flatnonzero((age > 0) & (age <= MAX_GAP_S)))
+        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged."""
+        known = self._tracks.take(self._tracks.stamp_s < stamp_s)
         rows = np.flatnonzero(estimates.valid)
         now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
-        position = {int(i): k for k, i in enumerate(known.ids) if i != UNTRACKED}
-        last = [position.get(int(i), len(known.ids) + row) for row, i in enumerate(now.ids)]
+        last = [row if row >= 0 else len(known.ids) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
         seen = known.joined(now).take(np.array(last, np.int64)).updated(now, self.config)
-        self._tracks = known.take(np.flatnonzero(~np.isin(known.ids, now.ids))).joined(seen)
+        self._tracks = known.take(~np.isin(known.ids, now.ids)).joined(seen.take(seen.ids != UNTRACKED))
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
 
+    def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
+        """What is expected of the people ``ids`` (P,) who are not seen now: the last pose, at the last velocity.
 
-def _nobody() -> _Tracks:
-    return _Tracks(
-        np.zeros(0, np.int64),
-        np.zeros(0),
-        np.zeros(0, np.int64),
-        np.zeros((0, BETAS)),
-        places_at_rest(np.zeros((0, 3))),
-        rotations_at_rest(np.zeros((0, SMPL.size, 3, 3))),
-    )
+        Less and less certain with time (core/coasting.py); not ``valid`` where nothing was ever known.
+        """
+        rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
+        tracks = self._tracks.take(rows[rows >= 0])
+        known = _smoothed(Estimates.unknown(len(tracks.ids)), tracks)
+        unseen_s = stamp_s - tracks.stamp_s
+        expected = dataclasses.replace(
+            known,
+            cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
+            uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)[:, None]),
+            valid=np.ones(len(unseen_s), np.bool_),
+        )
+        return Estimates.unknown(len(ids)).with_rows(rows >= 0, expected)
+
+
+def _rows_of(ids: Ints, known: Ints) -> list[int]:
+    """Where each of ``ids`` (P,) is in ``known`` (N,); -1: nowhere, as who is untracked always is."""
+    position = {track_id: row for row, track_id in enumerate(known.tolist())}
+    return [position.get(track_id, -1) for track_id in ids.tolist()]
 
 
 def _smoothed(estimates: Estimates, tracks: _Tracks) -> Estimates:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.camera import project
-from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.people import Bodies, Camera, Floats, State
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.perception.raster import rasterise, vertex_normals
 
@@ -28,7 +28,7 @@ _LIGHT = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([-0.35, -0.55, -0.75])
 """Towards the light, optical axes: over the camera's left shoulder."""
 
 _AMBIENT, _DIFFUSE = 0.38, 0.72
-_OPACITY = 0.92
+_OPACITY, _COASTING_OPACITY = 0.92, 0.45
 _SEEN = 0.3
 
 
@@ -38,23 +38,29 @@ def person_color(track_id: int) -> Color:
 
 
 def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: NDArray[np.integer]) -> Image:
-    """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and bare keypoints of people without a position."""
+    """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and bare keypoints of people without a position.
+
+    Who is not seen is paler, and behind who is.
+    """
     canvas = image.copy()
-    if camera is not None and bodies.valid.any():
-        _draw_meshes(canvas, bodies.take(bodies.valid), camera, faces)
+    if camera is not None:
+        seen = bodies.states != State.COASTING
+        for rows, opacity in ((bodies.valid & ~seen, _COASTING_OPACITY), (bodies.valid & seen, _OPACITY)):
+            if rows.any():
+                _draw_meshes(canvas, bodies.take(rows), camera, faces, opacity)
     for row in np.flatnonzero(~bodies.valid):
         _draw_keypoints(canvas, bodies, int(row))
     return canvas
 
 
-def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer]) -> None:
+def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer], opacity: float) -> None:
     """All bodies share one depth buffer, so that they hide each other."""
     people, vertex_count = bodies.vertices.shape[:2]
     vertices = bodies.vertices.reshape(-1, 3).astype(np.float64)
     all_faces = (faces.astype(np.int64) + vertex_count * np.arange(people)[:, None, None]).reshape(-1, 3)
     colors = np.array([person_color(int(i)) for i in bodies.ids])
     tint = np.repeat(colors, vertex_count, 0) * shade(vertex_normals(vertices, all_faces))[:, None]
-    draw_surface(canvas, project(vertices, camera), vertices[:, 2], all_faces, tint)
+    draw_surface(canvas, project(vertices, camera), vertices[:, 2], all_faces, tint, opacity)
 
 
 def shade(normals: Floats) -> Floats:
@@ -63,7 +69,14 @@ def shade(normals: Floats) -> Floats:
     return brightness
 
 
-def draw_surface(canvas: Image, pixels: Floats, depth: Floats, faces: NDArray[np.integer], tint: Floats) -> None:
+def draw_surface(
+    canvas: Image,
+    pixels: Floats,
+    depth: Floats,
+    faces: NDArray[np.integer],
+    tint: Floats,
+    opacity: float = _OPACITY,
+) -> None:
     """Draw a mesh with vertex colours ``tint`` (V, 3) RGB 0..1 into ``canvas``, its rim softened."""
     height, width = canvas.shape[:2]
     visible = rasterise(pixels, depth, faces, height, width)
@@ -73,7 +86,7 @@ def draw_surface(canvas: Image, pixels: Floats, depth: Floats, faces: NDArray[np
     where = visible.rows, visible.columns
     coverage = np.zeros((height, width), np.float32)
     coverage[where] = 1
-    alpha = _OPACITY * cv2.blur(coverage, (3, 3))[where][:, None]
+    alpha = opacity * cv2.blur(coverage, (3, 3))[where][:, None]
     canvas[where] = (alpha * color + (1 - alpha) * canvas[where]).astype(np.uint8)
 
 

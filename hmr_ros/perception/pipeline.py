@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 
@@ -9,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Camera, Detections, Estimates
+from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.recoverer import Recoverer
-from hmr_ros.perception.tracker import Tracker
+from hmr_ros.perception.tracker import Tracker, Tracks
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
@@ -60,8 +61,9 @@ class Pipeline:
         self._last_stamp_s = -np.inf
 
     def __call__(self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float) -> Bodies:
-        """Bodies in ``image`` (H, W, 3) uint8 RGB; without a ``camera`` their 2D evidence only, all ``valid`` False.
+        """Bodies in ``image`` (H, W, 3) uint8 RGB, and those expected though not seen: ``Bodies.states`` tells.
 
+        Without a ``camera`` who is seen has 2D evidence only, and is not ``valid``; who is not seen goes on coasting.
         A stamp before the last one (a bag that starts over) begins anew: everybody gets a new id.
         """
         forgotten: set[int] = set()
@@ -75,16 +77,16 @@ class Pipeline:
         clock = [time.perf_counter()]
         detections = self.detector.detect(image)
         clock.append(time.perf_counter())
-        tracked = self.tracker.update(detections, stamp_s)
-        self._update_known(tracked, forgotten)
+        tracks = self.tracker.update(detections, stamp_s)
+        self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        estimates = self._recover(image, tracked, camera)
+        estimates = self._recover(image, tracks.seen, camera)
         clock.append(time.perf_counter())
-        estimates = self.smoother(tracked.ids, estimates, stamp_s)
-        bodies = pose_bodies(tracked, estimates, self.body_model)
+        estimates = self._smooth(tracks, estimates, stamp_s)
+        bodies = pose_bodies(tracks.people, estimates, self.body_model)
         clock.append(time.perf_counter())
         self.timings = Timings(*(float(step) for step in np.diff(clock)))
-        return bodies
+        return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -94,13 +96,23 @@ class Pipeline:
         self._known = set()
         self._last_stamp_s = -np.inf
 
-    def _update_known(self, tracked: Detections, forgotten: set[int]) -> None:
+    def _update_known(self, tracks: Tracks, forgotten: set[int]) -> None:
         """Report as lost who was reported before, and nobody else."""
         ended = self._known & set(self.tracker.lost)
         self.lost = tuple(sorted(ended | forgotten))
-        self._known = (self._known - ended) | set(tracked.ids.tolist())
+        self.smoother.forget(self.lost)
+        self._known = (self._known - ended) | set(tracks.people.ids.tolist())
 
-    def _recover(self, image: NDArray[np.uint8], tracked: Detections, camera: Camera | None) -> Estimates:
-        if camera is None or len(tracked) == 0:
-            return Estimates.unknown(len(tracked))
-        return self.recoverer.recover(image, tracked, camera)
+    def _recover(self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None) -> Estimates:
+        if camera is None or len(seen) == 0:
+            return Estimates.unknown(len(seen))
+        return self.recoverer.recover(image, seen, camera)
+
+    def _smooth(self, tracks: Tracks, estimates: Estimates, stamp_s: float) -> Estimates:
+        """The ``estimates`` of who is seen, smoothed, and what is expected of who is not."""
+        smoothed = self.smoother(tracks.seen.ids, estimates, stamp_s)
+        unseen = tracks.states == State.COASTING
+        if not unseen.any():
+            return smoothed
+        everybody = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
+        return everybody.with_rows(unseen, self.smoother.coasted(tracks.coasting.ids, stamp_s))

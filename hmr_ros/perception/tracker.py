@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.people import UNTRACKED, Detections, Floats
+from hmr_ros.core.people import Detections, Floats, Ints, State
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.similarity import box_iou, keypoint_similarity
 
@@ -17,11 +17,11 @@ from hmr_ros.perception.similarity import box_iou, keypoint_similarity
 @dataclass(frozen=True)
 class TrackerOptions:
     """``timeout_s``: a person unseen for longer is lost. ``hits_to_confirm``: images a person must be seen in, one
-    after the other, to get an id (1: at once, for single photos). ``min_similarity``: 0..1, mean of box overlap and
+    after the other, to be trusted (1: at once, for single photos). ``min_similarity``: 0..1, mean of box overlap and
     keypoint similarity; what is less alike is not the same person.
     """
 
-    timeout_s: float = 0.5
+    timeout_s: float = 1.0
     hits_to_confirm: int = 2
     min_similarity: float = 0.2
 
@@ -30,41 +30,69 @@ class TrackerOptions:
             raise ValueError(f"expected timeout_s > 0, hits_to_confirm >= 1, 0 < min_similarity < 1, got {self}")
 
 
-_VELOCITY_MEMORY_S = 0.15
-"""Time constant of the velocity: long enough to calm the detector's jitter, short enough to turn round in."""
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Everybody who is followed, one row each: first who is seen, in the order of the detections, then who is not.
+
+    ``people`` have ids; those unseen have their boxes and keypoints where expected, with keypoint scores 0, and a score
+    that falls with time. ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that showed the person.
+    """
+
+    people: Detections
+    states: Ints
+    unseen_s: Floats
+
+    @property
+    def seen(self) -> Detections:
+        """Who is in this image."""
+        return self.people.take(self.states != State.COASTING)
+
+    @property
+    def coasting(self) -> Detections:
+        """Who is not, and not given up."""
+        return self.people.take(self.states == State.COASTING)
+
+
+_VELOCITY_MEMORY_S = 0.3
+"""Time constant of the velocity: long enough to calm the detector, and not to follow it when it slips from a person
+who is about to be hidden to the one in front; short enough to turn round in."""
 _TOLERANCE_GROWTH = 10.0
 """Rise of the keypoint tolerance per second that a person is unseen, as a multiple of itself: a body size per second.
 Without it people whose velocity is not known yet could not be followed at 5 images per second."""
+_DOUBT_S = 1.0
+"""Time constant at which the score of an unseen person falls."""
 
 
 @dataclass(eq=False)
 class _Track:
-    """A person as last seen. ``velocity`` (2,) px/s is that of the whole body; ``id`` is UNTRACKED while tentative."""
+    """A person as last seen. ``velocity`` (2,) px/s is that of the whole body."""
 
+    id: int
     box: Floats
+    score: float
     kp2d: Floats
     kp2d_score: Floats
     stamp_s: float
     velocity: Floats
     hits: int = 1
-    id: int = UNTRACKED
 
-    def follow(self, box: Floats, kp2d: Floats, kp2d_score: Floats, stamp_s: float) -> None:
+    def follow(self, box: Floats, score: float, kp2d: Floats, kp2d_score: Floats, stamp_s: float) -> None:
         """Take over what was seen at ``stamp_s``."""
         elapsed = stamp_s - self.stamp_s
         if elapsed > 0:
             moved = _mean_shift(self.kp2d, kp2d, self.kp2d_score * kp2d_score)
             gain = 1 - np.exp(-elapsed / _VELOCITY_MEMORY_S)
             self.velocity = self.velocity + gain * (moved / elapsed - self.velocity)
-        self.box, self.kp2d, self.kp2d_score, self.stamp_s = box, kp2d, kp2d_score, stamp_s
+        self.box, self.score, self.kp2d, self.kp2d_score, self.stamp_s = box, score, kp2d, kp2d_score, stamp_s
         self.hits += 1
 
 
 class Tracker:
     """Gives people ids that last: constant velocity, optimal assignment, patience for ``timeout_s``.
 
-    A new person is *tentative* and not reported until seen ``hits_to_confirm`` times in a row, then *tracked*; one that
-    is not seen is *coasting* along its velocity until found again or lost. Ids count up and are never used twice.
+    A new person is *tentative* until seen ``hits_to_confirm`` times in a row, then *tracked*; one that is not seen is
+    *coasting* along its velocity until found again or lost; who is tentative is lost at once. Ids count up and are
+    never used twice.
     Source of the scheme: Bewley et al., "Simple online and realtime tracking", 2016, with keypoints added to the boxes.
     """
 
@@ -77,22 +105,22 @@ class Tracker:
         self._ids = itertools.count(1) if ids is None else ids
         self._stamp_s = -np.inf
 
-    @property
-    def coasting(self) -> tuple[int, ...]:
-        """Ids of the people who were not seen in the last update, but are not given up."""
-        return tuple(t.id for t in self._tracks if t.id != UNTRACKED and t.stamp_s < self._stamp_s)
-
     def reset(self) -> None:
         """Forget everybody; ids go on counting."""
         self._tracks, self.lost = [], ()
 
-    def update(self, detections: Detections, stamp_s: float) -> Detections:
-        """The people of ``detections`` who have an id by now, in the same order. ``stamp_s`` must never decrease."""
+    def update(self, detections: Detections, stamp_s: float) -> Tracks:
+        """Everybody who is followed after an image with ``detections``. ``stamp_s`` must never decrease."""
         self._stamp_s = stamp_s
         track_of = dict(self._match(detections, stamp_s))
-        ids = np.array([self._observe(track_of.get(d), detections, d) for d in range(len(detections))], np.int64)
+        seen = [self._observe(track_of.get(d), detections, d) for d in range(len(detections))]
         self._give_up()
-        return dataclasses.replace(detections, ids=ids).take(ids != UNTRACKED)
+        unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
+        return Tracks(
+            _with_unseen(detections, [track.id for track in seen], unseen, stamp_s),
+            np.array([*map(self._state, seen), *map(self._state, unseen)], np.uint8),
+            np.array([stamp_s - track.stamp_s for track in (*seen, *unseen)]),
+        )
 
     def _match(self, detections: Detections, stamp_s: float) -> list[tuple[int, _Track]]:
         """(row of ``detections``, track) of everybody seen again."""
@@ -105,35 +133,61 @@ class Tracker:
 
     def _similarity(self, detections: Detections, stamp_s: float) -> Floats:
         """(T, P) 0..1 between the tracks, moved on to ``stamp_s``, and the people of ``detections``."""
-        unseen_s = np.array([stamp_s - track.stamp_s for track in self._tracks])
-        moved = unseen_s[:, None] * np.stack([track.velocity for track in self._tracks])
-        boxes = np.stack([track.box for track in self._tracks]) + np.tile(moved, 2)
-        kp2d = np.stack([track.kp2d for track in self._tracks]) + moved[:, None]
+        unseen_s, boxes, kp2d = _expected(self._tracks, stamp_s)
         weight = np.stack([track.kp2d_score for track in self._tracks])
         extent = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) * (1 + _TOLERANCE_GROWTH * unseen_s)
         alike = keypoint_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, extent)
         return np.asarray((box_iou(boxes, detections.boxes) + alike) / 2)
 
-    def _observe(self, track: _Track | None, detections: Detections, row: int) -> int:
-        """Take row ``row`` over into its track, or into a new one; returns the id, UNTRACKED while tentative."""
-        seen = (detections.boxes[row], detections.kp2d[row], detections.kp2d_score[row])
+    def _observe(self, track: _Track | None, detections: Detections, row: int) -> _Track:
+        """Take row ``row`` over into its track, or into a new one."""
+        d, score = detections, float(detections.scores[row])
         if track is None:
-            track = _Track(*seen, self._stamp_s, velocity=np.zeros(2))
+            seen = (d.boxes[row], score, d.kp2d[row], d.kp2d_score[row])
+            track = _Track(next(self._ids), *seen, self._stamp_s, velocity=np.zeros(2))
             self._tracks.append(track)
         else:
-            track.follow(*seen, self._stamp_s)
-        if track.id == UNTRACKED and track.hits >= self.options.hits_to_confirm:
-            track.id = next(self._ids)
-        return track.id
+            track.follow(d.boxes[row], score, d.kp2d[row], d.kp2d_score[row], self._stamp_s)
+        return track
+
+    def _state(self, track: _Track) -> State:
+        if track.hits < self.options.hits_to_confirm:
+            return State.TENTATIVE
+        return State.TRACKED if track.stamp_s == self._stamp_s else State.COASTING
 
     def _give_up(self) -> None:
         """Drop tentative people who were not seen now, and others unseen for too long."""
 
         def is_over(track: _Track) -> bool:
-            return self._stamp_s - track.stamp_s > (0 if track.id == UNTRACKED else self.options.timeout_s)
+            patience_s = 0 if self._state(track) == State.TENTATIVE else self.options.timeout_s
+            return self._stamp_s - track.stamp_s > patience_s
 
-        self.lost = tuple(t.id for t in self._tracks if t.id != UNTRACKED and is_over(t))
-        self._tracks = [t for t in self._tracks if not is_over(t)]
+        self.lost = tuple(track.id for track in self._tracks if is_over(track))
+        self._tracks = [track for track in self._tracks if not is_over(track)]
+
+
+def _with_unseen(detections: Detections, ids: list[int], unseen: list[_Track], stamp_s: float) -> Detections:
+    """``detections`` with their ``ids``, and the ``unseen`` people where they are expected."""
+    if not unseen:
+        return dataclasses.replace(detections, ids=np.array(ids, np.int64))
+    unseen_s, boxes, kp2d = _expected(unseen, stamp_s)
+    scores = np.array([track.score for track in unseen]) * np.exp(-unseen_s / _DOUBT_S)
+    return Detections(
+        boxes=np.concatenate([detections.boxes, boxes]),
+        scores=np.concatenate([detections.scores, scores]),
+        kp2d=np.concatenate([detections.kp2d, kp2d]),
+        kp2d_score=np.concatenate([detections.kp2d_score, np.zeros(kp2d.shape[:2])]),
+        joint_set=detections.joint_set,
+        ids=np.array([*ids, *(track.id for track in unseen)], np.int64),
+    )
+
+
+def _expected(tracks: list[_Track], stamp_s: float) -> tuple[Floats, Floats, Floats]:
+    """Of N > 0 tracks: (N,) s since they were seen, and by now their boxes (N, 4) and keypoints (N, J, 2) px."""
+    unseen_s = np.array([stamp_s - track.stamp_s for track in tracks])
+    moved = unseen_s[:, None] * np.stack([track.velocity for track in tracks])
+    boxes = np.stack([track.box for track in tracks]) + np.tile(moved, 2)
+    return unseen_s, boxes, np.stack([track.kp2d for track in tracks]) + moved[:, None]
 
 
 def _mean_shift(before: Floats, after: Floats, weight: Floats) -> Floats:

@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.people import Bodies, Floats
+from hmr_ros.core.people import Bodies, Floats, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
@@ -27,6 +27,9 @@ _ID_LETTERS = 5
 _IDS = 26**_ID_LETTERS
 _ID_STRIDE = 7_470_119
 """Coprime to 26, so that multiplying is a bijection of the 11.9 million ids: neighbours look different."""
+
+_COASTING_ALPHA = 0.35
+"""Who is not seen is drawn paler."""
 
 _BONE_WIDTH_M = 0.03
 _JOINT_SIZE_M = 0.05
@@ -132,23 +135,38 @@ def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) 
     """Bones and joints of every body with a position, and DELETE for the ids in ``lost``."""
     markers = []
     for row in np.flatnonzero(bodies.valid):
-        bones = bodies.joints[row][SMPL.edge_indices].reshape(-1, 3)
-        track_id = int(bodies.ids[row])
-        markers.append(_marker(image_header, track_id, _BONES, Marker.LINE_LIST, _BONE_WIDTH_M, bones))
-        markers.append(_marker(image_header, track_id, _JOINTS, Marker.SPHERE_LIST, _JOINT_SIZE_M, bodies.joints[row]))
+        bones, joints = _marker(image_header, bodies, row), _marker(image_header, bodies, row)
+        bones.id, bones.type, bones.scale = _BONES, Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
+        bones.points = _points(bodies.joints[row][SMPL.edge_indices].reshape(-1, 3))
+        joints.id, joints.type, joints.scale = _JOINTS, Marker.SPHERE_LIST, _cube(_JOINT_SIZE_M)
+        joints.points = _points(bodies.joints[row])
+        markers += [bones, joints]
     markers += [deleted_marker(image_header, track_id, part) for track_id in lost for part in (_BONES, _JOINTS)]
     return MarkerArray(markers=markers)
 
 
-def _marker(image_header: Header, track_id: int, part: int, kind: int, size_m: float, points: Floats) -> Marker:
-    r, g, b = person_color(track_id)
-    marker = Marker(header=image_header, ns=_namespace(track_id), id=part, type=kind, action=Marker.ADD)
+def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
+    """A marker of one body, of no shape yet."""
+    r, g, b, a = _color(bodies, row)
+    marker = Marker(header=image_header, ns=_namespace(int(bodies.ids[row])), action=Marker.ADD)
     marker.pose.orientation.w = 1.0
-    marker.scale = Vector3(x=size_m, y=size_m, z=size_m)
-    marker.color = ColorRGBA(r=r, g=g, b=b, a=1.0)
+    marker.color = ColorRGBA(r=r, g=g, b=b, a=a)
     marker.lifetime = Duration(sec=int(MARKER_LIFETIME_S), nanosec=int(MARKER_LIFETIME_S % 1 * 1e9))
-    marker.points = [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
     return marker
+
+
+def _color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
+    """RGBA, paler for who is not seen."""
+    alpha = _COASTING_ALPHA if bodies.states[row] == State.COASTING else 1.0
+    return (*person_color(int(bodies.ids[row])), alpha)
+
+
+def _cube(side_m: float) -> Vector3:
+    return Vector3(x=side_m, y=side_m, z=side_m)
+
+
+def _points(points: Floats) -> list[Point]:
+    return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
 
 
 def deleted_marker(image_header: Header, track_id: int, part: int = 0) -> Marker:
@@ -169,7 +187,7 @@ class MeshWriter:
         vertices = bodies.vertices[row].astype(np.float64)
         # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
         np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
-        style = MeshStyle((*person_color(track_id), 1.0), MARKER_LIFETIME_S)
+        style = MeshStyle(_color(bodies, row), MARKER_LIFETIME_S)
         return write_mesh_marker(stamp, frame_id, _namespace(track_id), self._triangles, style)
 
 

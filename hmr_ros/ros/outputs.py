@@ -16,12 +16,12 @@ from visualization_msgs.msg import Marker, MarkerArray
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.human_motion import HumanFollower
-from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.presence import Presence
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros import interfaces, messages
-from hmr_ros.ros.cdr import write_image
+from hmr_ros.ros.cdr import Stamp, write_image
 from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.planning import PlanningOutputs
@@ -79,6 +79,7 @@ class Outputs:
         """Publish everything about one image, the small and urgent first."""
         header = messages.header(frame.stamp, frame.frame_id)
         self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
+        bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
         self._publish_humans(frame, header, camera, bodies, lost, config)
         self._publish_joint_states(frame, bodies, lost)
         if config.publish_markers and has_listeners(self._markers):
@@ -89,6 +90,22 @@ class Outputs:
             drawn = draw_bodies(frame.image, bodies, camera, self._faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
         self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
+
+    def end(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
+        """Tell that all of ``bodies``, which were published last, are no longer followed.
+
+        Planners keep what they have: nobody has left for that (docs/planning.md).
+        """
+        header, lost = messages.header(stamp, frame_id), tuple(bodies.ids.tolist())
+        nobody = bodies.take(np.zeros(0, np.int64))
+        self._bodies.publish(self._bodies_writer(stamp, frame_id, nobody, lost))
+        self._follower.forget(lost)
+        if self._humans is not None:
+            self._humans.update(header, nobody, lost)
+        self._forget_joint_states(lost)
+        self._markers.publish(self._skeleton_writer(stamp, frame_id, nobody, lost))
+        for track_id in lost:
+            self._mesh.publish(messages.deleted_marker(header, track_id))
 
     def close(self) -> None:
         """Unpublish everything."""
@@ -132,12 +149,11 @@ class Outputs:
         if self._humans is not None:
             self._humans.update(header, bodies, lost)
             self._humans.publish_metric(frame, header, humans)
-            self._humans.publish_seen(frame, header, bodies, camera, config.keypoint_threshold)
+            seen = bodies.take(bodies.states == State.TRACKED)
+            self._humans.publish_seen(frame, header, seen, camera, config.keypoint_threshold)
 
     def _publish_joint_states(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> None:
-        for track_id in lost:
-            if topic := self._joint_states.pop(track_id, None):
-                self._publishers.destroy(topic.publisher)
+        self._forget_joint_states(lost)
         for row in np.flatnonzero(bodies.valid):
             track_id = int(bodies.ids[row])
             if track_id not in self._joint_states:
@@ -146,6 +162,11 @@ class Outputs:
             topic = self._joint_states[track_id]
             if has_listeners(topic.publisher):
                 topic.publisher.publish(topic.write(frame.stamp, frame.frame_id, bodies, int(row)))
+
+    def _forget_joint_states(self, lost: tuple[int, ...]) -> None:
+        for track_id in lost:
+            if topic := self._joint_states.pop(track_id, None):
+                self._publishers.destroy(topic.publisher)
 
     def _publish_meshes(self, frame: Frame, header: Header, bodies: Bodies, lost: tuple[int, ...]) -> None:
         for row in np.flatnonzero(bodies.valid):

@@ -79,7 +79,7 @@ class SkeletonWriter:
         """Bones and joints of everybody with a position."""
         rows = np.flatnonzero(bodies.valid)
         template = self._kept(
-            (frame_id, tuple(bodies.ids[rows].tolist()), lost),
+            (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost),
             lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost),
         )
         markers = 2 * (len(rows) + len(lost))

@@ -62,6 +62,12 @@ class Plain:
     def __call__(self, ids, estimates, stamp_s):
         return estimates
 
+    def coasted(self, ids, stamp_s):
+        return Estimates.unknown(len(ids))
+
+    def forget(self, ids):
+        pass
+
     def reset(self):
         self.resets += 1
 

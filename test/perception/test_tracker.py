@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hmr_ros.core.people import UNTRACKED, Detections
-from hmr_ros.perception.tracker import Tracker, TrackerOptions
+from hmr_ros.core.people import UNTRACKED, Detections, State
+from hmr_ros.perception.tracker import Tracker, TrackerOptions, Tracks
 
 RATE = 15.0
 HEIGHT = 200.0
@@ -35,6 +35,11 @@ def people(*xs: float | None, noise: float = 0.0) -> Detections:
     return Detections(boxes, np.ones(count), points, np.ones((count, 17)), "coco17", np.full(count, UNTRACKED))
 
 
+def trusted(tracks: Tracks) -> Detections:
+    """Who is seen and no longer tentative."""
+    return tracks.people.take(tracks.states == State.TRACKED)
+
+
 def ids_of_walkers(tracker: Tracker, walkers: list[Where], duration_s: float, noise: float = 0.0) -> list[list[int]]:
     """Ids that each walker got in the course of time, without repetitions."""
     ids: list[list[int]] = [[] for _ in walkers]
@@ -44,7 +49,7 @@ def ids_of_walkers(tracker: Tracker, walkers: list[Where], duration_s: float, no
         shown = people(*xs, noise=noise)
         rows = {k: row for row, k in enumerate(k for k, x in enumerate(xs) if x is not None)}
         shuffled = np.array([rows[k] for k in order if k in rows], np.int64)
-        tracked = tracker.update(shown.take(shuffled), stamp)
+        tracked = trusted(tracker.update(shown.take(shuffled), stamp))
         for row in range(len(tracked)):
             walker = int(np.abs(shown.kp2d - tracked.kp2d[row]).sum((1, 2)).argmin())
             who = next(k for k, r in rows.items() if r == walker)
@@ -53,46 +58,67 @@ def ids_of_walkers(tracker: Tracker, walkers: list[Where], duration_s: float, no
     return ids
 
 
-def test_a_person_gets_an_id_after_two_images_and_keeps_it() -> None:
+def test_a_person_is_trusted_after_two_images_and_keeps_the_id() -> None:
     tracker = Tracker()
-    assert len(tracker.update(people(100), 0.0)) == 0
+    assert tracker.update(people(100), 0.0).states.tolist() == [State.TENTATIVE]
     for k in range(1, 30):
-        tracked = tracker.update(people(100 + 5 * k, noise=2), k / RATE)
-        assert tracked.ids.tolist() == [1]
+        tracks = tracker.update(people(100 + 5 * k, noise=2), k / RATE)
+        assert tracks.people.ids.tolist() == [1]
+        assert tracks.states.tolist() == [State.TRACKED]
+        assert tracks.unseen_s.tolist() == [0]
         assert tracker.lost == ()
-        assert tracker.coasting == ()
 
 
 @pytest.mark.parametrize("rate", [5, 10, 30])
 def test_a_brisk_walker_is_followed_at_low_rates_too(rate: int) -> None:
     tracker = Tracker()
-    ids = [tracker.update(people(100 + 200 * k / rate), k / rate).ids.tolist() for k in range(6)]
-    assert ids == [[], *[[1]] * 5]
+    tracks = [tracker.update(people(100 + 200 * k / rate), k / rate) for k in range(6)]
+    assert [t.people.ids.tolist() for t in tracks] == [[1]] * 6
+    assert [t.states.tolist() for t in tracks] == [[State.TENTATIVE], *[[State.TRACKED]] * 5]
 
 
 def test_single_photos_can_do_without_confirmation() -> None:
-    assert Tracker(TrackerOptions(hits_to_confirm=1)).update(people(100, 500), 0.0).ids.tolist() == [1, 2]
+    tracks = Tracker(TrackerOptions(hits_to_confirm=1)).update(people(100, 500), 0.0)
+    assert tracks.people.ids.tolist() == [1, 2]
+    assert tracks.states.tolist() == [State.TRACKED] * 2
 
 
-def test_a_flash_never_gets_an_id() -> None:
+def test_a_flash_is_never_trusted_and_lost_at_once() -> None:
     tracker = Tracker()
     for k in range(20):
-        assert len(tracker.update(people(100 if k % 2 else None), k / RATE)) == 0
-        assert tracker.lost == ()
+        tracks = tracker.update(people(None if k % 2 else 100), k / RATE)
+        assert tracks.states.tolist() == ([] if k % 2 else [State.TENTATIVE])
+        assert tracker.lost == ((k // 2 + 1,) if k % 2 else ())
 
 
-def test_a_lost_person_is_reported_once_and_never_comes_back() -> None:
+def test_a_person_coasts_and_is_lost_once_and_never_comes_back() -> None:
     tracker = Tracker(TrackerOptions(timeout_s=0.5))
     tracker.update(people(100), 0.0)
-    tracker.update(people(100), 0.1)
-    assert tracker.coasting == ()
-    tracker.update(people(None), 0.55)
-    assert (tracker.lost, tracker.coasting) == ((), (1,))
-    tracker.update(people(None), 0.65)
-    assert (tracker.lost, tracker.coasting) == ((1,), ())
-    tracker.update(people(100), 0.7)
+    tracker.update(people(110), 0.1)
+    tracks = tracker.update(people(None), 0.55)
+    assert tracks.states.tolist() == [State.COASTING]
+    assert tracks.people.ids.tolist() == [1]
+    assert tracks.unseen_s == pytest.approx([0.45])
+    assert len(tracks.seen) == 0
     assert tracker.lost == ()
-    assert tracker.update(people(100), 0.8).ids.tolist() == [2]
+    assert len(tracker.update(people(None), 0.65).people) == 0
+    assert tracker.lost == (1,)
+    assert tracker.update(people(100), 0.7).people.ids.tolist() == [2]
+    assert tracker.lost == ()
+
+
+def test_who_is_not_seen_is_expected_where_they_were_going() -> None:
+    tracker = Tracker()
+    for k in range(10):
+        last = tracker.update(people(100 + 10 * k, 500), k / 10)
+    tracks = tracker.update(people(None, 500), 1.2)
+    assert tracks.people.ids.tolist() == [2, 1]
+    assert tracks.seen.ids.tolist() == [2]
+    unseen = tracks.coasting
+    assert (unseen.kp2d_score == 0).all()
+    assert 0 < unseen.scores[0] < last.people.scores[0]
+    assert unseen.kp2d[0] == pytest.approx(last.people.kp2d[0] + (30, 0), abs=1.5)
+    assert unseen.boxes[0] == pytest.approx(last.people.boxes[0] + (30, 0, 30, 0), abs=1.5)
 
 
 @pytest.mark.parametrize("offset", np.linspace(0, 1 / RATE, 5))
@@ -126,13 +152,13 @@ def test_reset_forgets_people_but_not_the_count() -> None:
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
     tracker.update(people(100), 5.0)
     tracker.reset()
-    assert tracker.update(people(100), 0.0).ids.tolist() == [2]
+    assert tracker.update(people(100), 0.0).people.ids.tolist() == [2]
 
 
 def test_nobody_is_a_normal_value() -> None:
     tracker = Tracker()
     for k in range(3):
-        assert len(tracker.update(people(), k / RATE)) == 0
+        assert len(tracker.update(people(), k / RATE).people) == 0
     assert tracker.lost == ()
 
 
