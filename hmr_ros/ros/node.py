@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,24 +25,20 @@ from rclpy.qos import QoSProfile
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.presence import Presence
 from hmr_ros.engines.runtime import EngineError
+from hmr_ros.engines.switching import rebuild
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.ros import process
 from hmr_ros.ros.diagnostics import Health, Monitor
-from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.log_bridge import logged_by
-from hmr_ros.ros.messages import Origin
-from hmr_ros.ros.outputs import Outputs
+from hmr_ros.ros.operation import Operation
 from hmr_ros.ros.params import declare_config, follow_config
+from hmr_ros.ros.services import RefusedError, offer_services
 from hmr_ros.ros.tracked import TrackedLists
-from hmr_ros.ros.worker import Worker
 
 _SUPERVISION_PERIOD_S = 1.0
 _WARM_UP_SHAPE = (360, 640, 3)
 _CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
 _LOG_EVERY_S = 10.0
-_LONGEST_IMAGE_S = 2.0
-"""Nothing takes a working machine so long; nav2's Collision Monitor waits as long before it stops the robot."""
-
 
 _Transition = Callable[["HmrNode", LifecycleState], TransitionCallbackReturn]
 
@@ -86,13 +81,12 @@ class HmrNode(LifecycleNode):
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
         self._assembly: Assembly | None = None
-        self._input: CameraInput | None = None
-        self._outputs: Outputs | None = None
-        self._worker: Worker | None = None
-        self._activated_s = 0.0
+        self._operation: Operation | None = None
+        self._enabled = True
         self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
         self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
+        offer_services(self, self)
         self._logging = contextlib.ExitStack()
         self._logging.enter_context(logged_by(self.get_logger()))
 
@@ -134,6 +128,7 @@ class HmrNode(LifecycleNode):
             self._assembly.pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
             self._assembly.pipeline.reset()
         except _CONFIGURE_ERRORS as err:
+            self._release()
             self.get_logger().error(f"cannot configure: {err}")
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(", ".join(f"{name}: {value}" for name, value in self._assembly.facts))
@@ -141,14 +136,11 @@ class HmrNode(LifecycleNode):
 
     @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish, start the worker, subscribe."""
+        """Publish; subscribe and start the worker unless the node is disabled."""
         assert self._assembly is not None, "activate follows configure"
-        origin = Origin(self._assembly.method, self._assembly.body_model)
-        body_model = self._assembly.pipeline.body_model
-        self._outputs = Outputs(self, body_model, origin, self._config, self._presence, self._lists)
-        self._input = CameraInput(self, self._config, self.monitor)
-        self._activated_s = time.monotonic()
-        self._worker = Worker(self, self._input, self._outputs, self._assembly, self.monitor, self._config)
+        self._operation = Operation(self, self._assembly, self.monitor, self._presence, self._lists, self._config)
+        if self._enabled:
+            self._operation.resume()
         return super().on_activate(state)
 
     @_logged
@@ -178,28 +170,53 @@ class HmrNode(LifecycleNode):
         return super().on_error(state)
 
     def _stop(self) -> None:
-        if self._input is not None:
-            self._input.close()
-            self._input = None
-        if self._worker is not None:
-            self._worker.join()
-            self._worker = None
-        if self._outputs is not None:
-            self._outputs.close()
-            self._outputs = None
-        if self._assembly is not None:
-            self._assembly.pipeline.reset()
+        if self._operation is not None:
+            self._operation.close()
+            self._operation = None
 
     def _release(self) -> None:
         if self._assembly is not None:
             self._assembly.close()
             self._assembly = None
 
+    # Services (Controls)
+
+    def set_enabled(self, enabled: bool) -> str:
+        """Process images, or stop and end all tracks. Kept for the next activation, too."""
+        self._enabled = enabled
+        if self._operation is None:
+            return f"{'enabled' if enabled else 'disabled'}; the node is not active"
+        if enabled:
+            self._operation.resume()
+            return "enabled"
+        ended = self._operation.pause()
+        return f"disabled; {ended} tracks ended"
+
+    def reset_tracks(self) -> str:
+        """Forget everybody."""
+        if self._operation is None or not self._operation.is_running:
+            raise RefusedError("no images are processed: the node is not active, or disabled")
+        try:
+            ended = self._operation.end_tracks()
+        except TimeoutError as err:
+            raise RefusedError(str(err)) from err
+        return f"{ended} tracks ended"
+
+    def rebuild_engine(self) -> str:
+        """Build this machine's engines anew."""
+        if self._assembly is None:
+            raise RefusedError("no networks are loaded: configure the node first")
+        try:
+            names = rebuild(self._assembly.engines)
+        except EngineError as err:
+            raise RefusedError(str(err)) from err
+        return f"building {', '.join(names)}; the CPU answers meanwhile, /diagnostics tells how far it is"
+
     # Once a second
 
     def _supervise(self) -> None:
-        if self._input is not None:
-            self._input.adapt()
+        if self._operation is not None:
+            self._operation.adapt()
         health = self._health()
         if health.fatal:
             self.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
@@ -211,21 +228,13 @@ class HmrNode(LifecycleNode):
 
     def _health(self) -> Health:
         facts = self._assembly.facts if self._assembly is not None else ()
-        if self._input is None:
+        if self._operation is None:
             return Health("not active", facts=facts)
-        if problem := self._input.problem(self._config.input_timeout_s):
+        if not self._operation.is_running:
+            return Health("disabled", facts=facts)
+        if problem := self._operation.fatal_problem():
             return Health(problem, fatal=True, facts=facts)
-        if problem := self._staleness() or (self._outputs.problem if self._outputs is not None else ""):
-            return Health(problem, fatal=True, facts=facts)
-        return Health(self._input.calibration_problem() or self._disagreement_problem(), facts=facts)
-
-    def _staleness(self) -> str:
-        """What is wrong when images come in, but nothing goes out, as the worker hangs or drops them all; else ""."""
-        silence_s = time.monotonic() - max(self.monitor.last_processed_s(), self._activated_s)
-        pause_s = 1 / self._config.max_rate_hz if self._config.max_rate_hz else 0.0
-        if silence_s <= pause_s + max(self._config.input_timeout_s, _LONGEST_IMAGE_S):
-            return ""
-        return f"no image was processed for {silence_s:.0f} s: what was published is stale"
+        return Health(self._operation.problem() or self._disagreement_problem(), facts=facts)
 
     def _disagreement_problem(self) -> str:
         """What is wrong with the methods, "" when they agree or one of them alone runs."""
@@ -239,8 +248,8 @@ class HmrNode(LifecycleNode):
         self._config = config
         if self._assembly is not None:
             self._assembly.apply(config)
-        if self._worker is not None:
-            self._worker.config = config
+        if self._operation is not None:
+            self._operation.apply(config)
 
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:

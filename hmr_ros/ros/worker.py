@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.people import Bodies
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
@@ -18,6 +20,17 @@ from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.outputs import Outputs
 
 _LOG_EVERY_S = 10.0
+_PATIENCE_S = 2.0
+"""How long to wait for the image at hand; a worker that takes longer hangs."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Who was published last."""
+
+    stamp: Stamp
+    frame_id: str
+    bodies: Bodies
 
 
 class Worker:
@@ -39,6 +52,8 @@ class Worker:
         self._assembly = assembly
         self._monitor = monitor
         self._last_stamp = Stamp(0, 0)
+        self._turn = threading.Lock()  # held for each image
+        self._shown: _Shown | None = None
         self._thread = threading.Thread(target=self._run, name="hmr_worker")
         self._thread.start()
 
@@ -46,11 +61,28 @@ class Worker:
         """Wait for the end of the image at hand, once the slot is closed."""
         self._thread.join()
 
+    def end_tracks(self) -> int:
+        """Forget everybody after the image at hand, and tell who listens; how many they were. For other threads.
+
+        Raises TimeoutError when that image does not end.
+        """
+        if not self._turn.acquire(timeout=_PATIENCE_S):
+            raise TimeoutError(f"the image at hand has taken {_PATIENCE_S:g} s and is not done")
+        try:
+            shown, self._shown = self._shown, None
+            self._assembly.pipeline.reset()
+            if shown is not None:
+                self._outputs.end(shown.stamp, shown.frame_id, shown.bodies)
+        finally:
+            self._turn.release()
+        return len(shown.bodies) if shown is not None else 0
+
     def _run(self) -> None:
         """No image, however broken, ends this loop."""
         while (data := self._source.slot.take()) is not None:
             try:
-                self._process(data)
+                with self._turn:
+                    self._process(data)
             except BadImageError as err:
                 self._drop(err.reason, str(err))
             except CdrError as err:
@@ -71,6 +103,7 @@ class Worker:
         frame = DECODERS[config.image_transport](data)
         camera = self._source.camera(frame, config.input_timeout_s)
         bodies = pipeline(frame.image, camera, stamp.seconds)
+        self._shown = _Shown(stamp, frame.frame_id, bodies)
         self._outputs.publish(frame, camera, bodies, pipeline.lost, config)
         if self._outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)

@@ -7,7 +7,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hmr_ros.msg import SmplBodyArray
 
-from hmr_ros.ros import interfaces, node
+from hmr_ros.ros import interfaces, operation
 from test.ros.graph import spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
 from test.ros.test_node import World
@@ -44,7 +44,7 @@ class PlannerWorld(World):
 
 @pytest.fixture
 def world(executor, monkeypatch):
-    monkeypatch.setattr(node, "_LONGEST_IMAGE_S", 1.0)
+    monkeypatch.setattr(operation, "_LONGEST_IMAGE_S", 1.0)
     world = PlannerWorld(executor)
     yield world
     executor.remove_node(world.node)
