@@ -138,7 +138,9 @@ class RobotConfig:
     max_rate_hz: float = setting(0.0, doc="most images processed per second; 0: no limit", low=0, high=240)
     max_frame_age_s: float = setting(0.5, doc="older images are dropped; 0: none are", low=0, high=10)
     input_timeout_s: float = setting(1.0, doc="silence of a topic before it is reported", low=0.05, high=60)
-    track_timeout_s: float = setting(0.5, doc="a person unseen for so long gets a new id", low=0.05, high=60)
+    track_timeout_s: float = setting(
+        1.0, doc="a person unseen for so long is lost; until then they coast", low=0.05, high=60
+    )
     image_transport: str = setting(
         "raw", doc="subscribe image or image/compressed", choices=("raw", "compressed"), read_only=True
     )
