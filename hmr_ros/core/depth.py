@@ -12,6 +12,7 @@ of a body agrees on, to the thickness of a hand, is its own. Where no quotient h
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,9 @@ _MOST_BEHIND = 0.2
 _SCALES = (0.4, 1.8)
 """Who is measured outside of this is somebody else."""
 
+_MOST_VIEWS = 30
+"""A person's size is the mean of about so many views: a child is not taken for an adult for ever by one bad look."""
+
 _LARGEST_BETA = 5.0
 """Standard deviations. A size beyond is not described by the body model; who has it keeps the nearest that is."""
 
@@ -89,36 +93,72 @@ class Measured:
 
 
 class DepthPlacement:
-    """Corrects people of one body model by depth."""
+    """Corrects people of one body model by depth, and remembers how tall they turned out.
+
+    Whoever was measured once keeps that size where depth has a hole, or does not come: then keypoints alone tell the
+    right distance, too.
+    """
 
     def __init__(self, body_model: BodyModel) -> None:
         self._body_model = body_model
-        self._size = _Size.of(body_model)
+        self._growth = _Growth.of(body_model)
         self._on_trunk = np.isin(body_model.weights.argmax(1), [SMPL.index(name) for name in _TRUNK])
+        self._sizes: dict[int, _Size] = {}
 
-    def __call__(self, estimates: Estimates, camera: Camera, depth: DepthImage) -> Measured:
-        """Move everybody along their line of sight to where depth says, and scale them as far."""
+    def __call__(self, ids: Ints, estimates: Estimates, camera: Camera, depth: DepthImage | None) -> Measured:
+        """Scale everybody about the camera, ``ids`` (P,), to the distance that depth says, or their known size."""
         rows = np.flatnonzero(estimates.valid)
         used = np.zeros(len(estimates), np.bool_)
-        people = estimates.take(rows)
-        if len(rows) == 0:
+        if len(rows) == 0 or (depth is None and not self._sizes):
             return Measured(estimates, used)
+        people = estimates.take(rows)
+        fits = [None] * len(rows) if depth is None else self._fits(people, camera, depth)
+        cam_t, betas = people.cam_t.copy(), people.betas.copy()
+        for person, (track_id, fit) in enumerate(zip(ids[rows].tolist(), fits, strict=True)):
+            size = self._growth.size(betas[person])
+            if fit is not None:
+                used[rows[person]] = True
+                self._sizes[track_id] = self._sizes.get(track_id, _Size()).with_view(size * fit.scale)
+            elif known := self._sizes.get(track_id):
+                fit = ScaleFit(known.mean / size, float(cam_t[person, 2]))
+            else:
+                continue
+            betas[person] = self._growth.grown(betas[person], fit.scale)
+            # Of a body that grew less than its distance did, the surface is where it was measured all the same.
+            behind_surface = (cam_t[person, 2] - fit.surface_z) * self._growth.size(betas[person]) / size
+            cam_t[person] *= (fit.scale * fit.surface_z + behind_surface) / cam_t[person, 2]
+        return Measured(estimates.with_rows(rows, dataclasses.replace(people, cam_t=cam_t, betas=betas)), used)
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """These people are gone."""
+        for track_id in ids:
+            self._sizes.pop(track_id, None)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._sizes.clear()
+
+    def _fits(self, people: Estimates, camera: Camera, depth: DepthImage) -> list[ScaleFit | None]:
+        """For each of ``people``, all valid, what depth says of them."""
         vertices = self._body_model.posed(people.global_orient, people.body_pose, people.betas, people.cam_t).vertices
-        pixels, cam_t, betas = project(vertices, camera), people.cam_t.copy(), people.betas.copy()
-        for person in range(len(rows)):
+        pixels, fits = project(vertices, camera), []
+        for person in range(len(people)):
             front = front_samples(pixels, vertices[..., 2], person, camera)
             front = front[self._on_trunk[front]]
-            surface_z = vertices[person, front, 2]
-            fit = fit_scale(depth.at(pixels[person, front], camera), surface_z)
-            if fit is None:
-                continue
-            used[rows[person]] = True
-            betas[person], size = self._size.scaled(betas[person], fit.scale)
-            # Of a body that grew less than its distance did, the surface is where it was measured all the same.
-            behind_surface = cam_t[person, 2] - fit.surface_z
-            cam_t[person] *= (fit.scale * fit.surface_z + size * behind_surface) / cam_t[person, 2]
-        moved = dataclasses.replace(people, cam_t=cam_t, betas=betas)
-        return Measured(estimates.with_rows(rows, moved), used)
+            fits.append(fit_scale(depth.at(pixels[person, front], camera), vertices[person, front, 2]))
+        return fits
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Mean size of a person, in template sizes, over so many views."""
+
+    mean: float = 0.0
+    views: int = 0
+
+    def with_view(self, size: float) -> _Size:
+        views = min(self.views + 1, _MOST_VIEWS)
+        return _Size(self.mean + (size - self.mean) / views, views)
 
 
 def front_samples(pixels: Floats, z: Floats, person: int, camera: Camera) -> Ints:
@@ -181,31 +221,33 @@ def fit_scale(measured_z: Floats, surface_z: Floats) -> ScaleFit | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Size:
-    """How the betas of a body model make a body larger: size = 1 + betas . ``growth`` (10,), in template sizes.
+class _Growth:
+    """How the betas of a body model make a body larger: its size is 1 + betas . ``rate`` (10,), in template sizes.
 
     ``direction`` (10,) betas that scale the body by one template size, as uniformly as the model can.
     """
 
-    growth: Floats
+    rate: Floats
     direction: Floats
 
     @staticmethod
-    def of(body_model: BodyModel) -> _Size:
+    def of(body_model: BodyModel) -> _Growth:
         """From the vertices of the rest pose about its pelvis."""
         pelvis = body_model.J_regressor[0].astype(np.float64)
         template = body_model.v_template - pelvis @ body_model.v_template
         shapes = (body_model.shapedirs - np.tensordot(pelvis, body_model.shapedirs, 1)).reshape(template.size, -1)
         rest = template.ravel()
-        growth = shapes.T @ rest / (rest @ rest)
+        rate = shapes.T @ rest / (rest @ rest)
         # Of betas that do nearly the same to the size, those do it that need to change least.
-        stiffness = 0.03 * (growth @ growth) * np.eye(len(growth))
-        direction = np.linalg.solve(shapes.T @ shapes / (rest @ rest) + stiffness, growth)
-        return _Size(growth, direction / (growth @ direction))
+        stiffness = 0.03 * (rate @ rate) * np.eye(len(rate))
+        direction = np.linalg.solve(shapes.T @ shapes / (rest @ rest) + stiffness, rate)
+        return _Growth(rate, direction / (rate @ direction))
 
-    def scaled(self, betas: Floats, scale: float) -> tuple[Floats, float]:
-        """``betas`` (10,) of a body ``scale`` times as large, and the scale that came of it."""
-        size = 1 + float(betas @ self.growth)
+    def size(self, betas: Floats) -> float:
+        """Of a body of shape ``betas`` (10,)."""
+        return 1 + float(betas @ self.rate)
+
+    def grown(self, betas: Floats, scale: float) -> Floats:
+        """``betas`` (10,) of a body ``scale`` times as large, or as near to it as the body model describes."""
         limit = np.maximum(_LARGEST_BETA, np.abs(betas))
-        larger = np.clip(betas + (scale - 1) * size * self.direction, -limit, limit)
-        return larger.astype(betas.dtype), (1 + float(larger @ self.growth)) / size
+        return np.asarray(np.clip(betas + (scale - 1) * self.size(betas) * self.direction, -limit, limit), betas.dtype)

@@ -18,7 +18,6 @@ from hmr_ros.perception.raster import rasterise
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
 WALL_M = 7.0
 BODY = load_body_model(models_dir() / "open_body.npz")
-MEASURE = DepthPlacement(BODY)
 ADULT, CHILD = 0.0, -1.6
 """First beta of the open body: the child is 1.3 m tall."""
 
@@ -26,6 +25,10 @@ ADULT, CHILD = 0.0, -1.6
 @cache
 def placement():
     return Placement(BODY, "coco_feet")
+
+
+def measure(people, depth, placement=None):
+    return (placement or DepthPlacement(BODY))(np.arange(len(people)), people, CAMERA, depth)
 
 
 def posed(people):
@@ -123,7 +126,7 @@ def test_depth_puts_people_where_they_are_and_finds_their_size(size, spoil, befo
     for i, row in enumerate(rows):
         person = truth.take(slice(row, row + 1))
         depth = DepthImage(spoil(rendered(posed(person)), person, rng).astype(np.float32))
-        measured = MEASURE(guess.take(slice(row, row + 1)), CAMERA, depth)
+        measured = measure(guess.take(slice(row, row + 1)), depth)
         for column, found in ((0, guess.take(slice(row, row + 1))), (1, measured.estimates)):
             errors[i, column] = abs(found.cam_t[0, 2] - person.cam_t[0, 2])
         errors[i, 2] = measured.used[0]
@@ -146,7 +149,7 @@ def test_moved_people_stay_where_they_are_seen():
     guess = guessed(truth)
     for row in np.flatnonzero(guess.valid):
         depth = DepthImage(rendered(posed(truth.take(slice(row, row + 1)))))
-        measured = MEASURE(guess.take(slice(row, row + 1)), CAMERA, depth)
+        measured = measure(guess.take(slice(row, row + 1)), depth)
         assert measured.used.all()
         before, after = (project(posed(p)[0], CAMERA) for p in (guess.take(slice(row, row + 1)), measured.estimates))
         assert np.linalg.norm(after - before, axis=1).mean() < 0.03 * np.ptp(before[:, 1])  # it shrank by a third
@@ -157,15 +160,30 @@ def test_people_who_hide_each_other_are_told_apart():
     truth = dataclasses.replace(truth, cam_t=np.array([[0.0, 0, 2.5], [0.25, 0, 4.0]]))
     guess = guessed(truth)
     assert guess.valid.all()
-    measured = MEASURE(guess, CAMERA, DepthImage(rendered(posed(truth))))
+    measured = measure(guess, DepthImage(rendered(posed(truth))))
     assert measured.used.all()
     np.testing.assert_allclose(measured.estimates.cam_t[:, 2], truth.cam_t[:, 2], atol=0.06)
+
+
+def test_who_was_measured_once_keeps_that_size_without_depth():
+    truth = random_people(4, CHILD)
+    guess = guessed(truth)
+    row = np.flatnonzero(guess.valid)[:1]
+    truth, guess, placement = truth.take(row), guess.take(row), DepthPlacement(BODY)
+    measured = measure(guess, DepthImage(rendered(posed(truth))), placement)
+    for depth in (None, DepthImage(np.zeros((480, 640)))):
+        unmeasured = measure(guess, depth, placement)
+        assert not unmeasured.used.any()
+        np.testing.assert_allclose(unmeasured.estimates.cam_t, measured.estimates.cam_t, rtol=1e-3)
+        np.testing.assert_allclose(unmeasured.estimates.betas, measured.estimates.betas, atol=1e-3)
+    placement.forget([0])
+    np.testing.assert_array_equal(measure(guess, None, placement).estimates.cam_t, guess.cam_t)
 
 
 @pytest.mark.parametrize("z", [np.zeros((480, 640)), np.full((480, 640), np.nan), np.full((480, 640), 0.3)])
 def test_without_depth_on_them_people_stay_as_they_are(z):
     guess = guessed(random_people(2, ADULT))
-    measured = MEASURE(guess, CAMERA, DepthImage(z))
+    measured = measure(guess, DepthImage(z))
     assert not measured.used.any()
     np.testing.assert_array_equal(measured.estimates.cam_t, guess.cam_t)
     np.testing.assert_array_equal(measured.estimates.betas, guess.betas)
@@ -174,7 +192,7 @@ def test_without_depth_on_them_people_stay_as_they_are(z):
 def test_nobody_and_people_without_a_position_are_normal():
     depth = DepthImage(np.ones((4, 4)))
     for people in (0, 2):
-        measured = MEASURE(Estimates.unknown(people), CAMERA, depth)
+        measured = measure(Estimates.unknown(people), depth)
         assert len(measured.estimates) == len(measured.used) == people
         assert not measured.used.any()
 
