@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -31,7 +32,7 @@ from hmr_ros.ros import process
 from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.log_bridge import logged_by
 from hmr_ros.ros.operation import Operation
-from hmr_ros.ros.params import declare_config, follow_config
+from hmr_ros.ros.params import declare_config, follow_config, type_problem
 from hmr_ros.ros.services import RefusedError, offer_services
 from hmr_ros.ros.tracked import TrackedLists
 
@@ -117,6 +118,12 @@ class HmrNode(LifecycleNode):
         self._release()
         self._logging.close()
         self.destroy_node()
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
+        """All of them or none; the reason of a refusal names the parameter."""
+        if problem := type_problem(parameter_list):
+            return SetParametersResult(successful=False, reason=problem)
+        return super().set_parameters_atomically(parameter_list)
 
     # Lifecycle
 

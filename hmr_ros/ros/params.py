@@ -16,6 +16,9 @@ from hmr_ros.core.settings import Setting, Value, describe, updated
 
 _LARGEST_INT = 2**63 - 1
 
+_PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,)}
+"""A setting's type -> what its parameter may be given as."""
+
 
 class ParameterError(ValueError):
     """A parameter given at start that the node cannot run with."""
@@ -28,9 +31,13 @@ def declare_config(node: Node) -> RobotConfig:
         try:
             values[setting.name] = node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
-            hint = f"{setting.type}, {setting.allowed}" if setting.allowed else setting.type
-            raise ParameterError(f"parameter {setting.name!r}: expected {hint} (default {setting.default!r})") from err
-    return updated(RobotConfig(), values)
+            raise ParameterError(
+                f"parameter {setting.name!r}: expected {_expected(setting)} (default {setting.default!r})"
+            ) from err
+    try:
+        return updated(RobotConfig(), values)
+    except ValueError as err:
+        raise ParameterError(f"parameter {err}") from err
 
 
 def descriptor(setting: Setting) -> ParameterDescriptor:
@@ -49,6 +56,32 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
         high = sys.float_info.max if setting.high is None else float(setting.high)
         result.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return result
+
+
+def type_problem(parameters: list[Parameter[Any]]) -> str:
+    """Which of ``parameters`` has another type than its setting, "" if none has: rclpy's own reason names nobody."""
+    types = {setting.name: setting for setting in describe(RobotConfig)}
+    for parameter in parameters:
+        setting = types.get(parameter.name)
+        if setting is not None and type(parameter.value) not in _PYTHON_TYPES[setting.type]:
+            return f"{setting.name}: expected {_expected(setting)}, got {parameter.value!r}"
+    return ""
+
+
+def _expected(setting: Setting) -> str:
+    return f"{setting.type}, {setting.allowed}" if setting.allowed else setting.type
+
+
+def _with_floats(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+    """Whole numbers as floats where those are expected: `ros2 param set /hmr max_rate_hz 10`."""
+    floats = {setting.name for setting in describe(RobotConfig) if setting.type == "float"}
+
+    def as_float(parameter: Parameter[Any]) -> Parameter[Any]:
+        if parameter.name in floats and parameter.type_ is Parameter.Type.INTEGER:
+            return Parameter(parameter.name, value=float(parameter.value))
+        return parameter
+
+    return [as_float(parameter) for parameter in parameters]
 
 
 def follow_config(node: Node, config: RobotConfig, apply: Callable[[RobotConfig], None]) -> None:
@@ -70,5 +103,6 @@ def follow_config(node: Node, config: RobotConfig, apply: Callable[[RobotConfig]
         current[0] = merged(parameters)
         apply(current[0])
 
+    node.add_pre_set_parameters_callback(_with_floats)
     node.add_on_set_parameters_callback(check)
     node.add_post_set_parameters_callback(accept)
