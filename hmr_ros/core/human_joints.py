@@ -118,8 +118,8 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     torso = body @ _rotation(1, waist)
     before = np.full((len(world), len(HINGES)), np.nan) if last is None else last
     # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms turn about it.
-    directions = (*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL])
-    proximal, distal, twists = (_to_parents(d, torso, body) for d in directions)
+    directions = np.stack([*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL]])
+    proximal, distal, twists = _to_parents(directions, torso, body)
     yaw, pitch = _shoulder(-proximal[:, :2], before[:, 4:12:4])
     upper_arms = _rotation(2, -_SIGNS * yaw) @ _rotation(0, _SIGNS * pitch)
     up = np.concatenate([upper_arms[..., 2], -proximal[:, 2:]], 1)
@@ -141,7 +141,7 @@ def _waist(joints: Floats, body: Floats) -> Floats:
 
     Of all turns about y it brings the shoulders nearest to where they are.
     """
-    trunk: Floats = ((joints[:, _SHOULDERS].mean(1) - joints[:, _HIPS].mean(1))[:, None] @ body)[:, 0]
+    trunk: Floats = ((joints[:, _SHOULDERS].sum(1) - joints[:, _HIPS].sum(1))[:, None] @ body)[:, 0]
     return np.arctan2(trunk[:, 0], trunk[:, 2])
 
 
@@ -173,8 +173,8 @@ def _bones(joints: Floats) -> tuple[Floats, Floats]:
 
 
 def _to_parents(directions: Floats, torso: Floats, body: Floats) -> Floats:
-    """(P, 4, 3) optical -> arms in the torso's frame, legs in the body's."""
-    return np.concatenate([directions[:, :2] @ torso, directions[:, 2:] @ body], 1)
+    """(..., P, 4, 3) optical -> arms in the torso's frame, legs in the body's."""
+    return np.concatenate([directions[..., :2, :] @ torso, directions[..., 2:, :] @ body], -2)
 
 
 def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:

@@ -49,7 +49,9 @@ _Record = TypeVar("_Record", "Detections", "Crops", "Estimates", "Bodies")
 
 
 def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
-    """Rows ``index`` of every array field of ``record``."""
+    """Rows ``index`` of every array field of ``record``; the record itself where a mask takes them all."""
+    if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
+        return record
     rows = {
         f.name: value[index]
         for f in dataclasses.fields(record)
