@@ -150,12 +150,24 @@ class RobotConfig:
         choices=("auto", "always", "never"),
         read_only=True,
     )
+    use_depth: bool = setting(
+        False, doc="subscribe depth, registered to the images, and place and size people by it", read_only=True
+    )
+    depth_scale: float = setting(
+        0.001, doc="m per unit of integer depth (16UC1); 32FC1 is in m", low=1e-6, high=1, read_only=True
+    )
+    depth_tolerance_s: float = setting(
+        0.05, doc="largest difference of an image's and its depth's stamps", low=0, high=1, read_only=True
+    )
     publish_tf: str = setting(
         "skeleton",
         doc="TF frames: nothing, body_<id>, or that and all links of the person's URDF",
         choices=("none", "root", "skeleton"),
     )
     publish_markers: bool = setting(True, doc="publish skeletons for RViz")
+    mesh_faces: int = setting(
+        13776, doc="most triangles of each body in mesh; fewer are coarser, and cheaper to send", low=100, high=13776
+    )
     autostart: bool = setting(True, doc="configure and activate at start, without a lifecycle manager", read_only=True)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)

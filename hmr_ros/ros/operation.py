@@ -82,6 +82,7 @@ class Operation:
     def apply(self, config: RobotConfig) -> None:
         """Take over parameters that were set while running."""
         self._config = config
+        self._outputs.apply(config)
         if self._worker is not None:
             self._worker.config = config
 

@@ -15,6 +15,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.decimation import coarse_faces
 from hmr_ros.core.human_motion import HumanFollower
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.presence import Presence
@@ -40,7 +41,7 @@ class _JointStates:
 
 
 class Outputs:
-    """Publishers of the node. Used by the worker thread alone; bulky topics are made only when somebody listens."""
+    """Publishers of the node. Used by one thread at a time; bulky topics are made only when somebody listens."""
 
     def __init__(
         self,
@@ -52,10 +53,11 @@ class Outputs:
         lists: TrackedLists | None = None,
     ) -> None:
         self._publishers = PublisherFactory(node)
-        self._faces = body_model.faces
+        self._body_model = body_model
         self._bodies_writer = BodiesWriter(origin)
         self._skeleton_writer = SkeletonWriter()
-        self._mesh_writer = messages.MeshWriter(body_model.faces)
+        self._mesh_faces = 0
+        self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
         self._mesh = self._publisher(Marker, "mesh", 32)
@@ -73,6 +75,13 @@ class Outputs:
         """Why planners got nothing of the last image, "" when they got what they asked for."""
         return self._planning.problem
 
+    def apply(self, config: RobotConfig) -> None:
+        """Get ready for ``config``, which ``publish`` will be given; not in its thread, as coarse meshes take a while."""
+        if config.mesh_faces != self._mesh_faces:
+            faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)
+            self._mesh_writer = messages.MeshWriter(faces)
+            self._mesh_faces = config.mesh_faces
+
     def publish(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
     ) -> None:
@@ -87,7 +96,7 @@ class Outputs:
         if has_listeners(self._mesh):
             self._publish_meshes(frame, header, bodies, lost)
         if has_listeners(self._overlay):
-            drawn = draw_bodies(frame.image, bodies, camera, self._faces)
+            drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
         self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
 

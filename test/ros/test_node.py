@@ -231,6 +231,16 @@ def test_parameters_take_effect_while_running(world):
     assert max((s.sec, s.nanosec) for s in stamps) <= (set_at.sec, set_at.nanosec)
 
 
+def test_meshes_get_coarser_while_running(world):
+    w = world(mesh_faces=5000)
+    w.listen(Marker, "mesh")
+    assert w.node.start()
+    show_calibrated(w)
+    assert 3 * 4900 < len(w.show(until="mesh").points) <= 3 * 5000
+    assert w.node.set_parameters([Parameter("mesh_faces", value=500)])[0].successful
+    spin_until(w.executor, lambda: len(w.show(until="mesh").points) <= 3 * 500)
+
+
 def test_a_bug_in_the_pipeline_is_reported_and_survived(world):
     w = world()
     assert w.node.start()
