@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_frame import body_frame
 from hmr_ros.core.human_joints import HINGE_LIMITS, HINGES, human_angles, wrapped
 from hmr_ros.core.human_urdf import joint_origins, joint_rotations, measured_origins, rest_joints
-from hmr_ros.core.people import Bodies
+from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skinning import world_rotations
 
@@ -36,7 +36,8 @@ class Humans:
 
     ``ids`` (P,); ``places`` (P, 3) m and ``orientations`` (P, 3, 3) of the body frame (REP-155) in the optical frame;
     ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there; ``angles`` (P, 20) rad of HINGES and
-    ``angle_rates`` (P, 20) rad/s; rates are NaN for whom there is no earlier image. ``link_origins`` (P, 26, 3) m and
+    ``angle_rates`` (P, 20) rad/s; rates are NaN for whom there is no earlier image, and in the image that shows
+    somebody again, who is then not where expected but did not jump there. ``link_origins`` (P, 26, 3) m and
     ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of HUMAN_JOINTS, as the body is in this image;
     ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the pose; ``reshaped`` (P,) True where these are
     others than in the image before, or the first ones.
@@ -70,16 +71,17 @@ class Humans:
 
 @dataclass(frozen=True, eq=False)
 class _Memory:
-    """A person in the image before."""
+    """A person in the image before, ``seen`` in it or expected."""
 
     stamp_s: float
+    seen: bool
     place: Floats
     orientation: Floats
     angles: Floats
     urdf_origins: Floats
 
 
-_NOBODY = _Memory(-np.inf, np.full(3, np.nan), np.eye(3), np.full(len(HINGES), np.nan), np.full((26, 3), np.inf))
+_NOBODY = _Memory(-np.inf, False, np.full(3, np.nan), np.eye(3), np.full(len(HINGES), np.nan), np.full((26, 3), np.inf))
 """What is remembered of somebody new."""
 
 
@@ -101,7 +103,12 @@ class HumanFollower:
         humans = _measured(bodies, before, stamp_s)
         for row, track_id in enumerate(humans.ids):
             self._memories[int(track_id)] = _Memory(
-                stamp_s, humans.places[row], humans.orientations[row], humans.angles[row], humans.urdf_origins[row]
+                stamp_s,
+                bool(bodies.states[row] != State.COASTING),
+                humans.places[row],
+                humans.orientations[row],
+                humans.angles[row],
+                humans.urdf_origins[row],
             )
         return humans
 
@@ -116,7 +123,8 @@ def _measured(bodies: Bodies, before: list[_Memory], stamp_s: float) -> Humans:
     angles = human_angles(world, joints, rest, last_angles)
     origins = joint_origins(rest)
     held, reshaped = _held(origins, _column([memory.urdf_origins for memory in before], *origins.shape[1:]))
-    dt = _column([_time_since(memory, stamp_s) for memory in before], 1)
+    seen = (bodies.states != State.COASTING).tolist()
+    dt = _column([_time_since(memory, stamp_s, now) for memory, now in zip(before, seen, strict=True)], 1)
     turn = orientations @ _column([memory.orientation for memory in before], 3, 3).swapaxes(-1, -2)
     return Humans(
         ids=bodies.ids,
@@ -139,10 +147,10 @@ def _held(origins: Floats, last: Floats) -> tuple[Floats, Bools]:
     return np.where(reshaped[:, None, None], origins, last), reshaped
 
 
-def _time_since(memory: _Memory, stamp_s: float) -> float:
-    """Seconds since then; NaN after a pause, and when time went backwards."""
+def _time_since(memory: _Memory, stamp_s: float, seen: bool) -> float:
+    """Seconds since then; NaN after a pause, when time went backwards, and for who is ``seen`` again."""
     dt = stamp_s - memory.stamp_s
-    return dt if 0 < dt <= MAX_GAP_S else float("nan")
+    return dt if 0 < dt <= MAX_GAP_S and memory.seen >= seen else float("nan")
 
 
 def _column(rows: list[Floats] | list[float], *shape: int) -> Floats:

@@ -1,7 +1,8 @@
 """People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
 
 Both are published with every image, also when nobody is there: to their readers silence means that nothing is known,
-and an empty message that nobody is there. Who is not in this image, but has not left, stays where last seen.
+and an empty message that nobody is there. Who is hidden, but has not left, is where they are expected (COASTING); who is
+seen, but without a position, is where they last had one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from std_msgs.msg import Header
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.decimation import spread
-from hmr_ros.core.people import Bodies, Floats, Ints
+from hmr_ros.core.people import Bodies, Floats, Ints, State
 from hmr_ros.core.velocity import VelocityFilter
 from hmr_ros.ros.cdr import Stamp, write_points
 from hmr_ros.ros.interfaces import PEOPLE
@@ -85,11 +86,12 @@ class PeoplePublisher:
         for track_id in ids:
             self._last.pop(track_id, None)
 
-    def publish(self, header: Header, ids: Ints, places: Floats, scores: Floats) -> None:
-        """``places`` (P, 3) m in the frame of ``header``, and ``scores`` (P,) 0..1, of those who have a position."""
+    def publish(self, header: Header, bodies: Bodies, places: Floats) -> None:
+        """``places`` (P, 3) m, in the frame of ``header``, of ``bodies`` that all have a position."""
         stamp_s = Stamp(header.stamp.sec, header.stamp.nanosec).seconds
-        velocities = self._velocities(ids, places, stamp_s)
-        for track_id, place, velocity, score in zip(ids.tolist(), places, velocities, scores.tolist(), strict=True):
+        velocities = self._velocities(bodies.ids, places, bodies.states != State.COASTING, stamp_s)
+        rows = zip(bodies.ids.tolist(), places, velocities, bodies.scores.tolist(), strict=True)
+        for track_id, place, velocity, score in rows:
             self._last[track_id] = self._person(
                 name=person_name(track_id), position=point(place), velocity=point(velocity), reliability=score
             )

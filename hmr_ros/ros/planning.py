@@ -105,7 +105,7 @@ class PlanningOutputs:
         fixed = header(stamp, config.frame or frame_id)
         places = to_fixed(middle_of_hips(bodies.joints))
         if people is not None:
-            people.publish(fixed, bodies.ids, places, bodies.scores)
+            people.publish(fixed, bodies, places)
         if objects is not None and stamp.seconds - self._last_update_s >= _SLACK / config.rate_hz:
             self._last_update_s = stamp.seconds
             assert self._rig is not None, "collision objects need capsules"

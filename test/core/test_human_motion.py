@@ -7,7 +7,7 @@ import pytest
 
 from hmr_ros.core.human_joints import HINGE_LIMITS, HINGES
 from hmr_ros.core.human_motion import HumanFollower
-from hmr_ros.core.people import Bodies, Detections
+from hmr_ros.core.people import Bodies, Detections, State
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 
@@ -66,6 +66,15 @@ def test_after_a_pause_or_a_step_back_in_time_there_is_no_speed(standing, dt_s):
     assert np.isnan(again.angular_velocities).all()
     assert np.isnan(again.angle_rates).all()
     assert np.isfinite(again.angles).all()
+
+
+def test_who_is_seen_again_has_no_speed_from_where_they_were_expected(standing):
+    follower = HumanFollower()
+    follower(standing(), 10.0)
+    hidden = dataclasses.replace(standing(cam_t=(0.1, 0.0, 3.0)), states=np.array([State.COASTING]))
+    assert follower(hidden, 10.1).velocities == pytest.approx(np.array([[1.0, 0, 0]]))
+    assert np.isnan(follower(standing(cam_t=(0.5, 0.0, 3.0)), 10.2).velocities).all()
+    assert follower(standing(cam_t=(0.6, 0.0, 3.0)), 10.3).velocities == pytest.approx(np.array([[1.0, 0, 0]]))
 
 
 def test_people_are_told_apart_by_their_ids(standing):

@@ -7,8 +7,10 @@ from numpy.testing import assert_allclose
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.smoothing import (
     MAX_GAP_S,
+    SHAPE_VIEWS,
     BodySmoother,
     filter_places,
     filter_rotations,
@@ -126,12 +128,19 @@ def test_newcomers_and_untracked_people_are_not_filtered():
 
 
 @pytest.mark.parametrize(("gap", "known"), [(0.9 * MAX_GAP_S, True), (1.1 * MAX_GAP_S, False)])
-def test_short_absence_is_bridged_and_long_absence_forgotten(gap: float, known: bool):
+def test_short_absence_is_bridged_and_after_long_absence_a_pose_starts_anew(gap: float, known: bool):
     smoother, back = BodySmoother(SmoothingConfig(min_cutoff=0.1)), someone([3], seed=1)
     smoother(*someone([3]), 0.0)
     smoother(*someone([]), gap / 2)
     out = smoother(*back, gap)
     assert (np.abs(out.cam_t - back[1].cam_t).max() > 1e-3) == known
+
+
+def test_who_is_forgotten_starts_anew():
+    smoother, back = BodySmoother(), someone([3], seed=1)
+    smoother(*someone([3]), 0.0)
+    smoother.forget([3, 7])
+    assert_same(smoother(*back, 0.03), back[1])
 
 
 def test_repeated_and_earlier_stamps_and_reset_start_anew():
@@ -145,12 +154,88 @@ def test_repeated_and_earlier_stamps_and_reset_start_anew():
     assert_same(smoother(*now, 10.03), now[1])
 
 
+def seen_with(betas: float, error: float = np.nan) -> tuple[np.ndarray, Estimates]:
+    """Somebody with a shape, and how good the view was."""
+    ids, estimates = someone([3])
+    shape, spread = np.full((1, 10), betas), np.full((1, 24), error)
+    return ids, dataclasses.replace(estimates, betas=shape, uncertainty=spread)
+
+
 def test_the_shape_is_averaged():
     smoother, betas = BodySmoother(), np.arange(1.0, 5)
     for k, beta in enumerate(betas):
-        ids, estimates = someone([3])
-        out = smoother(ids, dataclasses.replace(estimates, betas=np.full((1, 10), beta)), k / 30)
+        out = smoother(*seen_with(beta), k / 30)
     assert_allclose(out.betas, betas.mean(), atol=1e-6)
+
+
+def test_the_shape_never_changes_once_it_is_known():
+    smoother, rng = BodySmoother(), np.random.default_rng(0)
+    shapes = [smoother(*seen_with(rng.normal()), k / 30).betas for k in range(3 * int(SHAPE_VIEWS))]
+    known = shapes[int(SHAPE_VIEWS) - 1]
+    assert np.ptp(shapes[: int(SHAPE_VIEWS)]) > 0.1
+    assert all(np.array_equal(shape, known) for shape in shapes[int(SHAPE_VIEWS) :])
+    assert np.array_equal(smoother.coasted(np.array([3]), 10.0).betas, known.astype(np.float32))
+    back = smoother(*seen_with(2.0), 60.0)  # after whatever gap, as long as the id lives
+    assert np.array_equal(back.betas, known)
+    smoother.forget([3])
+    assert_allclose(smoother(*seen_with(2.0), 60.1).betas, 2.0)
+
+
+def test_bones_keep_their_lengths(exact_body):
+    smoother = BodySmoother()
+    lengths = []
+    for k in range(2 * int(SHAPE_VIEWS)):
+        p = random_parameters(1, seed=k, bend=0.3)
+        known = dataclasses.replace(Estimates.unknown(1), **vars(p), valid=np.ones(1, bool))
+        out = smoother(np.array([3]), known, k / 30)
+        joints = exact_body.posed_joints(
+            *(getattr(out, n).astype(float) for n in ("global_orient", "body_pose", "betas"))
+        )
+        lengths.append([np.linalg.norm(joints[0, a] - joints[0, b]) for a, b in SMPL.edge_indices])
+    settled = np.array(lengths[int(SHAPE_VIEWS) :])
+    assert np.ptp(lengths, axis=0).max() > 1e-3
+    assert np.ptp(settled, axis=0).max() < 1e-6
+
+
+def test_a_bad_view_counts_for_little():
+    smoother = BodySmoother()
+    smoother(*seen_with(0.0, error=0.05), 0.0)
+    out = smoother(*seen_with(1.0, error=0.55), 0.03)
+    assert 0.005 < out.betas.mean() < 0.015
+    unseen = [smoother(*seen_with(0.0, error=0.55), k) for k in range(1, 100)]
+    assert smoother(*seen_with(1.0, error=0.05), 100).betas.mean() > unseen[-1].betas.mean()  # not yet settled
+
+
+def walking(smoother: BodySmoother, speed: float, images: int = 60) -> tuple[float, Estimates]:
+    """After somebody walked to the right for some time: the last stamp, and the last smoothed estimate."""
+    ids, estimates = someone([3])
+    for k in range(images):
+        out = smoother(ids, dataclasses.replace(estimates, cam_t=np.array([[speed * k / 30, 0.0, 4.0]])), k / 30)
+    return (images - 1) / 30, out
+
+
+def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
+    smoother = BodySmoother()
+    last_s, last = walking(smoother, 1.2)
+    rest = [smoother.coasted(np.array([3]), last_s + age) for age in (0.0, 0.1, 0.5, 1.0, 9.0)]
+    way = np.array([e.cam_t[0, 0] for e in rest]) - last.cam_t[0, 0]
+    assert_allclose(way, 1.2 * 0.5 * -np.expm1(-np.array([0, 0.1, 0.5, 1, 9]) / 0.5), atol=0.02)
+    assert all(np.allclose(e.body_pose, last.body_pose, atol=1e-6) and e.valid.all() for e in rest)
+    assert np.isnan(rest[1].disagreement).all()
+
+    smoother(*seen_with(0.0, error=0.05), last_s + 0.03)
+    spread = [smoother.coasted(np.array([3]), last_s + 0.03 + age).uncertainty.mean() for age in (0.0, 0.2, 0.5, 1.0)]
+    assert spread[0] == pytest.approx(0.05)
+    assert (np.diff(spread) > 0.01).all()
+
+
+def test_nothing_is_expected_of_strangers():
+    smoother = BodySmoother()
+    walking(smoother, 1.0)
+    expected = smoother.coasted(np.array([7, 3, -1]), 3.0)
+    assert expected.valid.tolist() == [False, True, False]
+    assert np.isnan(expected.cam_t[[0, 2]]).all()
+    assert len(smoother.coasted(np.zeros(0, np.int64), 3.0)) == 0
 
 
 def test_invalid_rows_pass_and_keep_their_filters():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 
@@ -39,6 +41,22 @@ def bodies(cam_t, valid=None):
 
 def drawn(image):
     return (image != IMAGE).any(-1)
+
+
+def test_who_is_hidden_is_paler_and_behind_who_is_seen():
+    both = bodies([[0.0, 0.0, 3.0], [0.0, 0.0, 4.0]])
+    far_hidden = dataclasses.replace(both, states=np.array([State.TRACKED, State.COASTING]))
+    near_hidden = dataclasses.replace(both, states=np.array([State.COASTING, State.TRACKED]))
+    seen, far, near = (
+        draw_bodies(IMAGE, b, CAMERA, BODY_MODEL.faces).astype(int) for b in (both, far_hidden, near_hidden)
+    )
+    x, y = np.round(project(both.joints[1, :1], CAMERA)).astype(int)[0]  # the farther one's pelvis
+    assert np.abs(far[y, x] - seen[y, x]).max() < 10
+    assert np.abs(near[y, x] - seen[y, x]).max() > 20
+    rim = drawn(seen) & ~drawn(
+        draw_bodies(IMAGE, both.take(slice(1, 2)), CAMERA, BODY_MODEL.faces)
+    )  # the near one alone
+    assert near[rim].mean() < 0.75 * seen[rim].mean()
 
 
 def test_the_mesh_covers_its_joints_and_nothing_far_from_them():

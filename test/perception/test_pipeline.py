@@ -1,10 +1,12 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
+from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates, State
+from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
@@ -111,6 +113,53 @@ def test_who_is_gone_is_reported_lost_once():
         run(IMAGE, CAMERA, stamp)
         lost += run.lost
     assert lost == [first.ids[1]]
+
+
+def real_smoother(*people):
+    run = pipeline(*people)
+    run.smoother = BodySmoother()
+    return run
+
+
+def test_who_is_hidden_stays_for_a_while_with_an_age():
+    run = real_smoother(2, 1, 1, 1)
+    first = run(IMAGE, CAMERA, 1.0)
+    hidden = run(IMAGE, CAMERA, 1.1)
+    assert hidden.ids.tolist() == first.ids.tolist()
+    assert hidden.states.tolist() == [State.TRACKED, State.COASTING]
+    assert hidden.unseen_s == pytest.approx([0, 0.1])
+    assert hidden.valid.all()
+    assert np.allclose(hidden.joints[1], first.joints[1], atol=1e-5)  # nobody moved
+    assert (hidden.kp2d_score[1] == 0).all()
+    assert hidden.scores[1] < first.scores[1]
+    gone = run(IMAGE, CAMERA, 1.2)
+    assert gone.ids.tolist() == first.ids[:1].tolist()
+    assert run.lost == (first.ids[1],)
+
+
+def test_everybody_may_be_hidden():
+    run = real_smoother(1, 0, 1)
+    first, hidden, again = (run(IMAGE, CAMERA, stamp) for stamp in (1.0, 1.1, 1.2))
+    assert hidden.ids.tolist() == again.ids.tolist() == first.ids.tolist()
+    assert (hidden.states[0], again.states[0]) == (State.COASTING, State.TRACKED)
+    assert again.unseen_s.tolist() == [0]
+
+
+def test_who_was_never_placed_is_hidden_without_a_place():
+    run = real_smoother(1, 0)
+    run(IMAGE, None, 1.0)
+    hidden = run(IMAGE, CAMERA, 1.1)
+    assert hidden.states.tolist() == [State.COASTING]
+    assert not hidden.valid.any()
+
+
+def test_newcomers_are_tentative_and_flashes_end_as_lost():
+    run = real_smoother(1, 1, 2, 1)
+    run.tracker.options = TrackerOptions(timeout_s=0.15, hits_to_confirm=2)
+    states = [run(IMAGE, CAMERA, stamp).states.tolist() for stamp in (1.0, 1.1, 1.2)]
+    assert states == [[State.TENTATIVE], [State.TRACKED], [State.TRACKED, State.TENTATIVE]]
+    assert run(IMAGE, CAMERA, 1.3).states.tolist() == [State.TRACKED]
+    assert run.lost == (2,)
 
 
 def test_a_jump_back_in_time_begins_anew():

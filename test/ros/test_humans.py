@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from hmr_ros.core.config import HumansConfig, RobotConfig
 from hmr_ros.core.human_urdf import LINK_ON_SMPL_JOINT
-from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.presence import Presence
 from hmr_ros.core.rotation import quat_to_rotmat
 from hmr_ros.core.skeleton import SMPL
@@ -90,6 +90,44 @@ def test_a_client_of_ros4hri_follows_everybody(stage):
     s.show_until(some_bodies(1, [4]), lambda: len(s.client.bodies) == 1, lost=(9,))
     assert s.client.lost == [messages.person_name(9)]
     s.show_until(some_bodies(0), lambda: not s.client.bodies, lost=(4,))
+
+
+def in_state(bodies, *states):
+    return dataclasses.replace(bodies, states=np.array(states))
+
+
+def test_who_is_hidden_stays_tracked_but_is_not_shown_in_2d(stage):
+    s = stage(with_images=True)
+    trees = []
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    of_image, of_space = ("roi", "cropped", "skeleton2d"), ("joint_states", "position", "velocity")
+    everything = (*of_image, *of_space)
+    s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *everything) and s.has(9, *everything) and trees)
+    hidden_s = s.stamp_s
+
+    def since_hidden(track_id, topics):
+        stamps = [s.body(track_id).latest[topic].header.stamp for topic in topics]
+        return all(stamp.sec + 1e-9 * stamp.nanosec > hidden_s + 0.05 for stamp in stamps)
+
+    hidden = in_state(some_bodies(2, [4, 9]), State.TRACKED, State.COASTING)
+    s.show_until(hidden, lambda: since_hidden(4, everything) and since_hidden(9, of_space))
+    assert not any(since_hidden(9, [topic]) for topic in of_image)
+    assert s.client.lost == []
+    assert f"body_{messages.person_name(9)}" in {t.child_frame_id for t in trees[-1].transforms}
+
+
+def test_who_is_tentative_is_in_bodies_alone(stage):
+    s = stage()
+    arrays, trees = [], []
+    s.peer.create_subscription(SmplBodyArray, "bodies", arrays.append, qos())
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    bodies = in_state(some_bodies(2, [4, 9]), State.TRACKED, State.TENTATIVE)
+    s.show_until(bodies, lambda: arrays and trees and s.has(4, "position"))
+    assert [body.state for body in arrays[-1].bodies] == [State.TRACKED, State.TENTATIVE]
+    assert set(s.client.bodies) == {messages.person_name(4)}
+    assert not any(t.child_frame_id.endswith(messages.person_name(9)) for t in trees[-1].transforms)
+    topics = {name for name, _ in s.node.get_topic_names_and_types()}
+    assert not any(messages.person_name(9) in topic for topic in topics)
 
 
 def test_who_comes_late_gets_the_urdf_too(stage):

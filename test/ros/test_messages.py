@@ -120,6 +120,16 @@ def test_skeletons_are_drawn_and_deleted():
     assert len(drawn[0].points) == 2 * len(SMPL.edges)
 
 
+def test_who_is_hidden_is_drawn_paler():
+    bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
+    markers = messages.skeleton_markers(HEADER, bodies, ()).markers
+    writer = messages.MeshWriter(BODY_MODEL.faces)
+    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row), Marker) for row in (0, 1)]
+    for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
+        assert seen.color.a == 1
+        assert 0.2 < hidden.color.a < 0.6
+
+
 def test_mesh_is_the_body_triangle_by_triangle():
     bodies = some_bodies(2, ids=[1, 2])
     writer = messages.MeshWriter(BODY_MODEL.faces)

@@ -397,7 +397,7 @@ def test_whom_the_tracker_forgot_is_removed(stage):
     """An internal error resets the tracker, which then never tells that its people left."""
     s = stage()
     s.settle(1, [3])
-    for _ in range(20):
+    for _ in range(40):
         s.show(some_bodies(1, [8]))
     s.drain()
     assert s.object(3) is None
