@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": ("hmr_ros.tools.bench", "measure speed, as ratios within one run (JSON)"),
     "train": ("hmr_ros.training.train", "train a network from a TOML file"),
     "evaluate": ("hmr_ros.training.evaluate", "report the errors of a checkpoint, with confidence intervals"),
+    "calibrate": ("hmr_ros.training.calibrate", "learn what a network's expected errors mean, for its covariances"),
     "ablate": ("hmr_ros.training.ablate", "train Global-to-Pixel with parts left out, and compare"),
     "evaluate-photos": ("hmr_ros.tools.evaluate_photos", "score recovered bodies on photos with labelled joints (PCK)"),
     "export": ("hmr_ros.training.export", "write a checkpoint as ONNX and manifest"),

@@ -61,22 +61,23 @@ class Recovered:
     """What a method says of B people.
 
     ``output`` names which of its answers this is; ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m in optical axes,
-    at any place; ``root`` (B, 3) m, where the pelvis joint stands, NaN where the method does not know.
+    at any place; ``root`` (B, 3) m, where the pelvis joint stands, NaN where the method does not know;
+    ``expected_error`` (B, 24) m of the joints, NaN where it does not say.
     """
 
     output: str
     vertices: Floats
     joints: Floats
     root: Floats
+    expected_error: Floats
 
-
-def as_published(output: str, vertices: Floats, joints: Floats, placed: Estimates, body: BodyModel) -> Recovered:
-    """The bodies that the robot would publish, ``placed``; the network's own where it would publish none."""
-    known = placed.take(placed.valid)
-    posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
-    vertices, joints = vertices.copy(), joints.copy()
-    vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
-    return Recovered(output, vertices, joints, placed.cam_t)
+    def as_published(self, output: str, placed: Estimates, body: BodyModel) -> Recovered:
+        """The bodies that the robot would publish, ``placed``; these where it would publish none."""
+        known = placed.take(placed.valid)
+        posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
+        vertices, joints = self.vertices.copy(), self.joints.copy()
+        vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
+        return Recovered(output, vertices, joints, placed.cam_t, self.expected_error)
 
 
 def observed(

@@ -15,7 +15,7 @@ from hmr_ros.core.manifest import Manifest
 from hmr_ros.core.placement import Placement
 from hmr_ros.core.rotation import rotmat_to_rotvec
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
-from hmr_ros.training.evaluation.case import Case, Recovered, Shown, as_published
+from hmr_ros.training.evaluation.case import Case, Recovered, Shown
 
 Floats = NDArray[np.floating]
 
@@ -28,24 +28,26 @@ CHUNK = 50
 class StageParameters:
     """What one stage says of B people, in their crop cameras.
 
-    ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10) and ``crop_cam`` (B, 3) as ``networks/global_to_pixel`` has them.
+    ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) as
+    ``networks/global_to_pixel`` has them; the spread is NaN but for the last stage.
     """
 
     stage: str
     rotations: Floats
     betas: Floats
     crop_cam: Floats
+    spread: Floats
 
     @staticmethod
-    def of(stage: str, estimate: SmplEstimate) -> StageParameters:
+    def of(stage: str, estimate: SmplEstimate, spread: torch.Tensor) -> StageParameters:
         """A stage's estimate."""
-        arrays = (estimate.rotations, estimate.betas, estimate.crop_cam)
+        arrays = (estimate.rotations, estimate.betas, estimate.crop_cam, spread)
         return StageParameters(stage, *(x.float().cpu().numpy() for x in arrays))
 
     @staticmethod
     def join(parts: Sequence[StageParameters]) -> StageParameters:
         """People of several batches, one after another."""
-        names = ("rotations", "betas", "crop_cam")
+        names = ("rotations", "betas", "crop_cam", "spread")
         columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
         return StageParameters(parts[0].stage, *columns)
 
@@ -54,7 +56,7 @@ class StageParameters:
         rotations, cam_t = view.to_optical(self.rotations, self.crop_cam)
         pose = rotmat_to_rotvec(rotations)
         posed = body.posed(pose[:, 0], pose[:, 1:], self.betas, np.zeros_like(cam_t))
-        return Recovered(self.stage, posed.vertices, posed.joints, cam_t)
+        return Recovered(self.stage, posed.vertices, posed.joints, cam_t, self.spread)
 
 
 Network = Callable[..., list[StageParameters]]
@@ -79,7 +81,7 @@ class CropPredictor:
         rotations, cam_t = shown.view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
         placement = Placement(self.body, self.joint_set)
         placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.rays, case.score)
-        return [*alone, as_published("global_to_pixel", alone[-1].vertices, alone[-1].joints, placed, self.body)]
+        return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
 
     def stages(self, shown: Shown) -> list[StageParameters]:
         """What the stages say."""
@@ -99,7 +101,7 @@ def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel)
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    outputs = ["rotations", "betas", "crop_cam"]
+    outputs = ["rotations", "betas", "crop_cam", "spread"]
 
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
         return [
@@ -115,7 +117,12 @@ def trained_crop_predictor(name: str, trained: GlobalToPixel, body: BodyModel) -
     @torch.no_grad()
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
         stages = trained.stages(*map(torch.from_numpy, arrays))
-        coarse = StageParameters.of(GLOBAL, stages.coarse)
-        return [coarse] if trained.config.local == "off" else [coarse, StageParameters.of(LOCAL, stages.fine)]
+        if trained.config.local == "off":
+            return [StageParameters.of(GLOBAL, stages.coarse, stages.spread)]
+        unknown = torch.full_like(stages.spread, torch.nan)
+        return [
+            StageParameters.of(GLOBAL, stages.coarse, unknown),
+            StageParameters.of(LOCAL, stages.fine, stages.spread),
+        ]
 
     return CropPredictor(name, trained.config.joint_set, network, body)

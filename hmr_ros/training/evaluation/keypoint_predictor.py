@@ -16,11 +16,13 @@ from hmr_ros.core.manifest import Manifest
 from hmr_ros.core.placement import Placement
 from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
-from hmr_ros.training.evaluation.case import Case, Recovered, as_published
+from hmr_ros.training.evaluation.case import Case, Recovered
 
 Floats = NDArray[np.floating]
-Network = Callable[..., tuple[Floats, Floats]]
-"""Its input arrays -> vertices (P, V, 3) and SMPL joints (P, 24, 3) in m, relative to the pelvis joint."""
+Network = Callable[..., tuple[Floats, Floats, Floats]]
+"""Its input arrays -> vertices (P, V, 3) and SMPL joints (P, 24, 3) in m, relative to the pelvis joint, and the joints'
+expected errors (P, 24) in m, NaN where it expects none.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,23 +42,23 @@ class KeypointPredictor:
 
     def recover(self, case: Case) -> list[Recovered]:
         """One answer."""
-        vertices, joints = self._bodies(case)
-        if not self.virtual_camera:
-            keypoints = self.body.regressor(self.joint_set) @ vertices
-            root = fit_translation(keypoints, case.rays, case.score).translation
-            return [Recovered("pose2mesh", vertices, joints, root)]
-        placed = Placement(self.body, self.joint_set).of_meshes(vertices, case.rays, case.score)
-        return [as_published("pose2mesh", vertices, joints, placed, self.body)]
-
-    def _bodies(self, case: Case) -> tuple[Floats, Floats]:
-        """Vertices (P, V, 3) and joints (P, 24, 3) m, relative to the pelvis, in axes of the optical frame."""
         if not self.virtual_camera:
             # Pose2Mesh as published normalises x and y by themselves, so rays are as good as the pixels it asks for
-            return self.network(case.rays.astype(np.float32))
+            vertices, joints, error = self.network(case.rays.astype(np.float32))
+            keypoints = self.body.regressor(self.joint_set) @ vertices
+            root = fit_translation(keypoints, case.rays, case.score).translation
+            return [Recovered("pose2mesh", vertices, joints, root, error)]
+        alone = self._in_virtual_camera(case)
+        placed = Placement(self.body, self.joint_set).of_meshes(alone.vertices, case.rays, case.score)
+        return [alone.as_published("pose2mesh", placed, self.body)]
+
+    def _in_virtual_camera(self, case: Case) -> Recovered:
+        """Bodies relative to the pelvis, turned back into axes of the optical frame."""
         view = to_virtual_camera(case.rays, case.score)
         virtual_from_optical = view.optical_from_virtual.transpose(0, 2, 1)
-        vertices, joints = self.network(view.keypoints, view.context)
-        return vertices @ virtual_from_optical, joints @ virtual_from_optical
+        vertices, joints, error = self.network(view.keypoints, view.context)
+        nowhere = np.full((len(joints), 3), np.nan)
+        return Recovered("lifted", vertices @ virtual_from_optical, joints @ virtual_from_optical, nowhere, error)
 
 
 def exported_keypoint_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> KeypointPredictor:
@@ -65,10 +67,11 @@ def exported_keypoint_predictor(manifest: Manifest, content: bytes, body: BodyMo
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [spec.name for spec in manifest.inputs]
+    wanted = [spec.name for spec in manifest.outputs if spec.name in ("vertices", "joints", "spread")]
 
-    def network(*arrays: Floats) -> tuple[Floats, Floats]:
-        vertices, joints = session.run(["vertices", "joints"], dict(zip(names, arrays, strict=True)))
-        return vertices, joints
+    def network(*arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        outputs = session.run(wanted, dict(zip(names, arrays, strict=True)))
+        return _with_error(**dict(zip(wanted, outputs, strict=True)))
 
     return KeypointPredictor(manifest.name, str(manifest.joint_set), "context" in names, network, body)
 
@@ -81,9 +84,13 @@ def trained_keypoint_predictor(
     module: torch.nn.Module = trained.export_module() if isinstance(trained, Pose2Mesh) else trained
 
     @torch.no_grad()
-    def network(*arrays: Floats) -> tuple[Floats, Floats]:
-        vertices, joints = module(*map(torch.from_numpy, arrays))[:2]
-        return vertices.numpy(), joints.numpy()
+    def network(*arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        return _with_error(*(output.numpy() for output in module(*map(torch.from_numpy, arrays))))
 
     joint_set = config.paper.joint_set if paper else config.slim.joint_set
     return KeypointPredictor(name, joint_set, not paper, network, body)
+
+
+def _with_error(vertices: Floats, joints: Floats, spread: Floats | None = None) -> tuple[Floats, Floats, Floats]:
+    """The outputs of a ``Network``; the published form expects no error."""
+    return vertices, joints, np.full(joints.shape[:2], np.nan) if spread is None else spread

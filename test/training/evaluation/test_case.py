@@ -12,6 +12,7 @@ from hmr_ros.training.synthetic.subjects import Subjects
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
+NO_ERROR = np.zeros((16, 24))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def perfect(images):
     subjects = Subjects.of_images(images)
     rotations = images.rotations.copy()
     rotations[:, 0] = subjects.view.crop_from_optical @ rotations[:, 0]
-    parameters = StageParameters("local stage", rotations, images.betas, subjects.crop_cam)
+    parameters = StageParameters("local stage", rotations, images.betas, subjects.crop_cam, NO_ERROR)
     return CropPredictor("perfect", "coco_feet", lambda image, keypoints, camera: [parameters], BODY)
 
 
@@ -67,13 +68,13 @@ def test_correct_keypoints_are_counted_in_box_heights(images):
     far = np.array([0.0, 0.0, 30.0])  # so far away that all keypoints move alike
     step = np.zeros((16, 3))
     step[:, 0] = 0.07 * case.height * 30
-    moved = Recovered("moved", posed.vertices, posed.joints, np.broadcast_to(far, (16, 3)) + step)
+    moved = Recovered("moved", posed.vertices, posed.joints, np.broadcast_to(far, (16, 3)) + step, NO_ERROR)
     at_far = posed.vertices - posed.joints[:, :1] + far
     distant = type(case)(**{**vars(case), "vertices": at_far})
     errors = errors_of(moved, distant, BODY)
     assert (errors.pck_05 == 0).all()
     assert (errors.pck_10 == 100).all()
-    nowhere = Recovered("nowhere", posed.vertices, posed.joints, np.full((16, 3), np.nan))
+    nowhere = Recovered("nowhere", posed.vertices, posed.joints, np.full((16, 3), np.nan), NO_ERROR)
     assert not errors_of(nowhere, case, BODY).pck_10.any()
 
 

@@ -28,9 +28,14 @@ def relative(people):
     return people.vertices - root, people.joints - root
 
 
+def no_error(people):
+    return np.zeros((len(people), 24))
+
+
 def perfect(people, body, scale=1.0):
     vertices, joints = relative(people)
-    return KeypointPredictor("perfect", "coco_feet", False, lambda rays: (scale * vertices, scale * joints), body)
+    bodies = (scale * vertices, scale * joints, no_error(people))
+    return KeypointPredictor("perfect", "coco_feet", False, lambda rays: bodies, body)
 
 
 def errors(predictor, case, body):
@@ -66,7 +71,7 @@ def test_the_robot_s_bodies_are_judged_as_it_publishes_them(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
     view = to_virtual_camera(case.rays, case.score)
     vertices, joints = (x @ view.optical_from_virtual for x in relative(people))
-    predictor = KeypointPredictor("perfect", "coco_feet", True, lambda *_: (vertices, joints), body)
+    predictor = KeypointPredictor("perfect", "coco_feet", True, lambda *_: (vertices, joints, no_error(people)), body)
     found = errors(predictor, case, body)
     assert found.mpvpe.max() < 5  # what the SMPL parameters of a mesh lose
     assert np.isfinite(found.depth).mean() > 0.95
