@@ -397,8 +397,8 @@ def test_whom_the_tracker_forgot_is_removed(stage):
     """An internal error resets the tracker, which then never tells that its people left."""
     s = stage()
     s.settle(1, [3])
-    for _ in range(40):
-        s.show(some_bodies(1, [8]))
+    for _ in range(20):
+        s.show(some_bodies(1, [8]), after_s=0.15)
     s.drain()
     assert s.object(3) is None
     assert s.object(8) is not None
