@@ -44,7 +44,6 @@ def measure_drift(motion: Motion, body: BodyModel, stride: int = 4) -> Drift:
     parts = (motion.pose[first : first + _CHUNK] for first in range(0, len(motion), _CHUNK))
     joints = np.concatenate([body.posed_joints(p[:, 0], p[:, 1:], np.zeros((len(p), 10), np.float32)) for p in parts])
     early, settled = (_joint_drift(motion, joints - joints[:, :1], after_s) for after_s in (_EARLY_S, SETTLED_S))
-    settled = np.sqrt((settled**2 + settled[SMPL.mirror] ** 2) / 2)
     share = np.clip(early.mean() / max(settled.mean(), 1e-9), 1e-6, 1 - 1e-6)
     return Drift(_root_drift(motion, _ROOT_AFTER_S), settled, float(-_EARLY_S / np.log1p(-share)))
 
@@ -59,10 +58,11 @@ def _root_drift(motion: Motion, after_s: float) -> float:
 
 
 def _joint_drift(motion: Motion, joints: Floats, after_s: float) -> Floats:
-    """(24,) m."""
+    """(24,) m, left and right alike."""
     after = max(1, round(after_s * motion.fps))
     frames = _frames_within_clips(motion, 0, after)
-    return _deviation(motion, frames, joints[frames + after] - joints[frames])
+    found = _deviation(motion, frames, joints[frames + after] - joints[frames])
+    return np.asarray(np.sqrt((found**2 + found[SMPL.mirror] ** 2) / 2))
 
 
 def _frames_within_clips(motion: Motion, before: int, after: int) -> NDArray[np.int64]:
