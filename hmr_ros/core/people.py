@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.core.uncertainty import Covariances
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
@@ -170,7 +171,8 @@ class Estimates:
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``uncertainty`` (P, 24) m, expected distance of
     each joint from the truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints of
-    two methods, root-relative (NaN: one of them says nothing); ``valid`` (P,): the other rows are NaN.
+    two methods, root-relative (NaN: one of them says nothing); ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative,
+    and ``root_covariance`` (P, 3, 3) m^2 (core/uncertainty.py; NaN: unknown); ``valid`` (P,): the other rows are NaN.
     """
 
     global_orient: Floats
@@ -179,6 +181,8 @@ class Estimates:
     cam_t: Floats
     uncertainty: Floats
     disagreement: Floats
+    joint_covariance: Floats
+    root_covariance: Floats
     valid: Bools
 
     def __post_init__(self) -> None:
@@ -189,6 +193,8 @@ class Estimates:
         _check(self, "cam_t", (people, 3))
         _check(self, "uncertainty", (people, 24))
         _check(self, "disagreement", (people, 24))
+        _check(self, "joint_covariance", (people, 24, 3, 3))
+        _check(self, "root_covariance", (people, 3, 3))
         _check(self, "valid", (people,))
 
     def __len__(self) -> int:
@@ -205,11 +211,17 @@ class Estimates:
         def nan(*shape: int) -> Floats:
             return np.full((people, *shape), np.nan, np.float32)
 
-        return Estimates(nan(3), nan(23, 3), nan(10), nan(3), nan(24), nan(24), np.zeros(people, np.bool_))
+        metric = (nan(3), nan(23, 3), nan(10), nan(3), nan(24), nan(24), nan(24, 3, 3), nan(3, 3))
+        return Estimates(*metric, np.zeros(people, np.bool_))
 
-    def with_uncertainty(self, spread: Floats) -> Estimates:
-        """These estimates with expected errors ``spread`` (P, 24) m, where they are valid."""
-        return dataclasses.replace(self, uncertainty=np.where(self.valid[:, None], spread, np.nan))
+    def with_uncertainty(self, expected_error: Floats, covariances: Covariances) -> Estimates:
+        """These estimates with expected errors (P, 24) m and covariances, where they are valid."""
+        return dataclasses.replace(
+            self,
+            uncertainty=np.where(self.valid[:, None], expected_error, np.nan),
+            joint_covariance=np.where(self.valid[:, None, None, None], covariances.joints, np.nan),
+            root_covariance=np.where(self.valid[:, None, None], covariances.root, np.nan),
+        )
 
     def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
         """These estimates with ``rows`` replaced by ``others``; the types stay."""
@@ -229,7 +241,9 @@ class Bodies:
     ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
     ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
     (NaN: unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
-    ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of that row are NaN.
+    ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative, and ``root_covariance`` (P, 3, 3) m^2 of the estimates before
+    smoothing (NaN: unknown); ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of
+    that row are NaN.
     """
 
     ids: Ints
@@ -247,6 +261,8 @@ class Bodies:
     vertices: Floats
     uncertainty: Floats
     disagreement: Floats
+    joint_covariance: Floats
+    root_covariance: Floats
     valid: Bools
 
     def __post_init__(self) -> None:
@@ -264,6 +280,8 @@ class Bodies:
         _check(self, "vertices", (people, None, 3))
         _check(self, "uncertainty", (people, 24))
         _check(self, "disagreement", (people, 24))
+        _check(self, "joint_covariance", (people, 24, 3, 3))
+        _check(self, "root_covariance", (people, 3, 3))
         _check(self, "valid", (people,))
 
     def __len__(self) -> int:
@@ -297,5 +315,7 @@ class Bodies:
             vertices=unknown(vertex_count, 3),
             uncertainty=unknown(24),
             disagreement=unknown(24),
+            joint_covariance=unknown(24, 3, 3),
+            root_covariance=unknown(3, 3),
             valid=np.zeros(people, np.bool_),
         )

@@ -8,6 +8,8 @@ joints (``keypoint_fit``).
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from hmr_ros.core.body_model import BodyModel
@@ -66,8 +68,14 @@ class Placement:
 
 
 def _estimates(placed: Placed, betas: Floats) -> Estimates:
-    unknown, valid = np.full((len(betas), 24), np.nan), np.ones(len(betas), np.bool_)
-    return Estimates(placed.global_orient, placed.body_pose, betas, placed.cam_t, unknown, unknown, valid)
+    return dataclasses.replace(
+        Estimates.unknown(len(betas)),
+        global_orient=placed.global_orient,
+        body_pose=placed.body_pose,
+        betas=betas,
+        cam_t=placed.cam_t,
+        valid=np.ones(len(betas), np.bool_),
+    )
 
 
 def _seen(rays: Floats, score: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, filtered_velocity,
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.uncertainty import Covariances, grown
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
@@ -109,7 +110,7 @@ def _low_pass_share(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 @dataclass(frozen=True, eq=False)
 class _Tracks:
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
-    ``velocities`` (N, 3) m/s they walk at, ``uncertainty`` (N, 24) m of their last pose.
+    ``velocities`` (N, 3) m/s they walk at, ``uncertainty`` (N, 24) m of their last pose, with its covariances.
     """
 
     ids: Ints
@@ -118,6 +119,8 @@ class _Tracks:
     betas: Floats
     velocities: Floats
     uncertainty: Floats
+    joint_covariance: Floats
+    root_covariance: Floats
     places: Filtered
     rotations: Filtered
 
@@ -132,6 +135,8 @@ class _Tracks:
             estimates.betas.astype(np.float64),
             np.zeros((people, 3)),
             estimates.uncertainty.astype(np.float64),
+            estimates.joint_covariance,
+            estimates.root_covariance,
             places_at_rest(estimates.cam_t.astype(np.float64)),
             rotations_at_rest(rotvec_to_rotmat(pose)),
         )
@@ -142,7 +147,9 @@ class _Tracks:
 
     def take(self, index: Ints | Bools) -> _Tracks:
         columns = (self.ids, self.stamp_s, self.views, self.betas, self.velocities, self.uncertainty)
-        return _Tracks(*(column[index] for column in columns), self.places.take(index), self.rotations.take(index))
+        covariances = (self.joint_covariance, self.root_covariance)
+        taken = (column[index] for column in (*columns, *covariances))
+        return _Tracks(*taken, self.places.take(index), self.rotations.take(index))
 
     def joined(self, other: _Tracks) -> _Tracks:
         return _Tracks(
@@ -152,6 +159,8 @@ class _Tracks:
             np.concatenate([self.betas, other.betas]),
             np.concatenate([self.velocities, other.velocities]),
             np.concatenate([self.uncertainty, other.uncertainty]),
+            np.concatenate([self.joint_covariance, other.joint_covariance]),
+            np.concatenate([self.root_covariance, other.root_covariance]),
             self.places.joined(other.places),
             self.rotations.joined(other.rotations),
         )
@@ -174,6 +183,8 @@ class _Tracks:
             betas,
             filtered_velocity(self.velocities, places.value - last_places.value, dt, VELOCITY_MEMORY_S),
             now.uncertainty,
+            now.joint_covariance,
+            now.root_covariance,
             places,
             filter_rotations(last_rotations, now.rotations.raw, dt, config),
         )
@@ -227,10 +238,13 @@ class BodySmoother:
         tracks = self._tracks.take(rows[rows >= 0])
         known = _smoothed(Estimates.unknown(len(tracks.ids)), tracks)
         unseen_s = stamp_s - tracks.stamp_s
+        covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
         expected = dataclasses.replace(
             known,
             cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
             uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)[:, None]),
+            joint_covariance=covariances.joints,
+            root_covariance=covariances.root,
             valid=np.ones(len(unseen_s), np.bool_),
         )
         return Estimates.unknown(len(ids)).with_rows(rows >= 0, expected)

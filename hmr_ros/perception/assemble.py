@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.methods import open_method
@@ -44,6 +45,11 @@ class Assembly:
     def method(self) -> str:
         """How bodies are recovered."""
         return self.pipeline.recoverer.method
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the covariances of the bodies are made with."""
+        return self.pipeline.recoverer.calibration
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.people import Camera, Detections, Estimates, Floats
+from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.recoverer import Recoverer
 
 
@@ -28,6 +29,11 @@ class Both:
     def method(self) -> str:
         """That of the published bodies."""
         return self._first.method
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """That of the published bodies."""
+        return self._first.calibration
 
     def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, as ``first`` says."""

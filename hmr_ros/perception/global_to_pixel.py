@@ -16,6 +16,7 @@ from hmr_ros.core.config import ANCHORS
 from hmr_ros.core.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.placement import Placement
+from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.crops import crop_views, cut
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
@@ -45,7 +46,13 @@ class GlobalToPixel:
         self._joint_set = check_manifest(engine.manifest, self.method, body_model)
         self._engine = engine
         self._placement = Placement(body_model, self._joint_set.name)
+        self._uncertainty = Uncertainty(engine.manifest.uncertainty, self._joint_set.name)
         self.options = GlobalToPixelOptions()
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the network."""
+        return self._uncertainty.calibration
 
     def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection. People with few keypoints are placed where the network sees them."""
@@ -61,7 +68,8 @@ class GlobalToPixel:
         placed = self._placement.of_parameters(
             rotations, outputs["betas"], cam_t, keypoints.rays, keypoints.placing_score
         )
-        return estimates.with_rows(rows, placed.with_uncertainty(outputs["spread"]))
+        covariances = self._uncertainty(outputs["spread"], keypoints.placing_score, placed.cam_t)
+        return estimates.with_rows(rows, placed.with_uncertainty(outputs["spread"], covariances))
 
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> NDArray[np.float32]:
         """(P, J, 3): x, y in crop units and score, zeros for missing ones; without anchors, all are missing."""

@@ -14,6 +14,7 @@ from hmr_ros.core.lifting import to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.placement import Placement
+from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.keypoints import KeypointOptions, seen_keypoints
 from hmr_ros.perception.recoverer import check_manifest
@@ -33,7 +34,13 @@ class Pose2Mesh:
             raise ManifestError(f"manifest {engine.manifest.name!r}: expected input {_INPUT!r}, got {flavour!r}")
         self._engine = engine
         self._placement = Placement(body_model, self._joint_set.name)
+        self._uncertainty = Uncertainty(engine.manifest.uncertainty, self._joint_set.name)
         self.keypoint_options = KeypointOptions()
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the network."""
+        return self._uncertainty.calibration
 
     def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
@@ -46,5 +53,7 @@ class Pose2Mesh:
         outputs = self._engine.run({"keypoints": view.keypoints[rows], "context": view.context[rows]})
         # Row vectors times the transpose: v_optical = R v_virtual for every vertex at once.
         vertices = outputs["vertices"] @ view.optical_from_virtual[rows].transpose(0, 2, 1)
-        placed = self._placement.of_meshes(vertices, keypoints.rays[rows], keypoints.placing_score[rows])
-        return estimates.with_rows(rows, placed.with_uncertainty(outputs["spread"]))
+        score, error = keypoints.placing_score[rows], outputs["spread"]
+        placed = self._placement.of_meshes(vertices, keypoints.rays[rows], score)
+        covariances = self._uncertainty(error, score, placed.cam_t)
+        return estimates.with_rows(rows, placed.with_uncertainty(error, covariances))

@@ -11,6 +11,7 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
+from hmr_ros.core.uncertainty import Calibration
 
 
 class Recoverer(Protocol):
@@ -19,6 +20,10 @@ class Recoverer(Protocol):
     @property
     def method(self) -> str:
         """Short name, published with the bodies."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the covariances are made with; None: they are unknown."""
 
     def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection."""

@@ -16,6 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.people import Bodies, Floats, State
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.cdr import MeshStyle, Stamp, write_mesh_marker
@@ -39,10 +40,11 @@ _ROTATION_AXES = "xyz"
 
 @dataclass(frozen=True)
 class Origin:
-    """Names of what the bodies were made with, for SmplBodyArray."""
+    """What the bodies were made with, for SmplBodyArray: names, and what their covariances were calibrated to."""
 
     method: str
     body_model: str
+    calibration: Calibration | None = None
 
 
 def person_name(track_id: int) -> str:
@@ -71,8 +73,16 @@ def point(xyz: Floats) -> Point:
 
 def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
     """Everybody in the image, and a last entry of state LOST for each id in ``lost``."""
+    calibration = origin.calibration
+    unknown = (float("nan"),) * len(LEVELS)
     message = SmplBodyArray(
-        header=image_header, method=origin.method, body_model=origin.body_model, joint_set=bodies.joint_set
+        header=image_header,
+        method=origin.method,
+        body_model=origin.body_model,
+        joint_set=bodies.joint_set,
+        coverage_levels=np.array(LEVELS, np.float32),
+        joint_radii=np.array(calibration.joint_radii if calibration else unknown, np.float32),
+        root_radii=np.array(calibration.root_radii if calibration else unknown, np.float32),
     )
     message.bodies = [_smpl_body(bodies, row) for row in range(len(bodies))] + [_lost_body(i) for i in lost]
     return message
@@ -94,6 +104,8 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
         joints=bodies.joints[row].astype(np.float32).ravel(),
         joint_error=bodies.uncertainty[row].astype(np.float32),
         disagreement=bodies.disagreement[row].astype(np.float32),
+        joint_covariance=bodies.joint_covariance[row].astype(np.float32).ravel(),
+        root_covariance=bodies.root_covariance[row].astype(np.float32).ravel(),
     )
 
 
@@ -113,6 +125,8 @@ def _lost_body(track_id: int) -> SmplBody:
         joints=unknown(72),
         joint_error=unknown(24),
         disagreement=unknown(24),
+        joint_covariance=unknown(216),
+        root_covariance=unknown(9),
     )
 
 

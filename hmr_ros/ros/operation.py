@@ -36,7 +36,7 @@ class Operation:
         self._assembly = assembly
         self._monitor = monitor
         self._config = config
-        origin = Origin(assembly.method, assembly.body_model)
+        origin = Origin(assembly.method, assembly.body_model, assembly.calibration)
         self._outputs = Outputs(node, assembly.pipeline.body_model, origin, config, presence, lists)
         self._input: CameraInput | None = None
         self._worker: Worker | None = None

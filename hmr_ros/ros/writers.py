@@ -32,6 +32,8 @@ _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "joints": lambda bodies: bodies.joints,
     "joint_error": lambda bodies: bodies.uncertainty,
     "disagreement": lambda bodies: bodies.disagreement,
+    "joint_covariance": lambda bodies: bodies.joint_covariance,
+    "root_covariance": lambda bodies: bodies.root_covariance,
 }
 """The numbers of hmr_ros/SmplBody -> what they are of each row."""
 

@@ -60,7 +60,8 @@ def test_an_image_without_size_is_refused():
 
 def test_estimates_of_some_rows_leave_the_others_unknown():
     some = Estimates(
-        *(np.ones((2, *shape)) for shape in ((3,), (23, 3), (10,), (3,), (24,), (24,))), valid=np.array([True, True])
+        *(np.ones((2, *shape)) for shape in ((3,), (23, 3), (10,), (3,), (24,), (24,), (24, 3, 3), (3, 3))),
+        valid=np.array([True, True]),
     )
     every = Estimates.unknown(4).with_rows(np.array([3, 1]), some)
     assert every.valid.tolist() == [False, True, False, True]

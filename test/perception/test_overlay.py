@@ -35,6 +35,8 @@ def bodies(cam_t, valid=None):
         vertices=posed.vertices,
         uncertainty=np.zeros((people, 24)),
         disagreement=np.zeros((people, 24)),
+        joint_covariance=np.zeros((people, 24, 3, 3)),
+        root_covariance=np.zeros((people, 3, 3)),
         valid=np.ones(people, np.bool_) if valid is None else np.array(valid),
     )
 

@@ -44,6 +44,7 @@ class Flat:
     """Says that everybody stands 3 m ahead."""
 
     method = "flat"
+    calibration = None
 
     def __init__(self):
         self.calls = 0
@@ -52,9 +53,15 @@ class Flat:
         self.calls += 1
         self.image = image
         people = len(detections)
-        columns = (np.zeros((people, *shape)) for shape in ((3,), (23, 3), (10,)))
-        errors = np.full((people, 24), np.nan)
-        return Estimates(*columns, np.full((people, 3), 3.0), errors, errors, np.ones(people, np.bool_))
+        orient, pose, betas = (np.zeros((people, *shape)) for shape in ((3,), (23, 3), (10,)))
+        return dataclasses.replace(
+            Estimates.unknown(people),
+            global_orient=orient,
+            body_pose=pose,
+            betas=betas,
+            cam_t=np.full((people, 3), 3.0),
+            valid=np.ones(people, np.bool_),
+        )
 
 
 class Plain:

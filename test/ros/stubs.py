@@ -45,6 +45,7 @@ class StubRecoverer:
     """Puts an upright body 3 m ahead for each person, that another method disagrees on by ``disagreement`` m."""
 
     method = "stub"
+    calibration = None
     disagreement = np.nan
 
     def recover(self, image, detections, camera):
@@ -57,6 +58,8 @@ class StubRecoverer:
             cam_t=np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1),
             uncertainty=np.full((people, 24), 0.02),
             disagreement=np.full((people, 24), self.disagreement),
+            joint_covariance=np.tile(np.diag([1e-3, 1e-3, 4e-3]), (people, 24, 1, 1)),
+            root_covariance=np.tile(np.diag([1e-3, 1e-3, 9e-2]), (people, 1, 1)),
             valid=np.ones(people, np.bool_),
         )
 

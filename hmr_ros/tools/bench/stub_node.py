@@ -38,6 +38,7 @@ class OneBody:
     """Recovers the same body from every detection."""
 
     method = "stub"
+    calibration = None
 
     def __init__(self, body_model: BodyModel) -> None:
         self._body = standing(body_model, 1)

@@ -44,6 +44,8 @@ def standing(places, height=1.5):
         vertices=posed.vertices,
         uncertainty=np.zeros((people, 24)),
         disagreement=np.zeros((people, 24)),
+        joint_covariance=np.zeros((people, 24, 3, 3)),
+        root_covariance=np.zeros((people, 3, 3)),
         valid=np.ones(people, np.bool_),
     )
 
