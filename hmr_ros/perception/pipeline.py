@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.depth import DepthImage, DepthPlacement
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.smoothing import BodySmoother
@@ -39,7 +40,8 @@ class Timings:
 class Pipeline:
     """Follows people from image to image. Call it with images in the order of their stamps, from one thread.
 
-    After each call ``timings`` tells what the steps took and ``lost`` the ids that ended with this image.
+    After each call ``timings`` tells what the steps took, ``lost`` the ids that ended with this image, and ``measured``
+    how many people depth has placed.
     """
 
     def __init__(
@@ -57,10 +59,14 @@ class Pipeline:
         self.body_model = body_model
         self.timings = Timings()
         self.lost: tuple[int, ...] = ()
+        self.measured = 0
+        self._depth_placement = DepthPlacement(body_model)
         self._known: set[int] = set()
         self._last_stamp_s = -np.inf
 
-    def __call__(self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float) -> Bodies:
+    def __call__(
+        self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float, depth: DepthImage | None = None
+    ) -> Bodies:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, and those expected though not seen: ``Bodies.states`` tells.
 
         Without a ``camera`` who is seen has 2D evidence only, and is not ``valid``; who is not seen goes on coasting.
@@ -80,7 +86,7 @@ class Pipeline:
         tracks = self.tracker.update(detections, stamp_s)
         self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        estimates = self._recover(image, tracks.seen, camera)
+        estimates = self._recover(image, tracks.seen, camera, depth)
         clock.append(time.perf_counter())
         estimates = self._smooth(tracks, estimates, stamp_s)
         bodies = pose_bodies(tracks.people, estimates, self.body_model)
@@ -93,6 +99,7 @@ class Pipeline:
         self.detector.reset()
         self.tracker.reset()
         self.smoother.reset()
+        self._depth_placement.reset()
         self._known = set()
         self._last_stamp_s = -np.inf
 
@@ -101,12 +108,19 @@ class Pipeline:
         ended = self._known & set(self.tracker.lost)
         self.lost = tuple(sorted(ended | forgotten))
         self.smoother.forget(self.lost)
+        self._depth_placement.forget(self.lost)
         self._known = (self._known - ended) | set(tracks.people.ids.tolist())
 
-    def _recover(self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None) -> Estimates:
+    def _recover(
+        self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None, depth: DepthImage | None
+    ) -> Estimates:
+        self.measured = 0
         if camera is None or len(seen) == 0:
             return Estimates.unknown(len(seen))
-        return self.recoverer.recover(image, seen, camera)
+        recovered = self.recoverer.recover(image, seen, camera)
+        measured = self._depth_placement(seen.ids, recovered, camera, depth)
+        self.measured = int(measured.used.sum())
+        return measured.estimates
 
     def _smooth(self, tracks: Tracks, estimates: Estimates, stamp_s: float) -> Estimates:
         """The ``estimates`` of who is seen, smoothed, and what is expected of who is not."""

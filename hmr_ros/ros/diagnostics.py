@@ -30,9 +30,12 @@ class Drop(StrEnum):
 
     REPLACED = "replaced_by_newer"
     TOO_OLD = "too_old"
+    OUT_OF_ORDER = "out_of_order"
     RATE_LIMIT = "rate_limit"
     ENGINE_FAILED = "engine_failed"
     INTERNAL_ERROR = "internal_error"
+    WOULD_BE_LATE = "would_be_late"
+    """With all work shed that can be; see core/shedding.py."""
     NO_TRANSFORM = "no_transform"
     """The image was processed, but planners got nothing of it."""
 
@@ -61,7 +64,8 @@ class Disagreement:
 class Processed:
     """One finished image: when (monotonic s), stamp -> published, steps, and all else done to it, s; the people in it.
 
-    ``metric`` of the ``people`` have a position. ``overhead_s`` is what decoding, converting and publishing took.
+    ``metric`` of the ``people`` have a position, ``measured`` of them one by depth. ``overhead_s`` is what decoding,
+    converting and publishing took; ``shed`` names the work that was left out.
     """
 
     at_s: float
@@ -71,6 +75,8 @@ class Processed:
     people: int
     metric: int
     disagreement: Disagreement = Disagreement()
+    measured: int = 0
+    shed: str = "nothing"
 
 
 @dataclass(frozen=True)
@@ -166,8 +172,10 @@ def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
     rows.append((OVERHEAD, f"{np.median([p.overhead_s for p in processed]) * 1e3:.1f}"))
+    rows.append(("left out to be in time", processed[-1].shed))
     rows.append(("people", str(processed[-1].people)))
     rows.append(("people with a position", str(processed[-1].metric)))
+    rows.append(("people measured by depth", str(processed[-1].measured)))
     for joints in ("mean", "largest"):
         distance = _median([getattr(p.disagreement, f"{joints}_m") for p in processed])
         if np.isfinite(distance):

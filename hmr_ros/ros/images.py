@@ -90,7 +90,7 @@ def decode_image(data: bytes) -> Frame:
         raw = read_image(data)
     except CdrError as err:
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
-    _check_size(raw.height, raw.width)
+    check_size(raw.height, raw.width)
     encoding = _ENCODINGS.get(raw.encoding)
     rgb = _through_cv_bridge(data, raw.encoding) if encoding is None else _to_rgb(_pixels(raw, encoding), encoding)
     return Frame(raw.stamp, raw.frame_id, rgb)
@@ -116,7 +116,8 @@ DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compresse
 """By the parameter ``image_transport``."""
 
 
-def _check_size(height: int, width: int) -> None:
+def check_size(height: int, width: int) -> None:
+    """Raise BadImageError for a size that no camera has."""
     if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
         raise BadImageError(
             BadImageReason.BAD_SIZE, f"expected 1 to {_LARGEST_SIDE} px per side, got {width} x {height}"
@@ -124,8 +125,16 @@ def _check_size(height: int, width: int) -> None:
 
 
 def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """(H, W) or (H, W, C) view of the payload, row padding cut off."""
-    row = raw.width * encoding.channels * encoding.bytes_per_channel
+    """(H, W) or (H, W, C) view of the payload."""
+    rows = pixel_rows(raw, encoding.channels * encoding.bytes_per_channel)
+    if encoding.bytes_per_channel == 2:
+        rows = np.ascontiguousarray(rows).view(">u2" if raw.is_bigendian else "<u2")
+    return rows if encoding.channels == 1 else rows.reshape(raw.height, raw.width, encoding.channels)
+
+
+def pixel_rows(raw: RawImage, bytes_per_pixel: int) -> NDArray[np.uint8]:
+    """(H, W * bytes_per_pixel) view of the payload, row padding cut off. Raises BadImageError."""
+    row = raw.width * bytes_per_pixel
     if raw.step < row:
         raise BadImageError(
             BadImageReason.BAD_STEP, f"expected a step of at least {row} bytes for {raw.encoding}, got {raw.step}"
@@ -134,10 +143,7 @@ def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[n
     needed = raw.step * (raw.height - 1) + row
     if raw.data.size < needed:
         raise BadImageError(BadImageReason.SHORT_DATA, f"expected {needed} bytes of pixels, got {raw.data.size}")
-    rows = np.lib.stride_tricks.as_strided(raw.data, (raw.height, row), (raw.step, 1), writeable=False)
-    if encoding.bytes_per_channel == 2:
-        rows = np.ascontiguousarray(rows).view(">u2" if raw.is_bigendian else "<u2")
-    return rows if encoding.channels == 1 else rows.reshape(raw.height, raw.width, encoding.channels)
+    return np.lib.stride_tricks.as_strided(raw.data, (raw.height, row), (raw.step, 1), writeable=False)
 
 
 def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding) -> NDArray[np.uint8]:

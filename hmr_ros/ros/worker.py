@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -10,16 +11,20 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.people import Bodies
+from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.shedding import Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
 from hmr_ros.ros.diagnostics import Disagreement, Drop, Monitor, Processed
-from hmr_ros.ros.images import DECODERS, BadImageError, BadImageReason
+from hmr_ros.ros.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.inputs import CameraInput
+from hmr_ros.ros.latency import Promise
 from hmr_ros.ros.outputs import Outputs
 
 _LOG_EVERY_S = 10.0
+_LATEST_S = 0.5
+"""An image older than the one before it, but not by so much, was overtaken. More is another time: a bag starts over."""
 _PATIENCE_S = 2.0
 """How long to wait for the image at hand; a worker that takes longer hangs."""
 
@@ -51,15 +56,20 @@ class Worker:
         self._outputs = outputs
         self._assembly = assembly
         self._monitor = monitor
+        self._promise = Promise(node, assembly)
         self._last_stamp = Stamp(0, 0)
         self._turn = threading.Lock()  # held for each image
         self._shown: _Shown | None = None
+        gc.collect()
+        gc.freeze()  # what is there by now stays: looking through it again would cost some image tens of milliseconds
         self._thread = threading.Thread(target=self._run, name="hmr_worker")
         self._thread.start()
 
     def join(self) -> None:
         """Wait for the end of the image at hand, once the slot is closed."""
         self._thread.join()
+        self._promise.close()
+        gc.unfreeze()
 
     def end_tracks(self) -> int:
         """Forget everybody after the image at hand, and tell who listens; how many they were. For other threads.
@@ -102,27 +112,39 @@ class Worker:
             return
         frame = DECODERS[config.image_transport](data)
         camera = self._source.camera(frame, config.input_timeout_s)
-        bodies = pipeline(frame.image, camera, stamp.seconds)
+        bodies = pipeline(frame.image, camera, stamp.seconds, self._source.depth(frame, camera))
         self._shown = _Shown(stamp, frame.frame_id, bodies)
         self._outputs.publish(frame, camera, bodies, pipeline.lost, config)
+        views_s = self._publish_views(frame, camera, bodies)
         if self._outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
-        self._last_stamp = stamp
+        self._last_stamp, latency_s = stamp, self._age_s(stamp)
+        self._promise.done(stamp.seconds, latency_s, pipeline.timings, views_s)
         overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
         self._monitor.process(
             Processed(
                 at_s=time.monotonic(),
-                latency_s=self._age_s(stamp),
+                latency_s=latency_s,
                 timings=pipeline.timings,
                 overhead_s=overhead_s,
                 people=len(bodies),
                 metric=int(bodies.valid.sum()),
+                measured=pipeline.measured,
+                shed=str(self._promise.shed),
                 disagreement=Disagreement.about(bodies),
             )
         )
 
+    def _publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies) -> float:
+        """What people look at, if there is time for it; how long it took, s."""
+        if self._promise.shed >= Shed.VIEWS:
+            return 0.0
+        started_s = time.perf_counter()
+        self._outputs.publish_views(frame, camera, bodies, self._assembly.pipeline.lost)
+        return time.perf_counter() - started_s
+
     def _is_wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
-        """Whether an image is young enough and does not exceed the rate."""
+        """Whether an image is young enough, comes in its order, does not exceed the rate and can be done in time."""
         age_s = self._age_s(stamp)
         if config.max_frame_age_s and age_s > config.max_frame_age_s:
             self._drop(
@@ -132,8 +154,16 @@ class Worker:
             )
             return False
         since_last_s = (stamp.nanoseconds - self._last_stamp.nanoseconds) * 1e-9
+        if -_LATEST_S < since_last_s < 0:
+            self._drop(Drop.OUT_OF_ORDER, f"image is {-since_last_s:.3f} s older than the one before it")
+            return False
         if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
             self._monitor.drop(Drop.RATE_LIMIT)
+            return False
+        if not self._promise.admit(stamp.seconds, age_s, config.max_latency_ms):
+            expected_ms = self._promise.expected_s * 1e3
+            explanation = f"it would be {expected_ms:.0f} ms old when done, max_latency_ms is {config.max_latency_ms:g}"
+            self._drop(Drop.WOULD_BE_LATE, explanation)
             return False
         return True
 

@@ -1,15 +1,20 @@
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.ros import calibration
+from hmr_ros.ros import calibration, camera_info
+from hmr_ros.ros.camera_info import CameraInfoInput, camera_info_topic
+from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.diagnostics import Monitor
-from hmr_ros.ros.images import decode_image
-from hmr_ros.ros.inputs import AdaptiveSubscription, CameraInput, camera_info_topic
+from hmr_ros.ros.images import Frame, decode_image
+from hmr_ros.ros.inputs import CameraInput
+from hmr_ros.ros.subscriptions import AdaptiveSubscription
 from test.ros.graph import FakeCamera, qos, spin_until
 
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
@@ -31,7 +36,7 @@ def test_every_quality_of_service_is_received_at_its_best(executor, reliability,
     publisher = camera.create_publisher(CameraInfo, "info", qos(reliability, durability, depth))
     received = []
     listener = added(executor, "listener")
-    subscription = AdaptiveSubscription(listener, CameraInfo, "info", received.append, raw=False)
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", received.append)
 
     def arrived():
         subscription.adapt()
@@ -47,7 +52,7 @@ def test_one_weak_publisher_among_two_decides(executor):
     camera = added(executor, "camera")
     publishers = [camera.create_publisher(CameraInfo, "info", qos(r)) for r in (RELIABLE, BEST_EFFORT)]
     listener = added(executor, "listener")
-    subscription = AdaptiveSubscription(listener, CameraInfo, "info", print, raw=False)
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", print)
     spin_until(executor, lambda: len(subscription.publishers()) == len(publishers))
     subscription.adapt()
     (info,) = listener.get_subscriptions_info_by_topic("/info")
@@ -144,6 +149,46 @@ def test_a_broken_calibration_is_reported(executor):
     camera.infos.publish(b"\0\1\0\0" + bytes(20))
     spin_until(executor, source.calibration_problem)
     assert "CameraInfo on /camera_info cannot be read" in source.calibration_problem()
+
+
+def test_calibration_of_another_frame_is_used_and_reported(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.images.get_subscription_count)
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
+    other = dataclasses.replace(frame, frame_id="left_optical_frame")
+    assert source.camera(other, 60.0) is not None
+    assert "'left_optical_frame'" in source.calibration_problem()
+    assert "'camera_optical_frame'" in source.calibration_problem()
+    assert source.camera(frame, 60.0) is not None
+    assert source.calibration_problem() == ""
+
+
+@pytest.mark.parametrize(
+    ("images", "infos", "durability", "warned"),
+    [(2, 4, VOLATILE, 0), (2, 9, VOLATILE, 1), (9, 2, VOLATILE, 1), (9, 0, VOLATILE, 0), (9, 1, LATCHED, 0)],
+)
+def test_calibration_at_another_rate_than_the_images_is_told_of(
+    executor, monkeypatch, capfd, images, infos, durability, warned
+):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos(durability=durability))
+    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, lambda: source.publishers() and publisher.get_subscription_count())
+    source.adapt(images_received=100)
+    spin_until(executor, publisher.get_subscription_count)
+    for number in range(1, infos + 1):
+        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
+    source.adapt(images_received=100 + images)
+    source.adapt(images_received=100 + images)  # nothing new
+    assert capfd.readouterr().err.count("is this the calibration of this camera?") == warned
+
+
+FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((4, 6, 3), np.uint8))
 
 
 def _taken(executor, source):
