@@ -136,6 +136,12 @@ class RobotConfig:
         0.15, doc="mean distance of two methods' joints above which diagnostics warn (model: both)", low=0.01, high=10
     )
     max_rate_hz: float = setting(0.0, doc="most images processed per second; 0: no limit", low=0, high=240)
+    max_latency_ms: float = setting(
+        0.0,
+        doc="from stamp to published: work is left out, and at last images, that would take longer; 0: no limit",
+        low=0,
+        high=10000,
+    )
     max_frame_age_s: float = setting(0.5, doc="older images are dropped; 0: none are", low=0, high=10)
     input_timeout_s: float = setting(1.0, doc="silence of a topic before it is reported", low=0.05, high=60)
     track_timeout_s: float = setting(

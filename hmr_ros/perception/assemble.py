@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.shedding import Shed
 from hmr_ros.core.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
@@ -30,7 +31,8 @@ class Assembly:
     """A pipeline with what its users need to know about it, and the networks to close at the end.
 
     ``faces`` (F, 3) of every body; ``body_model`` its name; ``networks`` the names of the networks; ``backend`` what
-    runs them; ``apply`` takes over the settings that may change while running.
+    runs them; ``apply`` takes over the settings that may change while running, ``shed`` how much to leave out of the
+    next images so that they are in time.
     """
 
     pipeline: Pipeline
@@ -40,6 +42,7 @@ class Assembly:
     backend: str
     engines: tuple[Engine, ...] = ()
     apply: Callable[[RobotConfig], None] = lambda config: None
+    shed: Callable[[Shed], None] = lambda level: None
 
     @property
     def method(self) -> str:
@@ -99,6 +102,10 @@ def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[P
         method.apply(settings)
         smoother.config = settings.smoothing
 
+    def shed(level: Shed) -> None:
+        detector.saves_searches = level >= Shed.SEARCHES
+        method.shed(level)
+
     apply(config)
     return Assembly(
         pipeline=Pipeline(detector, tracker, method.recoverer, smoother, body_model),
@@ -108,6 +115,7 @@ def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[P
         backend=config.backend,
         engines=engines,
         apply=apply,
+        shed=shed,
     )
 
 

@@ -18,12 +18,14 @@ from hmr_ros.perception.recoverer import Recoverer
 
 
 class Both:
-    """The estimates of ``first``, with their distance from those of ``second``."""
+    """The estimates of ``first``, with their distance from those of ``second`` unless it is not asked."""
 
     def __init__(self, first: Recoverer, second: Recoverer, body_model: BodyModel) -> None:
         self._first = first
         self._second = second
         self._body_model = body_model
+        self.asks_second = True
+        """May be changed between images."""
 
     @property
     def method(self) -> str:
@@ -37,7 +39,10 @@ class Both:
 
     def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, as ``first`` says."""
-        first, second = (m.recover(image, detections, camera) for m in (self._first, self._second))
+        first = self._first.recover(image, detections, camera)
+        if not self.asks_second:
+            return first
+        second = self._second.recover(image, detections, camera)
         return dataclasses.replace(first, disagreement=self._distance(first, second))
 
     def _distance(self, first: Estimates, second: Estimates) -> Floats:

@@ -75,6 +75,8 @@ _STEADY = 0.78
 """Least keypoint similarity of each look to the one before."""
 _MAX_ENLARGEMENT = 2
 """Images are searched at up to this many times their pixels: blown-up texture looks like people."""
+_SAVING = 4
+"""Searches are so many times as rare while they are to be saved; newcomers then wait as much longer."""
 _MERGE_IOU = 0.3
 """Candidates of one person overlap at least this much (MediaPipe's min_suppression_threshold)."""
 _SAME_REGION = 0.12
@@ -93,9 +95,10 @@ class BlazePoseDetector:
     """BlazePose for several people: a search of the whole image now and then, landmarks in each person's region always.
 
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
-    ``options`` may be exchanged between images. Keypoint scores are the network's visibility, which on photos with
-    parts cut off or covered told right points from wrong ones better than its presence does; points beyond the image
-    score 0. It needs to see a head to find a person, but goes on following one whose head leaves the image.
+    ``options`` may be exchanged between images, and ``saves_searches`` set while there is no time for the usual period.
+    Keypoint scores are the network's visibility, which on photos with parts cut off or covered told right points from
+    wrong ones better than its presence does; points beyond the image score 0. It needs to see a head to find a person,
+    but goes on following one whose head leaves the image.
     """
 
     def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions | None = None) -> None:
@@ -106,6 +109,7 @@ class BlazePoseDetector:
                     f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
                 )
         self.options = options or BlazePoseOptions()
+        self.saves_searches = False
         self._search_engine = search
         self._landmark_engine = landmarks
         self.reset()
@@ -124,7 +128,7 @@ class BlazePoseDetector:
         if self._until_search < 0 or not alive.any() or not alive.all():
             for pixels in self.options.search_sizes:
                 poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
-            self._until_search = self.options.period - 1
+            self._until_search = self.options.period * (_SAVING if self.saves_searches else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
         return _detections(poses, image)

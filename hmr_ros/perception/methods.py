@@ -10,6 +10,7 @@ from pathlib import Path
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.shedding import Shed
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.both import Both
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions
@@ -27,11 +28,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A recoverer with its networks; ``apply`` takes over the settings that may change while running."""
+    """A recoverer with its networks.
+
+    ``apply`` takes over the settings that may change while running, ``shed`` how much to leave out of the next images.
+    """
 
     recoverer: Recoverer
     engines: tuple[Engine, ...]
     apply: Callable[[RobotConfig], None]
+    shed: Callable[[Shed], None] = lambda level: None
 
 
 def open_method(config: RobotConfig, body_model: BodyModel, open_network: OpenNetwork) -> Method:
@@ -80,8 +85,11 @@ def _beside(first: Method, second: Method, body_model: BodyModel) -> Method:
         first.apply(settings)
         second.apply(settings)
 
+    def shed(level: Shed) -> None:
+        both.asks_second = level < Shed.SECOND_METHOD
+
     both = Both(first.recoverer, second.recoverer, body_model)
-    return Method(both, first.engines + second.engines, apply)
+    return Method(both, first.engines + second.engines, apply, shed)
 
 
 def _keypoint_options(config: RobotConfig) -> KeypointOptions:

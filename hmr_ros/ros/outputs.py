@@ -85,7 +85,7 @@ class Outputs:
     def publish(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
     ) -> None:
-        """Publish everything about one image, the small and urgent first."""
+        """Publish what robots use of one image, the small and urgent first."""
         header = messages.header(frame.stamp, frame.frame_id)
         self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
@@ -93,12 +93,16 @@ class Outputs:
         self._publish_joint_states(frame, bodies, lost)
         if config.publish_markers and has_listeners(self._markers):
             self._markers.publish(self._skeleton_writer(frame.stamp, frame.frame_id, bodies, lost))
+        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
+
+    def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
+        """Publish what is large and only looked at, which is why it comes last and is shed first."""
+        bodies = bodies.take(bodies.states != State.TENTATIVE)
         if has_listeners(self._mesh):
-            self._publish_meshes(frame, header, bodies, lost)
+            self._publish_meshes(frame, messages.header(frame.stamp, frame.frame_id), bodies, lost)
         if has_listeners(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
-        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
 
     def end(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
         """Tell that all of ``bodies``, which were published last, are no longer followed.

@@ -71,6 +71,14 @@ def test_who_only_one_method_knows_is_not_compared():
     assert np.isnan(disagreement(one, other)).all(1).tolist() == [False, True, True]
 
 
+def test_a_second_that_is_not_asked_says_nothing():
+    both = Both(Says(standing(2)), Says(None), BODY_MODEL)
+    both.asks_second = False
+    estimates = both.recover(IMAGE, Detections.empty("coco17"), CAMERA)
+    assert estimates.valid.all()
+    assert np.isnan(estimates.disagreement).all()
+
+
 def test_nobody():
     assert disagreement(standing(0), standing(0)).shape == (0, 24)
     assert Both(Says(None), Says(None), BODY_MODEL).method == "says"

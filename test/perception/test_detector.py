@@ -156,6 +156,18 @@ def test_a_newcomer_waits_for_the_next_search() -> None:
     assert [len(world.see()) for _ in range(4)] == [1, 1, 1, 2]
 
 
+def test_searches_are_rarer_while_they_are_saved_but_do_not_end() -> None:
+    world = World(Person(80, 100), period=2)
+    world.detector.saves_searches = True
+    for _ in range(17):
+        world.see()
+    assert world.search.runs == 3  # image 1, 9 and 17
+    world.detector.saves_searches = False
+    for _ in range(12):
+        world.see()
+    assert world.search.runs == 6  # image 25, as was planned, 27 and 29
+
+
 def test_searches_at_once_when_somebody_gets_lost() -> None:
     world = World(Person(80, 100), Person(160, 120), period=100)
     world.see()
