@@ -81,6 +81,8 @@ class _Link:
         if self.is_static:
             self.stamps, self.poses = [stamp_ns], [pose]
             return
+        if self.stamps and stamp_ns < self.stamps[-1] - KEPT_NS:  # time started over: what is known is of another one
+            self.stamps, self.poses = [], []
         at = bisect_left(self.stamps, stamp_ns)
         if at < len(self.stamps) and self.stamps[at] == stamp_ns:
             self.poses[at] = pose

@@ -88,6 +88,15 @@ def test_time_may_start_anew(tree):
     tree.lookup("base", "camera", 100 * S)
 
 
+def test_a_transform_from_long_before_starts_anew():
+    tree = FrameTree()
+    for stamp in (1000 * S, 1001 * S, 50 * S, 51 * S):
+        tree.add("a", "b", stamp, pose((stamp / S, 0, 0)), is_static=False)
+    assert np.allclose(tree.lookup("a", "b", 50 * S + S // 2).translation, [50.5, 0, 0])
+    with pytest.raises(NoTransformError):
+        tree.lookup("a", "b", 1000 * S)
+
+
 def test_a_frame_may_change_its_parent(tree):
     tree.add("base", "marker", 0, pose((1, 0, 0)), is_static=True)
     assert np.allclose(tree.lookup("base", "marker", 0).translation, [1, 0, 0])
