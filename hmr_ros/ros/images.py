@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 
 from hmr_ros.core.people import Camera
-from hmr_ros.ros.cdr import CdrError, RawImage, Stamp, read_compressed_image, read_image
+from hmr_ros.ros.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
 _LARGEST_SIDE = 16384
 """px; more than any camera has. A larger figure is a broken message, and must not become an allocation."""
@@ -102,18 +102,33 @@ def decode_compressed_image(data: bytes) -> Frame:
         raw = read_compressed_image(data)
     except CdrError as err:
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
-    try:
-        bgr = cv2.imdecode(raw.data, cv2.IMREAD_COLOR) if raw.data.size else None
-    except cv2.error as err:
-        raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
-    if bgr is None:
-        explanation = f"{raw.data.size} bytes of format {raw.format!r} are no image OpenCV can decode"
-        raise BadImageError(BadImageReason.UNDECODABLE, explanation)
-    return Frame(raw.stamp, raw.frame_id, _as_uint8(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)))
+    return Frame(raw.stamp, raw.frame_id, _decompressed(raw))
 
 
 DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
 """By the parameter ``image_transport``."""
+
+
+def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
+    """What compressed_image_transport wrote, by its format "<encoding of the source>; <codec> compressed <stored as>".
+
+    The codec alone ("jpeg"), as most drivers write it, is an ordinary picture.
+    """
+    source, _, stored = (part.strip() for part in raw.format.partition(";"))
+    is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
+    # Calibration is of the sensor's pixels: a JPEG that asks for it must not be turned.
+    flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(raw.data, flags) if raw.data.size else None
+    except cv2.error as err:
+        raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
+    if pixels is None:
+        explanation = f"{raw.data.size} bytes of format {raw.format!r} are no image OpenCV can decode"
+        raise BadImageError(BadImageReason.UNDECODABLE, explanation)
+    check_size(*pixels.shape[:2])
+    # Written as if it were BGR, an RGB image comes back as it was.
+    encoding = _ENCODINGS[source if is_mosaic else "rgb8" if "compressed rgb" in stored else "bgr8"]
+    return _to_rgb(np.asarray(pixels, np.uint8), encoding)
 
 
 def check_size(height: int, width: int) -> None:

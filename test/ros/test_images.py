@@ -97,6 +97,73 @@ def test_broken_images_have_named_reasons(height, width, encoding, step, size, r
     assert caught.value.reason == reason
 
 
+SMOOTH = np.stack(np.meshgrid(np.linspace(0, 250, 32), np.linspace(250, 0, 24)), -1).astype(np.uint8)
+COLOURS = np.dstack([SMOOTH, np.full((24, 32), 60, np.uint8)])
+"""Red grows to the right, green upwards; blue is dim."""
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+@pytest.mark.parametrize(
+    ("written", "file_order"),
+    [
+        ("{codec}", "proper"),
+        ("bgr8; {codec} compressed bgr8", "proper"),
+        ("rgb8; {codec} compressed bgr8", "proper"),
+        ("rgb8;{codec} compressed bgr8", "proper"),
+        ("rgba8; {codec} compressed bgr8", "proper"),
+        ("bayer_rggb8; {codec} compressed bgr8", "proper"),
+        ("yuv422_yuy2; {codec} compressed", "proper"),
+        ("", "proper"),
+        ("rgb8; {codec} compressed rgb8", "swapped"),
+        ("bgr8; {codec} compressed rgb8", "swapped"),
+    ],
+)
+def test_compressed_colours_are_right_whatever_the_format_says(codec, written, file_order):
+    bgr = COLOURS[..., ::-1] if file_order == "proper" else COLOURS
+    frame = decode_compressed_image(compressed(np.ascontiguousarray(bgr), codec, written.format(codec=codec)))
+    assert np.abs(frame.image.astype(int) - COLOURS).max() <= (12 if codec == "jpeg" else 0)
+
+
+def compressed(pixels, codec, written):
+    options = [cv2.IMWRITE_JPEG_QUALITY, 98] if codec == "jpeg" else []
+    _, payload = cv2.imencode(f".{codec}", pixels, options)
+    return cdr.write_compressed_image(STAMP, "camera", payload.ravel(), written)
+
+
+@pytest.mark.parametrize("written", ["mono8; png compressed ", "mono8; png compressed mono8", "png"])
+def test_compressed_grey_becomes_rgb(written):
+    frame = decode_compressed_image(compressed(SMOOTH[..., 0], "png", written))
+    assert np.array_equal(frame.image, np.repeat(SMOOTH[..., :1], 3, 2))
+
+
+def test_a_compressed_mosaic_becomes_rgb():
+    colour = (200, 120, 40)
+    mosaic = np.zeros((8, 8), np.uint8)
+    for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        mosaic[row::2, column::2] = colour[channel]
+    frame = decode_compressed_image(compressed(mosaic, "png", "bayer_rggb8; png compressed "))
+    assert np.array_equal(frame.image[2:-2, 2:-2], np.full((4, 4, 3), colour))
+
+
+def test_a_deep_png_becomes_eight_bits():
+    frame = decode_compressed_image(
+        compressed(COLOURS[..., ::-1].astype(np.uint16) * 257, "png", "rgb16; png compressed bgr16")
+    )
+    assert np.array_equal(frame.image, COLOURS)
+
+
+def test_a_jpeg_that_asks_to_be_turned_is_not():
+    """Its calibration is of the sensor's pixels."""
+    plain = compressed(np.ascontiguousarray(COLOURS[..., ::-1]), "jpeg", "jpeg")
+    payload = cv2.imencode(".jpg", COLOURS[..., ::-1])[1].tobytes()
+    tiff = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    exif = b"\xff\xe1" + (len(tiff) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + tiff  # orientation 6: a quarter turn
+    turned = payload[:2] + exif + payload[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (32, 24, 3)  # OpenCV understood
+    data = cdr.write_compressed_image(STAMP, "camera", np.frombuffer(turned, np.uint8), "jpeg")
+    assert decode_compressed_image(data).image.shape == decode_compressed_image(plain).image.shape
+
+
 @pytest.mark.parametrize("payload", [b"", b"\xff\xd8\xff\xe0", b"no image at all" * 20])
 def test_undecodable_jpegs_have_a_named_reason(payload):
     data = cdr.write_compressed_image(STAMP, "camera", np.frombuffer(payload, np.uint8), "jpeg")
