@@ -48,8 +48,14 @@ def random_people(count, size, seed=0):
     betas[:, 0] = size + 0.3 * rng.normal(size=count)
     z = rng.uniform(2, 4.5, count)
     cam_t = np.stack([rng.uniform(-0.2, 0.2, count) * z, np.zeros(count), z], 1)
-    unknown = np.full((count, 24), np.nan)
-    return Estimates(rotmat_to_rotvec(upright), pose, betas, cam_t, unknown, unknown, np.ones(count, np.bool_))
+    return dataclasses.replace(
+        Estimates.unknown(count),
+        global_orient=rotmat_to_rotvec(upright),
+        body_pose=pose,
+        betas=betas,
+        cam_t=cam_t,
+        valid=np.ones(count, np.bool_),
+    )
 
 
 def guessed(people, seed=1):
