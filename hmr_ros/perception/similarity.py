@@ -1,4 +1,4 @@
-"""How much two people in an image are one: overlap of boxes, agreement of keypoints."""
+"""How much two people in an image are one: overlap of boxes, agreement of keypoints, size."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from hmr_ros.core.people import Floats
 
 TOLERANCE = 0.1
 """Standard deviation of a keypoint in body sizes: wider than COCO's (0.025 to 0.107), as people move between images."""
+
+SIZE_TOLERANCE = 0.15
+"""Standard deviation of the logarithm of a person's size between images: the detector's noise, and a bending body."""
 
 
 def box_iou(a: Floats, b: Floats) -> Floats:
@@ -32,3 +35,23 @@ def keypoint_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats
     weight = a_weight[:, None] * b_weight[None]
     agreement = (weight * np.exp(-distance2 / spread2)).sum(-1)
     return np.asarray(agreement / np.maximum(weight.sum(-1), 1e-9))
+
+
+def size_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, tolerance: Floats) -> Floats:
+    """(A, B) 0..1: whether keypoints (A, J, 2) and (B, J, 2) px are spread alike, be they where they may.
+
+    Only keypoints count that both show, by ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0, so that somebody half
+    hidden is as large as before. ``tolerance`` (A,): standard deviation of the logarithm of the ratio.
+    """
+    spreads = _spread(a, a_weight, b_weight), _spread(b, b_weight, a_weight).T
+    ratio = np.log(np.maximum(spreads[0], 1) / np.maximum(spreads[1], 1)) / 2
+    return np.asarray(np.exp(-np.square(ratio / tolerance[:, None]) / 2))
+
+
+def _spread(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
+    """(A, B) px^2: variance of ``points`` (A, J, 2) with weights ``weight`` (A, J) times ``other_weight`` (B, J)."""
+    points = points - points.mean(1, keepdims=True)  # what is squared stays small
+    total = np.maximum(weight @ other_weight.T, 1e-9)
+    square = (weight * np.square(points).sum(-1)) @ other_weight.T / total
+    mean = np.stack([(weight * points[..., k]) @ other_weight.T for k in (0, 1)]) / total
+    return np.asarray(square - np.square(mean).sum(0))

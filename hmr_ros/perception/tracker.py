@@ -11,7 +11,7 @@ import numpy as np
 
 from hmr_ros.core.people import Detections, Floats, Ints, State
 from hmr_ros.perception.assignment import assign
-from hmr_ros.perception.similarity import box_iou, keypoint_similarity
+from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ who is about to be hidden to the one in front; short enough to turn round in."""
 _TOLERANCE_GROWTH = 10.0
 """Rise of the keypoint tolerance per second that a person is unseen, as a multiple of itself: a body size per second.
 Without it people whose velocity is not known yet could not be followed at 5 images per second."""
+_SIZE_GROWTH = 1.0
+"""The same for the size: somebody who walks towards the camera, 3 m away, grows by a third in a second."""
 _DOUBT_S = 1.0
 """Time constant at which the score of an unseen person falls."""
 
@@ -123,21 +125,23 @@ class Tracker:
         )
 
     def _match(self, detections: Detections, stamp_s: float) -> list[tuple[int, _Track]]:
-        """(row of ``detections``, track) of everybody seen again."""
+        """(row of ``detections``, track) of everybody seen again.
+
+        Where people are decides whether they can be the same at all; of those who can, size tells apart who is nearer
+        from who is farther away. (Size alone does not rule out: people bend.)
+        """
         if not self._tracks or len(detections) == 0:
             return []
-        similarity = self._similarity(detections, stamp_s)
-        pairs = assign(-similarity)
-        alike = similarity[pairs[:, 0], pairs[:, 1]] >= self.options.min_similarity
-        return [(int(d), self._tracks[t]) for t, d in pairs[alike]]
-
-    def _similarity(self, detections: Detections, stamp_s: float) -> Floats:
-        """(T, P) 0..1 between the tracks, moved on to ``stamp_s``, and the people of ``detections``."""
         unseen_s, boxes, kp2d = _expected(self._tracks, stamp_s)
         weight = np.stack([track.kp2d_score for track in self._tracks])
         extent = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) * (1 + _TOLERANCE_GROWTH * unseen_s)
         alike = keypoint_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, extent)
-        return np.asarray((box_iou(boxes, detections.boxes) + alike) / 2)
+        place = (box_iou(boxes, detections.boxes) + alike) / 2
+        tolerance = SIZE_TOLERANCE * (1 + _SIZE_GROWTH * unseen_s)
+        size = size_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, tolerance)
+        pairs = assign(-place * size)
+        possible = place[pairs[:, 0], pairs[:, 1]] >= self.options.min_similarity
+        return [(int(d), self._tracks[t]) for t, d in pairs[possible]]
 
     def _observe(self, track: _Track | None, detections: Detections, row: int) -> _Track:
         """Take row ``row`` over into its track, or into a new one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hmr_ros.perception.similarity import TOLERANCE, box_iou, keypoint_similarity
+from hmr_ros.perception.similarity import TOLERANCE, box_iou, keypoint_similarity, size_similarity
 
 
 def test_box_iou_of_known_boxes() -> None:
@@ -31,3 +31,37 @@ def test_missing_keypoints_do_not_count() -> None:
     assert keypoint_similarity(a, b, seen, seen, size)[0, 0] == pytest.approx(0.5)
     assert keypoint_similarity(a, b, seen, half, size)[0, 0] == pytest.approx(1)
     assert keypoint_similarity(a, b, 1 - half, half, size)[0, 0] == 0
+
+
+def slow_size_similarity(a, b, a_weight, b_weight, tolerance):
+    def size(points, weight):
+        centre = (weight[:, None] * points).sum(0) / weight.sum()
+        return np.sqrt((weight * np.square(points - centre).sum(-1)).sum() / weight.sum())
+
+    def similarity(i, j):
+        weight = a_weight[i] * b_weight[j]
+        ratio = np.log(size(a[i], weight) / size(b[j], weight))
+        return np.exp(-np.square(ratio / tolerance[i]) / 2)
+
+    return np.array([[similarity(i, j) for j in range(len(b))] for i in range(len(a))])
+
+
+def test_size_similarity_agrees_with_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (
+        rng.normal(size=(n, 17, 2)) * rng.uniform(40, 80, (n, 1, 1)) + rng.uniform(0, 2000, (n, 1, 2)) for n in (3, 5)
+    )
+    a_weight, b_weight = rng.uniform(0, 1, (3, 17)), rng.uniform(0, 1, (5, 17))
+    args = (a, b, a_weight, b_weight, np.array([0.1, 0.2, 0.5]))
+    np.testing.assert_allclose(size_similarity(*args), slow_size_similarity(*args), rtol=1e-6, atol=1e-9)
+
+
+def test_somebody_half_hidden_is_as_large_as_before() -> None:
+    rng = np.random.default_rng(1)
+    person = rng.normal(size=(1, 17, 2)) * 60
+    shown = (np.arange(17) < 9)[None].astype(float)
+    moved = np.where(shown[..., None] > 0, person + 300, 0)
+    tolerance = np.array([0.15])
+    assert size_similarity(person, moved, shown * 0 + 1, shown, tolerance)[0, 0] == pytest.approx(1)
+    assert size_similarity(person, 1.35 * moved, shown * 0 + 1, shown, tolerance)[0, 0] < 0.2
+    assert np.isfinite(size_similarity(person, moved, 1 - shown, shown, tolerance)).all()  # nothing in common
