@@ -17,6 +17,7 @@ from hmr_ros.core.smoothing import (
     places_at_rest,
     rotations_at_rest,
 )
+from hmr_ros.core.uncertainty import Covariances, grown
 from test.core.conftest import random_parameters
 
 CONFIG = SmoothingConfig()
@@ -227,6 +228,16 @@ def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
     spread = [smoother.coasted(np.array([3]), last_s + 0.03 + age).uncertainty.mean() for age in (0.0, 0.2, 0.5, 1.0)]
     assert spread[0] == pytest.approx(0.05)
     assert (np.diff(spread) > 0.01).all()
+
+
+def test_the_covariance_of_who_is_hidden_grows():
+    smoother, (ids, now) = BodySmoother(), someone([3])
+    known = Covariances(np.tile(1e-3 * np.eye(3), (1, 24, 1, 1)), np.diag([1e-4, 1e-4, 0.04])[None])
+    now = dataclasses.replace(now, joint_covariance=known.joints, root_covariance=known.root)
+    assert_allclose(smoother(ids, now, 0.0).root_covariance, known.root)
+    expected, later = grown(known, np.array([0.4])), smoother.coasted(ids, 0.4)
+    assert_allclose(later.root_covariance, expected.root, rtol=1e-5)
+    assert_allclose(later.joint_covariance, expected.joints, rtol=1e-5)
 
 
 def test_nothing_is_expected_of_strangers():

@@ -8,6 +8,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.both import Both
+from test.core.test_uncertainty import CALIBRATION
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
@@ -82,3 +83,9 @@ def test_a_second_that_is_not_asked_says_nothing():
 def test_nobody():
     assert disagreement(standing(0), standing(0)).shape == (0, 24)
     assert Both(Says(None), Says(None), BODY_MODEL).method == "says"
+
+
+def test_covariances_are_those_of_the_published_method():
+    first, second = Says(standing(1)), Says(standing(1))
+    first.calibration, second.calibration = CALIBRATION, None
+    assert Both(first, second, BODY_MODEL).calibration is CALIBRATION

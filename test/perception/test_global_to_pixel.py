@@ -15,6 +15,7 @@ from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions
 from hmr_ros.perception.keypoints import KeypointOptions
+from test.core.test_uncertainty import CALIBRATION
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 K = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
@@ -224,3 +225,19 @@ def test_nobody_is_nobody():
 def test_a_network_that_does_not_fit_is_refused(changes, words):
     with pytest.raises(ManifestError, match=words):
         GlobalToPixel(Oracle(people(1), dataclasses.replace(MANIFEST, **changes)), BODY_MODEL)
+
+
+def test_covariances_are_known_of_those_whom_keypoints_place():
+    truth = people(3)
+    found = detections(truth)
+    found.kp2d_score[1] = 0
+    oracle = Oracle(truth)
+    oracle.manifest = dataclasses.replace(MANIFEST, uncertainty=CALIBRATION)
+    method = GlobalToPixel(oracle, BODY_MODEL)
+    estimates = method.recover(IMAGE, found, PINHOLE)
+    assert method.calibration is CALIBRATION
+    assert estimates.valid.all()
+    for covariance in (estimates.root_covariance, estimates.joint_covariance):
+        assert np.isfinite(covariance).reshape(3, -1).all(1).tolist() == [True, False, True]
+    root, ray = estimates.root_covariance[2], truth.cam_t[2] / np.linalg.norm(truth.cam_t[2])
+    assert np.abs(np.linalg.eigh(root)[1][:, -1] @ ray) > 0.999

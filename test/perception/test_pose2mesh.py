@@ -12,7 +12,9 @@ from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_di
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
+from hmr_ros.core.uncertainty import stretched
 from hmr_ros.perception.pose2mesh import Pose2Mesh
+from test.core.test_uncertainty import CALIBRATION
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
@@ -158,3 +160,29 @@ def test_a_network_that_does_not_fit_is_refused(changes, words):
     posed, cam_t, _ = truth(1)
     with pytest.raises(ManifestError, match=words):
         Pose2Mesh(Oracle(posed, cam_t, manifest=dataclasses.replace(MANIFEST, **changes)), BODY_MODEL)
+
+
+def test_covariances_are_long_along_the_line_of_sight():
+    posed, cam_t, _ = truth(3)
+    oracle = Oracle(posed, cam_t, manifest=dataclasses.replace(MANIFEST, uncertainty=CALIBRATION))
+    method, found = Pose2Mesh(oracle, BODY_MODEL), detections(posed)
+    estimates = method.recover(NO_IMAGE, found, CAMERA)
+    assert method.calibration is CALIBRATION
+    distance = np.linalg.norm(estimates.cam_t, axis=1)
+    share = SPREAD / 0.1
+    expected = stretched(
+        (0.1 * distance * share) ** 2, (0.03 * share**1.7) ** 2 * np.ones(3), estimates.cam_t / distance[:, None]
+    )
+    np.testing.assert_allclose(estimates.root_covariance, expected, rtol=1e-3, atol=1e-9)
+    along = np.einsum("pi,pjik,pk->pj", cam_t, estimates.joint_covariance, cam_t) / (cam_t**2).sum(1)[:, None]
+    np.testing.assert_allclose(np.sqrt(along), np.tile(CALIBRATION.seen.along, (3, 1)) * SPREAD, rtol=1e-2, atol=1e-9)
+
+
+def test_an_uncalibrated_network_has_no_covariances():
+    posed, cam_t, _ = truth(2)
+    method = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL)
+    estimates = method.recover(NO_IMAGE, detections(posed), CAMERA)
+    assert method.calibration is None
+    assert estimates.valid.all()
+    assert np.isnan(estimates.joint_covariance).all()
+    assert np.isnan(estimates.root_covariance).all()

@@ -12,6 +12,7 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import messages
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.recorder import bodies_from_message
+from test.core.test_uncertainty import CALIBRATION
 from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
 
 STAMP = Stamp(12, 34)
@@ -83,6 +84,23 @@ def test_what_two_methods_disagree_on_survives_the_message():
     assert np.isnan(message.bodies[2].disagreement).all()
     again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
     np.testing.assert_allclose(again.disagreement, bodies.disagreement, rtol=1e-6)
+
+
+def test_covariances_survive_the_message():
+    rng = np.random.default_rng(0)
+    joint, root = rng.normal(size=(2, 24, 3, 3)), rng.normal(size=(2, 3, 3))
+    bodies = dataclasses.replace(some_bodies(2), joint_covariance=joint, root_covariance=root)
+    message = messages.smpl_body_array(HEADER, bodies, (4,), dataclasses.replace(ORIGIN, calibration=CALIBRATION))
+    assert message.bodies[1].root_covariance[3 * 2 + 1] == np.float32(root[1, 2, 1]), "rows after each other"
+    assert np.isnan(message.bodies[2].root_covariance).all()
+    assert np.isnan(message.bodies[2].joint_covariance).all()
+    np.testing.assert_allclose(message.coverage_levels, [0.5, 0.9, 0.95], rtol=1e-6)
+    np.testing.assert_allclose(message.joint_radii, CALIBRATION.joint_radii, rtol=1e-6)
+    np.testing.assert_allclose(message.root_radii, CALIBRATION.root_radii, rtol=1e-6)
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    np.testing.assert_allclose(again.joint_covariance, joint, rtol=1e-6)
+    np.testing.assert_allclose(again.root_covariance, root, rtol=1e-6)
+    assert np.isnan(messages.smpl_body_array(HEADER, bodies, (), ORIGIN).root_radii).all()
 
 
 def test_lost_people_get_a_last_entry():
