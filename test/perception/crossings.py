@@ -1,4 +1,4 @@
-"""People who walk past each other in space, as a detector sees them: near ones hide far ones, and draw its keypoints."""
+"""People who walk past each other in space, as a detector sees them: near ones hide far ones, and draw its points."""
 
 from __future__ import annotations
 
