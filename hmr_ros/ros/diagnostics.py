@@ -22,7 +22,8 @@ _MOST_KEPT = 2000
 
 
 OVERHEAD = "overhead p50 [ms]"
-"""Key of the time that the node itself takes: everything but the pipeline."""
+OVERHEAD_P99 = "overhead p99 [ms]"
+"""Keys of the time that the node itself takes: everything but the pipeline."""
 
 
 class Drop(StrEnum):
@@ -171,7 +172,8 @@ def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
     for step in ("detect", "track", "recover", "smooth"):
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
-    rows.append((OVERHEAD, f"{np.median([p.overhead_s for p in processed]) * 1e3:.1f}"))
+    overhead = np.array([p.overhead_s for p in processed]) * 1e3
+    rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]
     rows.append(("left out to be in time", processed[-1].shed))
     rows.append(("people", str(processed[-1].people)))
     rows.append(("people with a position", str(processed[-1].metric)))

@@ -27,7 +27,7 @@ def test_a_working_node_reports_rates_latencies_and_people():
     assert report["latency stamp to published p50 [ms]"] == "50.5"
     assert report["latency stamp to published p99 [ms]"] == "99.0"
     assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
-    assert report[OVERHEAD] == "3.0"
+    assert report[OVERHEAD] == "3.00"
     assert (report["people"], report["people with a position"]) == ("3", "2")
 
 

@@ -1,7 +1,7 @@
 """``hmr bench``: how fast the parts are, as ratios within one process on this machine.
 
 Absolute times differ from machine to machine and hour to hour; a ratio of two things measured in turns does not. Each
-bench is a module here with ``run(repeats) -> Row``.
+bench is a module here with ``run(options) -> Row``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import importlib.metadata
 import json
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, cast
+from typing import NotRequired, Protocol, TypedDict, cast
 
 from hmr_ros.core.manifest import atomic_path
 
@@ -22,7 +23,7 @@ BENCHES = {
     "messages": "messages: mesh written straight into CDR against Point objects",
     "training": "Global-to-Pixel's training: samples made, samples learnt from, memory",
     "gpu": "the networks on this machine's GPU: ms per person against its limits",
-    "ros": "the node over DDS: camera to mesh, people, own overhead",
+    "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
     "capsules": "collision capsules: how much of the body they contain, and how much more",
     "render": "training pictures: how many per second of a core, and where the time goes",
 }
@@ -35,20 +36,34 @@ class BenchSkipped(RuntimeError):  # noqa: N818  # nothing went wrong
     """A bench has nothing to measure on this machine; the message says why."""
 
 
+@dataclass(frozen=True)
+class Options:
+    """``repeats``: times that each thing is measured; ``quick``: only the most telling cases; ``source``: a clip."""
+
+    repeats: int
+    quick: bool = False
+    source: Path | None = None
+
+
 class Row(TypedDict):
-    """What a bench returns: what was measured, medians in ms, figures made of them, and whether each goal is met."""
+    """What a bench returns: what was measured, medians in ms, figures made of them, and whether each goal is met.
+
+    For the JSON alone: ``cases`` has everything that was measured in each situation, ``sha256`` the files that went in.
+    """
 
     settings: dict[str, str | int | float | list[int]]
     medians_ms: dict[str, float]
     figures: dict[str, float]
     goals: dict[str, bool]
+    cases: NotRequired[list[dict[str, object]]]
+    sha256: NotRequired[dict[str, str]]
 
 
 class Bench(Protocol):
     """The module of a bench."""
 
-    def run(self, repeats: int) -> Row:
-        """Measure, each thing ``repeats`` times."""
+    def run(self, options: Options) -> Row:
+        """Measure."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benches to run (all). {listed}")
     parser.add_argument("--gpu", action="store_true", help="run gpu alone; see docs/gpu.md")
     parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
+    parser.add_argument("--quick", action="store_true", help="only the most telling cases, where there are many (ros)")
+    parser.add_argument("--source", type=Path, help="clip or folder of images to play (ros; default: the sample clip)")
     parser.add_argument("--repeats", type=int, default=30, help="times that each thing is measured (%(default)s)")
 
 
@@ -65,10 +82,11 @@ def run(args: argparse.Namespace) -> int:
     if unknown := set(args.names) - set(BENCHES):
         raise ValueError(f"no bench is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     rows: dict[str, Row] = {}
+    options = Options(args.repeats, args.quick, args.source)
     for name in ["gpu"] if args.gpu else args.names or BENCHES:
         try:
             bench = cast(Bench, importlib.import_module(f"{__name__}.{name}"))
-            rows[name] = bench.run(args.repeats)
+            rows[name] = bench.run(options)
         except ModuleNotFoundError as err:
             print(f"{name}: skipped, it needs the Python module {err.name}")
         except BenchSkipped as err:

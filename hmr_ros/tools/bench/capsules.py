@@ -14,7 +14,7 @@ from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.capsules import PADDING_M, CapsuleRig, Floats
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Ints
-from hmr_ros.tools.bench import Row
+from hmr_ros.tools.bench import Options, Row
 
 BODIES, VOLUME_BODIES, VOLUME_POINTS = 2000, 10, 40_000
 BATCH = 50
@@ -27,7 +27,7 @@ _LIMBS = slice(9, 21)
 _HANDS = [21, 22]
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Measure."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     rig = body_model.capsules
@@ -35,7 +35,7 @@ def run(repeats: int) -> Row:
     rng = np.random.default_rng(0)
     inside = np.concatenate([_inside(body_model, rig, rng, BENDS_RAD[k % 3]) for k in range(BODIES // BATCH)])
     ratios = np.median([_volume_ratios(body_model, rig, rng) for _ in range(VOLUME_BODIES)], 0)
-    took_ms = _time_ms(body_model, rig, rng, repeats)
+    took_ms = _time_ms(body_model, rig, rng, options.repeats)
     figures = {}
     for padding_m, shares, ratio in zip(PADDINGS_M, inside.T, ratios, strict=True):
         at = f"padding {padding_m * 100:g} cm: "
@@ -44,7 +44,7 @@ def run(repeats: int) -> Row:
         figures[f"{at}volume of the union / of the body"] = float(ratio)
     coverage = float(inside[:, PADDINGS_M.index(PADDING_M)].mean())
     return {
-        "settings": {"bodies": BODIES, "capsules": len(rig), "repeats": repeats},
+        "settings": {"bodies": BODIES, "capsules": len(rig), "repeats": options.repeats},
         "medians_ms": {"capsules of one posed body": took_ms},
         "figures": figures,
         "goals": {

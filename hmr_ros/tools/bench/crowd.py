@@ -23,6 +23,8 @@ _COLOR_OF = 7
 def picture(body_model: BodyModel, people: int) -> Image:
     """(720, 1280, 3) RGB: ``people`` standing bodies before a plain wall, as CAMERA sees them."""
     wall = np.full((HEIGHT, WIDTH, 3), (176, 182, 186), np.uint8)
+    if people == 0:
+        return wall
     return draw_bodies(wall, standing(body_model, people), CAMERA, body_model.faces)
 
 

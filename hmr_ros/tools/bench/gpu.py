@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.tools.bench import BenchSkipped, Row
+from hmr_ros.tools.bench import BenchSkipped, Options, Row
 from hmr_ros.tools.bench.flops import Cost, cost
 from hmr_ros.tools.bench.timing import time_in_turns
 from hmr_ros.tools.parity import shipped
@@ -39,7 +39,7 @@ TENSOR_FLOP_PER_CYCLE = {
 """Of a multiprocessor, fp16 with sums in fp32, dense: peak / multiprocessors / clock of NVIDIA's data sheets."""
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Time every shipped network on the fastest backend. BenchSkipped where that is the CPU."""
     from hmr_ros.engines.backends import choose
     from hmr_ros.engines.cuda import find_gpu, gpu_limits
@@ -51,9 +51,9 @@ def run(repeats: int) -> Row:
     gpu, limits = find_gpu(), gpu_limits()
     found: dict[str, tuple[float, float]] = {}
     for path in shipped():
-        found |= _time_network(path, choice.backend, limits, gpu.capability, repeats)
+        found |= _time_network(path, choice.backend, limits, gpu.capability, options.repeats)
     return {
-        "settings": {"gpu": gpu.name, "capability": gpu.capability, "backend": choice.why, "repeats": repeats},
+        "settings": {"gpu": gpu.name, "capability": gpu.capability, "backend": choice.why, "repeats": options.repeats},
         "medians_ms": {label: median for label, (median, _) in found.items()},
         "figures": {f"{label}, floor in ms": floor for label, (_, floor) in found.items()},
         "goals": {},

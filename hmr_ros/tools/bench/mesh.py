@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import HUMAN36M
-from hmr_ros.tools.bench import Row
+from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.timing import time_in_turns
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ THREADS = 2
 DEPLOYED_GOAL, DEFAULT_GOAL, DIFFERENCE_GOAL = 2.5, 6.0, 1e-5
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Time the forms in turns and compare their outputs."""
     import torch
 
@@ -50,7 +50,7 @@ def run(repeats: int) -> Row:
 
     difference = float(np.abs(plain() - deployed()).max())
     calls: dict[str, Callable[[], object]] = {"plain": plain, "deployed": deployed, **_default()}
-    timings = time_in_turns(calls, repeats)
+    timings = time_in_turns(calls, options.repeats)
     figures = {f"plain / {name}": timings.ratio("plain", name) for name in timings.names[1:]}
     goals = {
         f"deployed at least {DEPLOYED_GOAL} times faster": figures["plain / deployed"] >= DEPLOYED_GOAL,
@@ -61,7 +61,7 @@ def run(repeats: int) -> Row:
     return {
         "settings": {
             "threads": THREADS,
-            "repeats": repeats,
+            "repeats": options.repeats,
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
             "nodes_plain": [len(real) for real in net.graph.real],
             "nodes_deployed": [int(real.sum()) for real in net.graph.real],

@@ -12,14 +12,14 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Detections
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.messages import MeshWriter
-from hmr_ros.tools.bench import Row
+from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.timing import time_in_turns
 
 RATIO_GOAL, TIME_GOAL_MS = 100.0, 0.5
 _STAMP, _FRAME = Stamp(1, 2), "camera_optical_frame"
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Time both in turns and compare what they write."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     bodies = _one_body(body_model.v_template)
@@ -37,7 +37,7 @@ def run(repeats: int) -> Row:
         return bytes(serialize_message(template))
 
     same = deserialize_message(written(), Marker) == deserialize_message(built(), Marker)
-    timings = time_in_turns({"Point objects": built, "straight into CDR": written}, repeats)
+    timings = time_in_turns({"Point objects": built, "straight into CDR": written}, options.repeats)
     ratio = timings.ratio("Point objects", "straight into CDR")
     medians = timings.medians_ms()
     return {

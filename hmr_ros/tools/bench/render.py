@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.tools.bench import Row
+from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.timing import time_in_turns
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BATCH = 32
 RATE_GOAL = 60.0
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Time whole batches and, in turns with them, the steps that stand alone."""
     import cv2
     import torch
@@ -40,7 +40,7 @@ def run(repeats: int) -> Row:
     def whole() -> object:
         return sampler.sample(np.random.default_rng(0), BATCH)
 
-    rounds = max(1, repeats // 5)
+    rounds = max(1, options.repeats // 5)
     timings = time_in_turns({"whole batch": whole, **_steps()}, rounds)
     medians = timings.medians_ms()
     shares = {f"share of {name}": 1 / timings.ratio("whole batch", name) for name in timings.names[1:]}

@@ -14,7 +14,7 @@ import numpy as np
 
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.tools.bench import Row
+from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.timing import time_in_turns
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BATCH = 16
 STAGES = ("local", "images")
 
 
-def run(repeats: int) -> Row:
+def run(options: Options) -> Row:
     """Time batches and steps of both stages in turns."""
     import torch
 
@@ -39,13 +39,13 @@ def run(repeats: int) -> Row:
     calls: dict[str, Callable[[], object]] = {}
     for stage in STAGES:
         calls |= _calls(recipe, stage)
-    timings = time_in_turns(calls, repeats)
+    timings = time_in_turns(calls, options.repeats)
     medians = {name: value / BATCH for name, value in timings.medians_ms().items()}
     figures = {f"{name}, samples/s": 1000 / value for name, value in medians.items()}
     figures["peak memory, MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures["step / batch with images"] = timings.ratio("step images", "batch images")
     return {
-        "settings": {"threads": 1, "repeats": repeats, "batch": BATCH, "parameters": _parameters(recipe)},
+        "settings": {"threads": 1, "repeats": options.repeats, "batch": BATCH, "parameters": _parameters(recipe)},
         "medians_ms": {f"{name}, per sample": value for name, value in medians.items()},
         "figures": figures,
         "goals": {},

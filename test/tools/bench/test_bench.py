@@ -22,7 +22,7 @@ ROW: bench.Row = {
 def fake(monkeypatch):
     """A bench named "fake" that returns ROW."""
     module = ModuleType("hmr_ros.tools.bench.fake")
-    module.run = lambda repeats: {**ROW, "settings": {"repeats": repeats}}
+    module.run = lambda options: {**ROW, "settings": {"repeats": options.repeats}}
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(bench, "BENCHES", {"fake": "something fake", "absent": "nothing"})
     return module
@@ -40,7 +40,7 @@ def test_prints_and_writes(fake, tmp_path, capsys):
 
 
 def test_missed_goal_is_the_exit_status(fake, capsys):
-    fake.run = lambda repeats: {**ROW, "goals": {"at least 5 times faster": False}}
+    fake.run = lambda options: {**ROW, "goals": {"at least 5 times faster": False}}
     assert main(["bench", "fake"]) == 1
     assert "MISSED" in capsys.readouterr().out
 

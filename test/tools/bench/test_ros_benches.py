@@ -6,6 +6,7 @@ import pytest
 from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.camera import project
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.tools.bench import Options
 from hmr_ros.tools.bench.crowd import CAMERA, HEIGHT, WIDTH, picture, standing
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
@@ -31,6 +32,6 @@ def test_a_crowd_stands_whole_in_the_picture_and_side_by_side(people):
 def test_both_mesh_messages_say_the_same():
     from hmr_ros.tools.bench import messages
 
-    row = messages.run(repeats=1)
+    row = messages.run(Options(repeats=1))
     assert row["goals"]["both say the same"]
     assert row["settings"]["points"] == BODY_MODEL.faces.size

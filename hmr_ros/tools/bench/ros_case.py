@@ -1,0 +1,107 @@
+"""One situation of `hmr bench ros`: how often images come, with how many people, who listens; and what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLIP = -1
+"""As a number of people: those of the clip."""
+
+_NAN = float("nan")
+_DROPPED = "dropped: "
+
+
+@dataclass(frozen=True)
+class Case:
+    """``people`` in the image, CLIP: as many as the clip has; ``outputs`` that are listened to besides the bodies."""
+
+    rate_hz: float
+    people: int
+    outputs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        people = "the clip" if self.people == CLIP else f"{self.people} people"
+        return f"{people}, {self.rate_hz:g} Hz, {' + '.join(self.outputs) or 'bodies alone'}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Latency, ms: stamp -> last message about an image published; jitter, ms: how its bodies' intervals deviate.
+
+    NaN where nothing came; deviation is the standard one.
+    """
+
+    latency_p50_ms: float = _NAN
+    latency_p99_ms: float = _NAN
+    latency_p999_ms: float = _NAN
+    latency_max_ms: float = _NAN
+    jitter_ms: float = _NAN
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One window.
+
+    ``images_hz`` come in and bodies go out at ``rate_hz``; ``overhead`` is the node's own time, all but the pipeline's;
+    ``cpu`` in cores; ``people`` are those it saw last.
+    """
+
+    timing: Timing
+    images_hz: float
+    rate_hz: float
+    overhead_p50_ms: float
+    overhead_p99_ms: float
+    messages_per_image: float
+    cpu: float
+    memory_mib: float
+    people: float
+    drops: Mapping[str, int]
+
+
+def timing(latencies_s: NDArray[np.float64], bodies_at_s: NDArray[np.float64]) -> Timing:
+    """What the latencies of images (N,) s and the times of their bodies (N,) s come to."""
+    if len(latencies_s) == 0:
+        return Timing()
+    percentiles = np.percentile(latencies_s * 1e3, (50, 99, 99.9, 100))
+    jitter_ms = float(np.diff(bodies_at_s).std() * 1e3) if len(bodies_at_s) > 2 else _NAN
+    return Timing(*(float(p) for p in percentiles), jitter_ms)
+
+
+def drops_between(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
+    """Images dropped between two diagnostics, by reason."""
+    counts = {
+        key.removeprefix(_DROPPED): int(value) - int(before.get(key, 0))
+        for key, value in after.items()
+        if key.startswith(_DROPPED)
+    }
+    return {reason: count for reason, count in counts.items() if count}
+
+
+def median(windows: Sequence[Measured]) -> Measured:
+    """The median of each figure over ``windows``, and all drops."""
+    numbers = {
+        field.name: float(np.median([getattr(window, field.name) for window in windows]))
+        for field in dataclasses.fields(Measured)
+        if field.type == "float"
+    }
+    timings = np.median([dataclasses.astuple(window.timing) for window in windows], axis=0)
+    reasons = sorted({reason for window in windows for reason in window.drops})
+    drops = {reason: sum(window.drops.get(reason, 0) for window in windows) for reason in reasons}
+    return Measured(Timing(*timings.tolist()), drops=drops, **numbers)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder by name."""
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
