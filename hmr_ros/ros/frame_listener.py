@@ -14,6 +14,7 @@ from rclpy.subscription import Subscription
 from hmr_ros.core.frames import FrameTree, NotYetError, Pose, Transform
 from hmr_ros.ros.cdr import CdrError, CdrReader, Stamp
 from hmr_ros.ros.interfaces import TF
+from hmr_ros.ros.qos import SUBSCRIPTION, overridden
 
 _MOVING = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -66,7 +67,12 @@ class FrameListener:
             self._receive(data, is_static=is_static)
 
         return self._node.create_subscription(
-            TF.message("TFMessage"), topic, receive, qos, raw=True, event_callbacks=_NO_EVENTS
+            TF.message("TFMessage"),
+            topic,
+            receive,
+            overridden(self._node, topic, qos, SUBSCRIPTION),
+            raw=True,
+            event_callbacks=_NO_EVENTS,
         )
 
     def _receive(self, data: bytes, *, is_static: bool) -> None:

@@ -58,6 +58,18 @@ class HumanPublishers:
         self._root = f"{config.namespace}/bodies"
         self._types = messages.HriTypes.imported()
         self._tracked = lists.join(f"{self._root}/tracked")
+        self._families = {
+            topic: publishers.family(message_type, f"{self._root}/{{}}/{topic}", qos)
+            for topic, message_type, qos in (
+                ("roi", self._types.region, _NEWEST),
+                ("cropped", Image, _NEWEST),
+                ("skeleton2d", self._types.skeleton, _NEWEST),
+                ("joint_states", JointState, _NEWEST),
+                ("urdf", String, LATCHED),
+                ("position", PointStamped, _NEWEST),
+                ("velocity", TwistStamped, _NEWEST),
+            )
+        }
         self._topics: dict[int, _BodyTopics] = {}
         self._joint_states: dict[int, HumanJointStateWriter] = {}
 
@@ -114,18 +126,7 @@ class HumanPublishers:
                 topics.cropped.publish(write_image(frame.stamp, frame.frame_id, crop, "rgb8"))
 
     def _advertised(self, name: str) -> _BodyTopics:
-        def topic(message_type: type, suffix: str, qos: QoSProfile = _NEWEST) -> Publisher[Any]:
-            return self._publishers.create(message_type, f"{self._root}/{name}/{suffix}", qos)
-
-        return _BodyTopics(
-            roi=topic(self._types.region, "roi"),
-            cropped=topic(Image, "cropped"),
-            skeleton2d=topic(self._types.skeleton, "skeleton2d"),
-            joint_states=topic(JointState, "joint_states"),
-            urdf=topic(String, "urdf", LATCHED),
-            position=topic(PointStamped, "position"),
-            velocity=topic(TwistStamped, "velocity"),
-        )
+        return _BodyTopics(**{topic: publisher(name) for topic, publisher in self._families.items()})
 
     def _remove(self, ids: Iterable[int]) -> None:
         for track_id in ids:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -32,7 +33,8 @@ from hmr_ros.ros import process
 from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.log_bridge import logged_by
 from hmr_ros.ros.operation import Operation
-from hmr_ros.ros.params import declare_config, follow_config, type_problem
+from hmr_ros.ros.params import ParameterError, declare_config, follow_config, type_problem
+from hmr_ros.ros.publishers import PublisherFactory, undone_on_error
 from hmr_ros.ros.services import RefusedError, offer_services
 from hmr_ros.ros.tracked import TrackedLists
 
@@ -85,8 +87,9 @@ class HmrNode(LifecycleNode):
         self._operation: Operation | None = None
         self._enabled = True
         self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
-        self._diagnostics = Node.create_publisher(self, DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
-        self.create_timer(_SUPERVISION_PERIOD_S, self._supervise)
+        self._diagnostics = PublisherFactory(self).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
+        # Whatever /clock does, and while it stands still, diagnostics are told and publishers are looked for.
+        self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
         offer_services(self, self)
         self._logging = contextlib.ExitStack()
         self._logging.enter_context(logged_by(self.get_logger()))
@@ -145,9 +148,17 @@ class HmrNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish; subscribe and start the worker unless the node is disabled."""
         assert self._assembly is not None, "activate follows configure"
-        self._operation = Operation(self, self._assembly, self.monitor, self._presence, self._lists, self._config)
-        if self._enabled:
-            self._operation.resume()
+        try:
+            with undone_on_error(self):
+                self._operation = Operation(
+                    self, self._assembly, self.monitor, self._presence, self._lists, self._config
+                )
+                if self._enabled:
+                    self._operation.resume()
+        except ParameterError as err:
+            self._operation = None
+            self.get_logger().error(f"cannot activate: {err}")
+            return TransitionCallbackReturn.FAILURE
         return super().on_activate(state)
 
     @_logged

@@ -62,6 +62,7 @@ class Outputs:
         self._markers = self._publisher(MarkerArray, "markers", 5)
         self._mesh = self._publisher(Marker, "mesh", 32)
         self._overlay = self._publisher(Image, "overlay", 1)
+        self._new_joint_states = self._publishers.family(JointState, "bodies/{}/joint_states", QoSProfile(depth=1))
         self._joint_states: dict[int, _JointStates] = {}
         self._follower = HumanFollower()
         self._transforms = TransformWriter()
@@ -76,7 +77,7 @@ class Outputs:
         return self._planning.problem
 
     def apply(self, config: RobotConfig) -> None:
-        """Get ready for ``config``, which ``publish`` will be given; not in its thread, as coarse meshes take a while."""
+        """Get ready for the ``config`` of the next images; not in the worker, as making coarse meshes takes a while."""
         if config.mesh_faces != self._mesh_faces:
             faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)
             self._mesh_writer = messages.MeshWriter(faces)
@@ -170,8 +171,8 @@ class Outputs:
         for row in np.flatnonzero(bodies.valid):
             track_id = int(bodies.ids[row])
             if track_id not in self._joint_states:
-                name = f"bodies/{messages.person_name(track_id)}/joint_states"
-                self._joint_states[track_id] = _JointStates(self._publisher(JointState, name, 1), JointStateWriter())
+                publisher = self._new_joint_states(messages.person_name(track_id))
+                self._joint_states[track_id] = _JointStates(publisher, JointStateWriter())
             topic = self._joint_states[track_id]
             if has_listeners(topic.publisher):
                 topic.publisher.publish(topic.write(frame.stamp, frame.frame_id, bodies, int(row)))
