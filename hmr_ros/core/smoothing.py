@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, filtered_velocity, pose_drift
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.uncertainty import Covariances, grown
 
 Floats = NDArray[np.floating]
@@ -166,7 +168,7 @@ class _Tracks:
         )
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
-        """The same people, measured as in ``now``."""
+        """The same people, measured as in ``now``, with the shapes that it gives them."""
         # Who just started is at rest where measured, so any step of time leaves them there.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
         fresh = dt > MAX_GAP_S
@@ -175,12 +177,11 @@ class _Tracks:
             self.rotations.replaced(fresh, now.rotations),
         )
         places = filter_places(last_places, now.places.raw, dt, config)
-        views, betas = _seen_shape(self.views, self.betas, now)
         return _Tracks(
             now.ids,
             now.stamp_s,
-            views,
-            betas,
+            now.views,
+            now.betas,
             filtered_velocity(self.velocities, places.value - last_places.value, dt, VELOCITY_MEMORY_S),
             now.uncertainty,
             now.joint_covariance,
@@ -207,8 +208,9 @@ class BodySmoother:
     be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
     """
 
-    def __init__(self, config: SmoothingConfig | None = None) -> None:
+    def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
+        self._body_model = body_model
         self._tracks = _Tracks.nobody()
 
     def reset(self) -> None:
@@ -219,15 +221,35 @@ class BodySmoother:
         """Forget people who left."""
         self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
 
-    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float) -> Estimates:
-        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged."""
+    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
+        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
+
+        One camera sees directions, not sizes: who turns out taller than in this image was farther away in it, too, and
+        is scaled about the camera, so that the body stays where the keypoints are. Not those whose distance was
+        ``measured`` (P,), as by depth; None: nobody's was.
+        """
         known = self._tracks.take(self._tracks.stamp_s < stamp_s)
         rows = np.flatnonzero(estimates.valid)
         now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
         last = [row if row >= 0 else len(known.ids) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
-        seen = known.joined(now).take(np.array(last, np.int64)).updated(now, self.config)
+        before = known.joined(now).take(np.array(last, np.int64))
+        free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
+        seen = before.updated(self._shaped(before, now, free), self.config)
         self._tracks = known.take(~np.isin(known.ids, now.ids)).joined(seen.take(seen.ids != UNTRACKED))
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
+
+    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools) -> _Tracks:
+        """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
+        views, betas = _seen_shape(before.views, before.betas, now)
+        scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
+        return dataclasses.replace(
+            now, views=views, betas=betas, places=places_at_rest(now.places.raw * scale[:, None])
+        )
+
+    def _size(self, betas: Floats) -> Floats:
+        """(N, 10) -> (N,) m, all bones together."""
+        rest = self._body_model.rest_joints(betas).astype(np.float64)
+        return np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1)
 
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """What is expected of the people ``ids`` (P,) who are not seen now: the last pose, at the last velocity.

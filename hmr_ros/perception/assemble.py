@@ -94,7 +94,7 @@ def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[P
     search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
     method = open_method(config, body_model, open_network)
     engines = (search, landmarks, *method.engines)
-    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(ids=parts.ids), BodySmoother()
+    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(ids=parts.ids), BodySmoother(body_model)
 
     def apply(settings: RobotConfig) -> None:
         detector.options = _detector_options(settings)

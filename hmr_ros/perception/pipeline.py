@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.depth import DepthImage, DepthPlacement
+from hmr_ros.core.depth import DepthImage, DepthPlacement, Measured
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.smoothing import BodySmoother
@@ -86,9 +86,9 @@ class Pipeline:
         tracks = self.tracker.update(detections, stamp_s)
         self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        estimates = self._recover(image, tracks.seen, camera, depth)
+        recovered = self._recover(image, tracks.seen, camera, depth)
         clock.append(time.perf_counter())
-        estimates = self._smooth(tracks, estimates, stamp_s)
+        estimates = self._smooth(tracks, recovered, stamp_s)
         bodies = pose_bodies(tracks.people, estimates, self.body_model)
         clock.append(time.perf_counter())
         self.timings = Timings(*(float(step) for step in np.diff(clock)))
@@ -113,18 +113,18 @@ class Pipeline:
 
     def _recover(
         self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None, depth: DepthImage | None
-    ) -> Estimates:
-        self.measured = 0
+    ) -> Measured:
         if camera is None or len(seen) == 0:
-            return Estimates.unknown(len(seen))
-        recovered = self.recoverer.recover(image, seen, camera)
-        measured = self._depth_placement(seen.ids, recovered, camera, depth)
+            measured = Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
+        else:
+            recovered = self.recoverer.recover(image, seen, camera)
+            measured = self._depth_placement(seen.ids, recovered, camera, depth)
         self.measured = int(measured.used.sum())
-        return measured.estimates
+        return measured
 
-    def _smooth(self, tracks: Tracks, estimates: Estimates, stamp_s: float) -> Estimates:
-        """The ``estimates`` of who is seen, smoothed, and what is expected of who is not."""
-        smoothed = self.smoother(tracks.seen.ids, estimates, stamp_s)
+    def _smooth(self, tracks: Tracks, recovered: Measured, stamp_s: float) -> Estimates:
+        """What was ``recovered`` of who is seen, smoothed, and what is expected of who is not."""
+        smoothed = self.smoother(tracks.seen.ids, recovered.estimates, stamp_s, recovered.used)
         unseen = tracks.states == State.COASTING
         if not unseen.any():
             return smoothed

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
@@ -20,6 +22,7 @@ from hmr_ros.core.smoothing import (
 from hmr_ros.core.uncertainty import Covariances, grown
 from test.core.conftest import random_parameters
 
+BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CONFIG = SmoothingConfig()
 DT = np.full(1, 1 / 30)
 
@@ -107,12 +110,12 @@ def assert_same(a: Estimates, b: Estimates, atol: float = 1e-6) -> None:
 
 def test_the_first_image_passes():
     first = someone([3, 5])
-    assert_same(BodySmoother()(*first, 0.0), first[1])
+    assert_same(BodySmoother(BODY_MODEL)(*first, 0.0), first[1])
 
 
 def test_people_are_known_by_their_ids_not_their_rows():
     ids, there = someone([3, 5], seed=1)
-    in_order, crossed = BodySmoother(), BodySmoother()
+    in_order, crossed = BodySmoother(BODY_MODEL), BodySmoother(BODY_MODEL)
     in_order(*someone([3, 5]), 0.0)
     crossed(*someone([3, 5]), 0.0)
     expected = in_order(ids, there, 0.03)
@@ -122,7 +125,7 @@ def test_people_are_known_by_their_ids_not_their_rows():
 
 
 def test_newcomers_and_untracked_people_are_not_filtered():
-    smoother = BodySmoother()
+    smoother = BodySmoother(BODY_MODEL)
     smoother(*someone([3, -1]), 0.0)
     now = someone([-1, -1, 7], seed=1)
     assert_same(smoother(*now, 0.03), now[1])
@@ -130,22 +133,22 @@ def test_newcomers_and_untracked_people_are_not_filtered():
 
 @pytest.mark.parametrize(("gap", "known"), [(0.9 * MAX_GAP_S, True), (1.1 * MAX_GAP_S, False)])
 def test_short_absence_is_bridged_and_after_long_absence_a_pose_starts_anew(gap: float, known: bool):
-    smoother, back = BodySmoother(SmoothingConfig(min_cutoff=0.1)), someone([3], seed=1)
+    smoother, back = BodySmoother(BODY_MODEL, SmoothingConfig(min_cutoff=0.1)), someone([3], seed=1)
     smoother(*someone([3]), 0.0)
     smoother(*someone([]), gap / 2)
     out = smoother(*back, gap)
-    assert (np.abs(out.cam_t - back[1].cam_t).max() > 1e-3) == known
+    assert (np.abs(out.body_pose - back[1].body_pose).max() > 1e-3) == known
 
 
 def test_who_is_forgotten_starts_anew():
-    smoother, back = BodySmoother(), someone([3], seed=1)
+    smoother, back = BodySmoother(BODY_MODEL), someone([3], seed=1)
     smoother(*someone([3]), 0.0)
     smoother.forget([3, 7])
     assert_same(smoother(*back, 0.03), back[1])
 
 
 def test_repeated_and_earlier_stamps_and_reset_start_anew():
-    smoother, now = BodySmoother(), someone([3], seed=1)
+    smoother, now = BodySmoother(BODY_MODEL), someone([3], seed=1)
     for stamp in (10.0, 9.0):
         smoother(*someone([3]), 10.0)
         assert_same(smoother(*now, stamp), now[1])
@@ -163,14 +166,14 @@ def seen_with(betas: float, error: float = np.nan) -> tuple[np.ndarray, Estimate
 
 
 def test_the_shape_is_averaged():
-    smoother, betas = BodySmoother(), np.arange(1.0, 5)
+    smoother, betas = BodySmoother(BODY_MODEL), np.arange(1.0, 5)
     for k, beta in enumerate(betas):
         out = smoother(*seen_with(beta), k / 30)
     assert_allclose(out.betas, betas.mean(), atol=1e-6)
 
 
 def test_the_shape_never_changes_once_it_is_known():
-    smoother, rng = BodySmoother(), np.random.default_rng(0)
+    smoother, rng = BodySmoother(BODY_MODEL), np.random.default_rng(0)
     shapes = [smoother(*seen_with(rng.normal()), k / 30).betas for k in range(3 * int(SHAPE_VIEWS))]
     known = shapes[int(SHAPE_VIEWS) - 1]
     assert np.ptp(shapes[: int(SHAPE_VIEWS)]) > 0.1
@@ -183,7 +186,7 @@ def test_the_shape_never_changes_once_it_is_known():
 
 
 def test_bones_keep_their_lengths(exact_body):
-    smoother = BodySmoother()
+    smoother = BodySmoother(BODY_MODEL)
     lengths = []
     for k in range(2 * int(SHAPE_VIEWS)):
         p = random_parameters(1, seed=k, bend=0.3)
@@ -198,8 +201,28 @@ def test_bones_keep_their_lengths(exact_body):
     assert np.ptp(settled, axis=0).max() < 1e-6
 
 
+@pytest.mark.parametrize("measured", [False, True])
+def test_who_turns_out_to_have_another_size_was_at_another_distance(measured: bool):
+    smoother = BodySmoother(BODY_MODEL, SmoothingConfig(min_cutoff=0))
+    for k in range(int(SHAPE_VIEWS)):
+        smoother(*seen_with(0.0), k / 30)
+    ids, small = seen_with(-2.0)
+    out = smoother(ids, small, 2.0, np.array([measured]))
+
+    def spread(e: Estimates) -> np.ndarray:
+        """How large the body is in the image, seen from afar."""
+        joints = BODY_MODEL.rest_joints(e.betas.astype(float))[0]
+        bones = joints[SMPL.edge_indices[:, 0]] - joints[SMPL.edge_indices[:, 1]]
+        return np.linalg.norm(bones, axis=-1).sum() / np.linalg.norm(e.cam_t[0])
+
+    assert abs(spread(dataclasses.replace(small, betas=out.betas)) / spread(small) - 1) > 0.02
+    assert (abs(spread(out) / spread(small) - 1) < 1e-4) == (not measured)
+    assert_allclose(out.cam_t[0] / np.linalg.norm(out.cam_t), small.cam_t[0] / np.linalg.norm(small.cam_t), atol=1e-6)
+    assert np.array_equal(out.cam_t, small.cam_t) == measured
+
+
 def test_a_bad_view_counts_for_little():
-    smoother = BodySmoother()
+    smoother = BodySmoother(BODY_MODEL)
     smoother(*seen_with(0.0, error=0.05), 0.0)
     out = smoother(*seen_with(1.0, error=0.55), 0.03)
     assert 0.005 < out.betas.mean() < 0.015
@@ -216,7 +239,7 @@ def walking(smoother: BodySmoother, speed: float, images: int = 60) -> tuple[flo
 
 
 def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
-    smoother = BodySmoother()
+    smoother = BodySmoother(BODY_MODEL)
     last_s, last = walking(smoother, 1.2)
     rest = [smoother.coasted(np.array([3]), last_s + age) for age in (0.0, 0.1, 0.5, 1.0, 9.0)]
     way = np.array([e.cam_t[0, 0] for e in rest]) - last.cam_t[0, 0]
@@ -231,7 +254,7 @@ def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
 
 
 def test_the_covariance_of_who_is_hidden_grows():
-    smoother, (ids, now) = BodySmoother(), someone([3])
+    smoother, (ids, now) = BodySmoother(BODY_MODEL), someone([3])
     known = Covariances(np.tile(1e-3 * np.eye(3), (1, 24, 1, 1)), np.diag([1e-4, 1e-4, 0.04])[None])
     now = dataclasses.replace(now, joint_covariance=known.joints, root_covariance=known.root)
     assert_allclose(smoother(ids, now, 0.0).root_covariance, known.root)
@@ -241,7 +264,7 @@ def test_the_covariance_of_who_is_hidden_grows():
 
 
 def test_nothing_is_expected_of_strangers():
-    smoother = BodySmoother()
+    smoother = BodySmoother(BODY_MODEL)
     walking(smoother, 1.0)
     expected = smoother.coasted(np.array([7, 3, -1]), 3.0)
     assert expected.valid.tolist() == [False, True, False]
@@ -250,7 +273,7 @@ def test_nothing_is_expected_of_strangers():
 
 
 def test_invalid_rows_pass_and_keep_their_filters():
-    smoother, (ids, now) = BodySmoother(), someone([3, 5], seed=1)
+    smoother, (ids, now) = BodySmoother(BODY_MODEL), someone([3, 5], seed=1)
     smoother(*someone([3, 5]), 0.0)
     unknown = dataclasses.replace(now, valid=np.array([True, False]), cam_t=now.cam_t * [[1], [np.nan]])
     out = smoother(ids, unknown, 0.03)
@@ -262,11 +285,11 @@ def test_invalid_rows_pass_and_keep_their_filters():
 
 
 def test_what_is_said_of_the_error_passes():
-    smoother, (ids, now) = BodySmoother(), someone([3])
+    smoother, (ids, now) = BodySmoother(BODY_MODEL), someone([3])
     out = smoother(ids, dataclasses.replace(now, uncertainty=np.full((1, 24), 0.04)), 0.0)
     assert_allclose(out.uncertainty, 0.04)
     assert np.isnan(out.disagreement).all()
 
 
 def test_nobody_is_a_normal_value():
-    assert len(BodySmoother()(*someone([]), 0.0)) == 0
+    assert len(BodySmoother(BODY_MODEL)(*someone([]), 0.0)) == 0

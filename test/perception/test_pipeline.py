@@ -68,7 +68,7 @@ class Plain:
     def __init__(self):
         self.resets = 0
 
-    def __call__(self, ids, estimates, stamp_s):
+    def __call__(self, ids, estimates, stamp_s, measured=None):
         return estimates
 
     def coasted(self, ids, stamp_s):
@@ -124,7 +124,7 @@ def test_who_is_gone_is_reported_lost_once():
 
 def real_smoother(*people):
     run = pipeline(*people)
-    run.smoother = BodySmoother()
+    run.smoother = BodySmoother(BODY_MODEL)
     return run
 
 

@@ -65,7 +65,7 @@ class StubRecoverer:
 
 
 class NoSmoother:
-    def __call__(self, ids, estimates, stamp_s):
+    def __call__(self, ids, estimates, stamp_s, measured=None):
         return estimates
 
     def coasted(self, ids, stamp_s):

@@ -52,7 +52,7 @@ class OneBody:
 def stub_assembly(config: RobotConfig) -> Assembly:
     """The real tracker and smoother around constant answers."""
     body_model = load_body_model(models_dir() / "open_body.npz")
-    smoother = BodySmoother(config.smoothing)
+    smoother = BodySmoother(body_model, config.smoothing)
     pipeline = Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)
     return Assembly(pipeline, body_model.faces, "open_body", (), "none")
 

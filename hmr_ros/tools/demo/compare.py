@@ -35,7 +35,7 @@ class SideBySide:
     def __init__(self, body_model: BodyModel, other: Recoverer) -> None:
         self._body_model = body_model
         self._other = other
-        self._smoother = BodySmoother()
+        self._smoother = BodySmoother(body_model)
 
     def __call__(self, moment: Moment, bodies: Bodies) -> Image:
         """(H, 2 W, 3) RGB."""
