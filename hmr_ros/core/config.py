@@ -53,11 +53,8 @@ class PlanningConfig:
     """People as obstacles of planners (docs/planning.md)."""
 
     frame: str = setting(
-        "",
-        doc="fixed frame of collision objects and people, such as odom; empty: the camera's, if that stands still",
-        read_only=True,
+        "", doc="fixed frame of collision objects and people, such as odom; empty: target_frame", read_only=True
     )
-    tf_timeout_s: float = setting(0.05, doc="longest wait for the transform at the image's stamp", low=0, high=1)
     collision_objects: bool = setting(
         False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
     )
@@ -69,8 +66,7 @@ class PlanningConfig:
     mesh_points: int = setting(500, doc="points of each body in mesh_points", low=50, high=6890, read_only=True)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"([A-Za-z]\w*(/[A-Za-z]\w*)*)?", self.frame):
-            raise ValueError(f"planning.frame: expected a frame such as odom, without a leading /, got {self.frame!r}")
+        _check_frame("planning.frame", self.frame)
 
 
 @dataclass(frozen=True)
@@ -165,6 +161,12 @@ class RobotConfig:
     depth_tolerance_s: float = setting(
         0.05, doc="largest difference of an image's and its depth's stamps", low=0, high=1, read_only=True
     )
+    target_frame: str = setting(
+        "",
+        doc="frame of markers, mesh, mesh_points, people and collision objects, such as odom; empty: the camera's",
+        read_only=True,
+    )
+    tf_timeout_s: float = setting(0.05, doc="longest wait for the transform at the image's stamp", low=0, high=1)
     publish_tf: str = setting(
         "skeleton",
         doc="TF frames: nothing, body_<id>, or that and all links of the person's URDF",
@@ -182,3 +184,9 @@ class RobotConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        _check_frame("target_frame", self.target_frame)
+
+
+def _check_frame(name: str, frame: str) -> None:
+    if not re.fullmatch(r"([A-Za-z]\w*(/[A-Za-z]\w*)*)?", frame):
+        raise ValueError(f"{name}: expected a frame such as odom, without a leading /, got {frame!r}")

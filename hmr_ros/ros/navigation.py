@@ -1,8 +1,8 @@
 """People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
 
 Both are published with every image, also when nobody is there: to their readers silence means that nothing is known,
-and an empty message that nobody is there. Who is hidden, but has not left, is where they are expected (COASTING); who is
-seen, but without a position, is where they last had one.
+and an empty message that nobody is there. Who is hidden, but has not left, is where they are expected (COASTING); who
+is seen, but without a position, is where they last had one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from hmr_ros.core.velocity import VelocityFilter
 from hmr_ros.ros.cdr import Stamp, write_points
 from hmr_ros.ros.interfaces import PEOPLE
 from hmr_ros.ros.messages import person_name, point
-from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.publishers import PublisherFactory, has_listeners
 
 
 class MeshPoints:
-    """Publishes ``mesh_points``, in the camera's frame: there nav2 measures how far away an obstacle is seen."""
+    """Publishes ``mesh_points``; best in the camera's frame, as nav2 measures obstacles' distances from there."""
 
     def __init__(self, publishers: PublisherFactory, body_model: BodyModel, count: int) -> None:
         self._publishers = publishers
@@ -39,6 +39,11 @@ class MeshPoints:
         """Unpublish."""
         self._publishers.destroy(self._publisher)
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens."""
+        return has_listeners(self._publisher)
+
     def forget(self, ids: Iterable[int]) -> None:
         """Forget people who left."""
         for track_id in ids:
@@ -48,7 +53,7 @@ class MeshPoints:
         """Everybody's points; nothing while somebody is seen whose place was never known, such as feet at the lens."""
         placed = bodies.take(bodies.valid)
         self._points.update(zip(placed.ids.tolist(), placed.vertices[:, self._vertices], strict=True))
-        if self._points.keys() >= set(bodies.ids.tolist()) and self._publisher.get_subscription_count():
+        if self._points.keys() >= set(bodies.ids.tolist()) and self.has_listeners:
             points = np.concatenate([np.zeros((0, 3)), *self._points.values()]).astype(np.float32)
             self._publisher.publish(write_points(stamp, frame_id, points))
 
@@ -77,7 +82,7 @@ class PeoplePublisher:
     @property
     def has_listeners(self) -> bool:
         """Whether anybody listens."""
-        return bool(self._publisher.get_subscription_count())
+        return has_listeners(self._publisher)
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget people who left."""

@@ -16,6 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.decimation import coarse_faces
+from hmr_ros.core.frames import NoTransformError
 from hmr_ros.core.human_motion import HumanFollower
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.presence import Presence
@@ -23,6 +24,7 @@ from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros import interfaces, messages
 from hmr_ros.ros.cdr import Stamp, write_image
+from hmr_ros.ros.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.humans import HumanPublishers
 from hmr_ros.ros.images import Frame
 from hmr_ros.ros.planning import PlanningOutputs
@@ -57,6 +59,7 @@ class Outputs:
         self._bodies_writer = BodiesWriter(origin)
         self._skeleton_writer = SkeletonWriter()
         self._mesh_faces = 0
+        self._unplaced = ""
         self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
@@ -69,15 +72,17 @@ class Outputs:
         self._tf: Publisher[Any] | None = None
         self._humans: HumanPublishers | None = None
         self._publish_optional(node, config, lists or TrackedLists(node))
-        self._planning = PlanningOutputs(node, body_model, config.planning, presence)
+        self._frames = FixedFrames(node, (config.target_frame, config.planning.frame))
+        self._planning = PlanningOutputs(node, body_model, config, presence, self._frames)
 
     @property
     def problem(self) -> str:
-        """Why planners got nothing of the last image, "" when they got what they asked for."""
-        return self._planning.problem
+        """Who got nothing of the last image, and why; "" when they got what they asked for."""
+        return self._planning.problem or self._unplaced
 
     def apply(self, config: RobotConfig) -> None:
         """Get ready for the ``config`` of the next images; not in the worker, as making coarse meshes takes a while."""
+        self._config = config
         if config.mesh_faces != self._mesh_faces:
             faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)
             self._mesh_writer = messages.MeshWriter(faces)
@@ -87,20 +92,23 @@ class Outputs:
         self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
     ) -> None:
         """Publish what robots use of one image, the small and urgent first."""
+        self._unplaced = ""
         header = messages.header(frame.stamp, frame.frame_id)
         self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
         self._publish_humans(frame, header, camera, bodies, lost, config)
         self._publish_joint_states(frame, bodies, lost)
         if config.publish_markers and has_listeners(self._markers):
-            self._markers.publish(self._skeleton_writer(frame.stamp, frame.frame_id, bodies, lost))
+            frame_id, placed = self._placed(frame, bodies)
+            self._markers.publish(self._skeleton_writer(frame.stamp, frame_id, placed, lost))
         self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
 
     def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
         """Publish what is large and only looked at, which is why it comes last and is shed first."""
         bodies = bodies.take(bodies.states != State.TENTATIVE)
         if has_listeners(self._mesh):
-            self._publish_meshes(frame, messages.header(frame.stamp, frame.frame_id), bodies, lost)
+            frame_id, placed = self._placed(frame, bodies)
+            self._publish_meshes(frame.stamp, frame_id, placed, lost)
         if has_listeners(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
@@ -130,6 +138,7 @@ class Outputs:
         if self._humans is not None:
             self._humans.close()
         self._planning.close()
+        self._frames.close()
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
         return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
@@ -182,8 +191,18 @@ class Outputs:
             if topic := self._joint_states.pop(track_id, None):
                 self._publishers.destroy(topic.publisher)
 
-    def _publish_meshes(self, frame: Frame, header: Header, bodies: Bodies, lost: tuple[int, ...]) -> None:
+    def _placed(self, frame: Frame, bodies: Bodies) -> tuple[str, Bodies]:
+        """``bodies`` in the frame that they are looked at in, and its name; nobody where TF does not know it."""
+        target = self._config.target_frame
+        try:
+            to_target = self._frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
+        except NoTransformError as err:
+            self._unplaced = f"RViz misses people: {err}"
+            return target, bodies.take(np.zeros(0, np.int64))
+        return target or frame.frame_id, moved(bodies, to_target) if target else bodies
+
+    def _publish_meshes(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> None:
         for row in np.flatnonzero(bodies.valid):
-            self._mesh.publish(self._mesh_writer(frame.stamp, frame.frame_id, bodies, int(row)))
+            self._mesh.publish(self._mesh_writer(stamp, frame_id, bodies, int(row)))
         for track_id in lost:
-            self._mesh.publish(messages.deleted_marker(header, track_id))
+            self._mesh.publish(messages.deleted_marker(messages.header(stamp, frame_id), track_id))

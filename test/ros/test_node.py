@@ -7,10 +7,12 @@ import time
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
@@ -229,6 +231,34 @@ def test_parameters_take_effect_while_running(world):
     w.show(count=len(w.received["bodies"]) + 5)
     stamps = [m.header.stamp for array in w.received["markers"] for m in array.markers]
     assert max((s.sec, s.nanosec) for s in stamps) <= (set_at.sec, set_at.nanosec)
+
+
+def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
+    w = world(target_frame="odom", tf_timeout_s=0.0)
+    for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (DiagnosticArray, "/diagnostics")):
+        w.listen(kind, topic)
+    assert w.node.start()
+    show_calibrated(w)
+
+    def told():
+        w.show(count=len(w.received["bodies"]) + 1)
+        return [s for a in w.received["/diagnostics"] for s in a.status if "RViz misses people" in s.message]
+
+    spin_until(w.executor, told)
+    assert told()[-1].level == DiagnosticStatus.ERROR
+    assert w.node.monitor.drops()["no_transform"] > 0
+    assert w.received["mesh"] == []
+    assert not [m for a in w.received["markers"] for m in a.markers]
+
+    latched = qos(durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    transform = TransformStamped(child_frame_id="camera_optical_frame")
+    transform.header.frame_id, transform.transform.translation.x = "odom", 100.0
+    w.peer.create_publisher(TFMessage, "/tf_static", latched).publish(TFMessage(transforms=[transform]))
+    marker = w.show(until="mesh")
+    assert marker.header.frame_id == "odom"
+    assert 98 < marker.points[0].x < 102
+    spin_until(w.executor, lambda: w.show() and [m for a in w.received["markers"] for m in a.markers])
+    assert {m.header.frame_id for a in w.received["markers"] for m in a.markers} == {"odom"}
 
 
 def test_meshes_get_coarser_while_running(world):

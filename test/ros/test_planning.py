@@ -16,6 +16,7 @@ from hmr_ros.core.rotation import rotvec_to_quat, rotvec_to_rotmat
 from hmr_ros.ros import interfaces
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.messages import person_name
+from hmr_ros.ros.fixed_frames import FixedFrames
 from hmr_ros.ros.planning import PlanningOutputs
 from test.ros.graph import qos, spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
@@ -31,18 +32,22 @@ TURN, MOVE = np.array([-np.pi / 2, 0, 0]), np.array([0.5, 0, 1.2])
 class Stage:
     """The planners' outputs, fed by hand, and a planner of each kind."""
 
-    def __init__(self, executor, presence=None, scene=True, **planning):
+    def __init__(self, executor, presence=None, scene=True, tf_timeout_s=0.05, target="", **planning):
         self.executor = executor
         planning = {"collision_objects": True, "refresh_s": 0.0} | planning
-        self.config = RobotConfig(planning=PlanningConfig(**planning))
+        self.config = RobotConfig(tf_timeout_s=tf_timeout_s, target_frame=target, planning=PlanningConfig(**planning))
         self.node, self.peer = Node("planning_outputs"), Node("planner")
         executor.add_node(self.node)
         executor.add_node(self.peer)
         self.presence = presence or Presence()
-        self.outputs = PlanningOutputs(self.node, BODY_MODEL, self.config.planning, self.presence)
+        self.outputs = self.new_outputs()
         self.scene = PlanningSceneListener(self.peer) if scene else None
         self.layer = ObstacleLayer(self.peer)
         self.stamp_s = 100.0
+
+    def new_outputs(self):
+        self.frames = FixedFrames(self.node, (self.config.target_frame, self.config.planning.frame))
+        return PlanningOutputs(self.node, BODY_MODEL, self.config, self.presence, self.frames)
 
     def show(self, bodies, lost=(), camera=CAMERA, after_s=0.1):
         """One image, some time after the one before it."""
@@ -299,7 +304,7 @@ def test_objects_are_in_the_fixed_frame_at_the_stamp_of_the_image(stage):
 
 def test_a_transform_that_comes_a_little_late_is_waited_for(stage):
     s = stage(frame="odom", tf_timeout_s=1.0)
-    robot, frames = Robot(s.peer), s.outputs._frames
+    robot, frames = Robot(s.peer), s.frames._listener
 
     def known():
         robot.drive(s.stamp_s, 0.0)
@@ -338,10 +343,35 @@ def test_without_the_transform_objects_stay_and_the_reason_is_named(stage):
     s.drain()
     assert s.scene.log == []
     assert s.object(3).stamp == before
-    assert "planning.frame is odom: base -> odom: the image was taken" in s.outputs.problem
+    assert "planners miss people: base -> odom: the image was taken" in s.outputs.problem
     s.show(some_bodies(0), lost=(3,))  # who left has left, wherever that was
     s.drain()
     assert operations(s) == ["REMOVE"]
+
+
+def test_a_target_frame_is_for_points_too(stage):
+    s = stage(target="odom", tf_timeout_s=0.0)
+    robot = Robot(s.peer)
+    body = some_bodies(1, [3])
+
+    def shown():
+        robot.drive(s.stamp_s, 2.0)
+        robot.drive(s.stamp_s + 0.2, 2.0)
+        s.drain()
+        s.show(body)
+        return s.object(3) is not None and len(s.layer.points())
+
+    spin_until(s.executor, shown)
+    stamp = Stamp(int(s.stamp_s), int(s.stamp_s % 1 * 1e9))
+    to_odom = s.frames.lookup("odom", "camera", stamp, 0.0)
+    middle, expected = s.layer.points().mean(0), to_odom(body.vertices[0]).mean(0)
+    assert np.linalg.norm(to_odom(np.zeros(3))) > 0.5
+    assert np.abs(middle - expected).max() < 0.1
+    s.show(body, after_s=3.0)  # no transform: silence
+    count = len(s.layer.observations)
+    s.drain()
+    assert len(s.layer.observations) == count
+    assert "planners miss people" in s.outputs.problem
 
 
 def test_own_frames_of_people_are_not_read(stage):
@@ -350,9 +380,9 @@ def test_own_frames_of_people_are_not_read(stage):
     kind = robot.kind
     message = kind(transforms=[robot._transform("camera", "body_abcde", 1.0, MOVE, TURN)])
     robot.moving.publish(message)
-    spin_until(s.executor, lambda: "base" in s.outputs._frames._tree._way_up("camera"))
+    spin_until(s.executor, lambda: "base" in s.frames._listener._tree._way_up("camera"))
     s.drain()
-    assert s.outputs._frames._tree._way_up("body_abcde") == ["body_abcde"]
+    assert s.frames._listener._tree._way_up("body_abcde") == ["body_abcde"]
 
 
 # Fail-safe
@@ -379,14 +409,14 @@ def test_closing_removes_nobody(stage):
     assert s.object(3) is not None
     assert s.scene.log == []
     assert len(s.layer.points()) == 500
-    s.outputs = PlanningOutputs(s.node, BODY_MODEL, s.config.planning, s.presence)
+    s.outputs = s.new_outputs()
 
 
 def test_who_left_while_inactive_is_removed_once_active_again(stage):
     s = stage()
     s.settle(1, [3])
     s.outputs.close()
-    s.outputs = PlanningOutputs(s.node, BODY_MODEL, s.config.planning, s.presence)
+    s.outputs = s.new_outputs()
     s.show_until(some_bodies(1, [8]), lambda: s.object(8) is not None)
     assert s.object(3) is not None  # not unseen for long enough
     s.show_until(some_bodies(1, [8]), lambda: s.object(3) is None)
