@@ -27,8 +27,8 @@ LEVELS = (0.5, 0.9, 0.95)
 REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
 
-ROOT_DRIFT_M_S = 0.32
-"""How fast a person leaves the place that constant velocity predicts: standard deviation per axis and second."""
+ROOT_DRIFT_M_S = 0.3
+"""How fast a person leaves the place where ``core/coasting`` expects them: standard deviation per axis and second."""
 
 JOINT_DRIFT_TIME_S = 0.3
 """Time constant within which a pose becomes another one."""
@@ -178,9 +178,8 @@ def joints_seen(score: Floats, keypoints: NDArray[np.int64]) -> Bools:
 def grown(covariances: Covariances, age_s: Floats) -> Covariances:
     """What is known of people ``age_s`` (P,) s after they were last seen.
 
-    Somebody whose root is moved on at constant velocity and whose pose is held, that is: the root strays by
-    ROOT_DRIFT_M_S, a joint by up to its JOINT_DRIFT_M. Both were measured on motion capture (``hmr calibrate`` prints
-    them).
+    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; their pose is held, from which a joint strays by
+    up to its JOINT_DRIFT_M. Measured on motion capture: ``hmr calibrate`` prints the figures.
     """
     root = ROOT_DRIFT_M_S * age_s
     joints = JOINT_DRIFT_M * -np.expm1(-age_s / JOINT_DRIFT_TIME_S)[:, None]

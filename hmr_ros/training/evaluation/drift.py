@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.motion import Motion
 
@@ -18,8 +19,6 @@ SETTLED_S = 1.0
 
 _ROOT_AFTER_S = 0.5
 """The root's drift is taken where coasting ends."""
-_VELOCITY_OVER_S = 0.25
-"""The velocity is that of the time before, as a tracker knows it."""
 _EARLY_S = 0.1
 """The time constant is that of an exponential through what joints have strayed by then and in the end."""
 _CHUNK = 500
@@ -29,8 +28,8 @@ _CHUNK = 500
 class Drift:
     """Standard deviations per axis, as ``core/uncertainty.grown`` has them.
 
-    ``root_m_s``: of the root from constant velocity, per second; ``joint_m`` (24,): of a joint relative to the pelvis,
-    in the end; ``joint_time_s``: the time constant of all joints.
+    ``root_m_s``: of the root from where ``core/coasting`` expects it, per second; ``joint_m`` (24,): of joints, relative
+    to the pelvis, in the end; ``joint_time_s``: the time constant of all joints.
     """
 
     root_m_s: float
@@ -50,11 +49,11 @@ def measure_drift(motion: Motion, body: BodyModel, stride: int = 4) -> Drift:
 
 def _root_drift(motion: Motion, after_s: float) -> float:
     """m/s."""
-    before, after = (max(1, round(s * motion.fps)) for s in (_VELOCITY_OVER_S, after_s))
+    before, after = (max(1, round(s * motion.fps)) for s in (VELOCITY_MEMORY_S, after_s))
     frames = _frames_within_clips(motion, before, after)
-    velocity = (motion.trans[frames] - motion.trans[frames - before]) / before
-    away = motion.trans[frames + after] - motion.trans[frames] - after * velocity
-    return float(_deviation(motion, frames, away) * motion.fps / after)
+    velocity = (motion.trans[frames] - motion.trans[frames - before]) * (motion.fps / before)
+    expected = coasted(motion.trans[frames], velocity, np.full(len(frames), after / motion.fps))
+    return float(_deviation(motion, frames, motion.trans[frames + after] - expected) * motion.fps / after)
 
 
 def _joint_drift(motion: Motion, joints: Floats, after_s: float) -> Floats:

@@ -136,7 +136,7 @@ def test_takes_are_parted_whole_and_subject_by_subject(motion):
     assert set(two.clip_subject[chosen]) == set(two.clip_subject[~chosen]) == {"5", "7"}
 
 
-def test_who_speeds_up_strays_from_constant_velocity(motion):
+def test_who_speeds_up_strays_from_where_they_coast(motion):
     time = np.arange(200) / 30
     pelvis = np.zeros((2, 200, 3), np.float32)
     pelvis[..., 0] = 2 * time + 3 * time**2
@@ -146,9 +146,9 @@ def test_who_speeds_up_strays_from_constant_velocity(motion):
         motion, pose=poses.reshape(-1, 24, 3), trans=pelvis.reshape(-1, 3), clip=np.arange(400) // 200
     )
     drift = measure_drift(moving, BODY, stride=1)
-    before, after = 8 / 30, 0.5
-    strayed = 3 * after**2 + 3 * after * before  # as the velocity is that of the time before
-    assert drift.root_m_s == pytest.approx(strayed / np.sqrt(3) / after, rel=1e-3)
+    before, now, after = (pelvis[0, first : first + 170, 0] for first in (0, 15, 30))
+    strayed = after - now - (now - before) / 0.5 * 0.5 * (1 - np.exp(-1))
+    assert drift.root_m_s == pytest.approx(np.sqrt((strayed**2).mean() / 3) / 0.5, rel=1e-3)
     held, moved = (BODY.posed_joints(p[:1, 0], p[:1, 1:], np.zeros((1, 10)))[0] for p in (poses[0], poses[0, 30:]))
     hand = SMPL.index("left_hand")
     per_axis = np.linalg.norm(moved - held, axis=-1)[hand] / np.sqrt(3)
