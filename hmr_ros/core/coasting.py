@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.uncertainty import JOINT_DRIFT_M, JOINT_DRIFT_TIME_S
+
 Floats = NDArray[np.floating]
 
 VELOCITY_MEMORY_S = 0.5
@@ -23,7 +25,8 @@ _STOPPING_S = 0.5
 """Time constant at which people come to a stop: nobody is carried farther than in so long at the last velocity. Going
 on for ever would be right for walkers, and wrong by metres where the velocity is noise, as 20 m away."""
 
-_POSE_DRIFT_M, _POSE_DRIFT_S = 0.19, 0.35
+_MEAN_DISTANCE = np.sqrt(8 / np.pi)
+"""Of a normal distribution in space from its middle, in standard deviations per axis."""
 
 
 def coasted(places: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
@@ -32,8 +35,9 @@ def coasted(places: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
 
 
 def pose_drift(unseen_s: Floats) -> Floats:
-    """(P,) m: mean distance of joints from those of the pose held so long, relative to the pelvis."""
-    return _POSE_DRIFT_M * (1 - np.exp(-unseen_s / _POSE_DRIFT_S))
+    """(P, 24) m: mean distance of each joint from that of the pose held so long, relative to the pelvis."""
+    share = -np.expm1(-unseen_s / JOINT_DRIFT_TIME_S)[:, None]
+    return np.asarray(_MEAN_DISTANCE * JOINT_DRIFT_M * share)
 
 
 def filtered_velocity(last: Floats, moved: Floats, dt_s: Floats, memory_s: float) -> Floats:

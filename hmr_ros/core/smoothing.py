@@ -264,7 +264,7 @@ class BodySmoother:
         expected = dataclasses.replace(
             known,
             cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
-            uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)[:, None]),
+            uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)),
             joint_covariance=covariances.joints,
             root_covariance=covariances.root,
             valid=np.ones(len(unseen_s), np.bool_),

@@ -72,6 +72,18 @@ def test_fewer_images_are_smoothed_less():
     assert_allclose(filtered_places(step, np.array([1 / 10]), SmoothingConfig(beta=0))[-1], state.value, atol=0.01)
 
 
+@pytest.mark.parametrize(("speed", "lag_ms"), [(0.2, 76), (0.65, 46), (1.5, 27)])
+def test_the_lag_of_a_steady_movement_is_that_of_its_cutoff(speed: float, lag_ms: float):
+    """As docs/tracking.md states it: 1 / (2 pi (min_cutoff + beta * speed))."""
+    t = np.arange(90) / 30
+    track = np.array([0.0, 0, 4]) + (speed * t)[:, None, None] * np.array([0.0, 0, 1])
+    turns = rotvec_to_rotmat(np.array([0, 0, speed]) * t[:, None, None, None])
+    behind = track[-1, 0, 2] - filtered_places(track, DT)[-1, 0, 2]
+    turned = rotmat_to_rotvec(filtered_rotations(turns)[-1].swapaxes(-1, -2) @ turns[-1])[0, 0, 2]
+    assert 1000 * behind / speed == pytest.approx(lag_ms, rel=0.06)
+    assert 1000 * turned / speed == pytest.approx(lag_ms, rel=0.06)
+
+
 def test_rotations_stop_trembling_and_do_not_lag():
     rng = np.random.default_rng(2)
     base = rotvec_to_rotmat(rng.normal(size=(1, 24, 3)))
