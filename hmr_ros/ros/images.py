@@ -14,11 +14,21 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
+from hmr_ros.ros.picture_size import picture_size
 
 _LARGEST_SIDE = 16384
 """px; more than any camera has. A larger figure is a broken message, and must not become an allocation."""
 
+_MOST_PIXELS = 1 << 26
+"""As above, both sides together: 64 million."""
+
 _STEREO_BASELINE = 1e-9
+
+_LARGEST_PX = 1e6
+"""Of focal length and principal point: a lens of half a milliradian; calibration beyond is a mistake."""
+
+_LARGEST_COEFFICIENT = 1e4
+"""Of lens distortion. Rational polynomials have coefficients of some tens."""
 
 
 class BadImageReason(StrEnum):
@@ -118,6 +128,7 @@ def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
     is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
     # Calibration is of the sensor's pixels: a JPEG that asks for it must not be turned.
     flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    _check_header(raw)
     try:
         pixels = cv2.imdecode(raw.data, flags) if raw.data.size else None
     except cv2.error as err:
@@ -131,8 +142,19 @@ def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
     return _to_rgb(np.asarray(pixels, np.uint8), encoding)
 
 
+def _check_header(raw: RawCompressedImage) -> None:
+    try:
+        size = picture_size(raw.data.tobytes())
+    except ValueError as err:
+        raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
+    if size is not None:
+        check_size(*size)
+
+
 def check_size(height: int, width: int) -> None:
     """Raise BadImageError for a size that no camera has."""
+    if height * width > _MOST_PIXELS:
+        raise BadImageError(BadImageReason.BAD_SIZE, f"expected at most {_MOST_PIXELS} px, got {width} x {height}")
     if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
         raise BadImageError(
             BadImageReason.BAD_SIZE, f"expected 1 to {_LARGEST_SIDE} px per side, got {width} x {height}"
@@ -208,6 +230,11 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
     K = np.array(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else np.array(info.k, np.float64).reshape(3, 3)
     if not K.any():
         raise BadCameraInfoError(f"{'P' if rectified else 'K'} is all zero: the camera is not calibrated")
+    if not (K[0, 0] > 0 and K[1, 1] > 0 and np.all(np.abs(K) <= _LARGEST_PX) and K[2].tolist() == [0, 0, 1]):
+        raise BadCameraInfoError(
+            f"{'P' if rectified else 'K'} is no camera matrix (focal lengths > 0, third row 0 0 1, all finite): "
+            f"got {K.tolist()}"
+        )
     if rectified and abs(info.p[3]) > _STEREO_BASELINE:
         raise BadCameraInfoError(
             "P has a baseline (right camera of a stereo pair), positions would not be in the image's frame; "
@@ -219,8 +246,8 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
         if rectified:
             return Camera(K, width, height)
         D = np.array(info.d, np.float64)
-        if not np.isfinite(D).all():
-            raise BadCameraInfoError(f"D must be finite, got {D.tolist()}")
+        if not np.all(np.abs(D) <= _LARGEST_COEFFICIENT):
+            raise BadCameraInfoError(f"D must be finite and reasonable, got {D.tolist()}")
         return Camera(K, width, height, info.distortion_model or "plumb_bob", D)
     except ValueError as err:
         raise BadCameraInfoError(str(err)) from err
