@@ -28,8 +28,8 @@ _CHUNK = 500
 class Drift:
     """Standard deviations per axis, as ``core/uncertainty.grown`` has them.
 
-    ``root_m_s``: of the root from where ``core/coasting`` expects it, per second; ``joint_m`` (24,): of joints, relative
-    to the pelvis, in the end; ``joint_time_s``: the time constant of all joints.
+    ``root_m_s``: of the root from where ``core/coasting`` expects it, per second; ``joint_m`` (24,): of joints,
+    relative to the pelvis, in the end; ``joint_time_s``: the time constant of all joints.
     """
 
     root_m_s: float
