@@ -148,10 +148,18 @@ class _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
 
     def take(self, index: Ints | Bools) -> _Tracks:
-        columns = (self.ids, self.stamp_s, self.views, self.betas, self.velocities, self.uncertainty)
-        covariances = (self.joint_covariance, self.root_covariance)
-        taken = (column[index] for column in (*columns, *covariances))
-        return _Tracks(*taken, self.places.take(index), self.rotations.take(index))
+        return _Tracks(
+            self.ids[index],
+            self.stamp_s[index],
+            self.views[index],
+            self.betas[index],
+            self.velocities[index],
+            self.uncertainty[index],
+            self.joint_covariance[index],
+            self.root_covariance[index],
+            self.places.take(index),
+            self.rotations.take(index),
+        )
 
     def joined(self, other: _Tracks) -> _Tracks:
         return _Tracks(
