@@ -14,7 +14,7 @@ import numpy as np
 
 from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import Bodies
+from hmr_ros.core.people import Bodies, State
 from hmr_ros.perception.overlay import Image, draw_bodies
 from hmr_ros.ros.recorder import Moment, Session, bodies_from_message
 from hmr_ros.ros.sources import Source, open_source
@@ -65,10 +65,11 @@ class People:
         return len(self._numbers)
 
     def of(self, moment: Moment) -> Bodies:
-        """The bodies of one moment."""
+        """The bodies of one moment, without those that may be none (TENTATIVE)."""
         bodies, names = bodies_from_message(moment.message, self._body_model)
-        numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in names]
-        return replace(bodies, ids=np.array(numbers, np.int64))
+        rows = np.flatnonzero(bodies.states != State.TENTATIVE)
+        numbers = [self._numbers.setdefault(names[row], len(self._numbers)) for row in rows]
+        return replace(bodies.take(rows), ids=np.array(numbers, np.int64))
 
 
 def play(args: argparse.Namespace) -> int:

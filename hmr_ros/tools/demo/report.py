@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.people import Floats
+from hmr_ros.core.people import Floats, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros.recorder import Moment
 
@@ -25,9 +25,9 @@ class Report:
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of each line."""
         latency_ms = np.array([moment.latency_s for moment in self.moments]) * 1e3
-        people = [len(moment.message.bodies) for moment in self.moments]
-        positions = sum(body.valid for moment in self.moments for body in moment.message.bodies)
-        share = positions / max(sum(people), 1)
+        seen = [[b for b in moment.message.bodies if b.state == State.TRACKED] for moment in self.moments]
+        people = [len(bodies) for bodies in seen]
+        share = sum(body.valid for bodies in seen for body in bodies) / max(sum(people), 1)
         return [
             ("method", self.moments[0].message.method),
             ("people seen", f"{self.ids} ids, at most {max(people, default=0)} at once, {share:.0%} with a position"),
