@@ -111,9 +111,9 @@ class Stopwatch(Node):
 
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
         namespace = self.get_namespace().lstrip("/")
-        for status in report.status:
-            if status.hardware_id.startswith(namespace):
-                self.diagnostics = {pair.key: pair.value for pair in status.values}
+        ours = [status for status in report.status if status.hardware_id.startswith(namespace)]
+        if ours:
+            self.diagnostics = {pair.key: pair.value for status in ours for pair in status.values}
 
 
 class Session:
