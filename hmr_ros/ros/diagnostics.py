@@ -1,10 +1,11 @@
-"""What the node tells about itself once a second: rates, latencies, drops by reason, who is followed."""
+"""What the node tells about itself: rates, latencies, drops by reason, who is followed, what hinders it."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from hmr_ros.core.people import Bodies
+from hmr_ros.engines.switching import EngineState
 from hmr_ros.perception.pipeline import Timings
 
 _WINDOW_S = 5.0
@@ -66,7 +68,8 @@ class Processed:
     """One finished image: when (monotonic s), stamp -> published, steps, and all else done to it, s; the people in it.
 
     ``metric`` of the ``people`` have a position, ``measured`` of them one by depth. ``overhead_s`` is what decoding,
-    converting and publishing took; ``shed`` names the work that was left out.
+    converting and publishing took; ``shed`` names the work that was left out. Of the ``people``, ``tentative`` and
+    ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond what joints reach.
     """
 
     at_s: float
@@ -78,6 +81,9 @@ class Processed:
     disagreement: Disagreement = Disagreement()
     measured: int = 0
     shed: str = "nothing"
+    tentative: int = 0
+    coasting: int = 0
+    limit_violations: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,12 @@ class Health:
 
     problem: str = ""
     fatal: bool = False
-    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def level(self) -> bytes:
+        """OK, WARN or, where what is published is of another time, ERROR."""
+        level: bytes = DiagnosticStatus.ERROR if self.fatal else DiagnosticStatus.WARN
+        return level if self.problem else DiagnosticStatus.OK
 
 
 @dataclass
@@ -148,15 +159,37 @@ class Monitor:
                 self._received.popleft()  # the newest stays: last_received_s needs it
             while self._processed and self._processed[0].at_s < since:
                 self._processed.popleft()
-            values = [*_rates(received, list(self._processed)), *_drop_rows(self._drops), *health.facts]
-        level = DiagnosticStatus.ERROR if health.fatal else DiagnosticStatus.WARN
-        return DiagnosticStatus(
-            level=level if health.problem else DiagnosticStatus.OK,
-            name=name,
-            hardware_id=hardware_id,
-            message=health.problem or "running",
-            values=[KeyValue(key=key, value=value) for key, value in values],
-        )
+            values = [*_rates(received, list(self._processed)), *_drop_rows(self._drops)]
+        return _status(name, hardware_id, health.level, health.problem or "running", values)
+
+
+def engines_status(
+    name: str, hardware_id: str, facts: Iterable[tuple[str, str]], states: Mapping[str, EngineState]
+) -> DiagnosticStatus:
+    """What runs the networks, in the words of ``facts``; a warning while a network is not ready."""
+    for state, message in (
+        (EngineState.FAILED, "could not be built: another engine answers"),
+        (EngineState.BUILDING, "being built: the CPU answers meanwhile"),
+    ):
+        if concerned := [network for network, of_network in states.items() if of_network is state]:
+            return _status(name, hardware_id, DiagnosticStatus.WARN, f"{', '.join(concerned)}: {message}", facts)
+    message = EngineState.READY if states else "no networks are loaded"
+    return _status(name, hardware_id, DiagnosticStatus.OK, message, facts)
+
+
+def connections_status(name: str, hardware_id: str, mismatches: Sequence[str]) -> DiagnosticStatus:
+    """A warning while somebody's QoS keeps messages from going through."""
+    rows = [(f"incompatible QoS {number}", text) for number, text in enumerate(mismatches, 1)]
+    if not rows:
+        return _status(name, hardware_id, DiagnosticStatus.OK, "all QoS is compatible", rows)
+    return _status(name, hardware_id, DiagnosticStatus.WARN, f"{len(rows)} with incompatible QoS", rows)
+
+
+def _status(
+    name: str, hardware_id: str, level: bytes, message: str, rows: Iterable[tuple[str, str]]
+) -> DiagnosticStatus:
+    values = [KeyValue(key=key, value=value) for key, value in rows]
+    return DiagnosticStatus(level=level, name=name, hardware_id=hardware_id, message=message, values=values)
 
 
 def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
@@ -175,9 +208,15 @@ def _rates(received: int, processed: list[Processed]) -> list[tuple[str, str]]:
     overhead = np.array([p.overhead_s for p in processed]) * 1e3
     rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]
     rows.append(("left out to be in time", processed[-1].shed))
-    rows.append(("people", str(processed[-1].people)))
-    rows.append(("people with a position", str(processed[-1].metric)))
-    rows.append(("people measured by depth", str(processed[-1].measured)))
+    last = processed[-1]
+    rows.append(("people", str(last.people)))
+    rows.append(("people tentative", str(last.tentative)))
+    rows.append(("people tracked", str(last.people - last.tentative - last.coasting)))
+    rows.append(("people coasting", str(last.coasting)))
+    rows.append(("people with a position", str(last.metric)))
+    rows.append(("people measured by depth", str(last.measured)))
+    violations = sum(p.limit_violations for p in processed) / _WINDOW_S
+    rows.append(("joint angles beyond their limits [1/s]", f"{violations:.1f}"))
     for joints in ("mean", "largest"):
         distance = _median([getattr(p.disagreement, f"{joints}_m") for p in processed])
         if np.isfinite(distance):

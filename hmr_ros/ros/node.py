@@ -15,14 +15,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.presence import Presence
@@ -34,14 +32,14 @@ from hmr_ros.ros.diagnostics import Health, Monitor
 from hmr_ros.ros.log_bridge import logged_by
 from hmr_ros.ros.operation import Operation
 from hmr_ros.ros.params import ParameterError, declare_config, follow_config, type_problem
-from hmr_ros.ros.publishers import PublisherFactory, undone_on_error
+from hmr_ros.ros.publishers import undone_on_error
 from hmr_ros.ros.services import RefusedError, offer_services
+from hmr_ros.ros.supervisor import Supervisor
 from hmr_ros.ros.tracked import TrackedLists
 
 _SUPERVISION_PERIOD_S = 1.0
 _WARM_UP_SHAPE = (360, 640, 3)
 _CONFIGURE_ERRORS = (ValueError, OSError, EngineError)
-_LOG_EVERY_S = 10.0
 
 _Transition = Callable[["HmrNode", LifecycleState], TransitionCallbackReturn]
 
@@ -87,7 +85,7 @@ class HmrNode(LifecycleNode):
         self._operation: Operation | None = None
         self._enabled = True
         self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
-        self._diagnostics = PublisherFactory(self).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
+        self._supervisor = Supervisor(self, self.monitor)
         # Whatever /clock does, and while it stands still, diagnostics are told and publishers are looked for.
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
         offer_services(self, self)
@@ -235,24 +233,16 @@ class HmrNode(LifecycleNode):
     def _supervise(self) -> None:
         if self._operation is not None:
             self._operation.adapt()
-        health = self._health()
-        if health.fatal:
-            self.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
-        name = self.get_fully_qualified_name().lstrip("/")
-        status = self.monitor.status(f"{name}: bodies", name, health)
-        report = DiagnosticArray(status=[status])
-        report.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(report)
+        self._supervisor.report(self._health(), self._assembly)
 
     def _health(self) -> Health:
-        facts = self._assembly.facts if self._assembly is not None else ()
         if self._operation is None:
-            return Health("not active", facts=facts)
+            return Health("not active")
         if not self._operation.is_running:
-            return Health("disabled", facts=facts)
+            return Health("disabled")
         if problem := self._operation.fatal_problem():
-            return Health(problem, fatal=True, facts=facts)
-        return Health(self._operation.problem() or self._disagreement_problem(), facts=facts)
+            return Health(problem, fatal=True)
+        return Health(self._operation.problem() or self._disagreement_problem())
 
     def _disagreement_problem(self) -> str:
         """What is wrong with the methods, "" when they agree or one of them alone runs."""

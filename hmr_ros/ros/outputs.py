@@ -43,7 +43,10 @@ class _JointStates:
 
 
 class Outputs:
-    """Publishers of the node. Used by one thread at a time; bulky topics are made only when somebody listens."""
+    """Publishers of the node. Used by one thread at a time; bulky topics are made only when somebody listens.
+
+    ``limit_violations``: how many joint angles of the last image are beyond what joints reach.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Outputs:
         self._skeleton_writer = SkeletonWriter()
         self._mesh_faces = 0
         self._unplaced = ""
+        self.limit_violations = 0
         self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
@@ -164,6 +168,7 @@ class Outputs:
     ) -> None:
         self._follower.forget(lost)
         humans = self._follower(bodies, frame.stamp.seconds)
+        self.limit_violations = humans.limit_violations
         if config.humans.clamp_joint_limits:
             humans = humans.clamped()
         if config.publish_tf != "none" and len(humans) and self._tf is not None and has_listeners(self._tf):

@@ -129,7 +129,7 @@ class Recorder(Node):
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
         namespace = self.get_namespace().lstrip("/")
         for status in report.status:
-            if status.hardware_id.startswith(namespace):
+            if status.hardware_id.startswith(namespace) and status.name.endswith(": bodies"):
                 values = {pair.key: pair.value for pair in status.values}
                 self.overhead_ms = float(values.get(OVERHEAD, "nan"))
 

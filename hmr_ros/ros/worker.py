@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.shedding import Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly
@@ -132,6 +132,9 @@ class Worker:
                 measured=pipeline.measured,
                 shed=str(self._promise.shed),
                 disagreement=Disagreement.about(bodies),
+                tentative=int((bodies.states == State.TENTATIVE).sum()),
+                coasting=int((bodies.states == State.COASTING).sum()),
+                limit_violations=self._outputs.limit_violations,
             )
         )
 

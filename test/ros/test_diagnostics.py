@@ -5,8 +5,18 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from hmr_ros.engines.switching import EngineState
 from hmr_ros.perception.pipeline import Timings
-from hmr_ros.ros.diagnostics import OVERHEAD, Disagreement, Drop, Health, Monitor, Processed
+from hmr_ros.ros.diagnostics import (
+    OVERHEAD,
+    Disagreement,
+    Drop,
+    Health,
+    Monitor,
+    Processed,
+    connections_status,
+    engines_status,
+)
 from test.ros.stubs import some_bodies
 
 
@@ -71,7 +81,40 @@ def test_drops_are_counted_by_reason():
 def test_problems_become_warnings_or_errors():
     monitor = Monitor()
     assert monitor.status("n", "h", Health("no calibration")).level == DiagnosticStatus.WARN
-    stale = monitor.status("n", "h", Health("no image", fatal=True, facts=(("model", "stub"),)))
+    stale = monitor.status("n", "h", Health("no image", fatal=True))
     assert stale.level == DiagnosticStatus.ERROR
     assert stale.message == "no image"
-    assert values(stale)["model"] == "stub"
+
+
+def test_states_of_people_and_impossible_joints_are_counted():
+    monitor = Monitor()
+    for _ in range(10):
+        seen = Processed(time.monotonic(), 0.1, Timings(), 0.003, people=6, metric=5, tentative=1, coasting=2)
+        monitor.process(dataclasses.replace(seen, limit_violations=4))
+    report = values(monitor.status("n", "h", Health()))
+    counts = [report[f"people{state}"] for state in ("", " tentative", " tracked", " coasting")]
+    assert counts == ["6", "1", "3", "2"]
+    assert report["joint angles beyond their limits [1/s]"] == "8.0"  # 40 within 5 s
+
+
+@pytest.mark.parametrize(
+    ("states", "level", "message"),
+    [
+        ({}, DiagnosticStatus.OK, "no networks are loaded"),
+        ({"a": EngineState.READY}, DiagnosticStatus.OK, "ready"),
+        ({"a": EngineState.READY, "b": EngineState.BUILDING}, DiagnosticStatus.WARN, "b: being built: the CPU answers"),
+        ({"a": EngineState.FAILED, "b": EngineState.BUILDING}, DiagnosticStatus.WARN, "a: could not be built"),
+    ],
+)
+def test_engines_that_are_not_ready_are_a_warning(states, level, message):
+    status = engines_status("n", "h", [("back-end", "auto")], states)
+    assert status.level == level
+    assert status.message.startswith(message)
+    assert values(status) == {"back-end": "auto"}
+
+
+def test_incompatible_qos_is_a_warning():
+    assert connections_status("n", "h", []).level == DiagnosticStatus.OK
+    status = connections_status("n", "h", ["/mesh: rviz asks for too much"])
+    assert (status.level, status.message) == (DiagnosticStatus.WARN, "1 with incompatible QoS")
+    assert values(status) == {"incompatible QoS 1": "/mesh: rviz asks for too much"}
