@@ -171,6 +171,19 @@ def test_people_who_hide_each_other_are_told_apart():
     np.testing.assert_allclose(measured.estimates.cam_t[:, 2], truth.cam_t[:, 2], atol=0.06)
 
 
+def test_a_measured_distance_is_more_certain_than_a_guessed_one():
+    truth = random_people(1, ADULT)
+    guess = guessed(truth)
+    guess = dataclasses.replace(guess, root_covariance=0.04 * np.eye(3)[None])
+    measured = measure(guess, DepthImage(rendered(posed(truth)))).estimates
+    ray = measured.cam_t[0] / np.linalg.norm(measured.cam_t[0])
+    deviations = np.sqrt(np.linalg.eigvalsh(measured.root_covariance[0]))
+    np.testing.assert_allclose(deviations, [0.05, 0.2, 0.2], atol=1e-6)
+    assert np.sqrt(ray @ measured.root_covariance[0] @ ray) == pytest.approx(0.05)
+    unmeasured = measure(guess, DepthImage(np.zeros((4, 4)))).estimates
+    np.testing.assert_array_equal(unmeasured.root_covariance, guess.root_covariance)
+
+
 def test_who_was_measured_once_keeps_that_size_without_depth():
     truth = random_people(4, CHILD)
     guess = guessed(truth)
