@@ -2,42 +2,48 @@
 
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch.actions import IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from launch import LaunchDescription
-
-SHARE = Path(get_package_share_directory("hmr_ros"))
+from hmr_ros.ros.launching import BOOLS, SHARE, argument, transport, value
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
-    ("source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"),
-    ("camera_info", str(SHARE / "samples" / "crossing.yaml"), "calibration file of the source; empty: assume one"),
-    ("model", "", "how bodies are recovered: pose2mesh, global_to_pixel or both; empty: the node's default"),
-    ("rviz", "true", "start RViz as well"),
+    argument(
+        "source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"
+    ),
+    argument("camera_info", "", "its calibration file; left out: the .yaml beside it, if there is one, else assumed"),
+    argument("rviz", "true", "start RViz as well", BOOLS),
+    argument("namespace", "", "namespace of nodes and topics"),
 )
-"""Name, default, description."""
+
+TOPICS = {"image_topic": "image", "camera_info_topic": "", "depth_topic": "", "image_transport": "raw"}
+"""What the player publishes, whatever hmr.launch.py is told."""
+
+
+def start_player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The source as a camera."""
+    source = value(context, "source")
+    beside = Path(source).with_suffix(".yaml")
+    calibration = value(context, "camera_info") or (str(beside) if beside.is_file() else "")
+    return [
+        Node(
+            package="hmr_ros",
+            executable="hmr_player",
+            namespace=value(context, "namespace"),
+            arguments=[source, "--loop", "--wait", "1", "--camera-info", calibration],
+            additional_env=transport(context),
+            output="screen",
+        )
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:
     """The player beside hmr.launch.py."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS
-    ]
-    transport = SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
-    player = Node(
-        package="hmr_ros",
-        executable="hmr_player",
-        arguments=[
-            *(LaunchConfiguration("source"), "--loop", "--wait", "1"),
-            *("--camera-info", LaunchConfiguration("camera_info")),
-        ],
-        output="screen",
-    )
+    arguments = TOPICS | {name: LaunchConfiguration(name) for name in ("rviz", "namespace")}
     node = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")),
-        launch_arguments={name: LaunchConfiguration(name) for name in ("model", "rviz")}.items(),
+        PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")), launch_arguments=arguments.items()
     )
-    return LaunchDescription([*declared, transport, player, node])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_player), node])

@@ -1,104 +1,206 @@
-"""The launch files and the parameter file. The wheels on PyPI lack ROS's launch, so stand-ins record the calls."""
+"""The launch files, as ROS's launch runs them, and the files that they name.
+
+The wheels on PyPI lack launch. What the launch files start is therefore started by its command line, too.
+"""
 
 import importlib.util
+import signal
+import subprocess
 import sys
-import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from hmr_ros.msg import SmplBodyArray
+from rclpy.node import Node
+from rclpy.parameter_client import AsyncParameterClient
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe, updated
+from test.ros.graph import spin_until
 
 ROOT = Path(__file__).parents[2]
+LAUNCH_FILES = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
+TOPICS = {"image": "/cam/image_raw", "camera_info": "/cam/calibration", "depth": "/cam/depth"}
+
+# Not "launch": that would also find the folder of this repository.
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec("launch_ros") is None, reason="launch_ros is not installed; no wheel has it"
+)
+
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+arguments = [tuple(argument.split(":=", 1)) for argument in sys.argv[2:]]
+file = IncludeLaunchDescription(PythonLaunchDescriptionSource(sys.argv[1]), launch_arguments=arguments)
+service = LaunchService(noninteractive=True)
+service.include_launch_description(LaunchDescription([file]))
+sys.exit(service.run())
+"""
 
 
-class Recorded:
-    """Stands for any class of launch: remembers what it was made with."""
-
-    def __init__(self, *args, **kwargs):
-        self.args, self.kwargs = args, kwargs
+def launch_command(file, *arguments):
+    return [sys.executable, "-c", RUN, str(ROOT / "launch" / file), *arguments]
 
 
-class LaunchConfiguration(Recorded):
-    def perform(self, context):
-        return context[self.args[0]]
-
-
-MODULES = {
-    "launch": ["LaunchDescription", "LaunchContext", "LaunchDescriptionEntity"],
-    "launch.actions": ["DeclareLaunchArgument", "IncludeLaunchDescription", "OpaqueFunction", "SetEnvironmentVariable"],
-    "launch.conditions": ["IfCondition"],
-    "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
-    "launch.substitutions": [],
-    "launch_ros": [],
-    "launch_ros.actions": ["Node"],
-    "launch_ros.parameter_descriptions": ["ParameterValue"],
-}
+@contextmanager
+def running(command):
+    """The process, asked to end as by Ctrl-C; ``stdout`` holds its log afterwards."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/") as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.log, _ = process.communicate(timeout=30)
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Import a launch file with the stand-ins in place."""
-    for name, classes in MODULES.items():
-        module = types.ModuleType(name)
-        for cls in classes:
-            setattr(module, cls, type(cls, (Recorded,), {}))
-        monkeypatch.setitem(sys.modules, name, module)
-    sys.modules["launch.substitutions"].LaunchConfiguration = LaunchConfiguration
-    packages = types.ModuleType("ament_index_python.packages")
-    packages.get_package_share_directory = lambda name: str(ROOT)
-    monkeypatch.setitem(sys.modules, "ament_index_python", types.ModuleType("ament_index_python"))
-    monkeypatch.setitem(sys.modules, "ament_index_python.packages", packages)
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name.replace(".", "_"), ROOT / "launch" / name)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+def peer(executor):
+    peer = Node("peer")
+    executor.add_node(peer)
+    return peer
 
 
-@pytest.mark.parametrize("name", ["hmr.launch.py", "demo.launch.py"])
-def test_launch_files_declare_their_arguments_and_the_transport(load, name):
-    module = load(name)
-    (entities,) = module.generate_launch_description().args
-    declared = {e.args[0] for e in entities if type(e).__name__ == "DeclareLaunchArgument"}
-    assert declared == {argument for argument, _, _ in module.ARGUMENTS}
-    assert all(description for _, _, description in module.ARGUMENTS)
-    transports = [e.args for e in entities if type(e).__name__ == "SetEnvironmentVariable"]
-    assert transports == [("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")]
+def values(executor, peer, node, *names):
+    """Parameters of a running node."""
+    client = AsyncParameterClient(peer, node)
+    spin_until(executor, client.services_are_ready)
+    future = client.get_parameters(list(names))
+    spin_until(executor, future.done)
+    kinds = {1: "bool_value", 2: "integer_value", 3: "double_value", 4: "string_value"}
+    return [getattr(value, kinds[value.type]) for value in future.result().values]
 
 
-@pytest.mark.parametrize("info_topic", ["", "/cam/calibration"])
-def test_the_node_is_remapped_as_the_arguments_ask(load, info_topic):
-    module = load("hmr.launch.py")
-    values = {name: default for name, default, _ in module.ARGUMENTS}
-    values |= {"image_topic": "/cam/image_raw", "camera_info_topic": info_topic}
-    (node,) = module.start_node(values)
-    expected = [("image", "/cam/image_raw")] + [("camera_info", info_topic)] * bool(info_topic)
-    assert node.kwargs["remappings"] == expected
-    file, overrides = node.kwargs["parameters"]
-    assert Path(file).is_file()
-    assert set(overrides) - {"use_sim_time"} <= {setting.name for setting in describe(RobotConfig)}
+@pytest.fixture
+def parameters(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("/**: {ros__parameters: {backend: onnxruntime, max_persons: 3, model: global_to_pixel}}")
+    return path
 
 
-@pytest.mark.parametrize("model", ["", "both"])
-def test_the_model_of_the_parameter_file_holds_unless_another_is_asked_for(load, model):
-    module = load("hmr.launch.py")
-    values = {name: default for name, default, _ in module.ARGUMENTS} | {"model": model}
-    (node,) = module.start_node(values)
-    _, overrides = node.kwargs["parameters"]
-    assert ("model" in overrides) == bool(model)
+def by_launch(parameters):
+    arguments = {
+        "namespace": "robot",
+        "name": "eyes",
+        "params_file": parameters,
+        "model": "pose2mesh",
+        "log_level": "error",
+    } | {f"{name}_topic": topic for name, topic in TOPICS.items()}
+    return launch_command("hmr.launch.py", *(f"{name}:={value}" for name, value in arguments.items()))
 
 
-@pytest.mark.parametrize("name", ["hmr.launch.py", "demo.launch.py"])
-def test_default_files_exist(load, name):
-    for argument, default, _ in load(name).ARGUMENTS:
-        if default.startswith("/"):
-            assert Path(default).is_file(), argument
+def by_command_line(parameters):
+    rules = {"__ns": "/robot", "__node": "eyes"} | TOPICS
+    options = [part for name, value in rules.items() for part in ("-r", f"{name}:={value}")]
+    options += ["--params-file", str(parameters), "-p", "model:=pose2mesh", "-p", "use_depth:=true"]
+    return [sys.executable, "-m", "hmr_ros.ros.node", "--ros-args", "--log-level", "robot.eyes:=error", *options]
+
+
+@pytest.mark.parametrize("command", [pytest.param(by_launch, marks=needs_launch), by_command_line])
+def test_the_node_runs_as_the_arguments_ask(executor, peer, parameters, command):
+    with running(command(parameters)) as process:
+        spin_until(executor, lambda: all(peer.count_subscribers(topic) for topic in TOPICS.values()))
+        asked = values(executor, peer, "/robot/eyes", "model", "backend", "max_persons", "use_depth")
+    assert asked == ["pose2mesh", "onnxruntime", 3, True]
+    assert "[robot.eyes]" not in process.log
+    assert process.returncode == 0
+
+
+@needs_launch
+@pytest.mark.slow
+def test_the_demo_finds_people(executor, peer):
+    seen = []
+    peer.create_subscription(SmplBodyArray, "/shown/bodies", seen.append, 1)
+    with running(launch_command("demo.launch.py", "rviz:=false", "namespace:=shown", "image_topic:=/elsewhere")):
+        spin_until(executor, lambda: any(body.valid for message in seen for body in message.bodies))
+
+
+@needs_launch
+def test_several_cameras_have_topics_of_their_own(executor, peer, parameters):
+    arguments = ("cameras:=front, back", "namespace:=robot", "image_topic:=color/image_raw", "log_level:=error")
+    depth = "depth_topic:=/{camera}_depth/image"
+    expected = [
+        *("/robot/front/color/image_raw", "/robot/front/color/camera_info", "/front_depth/image"),
+        *("/robot/back/color/image_raw", "/robot/back/color/camera_info", "/back_depth/image"),
+    ]
+    command = launch_command("multi_camera.launch.py", *arguments, depth, f"params_file:={parameters}", "model:=both")
+    with running(command) as process:
+        spin_until(executor, lambda: all(peer.count_subscribers(topic) for topic in expected))
+        for node in ("/robot/front/hmr", "/robot/back/hmr"):
+            assert values(executor, peer, node, "model", "max_persons") == ["both", 3]
+    assert "[robot." not in process.log
+    assert process.returncode == 0
+
+
+@needs_launch
+def test_rviz_that_is_not_installed_stops_nothing(executor, peer):
+    try:
+        get_package_prefix("rviz2")
+        pytest.skip("RViz is installed")
+    except PackageNotFoundError:
+        pass
+    with running(launch_command("hmr.launch.py", "rviz:=true", "autostart:=false")) as process:
+        assert values(executor, peer, "/hmr", "autostart") == [False]
+    assert "ros-$ROS_DISTRO-rviz2" in process.log
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("file", "arguments", "words"),
+    [
+        ("hmr.launch.py", ["log_level:=loud"], "'debug', 'info', 'warn', 'error', 'fatal'"),
+        ("hmr.launch.py", ["model:=hmr2"], "'pose2mesh', 'global_to_pixel', 'both'"),
+        ("multi_camera.launch.py", [], "cameras"),
+    ],
+)
+def test_mistakes_are_named(file, arguments, words):
+    done = subprocess.run(
+        launch_command(file, *arguments), capture_output=True, text=True, cwd="/", timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr
+
+
+@needs_launch
+@pytest.mark.parametrize("file", LAUNCH_FILES)
+def test_every_argument_is_described_and_default_files_exist(file):
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+    from launch.utilities import perform_substitutions
+
+    from launch import LaunchContext
+
+    description = PythonLaunchDescriptionSource(str(ROOT / "launch" / file)).get_launch_description(LaunchContext())
+    for argument in description.get_launch_arguments():
+        assert argument.description
+        default = perform_substitutions(LaunchContext(), argument.default_value or [])
+        assert Path(default).is_file() or not default.startswith("/"), argument.name
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"ROS_DISTRO": "kilted"}, ["FASTDDS_DEFAULT_PROFILES_FILE"]),
+        ({"ROS_DISTRO": "jazzy"}, ["FASTRTPS_DEFAULT_PROFILES_FILE"]),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, []),
+    ],
+)
+def test_large_messages_get_room_unless_the_user_sees_to_it(monkeypatch, environment, expected):
+    from hmr_ros.ros.launching import transport
+    from launch import LaunchContext
+
+    for name in ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    variables = transport(LaunchContext())
+    assert list(variables) == expected
+    assert all(Path(path).is_file() for path in variables.values())
 
 
 def test_the_parameter_file_holds_every_parameter_at_its_default():
