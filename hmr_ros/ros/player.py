@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ def main(args: list[str] | None = None) -> int:
     """Play a source until it ends."""
     argv = sys.argv if args is None else ["hmr_player", *args]
     options = _parser().parse_args(remove_ros_args(argv)[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as SIGINT does
     rclpy.init(args=argv)
     try:
         source = open_source(options.source)
