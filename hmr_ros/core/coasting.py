@@ -31,7 +31,8 @@ _MEAN_DISTANCE = np.sqrt(8 / np.pi)
 
 def coasted(places: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
     """(P, 3) m: people last seen at ``places`` (P, 3) m with ``velocities`` (P, 3) m/s, ``unseen_s`` (P,) s later."""
-    return places + (_STOPPING_S * (1 - np.exp(-unseen_s / _STOPPING_S)))[:, None] * velocities
+    way_s = -_STOPPING_S * np.expm1(-unseen_s / _STOPPING_S)
+    return np.asarray(places + way_s[:, None] * velocities)
 
 
 def pose_drift(unseen_s: Floats) -> Floats:
@@ -42,4 +43,4 @@ def pose_drift(unseen_s: Floats) -> Floats:
 
 def filtered_velocity(last: Floats, moved: Floats, dt_s: Floats, memory_s: float) -> Floats:
     """(P, 3) m/s after people ``moved`` (P, 3) m in ``dt_s`` (P,) s: a low-pass filter of first order, causal."""
-    return last + (1 - np.exp(-dt_s / memory_s))[:, None] * (moved / dt_s[:, None] - last)
+    return np.asarray(last - np.expm1(-dt_s / memory_s)[:, None] * (moved / dt_s[:, None] - last))

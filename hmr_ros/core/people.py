@@ -164,6 +164,19 @@ class Crops:
         return _take(self, index)
 
 
+_ESTIMATED = {
+    "global_orient": (3,),
+    "body_pose": (23, 3),
+    "betas": (10,),
+    "cam_t": (3,),
+    "uncertainty": (24,),
+    "disagreement": (24,),
+    "joint_covariance": (24, 3, 3),
+    "root_covariance": (3, 3),
+}
+"""Shape per person of what is estimated, in Estimates and in Bodies."""
+
+
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
@@ -187,14 +200,8 @@ class Estimates:
 
     def __post_init__(self) -> None:
         people = len(self.valid)
-        _check(self, "global_orient", (people, 3))
-        _check(self, "body_pose", (people, 23, 3))
-        _check(self, "betas", (people, 10))
-        _check(self, "cam_t", (people, 3))
-        _check(self, "uncertainty", (people, 24))
-        _check(self, "disagreement", (people, 24))
-        _check(self, "joint_covariance", (people, 24, 3, 3))
-        _check(self, "root_covariance", (people, 3, 3))
+        for name, shape in _ESTIMATED.items():
+            _check(self, name, (people, *shape))
         _check(self, "valid", (people,))
 
     def __len__(self) -> int:
@@ -207,12 +214,8 @@ class Estimates:
     @staticmethod
     def unknown(people: int) -> Estimates:
         """Nothing is known of ``people``: NaN, float32, ``valid`` False."""
-
-        def nan(*shape: int) -> Floats:
-            return np.full((people, *shape), np.nan, np.float32)
-
-        metric = (nan(3), nan(23, 3), nan(10), nan(3), nan(24), nan(24), nan(24, 3, 3), nan(3, 3))
-        return Estimates(*metric, np.zeros(people, np.bool_))
+        columns = {name: _nan(people, *shape) for name, shape in _ESTIMATED.items()}
+        return Estimates(**columns, valid=np.zeros(people, np.bool_))
 
     def with_uncertainty(self, expected_error: Floats, covariances: Covariances) -> Estimates:
         """These estimates with expected errors (P, 24) m and covariances, where they are valid."""
@@ -272,16 +275,10 @@ class Bodies:
         _check(self, "scores", (people,))
         _check(self, "kp2d", (people, joints, 2))
         _check(self, "kp2d_score", (people, joints))
-        _check(self, "global_orient", (people, 3))
-        _check(self, "body_pose", (people, 23, 3))
-        _check(self, "betas", (people, 10))
-        _check(self, "cam_t", (people, 3))
         _check(self, "joints", (people, 24, 3))
         _check(self, "vertices", (people, None, 3))
-        _check(self, "uncertainty", (people, 24))
-        _check(self, "disagreement", (people, 24))
-        _check(self, "joint_covariance", (people, 24, 3, 3))
-        _check(self, "root_covariance", (people, 3, 3))
+        for name, shape in _ESTIMATED.items():
+            _check(self, name, (people, *shape))
         _check(self, "valid", (people,))
 
     def __len__(self) -> int:
@@ -295,10 +292,6 @@ class Bodies:
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:
         """The people of ``detections``, seen now, with 2D evidence only: metric fields NaN, ``valid`` False."""
         people = len(detections)
-
-        def unknown(*shape: int) -> Floats:
-            return np.full((people, *shape), np.nan, np.float32)
-
         return Bodies(
             ids=detections.ids,
             states=np.full(people, State.TRACKED, np.uint8),
@@ -307,15 +300,12 @@ class Bodies:
             kp2d=detections.kp2d,
             kp2d_score=detections.kp2d_score,
             joint_set=detections.joint_set,
-            global_orient=unknown(3),
-            body_pose=unknown(23, 3),
-            betas=unknown(10),
-            cam_t=unknown(3),
-            joints=unknown(24, 3),
-            vertices=unknown(vertex_count, 3),
-            uncertainty=unknown(24),
-            disagreement=unknown(24),
-            joint_covariance=unknown(24, 3, 3),
-            root_covariance=unknown(3, 3),
-            valid=np.zeros(people, np.bool_),
+            joints=_nan(people, 24, 3),
+            vertices=_nan(people, vertex_count, 3),
+            **vars(Estimates.unknown(people)),
         )
+
+
+def _nan(*shape: int) -> Floats:
+    """Unknown."""
+    return np.full(shape, np.nan, np.float32)

@@ -257,7 +257,7 @@ class BodySmoother:
     def _size(self, betas: Floats) -> Floats:
         """(N, 10) -> (N,) m, all bones together."""
         rest = self._body_model.rest_joints(betas).astype(np.float64)
-        return np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1)
+        return np.asarray(np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1))
 
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """What is expected of the people ``ids`` (P,) who are not seen now: the last pose, at the last velocity.

@@ -148,7 +148,7 @@ def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
 def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) -> MarkerArray:
     """Bones and joints of every body with a position, and DELETE for the ids in ``lost``."""
     markers = []
-    for row in np.flatnonzero(bodies.valid):
+    for row in np.flatnonzero(bodies.valid).tolist():
         bones, joints = _marker(image_header, bodies, row), _marker(image_header, bodies, row)
         bones.id, bones.type, bones.scale = _BONES, Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
         bones.points = _points(bodies.joints[row][SMPL.edge_indices].reshape(-1, 3))
