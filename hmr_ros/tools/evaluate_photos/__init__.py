@@ -28,6 +28,7 @@ from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.recoverer import Recoverer
 from hmr_ros.perception.similarity import box_iou
 from hmr_ros.tools.evaluate_photos.labels import LabelledPhoto, read_coco
+from hmr_ros.tools.evaluate_photos.regions import image_distances, shadows
 from hmr_ros.tools.evaluate_photos.scores import Outcome, Row, as_json, join, summarise, table
 
 METHODS = ("pose2mesh", "global_to_pixel")
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{sum(map(len, photos))} people in {len(photos)} photos; {len(outcome.upright)} found and judged")
     for threshold, rows in reports.items():
         print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
+    calibrations = {name: recoverer.calibration for name, recoverer in recoverers.items()}
+    print("", *shadows(outcome, calibrations, methods), sep="\n")
     if args.json:
         write_json(reports, methods, args.labels, args.json)
     return 0
@@ -98,12 +101,15 @@ def score(
     pairs = matched(photo.boxes, detections.boxes)
     pairs = pairs[np.isfinite(photo.torso()[pairs[:, 0]])]
     labels, seen = pairs[:, 0], detections.take(pairs[:, 1])
-    found = [convert_keypoints(seen.kp2d, seen.kp2d_score, JOINT_SETS[seen.joint_set], COCO17)[0]]
+    away = [convert_keypoints(seen.kp2d, seen.kp2d_score, JOINT_SETS[seen.joint_set], COCO17)[0] - photo.kp2d[labels]]
+    distances = [np.full(away[0].shape[:2], np.nan)]
     for recoverer in recoverers.values():
         bodies = pose_bodies(seen, recoverer.recover(image, seen, camera), body_model)
-        found.append(project(body_model.regressor(COCO17.name) @ bodies.vertices, camera))
-    errors = np.linalg.norm(np.stack(found) - photo.kp2d[labels], axis=-1) / photo.torso()[labels][:, None]
-    return Outcome(np.nan_to_num(errors, nan=np.inf, posinf=np.inf), photo.labelled[labels], photo.upright()[labels])
+        away.append(project(body_model.regressor(COCO17.name) @ bodies.vertices, camera) - photo.kp2d[labels])
+        distances.append(image_distances(bodies, away[-1], camera))
+    errors = np.nan_to_num(np.linalg.norm(np.stack(away), axis=-1), nan=np.inf, posinf=np.inf)
+    errors /= photo.torso()[labels][:, None]
+    return Outcome(errors, np.stack(distances), photo.labelled[labels], photo.upright()[labels])
 
 
 def matched(labels: Floats, detections: Floats) -> NDArray[np.int64]:

@@ -22,20 +22,23 @@ PARTS = tuple(next((p for p in _BODY_PARTS if p in joint), "head") for joint in 
 class Outcome:
     """What N labelled people came to, by M methods.
 
-    ``errors`` (M, N, 17) distance to the label in torso lengths, infinite where a method placed no body; ``labelled``
-    (N, 17); ``upright`` (N,).
+    ``errors`` (M, N, 17) distance to the label in torso lengths, infinite where a method placed no body; ``distances``
+    (M, N, 17) the same by the method's own covariances (``regions``), NaN where unknown; ``labelled`` (N, 17);
+    ``upright`` (N,).
     """
 
     errors: Floats
+    distances: Floats
     labelled: Bools
     upright: Bools
 
     def __post_init__(self) -> None:
         people = len(self.upright)
-        if self.errors.shape[1:] != (people, COCO17.size) or self.labelled.shape != (people, COCO17.size):
+        same = self.errors.shape == self.distances.shape
+        if not same or self.errors.shape[1:] != (people, COCO17.size) or self.labelled.shape != (people, COCO17.size):
             raise ValueError(
-                f"Outcome: expected errors (M, {people}, 17) and labelled ({people}, 17), "
-                f"got {self.errors.shape} and {self.labelled.shape}"
+                f"Outcome: expected errors and distances (M, {people}, 17) and labelled ({people}, 17), "
+                f"got {self.errors.shape}, {self.distances.shape} and {self.labelled.shape}"
             )
 
 
@@ -54,6 +57,7 @@ def join(outcomes: Sequence[Outcome]) -> Outcome:
     """The people of all ``outcomes``, of which there is at least one."""
     return Outcome(
         np.concatenate([o.errors for o in outcomes], 1),
+        np.concatenate([o.distances for o in outcomes], 1),
         np.concatenate([o.labelled for o in outcomes]),
         np.concatenate([o.upright for o in outcomes]),
     )

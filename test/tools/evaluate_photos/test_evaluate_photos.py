@@ -12,9 +12,12 @@ from hmr_ros.core.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Detections, Estimates
 from hmr_ros.core.posing import pose_bodies
+from hmr_ros.core.skeleton import COCO17, SMPL
 from hmr_ros.tools import evaluate_photos
 from hmr_ros.tools.evaluate_photos import assumed_camera, matched, read_photo, score
 from hmr_ros.tools.evaluate_photos.labels import LabelledPhoto
+from hmr_ros.tools.evaluate_photos.regions import image_distances, shadows
+from test.core.test_uncertainty import CALIBRATION
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 PHOTOS = Path(__file__).parents[2] / "data/photos"
@@ -25,6 +28,7 @@ class Knows:
     """A method that says of everybody what it was told."""
 
     method = "knows"
+    calibration = None
 
     def __init__(self, estimates: Estimates) -> None:
         self.estimates = estimates
@@ -100,6 +104,31 @@ def test_a_body_without_a_place_is_infinitely_wrong(scene):
     outcome = judged(scene, seen(photo.kp2d, photo.boxes), truth.with_rows(np.array([1]), Estimates.unknown(1)))
     assert np.isfinite(outcome.errors[1, 0]).all()
     assert np.isinf(outcome.errors[1, 1]).all()
+
+
+def test_labels_are_as_far_away_as_the_covariances_say(scene):
+    """Pixels, at the distance of a body that is 3 m away, over the standard deviation across; depth is not asked."""
+    photo, camera, truth = scene
+    known = dataclasses.replace(
+        truth,
+        joint_covariance=np.tile(np.diag([0.03**2, 0.03**2, 0.2**2]), (2, 24, 1, 1)),
+        root_covariance=np.tile(np.diag([0.04**2, 0.04**2, 0.5**2]), (2, 1, 1)),
+    )
+    standing = dataclasses.replace(known, cam_t=np.array([[0.0, 0.0, 30.0], [0.0, 0.0, 30.0]]))
+    bodies = pose_bodies(seen(photo.kp2d, photo.boxes), standing, BODY)
+    errors = np.tile([0.0, 10.0], (2, 17, 1))
+    distances = image_distances(bodies, errors, camera)
+    expected = 10 / (camera.K[1, 1] / bodies.joints[:, SMPL.index("left_hip"), 2] * 0.05)
+    np.testing.assert_allclose(distances[:, COCO17.index("left_hip")], expected, rtol=0.02)
+    assert np.isnan(distances[:, COCO17.index("nose")]).all()
+
+    outcome = judged(scene, seen(photo.kp2d + 1.0, photo.boxes), known)
+    (line,) = shadows(outcome, {"knows": CALIBRATION}, ("keypoints", "knows"))
+    hold = "100.0 [100.0, 100.0]"
+    assert line == f"knows: regions of 50, 90, 95 % hold {hold}, {hold}, {hold} % of 24 labelled joints"
+    assert shadows(outcome, {"knows": None}, ("keypoints", "knows")) == []
+    unsure = judged(scene, seen(photo.kp2d, photo.boxes), truth)
+    assert shadows(unsure, {"knows": CALIBRATION}, ("keypoints", "knows")) == []
 
 
 def test_boxes_that_hardly_overlap_are_not_matched():

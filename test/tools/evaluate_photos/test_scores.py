@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def outcome():
     labelled = np.zeros((2, 17), np.bool_)
     labelled[0] = [not joint.endswith("ear") for joint in COCO17.joints]
     labelled[1] = [joint.endswith("wrist") for joint in COCO17.joints]
-    return Outcome(errors, labelled, np.array([True, False]))
+    return Outcome(errors, np.full((2, 2, 17), np.nan), labelled, np.array([True, False]))
 
 
 def test_every_joint_belongs_to_a_part():
@@ -40,14 +42,15 @@ def test_a_tighter_threshold_counts_less(outcome):
 
 
 def test_groups_without_joints_are_left_out(outcome):
-    nobody = Outcome(outcome.errors, outcome.labelled & outcome.upright[:, None], outcome.upright)
+    nobody = dataclasses.replace(outcome, labelled=outcome.labelled & outcome.upright[:, None])
     assert "others" not in [row.group for row in summarise(nobody, 0.2)]
-    assert summarise(Outcome(np.zeros((1, 0, 17)), np.zeros((0, 17), np.bool_), np.zeros(0, np.bool_)), 0.2) == []
+    none = np.zeros((1, 0, 17))
+    assert summarise(Outcome(none, none, np.zeros((0, 17), np.bool_), np.zeros(0, np.bool_)), 0.2) == []
 
 
 def test_outcomes_are_joined_person_by_person(outcome):
     both = join([outcome, outcome])
-    assert both.errors.shape == (2, 4, 17)
+    assert both.errors.shape == both.distances.shape == (2, 4, 17)
     assert both.upright.tolist() == [True, False, True, False]
 
 
@@ -62,5 +65,5 @@ def test_the_report_names_its_methods(outcome):
 
 
 def test_shapes_are_checked(outcome):
-    with pytest.raises(ValueError, match=r"expected errors \(M, 2, 17\)"):
-        Outcome(outcome.errors[:, :1], outcome.labelled, outcome.upright)
+    with pytest.raises(ValueError, match=r"expected errors and distances \(M, 2, 17\)"):
+        dataclasses.replace(outcome, errors=outcome.errors[:, :1])
