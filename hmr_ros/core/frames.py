@@ -6,6 +6,7 @@ back, as it does when a bag starts over.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
@@ -55,8 +56,9 @@ class Transform:
         return Transform(self.rotation.T, -self.translation @ self.rotation)
 
     @staticmethod
+    @functools.cache
     def identity() -> Transform:
-        """Nowhere."""
+        """Nowhere; always the same object."""
         return Transform(np.eye(3), np.zeros(3))
 
 

@@ -62,4 +62,6 @@ class FixedFrames:
 
 def moved(bodies: Bodies, transform: Transform) -> Bodies:
     """``bodies`` with their joints and vertices, and nothing else, in another frame: what is drawn of them."""
+    if transform is Transform.identity():
+        return bodies
     return dataclasses.replace(bodies, joints=transform(bodies.joints), vertices=transform(bodies.vertices))
