@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.records import check_shape, take_rows
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
 
@@ -38,29 +38,6 @@ class State(enum.IntEnum):
     """Given up. Messages say so once; records hold nobody lost."""
 
 
-def _check(owner: object, name: str, expected: tuple[int | None, ...]) -> None:
-    """Raise ValueError unless the array ``owner.name`` has shape ``expected`` (None: any size)."""
-    actual = getattr(owner, name).shape
-    if len(actual) != len(expected) or any(e is not None and e != a for e, a in zip(expected, actual, strict=True)):
-        wanted = tuple("*" if e is None else e for e in expected)
-        raise ValueError(f"{type(owner).__name__}.{name}: expected shape {wanted}, got {actual}")
-
-
-_Record = TypeVar("_Record", "Detections", "Crops", "Estimates", "Bodies")
-
-
-def _take(record: _Record, index: Ints | Bools | slice) -> _Record:
-    """Rows ``index`` of every array field of ``record``; the record itself where a mask takes them all."""
-    if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
-        return record
-    rows = {
-        f.name: value[index]
-        for f in dataclasses.fields(record)
-        if isinstance(value := getattr(record, f.name), np.ndarray)
-    }
-    return dataclasses.replace(record, **rows)  # type: ignore[arg-type]  # array fields only, by construction
-
-
 DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}
 """Numbers of coefficients that each distortion model may have."""
 
@@ -81,8 +58,8 @@ class Camera:
     D: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        _check(self, "K", (3, 3))
-        _check(self, "D", (None,))
+        check_shape(self, "K", (3, 3))
+        check_shape(self, "D", (None,))
         if not (np.isfinite(self.K).all() and self.K[0, 0] > 0 and self.K[1, 1] > 0):
             raise ValueError(f"Camera.K: focal lengths must be positive and finite, got K = {self.K.tolist()}")
         if self.width <= 0 or self.height <= 0:
@@ -111,18 +88,18 @@ class Detections:
 
     def __post_init__(self) -> None:
         people, joints = len(self.boxes), JOINT_SETS[self.joint_set].size
-        _check(self, "boxes", (people, 4))
-        _check(self, "scores", (people,))
-        _check(self, "kp2d", (people, joints, 2))
-        _check(self, "kp2d_score", (people, joints))
-        _check(self, "ids", (people,))
+        check_shape(self, "boxes", (people, 4))
+        check_shape(self, "scores", (people,))
+        check_shape(self, "kp2d", (people, joints, 2))
+        check_shape(self, "kp2d_score", (people, joints))
+        check_shape(self, "ids", (people,))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def take(self, index: Ints | Bools | slice) -> Detections:
         """The people at ``index``, in that order."""
-        return _take(self, index)
+        return take_rows(self, index)
 
     @staticmethod
     def empty(joint_set: str) -> Detections:
@@ -152,16 +129,16 @@ class Crops:
 
     def __post_init__(self) -> None:
         people = len(self.images)
-        _check(self, "images", (people, None, None, 3))
-        _check(self, "crop_from_image", (people, 2, 3))
-        _check(self, "boxes", (people, 4))
+        check_shape(self, "images", (people, None, None, 3))
+        check_shape(self, "crop_from_image", (people, 2, 3))
+        check_shape(self, "boxes", (people, 4))
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, index: Ints | Bools | slice) -> Crops:
         """The crops at ``index``, in that order."""
-        return _take(self, index)
+        return take_rows(self, index)
 
 
 _ESTIMATED = {
@@ -201,15 +178,15 @@ class Estimates:
     def __post_init__(self) -> None:
         people = len(self.valid)
         for name, shape in _ESTIMATED.items():
-            _check(self, name, (people, *shape))
-        _check(self, "valid", (people,))
+            check_shape(self, name, (people, *shape))
+        check_shape(self, "valid", (people,))
 
     def __len__(self) -> int:
         return len(self.valid)
 
     def take(self, index: Ints | Bools | slice) -> Estimates:
         """The people at ``index``, in that order."""
-        return _take(self, index)
+        return take_rows(self, index)
 
     @staticmethod
     def unknown(people: int) -> Estimates:
@@ -270,23 +247,23 @@ class Bodies:
 
     def __post_init__(self) -> None:
         people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
-        _check(self, "states", (people,))
-        _check(self, "unseen_s", (people,))
-        _check(self, "scores", (people,))
-        _check(self, "kp2d", (people, joints, 2))
-        _check(self, "kp2d_score", (people, joints))
-        _check(self, "joints", (people, 24, 3))
-        _check(self, "vertices", (people, None, 3))
+        check_shape(self, "states", (people,))
+        check_shape(self, "unseen_s", (people,))
+        check_shape(self, "scores", (people,))
+        check_shape(self, "kp2d", (people, joints, 2))
+        check_shape(self, "kp2d_score", (people, joints))
+        check_shape(self, "joints", (people, 24, 3))
+        check_shape(self, "vertices", (people, None, 3))
         for name, shape in _ESTIMATED.items():
-            _check(self, name, (people, *shape))
-        _check(self, "valid", (people,))
+            check_shape(self, name, (people, *shape))
+        check_shape(self, "valid", (people,))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, index: Ints | Bools | slice) -> Bodies:
         """The bodies at ``index``, in that order."""
-        return _take(self, index)
+        return take_rows(self, index)
 
     @staticmethod
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:
