@@ -198,7 +198,8 @@ def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
 def _shoulder_roll(upper_arms: Floats, forward: Floats) -> Floats:
     """r_shoulder (P, 2) that turns the x axes of ``upper_arms`` (P, 2, 3, 3) to ``forward`` (P, 2, 3)."""
     x, y = ((forward * upper_arms[..., axis]).sum(-1) for axis in (0, 1))
-    return _SIGNS * np.arctan2(y, x)
+    roll: Floats = _SIGNS * np.arctan2(y, x)
+    return roll
 
 
 def _hips(up: Floats, forward: Floats) -> Floats:

@@ -9,7 +9,7 @@ endian: see cdr.py).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,20 @@ class Template:
     def finish(self) -> bytes:
         """The message as it stands."""
         return bytes(self._data)
+
+
+class KeptTemplate:
+    """A template that is made anew when its key is another than at the last call."""
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._template: Template | None = None
+
+    def __call__(self, key: Hashable, build: Callable[[], Any]) -> Template:
+        """The template of the message that ``build`` makes; ``key`` stands for all in it that is not patched."""
+        if self._template is None or key != self._key:
+            self._key, self._template = key, Template(build())
+        return self._template
 
 
 class _Layout:

@@ -15,8 +15,10 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
+from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.human_messages import HriTypes
 from hmr_ros.ros.publishers import PublisherFactory
+from hmr_ros.ros.template import KeptTemplate
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Reliable, and who subscribes late gets the last message."""
@@ -31,6 +33,7 @@ class TrackedLists:
         self._lock = threading.Lock()
         self._seen: dict[str, dict[TrackedBodies, list[str]]] = {}
         self._open: dict[str, Publisher[Any]] = {}
+        self._kept: dict[tuple[str, str], KeptTemplate] = {}
 
     def join(self, topic: str) -> TrackedBodies:
         """The part of one camera in the list that is published as ``topic``. Needs hri_msgs."""
@@ -61,7 +64,10 @@ class TrackedLists:
         if not self._publishers.node.context.ok():
             return  # told to stop: the middleware goes first
         everybody = [name for names in self._seen[topic].values() for name in names]
-        self._open[topic].publish(HriTypes.imported().ids_list(header=header, ids=everybody))
+        kept = self._kept.setdefault((topic, header.frame_id), KeptTemplate())
+        template = kept(tuple(everybody), lambda: HriTypes.imported().ids_list(header=header, ids=everybody))
+        template.stamp(Stamp(header.stamp.sec, header.stamp.nanosec))
+        self._open[topic].publish(template.finish())
 
 
 class TrackedBodies:

@@ -5,7 +5,7 @@ A writer keeps a serialised message for as long as the same people are there, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from hmr_ros.core.people import Bodies
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import human_messages, messages
 from hmr_ros.ros.cdr import Stamp
-from hmr_ros.ros.template import Template
+from hmr_ros.ros.template import KeptTemplate
 
 _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "state": lambda bodies: bodies.states,
@@ -38,25 +38,12 @@ _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
 """The numbers of hmr_ros/SmplBody -> what they are of each row."""
 
 
-class _Kept:
-    """A template, made anew when ``key`` is another than at the last call."""
-
-    def __init__(self) -> None:
-        self._key: Hashable = None
-        self._template: Template | None = None
-
-    def __call__(self, key: Hashable, build: Callable[[], Any]) -> Template:
-        if self._template is None or key != self._key:
-            self._key, self._template = key, Template(build())
-        return self._template
-
-
 class BodiesWriter:
     """Writes hmr_ros/SmplBodyArray: messages.smpl_body_array."""
 
     def __init__(self, origin: messages.Origin) -> None:
         self._origin = origin
-        self._kept = _Kept()
+        self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
         """Everybody in the image, and the ids that ended with it."""
@@ -75,7 +62,7 @@ class SkeletonWriter:
     """Writes visualization_msgs/MarkerArray: messages.skeleton_markers."""
 
     def __init__(self) -> None:
-        self._kept = _Kept()
+        self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
         """Bones and joints of everybody with a position."""
@@ -97,7 +84,7 @@ class JointStateWriter:
     """Writes sensor_msgs/JointState of one person: messages.joint_state."""
 
     def __init__(self) -> None:
-        self._kept = _Kept()
+        self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
         """The rotation vectors of SMPL's joints."""
@@ -114,7 +101,7 @@ class HumanJointStateWriter:
     """Writes sensor_msgs/JointState of one person: human_messages.joint_state."""
 
     def __init__(self) -> None:
-        self._kept = _Kept()
+        self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, humans: Humans, row: int) -> bytes:
         """The angles of the URDF's hinges, and their rates once they are known."""

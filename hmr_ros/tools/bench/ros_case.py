@@ -71,9 +71,9 @@ def timing(latencies_s: NDArray[np.float64], bodies_at_s: NDArray[np.float64]) -
     """What the latencies of images (N,) s and the times of their bodies (N,) s come to."""
     if len(latencies_s) == 0:
         return Timing()
-    percentiles = np.percentile(latencies_s * 1e3, (50, 99, 99.9, 100))
+    p50, p99, p999, largest = np.percentile(latencies_s * 1e3, (50, 99, 99.9, 100)).tolist()
     jitter_ms = float(np.diff(bodies_at_s).std() * 1e3) if len(bodies_at_s) > 2 else _NAN
-    return Timing(*(float(p) for p in percentiles), jitter_ms)
+    return Timing(p50, p99, p999, largest, jitter_ms)
 
 
 def drops_between(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
