@@ -1,5 +1,6 @@
 """A clip, a folder of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
 
+import math
 from pathlib import Path
 
 from launch.actions import IncludeLaunchDescription, OpaqueFunction
@@ -7,7 +8,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from hmr_ros.ros.launching import BOOLS, SHARE, argument, transport, value
+from hmr_ros.ros.launching import BOOLS, SHARE, argument, installed, transport, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
@@ -40,10 +41,21 @@ def start_player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     ]
 
 
+def start_frame(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """A level frame of the camera, as robots have one: RViz shows z as up."""
+    if not installed("tf2_ros"):
+        return []
+    turns = ["--roll", str(-math.pi / 2), "--yaw", str(-math.pi / 2)]  # REP-103, optical frames
+    frames = ["--frame-id", "camera_link", "--child-frame-id", "camera_optical_frame"]
+    return [Node(package="tf2_ros", executable="static_transform_publisher", arguments=[*turns, *frames])]
+
+
 def generate_launch_description() -> LaunchDescription:
     """The player beside hmr.launch.py."""
     arguments = TOPICS | {name: LaunchConfiguration(name) for name in ("rviz", "namespace")}
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")), launch_arguments=arguments.items()
     )
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_player), node])
+    return LaunchDescription(
+        [*ARGUMENTS, OpaqueFunction(function=start_player), OpaqueFunction(function=start_frame), node]
+    )

@@ -61,6 +61,15 @@ def _choices(is_switch: bool, choices: Sequence[object] | None) -> list[str] | N
     return None if words is None else ["", *map(str, words)]
 
 
+def installed(package: str) -> bool:
+    """Whether the ROS package is there to be started."""
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def value(context: LaunchContext, name: str) -> str:
     """What the argument ``name`` was given."""
     return str(LaunchConfiguration(name).perform(context))
@@ -120,9 +129,7 @@ def rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """RViz, if it is asked for and installed."""
     if value(context, "rviz") != "true":
         return []
-    try:
-        get_package_prefix("rviz2")
-    except PackageNotFoundError:
+    if not installed("rviz2"):
         return [LogInfo(msg="RViz is not started, as it is not installed: sudo apt install ros-$ROS_DISTRO-rviz2")]
     frame = value(context, "rviz_frame") or value(context, "target_frame")
     return [
@@ -130,6 +137,7 @@ def rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             package="rviz2",
             executable="rviz2",
             namespace=value(context, "namespace"),
+            remappings=[("image", value(context, "image_topic"))],
             arguments=["-d", value(context, "rviz_config"), *(["-f", frame] if frame else [])],
             parameters=[{name: given for name, given in _given(context).items() if name == "use_sim_time"}],
         )

@@ -30,6 +30,30 @@ needs_launch = pytest.mark.skipif(
     importlib.util.find_spec("launch_ros") is None, reason="launch_ros is not installed; no wheel has it"
 )
 
+COMMON_PROPERTIES = {"Class", "Name", "Enabled", "Value"}
+TF_PROPERTIES = {"Frame Timeout", "Marker Scale", "Show Arrows", "Show Axes", "Show Names", "Update Interval"}
+IMAGE_PROPERTIES = {"Normalize Range", "Topic"}
+PROPERTIES = {
+    "rviz_default_plugins/Grid": {
+        "Alpha",
+        "Cell Size",
+        "Color",
+        "Offset",
+        "Plane",
+        "Plane Cell Count",
+        "Reference Frame",
+    },
+    "rviz_default_plugins/Marker": {"Namespaces", "Topic"},
+    "rviz_default_plugins/MarkerArray": {"Namespaces", "Topic"},
+    "rviz_default_plugins/TF": TF_PROPERTIES | {"Filter (whitelist)"},
+    "rviz_default_plugins/Image": IMAGE_PROPERTIES,
+    "hri_rviz/Skeletons3D": {"Alpha", "Collision Enabled", "TF Prefix", "Update Interval", "Visual Enabled"},
+    "hri_rviz/TF_HRI": TF_PROPERTIES | {"Show Bodies", "Show Faces", "Show Gazes"},
+    "hri_rviz/Humans": IMAGE_PROPERTIES
+    | {"Show 2D Skeletons", "Show body RoIs", "Show face RoIs", "Show facial landmarks"},
+}
+"""What displays there are and can be told, as of the sources of rviz and hri_rviz (Jazzy, Kilted)."""
+
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -210,10 +234,20 @@ def test_the_parameter_file_holds_every_parameter_at_its_default():
     assert updated(RobotConfig(), values) == RobotConfig()
 
 
-def test_rviz_shows_topics_that_the_node_publishes():
-    rviz = yaml.safe_load((ROOT / "config" / "hmr.rviz").read_text())
-    topics = {d["Topic"]["Value"] for d in rviz["Visualization Manager"]["Displays"] if "Topic" in d}
-    assert topics == {"mesh", "markers", "overlay", "image"}
+@pytest.mark.parametrize(
+    ("file", "topics", "plugins"),
+    [
+        ("hmr.rviz", {"mesh", "markers", "overlay", "image"}, {"rviz_default_plugins"}),
+        ("hmr_hri.rviz", {"image"}, {"rviz_default_plugins", "hri_rviz"}),
+    ],
+)
+def test_rviz_shows_what_there_is(file, topics, plugins):
+    """Names that no class or topic has would only show as an error on screen."""
+    displays = yaml.safe_load((ROOT / "config" / file).read_text())["Visualization Manager"]["Displays"]
+    assert {display["Topic"]["Value"] for display in displays if "Topic" in display} == topics
+    assert {display["Class"].partition("/")[0] for display in displays} == plugins
+    for display in displays:
+        assert display.keys() - COMMON_PROPERTIES <= PROPERTIES[display["Class"]], display["Class"]
 
 
 def _flat(table, prefix=""):
