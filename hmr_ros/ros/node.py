@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -186,14 +187,14 @@ class HmrNode(LifecycleNode):
         return super().on_error(state)
 
     def _stop(self) -> None:
-        if self._operation is not None:
-            self._operation.close()
-            self._operation = None
+        operation, self._operation = self._operation, None  # whatever closing raises, it is not tried twice
+        if operation is not None:
+            operation.close()
 
     def _release(self) -> None:
-        if self._assembly is not None:
-            self._assembly.close()
-            self._assembly = None
+        assembly, self._assembly = self._assembly, None
+        if assembly is not None:
+            assembly.close()
 
     # Services (Controls)
 
