@@ -308,7 +308,7 @@ def test_methods_that_disagree_are_a_warning(world):
 
     def warned(words):
         show_calibrated(w, count=len(w.received["bodies"]) + 1)
-        statuses = [s for a in w.received["/diagnostics"] for s in a.status]
+        statuses = [s for a in w.received["/diagnostics"] for s in a.status if s.name.endswith("bodies")]
         return [s for s in statuses[-1:] if words in s.message]
 
     spin_until(w.executor, lambda: warned("running"))
