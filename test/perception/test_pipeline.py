@@ -142,6 +142,7 @@ def test_who_is_hidden_stays_for_a_while_with_an_age():
     gone = run(IMAGE, CAMERA, 1.2)
     assert gone.ids.tolist() == first.ids[:1].tolist()
     assert run.lost == (first.ids[1],)
+    assert run.smoother.coasted(first.ids, 1.3).valid.tolist() == [True, False]
 
 
 def test_everybody_may_be_hidden():

@@ -140,6 +140,19 @@ def test_two_people_cross_while_one_hides_the_other_for_half_a_second(offset: fl
     assert sorted(ids) == [[1], [2]]
 
 
+def test_size_tells_who_is_who_where_places_do_not() -> None:
+    def at(near: float, far: float) -> Detections:
+        points = np.stack([WALKER + (near, 100), 0.7 * WALKER + (far, 130)])
+        boxes = np.concatenate([points.min(1), points.max(1)], 1)
+        return Detections(boxes, np.ones(2), points, np.ones((2, 17)), "coco17", np.full(2, UNTRACKED))
+
+    tracker = Tracker()
+    for k in range(5):
+        tracker.update(at(400, 430), k / RATE)
+    changed = tracker.update(at(430, 400), 5 / RATE + 0.4)
+    assert changed.people.ids.tolist() == [1, 2]
+
+
 def test_a_standing_person_keeps_the_id_when_another_passes_in_front() -> None:
     def standing(t: float) -> float | None:
         return None if abs(t - 1.5) < 0.25 else 400.0
