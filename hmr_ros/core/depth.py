@@ -5,8 +5,9 @@ same. So keypoints place a body as far away as its guessed size says, and a chil
 back. Depth ends that: scaled about the camera, a body stays under its keypoints, and the scale is the quotient of what
 is measured and what the body's surface says, at each pixel that sees it. Then distance and size are right together.
 
-A pixel that sees something else (a table in front, the wall past an arm) gives some other quotient; the one that most
-of a body agrees on, to the thickness of a hand, is its own. Where no quotient has that support, nothing is changed.
+A pixel that sees something else (a table in front, the wall past an arm) gives some other quotient. The body's own is
+one on which a good part of the trunk agrees, to the thickness of a hand, with hardly anything behind it. Where there is
+no such quotient, nothing is changed.
 """
 
 from __future__ import annotations
@@ -23,18 +24,7 @@ from hmr_ros.core.camera import project
 from hmr_ros.core.people import Bools, Camera, Estimates, Floats, Ints
 from hmr_ros.core.skeleton import SMPL
 
-_TRUNK = (
-    "pelvis",
-    "left_hip",
-    "right_hip",
-    "spine1",
-    "spine2",
-    "spine3",
-    "left_collar",
-    "right_collar",
-    "neck",
-    "head",
-)
+_TRUNK = "pelvis left_hip right_hip spine1 spine2 spine3 left_collar right_collar neck head".split()
 """Whose skin is compared: arms and shins are thin, and seldom quite where they are guessed."""
 
 _CELLS = 50
