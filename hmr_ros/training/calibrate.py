@@ -60,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     predictor, everything = open_predictor(args.model, body), load_motion(args.motion)
     motion = everything.select(args.split)
+    print(_drift(everything, body))
     residuals = residuals_of(predictor, _people(args, predictor, motion, body), body, args.seed)
     print(f"{manifest.name} on {args.motion}, split {args.split}, seed {args.seed}: percent, 95 % intervals")
     report = _report(residuals, motion, predictor.joint_set)
-    print(_drift(everything, body))
     if args.json:
         _write_json(report, args.json)
     if (gap := report.rows[0].largest_gap) > args.tolerance:

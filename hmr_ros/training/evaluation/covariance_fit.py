@@ -36,7 +36,12 @@ _PROVISIONAL = (1.0, 2.0, 3.0)
 
 
 def fit(residuals: Residuals, joint_set: str) -> Calibration:
-    """People with even numbers give the deviations, the others the radii."""
+    """People with even numbers give the deviations, the others the radii.
+
+    Raises ValueError for a network that expects no errors, as Pose2Mesh in its published form.
+    """
+    if not np.isfinite(residuals.expected_error).all():
+        raise ValueError("the network does not say what errors it expects: there is nothing to calibrate")
     even = residuals.person % 2 == 0
     fitted = _with_deviations(residuals.take(even), joint_set)
     found = distances(residuals.take(~even), Uncertainty(fitted, joint_set))

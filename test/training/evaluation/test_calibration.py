@@ -128,6 +128,12 @@ def test_radii_hold_the_share_of_the_next_one():
         conformal_radii(found[:10])
 
 
+def test_a_network_that_expects_no_error_is_refused(residuals):
+    silent = dataclasses.replace(residuals, expected_error=np.full_like(residuals.expected_error, np.nan))
+    with pytest.raises(ValueError, match="does not say what errors it expects"):
+        fit(silent, "coco_feet")
+
+
 def test_takes_are_parted_whole_and_subject_by_subject(motion):
     two = dataclasses.replace(motion, clip_subject=np.repeat(["5", "7"], 10))
     chosen = calibration_clips(two)
