@@ -117,7 +117,8 @@ class HumanPublishers:
 
     def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
         height, width = frame.image.shape[:2]
-        topics.roi.publish(messages.region(self._types, header, box, width, height, score))
+        if has_listeners(topics.roi):
+            topics.roi.publish(messages.region(self._types, header, box, width, height, score))
         if has_listeners(topics.cropped):
             x1, y1 = np.floor(np.clip(box[:2], 0, [width, height])).astype(int)
             x2, y2 = np.ceil(np.clip(box[2:], 0, [width, height])).astype(int)

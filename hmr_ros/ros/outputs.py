@@ -98,7 +98,8 @@ class Outputs:
         """Publish what robots use of one image, the small and urgent first."""
         self._unplaced = ""
         header = messages.header(frame.stamp, frame.frame_id)
-        self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
+        if has_listeners(self._bodies):
+            self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
         self._publish_humans(frame, header, camera, bodies, lost, config)
         self._publish_joint_states(frame, bodies, lost)

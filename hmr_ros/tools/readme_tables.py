@@ -28,11 +28,35 @@ def with_tables(document: str) -> str:
     return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], document)
 
 
+USUAL = (
+    "backend",
+    "model",
+    "max_persons",
+    "max_latency_ms",
+    "image_transport",
+    "use_depth",
+    "target_frame",
+    "publish_tf",
+    "humans.enabled",
+    "planning.collision_objects",
+)
+"""The parameters that most users look at first."""
+
+
 def parameters_table() -> str:
     """Every ROS parameter: name, default, range, whether it may change while the node runs."""
+    return _parameters(describe(RobotConfig))
+
+
+def usual_parameters_table() -> str:
+    """The first that users look at."""
+    return _parameters([setting for setting in describe(RobotConfig) if setting.name in USUAL])
+
+
+def _parameters(settings: Iterable[Setting]) -> str:
     rows = [
         (f"`{s.name}`", _literal(s), s.allowed, "" if s.read_only else "yes", s.doc.replace("<", "&lt;"))
-        for s in describe(RobotConfig)
+        for s in settings
     ]
     return _table(("parameter", "default", "allowed", "live", "meaning"), rows)
 
@@ -60,7 +84,7 @@ def parameters_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"parameters": parameters_table, "commands": commands_table}
+TABLES = {"parameters": parameters_table, "usual_parameters": usual_parameters_table, "commands": commands_table}
 
 
 def _literal(s: Setting) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 
 from hmr_ros.core.config import HumansConfig, RobotConfig
 from hmr_ros.core.human_urdf import LINK_ON_SMPL_JOINT
@@ -302,4 +303,18 @@ def test_disabled_humans_have_no_topics(executor):
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     outputs.publish(frame, CAMERA, some_bodies(1), (), config)
     assert not any("private" in publisher.topic_name for publisher in node.publishers)
+    outputs.close()
+
+
+def test_nothing_is_published_to_nobody(executor, monkeypatch):
+    """Pictures of people in particular: only what is latched, for those who come later, is sent unasked."""
+    node = Node("unheard_outputs")
+    executor.add_node(node)
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    sent = []
+    monkeypatch.setattr(Publisher, "publish", lambda self, message: sent.append(self.topic_name.rpartition("/")[2]))
+    frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    outputs.publish(frame, CAMERA, some_bodies(3), (), RobotConfig())
+    outputs.publish_views(frame, CAMERA, some_bodies(3), ())
+    assert sorted(sent) == ["tracked"] + ["urdf"] * 3
     outputs.close()
