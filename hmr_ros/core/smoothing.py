@@ -177,7 +177,8 @@ class _Tracks:
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
-        # Who just started is at rest where measured, so any step of time leaves them there.
+        # Who just started is at rest where measured, so any step of time leaves them there. A stamp that comes twice
+        # says nothing of speed: it starts filters anew.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
         fresh = dt > MAX_GAP_S
         last_places, last_rotations = (
@@ -236,7 +237,7 @@ class BodySmoother:
         is scaled about the camera, so that the body stays where the keypoints are. Not those whose distance was
         ``measured`` (P,), as by depth; None: nobody's was.
         """
-        known = self._tracks.take(self._tracks.stamp_s < stamp_s)
+        known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
         rows = np.flatnonzero(estimates.valid)
         now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
         last = [row if row >= 0 else len(known.ids) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
