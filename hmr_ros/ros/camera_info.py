@@ -36,7 +36,8 @@ class CameraInfoInput:
         self._cameras_by_size: dict[tuple[int, int], tuple[CameraInfo, Camera]] = {}
         self._warned: set[str] = set()
         self._started_s = self._counted_from_s = time.monotonic()
-        self._images_before = self._infos = 0
+        self._images_before: int | None = None  # the first count may hold those of an earlier activation
+        self._infos = 0
         topic = camera_info_topic(node, image_topic)
         self._subscription = AdaptiveSubscription(node, CameraInfo, topic, self._receive)
 
@@ -71,6 +72,8 @@ class CameraInfoInput:
     def adapt(self, images_received: int) -> None:
         """Look at the publishers again, and at the rates; call about once a second."""
         self._subscription.adapt()
+        if self._images_before is None:
+            self._images_before = images_received
         if time.monotonic() - self._counted_from_s >= _WINDOW_S:
             self._compare_rates(images_received - self._images_before, self._infos)
             self._images_before, self._infos, self._counted_from_s = images_received, 0, time.monotonic()
@@ -97,8 +100,8 @@ class CameraInfoInput:
         self._newest = self._by_size[described_size(info)] = info
 
     def _compare_rates(self, images: int, infos: int) -> None:
-        """Of the last window. What is latched need come only once; that none came is told elsewhere."""
-        if infos and max(images, infos) > _LARGEST_RATIO * min(images, infos) and not self._subscription.is_latched:
+        """Of the last window. What is latched need come only once; that none came, of either, is told elsewhere."""
+        if 0 < _LARGEST_RATIO * min(images, infos) < max(images, infos) and not self._subscription.is_latched:
             self._warn(
                 f"{images} images and {infos} CameraInfo on {self.topic} in {_WINDOW_S:g} s: is this the calibration "
                 "of this camera? The newest is used for all images"

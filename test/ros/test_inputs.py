@@ -188,6 +188,17 @@ def test_calibration_at_another_rate_than_the_images_is_told_of(
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == warned
 
 
+def test_images_of_an_earlier_activation_say_nothing_of_the_calibration(executor, monkeypatch, capfd):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
+    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, publisher.get_subscription_count)
+    publisher.publish(calibration.from_focal_length(100.0)(6, 4))
+    spin_until(executor, lambda: source.camera(FRAME, 60.0))
+    source.adapt(images_received=700)
+    assert "is this the calibration" not in capfd.readouterr().err
+
+
 FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((4, 6, 3), np.uint8))
 
 
