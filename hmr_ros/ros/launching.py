@@ -90,13 +90,16 @@ def body_node(
     name: str | None = None,
 ) -> Node:
     """The process ``executable``, whose nodes are ``loggers``; ``parameters`` win over those of arguments and file."""
+    file = value(context, "params_file")
+    if not Path(file).is_file():  # launch would only warn, and the node run with its defaults
+        raise FileNotFoundError(f"params_file:={file}: no such file")
     levels = [f"{'.'.join(node.parts[1:])}:={value(context, 'log_level')}" for node in loggers]
     return Node(
         package="hmr_ros",
         executable=executable,
         name=name,
         namespace=value(context, "namespace"),
-        parameters=[value(context, "params_file"), _given(context) | parameters],
+        parameters=[file, _given(context) | parameters],
         remappings=remappings,
         ros_arguments=[part for level in levels for part in ("--log-level", level)],
         respawn=value(context, "respawn") == "true",

@@ -179,6 +179,7 @@ def test_rviz_that_is_not_installed_stops_nothing(executor, peer):
     [
         ("hmr.launch.py", ["log_level:=loud"], "'debug', 'info', 'warn', 'error', 'fatal'"),
         ("hmr.launch.py", ["model:=hmr2"], "'pose2mesh', 'global_to_pixel', 'both'"),
+        ("hmr.launch.py", ["params_file:=/mine.yaml"], "params_file:=/mine.yaml: no such file"),
         ("multi_camera.launch.py", [], "cameras"),
     ],
 )
