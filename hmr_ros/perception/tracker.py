@@ -61,6 +61,8 @@ _TOLERANCE_GROWTH = 10.0
 Without it people whose velocity is not known yet could not be followed at 5 images per second."""
 _SIZE_GROWTH = 1.0
 """The same for the size: somebody who walks towards the camera, 3 m away, grows by a third in a second."""
+_LONGEST_PAUSE_S = 10.0
+"""Slow machines and cameras see people again after pauses beyond any patience; after this one they may be others."""
 _DOUBT_S = 1.0
 """Time constant at which the score of an unseen person falls."""
 
@@ -113,8 +115,9 @@ class Tracker:
 
     def update(self, detections: Detections, stamp_s: float) -> Tracks:
         """Everybody who is followed after an image with ``detections``. ``stamp_s`` must never decrease."""
-        self._stamp_s = stamp_s
-        track_of = dict(self._match(detections, stamp_s))
+        pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
+        goes_on = pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S)
+        track_of = dict(self._match(detections, stamp_s)) if goes_on else {}
         seen = [self._observe(track_of.get(d), detections, d) for d in range(len(detections))]
         self._give_up()
         unseen = [track for track in self._tracks if track.stamp_s < stamp_s]

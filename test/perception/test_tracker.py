@@ -161,6 +161,15 @@ def test_a_standing_person_keeps_the_id_when_another_passes_in_front() -> None:
     assert sorted(ids) == [[1], [2]]
 
 
+@pytest.mark.parametrize(("pause_s", "same"), [(3.0, True), (3600.0, False)])
+def test_a_slow_machine_knows_people_again_but_not_after_a_long_pause(pause_s: float, same: bool) -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=1))
+    before = tracker.update(people(300.0), 0.0)
+    after = tracker.update(people(300.0), pause_s)
+    assert (after.people.ids.tolist() == before.people.ids.tolist()) is same
+    assert (tracker.lost == ()) is same
+
+
 def test_reset_forgets_people_but_not_the_count() -> None:
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
     tracker.update(people(100), 5.0)
