@@ -56,14 +56,8 @@ class Operation:
 
     def pause(self) -> int:
         """Unsubscribe, finish the image at hand, and say of everybody that they are lost; how many they were."""
-        ended = 0
-        if self._input is not None:
-            self._input.close()
-        if self._worker is not None:
-            self._worker.join()
-            ended = self._worker.end_tracks()
-        self._input = self._worker = None
-        return ended
+        worker = self._halted()
+        return worker.end_tracks() if worker is not None else 0
 
     def end_tracks(self) -> int:
         """Say of everybody that they are lost, and begin anew; how many they were. Raises TimeoutError."""
@@ -71,11 +65,7 @@ class Operation:
 
     def close(self) -> None:
         """Stop, and unpublish everything."""
-        if self._input is not None:
-            self._input.close()
-        if self._worker is not None:
-            self._worker.join()
-        self._input = self._worker = None
+        self._halted()
         self._outputs.close()
         self._assembly.pipeline.reset()
 
@@ -100,6 +90,15 @@ class Operation:
     def problem(self) -> str:
         """What makes results worse than they could be, "" if nothing does."""
         return self._input.calibration_problem() if self._input is not None else ""
+
+    def _halted(self) -> Worker | None:
+        """The worker, if there was one, after its last image."""
+        if self._input is not None:
+            self._input.close()
+        if self._worker is not None:
+            self._worker.join()
+        worker, self._input, self._worker = self._worker, None, None
+        return worker
 
     def _staleness(self) -> str:
         """What is wrong when images come in, but nothing goes out, as the worker hangs or drops them all; else ""."""
