@@ -27,7 +27,7 @@ ROSDEP_KEYS = {
 
 
 def third_party_imports(*folders: str) -> set[str]:
-    """Top-level modules that Python files under ``folders`` import, less the standard library and our own."""
+    """Top-level modules that Python files under ``folders`` import, less the standard library, type checkers' and our own."""
     found = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -35,7 +35,7 @@ def third_party_imports(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add((node.module or "").split(".")[0])
-    return found - sys.stdlib_module_names - {"hmr_ros"}
+    return found - sys.stdlib_module_names - {"_typeshed", "hmr_ros"}
 
 
 def constraints() -> dict[str, str]:
