@@ -20,9 +20,9 @@ from hmr_ros.ros.subscriptions import AdaptiveSubscription
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 
-LARGE_DATA_HINT = (
-    "Fast DDS drops large images by default: set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera driver and for "
-    "this node, or subscribe compressed images (image_transport:=compressed)"
+_LARGE_IMAGES_HINT = (
+    "Fast DDS loses large images by default: start the camera driver with FASTDDS_DEFAULT_PROFILES_FILE=(config/"
+    "fastdds.xml of hmr_ros), or subscribe compressed images (image_transport:=compressed)"
 )
 
 
@@ -75,7 +75,7 @@ class CameraInput:
             return ""
         if not self._images.publishers():
             return f"no publisher of {self._images.topic}{self._other_transport()}"
-        return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {LARGE_DATA_HINT}"
+        return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
 
     def _other_transport(self) -> str:
         """A hint when the camera offers the transport that we did not ask for."""

@@ -18,7 +18,11 @@ from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir, verify
 from hmr_ros.tools.prerequisites import missing_packages
 
-TRANSPORT_VARIABLE = "FASTDDS_BUILTIN_TRANSPORTS"
+TRANSPORT_VARIABLES = (
+    "FASTDDS_DEFAULT_PROFILES_FILE",
+    "FASTRTPS_DEFAULT_PROFILES_FILE",  # before Kilted
+    "FASTDDS_BUILTIN_TRANSPORTS",
+)
 
 
 @dataclass(frozen=True)
@@ -130,10 +134,13 @@ def _check_messages() -> Iterator[Finding]:
 def _check_transport(middleware: str) -> Iterator[Finding]:
     if middleware != "rmw_fastrtps_cpp":
         return
-    value = os.environ.get(TRANSPORT_VARIABLE, "")
-    remedy = f"images above 0.5 MB may get lost: export {TRANSPORT_VARIABLE}=LARGE_DATA for camera and node alike"
-    detail = f"{TRANSPORT_VARIABLE}={value}"
-    yield Finding("transport", detail, "" if value == "LARGE_DATA" else remedy, needed=False)
+    settings = {name: value for name in TRANSPORT_VARIABLES if (value := os.environ.get(name))}
+    fine = settings and settings.get("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA") == "LARGE_DATA"
+    remedy = (
+        f"images above 0.5 MB may get lost: start the camera with {TRANSPORT_VARIABLES[0]}=config/fastdds.xml (README)"
+    )
+    detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS as it comes"
+    yield Finding("transport", detail, "" if fine else remedy, needed=False)
 
 
 def _check_model(path: Path, remedy: str) -> Finding:

@@ -214,4 +214,4 @@ def test_silence_is_explained(executor):
     FakeCamera(added(executor, "zipped"), image_topic="image/compressed", compressed=True)
     spin_until(executor, lambda: "image_transport to compressed" in source.problem(timeout_s=0.0))
     FakeCamera(added(executor, "camera"))
-    spin_until(executor, lambda: "LARGE_DATA" in source.problem(timeout_s=0.0))
+    spin_until(executor, lambda: "fastdds.xml" in source.problem(timeout_s=0.0))

@@ -64,12 +64,20 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
     assert set(remedies(found)) == {"numpy", "cv2", "onnxruntime", "ros"}
 
 
-@pytest.mark.parametrize(("value", "fine"), [("LARGE_DATA", True), ("UDPv4", False), (None, False)])
-def test_the_transport_that_loses_images_is_named(value: str | None, fine: bool, monkeypatch: pytest.MonkeyPatch):
-    if value is None:
-        monkeypatch.delenv(doctor.TRANSPORT_VARIABLE, raising=False)
-    else:
-        monkeypatch.setenv(doctor.TRANSPORT_VARIABLE, value)
+@pytest.mark.parametrize(
+    ("setting", "fine"),
+    [
+        ({"FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, True),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}, False),
+        ({}, False),
+    ],
+)
+def test_the_transport_that_loses_images_is_named(setting: dict[str, str], fine: bool, monkeypatch: pytest.MonkeyPatch):
+    for name in doctor.TRANSPORT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
     (finding,) = doctor._check_transport("rmw_fastrtps_cpp")
     assert (finding.remedy == "") == fine
     assert not finding.needed
