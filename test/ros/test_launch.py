@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -226,6 +227,15 @@ def test_large_messages_get_room_unless_the_user_sees_to_it(monkeypatch, environ
     variables = transport(LaunchContext())
     assert list(variables) == expected
     assert all(Path(path).is_file() for path in variables.values())
+
+
+def test_images_have_room_in_shared_memory():
+    sizes = {
+        element.tag.rpartition("}")[2]: int(element.text)
+        for element in ElementTree.parse(ROOT / "config" / "fastdds.xml").iter()
+        if element.text.strip().isdigit()
+    }
+    assert 2 * 1920 * 1080 * 3 < sizes["maxMessageSize"] < sizes["segment_size"]
 
 
 def test_the_parameter_file_holds_every_parameter_at_its_default():
