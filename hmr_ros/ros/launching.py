@@ -24,11 +24,8 @@ SHARE = Path(get_package_share_directory("hmr_ros"))
 
 BOOLS = ("true", "false")
 
-_TRANSPORT_VARIABLES = (
-    "FASTDDS_BUILTIN_TRANSPORTS",
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)
+_PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+_PROFILES_OF_JAZZY = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _PARAMETERS = ("model", "backend", "image_transport", "target_frame", "autostart")
 _SETTINGS = {setting.name: setting for setting in describe(RobotConfig) if setting.name in _PARAMETERS}
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -112,9 +109,9 @@ def body_node(
 def transport(context: LaunchContext) -> dict[str, str]:
     """The environment of a publisher of large messages (config/fastdds.xml), unless the user has set another."""
     environment = context.environment
-    if any(name in environment for name in _TRANSPORT_VARIABLES):
+    if any(name in environment for name in ("FASTDDS_BUILTIN_TRANSPORTS", _PROFILES, _PROFILES_OF_JAZZY)):
         return {}
-    name = "FASTRTPS_DEFAULT_PROFILES_FILE" if environment.get("ROS_DISTRO") == "jazzy" else _TRANSPORT_VARIABLES[1]
+    name = _PROFILES_OF_JAZZY if environment.get("ROS_DISTRO") == "jazzy" else _PROFILES
     return {name: str(SHARE / "config" / "fastdds.xml")}
 
 
