@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.uncertainty import JOINT_DRIFT_M, JOINT_DRIFT_TIME_S
+from hmr_ros.core.uncertainty import joint_drift
 
 Floats = NDArray[np.floating]
 
@@ -37,10 +37,4 @@ def coasted(places: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
 
 def pose_drift(unseen_s: Floats) -> Floats:
     """(P, 24) m: mean distance of each joint from that of the pose held so long, relative to the pelvis."""
-    share = -np.expm1(-unseen_s / JOINT_DRIFT_TIME_S)[:, None]
-    return np.asarray(_MEAN_DISTANCE * JOINT_DRIFT_M * share)
-
-
-def filtered_velocity(last: Floats, moved: Floats, dt_s: Floats, memory_s: float) -> Floats:
-    """(P, 3) m/s after people ``moved`` (P, 3) m in ``dt_s`` (P,) s: a low-pass filter of first order, causal."""
-    return np.asarray(last - np.expm1(-dt_s / memory_s)[:, None] * (moved / dt_s[:, None] - last))
+    return np.asarray(_MEAN_DISTANCE * joint_drift(unseen_s))

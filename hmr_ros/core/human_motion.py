@@ -18,13 +18,11 @@ from hmr_ros.core.human_urdf import joint_origins, joint_rotations, measured_ori
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skinning import world_rotations
+from hmr_ros.core.velocity import MAX_GAP_S
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
-
-MAX_GAP_S = 0.5
-"""A speed over a longer time says nothing about now."""
 
 _NEW_SHAPE_M = 0.02
 """A joint that has moved so far in its link makes a new URDF: two or three while the shape of a new person settles."""

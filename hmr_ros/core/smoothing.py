@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, filtered_velocity, pose_drift
+from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.uncertainty import Covariances, grown
+from hmr_ros.core.velocity import MAX_GAP_S, filtered_velocity
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
-
-MAX_GAP_S = 0.5
-"""Whose pose was unseen for longer is filtered anew: the last speed says nothing any more. The shape stays."""
 
 _SPEED_CUTOFF_HZ = 1.0
 
@@ -180,18 +178,16 @@ class _Tracks:
         # Who just started is at rest where measured, so any step of time leaves them there. A stamp that comes twice
         # says nothing of speed: it starts filters anew.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
-        fresh = dt > MAX_GAP_S
-        last_places, last_rotations = (
-            self.places.replaced(fresh, now.places),
-            self.rotations.replaced(fresh, now.rotations),
-        )
+        fresh = dt > MAX_GAP_S  # so do they after a pause; the shape stays
+        last_places = self.places.replaced(fresh, now.places)
+        last_rotations = self.rotations.replaced(fresh, now.rotations)
         places = filter_places(last_places, now.places.raw, dt, config)
         return _Tracks(
             now.ids,
             now.stamp_s,
             now.views,
             now.betas,
-            filtered_velocity(self.velocities, places.value - last_places.value, dt, VELOCITY_MEMORY_S),
+            filtered_velocity(self.velocities, places.value - last_places.value, dt[:, None], VELOCITY_MEMORY_S),
             now.uncertainty,
             now.joint_covariance,
             now.root_covariance,

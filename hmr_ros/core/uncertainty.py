@@ -175,14 +175,18 @@ def joints_seen(score: Floats, keypoints: NDArray[np.int64]) -> Bools:
     return np.asarray((score[:, keypoints] > 0) | (keypoints < 0))
 
 
+def joint_drift(age_s: Floats) -> Floats:
+    """(P,) s -> (P, 24) m, standard deviation per axis of a joint from where it was, relative to the pelvis."""
+    return np.asarray(JOINT_DRIFT_M * -np.expm1(-age_s / JOINT_DRIFT_TIME_S)[:, None])
+
+
 def grown(covariances: Covariances, age_s: Floats) -> Covariances:
     """What is known of people ``age_s`` (P,) s after they were last seen.
 
-    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; their pose is held, from which a joint strays by
-    up to its JOINT_DRIFT_M. Measured on motion capture: ``hmr calibrate`` prints the figures.
+    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; from the pose held joints stray (``joint_drift``).
+    Measured on motion capture: ``hmr calibrate`` prints the figures.
     """
-    root = ROOT_DRIFT_M_S * age_s
-    joints = JOINT_DRIFT_M * -np.expm1(-age_s / JOINT_DRIFT_TIME_S)[:, None]
+    root, joints = ROOT_DRIFT_M_S * age_s, joint_drift(age_s)
     return dataclasses.replace(
         covariances,
         root=covariances.root + (root**2)[:, None, None] * np.eye(3),

@@ -1,4 +1,4 @@
-"""How fast people walk: their places over time, smoothed, in a frame that stands still."""
+"""How fast people move: what they moved over the time between, smoothed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 
-TIME_CONSTANT_S = 0.25
-"""Steps pass through the filter within about so long: half a step of a walking person."""
-
 MAX_GAP_S = 0.5
-"""Somebody unseen for longer has no speed yet."""
+"""A speed over a longer time says nothing about now: whoever was unknown for so long has none yet."""
+
+_WALKING_MEMORY_S = 0.25
+"""Time constant of the speed that people walk at: half a step."""
+
+
+def filtered_velocity(last: Floats, moved: Floats, dt_s: Floats | float, memory_s: float) -> Floats:
+    """The ``last`` velocity renewed by what was ``moved`` in ``dt_s``: a low-pass filter of first order, causal.
+
+    ``memory_s`` is its time constant; ``dt_s`` > 0 broadcasts against the others.
+    """
+    return np.asarray(last - np.expm1(-dt_s / memory_s) * (moved / dt_s - last))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +36,7 @@ class _Walk:
 
 
 class VelocityFilter:
-    """Low-passed differences of places, per id; causal, first order."""
+    """How fast people walk, per id, by their places in a frame that stands still."""
 
     def __init__(self) -> None:
         self._walks: dict[int, _Walk] = {}
@@ -53,6 +61,5 @@ def _continued(walk: _Walk | None, place: Floats, seen: bool, stamp_s: float) ->
         return _Walk(stamp_s, place, np.zeros(3), seen)
     if seen and not walk.seen:
         return _Walk(stamp_s, place, walk.velocity, seen)
-    dt = stamp_s - walk.stamp_s
-    share = 1 - np.exp(-dt / TIME_CONSTANT_S)
-    return _Walk(stamp_s, place, walk.velocity + share * ((place - walk.place) / dt - walk.velocity), seen)
+    moved, dt_s = place - walk.place, stamp_s - walk.stamp_s
+    return _Walk(stamp_s, place, filtered_velocity(walk.velocity, moved, dt_s, _WALKING_MEMORY_S), seen)

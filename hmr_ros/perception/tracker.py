@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.people import Detections, Floats, Ints, State
+from hmr_ros.core.velocity import filtered_velocity
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 
@@ -85,8 +86,7 @@ class _Track:
         elapsed = stamp_s - self.stamp_s
         if elapsed > 0:
             moved = _mean_shift(self.kp2d, kp2d, self.kp2d_score * kp2d_score)
-            gain = 1 - np.exp(-elapsed / _VELOCITY_MEMORY_S)
-            self.velocity = self.velocity + gain * (moved / elapsed - self.velocity)
+            self.velocity = filtered_velocity(self.velocity, moved, elapsed, _VELOCITY_MEMORY_S)
         self.box, self.score, self.kp2d, self.kp2d_score, self.stamp_s = box, score, kp2d, kp2d_score, stamp_s
         self.hits += 1
 

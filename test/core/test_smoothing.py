@@ -11,7 +11,6 @@ from hmr_ros.core.people import Estimates
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.smoothing import (
-    MAX_GAP_S,
     SHAPE_VIEWS,
     BodySmoother,
     filter_places,
@@ -20,6 +19,7 @@ from hmr_ros.core.smoothing import (
     rotations_at_rest,
 )
 from hmr_ros.core.uncertainty import Covariances, grown
+from hmr_ros.core.velocity import MAX_GAP_S
 from test.core.conftest import random_parameters
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
