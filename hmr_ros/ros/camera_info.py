@@ -104,7 +104,9 @@ class CameraInfoInput:
         if 0 < _LARGEST_RATIO * min(images, infos) < max(images, infos) and not self._subscription.is_latched:
             self._warn(
                 f"{images} images and {infos} CameraInfo on {self.topic} in {_WINDOW_S:g} s: is this the calibration "
-                "of this camera? The newest is used for all images"
+                "of this camera? (Fast DDS as it comes loses some that large images follow.) The newest is used for "
+                "all images",
+                once_for="rates",  # the numbers differ each time
             )
 
     def _compare_frames(self, of_image: str, of_info: str) -> None:
@@ -120,9 +122,9 @@ class CameraInfoInput:
         self.problem = cause
         self._warn(f"{cause}. Publishing 2D keypoints only, no positions, no meshes.")
 
-    def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
+    def _warn(self, text: str, once_for: str = "") -> None:
+        if (cause := once_for or text) not in self._warned:
+            self._warned.add(cause)
             self._node.get_logger().warning(text)
 
 

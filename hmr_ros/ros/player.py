@@ -47,21 +47,28 @@ class Player(Node):
 
     def publish(self, image: Bgr) -> None:
         """Publish one picture and its calibration, stamped now."""
-        self._images.publish(self._serialised(self.announce(image), image))
+        stamp = self._now()
+        self._images.publish(self._serialised(stamp, image))
+        # Last, as a large picture pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
+        self._publish_info(stamp, image)
 
-    def announce(self, image: Bgr) -> Stamp:
-        """Publish the calibration of ``image``, stamped now; sent with a picture it may arrive after it."""
-        stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
-        info = self._calibrate(image.shape[1], image.shape[0])
-        info.header = header(stamp, self._frame_id)
-        self._infos.publish(info)
-        return stamp
+    def announce(self, image: Bgr) -> None:
+        """Publish the calibration of ``image``, stamped now, before any picture comes that it is of."""
+        self._publish_info(self._now(), image)
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
         """Wait until ``count`` subscribers listen, at most ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while self._images.get_subscription_count() < count and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+
+    def _now(self) -> Stamp:
+        return Stamp(*self.get_clock().now().seconds_nanoseconds())
+
+    def _publish_info(self, stamp: Stamp, image: Bgr) -> None:
+        info = self._calibrate(image.shape[1], image.shape[0])
+        info.header = header(stamp, self._frame_id)
+        self._infos.publish(info)
 
     def _serialised(self, stamp: Stamp, image: Bgr) -> bytes:
         if not self._compressed:

@@ -188,6 +188,19 @@ def test_calibration_at_another_rate_than_the_images_is_told_of(
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == warned
 
 
+def test_calibration_at_another_rate_is_told_of_once(executor, monkeypatch, capfd):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
+    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, publisher.get_subscription_count)
+    source.adapt(images_received=0)
+    for number in (1, 2):
+        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
+        source.adapt(images_received=10 * number**2)
+    assert capfd.readouterr().err.count("is this the calibration of this camera?") == 1
+
+
 def test_images_of_an_earlier_activation_say_nothing_of_the_calibration(executor, monkeypatch, capfd):
     monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
