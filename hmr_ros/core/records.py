@@ -1,8 +1,9 @@
-"""Frozen dataclasses of parallel arrays: what every record in people.py needs."""
+"""Frozen dataclasses of parallel arrays: what every record of people needs."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -26,9 +27,14 @@ def take_rows(record: _Record, index: NDArray[np.integer] | NDArray[np.bool_] | 
     """Rows ``index`` of every array field of ``record``; the record itself where a mask takes them all."""
     if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
         return record
-    rows = {
-        f.name: value[index]
-        for f in dataclasses.fields(record)
-        if isinstance(value := getattr(record, f.name), np.ndarray)
-    }
-    return dataclasses.replace(record, **rows)
+    return dataclasses.replace(record, **{name: getattr(record, name)[index] for name in _columns(record)})
+
+
+def join_rows(records: Sequence[_Record]) -> _Record:
+    """The first of ``records``, one or more, with the rows of all others below in every array field."""
+    columns = {name: np.concatenate([getattr(r, name) for r in records]) for name in _columns(records[0])}
+    return dataclasses.replace(records[0], **columns)
+
+
+def _columns(record: DataclassInstance) -> Iterator[str]:
+    return (f.name for f in dataclasses.fields(record) if isinstance(getattr(record, f.name), np.ndarray))

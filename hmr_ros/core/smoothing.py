@@ -16,6 +16,7 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.people import UNTRACKED, Estimates
+from hmr_ros.core.records import join_rows, take_rows
 from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.uncertainty import Covariances, grown
@@ -44,7 +45,7 @@ class Filtered:
 
     def take(self, index: Ints | Bools) -> Filtered:
         """The signals at ``index``."""
-        return Filtered(self.value[index], self.raw[index], self.speed[index])
+        return take_rows(self, index)
 
     def replaced(self, rows: Bools, others: Filtered) -> Filtered:
         """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
@@ -53,8 +54,7 @@ class Filtered:
 
     def joined(self, other: Filtered) -> Filtered:
         """These signals, then those of ``other``."""
-        pairs = ((self.value, other.value), (self.raw, other.raw), (self.speed, other.speed))
-        return Filtered(*(np.concatenate(pair) for pair in pairs))
+        return join_rows([self, other])
 
 
 def places_at_rest(raw: Floats) -> Filtered:
@@ -146,32 +146,12 @@ class _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
 
     def take(self, index: Ints | Bools) -> _Tracks:
-        return _Tracks(
-            self.ids[index],
-            self.stamp_s[index],
-            self.views[index],
-            self.betas[index],
-            self.velocities[index],
-            self.uncertainty[index],
-            self.joint_covariance[index],
-            self.root_covariance[index],
-            self.places.take(index),
-            self.rotations.take(index),
-        )
+        filtered = self.places.take(index), self.rotations.take(index)
+        return dataclasses.replace(take_rows(self, index), places=filtered[0], rotations=filtered[1])
 
     def joined(self, other: _Tracks) -> _Tracks:
-        return _Tracks(
-            np.concatenate([self.ids, other.ids]),
-            np.concatenate([self.stamp_s, other.stamp_s]),
-            np.concatenate([self.views, other.views]),
-            np.concatenate([self.betas, other.betas]),
-            np.concatenate([self.velocities, other.velocities]),
-            np.concatenate([self.uncertainty, other.uncertainty]),
-            np.concatenate([self.joint_covariance, other.joint_covariance]),
-            np.concatenate([self.root_covariance, other.root_covariance]),
-            self.places.joined(other.places),
-            self.rotations.joined(other.rotations),
-        )
+        filtered = self.places.joined(other.places), self.rotations.joined(other.rotations)
+        return dataclasses.replace(join_rows([self, other]), places=filtered[0], rotations=filtered[1])
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
@@ -182,18 +162,10 @@ class _Tracks:
         last_places = self.places.replaced(fresh, now.places)
         last_rotations = self.rotations.replaced(fresh, now.rotations)
         places = filter_places(last_places, now.places.raw, dt, config)
-        return _Tracks(
-            now.ids,
-            now.stamp_s,
-            now.views,
-            now.betas,
-            filtered_velocity(self.velocities, places.value - last_places.value, dt[:, None], VELOCITY_MEMORY_S),
-            now.uncertainty,
-            now.joint_covariance,
-            now.root_covariance,
-            places,
-            filter_rotations(last_rotations, now.rotations.raw, dt, config),
-        )
+        moved = places.value - last_places.value
+        velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
+        rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
+        return dataclasses.replace(now, velocities=velocities, places=places, rotations=rotations)
 
 
 def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:

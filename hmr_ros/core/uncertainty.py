@@ -183,8 +183,8 @@ def joint_drift(age_s: Floats) -> Floats:
 def grown(covariances: Covariances, age_s: Floats) -> Covariances:
     """What is known of people ``age_s`` (P,) s after they were last seen.
 
-    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; from the pose held joints stray (``joint_drift``).
-    Measured on motion capture: ``hmr calibrate`` prints the figures.
+    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; their pose is held, from which joints stray as
+    ``joint_drift`` says. Measured on motion capture: ``hmr calibrate`` prints the figures.
     """
     root, joints = ROOT_DRIFT_M_S * age_s, joint_drift(age_s)
     return dataclasses.replace(

@@ -11,6 +11,7 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.records import join_rows, take_rows
 from hmr_ros.core.uncertainty import Uncertainty
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.evaluation.case import Case, Recovered, SyntheticPeople, observed
@@ -51,9 +52,8 @@ class Residuals:
 
     def take(self, index: Bools) -> Residuals:
         """The people at ``index`` (N,)."""
-        columns = {name: x[index] for name, x in vars(self).items() if isinstance(x, np.ndarray)}
         groups = [dataclasses.replace(g, labels=g.labels[index]) for g in self.groupings]
-        return dataclasses.replace(self, **columns, groupings=groups)
+        return dataclasses.replace(take_rows(self, index), groupings=groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body:
             case = observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
             parts.append(_placed(predictor.recover(case)[-1], case, people, source, first))
         first += len(people)
-    return _join(parts)
+    return dataclasses.replace(join_rows(parts), groupings=join_groupings([part.groupings for part in parts]))
 
 
 def _placed(found: Recovered, case: Case, people: SyntheticPeople, source: str, first: int) -> Residuals:
@@ -111,12 +111,6 @@ def _sources(source: str, count: int) -> Grouping:
 def _distance_groups(case: Case) -> Grouping:
     labels = np.array(DISTANCES)[np.digitize(case.joints[:, 0, 2], _DISTANCE_EDGES_M)]
     return Grouping("distance", DISTANCES, labels)
-
-
-def _join(parts: Sequence[Residuals]) -> Residuals:
-    names = [name for name, x in vars(parts[0]).items() if isinstance(x, np.ndarray)]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Residuals(**columns, groupings=join_groupings([part.groupings for part in parts]))
 
 
 def calibration_clips(motion: Motion) -> Bools:
