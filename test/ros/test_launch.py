@@ -4,10 +4,11 @@ The wheels on PyPI lack launch. What the launch files start is therefore started
 """
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -75,13 +76,18 @@ def launch_command(file, *arguments):
 
 @contextmanager
 def running(command):
-    """The process, asked to end as by Ctrl-C; ``stdout`` holds its log afterwards."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/") as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.log, _ = process.communicate(timeout=30)
+    """The process, asked to end as by Ctrl-C; ``log`` holds what it and its children said afterwards."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", start_new_session=True
+    )
+    try:
+        yield process
+        process.send_signal(signal.SIGINT)
+        process.log, _ = process.communicate(timeout=30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # a launch that failed leaves children behind
+        process.communicate()
 
 
 @pytest.fixture
