@@ -14,8 +14,8 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.cdr import CdrError, Stamp, read_image, stamp_of
-from hmr_ros.ros.diagnostics import Monitor
 from hmr_ros.ros.images import BadImageError, BadImageReason, Frame, check_size, pixel_rows
+from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.subscriptions import AdaptiveSubscription
 
 _KEPT = 6

@@ -12,8 +12,8 @@ from hmr_ros.core.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.camera_info import CameraInfoInput
 from hmr_ros.ros.depth import DepthInput
-from hmr_ros.ros.diagnostics import Drop, Monitor
 from hmr_ros.ros.images import Frame
+from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.slot import LatestSlot
 from hmr_ros.ros.subscriptions import AdaptiveSubscription
 

@@ -29,13 +29,13 @@ from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.switching import rebuild
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.ros import process
-from hmr_ros.ros.diagnostics import Health, Monitor
+from hmr_ros.ros.diagnostics import DiagnosticsPublisher, Health
 from hmr_ros.ros.log_bridge import logged_by
+from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.operation import Operation
 from hmr_ros.ros.params import ParameterError, declare_config, follow_config, type_problem
 from hmr_ros.ros.publishers import undone_on_error
 from hmr_ros.ros.services import RefusedError, offer_services
-from hmr_ros.ros.supervisor import Supervisor
 from hmr_ros.ros.tracked import TrackedLists
 
 _SUPERVISION_PERIOD_S = 1.0
@@ -86,7 +86,7 @@ class HmrNode(LifecycleNode):
         self._operation: Operation | None = None
         self._enabled = True
         self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
-        self._supervisor = Supervisor(self, self.monitor)
+        self._diagnostics = DiagnosticsPublisher(self)
         # Whatever /clock does, and while it stands still, diagnostics are told and publishers are looked for.
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
         offer_services(self, self)
@@ -234,23 +234,8 @@ class HmrNode(LifecycleNode):
     def _supervise(self) -> None:
         if self._operation is not None:
             self._operation.adapt()
-        self._supervisor.report(self._health(), self._assembly)
-
-    def _health(self) -> Health:
-        if self._operation is None:
-            return Health("not active")
-        if not self._operation.is_running:
-            return Health("disabled")
-        if problem := self._operation.fatal_problem():
-            return Health(problem, fatal=True)
-        return Health(self._operation.problem() or self._disagreement_problem())
-
-    def _disagreement_problem(self) -> str:
-        """What is wrong with the methods, "" when they agree or one of them alone runs."""
-        distance, limit = self.monitor.disagreement_m(), self._config.max_disagreement_m
-        if not distance > limit:
-            return ""
-        return f"the two methods disagree by {distance:.2f} m per joint, max_disagreement_m is {limit:g}"
+        health = self._operation.health() if self._operation is not None else Health("not active")
+        self._diagnostics.report(health, self.monitor.recent(), self._assembly)
 
     def _apply(self, config: RobotConfig) -> None:
         """Take over parameters that were set while running."""

@@ -9,9 +9,10 @@ from rclpy.node import Node
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.presence import Presence
 from hmr_ros.perception.assemble import Assembly
-from hmr_ros.ros.diagnostics import Monitor
+from hmr_ros.ros.diagnostics import Health
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.messages import Origin
+from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.outputs import Outputs
 from hmr_ros.ros.tracked import TrackedLists
 from hmr_ros.ros.worker import Worker
@@ -81,15 +82,13 @@ class Operation:
         if self._input is not None:
             self._input.adapt()
 
-    def fatal_problem(self) -> str:
-        """Why nothing that is published is of now, "" as long as all is well."""
+    def health(self) -> Health:
+        """What keeps results from being of now, or else what makes them worse than they could be."""
         if self._input is None:
-            return ""
-        return self._input.problem(self._config.input_timeout_s) or self._staleness() or self._outputs.problem
-
-    def problem(self) -> str:
-        """What makes results worse than they could be, "" if nothing does."""
-        return self._input.calibration_problem() if self._input is not None else ""
+            return Health("disabled")
+        if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._outputs.problem:
+            return Health(fatal, fatal=True)
+        return Health(self._input.calibration_problem() or self._disagreement())
 
     def _halted(self) -> Worker | None:
         """The worker, if there was one, after its last image."""
@@ -107,3 +106,10 @@ class Operation:
         if silence_s <= pause_s + max(self._config.input_timeout_s, _LONGEST_IMAGE_S):
             return ""
         return f"no image was processed for {silence_s:.0f} s: what was published is stale"
+
+    def _disagreement(self) -> str:
+        """What is wrong with the methods, "" when they agree or one of them alone runs."""
+        distance_m, limit_m = self._monitor.recent().disagreement_m, self._config.max_disagreement_m
+        if not distance_m > limit_m:
+            return ""
+        return f"the two methods disagree by {distance_m:.2f} m per joint, max_disagreement_m is {limit_m:g}"

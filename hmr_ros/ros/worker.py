@@ -16,10 +16,10 @@ from hmr_ros.core.shedding import Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
-from hmr_ros.ros.diagnostics import Disagreement, Drop, Monitor, Processed
 from hmr_ros.ros.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.inputs import CameraInput
 from hmr_ros.ros.latency import Promise
+from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
 from hmr_ros.ros.outputs import Outputs
 
 _LOG_EVERY_S = 10.0

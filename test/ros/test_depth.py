@@ -12,8 +12,8 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Camera
 from hmr_ros.ros import cdr
 from hmr_ros.ros.depth import DepthInput, decode_depth
-from hmr_ros.ros.diagnostics import Monitor
 from hmr_ros.ros.images import BadImageError, BadImageReason, Frame
+from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubRecoverer, assembly

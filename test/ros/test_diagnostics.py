@@ -7,21 +7,17 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from hmr_ros.engines.switching import EngineState
 from hmr_ros.perception.pipeline import Timings
-from hmr_ros.ros.diagnostics import (
-    OVERHEAD,
-    Disagreement,
-    Drop,
-    Health,
-    Monitor,
-    Processed,
-    connections_status,
-    engines_status,
-)
+from hmr_ros.ros.diagnostics import OVERHEAD, Health, bodies_status, connections_status, engines_status
+from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
 from test.ros.stubs import some_bodies
 
 
 def values(status):
     return {pair.key: pair.value for pair in status.values}
+
+
+def report_of(monitor):
+    return values(bodies_status("hmr: bodies", "hmr", Health(), monitor.recent()))
 
 
 def test_a_working_node_reports_rates_latencies_and_people():
@@ -30,7 +26,7 @@ def test_a_working_node_reports_rates_latencies_and_people():
         monitor.receive()
         timings = Timings(detect_s=0.02, recover_s=0.005)
         monitor.process(Processed(time.monotonic(), latency_ms * 1e-3, timings, overhead_s=0.003, people=3, metric=2))
-    status = monitor.status("hmr: bodies", "hmr", Health())
+    status = bodies_status("hmr: bodies", "hmr", Health(), monitor.recent())
     assert status.level == DiagnosticStatus.OK
     report = values(status)
     assert report["images received [Hz]"] == report["images processed [Hz]"] == "20.0"  # 100 within the window of 5 s
@@ -56,32 +52,31 @@ def test_disagreement_is_about_the_person_it_is_largest_of():
 def test_disagreement_is_reported_where_two_methods_run():
     monitor = Monitor()
     monitor.process(Processed(time.monotonic(), 0.1, Timings(), 0.003, 1, 1))
-    assert np.isnan(monitor.disagreement_m())
-    assert not [key for key in values(monitor.status("n", "h", Health())) if "disagreement" in key]
+    assert np.isnan(monitor.recent().disagreement_m)
+    assert not [key for key in report_of(monitor) if "disagreement" in key]
     monitor = Monitor()
     monitor.process(Processed(time.monotonic() - 60, 0.1, Timings(), 0.003, 1, 1, Disagreement(9.0, 9.0)))
     for mean_m in (0.1, 0.3, 0.1):
         monitor.process(Processed(time.monotonic(), 0.1, Timings(), 0.003, 1, 1, Disagreement(mean_m, 2 * mean_m)))
-    assert monitor.disagreement_m() == pytest.approx(0.1)
-    report = values(monitor.status("n", "h", Health()))
+    assert monitor.recent().disagreement_m == pytest.approx(0.1)
+    report = report_of(monitor)
     assert report["disagreement of methods, mean of joints p50 [m]"] == "0.100"
     assert report["disagreement of methods, largest of joints p50 [m]"] == "0.200"
 
 
 def test_drops_are_counted_by_reason():
     monitor = Monitor()
-    assert monitor.drop(Drop.TOO_OLD) == 1
-    assert monitor.drop(Drop.TOO_OLD) == 2
-    monitor.drop(Drop.REPLACED)
-    report = values(monitor.status("hmr: bodies", "hmr", Health()))
+    for reason in (Drop.TOO_OLD, Drop.TOO_OLD, Drop.REPLACED):
+        monitor.drop(reason)
+    report = report_of(monitor)
     assert report["dropped: too_old"] == "2"
     assert report["dropped: replaced_by_newer"] == "1"
 
 
 def test_problems_become_warnings_or_errors():
-    monitor = Monitor()
-    assert monitor.status("n", "h", Health("no calibration")).level == DiagnosticStatus.WARN
-    stale = monitor.status("n", "h", Health("no image", fatal=True))
+    recent = Monitor().recent()
+    assert bodies_status("n", "h", Health("no calibration"), recent).level == DiagnosticStatus.WARN
+    stale = bodies_status("n", "h", Health("no image", fatal=True), recent)
     assert stale.level == DiagnosticStatus.ERROR
     assert stale.message == "no image"
 
@@ -91,7 +86,7 @@ def test_states_of_people_and_impossible_joints_are_counted():
     for _ in range(10):
         seen = Processed(time.monotonic(), 0.1, Timings(), 0.003, people=6, metric=5, tentative=1, coasting=2)
         monitor.process(dataclasses.replace(seen, limit_violations=4))
-    report = values(monitor.status("n", "h", Health()))
+    report = report_of(monitor)
     counts = [report[f"people{state}"] for state in ("", " tentative", " tracked", " coasting")]
     assert counts == ["6", "1", "3", "2"]
     assert report["joint angles beyond their limits [1/s]"] == "8.0"  # 40 within 5 s

@@ -17,7 +17,6 @@ from hmr_ros.core.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.ros import calibration, cdr
 from hmr_ros.ros.depth import decode_depth
-from hmr_ros.ros.diagnostics import Drop
 from hmr_ros.ros.images import (
     BadCameraInfoError,
     BadImageError,
@@ -27,6 +26,7 @@ from hmr_ros.ros.images import (
     decode_image,
     described_size,
 )
+from hmr_ros.ros.monitor import Drop
 from hmr_ros.ros.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubRecoverer, assembly

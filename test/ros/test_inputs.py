@@ -11,9 +11,9 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros import calibration, camera_info
 from hmr_ros.ros.camera_info import CameraInfoInput, camera_info_topic
 from hmr_ros.ros.cdr import Stamp
-from hmr_ros.ros.diagnostics import Monitor
 from hmr_ros.ros.images import Frame, decode_image
 from hmr_ros.ros.inputs import CameraInput
+from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.subscriptions import AdaptiveSubscription
 from test.ros.graph import FakeCamera, qos, spin_until
 

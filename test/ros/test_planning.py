@@ -15,8 +15,8 @@ from hmr_ros.core.presence import Presence
 from hmr_ros.core.rotation import rotvec_to_quat, rotvec_to_rotmat
 from hmr_ros.ros import interfaces
 from hmr_ros.ros.cdr import Stamp
-from hmr_ros.ros.messages import person_name
 from hmr_ros.ros.fixed_frames import FixedFrames
+from hmr_ros.ros.messages import person_name
 from hmr_ros.ros.planning import PlanningOutputs
 from test.ros.graph import qos, spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
