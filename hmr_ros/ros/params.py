@@ -32,7 +32,7 @@ def declare_config(node: Node) -> RobotConfig:
             values[setting.name] = node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
             raise ParameterError(
-                f"parameter {setting.name!r}: expected {_expected(setting)} (default {setting.default!r})"
+                f"parameter {setting.name!r}: expected {_expected(setting)} (default {setting.default!r}): {err}"
             ) from err
     try:
         return updated(RobotConfig(), values)
