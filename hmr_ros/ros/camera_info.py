@@ -6,12 +6,12 @@ import time
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.cdr import STAMP_END
-from hmr_ros.ros.images import BadCameraInfoError, Frame, camera_from_info, described_size
+from hmr_ros.ros.images import Frame
 from hmr_ros.ros.subscriptions import AdaptiveSubscription
 
 _WINDOW_S = 10.0
@@ -77,10 +77,6 @@ class CameraInfoInput:
         if time.monotonic() - self._counted_from_s >= _WINDOW_S:
             self._compare_rates(images_received - self._images_before, self._infos)
             self._images_before, self._infos, self._counted_from_s = images_received, 0, time.monotonic()
-
-    def publishers(self) -> list[TopicEndpointInfo]:
-        """Who publishes the calibration."""
-        return self._subscription.publishers()
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -1,4 +1,4 @@
-"""Image and CameraInfo messages -> RGB pixels and a ``Camera``. BGR never leaves this file."""
+"""Image messages -> RGB pixels. BGR never leaves this file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from enum import StrEnum
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 
-from hmr_ros.core.people import Camera
 from hmr_ros.ros.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 from hmr_ros.ros.picture_size import picture_size
 
@@ -21,14 +20,6 @@ _LARGEST_SIDE = 16384
 
 _MOST_PIXELS = 1 << 26
 """As above, both sides together: 64 million."""
-
-_STEREO_BASELINE = 1e-9
-
-_LARGEST_PX = 1e6
-"""Of focal length and principal point: a lens of half a milliradian; calibration beyond is a mistake."""
-
-_LARGEST_COEFFICIENT = 1e4
-"""Of lens distortion. Rational polynomials have coefficients of some tens."""
 
 
 class BadImageReason(StrEnum):
@@ -48,10 +39,6 @@ class BadImageError(ValueError):
     def __init__(self, reason: BadImageReason, explanation: str) -> None:
         super().__init__(explanation)
         self.reason = reason
-
-
-class BadCameraInfoError(ValueError):
-    """A CameraInfo that does not calibrate the image it comes with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,55 +200,3 @@ def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
         return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, Image), "rgb8"))
     except (CvBridgeError, RuntimeError) as err:
         raise BadImageError(BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r}: {err}") from err
-
-
-def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bool) -> Camera:
-    """Read the camera of an image of ``width`` x ``height`` px.
-
-    A ``rectified`` image is seen through P (no distortion), any other through K and D. Binning and region of
-    interest are applied as in image_geometry: K and P describe the full sensor. Raises BadCameraInfoError.
-    """
-    left, top, expected_width, expected_height = _window(info)
-    if (width, height) != (expected_width, expected_height):
-        raise BadCameraInfoError(
-            f"it describes {expected_width} x {expected_height} px, the image has {width} x {height}; "
-            "calibrate at the resolution that you run"
-        )
-    K = np.array(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else np.array(info.k, np.float64).reshape(3, 3)
-    if not K.any():
-        raise BadCameraInfoError(f"{'P' if rectified else 'K'} is all zero: the camera is not calibrated")
-    if not (K[0, 0] > 0 and K[1, 1] > 0 and np.all(np.abs(K) <= _LARGEST_PX) and K[2].tolist() == [0, 0, 1]):
-        raise BadCameraInfoError(
-            f"{'P' if rectified else 'K'} is no camera matrix (focal lengths > 0, third row 0 0 1, all finite): "
-            f"got {K.tolist()}"
-        )
-    if rectified and abs(info.p[3]) > _STEREO_BASELINE:
-        raise BadCameraInfoError(
-            "P has a baseline (right camera of a stereo pair), positions would not be in the image's frame; "
-            "use the left camera, or the image that is not rectified"
-        )
-    binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1), 1.0])
-    K = (K - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])) / binning[:, None]
-    try:
-        if rectified:
-            return Camera(K, width, height)
-        D = np.array(info.d, np.float64)
-        if not np.all(np.abs(D) <= _LARGEST_COEFFICIENT):
-            raise BadCameraInfoError(f"D must be finite and reasonable, got {D.tolist()}")
-        return Camera(K, width, height, info.distortion_model or "plumb_bob", D)
-    except ValueError as err:
-        raise BadCameraInfoError(str(err)) from err
-
-
-def described_size(info: CameraInfo) -> tuple[int, int]:
-    """Width and height in px of the images that ``info`` is about."""
-    _, _, width, height = _window(info)
-    return width, height
-
-
-def _window(info: CameraInfo) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the image that ``info`` describes (sensor px, sensor px, image px, image px)."""
-    roi = info.roi
-    whole = roi.width == 0 or roi.height == 0
-    width, height = (info.width, info.height) if whole else (roi.width, roi.height)
-    return roi.x_offset, roi.y_offset, width // max(info.binning_x, 1), height // max(info.binning_y, 1)

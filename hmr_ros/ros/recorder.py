@@ -21,9 +21,10 @@ from hmr_ros.core.body_model import BodyModel
 from hmr_ros.core.people import Bodies, Camera, Floats
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.ros.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.cdr import Stamp, stamp_of
 from hmr_ros.ros.diagnostics import OVERHEAD
-from hmr_ros.ros.images import BadCameraInfoError, camera_from_info, decode_image, described_size
+from hmr_ros.ros.images import decode_image
 from hmr_ros.ros.interfaces import TF
 
 if TYPE_CHECKING:  # Jazzy's rclpy has no name for it

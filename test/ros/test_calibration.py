@@ -6,7 +6,7 @@ import pytest
 from hmr_ros.core.camera import distort
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.ros.calibration import CalibrationError, from_field_of_view, from_file, from_focal_length
-from hmr_ros.ros.images import camera_from_info
+from hmr_ros.ros.camera_model import camera_from_info
 
 SAMPLE = models_dir().parent / "samples" / "crossing.yaml"
 

@@ -16,15 +16,13 @@ from hmr_ros.core.camera import project, undistort_to_rays
 from hmr_ros.core.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.ros import calibration, cdr
+from hmr_ros.ros.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.depth import decode_depth
 from hmr_ros.ros.images import (
-    BadCameraInfoError,
     BadImageError,
     BadImageReason,
-    camera_from_info,
     decode_compressed_image,
     decode_image,
-    described_size,
 )
 from hmr_ros.ros.monitor import Drop
 from hmr_ros.ros.node import HmrNode

@@ -176,8 +176,8 @@ def test_calibration_at_another_rate_than_the_images_is_told_of(
 ):
     monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos(durability=durability))
-    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
-    spin_until(executor, lambda: source.publishers() and publisher.get_subscription_count())
+    source = CameraInfoInput(hmr := added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, lambda: hmr.count_publishers(source.topic) and publisher.get_subscription_count())
     source.adapt(images_received=100)
     spin_until(executor, publisher.get_subscription_count)
     for number in range(1, infos + 1):

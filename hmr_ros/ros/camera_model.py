@@ -1,0 +1,78 @@
+"""CameraInfo -> ``Camera``: what calibrates images of a size, or why it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
+
+from hmr_ros.core.people import Camera
+
+_STEREO_BASELINE = 1e-9
+
+_LARGEST_PX = 1e6
+"""Of focal length and principal point: a lens of half a milliradian; calibration beyond is a mistake."""
+
+_LARGEST_COEFFICIENT = 1e4
+"""Of lens distortion. Rational polynomials have coefficients of some tens."""
+
+
+class BadCameraInfoError(ValueError):
+    """A CameraInfo that does not calibrate the image it comes with."""
+
+
+def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bool) -> Camera:
+    """Read the camera of an image of ``width`` x ``height`` px.
+
+    A ``rectified`` image is seen through P (no distortion), any other through K and D. Binning and region of
+    interest are applied as in image_geometry: K and P describe the full sensor. Raises BadCameraInfoError.
+    """
+    left, top, expected_width, expected_height = _window(info)
+    if (width, height) != (expected_width, expected_height):
+        raise BadCameraInfoError(
+            f"it describes {expected_width} x {expected_height} px, the image has {width} x {height}; "
+            "calibrate at the resolution that you run"
+        )
+    K = _matrix(info, rectified=rectified)
+    binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1), 1.0])
+    K = (K - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])) / binning[:, None]
+    D = np.zeros(0) if rectified else np.array(info.d, np.float64)
+    if not np.all(np.abs(D) <= _LARGEST_COEFFICIENT):
+        raise BadCameraInfoError(f"D must be finite and reasonable, got {D.tolist()}")
+    model = "plumb_bob" if rectified else info.distortion_model or "plumb_bob"
+    try:
+        return Camera(K, width, height, model, D)
+    except ValueError as err:
+        raise BadCameraInfoError(str(err)) from err
+
+
+def _matrix(info: CameraInfo, *, rectified: bool) -> NDArray[np.float64]:
+    """P without its last column, or K, of the full sensor. Raises BadCameraInfoError."""
+    name = "P" if rectified else "K"
+    K = np.array(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else np.array(info.k, np.float64).reshape(3, 3)
+    if not K.any():
+        raise BadCameraInfoError(f"{name} is all zero: the camera is not calibrated")
+    if not (K[0, 0] > 0 and K[1, 1] > 0 and np.all(np.abs(K) <= _LARGEST_PX) and K[2].tolist() == [0, 0, 1]):
+        raise BadCameraInfoError(
+            f"{name} is no camera matrix (focal lengths > 0, third row 0 0 1, all finite): got {K.tolist()}"
+        )
+    if rectified and abs(info.p[3]) > _STEREO_BASELINE:
+        raise BadCameraInfoError(
+            "P has a baseline (right camera of a stereo pair), positions would not be in the image's frame; "
+            "use the left camera, or the image that is not rectified"
+        )
+    return K
+
+
+def described_size(info: CameraInfo) -> tuple[int, int]:
+    """Width and height in px of the images that ``info`` is about."""
+    _, _, width, height = _window(info)
+    return width, height
+
+
+def _window(info: CameraInfo) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the image that ``info`` describes (sensor px, sensor px, image px, image px)."""
+    roi = info.roi
+    whole = roi.width == 0 or roi.height == 0
+    width, height = (info.width, info.height) if whole else (roi.width, roi.height)
+    return roi.x_offset, roi.y_offset, width // max(info.binning_x, 1), height // max(info.binning_y, 1)
