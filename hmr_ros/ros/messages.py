@@ -19,7 +19,7 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
-from hmr_ros.ros.cdr import MeshStyle, Stamp, write_mesh_marker
+from hmr_ros.ros.cdr import Stamp
 
 MARKER_LIFETIME_S = 0.5
 """How long markers stay in RViz when this node falls silent."""
@@ -161,15 +161,15 @@ def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) 
 
 def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
     """A marker of one body, of no shape yet."""
-    r, g, b, a = _color(bodies, row)
-    marker = Marker(header=image_header, ns=_namespace(int(bodies.ids[row])), action=Marker.ADD)
+    r, g, b, a = marker_color(bodies, row)
+    marker = Marker(header=image_header, ns=marker_namespace(int(bodies.ids[row])), action=Marker.ADD)
     marker.pose.orientation.w = 1.0
     marker.color = ColorRGBA(r=r, g=g, b=b, a=a)
     marker.lifetime = Duration(sec=int(MARKER_LIFETIME_S), nanosec=int(MARKER_LIFETIME_S % 1 * 1e9))
     return marker
 
 
-def _color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
+def marker_color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
     """RGBA, paler for who is not seen."""
     alpha = _COASTING_ALPHA if bodies.states[row] == State.COASTING else 1.0
     return (*person_color(int(bodies.ids[row])), alpha)
@@ -185,25 +185,9 @@ def _points(points: Floats) -> list[Point]:
 
 def deleted_marker(image_header: Header, track_id: int, part: int = 0) -> Marker:
     """Remove a marker of a lost person."""
-    return Marker(header=image_header, ns=_namespace(track_id), id=part, action=Marker.DELETE)
+    return Marker(header=image_header, ns=marker_namespace(track_id), id=part, action=Marker.DELETE)
 
 
-class MeshWriter:
-    """Writes bodies as serialised TRIANGLE_LIST markers; keeps the buffer and the face order between calls."""
-
-    def __init__(self, faces: NDArray[np.integer]) -> None:
-        self._corners = faces.astype(np.int64).ravel()
-        self._triangles = np.empty((self._corners.size, 3))
-
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
-        """One serialised visualization_msgs/Marker for the body in ``row``, which has a position."""
-        track_id = int(bodies.ids[row])
-        vertices = bodies.vertices[row].astype(np.float64)
-        # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
-        np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
-        style = MeshStyle(_color(bodies, row), MARKER_LIFETIME_S)
-        return write_mesh_marker(stamp, frame_id, _namespace(track_id), self._triangles, style)
-
-
-def _namespace(track_id: int) -> str:
+def marker_namespace(track_id: int) -> str:
+    """Of the markers of a person."""
     return f"body_{person_name(track_id)}"

@@ -31,7 +31,7 @@ from hmr_ros.ros.planning import PlanningOutputs
 from hmr_ros.ros.publishers import PublisherFactory, has_listeners
 from hmr_ros.ros.tracked import TrackedLists
 from hmr_ros.ros.transforms import TransformWriter
-from hmr_ros.ros.writers import BodiesWriter, JointStateWriter, SkeletonWriter
+from hmr_ros.ros.writers import BodiesWriter, JointStateWriter, MeshWriter, SkeletonWriter
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class Outputs:
         self._config = config
         if config.mesh_faces != self._mesh_faces:
             faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)
-            self._mesh_writer = messages.MeshWriter(faces)
+            self._mesh_writer = MeshWriter(faces)
             self._mesh_faces = config.mesh_faces
 
     def publish(

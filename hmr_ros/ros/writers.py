@@ -1,6 +1,7 @@
-"""The messages of every image as bytes, each with what messages.py says of it as its slow reference.
+"""The messages of every image as bytes; what messages.py says of them is the slow reference.
 
-A writer keeps a serialised message for as long as the same people are there, and renews the numbers in it.
+A writer keeps a serialised message for as long as the same people are there, and renews the numbers in it
+(template.py); a mesh, which is nearly all numbers, is written anew (cdr.py). The frames of people: transforms.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hmr_ros.core.human_motion import Humans
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import human_messages, messages
-from hmr_ros.ros.cdr import Stamp
+from hmr_ros.ros.cdr import MeshStyle, Stamp, write_mesh_marker
 from hmr_ros.ros.template import KeptTemplate
 
 _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
@@ -116,3 +117,20 @@ class HumanJointStateWriter:
         if moves:
             template["velocity"][:] = rates
         return template.finish()
+
+
+class MeshWriter:
+    """Writes visualization_msgs/Marker of type TRIANGLE_LIST; keeps the buffer and the face order between calls."""
+
+    def __init__(self, faces: NDArray[np.integer]) -> None:
+        self._corners = faces.astype(np.int64).ravel()
+        self._triangles = np.empty((self._corners.size, 3))
+
+    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
+        """One serialised visualization_msgs/Marker for the body in ``row``, which has a position."""
+        track_id = int(bodies.ids[row])
+        vertices = bodies.vertices[row].astype(np.float64)
+        # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
+        np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
+        style = MeshStyle(messages.marker_color(bodies, row), messages.MARKER_LIFETIME_S)
+        return write_mesh_marker(stamp, frame_id, messages.marker_namespace(track_id), self._triangles, style)

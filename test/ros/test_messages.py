@@ -12,6 +12,7 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros import messages
 from hmr_ros.ros.cdr import Stamp
 from hmr_ros.ros.recorder import bodies_from_message
+from hmr_ros.ros.writers import MeshWriter
 from test.core.test_uncertainty import CALIBRATION
 from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
 
@@ -141,7 +142,7 @@ def test_skeletons_are_drawn_and_deleted():
 def test_who_is_hidden_is_drawn_paler():
     bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
     markers = messages.skeleton_markers(HEADER, bodies, ()).markers
-    writer = messages.MeshWriter(BODY_MODEL.faces)
+    writer = MeshWriter(BODY_MODEL.faces)
     meshes = [deserialize_message(writer(STAMP, "camera", bodies, row), Marker) for row in (0, 1)]
     for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
         assert seen.color.a == 1
@@ -150,7 +151,7 @@ def test_who_is_hidden_is_drawn_paler():
 
 def test_mesh_is_the_body_triangle_by_triangle():
     bodies = some_bodies(2, ids=[1, 2])
-    writer = messages.MeshWriter(BODY_MODEL.faces)
+    writer = MeshWriter(BODY_MODEL.faces)
     for row in (1, 0):
         marker = deserialize_message(writer(STAMP, "camera", bodies, row), Marker)
         assert marker.type == Marker.TRIANGLE_LIST

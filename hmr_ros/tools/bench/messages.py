@@ -11,7 +11,7 @@ from hmr_ros.core.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Detections
 from hmr_ros.ros.cdr import Stamp
-from hmr_ros.ros.messages import MeshWriter
+from hmr_ros.ros.writers import MeshWriter
 from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.timing import time_in_turns
 
