@@ -14,9 +14,6 @@ class Presence:
     def __init__(self) -> None:
         self._seen_s: dict[int, float] = {}
 
-    def __contains__(self, track_id: int) -> bool:
-        return track_id in self._seen_s
-
     def update(self, ids: Iterable[int], lost: Iterable[int], stamp_s: float, track_timeout_s: float) -> list[int]:
         """Who left with this image: the ``lost``, and those unseen for longer than any track lasts.
 

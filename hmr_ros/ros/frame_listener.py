@@ -6,7 +6,6 @@ import threading
 import time
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
@@ -15,12 +14,12 @@ from hmr_ros.core.frames import FrameTree, NotYetError, Pose, Transform
 from hmr_ros.ros.cdr import CdrError, CdrReader, Stamp
 from hmr_ros.ros.interfaces import TF
 from hmr_ros.ros.qos import SUBSCRIPTION, overridden
+from hmr_ros.ros.subscriptions import NO_EVENTS
 
 _MOVING = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """As tf2_ros has them."""
 
-_NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 _PERSON = "body_"
 
 
@@ -72,7 +71,7 @@ class FrameListener:
             receive,
             overridden(self._node, topic, qos, SUBSCRIPTION),
             raw=True,
-            event_callbacks=_NO_EVENTS,
+            event_callbacks=NO_EVENTS,
         )
 
     def _receive(self, data: bytes, *, is_static: bool) -> None:

@@ -18,8 +18,8 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from hmr_ros.ros.qos import AS_OFFERED, SUBSCRIPTION, overridden
 
-_NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
-"""rclpy would warn about a publisher that offers less than we ask; ``adapt`` sees it and asks for less."""
+NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
+"""rclpy would warn about publishers that offer less than we ask: ``adapt`` asks for less, /diagnostics tells of others."""
 
 
 class AdaptiveSubscription:
@@ -52,7 +52,7 @@ class AdaptiveSubscription:
             self._node.get_logger().info(f"{self.topic}: subscribing anew, {wanted.reliability.name}")
             self.close()
         self._subscription = self._node.create_subscription(
-            self._message_type, self.topic, self._callback, wanted, raw=True, event_callbacks=_NO_EVENTS
+            self._message_type, self.topic, self._callback, wanted, raw=True, event_callbacks=NO_EVENTS
         )
 
     @property

@@ -6,8 +6,6 @@ def test_who_is_reported_lost_is_gone_once():
     assert presence.update([1, 2], [], 0.0, 0.5) == []
     assert presence.update([1], [2], 0.1, 0.5) == [2]
     assert presence.update([1], [2], 0.2, 0.5) == []
-    assert 1 in presence
-    assert 2 not in presence
 
 
 def test_who_is_not_in_an_image_has_not_left():
