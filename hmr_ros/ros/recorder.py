@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -133,28 +131,6 @@ class Recorder(Node):
             if status.hardware_id.startswith(namespace) and status.name.endswith(": bodies"):
                 values = {pair.key: pair.value for pair in status.values}
                 self.overhead_ms = float(values.get(OVERHEAD, "nan"))
-
-
-class Session:
-    """A recorder with ROS around it, for tools that know nothing of ROS."""
-
-    def __init__(self, namespace: str) -> None:
-        rclpy.init(args=["--ros-args", "-r", f"__ns:=/{namespace}"])
-        self.recorder = Recorder()
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.recorder)
-
-    def spin(self, seconds: float) -> None:
-        """Receive for a while."""
-        until_s = time.monotonic() + seconds
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left_s)
-
-    def close(self) -> None:
-        """Leave the ROS graph."""
-        self._executor.shutdown()
-        self.recorder.destroy_node()
-        rclpy.try_shutdown()
 
 
 def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -114,25 +111,3 @@ class Stopwatch(Node):
         ours = [status for status in report.status if status.hardware_id.startswith(namespace)]
         if ours:
             self.diagnostics = {pair.key: pair.value for status in ours for pair in status.values}
-
-
-class Session:
-    """A stopwatch with ROS around it, for tools that know nothing of ROS."""
-
-    def __init__(self, namespace: str) -> None:
-        rclpy.init(args=["--ros-args", "-r", f"__ns:=/{namespace}"])
-        self.stopwatch = Stopwatch()
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.stopwatch)
-
-    def spin(self, seconds: float) -> None:
-        """Receive for a while."""
-        until_s = time.monotonic() + seconds
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left_s)
-
-    def close(self) -> None:
-        """Leave the ROS graph."""
-        self._executor.shutdown()
-        self.stopwatch.destroy_node()
-        rclpy.try_shutdown()

@@ -19,7 +19,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from hmr_ros.ros.qos import AS_OFFERED, SUBSCRIPTION, overridden
 
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
-"""rclpy would warn about publishers that offer less than we ask: ``adapt`` asks for less, /diagnostics tells of others."""
+"""rclpy would warn about publishers that offer less than we ask: ``adapt`` asks for less, and /diagnostics tells."""
 
 
 class AdaptiveSubscription:

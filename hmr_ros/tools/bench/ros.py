@@ -24,7 +24,8 @@ from tqdm import tqdm
 from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.ros.diagnostics import OVERHEAD, OVERHEAD_P99
-from hmr_ros.ros.stopwatch import OUTPUTS, Session
+from hmr_ros.ros.session import Session
+from hmr_ros.ros.stopwatch import OUTPUTS, Stopwatch
 from hmr_ros.tools.bench import Options, Row
 from hmr_ros.tools.bench.crowd import HEIGHT, WIDTH, picture
 from hmr_ros.tools.bench.ros_case import CLIP, Case, Measured, drops_between, file_hash, median, timing
@@ -113,7 +114,7 @@ def _measure(
     module: str, cases: Sequence[Case], scenes: dict[int, _Scene], plan: _Plan, progress: tqdm[None]
 ) -> dict[Case, Measured]:
     """Measure ``cases`` with one node, that of ``module``."""
-    session = Session(_NAMESPACE)
+    session = Session(_NAMESPACE, Stopwatch)
     node = RosProcess(module, _NAMESPACE, parameters=["max_frame_age_s:=0.0"])
     measured = {}
     try:
@@ -127,15 +128,15 @@ def _measure(
     return measured
 
 
-def _measure_case(case: Case, scene: _Scene, session: Session, node: RosProcess, plan: _Plan) -> Measured:
+def _measure_case(case: Case, scene: _Scene, session: Session[Stopwatch], node: RosProcess, plan: _Plan) -> Measured:
     """Run a camera, wait until bodies come, and listen for a while."""
-    session.stopwatch.listen(case.outputs)
+    session.node.listen(case.outputs)
     camera = [str(scene.path), "--rate", str(case.rate_hz), "--loop", "--wait", "1", *scene.calibration]
     player = RosProcess("hmr_ros.ros.player", _NAMESPACE, camera)
     try:
-        session.stopwatch.start_over()
+        session.node.start_over()
         deadline_s = time.monotonic() + _STARTUP_S
-        while not len(session.stopwatch.bodies_at_s()):
+        while not len(session.node.bodies_at_s()):
             if time.monotonic() > deadline_s or not node.running:
                 raise RuntimeError(f"{case.name}: no bodies within {_STARTUP_S:.0f} s; the messages above say why")
             session.spin(_POLL_S)
@@ -145,16 +146,16 @@ def _measure_case(case: Case, scene: _Scene, session: Session, node: RosProcess,
         player.stop()
 
 
-def _listen(session: Session, seconds: float) -> None:
+def _listen(session: Session[Stopwatch], seconds: float) -> None:
     """Receive for a while, also what people bring along who appear meanwhile."""
     until_s = time.monotonic() + seconds
     while (left_s := until_s - time.monotonic()) > 0:
-        session.stopwatch.follow_people()
+        session.node.follow_people()
         session.spin(min(_POLL_S, left_s))
 
 
-def _window(session: Session, node: RosProcess, seconds: float) -> Measured:
-    watch = session.stopwatch
+def _window(session: Session[Stopwatch], node: RosProcess, seconds: float) -> Measured:
+    watch = session.node
     before, cpu_s, started_s = watch.diagnostics, node.cpu_s, time.monotonic()
     watch.start_over()
     session.spin(seconds)

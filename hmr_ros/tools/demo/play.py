@@ -16,7 +16,8 @@ from hmr_ros.core.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.perception.overlay import Image, draw_bodies
-from hmr_ros.ros.recorder import Moment, Session, bodies_from_message
+from hmr_ros.ros.recorder import Moment, Recorder, bodies_from_message
+from hmr_ros.ros.session import Session
 from hmr_ros.ros.sources import Source, open_source
 from hmr_ros.tools.demo import pictures, view3d
 from hmr_ros.tools.demo.compare import beside_pose2mesh
@@ -94,7 +95,7 @@ def play(args: argparse.Namespace) -> int:
 def record(source: Source, args: argparse.Namespace) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
-    session = Session(_NAMESPACE)
+    session = Session(_NAMESPACE, Recorder)
     model = [f"model:={args.model}"] if args.model else []
     node = RosProcess("hmr_ros.ros.node", _NAMESPACE, parameters=[_QUIET, *model, *args.param])
     # The player waits for two subscribers: the node, which is loading its networks, and us.
@@ -106,13 +107,13 @@ def record(source: Source, args: argparse.Namespace) -> Recording:
         player.stop()
         node.stop()
         session.close()
-    recorder = session.recorder
+    recorder = session.node
     return Recording(recorder.moments, recorder.image_count, recorder.rates_hz(), memory)
 
 
-def _listen(session: Session, node: RosProcess, player: RosProcess, source: Source, limit_s: float) -> None:
+def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Source, limit_s: float) -> None:
     """Receive until the player has ended and the node is through, or the time is over."""
-    recorder = session.recorder
+    recorder = session.node
     started_s = first_image_s = time.monotonic()
     while player.running and time.monotonic() - first_image_s < limit_s:
         session.spin(_SPIN_S)
