@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 from pathlib import Path
 
@@ -13,14 +14,19 @@ from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
 
 
+_FIRST_IDS = 2**31
+"""Numbers of people begin somewhere below this."""
+
+
 class SharedParts:
     """Loads networks and body models once for all cameras of a process. Thread-safe.
 
-    ``ids`` numbers people from 1, so that no two cameras give the same id.
+    ``ids`` numbers people, so that no two cameras give the same id. It begins anywhere: who knows somebody from before
+    a node was restarted, or configured anew, is not to take somebody else for them.
     """
 
     def __init__(self) -> None:
-        self.ids = itertools.count(1)
+        self.ids = itertools.count(secrets.randbelow(_FIRST_IDS))
         self._engines = EnginePool()
         self._lock = threading.Lock()
         self._body_models: dict[Path, BodyModel] = {}

@@ -29,6 +29,13 @@ def test_cameras_share_networks_and_body_model_but_no_ids():
     second.close()
 
 
+def test_a_restarted_process_gives_other_ids():
+    first, second = SharedParts(), SharedParts()
+    before = {next(first.ids) for _ in range(100)}
+    after = {next(second.ids) for _ in range(100)}
+    assert not before & after
+
+
 def test_networks_that_run_otherwise_are_others():
     parts = SharedParts()
     first, second = assemble(CONFIG, parts), assemble(updated(CONFIG, {"num_threads": 2}), parts)
