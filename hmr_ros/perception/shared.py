@@ -13,7 +13,6 @@ from hmr_ros.engines.runtime import Engine, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
 
-
 _FIRST_IDS = 2**31
 """Numbers of people begin somewhere below this."""
 
