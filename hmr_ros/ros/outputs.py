@@ -92,21 +92,19 @@ class Outputs:
             self._mesh_writer = MeshWriter(faces)
             self._mesh_faces = config.mesh_faces
 
-    def publish(
-        self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...], config: RobotConfig
-    ) -> None:
+    def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
         """Publish what robots use of one image, the small and urgent first."""
         self._unplaced = ""
         header = messages.header(frame.stamp, frame.frame_id)
         if has_listeners(self._bodies):
             self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
-        self._publish_humans(frame, header, camera, bodies, lost, config)
+        self._publish_humans(frame, header, camera, bodies, lost)
         self._publish_joint_states(frame, bodies, lost)
-        if config.publish_markers and has_listeners(self._markers):
+        if self._config.publish_markers and has_listeners(self._markers):
             frame_id, placed = self._placed(frame, bodies)
             self._markers.publish(self._skeleton_writer(frame.stamp, frame_id, placed, lost))
-        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, config)
+        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, self._config)
 
     def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
         """Publish what is large and only looked at, which is why it comes last and is shed first."""
@@ -159,14 +157,9 @@ class Outputs:
             self._humans = HumanPublishers(self._publishers, config.humans, lists)
 
     def _publish_humans(
-        self,
-        frame: Frame,
-        header: Header,
-        camera: Camera | None,
-        bodies: Bodies,
-        lost: tuple[int, ...],
-        config: RobotConfig,
+        self, frame: Frame, header: Header, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]
     ) -> None:
+        config = self._config
         self._follower.forget(lost)
         humans = self._follower(bodies, frame.stamp.seconds)
         self.limit_violations = humans.limit_violations

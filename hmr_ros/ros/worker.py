@@ -114,7 +114,7 @@ class Worker:
         camera = self._source.camera(frame, config.input_timeout_s)
         bodies = pipeline(frame.image, camera, stamp.seconds, self._source.depth(frame, camera))
         self._shown = _Shown(stamp, frame.frame_id, bodies)
-        self._outputs.publish(frame, camera, bodies, pipeline.lost, config)
+        self._outputs.publish(frame, camera, bodies, pipeline.lost)
         views_s = self._publish_views(frame, camera, bodies)
         if self._outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)

@@ -49,7 +49,7 @@ class Stage:
         self.stamp_s += 0.1
         stamp = Stamp(int(self.stamp_s), int(self.stamp_s % 1 * 1e9))
         pixels = np.arange(WIDTH * HEIGHT * 3, dtype=np.int64).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
-        self.outputs.publish(Frame(stamp, "camera", pixels), camera, bodies, lost, self.config)
+        self.outputs.publish(Frame(stamp, "camera", pixels), camera, bodies, lost)
 
     def show_until(self, bodies, condition, **options):
         def shown():
@@ -288,7 +288,7 @@ def test_outputs_run_without_the_messages_of_others(executor, monkeypatch, missi
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
 
     def came():
-        outputs.publish(frame, CAMERA, some_bodies(1), (), RobotConfig())
+        outputs.publish(frame, CAMERA, some_bodies(1), ())
         return bodies
 
     spin_until(executor, came)
@@ -301,7 +301,7 @@ def test_disabled_humans_have_no_topics(executor):
     config = RobotConfig(humans=HumansConfig(enabled=False, namespace="/private"))
     outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), config, Presence())
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    outputs.publish(frame, CAMERA, some_bodies(1), (), config)
+    outputs.publish(frame, CAMERA, some_bodies(1), ())
     assert not any("private" in publisher.topic_name for publisher in node.publishers)
     outputs.close()
 
@@ -314,7 +314,7 @@ def test_nothing_is_published_to_nobody(executor, monkeypatch):
     sent = []
     monkeypatch.setattr(Publisher, "publish", lambda self, message: sent.append(self.topic_name.rpartition("/")[2]))
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    outputs.publish(frame, CAMERA, some_bodies(3), (), RobotConfig())
+    outputs.publish(frame, CAMERA, some_bodies(3), ())
     outputs.publish_views(frame, CAMERA, some_bodies(3), ())
     assert sorted(sent) == ["tracked"] + ["urdf"] * 3
     outputs.close()
