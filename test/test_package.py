@@ -27,7 +27,7 @@ ROSDEP_KEYS = {
 
 
 def third_party_imports(*folders: str) -> set[str]:
-    """Top-level modules that Python files under ``folders`` import, less the standard library, type checkers' and our own."""
+    """Modules that Python files under ``folders`` import, less the standard library's, type checkers' and our own."""
     found = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
