@@ -65,3 +65,17 @@ def executor():
         executor.remove_node(node)
         node.destroy_node()
     executor.shutdown()
+
+
+@pytest.fixture
+def closing():
+    """Makes things, ``closing(kind, *arguments)``, that are closed with the test."""
+    made = []
+
+    def make(kind, *args, **options):
+        made.append(kind(*args, **options))
+        return made[-1]
+
+    yield make
+    for thing in made:
+        thing.close()

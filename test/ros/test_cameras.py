@@ -1,3 +1,4 @@
+import functools
 import itertools
 import subprocess
 import sys
@@ -76,16 +77,8 @@ class Group:
 
 
 @pytest.fixture
-def group(tmp_path):
-    groups = []
-
-    def make(**options):
-        groups.append(Group(tmp_path, **options))
-        return groups[-1]
-
-    yield make
-    for made in groups:
-        made.close()
+def group(closing, tmp_path):
+    return functools.partial(closing, Group, tmp_path)
 
 
 @pytest.mark.parametrize("above", ["", "/robot"])

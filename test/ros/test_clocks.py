@@ -1,43 +1,36 @@
 """Stamps that are late, jump or start over, and a clock that does."""
 
+import functools
+
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from hmr_ros.msg import SmplBody, SmplBodyArray
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
 from hmr_ros.ros import interfaces
 from hmr_ros.ros.cdr import Stamp
-from hmr_ros.ros.node import HmrNode
-from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.graph import qos, spin_until
+from test.ros.world import World
 
 PERIOD_MS = 100
 
 
-class Bag:
+class Bag(World):
     """Images with stamps as told, the node with two stubbed people, and what it publishes."""
 
     def __init__(self, executor, **parameters):
-        self.executor = executor
-        values = {"max_frame_age_s": 0.0} | parameters
-        self.detector = StubDetector(people=2)
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = HmrNode(lambda config: assembly(self.detector, StubRecoverer()), overrides)
-        self.peer = Node("bag")
-        for node in (self.node, self.peer):
-            executor.add_node(node)
-        self.camera = FakeCamera(self.peer)
+        super().__init__(executor, people=2, **parameters)
         self.clock = self.peer.create_publisher(Clock, "/clock", qos(depth=1))
-        self.bodies, self.reports = [], []
-        self.peer.create_subscription(SmplBodyArray, "bodies", self.bodies.append, qos(depth=50))
-        self.peer.create_subscription(DiagnosticArray, "/diagnostics", self.reports.append, qos())
+        self.listen(SmplBodyArray, "bodies")
+        self.listen(DiagnosticArray, "/diagnostics")
         assert self.node.start()
-        spin_until(executor, lambda: self.camera.images.get_subscription_count() and self.bodies_connected())
+        spin_until(
+            executor, lambda: self.camera.images.get_subscription_count() and self.peer.count_publishers("bodies")
+        )
 
-    def bodies_connected(self):
-        return self.peer.count_publishers("bodies")
+    @property
+    def bodies(self):
+        return self.received["bodies"]
 
     def send(self, at_ms):
         self.camera.publish_info()
@@ -68,17 +61,8 @@ class Bag:
 
 
 @pytest.fixture
-def bag(executor):
-    bags = []
-
-    def make(**parameters):
-        bags.append(Bag(executor, **parameters))
-        return bags[-1]
-
-    yield make
-    for bag in bags:
-        executor.remove_node(bag.node)
-        bag.node.shut_down()
+def bag(executor, closing):
+    return functools.partial(closing, Bag, executor)
 
 
 def test_an_image_that_was_overtaken_is_dropped_and_everybody_stays(bag):
@@ -138,7 +122,7 @@ def test_sim_time_that_starts_over_needs_no_restart(bag):
 
 def test_a_clock_that_stands_still_does_not_silence_diagnostics(bag):
     b = bag(use_sim_time=True)
-    spin_until(b.executor, lambda: len(b.reports) >= 2)
+    spin_until(b.executor, lambda: len(b.received["/diagnostics"]) >= 2)
 
 
 @pytest.mark.skipif(not interfaces.COLLISION_OBJECTS.is_available, reason="needs moveit_msgs: make test")

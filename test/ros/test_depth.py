@@ -1,11 +1,11 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from hmr_ros.core.config import RobotConfig
@@ -14,9 +14,8 @@ from hmr_ros.ros import cdr
 from hmr_ros.ros.depth import DepthInput, decode_depth
 from hmr_ros.ros.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
-from hmr_ros.ros.node import HmrNode
-from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.graph import qos, spin_until
+from test.ros.world import World
 
 FRAME_ID = "camera_optical_frame"
 CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
@@ -135,58 +134,40 @@ def test_broken_depth_is_counted_and_the_image_goes_on(executor):
     assert "mono8" in source.input.problem
 
 
-class World:
+class DepthWorld(World):
     """A camera with depth, and the node with one stubbed person 3 m ahead."""
 
     def __init__(self, executor, **parameters):
-        self.executor = executor
-        values = {"max_frame_age_s": 0.0, "use_depth": True} | parameters
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = HmrNode(lambda config: assembly(StubDetector(), StubRecoverer()), overrides)
-        self.peer = Node("peer")
-        for node in (self.node, self.peer):
-            executor.add_node(node)
-        self.camera = FakeCamera(self.peer)
+        super().__init__(executor, **{"use_depth": True, **parameters})
         self.depth = self.peer.create_publisher(Image, "depth", qos())
-        self.bodies, self.reports = [], []
-        self.peer.create_subscription(SmplBodyArray, "bodies", self.bodies.append, qos())
-        self.peer.create_subscription(DiagnosticArray, "/diagnostics", self.reports.append, qos())
+        self.listen(SmplBodyArray, "bodies")
+        self.listen(DiagnosticArray, "/diagnostics")
         assert self.node.start()
 
-    def show(self, depth_of=None):
-        stamp = self.camera.now()
-        self.camera.publish_info()
-        if depth_of is not None:
-            self.depth.publish(depth_of(stamp))
-        self.camera.publish_image(stamp)
+    def show_with_until(self, depth_of, condition):
+        """Images, each after its depth, until ``condition()``."""
 
-    def show_until(self, condition, depth_of=None):
         def shown():
-            self.show(depth_of)
+            stamp = self.camera.now()
+            self.camera.publish_info()
+            self.depth.publish(depth_of(stamp))
+            self.camera.publish_image(stamp)
             return condition()
 
         spin_until(self.executor, shown)
 
-    def distance(self):
-        return self.bodies[-1].bodies[0].cam_t.z if self.bodies and self.bodies[-1].bodies else np.nan
+    @property
+    def person(self):
+        """The one of the last message; None before."""
+        return next((body for message in self.received["bodies"][-1:] for body in message.bodies), None)
 
-    def reported(self, key):
-        values = {v.key: v.value for r in self.reports[-1:] for v in r.status[0].values}
-        return values.get(key)
+    def stands(self, distance_m, tolerance_m=1e-3):
+        return self.person is not None and abs(self.person.cam_t.z - distance_m) < tolerance_m
 
 
 @pytest.fixture
-def world(executor):
-    worlds = []
-
-    def make(**parameters):
-        worlds.append(World(executor, **parameters))
-        return worlds[-1]
-
-    yield make
-    for world in worlds:
-        executor.remove_node(world.node)
-        world.node.shut_down()
+def world(executor, closing):
+    return functools.partial(closing, DepthWorld, executor)
 
 
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
@@ -199,21 +180,21 @@ def test_people_stand_where_depth_is(world, encoding):
         values = (1000 * metres).astype("<u2") if encoding == "16UC1" else metres.astype("<f4")
         return depth_message(values, encoding, stamp)
 
-    w.show_until(lambda: abs(w.distance() - 2.45) < 0.1, screen)
-    w.show_until(lambda: w.reported("people measured by depth") == "1", screen)
-    assert w.bodies[-1].bodies[0].betas[0] < -1
+    w.show_with_until(screen, lambda: w.stands(2.45, tolerance_m=0.1))
+    w.show_with_until(screen, lambda: w.reported("people measured by depth") == "1")
+    assert w.person.betas[0] < -1
 
 
 def test_without_depth_the_image_alone_decides_and_diagnostics_tell(world):
     w = world()
-    w.show_until(lambda: abs(w.distance() - 3.0) < 1e-3)
+    w.show_until(lambda: w.stands(3.0))
     w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0)
     assert w.reported("people measured by depth") == "0"
-    assert any("no depth image on /depth" in report.status[0].message for report in w.reports)
+    assert any("no depth image on /depth" in report.status[0].message for report in w.received["/diagnostics"])
 
 
 def test_depth_is_not_subscribed_unless_asked_for(world):
     w = world(use_depth=False)
-    w.show_until(lambda: abs(w.distance() - 3.0) < 1e-3)
+    w.show_until(lambda: w.stands(3.0))
     assert w.depth.get_subscription_count() == 0
     assert w.node.monitor.drops().get("depth_missing") is None

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import re
 import time
 
@@ -65,18 +66,13 @@ class Stage:
         body = self.client.bodies.get(messages.person_name(track_id))
         return body is not None and set(topics) <= body.latest.keys()
 
+    def close(self):
+        self.outputs.close()
+
 
 @pytest.fixture
-def stage(executor):
-    stages = []
-
-    def make(**options):
-        stages.append(Stage(executor, **options))
-        return stages[-1]
-
-    yield make
-    for s in stages:
-        s.outputs.close()
+def stage(executor, closing):
+    return functools.partial(closing, Stage, executor)
 
 
 def test_a_client_of_ros4hri_follows_everybody(stage):

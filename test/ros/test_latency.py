@@ -14,28 +14,21 @@ from visualization_msgs.msg import Marker
 from hmr_ros.core.histogram import BOUNDS_MS
 from hmr_ros.core.shedding import Shed
 from hmr_ros.ros.outputs import Outputs
-from test.ros.graph import spin_until
-from test.ros.test_node import World, show_calibrated
+from test.ros.world import World
 
 LONG_S = 0.3
 """Much longer than everything else takes, on a busy machine, too."""
 
 
 @pytest.fixture
-def world(executor):
-    worlds = []
-
+def world(executor, closing):
     def make(**parameters):
-        w = World(executor, **parameters)
-        worlds.append(w)
+        w = closing(World, executor, **parameters)
         w.listen(SmplBodyArray, "bodies")
         w.listen(DiagnosticArray, "/diagnostics")
         return w
 
-    yield make
-    for w in worlds:
-        executor.remove_node(w.node)
-        w.node.shut_down()
+    return make
 
 
 def slow(monkeypatch, owner, name):
@@ -51,28 +44,11 @@ def slow(monkeypatch, owner, name):
     return calls
 
 
-def reported(world, key):
-    """What diagnostics say of ``key`` by now."""
-    values = [
-        p.value for report in world.received["/diagnostics"] for s in report.status for p in s.values if p.key == key
-    ]
-    return values[-1] if values else ""
-
-
-def show_until(world, condition):
-    def came():
-        world.camera.publish_info()
-        world.camera.publish_image()
-        return condition()
-
-    spin_until(world.executor, came)
-
-
 def test_images_that_would_be_late_are_dropped_and_counted(world, monkeypatch):
     w = world(max_latency_ms=LONG_S * 500)
     slow(monkeypatch, w.recoverer, "recover")
     assert w.node.start()
-    show_until(w, lambda: int(reported(w, "dropped: would_be_late") or 0) >= 3)
+    w.show_until(lambda: int(w.reported("dropped: would_be_late") or 0) >= 3)
 
     w.node.set_parameters([Parameter("max_latency_ms", value=0.0)])
     before = w.node.monitor.drops()["would_be_late"]
@@ -88,7 +64,7 @@ def test_views_go_first_and_are_said_to(world, monkeypatch):
     monkeypatch.setattr(w.node, "_build", lambda config: dataclasses.replace(build(config), shed=levels.append))
     w.listen(Marker, "mesh")
     assert w.node.start()
-    show_until(w, lambda: reported(w, "left out to be in time") == "views")
+    w.show_until(lambda: w.reported("left out to be in time") == "views")
     assert Shed.VIEWS in levels
     assert len(drawn) < len(levels)
     count = len(w.received["bodies"])
@@ -102,7 +78,7 @@ def test_all_work_is_taken_up_again_when_the_node_stops(world, monkeypatch):
     build = w.node._build
     monkeypatch.setattr(w.node, "_build", lambda config: dataclasses.replace(build(config), shed=levels.append))
     assert w.node.start()
-    show_until(w, lambda: Shed.SEARCHES in levels)
+    w.show_until(lambda: Shed.SEARCHES in levels)
     w.node.trigger_deactivate()
     assert levels[-1] == Shed.NOTHING
 
@@ -111,7 +87,7 @@ def test_latencies_are_published_as_a_histogram(world):
     w = world()
     w.listen(Float64MultiArray, "hmr/latency")
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     w.show(until="hmr/latency", count=2)
     for message in w.received["hmr/latency"]:
         rows, buckets = message.layout.dim

@@ -19,67 +19,20 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.ros import cdr
 from hmr_ros.ros.node import HmrNode
-from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.graph import qos, spin_until
+from test.ros.world import World
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
-class World:
-    """A camera, the node with a pipeline without networks, and listeners, in one executor."""
-
-    def __init__(self, executor, people=1, **parameters):
-        self.executor = executor
-        self.detector = StubDetector(people)
-        parameters = {"max_frame_age_s": 0.0} | parameters  # a busy machine is no reason to drop images
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.recoverer = StubRecoverer()
-        self.node = HmrNode(lambda config: assembly(self.detector, self.recoverer), overrides)
-        self.peer = Node("peer")
-        executor.add_node(self.node)
-        executor.add_node(self.peer)
-        self.camera = FakeCamera(self.peer, compressed=parameters.get("image_transport") == "compressed")
-        self.received = {}
-
-    def listen(self, kind, topic):
-        self.received[topic] = []
-        self.peer.create_subscription(kind, topic, self.received[topic].append, qos(depth=50))
-
-    def show(self, info=True, until="bodies", count=1, **image):
-        """Publish images, with calibration unless ``info`` is False, until ``count`` messages came on ``until``."""
-
-        def came():
-            if info:
-                self.camera.publish_info()
-            self.camera.publish_image(**image)
-            return len(self.received[until]) >= count
-
-        spin_until(self.executor, came)
-        return self.received[until][-1]
-
-
 @pytest.fixture
-def world(executor):
-    worlds = []
-
+def world(executor, closing):
     def make(people=1, **parameters):
-        worlds.append(World(executor, people, **parameters))
-        worlds[-1].listen(SmplBodyArray, "bodies")
-        return worlds[-1]
+        w = closing(World, executor, people, **parameters)
+        w.listen(SmplBodyArray, "bodies")
+        return w
 
-    yield make
-    for world in worlds:
-        executor.remove_node(world.node)
-        world.node.shut_down()
-
-
-def show_calibrated(world, **options):
-    """Images until their bodies have positions."""
-    spin_until(world.executor, lambda: _has_position(world.show(**options)))
-
-
-def _has_position(message):
-    return any(body.valid for body in message.bodies)
+    return make
 
 
 def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
@@ -87,7 +40,7 @@ def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (Image, "overlay"), (TFMessage, "/tf")):
         w.listen(kind, topic)
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     for topic in ("markers", "mesh", "overlay", "/tf"):
         w.show(until=topic, count=3)
 
@@ -111,7 +64,7 @@ def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
 def test_joint_states_of_a_body_have_their_own_topic(world):
     w = world()
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     name = w.received["bodies"][-1].bodies[0].id
     w.listen(JointState, f"bodies/{name}/joint_states")
     state = w.show(until=f"bodies/{name}/joint_states")
@@ -125,7 +78,7 @@ def test_lost_people_are_deleted_everywhere(world):
     w.listen(MarkerArray, "markers")
     w.listen(Marker, "mesh")
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     w.show(until="mesh", count=2)
     w.show(until="markers")
     ids = [body.id for body in w.received["bodies"][-1].bodies]
@@ -224,7 +177,7 @@ def test_parameters_take_effect_while_running(world):
     w = world()
     w.listen(MarkerArray, "markers")
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     w.show(until="markers")
     assert w.node.set_parameters([Parameter("publish_markers", value=False)])[0].successful
     set_at = w.camera.now()
@@ -238,7 +191,7 @@ def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (DiagnosticArray, "/diagnostics")):
         w.listen(kind, topic)
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
 
     def told():
         w.show(count=len(w.received["bodies"]) + 1)
@@ -265,7 +218,7 @@ def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
     w.listen(Marker, "mesh")
     assert w.node.start()
-    show_calibrated(w)
+    w.show_calibrated()
     assert 3 * 4900 < len(w.show(until="mesh").points) <= 3 * 5000
     assert w.node.set_parameters([Parameter("mesh_faces", value=500)])[0].successful
     spin_until(w.executor, lambda: len(w.show(until="mesh").points) <= 3 * 500)
@@ -307,7 +260,7 @@ def test_methods_that_disagree_are_a_warning(world):
     assert w.node.start()
 
     def warned(words):
-        show_calibrated(w, count=len(w.received["bodies"]) + 1)
+        w.show_calibrated(count=len(w.received["bodies"]) + 1)
         statuses = [s for a in w.received["/diagnostics"] for s in a.status if s.name.endswith("bodies")]
         return [s for s in statuses[-1:] if words in s.message]
 

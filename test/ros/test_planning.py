@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import threading
 
 import numpy as np
@@ -79,19 +80,14 @@ class Stage:
     def object(self, track_id):
         return self.scene.objects.get(f"human_{person_name(track_id)}")
 
+    def close(self):
+        assert self.scene is None or self.scene.errors == []
+        self.outputs.close()
+
 
 @pytest.fixture
-def stage(executor):
-    stages = []
-
-    def make(**options):
-        stages.append(Stage(executor, **options))
-        return stages[-1]
-
-    yield make
-    for s in stages:
-        assert s.scene is None or s.scene.errors == []
-        s.outputs.close()
+def stage(executor, closing):
+    return functools.partial(closing, Stage, executor)
 
 
 def operations(stage):

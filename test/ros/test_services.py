@@ -1,6 +1,7 @@
 """The node's services, asked by a client in an executor and thread of its own, also while images stream in."""
 
 import dataclasses
+import functools
 import threading
 
 import pytest
@@ -84,16 +85,8 @@ class Robot:
 
 
 @pytest.fixture
-def robot(executor):
-    robots = []
-
-    def make(**options):
-        robots.append(Robot(executor, **options))
-        return robots[-1]
-
-    yield make
-    for one in robots:
-        one.close()
+def robot(executor, closing):
+    return functools.partial(closing, Robot, executor)
 
 
 def deleted(messages):

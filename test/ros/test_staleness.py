@@ -10,7 +10,7 @@ from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros import interfaces, operation
 from test.ros.graph import spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
-from test.ros.test_node import World
+from test.ros.world import World
 
 if not interfaces.COLLISION_OBJECTS.is_available:
     pytest.skip("needs moveit_msgs: make test", allow_module_level=True)
@@ -25,17 +25,7 @@ class PlannerWorld(World):
         self.listen(DiagnosticArray, "/diagnostics")
         self.listen(SmplBodyArray, "bodies")
         assert self.node.start()
-        self.feed_until(lambda: self.scene.objects and len(self.layer.points()))
-
-    def feed_until(self, condition):
-        """Images, until ``condition()``."""
-
-        def fed():
-            self.camera.publish_info()
-            self.camera.publish_image()
-            return condition()
-
-        spin_until(self.executor, fed)
+        self.show_until(lambda: self.scene.objects and len(self.layer.points()))
 
     def errors(self):
         statuses = [s for report in self.received["/diagnostics"] for s in report.status]
@@ -43,12 +33,9 @@ class PlannerWorld(World):
 
 
 @pytest.fixture
-def world(executor, monkeypatch):
+def world(executor, closing, monkeypatch):
     monkeypatch.setattr(operation, "_LONGEST_IMAGE_S", 1.0)
-    world = PlannerWorld(executor)
-    yield world
-    executor.remove_node(world.node)
-    world.node.shut_down()
+    return closing(PlannerWorld, executor)
 
 
 def assert_planners_still_know(world, points):
@@ -63,14 +50,14 @@ def test_a_hanging_worker_is_an_error_and_removes_nobody(world):
     recover = world.recoverer.recover
     world.recoverer.recover = lambda *args: (go_on.wait(20.0), recover(*args))[1]
     try:
-        world.feed_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
+        world.show_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
         points, newest = world.layer.points(), world.layer.observations[-1][0]
-        world.feed_until(lambda: len(world.errors()) >= 2)
+        world.show_until(lambda: len(world.errors()) >= 2)
         assert world.layer.observations[-1][0] == newest
         assert_planners_still_know(world, points)
     finally:
         go_on.set()
-    world.feed_until(lambda: world.layer.observations[-1][0] > newest)
+    world.show_until(lambda: world.layer.observations[-1][0] > newest)
 
 
 def test_a_crashing_pipeline_is_an_error_and_removes_nobody(world):
@@ -80,7 +67,7 @@ def test_a_crashing_pipeline_is_an_error_and_removes_nobody(world):
         raise RuntimeError("a bug")
 
     world.recoverer.recover = crash
-    world.feed_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
+    world.show_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
     assert world.node.monitor.drops()["internal_error"] > 0
     assert_planners_still_know(world, points)
 
@@ -96,7 +83,7 @@ def test_deactivating_removes_nobody_and_activating_again_goes_on(world):
     world.node.trigger_deactivate()
     assert_planners_still_know(world, points)
     world.node.trigger_activate()
-    world.feed_until(lambda: len(world.scene.objects) == 2)  # the same person under a new id, and the old one for now
+    world.show_until(lambda: len(world.scene.objects) == 2)  # the same person under a new id, and the old one for now
     (old, new) = world.scene.objects
-    world.feed_until(lambda: list(world.scene.objects) == [new])
+    world.show_until(lambda: list(world.scene.objects) == [new])
     assert ("REMOVE", old) in world.scene.log
