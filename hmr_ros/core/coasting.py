@@ -1,12 +1,6 @@
 """People who are not seen for a moment: where they probably are by now, and how far that may be off.
 
-Measured on motion capture at 30 Hz (dance, sports, walking; subjects that nothing was trained on), from one moment to
-another so much later, mean distances in m:
-
-    unseen for, s                                   0.1    0.2    0.3    0.5    0.7    1.0
-    joints from the pose held, root-relative        0.04   0.08   0.11   0.15   0.17   0.18
-    pelvis from where it was                        0.05   0.10   0.15   0.24   0.32   0.45
-    pelvis from ``coasted``                         0.03   0.06   0.09   0.16   0.24   0.36
+How far off the pose held and the place are after how long: docs/tracking.md.
 """
 
 from __future__ import annotations

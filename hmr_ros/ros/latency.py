@@ -1,4 +1,4 @@
-"""The promise of max_latency_ms, kept image by image, and what came of it: the topic ``~/latency``."""
+"""The latency budget ``max_latency_ms``, kept image by image, and what came of it: the topic ``~/latency``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REPORT_S = 1.0
 _ROWS = "upper bound [ms], images, images since the last message"
 
 
-class Promise:
+class LatencyBudget:
     """Sheds work of ``assembly`` so that images are done in time. Used by the worker thread alone."""
 
     def __init__(self, node: Node, assembly: Assembly) -> None:

@@ -18,7 +18,7 @@ from hmr_ros.perception.assemble import Assembly
 from hmr_ros.ros.cdr import CdrError, Stamp, stamp_of
 from hmr_ros.ros.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.inputs import CameraInput
-from hmr_ros.ros.latency import Promise
+from hmr_ros.ros.latency import LatencyBudget
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
 from hmr_ros.ros.outputs import Outputs
 
@@ -56,7 +56,7 @@ class Worker:
         self._outputs = outputs
         self._assembly = assembly
         self._monitor = monitor
-        self._promise = Promise(node, assembly)
+        self._budget = LatencyBudget(node, assembly)
         self._last_stamp = Stamp(0, 0)
         self._turn = threading.Lock()  # held for each image
         self._shown: _Shown | None = None
@@ -68,7 +68,7 @@ class Worker:
     def join(self) -> None:
         """Wait for the end of the image at hand, once the slot is closed."""
         self._thread.join()
-        self._promise.close()
+        self._budget.close()
         gc.unfreeze()
 
     def end_tracks(self) -> int:
@@ -119,28 +119,30 @@ class Worker:
         if self._outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
         self._last_stamp, latency_s = stamp, self._age_s(stamp)
-        self._promise.done(stamp.seconds, latency_s, pipeline.timings, views_s)
+        self._budget.done(stamp.seconds, latency_s, pipeline.timings, views_s)
         overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
-        self._monitor.process(
-            Processed(
-                at_s=time.monotonic(),
-                latency_s=latency_s,
-                timings=pipeline.timings,
-                overhead_s=overhead_s,
-                people=len(bodies),
-                metric=int(bodies.valid.sum()),
-                measured=pipeline.measured,
-                shed=str(self._promise.shed),
-                disagreement=Disagreement.about(bodies),
-                tentative=int((bodies.states == State.TENTATIVE).sum()),
-                coasting=int((bodies.states == State.COASTING).sum()),
-                limit_violations=self._outputs.limit_violations,
-            )
+        self._monitor.process(self._processed(bodies, latency_s, overhead_s))
+
+    def _processed(self, bodies: Bodies, latency_s: float, overhead_s: float) -> Processed:
+        """What is told about the image at hand."""
+        return Processed(
+            at_s=time.monotonic(),
+            latency_s=latency_s,
+            timings=self._assembly.pipeline.timings,
+            overhead_s=overhead_s,
+            people=len(bodies),
+            metric=int(bodies.valid.sum()),
+            measured=self._assembly.pipeline.measured,
+            shed=str(self._budget.shed),
+            disagreement=Disagreement.about(bodies),
+            tentative=int((bodies.states == State.TENTATIVE).sum()),
+            coasting=int((bodies.states == State.COASTING).sum()),
+            limit_violations=self._outputs.limit_violations,
         )
 
     def _publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies) -> float:
         """What people look at, if there is time for it; how long it took, s."""
-        if self._promise.shed >= Shed.VIEWS:
+        if self._budget.shed >= Shed.VIEWS:
             return 0.0
         started_s = time.perf_counter()
         self._outputs.publish_views(frame, camera, bodies, self._assembly.pipeline.lost)
@@ -163,8 +165,8 @@ class Worker:
         if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
             self._monitor.drop(Drop.RATE_LIMIT)
             return False
-        if not self._promise.admit(stamp.seconds, age_s, config.max_latency_ms):
-            expected_ms = self._promise.expected_s * 1e3
+        if not self._budget.admit(stamp.seconds, age_s, config.max_latency_ms):
+            expected_ms = self._budget.expected_s * 1e3
             explanation = f"it would be {expected_ms:.0f} ms old when done, max_latency_ms is {config.max_latency_ms:g}"
             self._drop(Drop.WOULD_BE_LATE, explanation)
             return False

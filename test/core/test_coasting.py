@@ -14,7 +14,7 @@ def test_people_come_to_a_stop():
 
 
 def test_a_pose_drifts_to_another_one():
-    """Means over joints as measured: see the table of the module."""
+    """Means over joints as measured: see the table in docs/tracking.md."""
     drift = pose_drift(np.array([0.0, 0.1, 0.3, 0.5, 1.0]))
     assert drift.shape == (5, 24)
     assert (drift[:, 0] == 0).all()  # the pelvis is where joints are told from

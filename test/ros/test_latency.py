@@ -1,4 +1,4 @@
-"""The promise of max_latency_ms, from the parameter to what is published. The policy itself: test/core."""
+"""The budget max_latency_ms, from the parameter to what is published. The policy itself: test/core."""
 
 import dataclasses
 import time
