@@ -108,10 +108,13 @@ class CameraInfoInput:
     def _compare_frames(self, of_image: str, of_info: str) -> None:
         """Both should name the optical frame of the one camera; what is published is in the image's."""
         self.problem = ""
-        if of_image and of_info and of_image != of_info:
+        if not of_image:
+            self.problem = "images name no frame (header.frame_id): TF will not have people, RViz and planners neither"
+        elif of_info and of_image != of_info:
             self.problem = (
                 f"images are in frame {of_image!r}, the CameraInfo on {self.topic} in {of_info!r}: is it this camera's?"
             )
+        if self.problem:
             self._warn(self.problem)
 
     def _refuse(self, cause: str) -> None:

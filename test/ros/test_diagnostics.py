@@ -1,5 +1,6 @@
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from hmr_ros.engines.switching import EngineState
 from hmr_ros.perception.pipeline import Timings
 from hmr_ros.ros.diagnostics import OVERHEAD, Health, bodies_status, connections_status, engines_status
+from hmr_ros.ros.images import BadImageReason
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
 from test.ros.stubs import some_bodies
 
@@ -35,6 +37,11 @@ def test_a_working_node_reports_rates_latencies_and_people():
     assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
     assert report[OVERHEAD] == "3.00"
     assert (report["people"], report["people with a position"]) == ("3", "2")
+
+
+def test_every_reason_of_a_drop_is_documented():
+    reference = (Path(__file__).parents[2] / "docs" / "ros.md").read_text()
+    assert [reason for reason in (*Drop, *BadImageReason) if f"`{reason}`" not in reference] == []
 
 
 def compared(bodies, distances):
