@@ -55,6 +55,13 @@ def test_one_version():
     assert newest[1] == __version__
 
 
+@pytest.mark.parametrize("part", ["core", "ros"])
+def test_the_map_of_a_large_package_names_every_module(part):
+    words = re.findall(r"\w+", ast.get_docstring(ast.parse((ROOT / f"hmr_ros/{part}/__init__.py").read_text())) or "")
+    modules = {path.stem for path in (ROOT / f"hmr_ros/{part}").glob("*.py")} - {"__init__"}
+    assert sorted(modules - set(words)) == []
+
+
 def test_package_xml_names_every_import_of_the_robot_column():
     declared = {element.text for element in PACKAGE_XML if element.tag in ("depend", "exec_depend")}
     imported = third_party_imports(*(f"hmr_ros/{part}" for part in ("core", "engines", "perception", "ros")), "launch")
