@@ -118,15 +118,19 @@ class DepthPlacement:
                 fit = ScaleFit(known.mean / size, float(cam_t[person, 2]))
             else:
                 continue
-            betas[person] = self._growth.grown(betas[person], fit.scale)
-            # Of a body that grew less than its distance did, the surface is where it was measured all the same.
-            behind_surface = (cam_t[person, 2] - fit.surface_z) * self._growth.size(betas[person]) / size
-            cam_t[person] *= (fit.scale * fit.surface_z + behind_surface) / cam_t[person, 2]
+            cam_t[person], betas[person] = self._scaled(cam_t[person], betas[person], fit)
         moved = dataclasses.replace(people, cam_t=cam_t, betas=betas, root_covariance=covariance)
         return Measured(estimates.with_rows(rows, moved), used)
 
+    def _scaled(self, cam_t: Floats, betas: Floats, fit: ScaleFit) -> tuple[Floats, Floats]:
+        """Place (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
+        grown = self._growth.grown(betas, fit.scale)
+        # Of a body that grew less than its distance did, the surface is where it was measured all the same.
+        behind_surface = (cam_t[2] - fit.surface_z) * self._growth.size(grown) / self._growth.size(betas)
+        return np.asarray(cam_t * ((fit.scale * fit.surface_z + behind_surface) / cam_t[2])), grown
+
     def forget(self, ids: Iterable[int]) -> None:
-        """These people are gone."""
+        """Forget people who left."""
         for track_id in ids:
             self._sizes.pop(track_id, None)
 

@@ -1,7 +1,8 @@
 """The TF tree of everybody in one message: 27 frames per person, written as bytes.
 
 As Python objects eight people are 216 TransformStamped and several milliseconds. Between images only numbers change, so
-the message is laid out once for a group of people and its numbers are put in place.
+the message is laid out once for a group of people and its numbers are put in place: all at once, as frames are all
+alike. One field after the other, as in template.py, takes ten times as long.
 """
 
 from __future__ import annotations
