@@ -31,8 +31,7 @@ class DetectorConfig:
 class SmoothingConfig:
     """One-euro filter of each body: smooth when still, quick when moving (Casiez et al., CHI 2012).
 
-    It lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)): with the defaults 68 ms at 0.2 m/s and
-    33 ms at 1.5 m/s, medians on motion capture at 30 Hz; joints 40 ms at 0.3 rad/s, 15 ms above 5 (docs/tracking.md).
+    It lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)); docs/tracking.md has it measured.
     """
 
     min_cutoff: float = setting(1.5, doc="cut-off frequency at rest in Hz; 0 switches smoothing off", low=0, high=100)
