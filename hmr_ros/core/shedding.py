@@ -44,7 +44,11 @@ _FORGETTING_S = 10.0
 """What shed work would take is known from the past only: half of what it took more is forgotten in this time."""
 
 _PROBE_S = 1.0
-"""When all images are dropped, one in this time is processed all the same, to see whether things are better."""
+"""When all images have been dropped for so long, some are processed all the same, to see whether things are better."""
+
+_PROBE_IMAGES = 2
+"""So many, and the last one counts: after a pause people have to be found anew, which takes longer than to follow them.
+Were it the first that counts, who was slow once would stay so."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class Shedder:
         self._views = _Step(Shed.VIEWS)
         self._rest = _Running()
         self._calm_since_s = self._admitted_s = self._observed_s = float("-inf")
+        self._probes_left = 0
 
     def admit(self, stamp_s: float, age_s: float, limit_s: float) -> bool:
         """Whether to process an image that is ``age_s`` old by now; ``limit_s`` 0: always, and in full."""
@@ -123,7 +128,7 @@ class Shedder:
             if self.level == max(Shed):
                 return self._is_probe(stamp_s)
             self.level, self._calm_since_s = Shed(self.level + 1), stamp_s
-        self.expected_s, self._admitted_s = expected_s, stamp_s
+        self.expected_s, self._admitted_s, self._probes_left = expected_s, stamp_s, 0
         self._restore(stamp_s, age_s, limit_s)
         return True
 
@@ -144,8 +149,11 @@ class Shedder:
         return sum(step.expected for step in self._steps(level))
 
     def _is_probe(self, stamp_s: float) -> bool:
-        if 0 <= stamp_s - self._admitted_s < _PROBE_S:
-            return False
+        if self._probes_left == 0:
+            if 0 <= stamp_s - self._admitted_s < _PROBE_S:
+                return False
+            self._probes_left = _PROBE_IMAGES
+        self._probes_left -= 1
         self._admitted_s = stamp_s
         for step in self._steps(self.level):
             step.is_known = False  # learn anew

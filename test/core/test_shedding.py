@@ -68,7 +68,19 @@ def test_as_much_is_shed_as_is_needed_in_the_stated_order(limit_ms, level):
 def test_what_cannot_be_in_time_is_dropped_but_for_a_probe_per_second():
     run = Run(limit_s=0.030).images(10)
     assert set(run.levels[3:]) == {Shed.SEARCHES}
-    assert sum(run.admitted[30:]) == pytest.approx(9, abs=1)
+    assert sum(run.admitted[30:]) == pytest.approx(18, abs=2), "two images each"
+
+
+def test_finding_people_anew_after_a_pause_is_not_taken_for_what_following_them_takes():
+    shedder, last_s, admitted = Shedder(), float("-inf"), []
+    for stamp_s in np.arange(0.0, 10.0, 1 / RATE_HZ):
+        admitted.append(shedder.admit(stamp_s, AGE_S, limit_s=0.050))
+        if admitted[-1]:
+            is_slow = stamp_s < 3 or stamp_s - last_s > 0.3  # others need the machine; people are found anew
+            shedder.observe(stamp_s, costs(shedder.level, slowness=5.0 if is_slow else 1.0))
+            last_s = stamp_s
+    assert not all(admitted[: 3 * RATE_HZ])
+    assert all(admitted[5 * RATE_HZ :])
 
 
 def test_an_image_that_waited_too_long_is_dropped_and_the_next_is_not():
