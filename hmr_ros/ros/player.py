@@ -29,7 +29,12 @@ _JPEG_QUALITY = 90
 _POLL_S = 0.02
 
 _SCENE_GAP_S = 1.2
-"""Pause before another scene: the node takes people who follow on a pause like this for new ones."""
+"""Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black picture:
+nobody is there any more. After a pause alone, as slow machines make, it knows people again who stand where others stood.
+"""
+
+_BLACK_S = 0.6
+"""How long the black picture stays: none may be overtaken."""
 
 
 class Player(Node):
@@ -47,23 +52,16 @@ class Player(Node):
 
     def publish(self, image: Bgr) -> None:
         """Publish one picture and its calibration, stamped now."""
-        stamp = self._now()
+        stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
         self._images.publish(self._serialised(stamp, image))
         # Last, as a large picture pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
         self._publish_info(stamp, image)
-
-    def announce(self, image: Bgr) -> None:
-        """Publish the calibration of ``image``, stamped now, before any picture comes that it is of."""
-        self._publish_info(self._now(), image)
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
         """Wait until ``count`` subscribers listen, at most ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while self._images.get_subscription_count() < count and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-
-    def _now(self) -> Stamp:
-        return Stamp(*self.get_clock().now().seconds_nanoseconds())
 
     def _publish_info(self, stamp: Stamp, image: Bgr) -> None:
         info = self._calibrate(image.shape[1], image.shape[0])
@@ -84,9 +82,9 @@ def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
         if not player.context.ok():
             return
         if shot.new_scene:
-            time.sleep(_SCENE_GAP_S / 2)
-            player.announce(shot.image)
-            due_s = time.monotonic() + _SCENE_GAP_S / 2
+            time.sleep(_SCENE_GAP_S)
+            player.publish(np.zeros_like(shot.image))
+            due_s = time.monotonic() + _BLACK_S
         if not source.live:
             time.sleep(max(0.0, due_s - time.monotonic()))
             due_s = max(due_s + 1 / rate_hz, time.monotonic())

@@ -7,6 +7,8 @@ import pytest
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hmr_ros.ros import player as player_module
+from hmr_ros.ros.sources import open_source
 from test.ros.graph import qos, spin_until
 
 
@@ -43,6 +45,27 @@ def test_pictures_and_calibration_share_stamp_and_frame(executor, photo, compres
     if not compressed:
         assert bytes(images[0].data[:3]) == bytes([10, 20, 30])
         assert images[0].encoding == "bgr8"
+
+
+class Screen:
+    """In place of a player: remembers what it was to publish."""
+
+    def __init__(self, context):
+        self.context = context
+        self.shown = []
+
+    def publish(self, image):
+        self.shown.append(int(image.mean()))
+
+
+def test_nobody_is_there_between_the_images_of_a_folder(executor, tmp_path, monkeypatch):
+    monkeypatch.setattr(player_module, "_SCENE_GAP_S", 0.0)
+    monkeypatch.setattr(player_module, "_BLACK_S", 0.0)
+    for value in (90, 180):
+        cv2.imwrite(str(tmp_path / f"{value:03}.png"), np.full((8, 8, 3), value, np.uint8))
+    screen = Screen(executor.context)
+    player_module.play(screen, open_source(str(tmp_path)), 1e4, loop=False)
+    assert screen.shown == [0, *[90] * 10, 0, *[180] * 10]
 
 
 @pytest.mark.parametrize(
