@@ -30,7 +30,7 @@ _POLL_S = 0.02
 
 _SCENE_GAP_S = 1.2
 """Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black picture:
-nobody is there any more. After a pause alone, as slow machines make, it knows people again who stand where others stood.
+nobody is there any more. After a pause alone, as slow machines make, who stands where another stood is taken for them.
 """
 
 _BLACK_S = 0.6
