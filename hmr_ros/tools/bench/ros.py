@@ -75,9 +75,9 @@ def run(options: Options) -> Row:
     prepare_environment()
     with _two_cores(), tempfile.TemporaryDirectory() as folder, tqdm(total=len(cases) + 1, unit="case") as progress:
         scenes = _scenes(Path(folder), options.source)
+        hashes = {"clip": file_hash(scenes[CLIP].path)} | {path.name: file_hash(path) for path in _networks()}
         measured = _measure(_NODE, cases, scenes, plan, progress)
         stub = _measure(_STUB_NODE, [alone], scenes, plan, progress)[alone]
-        hashes = {"clip": file_hash(scenes[CLIP].path)} | {path.name: file_hash(path) for path in _networks()}
     return _row(measured, stub, plan, hashes)
 
 
