@@ -48,8 +48,10 @@ class CameraGroup(Node):
     """
 
     def __init__(self, build: Callable[[RobotConfig], Assembly] | None = None, context: Context | None = None) -> None:
-        super().__init__("hmr_multi", context=context)
+        # What destroy_node frees: ROS calls it also when a parameter is refused below.
+        self.cameras: tuple[HmrNode, ...] = ()
         self._logging = contextlib.ExitStack()
+        super().__init__("hmr_multi", context=context)
         self._logging.enter_context(logged_by(self.get_logger()))
         build = build or functools.partial(assemble, parts=SharedParts())
         lists, above = TrackedLists(self), self.get_namespace().rstrip("/")
@@ -66,12 +68,12 @@ class CameraGroup(Node):
         """Start the cameras that are to start by themselves; False when one cannot."""
         return all(camera.autostart() for camera in self.cameras)
 
-    def shut_down(self) -> None:
+    def destroy_node(self) -> None:
         """Stop all cameras, free everything and leave the graph."""
         for camera in self.cameras:
-            camera.shut_down()
+            camera.destroy_node()
         self._logging.close()
-        self.destroy_node()
+        super().destroy_node()
 
 
 def _names(node: Node) -> list[str]:

@@ -74,6 +74,10 @@ class HmrNode(LifecycleNode):
         lists: TrackedLists | None = None,
         context: Context | None = None,
     ) -> None:
+        # What destroy_node frees: ROS calls it also when a parameter is refused below.
+        self._assembly: Assembly | None = None
+        self._operation: Operation | None = None
+        self._logging = contextlib.ExitStack()
         # Rules of its own come before those of the process, which would give all its nodes one name.
         rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
         super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules, context=context)
@@ -82,15 +86,12 @@ class HmrNode(LifecycleNode):
         self._config = declare_config(self)
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
-        self._assembly: Assembly | None = None
-        self._operation: Operation | None = None
         self._enabled = True
         self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
         self._diagnostics = DiagnosticsPublisher(self)
         # Whatever /clock does, and while it stands still, diagnostics are told and publishers are looked for.
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
         offer_services(self, self)
-        self._logging = contextlib.ExitStack()
         self._logging.enter_context(logged_by(self.get_logger()))
 
     def start(self) -> bool:
@@ -114,12 +115,12 @@ class HmrNode(LifecycleNode):
         """The parameters as they stand."""
         return self._config
 
-    def shut_down(self) -> None:
+    def destroy_node(self) -> None:
         """Stop, free everything and leave the graph."""
         self._stop()
         self._release()
         self._logging.close()
-        self.destroy_node()
+        super().destroy_node()
 
     def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
         """All of them or none; the reason of a refusal names the parameter."""

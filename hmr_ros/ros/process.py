@@ -24,7 +24,7 @@ class Application(Protocol):
     def autostart(self) -> bool:
         """Start what is to start by itself; False when that failed."""
 
-    def shut_down(self) -> None:
+    def destroy_node(self) -> None:
         """Stop, free everything and leave the graph."""
 
 
@@ -49,6 +49,6 @@ def run(name: str, make: Callable[[], Application], args: list[str] | None = Non
         pass  # how ROS nodes are asked to stop
     finally:
         if application is not None:
-            application.shut_down()
+            application.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import threading
 import warnings
 
 import pytest
@@ -52,6 +53,13 @@ def _ros():
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _workers_end():
+    """A node that a test leaves active would keep Python from ever ending."""
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name == "hmr_worker"]
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Group:
         return {body.id for body in self.bodies[which][-1].bodies} if self.bodies[which] else set()
 
     def close(self):
-        self.group.shut_down()
+        self.group.destroy_node()
         self.peer.destroy_node()
         self.executor.shutdown()
         self.context.try_shutdown()

@@ -188,4 +188,4 @@ def test_a_node_survives_all_of_them(executor):
         assert node.monitor.drops().get(Drop.INTERNAL_ERROR) is None
     finally:
         executor.remove_node(node)
-        node.shut_down()
+        node.destroy_node()

@@ -91,7 +91,7 @@ def bad_values(setting):
 def hmr():
     node = HmrNode(lambda config: None)
     yield node
-    node.shut_down()
+    node.destroy_node()
 
 
 def assert_refused(node, name, value):

@@ -51,7 +51,7 @@ class Robot:
     def close(self):
         self._spinner.shutdown()
         self._thread.join()
-        self.node.shut_down()
+        self.node.destroy_node()
 
     def ask(self, kind, name, **request):
         client = self.user.create_client(kind, f"/hmr/{name}")

@@ -54,4 +54,4 @@ class World:
 
     def close(self):
         self.executor.remove_node(self.node)
-        self.node.shut_down()
+        self.node.destroy_node()
