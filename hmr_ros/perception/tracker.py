@@ -11,6 +11,7 @@ import numpy as np
 
 from hmr_ros.core.people import Detections, Floats, Ints, State
 from hmr_ros.core.velocity import filtered_velocity
+from hmr_ros.core.records import join_rows
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 
@@ -175,18 +176,19 @@ class Tracker:
 
 def _with_unseen(detections: Detections, ids: list[int], unseen: list[_Track], stamp_s: float) -> Detections:
     """``detections`` with their ``ids``, and the ``unseen`` people where they are expected."""
+    seen = dataclasses.replace(detections, ids=np.array(ids, np.int64))
     if not unseen:
-        return dataclasses.replace(detections, ids=np.array(ids, np.int64))
+        return seen
     unseen_s, boxes, kp2d = _expected(unseen, stamp_s)
-    scores = np.array([track.score for track in unseen]) * np.exp(-unseen_s / _DOUBT_S)
-    return Detections(
-        boxes=np.concatenate([detections.boxes, boxes]),
-        scores=np.concatenate([detections.scores, scores]),
-        kp2d=np.concatenate([detections.kp2d, kp2d]),
-        kp2d_score=np.concatenate([detections.kp2d_score, np.zeros(kp2d.shape[:2])]),
+    expected = Detections(
+        boxes=boxes,
+        scores=np.array([track.score for track in unseen]) * np.exp(-unseen_s / _DOUBT_S),
+        kp2d=kp2d,
+        kp2d_score=np.zeros(kp2d.shape[:2]),
         joint_set=detections.joint_set,
-        ids=np.array([*ids, *(track.id for track in unseen)], np.int64),
+        ids=np.array([track.id for track in unseen], np.int64),
     )
+    return join_rows([seen, expected])
 
 
 def _expected(tracks: list[_Track], stamp_s: float) -> tuple[Floats, Floats, Floats]:

@@ -79,6 +79,16 @@ def camera_input(executor, config=None, **options):
     return CameraInput(node, config or RobotConfig(), monitor), monitor
 
 
+def with_an_image(executor):
+    """The input, a camera that it listens to, and an image of that, taken and decoded."""
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    return source, camera, frame
+
+
 def test_only_the_newest_image_waits_and_the_others_are_counted(executor):
     source, monitor = camera_input(executor)
     camera = FakeCamera(added(executor, "camera"))
@@ -94,11 +104,7 @@ def test_only_the_newest_image_waits_and_the_others_are_counted(executor):
 
 
 def test_an_image_gets_its_camera_or_one_warning(executor):
-    source, _ = camera_input(executor)
-    camera = FakeCamera(added(executor, "camera"))
-    spin_until(executor, camera.images.get_subscription_count)
-    camera.publish_image()
-    frame = decode_image(_taken(executor, source))
+    source, camera, frame = with_an_image(executor)
     assert source.camera(frame, 60.0) is None  # no calibration yet: too early to complain
     assert source.calibration_problem() == ""
 
@@ -113,11 +119,7 @@ def test_an_image_gets_its_camera_or_one_warning(executor):
 
 
 def test_an_image_takes_the_newest_calibration_of_its_size(executor):
-    source, _ = camera_input(executor)
-    camera = FakeCamera(added(executor, "camera"))
-    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
-    camera.publish_image()
-    frame = decode_image(_taken(executor, source))
+    source, camera, frame = with_an_image(executor)
     for focal_px in (600.0, 700.0):
         camera.publish_info(calibration.from_focal_length(focal_px)(640, 480))
         spin_until(executor, lambda: (found := source.camera(frame, 60.0)) and found.K[0, 0] == focal_px)  # noqa: B023
@@ -128,11 +130,7 @@ def test_an_image_takes_the_newest_calibration_of_its_size(executor):
 
 
 def test_a_calibration_that_is_repeated_is_read_once(executor):
-    source, _ = camera_input(executor)
-    camera = FakeCamera(added(executor, "camera"))
-    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
-    camera.publish_image()
-    frame = decode_image(_taken(executor, source))
+    source, camera, frame = with_an_image(executor)
     camera.publish_info()
     spin_until(executor, lambda: source.camera(frame, 60.0))
     first = source.camera(frame, 60.0)
@@ -152,11 +150,7 @@ def test_a_broken_calibration_is_reported(executor):
 
 
 def test_calibration_of_another_frame_is_used_and_reported(executor):
-    source, _ = camera_input(executor)
-    camera = FakeCamera(added(executor, "camera"))
-    spin_until(executor, camera.images.get_subscription_count)
-    camera.publish_image()
-    frame = decode_image(_taken(executor, source))
+    source, camera, frame = with_an_image(executor)
     camera.publish_info()
     spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
     other = dataclasses.replace(frame, frame_id="left_optical_frame")

@@ -6,9 +6,7 @@ The sampler is a function of a numpy Generator: the same seed gives the same peo
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.records import join_rows, take_rows
 from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
@@ -28,8 +27,6 @@ from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-_Record = TypeVar("_Record", "PeopleBatch", Views)
 
 _SPARE, _LEAST_DRAWN = 1.3, 8
 """People drawn for each that is wanted, as some cannot be seen; and the fewest that are drawn at once."""
@@ -171,15 +168,6 @@ class PeopleSampler:
 
 def _join(batches: list[PeopleBatch], rows: list[NDArray[np.int64]]) -> PeopleBatch:
     """The chosen rows of every batch, one after another."""
-
-    def joined(records: Sequence[_Record]) -> _Record:
-        columns = {}
-        for f in dataclasses.fields(records[0]):
-            values = [getattr(record, f.name) for record in records]
-            nested = dataclasses.is_dataclass(values[0])
-            columns[f.name] = (
-                joined(values) if nested else np.concatenate([v[r] for v, r in zip(values, rows, strict=True)])
-            )
-        return dataclasses.replace(records[0], **columns)
-
-    return joined(batches)
+    chosen = list(zip(batches, rows, strict=True))
+    views = join_rows([take_rows(batch.views, kept) for batch, kept in chosen])
+    return dataclasses.replace(join_rows([take_rows(batch, kept) for batch, kept in chosen]), views=views)
