@@ -16,23 +16,23 @@ from typing import Protocol, cast
 from hmr_ros import __version__
 
 COMMANDS = {
-    "demo": ("hmr_ros.tools.demo", "play a clip, a folder or a webcam through the node; write pictures and figures"),
-    "doctor": ("hmr_ros.tools.doctor", "check this machine and say what to do about what is missing"),
-    "bench": ("hmr_ros.tools.bench", "measure speed, as ratios within one run (JSON)"),
+    "demo": ("hmr_ros.demo", "play a clip, a folder or a webcam through the node; write pictures and figures"),
+    "doctor": ("hmr_ros.commands.doctor", "check this machine and say what to do about what is missing"),
+    "bench": ("hmr_ros.bench", "measure speed, as ratios within one run (JSON)"),
     "train": ("hmr_ros.training.train", "train a network from a TOML file"),
-    "evaluate": ("hmr_ros.training.evaluate", "report the errors of a checkpoint, with confidence intervals"),
-    "calibrate": ("hmr_ros.training.calibrate", "learn what a network's expected errors mean, for its covariances"),
-    "ablate": ("hmr_ros.training.ablate", "train Global-to-Pixel with parts left out, and compare"),
-    "evaluate-photos": ("hmr_ros.tools.evaluate_photos", "score recovered bodies on photos with labelled joints (PCK)"),
-    "export": ("hmr_ros.training.export", "write a checkpoint as ONNX and manifest"),
+    "evaluate": ("hmr_ros.commands.evaluate", "report the errors of a checkpoint, with confidence intervals"),
+    "calibrate": ("hmr_ros.commands.calibrate", "learn what a network's expected errors mean, for its covariances"),
+    "ablate": ("hmr_ros.commands.ablate", "train Global-to-Pixel with parts left out, and compare"),
+    "evaluate-photos": ("hmr_ros.evaluation.photos", "score recovered bodies on photos with labelled joints (PCK)"),
+    "export": ("hmr_ros.export.checkpoint", "write a checkpoint as ONNX and manifest"),
     "render": ("hmr_ros.training.render", "draw pictures of clothed people for training, as shards or as a sheet"),
-    "half": ("hmr_ros.tools.half", "make the fp16 twin of a network for TensorRT, if it stays accurate"),
-    "parity": ("hmr_ros.tools.parity", "compare a network's answers between libraries and precisions, in mm"),
-    "engines": ("hmr_ros.tools.engines", "list, verify, prune or build the TensorRT engines of this machine"),
-    "build-engine": ("hmr_ros.tools.build_engine", "build TensorRT engines, also for GPUs elsewhere"),
-    "prepare-motion": ("hmr_ros.training.prepare_motion", "collect AMASS and BVH motion into one training file"),
-    "convert-detector": ("hmr_ros.tools.convert_detector", "convert BlazePose's .tflite files to ONNX"),
-    "convert-smpl": ("hmr_ros.tools.convert_smpl", "convert a licensed SMPL .pkl to .npz"),
+    "half": ("hmr_ros.commands.fp16", "make the fp16 twin of a network for TensorRT, if it stays accurate"),
+    "parity": ("hmr_ros.evaluation.parity", "compare a network's answers between libraries and precisions, in mm"),
+    "engines": ("hmr_ros.commands.engines", "list, verify, prune or build the TensorRT engines of this machine"),
+    "build-engine": ("hmr_ros.commands.build_engine", "build TensorRT engines, also for GPUs elsewhere"),
+    "prepare-motion": ("hmr_ros.commands.prepare_motion", "collect AMASS and BVH motion into one training file"),
+    "convert-detector": ("hmr_ros.conversion.detector", "convert BlazePose's .tflite files to ONNX"),
+    "convert-smpl": ("hmr_ros.commands.convert_smpl", "convert a licensed SMPL .pkl to .npz"),
 }
 """Name -> (module, help)."""
 

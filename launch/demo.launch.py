@@ -8,7 +8,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from hmr_ros.ros.launching import BOOLS, SHARE, argument, installed, transport, value
+from hmr_ros.ros.node.launching import BOOLS, SHARE, argument, installed, transport, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (

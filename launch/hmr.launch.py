@@ -6,7 +6,7 @@ image unless ``camera_info_topic`` says otherwise.
 
 from launch.actions import OpaqueFunction
 
-from hmr_ros.ros.launching import BOOLS, SHARE, absolute, argument, body_node, node_arguments, rviz, value
+from hmr_ros.ros.node.launching import BOOLS, SHARE, absolute, argument, body_node, node_arguments, rviz, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (

@@ -7,7 +7,7 @@ its name, as in ``image_topic:=/{camera}_camera/image_raw``.
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from hmr_ros.ros.launching import absolute, argument, body_node, node_arguments, value
+from hmr_ros.ros.node.launching import absolute, argument, body_node, node_arguments, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from hmr_ros.core.capsules import PADDING_M
+from hmr_ros.core.body.capsules import PADDING_M
 from hmr_ros.core.settings import setting, validate
 
 ANCHORS = ("detector", "projection")

@@ -28,7 +28,9 @@ REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
 
 ROOT_DRIFT_M_S = 0.3
-"""How fast a person leaves the place where ``core/coasting`` expects them: standard deviation per axis and second."""
+"""How fast a person leaves the place where ``core/temporal/coasting`` expects them: standard deviation per axis and
+second.
+"""
 
 JOINT_DRIFT_TIME_S = 0.3
 """Time constant within which a pose becomes another one."""
@@ -183,8 +185,8 @@ def joint_drift(age_s: Floats) -> Floats:
 def grown(covariances: Covariances, age_s: Floats) -> Covariances:
     """What is known of people ``age_s`` (P,) s after they were last seen.
 
-    Their root coasts (core/coasting.py) and strays by ROOT_DRIFT_M_S; their pose is held, from which joints stray as
-    ``joint_drift`` says. Measured on motion capture: ``hmr calibrate`` prints the figures.
+    Their root coasts (core/temporal/coasting.py) and strays by ROOT_DRIFT_M_S; their pose is held, from which joints
+    stray as ``joint_drift`` says. Measured on motion capture: ``hmr calibrate`` prints the figures.
     """
     root, joints = ROOT_DRIFT_M_S * age_s, joint_drift(age_s)
     return dataclasses.replace(

@@ -7,11 +7,11 @@ import importlib.util
 import logging
 from dataclasses import dataclass
 
-from hmr_ros.engines.build_request import FLAVOURS
-from hmr_ros.engines.cuda import Gpu, find_gpu
-from hmr_ros.engines.onnx import CPU, CUDA, has_provider
+from hmr_ros.engines.onnx.engine import CPU, CUDA, has_provider
 from hmr_ros.engines.runtime import EngineError
-from hmr_ros.engines.tensorrt_api import load_tensorrt
+from hmr_ros.engines.tensorrt.api import load_tensorrt
+from hmr_ros.engines.tensorrt.build_request import FLAVOURS
+from hmr_ros.engines.tensorrt.cuda import Gpu, find_gpu
 
 _GPU_PACKAGES = ("cuda", *FLAVOURS)
 """Whoever has one of these means to use a GPU."""

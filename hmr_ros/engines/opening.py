@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 
 from hmr_ros.core.manifest import ManifestError, load_manifest
 from hmr_ros.engines.backends import Choice, choose
-from hmr_ros.engines.build_request import FLAVOURS, BuildRequest, EngineTarget, Progress, precision_of, request_for
-from hmr_ros.engines.cuda import find_gpu, use_device
-from hmr_ros.engines.onnx import CPU, OnnxEngine
-from hmr_ros.engines.onnx_check import read_checked
+from hmr_ros.engines.onnx.check import read_checked
+from hmr_ros.engines.onnx.engine import CPU, OnnxEngine
 from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, Engine, EngineError, EngineOptions, default_threads
-from hmr_ros.engines.tensorrt import LoadedEngine, TensorRtEngine
-from hmr_ros.engines.tensorrt_api import load_tensorrt
-from hmr_ros.engines.tensorrt_build import build_engine, probe_engine
+from hmr_ros.engines.tensorrt.api import load_tensorrt
+from hmr_ros.engines.tensorrt.build import build_engine, probe_engine
+from hmr_ros.engines.tensorrt.build_request import (
+    FLAVOURS,
+    BuildRequest,
+    EngineTarget,
+    Progress,
+    precision_of,
+    request_for,
+)
+from hmr_ros.engines.tensorrt.cuda import find_gpu, use_device
+from hmr_ros.engines.tensorrt.engine import LoadedEngine, TensorRtEngine
 
 if TYPE_CHECKING:
-    from hmr_ros.engines.cache import EngineCache
+    from hmr_ros.engines.cache.cache import EngineCache
 
 HALF_SUFFIX = "_fp16"
 """``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr half`."""
@@ -96,7 +103,7 @@ def engine_cache(
     directory: Path | None, timeout_s: float = BUILD_TIMEOUT_S, *, allow_build: bool = True
 ) -> EngineCache:
     """The cache in ``directory`` (None: the user's) with the real builder."""
-    from hmr_ros.engines.cache import Builder, EngineCache, default_directory  # not needed on a CPU
+    from hmr_ros.engines.cache.cache import Builder, EngineCache, default_directory  # not needed on a CPU
 
     return EngineCache(directory or default_directory(), Builder(build_engine, probe_engine, timeout_s, allow_build))
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.engines.backends import choose
-from hmr_ros.engines.build_request import FLAVOURS, Progress
-from hmr_ros.engines.cuda import use_device
-from hmr_ros.engines.onnx import OnnxEngine
+from hmr_ros.engines.onnx.engine import OnnxEngine
 from hmr_ros.engines.opening import (
     LoggedProgress,
     cache_for,
@@ -25,6 +23,8 @@ from hmr_ros.engines.opening import (
 )
 from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
 from hmr_ros.engines.sharing import behind
+from hmr_ros.engines.tensorrt.build_request import FLAVOURS, Progress
+from hmr_ros.engines.tensorrt.cuda import use_device
 
 _PATIENCE_S = 1.0
 """How long closing waits for the thread. Its child process ends at once; loading an engine cannot be interrupted."""

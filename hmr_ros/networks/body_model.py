@@ -1,6 +1,6 @@
 """Linear blend skinning of an SMPL-schema body in PyTorch: differentiable and fast in batches.
 
-The same function as ``core/body_model.py`` (numpy, the reference): the pelvis joint lies at the origin, so adding
+The same function as ``core/body/body_model.py`` (numpy, the reference): the pelvis joint lies at the origin, so adding
 ``cam_t`` puts it there. Rotations come as matrices, since training samples and networks have them as such.
 
 Source: Loper et al., "SMPL", SIGGRAPH Asia 2015.
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import SMPL_PARENTS
 
 

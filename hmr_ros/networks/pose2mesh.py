@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
 from hmr_ros.networks.body_model import TorchBodyModel

@@ -1,9 +1,10 @@
 """Our default Pose2Mesh: the paper's two steps, made small, and fed what a robot knows.
 
-Input is not bare pixels but the person as its virtual camera sees it (core/lifting.py) with a score per keypoint, so
-focal length, place in the image and missing joints are all known to the network. ``LiftingNet`` plays PoseNet's part
-and ``CoarseMeshNet`` MeshNet's: graph convolutions from coarse to fine, but only up to about a thousand nodes; a
-fixed sparse map (upsampling.py) does the rest. Tensors are (B, ...); lengths in metres, relative to the pelvis joint.
+Input is not bare pixels but the person as its virtual camera sees it (core/geometry/virtual_camera.py) with a score per
+keypoint, so focal length, place in the image and missing joints are all known to the network. ``LiftingNet`` plays
+PoseNet's part and ``CoarseMeshNet`` MeshNet's: graph convolutions from coarse to fine, but only up to about a thousand
+nodes; a fixed sparse map (upsampling.py) does the rest. Tensors are (B, ...); lengths in metres, relative to the pelvis
+joint.
 """
 
 from __future__ import annotations

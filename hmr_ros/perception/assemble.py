@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.shedding import Shed
-from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.people import Camera, Detections, Estimates, Floats
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.recoverer import Recoverer

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.camera import undistort_to_rays
-from hmr_ros.core.crop import crop_from_image, pad_to_aspect
-from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
+from hmr_ros.core.geometry.camera import undistort_to_rays
+from hmr_ros.core.geometry.crop import crop_from_image, pad_to_aspect
+from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
 from hmr_ros.core.people import Camera, Floats, Ints
 
 _REACH = 0.1

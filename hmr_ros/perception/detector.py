@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.crop import boxes_of_keypoints
+from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Bools, Detections, Floats
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose

@@ -1,7 +1,7 @@
 """Image crops -> metric bodies, by Global-to-Pixel (Xiao et al., ECCV 2024).
 
 The network looks at each person through their own crop camera and returns SMPL parameters and a place. Turned back into
-the optical frame, they are placed by the same keypoints as Pose2Mesh's meshes (``core/placement.py``).
+the optical frame, they are placed by the same keypoints as Pose2Mesh's meshes (``core/fitting/placement.py``).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import ANCHORS
-from hmr_ros.core.crop_view import CropView
+from hmr_ros.core.fitting.placement import Placement
+from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
-from hmr_ros.core.placement import Placement
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.crops import crop_views, cut

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.camera import undistort_to_rays
-from hmr_ros.core.lifting import MIN_KEYPOINTS
+from hmr_ros.core.geometry.camera import undistort_to_rays
+from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS
 from hmr_ros.core.people import Camera, Detections, Floats
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet, convert_keypoints
 

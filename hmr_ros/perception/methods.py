@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.shedding import Shed
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.both import Both
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions

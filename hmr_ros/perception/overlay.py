@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.camera import project
+from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.people import Bodies, Camera, Floats, State
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.perception.raster import rasterise, vertex_normals

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.depth import DepthImage, DepthPlacement, Measured
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, Measured
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
-from hmr_ros.core.posing import pose_bodies
-from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.recoverer import Recoverer
 from hmr_ros.perception.tracker import Tracker, Tracks

@@ -1,7 +1,7 @@
 """2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
 
 The network sees each person through their own virtual camera and returns a mesh around its pelvis. Turned back, it is
-placed, pulled onto its keypoints and made an SMPL body by ``core/placement.py``.
+placed, pulled onto its keypoints and made an SMPL body by ``core/fitting/placement.py``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.lifting import to_virtual_camera
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.fitting.placement import Placement
+from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
-from hmr_ros.core.placement import Placement
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.keypoints import KeypointOptions, seen_keypoints

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet

@@ -7,7 +7,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from hmr_ros.core.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.engines.runtime import Engine, EngineOptions
 from hmr_ros.engines.sharing import EnginePool

@@ -31,7 +31,7 @@ class Drop(StrEnum):
     ENGINE_FAILED = "engine_failed"
     INTERNAL_ERROR = "internal_error"
     WOULD_BE_LATE = "would_be_late"
-    """With all work shed that can be; see core/shedding.py."""
+    """With all work shed that can be; see core/temporal/shedding.py."""
     NO_TRANSFORM = "no_transform"
     """The image was processed, but planners got nothing of it."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.networks.body_model import TorchBodyModel

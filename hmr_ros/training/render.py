@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.core.settings import load_toml
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.training.datasets.motion import SPLITS, load_motion
 from hmr_ros.training.synthetic.images import ImageBatch, ImageMix, ImageSampler
-from hmr_ros.training.synthetic.images.shards import shard_path, write_shard
-from hmr_ros.training.synthetic.images.sheet import contact_sheet
+from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard
+from hmr_ros.training.synthetic.images.shards.sheet import contact_sheet
 
 PLAN_FILE = "render.json"
 SHEET_SAMPLES = 40

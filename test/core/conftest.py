@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 
 

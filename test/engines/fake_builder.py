@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from hmr_ros.engines.build_request import ANY_GPU, BatchProfile, BuildRequest, EngineTarget, Progress
-from hmr_ros.engines.cache import Builder
+from hmr_ros.engines.cache.cache import Builder
 from hmr_ros.engines.runtime import EngineError
+from hmr_ros.engines.tensorrt.build_request import ANY_GPU, BatchProfile, BuildRequest, EngineTarget, Progress
 
 TARGET = EngineTarget("tensorrt_rtx", "1.7.1", "Fake 4090", "sm_89", "580.1", "fp16")
 

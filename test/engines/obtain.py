@@ -7,7 +7,7 @@ import resource
 import sys
 from pathlib import Path
 
-from hmr_ros.engines.cache import Builder, EngineCache
+from hmr_ros.engines.cache.cache import Builder, EngineCache
 from hmr_ros.engines.runtime import EngineError
 from test.engines import fake_builder
 

@@ -17,11 +17,11 @@ from hmr_ros.core.manifest import load_manifest, write_manifest
 from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
 from hmr_ros.engines.backends import Choice, choose
-from hmr_ros.engines.build_request import BuildRequest, Progress
 from hmr_ros.engines.opening import LoggedProgress, half_of, open_network
 from hmr_ros.engines.runtime import BACKENDS, EngineError, EngineOptions, open_engine
-from hmr_ros.engines.tensorrt_api import load_tensorrt
-from hmr_ros.engines.tensorrt_build import compile_onnx
+from hmr_ros.engines.tensorrt.api import load_tensorrt
+from hmr_ros.engines.tensorrt.build import compile_onnx
+from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress
 from test.engines.fake_cuda import FakeCuda
 from test.engines.fake_tensorrt import BINDINGS, FakeNetwork, FakeTensorRt
 from test.engines.test_runtime import save_doubler

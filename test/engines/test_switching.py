@@ -14,14 +14,14 @@ import pytest
 from hmr_ros.core.manifest import Manifest, TensorSpec
 from hmr_ros.engines import switching
 from hmr_ros.engines.backends import Choice
-from hmr_ros.engines.build_request import BuildRequest, Progress
-from hmr_ros.engines.cache import Builder, EngineCache
+from hmr_ros.engines.cache.cache import Builder, EngineCache
 from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import EngineState, Recipe, SwitchingEngine, open_serving, rebuild, state_of
+from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress
 from test.engines import fake_builder
+from test.engines.cache.test_child import child_of, is_running, wait_until
 from test.engines.fake_builder import GOOD, diary, request
-from test.engines.test_child import child_of, is_running, wait_until
 
 MANIFEST = Manifest(
     name="doubler",

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rot6d_to_rotmat as numpy_rot6d
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.rotation import rot6d_to_rotmat as numpy_rot6d
-from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.networks.body_model import TorchBodyModel, rot6d_to_rotmat
 
 BODY = load_body_model(models_dir() / "open_body.npz")

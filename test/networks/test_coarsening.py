@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO, HUMAN36M, SMPL
 from hmr_ros.networks.blocks import block_order

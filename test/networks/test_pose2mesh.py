@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.meshnet import MeshNetShape
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig, build_graph, build_pose2mesh, normalise_pose

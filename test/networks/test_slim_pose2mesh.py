@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.chebyshev import SparseLaplacian

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.camera import project
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
 from hmr_ros.core.skeleton import SMPL

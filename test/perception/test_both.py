@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import SMPL

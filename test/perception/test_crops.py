@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hmr_ros.core.camera import project, undistort_to_rays
-from hmr_ros.core.crop import apply, crop_from_image
+from hmr_ros.core.geometry.camera import project, undistort_to_rays
+from hmr_ros.core.geometry.crop import apply, crop_from_image
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.crops import crop_views, cut
 

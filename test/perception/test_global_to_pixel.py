@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.camera import looking_at, project
-from hmr_ros.core.crop_view import translation_to_crop_cam
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.geometry.camera import looking_at, project
+from hmr_ros.core.geometry.crop_view import translation_to_crop_cam
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
-from hmr_ros.core.posing import pose_bodies
-from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions
 from hmr_ros.perception.keypoints import KeypointOptions

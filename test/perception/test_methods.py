@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
 from hmr_ros.core.settings import updated

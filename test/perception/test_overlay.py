@@ -3,8 +3,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.camera import project
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.perception.overlay import draw_bodies, person_color

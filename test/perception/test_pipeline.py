@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates, State
-from hmr_ros.core.smoothing import BodySmoother
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 

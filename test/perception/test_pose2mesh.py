@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.camera import project, undistort_to_rays
-from hmr_ros.core.lifting import to_virtual_camera
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.geometry.camera import project, undistort_to_rays
+from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
-from hmr_ros.core.posing import pose_bodies
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.core.uncertainty import stretched
 from hmr_ros.perception.pose2mesh import Pose2Mesh

@@ -1,12 +1,12 @@
 import pytest
 
+from hmr_ros.bench.crowd import CAMERA, picture
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.engines.sharing import behind
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.shared import SharedParts
-from hmr_ros.tools.bench.crowd import CAMERA, picture
 
 pytestmark = pytest.mark.skipif(not (models_dir() / "pose2mesh.json").is_file(), reason="needs the trained network")
 CONFIG = updated(RobotConfig(), {"model": "pose2mesh", "backend": "onnxruntime", "num_threads": 1})

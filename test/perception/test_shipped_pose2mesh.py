@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import BodyModel, load_body_model
-from hmr_ros.core.camera import project
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.geometry.camera import project
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Detections
-from hmr_ros.core.posing import pose_bodies
-from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import COCO_FEET, SMPL
 from hmr_ros.engines.runtime import open_engine
 from hmr_ros.perception.pose2mesh import Pose2Mesh

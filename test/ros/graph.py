@@ -6,8 +6,9 @@ import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from hmr_ros.ros import calibration, cdr
-from hmr_ros.ros.messages import header
+from hmr_ros.ros.player import calibration
+from hmr_ros.ros.wire import cdr
+from hmr_ros.ros.wire.messages import header
 
 PATIENCE_S = 30.0
 

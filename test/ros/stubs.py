@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Detections, Estimates
-from hmr_ros.core.posing import pose_bodies
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions

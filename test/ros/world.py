@@ -3,7 +3,7 @@
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hmr_ros.ros.node import HmrNode
+from hmr_ros.ros.node.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubRecoverer, assembly
 

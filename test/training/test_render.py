@@ -7,8 +7,8 @@ import pytest
 
 from hmr_ros.training import render
 from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH
-from hmr_ros.training.synthetic.images.shards import ShardReader, read_shard, shard_path
-from hmr_ros.training.synthetic.images.sheet import COLUMNS
+from hmr_ros.training.synthetic.images.shards.shards import ShardReader, read_shard, shard_path
+from hmr_ros.training.synthetic.images.shards.sheet import COLUMNS
 from test.training.datasets.test_motion import save_motion, small_motion
 
 

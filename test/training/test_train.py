@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from hmr_ros.core.crop_view import CROP_SHAPE
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hmr_ros.core.crop_view import CROP_ASPECT
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 
 NEAREST = 0.1
 """Points nearer than this are projected as if they were here, m."""
@@ -25,7 +25,7 @@ def optical_from_crop(camera: Tensor) -> Tensor:
 
 
 def optical_from_axis(direction: Tensor) -> Tensor:
-    """(B, 3), z > 0 -> (B, 3, 3): turns the optical axis onto a direction; ``core/camera.looking_at`` transposed."""
+    """(B, 3), z > 0 -> (B, 3, 3): turns the optical axis onto a direction; the transpose of ``looking_at``."""
     a, b, c = (direction / direction.norm(dim=1, keepdim=True)).unbind(1)
     shared = 1 / (1 + c)  # the smallest rotation between unit vectors, written out; c > 0 before a camera
     rows = (1 - a * a * shared, -a * b * shared, a, -a * b * shared, 1 - b * b * shared, b, -a, -b, c)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BETAS, BodyModel
+from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.networks.body_model import rot6d_to_rotmat
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units

@@ -11,15 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.crop_view import CROP_ASPECT
-from hmr_ros.core.lifting import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
 from hmr_ros.networks.slim_pose2mesh import LiftingNet, SlimConfig
 
 
 class KeypointView(NamedTuple):
-    """Keypoints as the person's virtual camera sees them; ``core/lifting.VirtualView`` says what each is.
+    """Keypoints as the person's virtual camera sees them; ``VirtualView`` of core/geometry says what each is.
 
     ``keypoints`` (B, J, 3); ``context`` (B, 1); ``crop_from_virtual`` (B, 3, 3); ``ok`` (B, 1): 0 or 1.
     """
@@ -31,7 +31,7 @@ class KeypointView(NamedTuple):
 
 
 def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
-    """(B, J, 3) crop units and score, (B, 3) -> KeypointView; ``core/lifting.to_virtual_camera`` is the reference."""
+    """(B, J, 3) crop units and score, (B, 3) -> KeypointView; core/geometry/virtual_camera is the reference."""
     seen = (keypoints[..., 2:] > 0).to(keypoints.dtype)
     ok = (seen.sum(1) >= MIN_KEYPOINTS).to(keypoints.dtype)
     weight = seen * ok[:, None]

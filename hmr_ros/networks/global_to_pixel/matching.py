@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
-from hmr_ros.core.crop_view import CROP_SHAPE
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 
 CLASS_WEIGHT, PLACE_WEIGHT = 2.0, 5.0
 ALPHA, GAMMA = 0.25, 2

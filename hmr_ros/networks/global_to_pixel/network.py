@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.crop_view import CROP_SHAPE
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
 from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build_backbone

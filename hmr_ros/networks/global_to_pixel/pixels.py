@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from hmr_ros.core.crop_view import CROP_SHAPE
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplDecoder, SmplState
 from hmr_ros.networks.global_to_pixel.matching import PixelPredictions

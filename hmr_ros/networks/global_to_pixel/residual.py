@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BETAS
+from hmr_ros.core.body.body_model import BETAS
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.estimate import SmplState

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BETAS, BodyModel
+from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, JOINT_SETS, SMPL
 
 Floats = NDArray[np.floating]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BETAS, BodyModel
-from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.body.body_model import BETAS, BodyModel
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, camera_matrix
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmr_ros.core.body_model import BETAS, BodyModel
+from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, to_coco17, unknown
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BETAS, BodyModel
+from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import (
     OPENPOSE18,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.training.motion.clip import Clip
 
 SMPL_FROM_SMPLH = np.array([*range(22), 22, 37])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.rotation import rotation_between, rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotation_between, rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.training.motion.bvh import BvhMotion
 

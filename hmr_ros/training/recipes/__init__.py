@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion

@@ -17,9 +17,9 @@ import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.crop_view import CROP_SHAPE
-from hmr_ros.core.rotation import rotmat_to_rot6d, rotvec_to_rotmat
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE
+from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import rot6d_to_rotmat
 from hmr_ros.networks.global_to_pixel import (
@@ -40,7 +40,7 @@ from hmr_ros.training.losses import spread_loss
 from hmr_ros.training.recipes import Arrays, Sampler, mix_of
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
-from hmr_ros.training.synthetic.images.shards import ShardReader
+from hmr_ros.training.synthetic.images.shards.shards import ShardReader
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, VertexSubset
 from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes

@@ -13,7 +13,7 @@ import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.coarsening import MeshGraph
 from hmr_ros.networks.pose2mesh import Pose2Mesh, build_graph, build_pose2mesh, normalise_pose

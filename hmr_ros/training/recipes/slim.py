@@ -13,9 +13,9 @@ import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.lifting import to_virtual_camera
-from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.skeleton import HUMAN36M, JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
@@ -39,8 +39,9 @@ OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0
 class Batch(NamedTuple):
     """What a step trains on: virtual camera axes, metres, relative to the pelvis joint.
 
-    ``keypoints`` (B, J, 3) and ``context`` (B, 1) as in core/lifting.py; ``joints`` (B, 24, 3); ``nodes`` (B, n, 3)
-    mesh nodes; ``surface`` (B, S, 3) Human3.6M joints and 2D keypoints in 3D, regressed from the mesh.
+    ``keypoints`` (B, J, 3) and ``context`` (B, 1) as in core/geometry/virtual_camera.py; ``joints`` (B, 24, 3);
+    ``nodes`` (B, n, 3) mesh nodes; ``surface`` (B, S, 3) Human3.6M joints and 2D keypoints in 3D, regressed from the
+    mesh.
     """
 
     keypoints: Tensor

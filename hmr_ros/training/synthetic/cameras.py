@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 
 Array = NDArray[np.float64]

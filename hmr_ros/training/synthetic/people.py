@@ -13,9 +13,9 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.records import join_rows, take_rows
-from hmr_ros.core.rotation import rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel

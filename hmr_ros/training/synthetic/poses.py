@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.motion import Motion, mirror

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core import crop
-from hmr_ros.core.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
+from hmr_ros.core.geometry import crop
+from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
 from hmr_ros.core.skeleton import SMPL, JointSet
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.images.batch import MARGIN

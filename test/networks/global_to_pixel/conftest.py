@@ -1,6 +1,6 @@
 import pytest
 
-from hmr_ros.core.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 
 

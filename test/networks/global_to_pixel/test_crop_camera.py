@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core.camera import looking_at
-from hmr_ros.core.crop_view import CROP_ASPECT
+from hmr_ros.core.geometry.camera import looking_at
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.networks.global_to_pixel.crop_camera import (
     NEAREST,
     camera_features,

@@ -1,7 +1,7 @@
 import pytest
 
+from hmr_ros.export.onnx_graph import Exportable, largest_difference, to_onnx
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
-from hmr_ros.training.onnx_graph import Exportable, largest_difference, to_onnx
 from test.networks.global_to_pixel.test_network import build, roughened
 
 FORBIDDEN = {"ScatterND", "ScatterElements", "Einsum", "If", "Loop", "NonZero", "GatherND"}

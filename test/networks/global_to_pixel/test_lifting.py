@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core import lifting as reference
-from hmr_ros.core.crop_view import CROP_ASPECT
+from hmr_ros.core.geometry import virtual_camera as reference
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_crop
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, to_virtual_camera

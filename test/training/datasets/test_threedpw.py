@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO17
 from hmr_ros.training.datasets.threedpw import read_3dpw

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.training.motion import retarget as module
 from hmr_ros.training.motion.bvh import read_bvh

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.rotation import rotmat_to_rotvec
 from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO_FEET, SMPL
 from hmr_ros.training.synthetic.cameras import CameraMix, sample_views
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_people(people):
 
 def test_parameters_rebuild_the_vertices(people):
     """Rotations, shape and the place of the pelvis are those of the mesh, in the optical frame."""
-    from hmr_ros.core.rotation import rotmat_to_rotvec
+    from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 
     rotvec = rotmat_to_rotvec(people.rotations)
     posed = BODY.posed(rotvec[:, 0], rotvec[:, 1:], people.betas, people.joints[:, 0])

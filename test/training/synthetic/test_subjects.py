@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.crop_view import CROP_ASPECT, crop_cam_to_translation
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT, crop_cam_to_translation
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.rotation import rotmat_to_rotvec
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
 from hmr_ros.training.synthetic.subjects import Subjects, moved_boxes

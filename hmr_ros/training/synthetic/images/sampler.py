@@ -9,20 +9,20 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.body_model import BodyModel
-from hmr_ros.core.crop import apply, boxes_of_keypoints
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.crop import apply, boxes_of_keypoints
 from hmr_ros.core.settings import setting, validate
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.cameras import Views
-from hmr_ros.training.synthetic.images.backgrounds import Backgrounds
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, ImageBatch
-from hmr_ros.training.synthetic.images.drapes import clothes_template
-from hmr_ros.training.synthetic.images.figures import Figures, dressed, gathered
-from hmr_ros.training.synthetic.images.framing import canvas_from_image, jittered, network_box, stored_box
-from hmr_ros.training.synthetic.images.occluders import Layer, sample_occluder
-from hmr_ros.training.synthetic.images.scene import Scene, paint
-from hmr_ros.training.synthetic.images.sensor import SensorMix
-from hmr_ros.training.synthetic.images.survey import survey
+from hmr_ros.training.synthetic.images.clothing.drapes import clothes_template
+from hmr_ros.training.synthetic.images.rendering.framing import canvas_from_image, jittered, network_box, stored_box
+from hmr_ros.training.synthetic.images.rendering.sensor import SensorMix
+from hmr_ros.training.synthetic.images.scene.backgrounds import Backgrounds
+from hmr_ros.training.synthetic.images.scene.figures import Figures, dressed, gathered
+from hmr_ros.training.synthetic.images.scene.occluders import Layer, sample_occluder
+from hmr_ros.training.synthetic.images.scene.scene import Scene, paint
+from hmr_ros.training.synthetic.images.scene.survey import survey
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, PeopleSampler
 from hmr_ros.training.synthetic.visibility import OcclusionMix
 

@@ -4,14 +4,14 @@ import pickle
 import numpy as np
 import pytest
 
-from hmr_ros.core.body_model import load_body_model
-from hmr_ros.core.crop import apply, crop_from_image
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.crop import apply, crop_from_image
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import describe
 from hmr_ros.training.synthetic.cameras import CameraMix
 from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH, ImageBatch, ImageMix, ImageSampler
-from hmr_ros.training.synthetic.images.framing import stored_box
-from hmr_ros.training.synthetic.images.sensor import SensorMix
+from hmr_ros.training.synthetic.images.rendering.framing import stored_box
+from hmr_ros.training.synthetic.images.rendering.sensor import SensorMix
 from hmr_ros.training.synthetic.people import PeopleMix
 from test.training.datasets.test_motion import small_motion
 

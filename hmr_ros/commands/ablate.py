@@ -1,0 +1,162 @@
+"""``hmr ablate``: train Global-to-Pixel with one part left out at a time, at equal budget, and compare.
+
+The backbone is frozen: what it sees in a picture is computed once. Pictures are those of `hmr render`, or drawn if none
+are given. Whatever is finished is kept in ``--out``, and the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import default_rng
+from tqdm import tqdm
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.settings import load_toml
+from hmr_ros.evaluation.ablation.features import see, shown
+from hmr_ros.evaluation.ablation.report import Line, lines, markdown
+from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
+from hmr_ros.evaluation.ablation.variants import VARIANTS
+from hmr_ros.evaluation.held_out.case import Case, observed
+from hmr_ros.evaluation.held_out.report import Errors, Strings
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
+from hmr_ros.training.render import Plan, write_shards
+from hmr_ros.training.synthetic.people import judged_people
+
+SHARD_SIZE = 250
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("config", type=Path, help="settings, for example config/train/ablation.toml")
+    parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
+    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, for new pictures")
+    parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (drawn anew without)")
+    parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (drawn anew without)")
+    parser.add_argument("--pictures", type=int, default=6000, help="to train on (%(default)s)")
+    parser.add_argument("--people", type=int, default=2000, help="to judge on (%(default)s)")
+    parser.add_argument(
+        "--head-start", type=int, default=8, help="steps of the global stage before, times images.steps (%(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder for everything (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is missing, then print the table."""
+    config = _config(args)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    _keep_settings(config, args)
+    material, clips = _material(config, args)
+    errors = []
+    for seed in tqdm(range(args.seeds), desc="seeds", unit="seed"):
+        seeded = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=config.run.seed + seed))
+        errors.append(_errors(seeded, material, args.head_start * config.images.steps, args.out / f"seed{seed}"))
+    found = lines([list(runs) for runs in zip(*errors, strict=True)], clips)
+    _write(found, config, args)
+    print(markdown(found))
+    return 0
+
+
+def _errors(config: TrainConfig, material: Material, first_steps: int, folder: Path) -> list[Errors]:
+    """Errors of every variant with one seed."""
+    start = global_stage(config, material, first_steps, folder / "global_stage.pt")
+    return [
+        errors_of_run(variant, config, material, start, folder / f"{variant.setting or 'full'}.npz")
+        for variant in VARIANTS
+    ]
+
+
+def _config(args: argparse.Namespace) -> TrainConfig:
+    """The settings; ValueError for those that this command cannot follow."""
+    config = load_toml(args.config, TrainConfig)
+    if config.recipe != "global_to_pixel" or config.crops.backbone or config.local.steps:
+        raise ValueError(
+            f"{args.config}: expected recipe = 'global_to_pixel', crops.backbone = 0 (features are computed once) and "
+            f"local.steps = 0 (variants start equal), got {config.recipe!r}, {config.crops.backbone} and "
+            f"{config.local.steps}"
+        )
+    motion = str(Path(args.motion or config.run.motion).resolve())
+    backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.pictures.backgrounds
+    return dataclasses.replace(
+        config,
+        run=dataclasses.replace(config.run, motion=motion),
+        pictures=dataclasses.replace(config.pictures, people=config.people, backgrounds=backgrounds),
+    )
+
+
+def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
+    """Store what the runs in ``--out`` are made with; ValueError if those that are there were made otherwise."""
+    pictures = {"train_pictures": str(args.train), "val_pictures": str(args.val)}
+    text = json.dumps(_budget(args) | pictures | dataclasses.asdict(config), indent=1) + "\n"
+    path = args.out / "settings.json"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{path}: the runs there were made with other settings; choose another --out")
+    args.out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _budget(args: argparse.Namespace) -> dict[str, int]:
+    return {"pictures": args.pictures, "people": args.people, "head_start": args.head_start}
+
+
+def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
+    """What all runs share, and the clips (N,) that the judged people are from."""
+    body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+    motion = load_motion(config.run.motion)
+    train = args.train or _drawn(config, "train", args.pictures, args.out)
+    val = args.val or _drawn(config, "val", args.people, args.out)
+    recipe = GlobalToPixelRecipe(config, motion, body, None)
+    pictures = see(recipe, train, args.pictures, args.out / "features" / "train.npy", augment=True)
+    people = see(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
+    cases: list[Case] = []
+    clips, first = [], 0
+    for images in shown(val, args.people):
+        case = observed(images, config.global_to_pixel.joint_set, None, body, default_rng(0))
+        cases.append(_with_features(case, people.features[first : first + len(images)]))
+        clips.append(images.clip.astype(str))
+        first += len(images)
+    return Material(motion, body, pictures, cases), np.concatenate(clips)
+
+
+def _with_features(case: Case, features: np.ndarray) -> Case:
+    """``case`` as a network reads it whose backbone has been passed already."""
+    assert case.shown is not None, "the people were drawn in pictures"
+    return dataclasses.replace(case, shown=dataclasses.replace(case.shown, image=features))
+
+
+def _drawn(config: TrainConfig, split: str, count: int, out: Path) -> Path:
+    """Draw the pictures of a split that ``out`` lacks; the folder of their shards."""
+    mix = config.pictures
+    if split != "train":
+        mix = dataclasses.replace(mix, people=judged_people(mix.people))
+    folder, joint_set = out / "pictures" / split, config.global_to_pixel.joint_set
+    plan = Plan(config.run.motion, split, joint_set, config.run.seed, SHARD_SIZE, mix)
+    write_shards(plan, folder, count, workers=1)
+    return folder
+
+
+def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace) -> None:
+    """The table as JSON and Markdown."""
+    report = {
+        "seeds": args.seeds,
+        **_budget(args),
+        "steps": config.images.steps,
+        "batch_size": config.images.batch_size,
+        "unit": "mm",
+        "rows": [dataclasses.asdict(line) for line in found],
+    }
+    for name, text in (("ablation.json", json.dumps(report, indent=1)), ("ablation.md", markdown(found))):
+        with atomic_path(args.out / name) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,146 @@
+"""``hmr calibrate``: learn what the errors mean that a network expects, and write it into its manifest.
+
+Half of the takes of held-out subjects teach, the other half tests: see ``evaluation/residuals.py``. Nothing is written
+unless the regions hold as much of the test half as they say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.manifest import atomic_path, file_sha256, load_manifest, models_dir, write_manifest
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.uncertainty import REFERENCE_ERROR_M, Calibration
+from hmr_ros.evaluation.held_out.case import SyntheticPeople
+from hmr_ros.evaluation.held_out.covariance_fit import fit
+from hmr_ros.evaluation.held_out.coverage import Coverage, coverage_by_joint, coverage_table, coverages
+from hmr_ros.evaluation.held_out.drift import measure_drift
+from hmr_ros.evaluation.held_out.judgement import BATCH, sampled_people, shown_people
+from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
+from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
+from hmr_ros.training.datasets.motion import Motion, load_motion
+from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, judged_people
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("model", type=Path, help="manifest (.json) of an exported network; its uncertainty is replaced")
+    parser.add_argument("--motion", type=Path, required=True, help="motion file (docs/motion_format.md)")
+    parser.add_argument("--split", default="val", help="its subjects, whom training never saw (%(default)s)")
+    parser.add_argument("--shards", type=Path, help="pictures of them (hmr render --split val); drawn anew without it")
+    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, to draw them on")
+    parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (%(default)s)")
+    parser.add_argument("--tolerance", type=float, default=3.0, help="largest accepted gap, percent (%(default)s)")
+    parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
+    parser.add_argument("--json", type=Path, help="write the report there, too")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it: the ``calibration``, and how it covers other people, everybody first; percent."""
+
+    calibration: Calibration
+    rows: list[Coverage]
+    by_joint: dict[str, tuple[float, ...]]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, test, write; 1 if the test failed."""
+    manifest = load_manifest(args.model)
+    body = load_body_model(args.body or models_dir() / "open_body.npz")
+    predictor, everything = open_predictor(args.model, body), load_motion(args.motion)
+    motion = everything.select(args.split)
+    print(_drift(everything, body))
+    residuals = residuals_of(predictor, _people(args, predictor, motion, body), body, args.seed)
+    print(f"{manifest.name} on {args.motion}, split {args.split}, seed {args.seed}: percent, 95 % intervals")
+    report = _report(residuals, motion, predictor.joint_set)
+    if args.json:
+        _write_json(report, args.json)
+    if (gap := report.rows[0].largest_gap) > args.tolerance:
+        print(f"not written: the coverage of everybody is off by {gap:.1f}, more than {args.tolerance:g} percent")
+        return 1
+    told = f"hmr calibrate, {args.samples} people, seed {args.seed}, {args.motion.name}, split {args.split}"
+    provenance = {**manifest.provenance, "uncertainty": f"{told}, sha256 {file_sha256(args.motion)}"}
+    calibrated = dataclasses.replace(manifest, uncertainty=report.calibration, provenance=provenance)
+    write_manifest(calibrated, args.model)
+    return 0
+
+
+def _report(residuals: Residuals, motion: Motion, joint_set: str) -> Report:
+    """Calibrate on one half of the takes, test on the other, and print what comes of it."""
+    known = calibration_clips(motion)[residuals.clip]
+    test, takes = residuals.take(~known), motion.clip_id[residuals.clip]
+    calibration = fit(residuals.take(known), joint_set)
+    rows = coverages(test, calibration, joint_set, takes[~known])
+    report = Report(calibration, rows, coverage_by_joint(test, calibration, joint_set))
+    here, there = (f"{half.sum()} estimates of {len(set(takes[half]))} takes" for half in (known, ~known))
+    print(f"learnt from {here}, tested on {there}; keypoints: {', '.join(KEYPOINTS)}")
+    print(coverage_table(rows), _facts(report), sep="\n")
+    return report
+
+
+def _people(
+    args: argparse.Namespace, predictor: Predictor, motion: Motion, body: BodyModel
+) -> Iterator[SyntheticPeople]:
+    """Batches of people who move as in ``motion``, in pictures if the network looks at them, with a progress bar."""
+    mix = judged_people(PeopleMix())
+    sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, predictor.joint_set, mix)
+    if predictor.reads_images:
+        pictures = ImageMix(mix, backgrounds=str(args.backgrounds or ""))
+        sampler = ImageSampler(motion, body, predictor.joint_set, pictures)
+    batches = sampled_people(sampler, args.samples, args.seed)
+    if args.shards:
+        batches = (_checked(people, motion) for people in shown_people(args.shards, args.samples))
+    yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
+
+
+def _checked(people: SyntheticPeople, motion: Motion) -> SyntheticPeople:
+    """``people``, unless one of them does not move as in ``motion``: training may have seen them."""
+    if strangers := set(people.clip.tolist()) - set(motion.clip.tolist()):
+        raise ValueError(
+            f"--shards: expected people of the split, got clips {sorted(strangers)[:5]} of others, whom training may "
+            "have seen; render pictures with the same --motion and --split"
+        )
+    return people
+
+
+def _facts(report: Report) -> str:
+    """What was learnt, in words."""
+    calibration, shares = report.calibration, {joint: share[1] for joint, share in report.by_joint.items()}
+    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    along, across = calibration.root_along, calibration.root_across
+    return "\n".join(
+        [
+            f"90 % regions by joint: from {shares[low]:.1f} ({low}) to {shares[high]:.1f} ({high})",
+            f"radii: joints {calibration.joint_radii}, root {calibration.root_radii}",
+            f"root, with e the mean expected joint error in {REFERENCE_ERROR_M:g} m: along the line of sight "
+            f"{along.scale:g} e^{along.exponent:g} of the distance, across it {across.scale:g} e^{across.exponent:g} m",
+        ]
+    )
+
+
+def _drift(motion: Motion, body: BodyModel) -> str:
+    """How far training's subjects stray, for whoever wants to compare ``core/uncertainty.py`` with it."""
+    drift = measure_drift(motion.select("train"), body)
+    joints = ", ".join(f"{joint} {drift.joint_m[SMPL.index(joint)]:.2f}" for joint in SMPL.joints[1:])
+    return (
+        f"people unseen: the root strays by {drift.root_m_s:.2f} m/s, joints within {drift.joint_time_s:.2f} s by (m): "
+        f"{joints}"
+    )
+
+
+def _write_json(report: Report, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        text = json.dumps({"unit": "percent", **dataclasses.asdict(report)}, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")

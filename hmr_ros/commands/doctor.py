@@ -1,0 +1,153 @@
+"""Check this machine: what is there, what is missing, and the command that mends it.
+
+Exit status 1 when something that the node needs is missing. Training and building are reported, but a robot can do
+without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir, verify
+from hmr_ros.tools.prerequisites import missing_packages
+
+TRANSPORT_VARIABLES = (
+    "FASTDDS_DEFAULT_PROFILES_FILE",
+    "FASTRTPS_DEFAULT_PROFILES_FILE",  # before Kilted
+    "FASTDDS_BUILTIN_TRANSPORTS",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``remedy`` is empty when all is well; ``needed``: the node cannot do without."""
+
+    subject: str
+    detail: str
+    remedy: str = ""
+    needed: bool = True
+
+    def __str__(self) -> str:
+        mark = "ok" if not self.remedy else "MISSING" if self.needed else "note"
+        text = f"{mark:>8}  {self.subject:<24} {self.detail}"
+        return f"{text}\n{'':10}{self.remedy}" if self.remedy else text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`hmr doctor` takes none."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every finding; 1 when a needed one has a remedy."""
+    findings = [finding for check in CHECKS for finding in check()]
+    print(*findings, sep="\n")
+    return int(any(finding.needed and finding.remedy for finding in findings))
+
+
+def check_libraries() -> Iterator[Finding]:
+    """The interpreter and what the networks run on."""
+    yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
+    remedy = "rosdep install --from-paths src --ignore-src, or pip install -r requirements/robot.txt"
+    for module in ("numpy", "cv2", "onnxruntime"):
+        yield _library(module, remedy, needed=True)
+
+
+def check_ros() -> Iterator[Finding]:
+    """ROS 2, our messages, and how images travel."""
+    sourcing = ". install/setup.bash after `make demo`, or . /opt/ros/<distro>/setup.bash"
+    try:
+        utilities = importlib.import_module("rclpy.utilities")
+    except ImportError as err:
+        yield Finding("ros", str(err), sourcing)
+        return
+    middleware: str = utilities.get_rmw_implementation_identifier()
+    yield Finding("ros", f"{os.environ.get('ROS_DISTRO', 'unknown distribution')}, {middleware}")
+    yield from _check_messages()
+    yield from _check_transport(middleware)
+
+
+def check_models() -> Iterator[Finding]:
+    """Every network beside its manifest, and the body model."""
+    remedy = "git checkout models, or colcon build again"
+    try:
+        folder = models_dir()
+        body = load_body_model(folder / "open_body.npz")
+    except (FileNotFoundError, ValueError) as err:
+        yield Finding("models", str(err), remedy)
+        return
+    yield Finding("body model", f"open_body, {len(body.v_template)} vertices")
+    manifests = sorted(folder.glob("*.json"))
+    if not any(path.stem.startswith("pose2mesh") for path in manifests):
+        yield Finding("pose2mesh", f"no network in {folder}", remedy)
+    yield from (_check_model(path, remedy) for path in manifests)
+
+
+def check_gpu() -> Iterator[Finding]:
+    """What runs the networks, and why."""
+    from hmr_ros.engines.backends import choose
+
+    choice = choose("auto")
+    yield Finding("backend", f"{choice.backend}: {choice.why}")
+
+
+def check_building() -> Iterator[Finding]:
+    """What `colcon build` and training need."""
+    missing = missing_packages()
+    remedy = f"sudo apt-get install {' '.join(missing)}" if missing else ""
+    yield Finding("compiler", ", ".join(missing.values()) + " missing" if missing else "found", remedy, needed=False)
+    yield _library("torch", "only for training: pip install -r requirements/dev.txt", needed=False)
+
+
+Check = Callable[[], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (check_libraries, check_ros, check_models, check_gpu, check_building)
+
+
+def _library(module: str, remedy: str, *, needed: bool) -> Finding:
+    try:
+        library = importlib.import_module(module)
+    except ImportError as err:
+        return Finding(module, str(err), remedy, needed)
+    return Finding(module, str(getattr(library, "__version__", "found")))
+
+
+def _check_messages() -> Iterator[Finding]:
+    try:
+        importlib.import_module("hmr_ros.msg")
+    except ImportError as err:
+        yield Finding("messages", str(err), "colcon build, then . install/setup.bash")
+    else:
+        yield Finding("messages", "hmr_ros/msg/SmplBodyArray")
+    try:
+        importlib.import_module("tf2_msgs.msg")
+    except ImportError as err:
+        yield Finding("tf", str(err), "no TF frames are published; sudo apt-get install ros-<distro>-tf2-msgs", False)
+
+
+def _check_transport(middleware: str) -> Iterator[Finding]:
+    if middleware != "rmw_fastrtps_cpp":
+        return
+    settings = {name: value for name in TRANSPORT_VARIABLES if (value := os.environ.get(name))}
+    fine = settings and settings.get("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA") == "LARGE_DATA"
+    remedy = (
+        f"images above 0.5 MB may get lost: start the camera with {TRANSPORT_VARIABLES[0]}=config/fastdds.xml (README)"
+    )
+    detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS as it comes"
+    yield Finding("transport", detail, "" if fine else remedy, needed=False)
+
+
+def _check_model(path: Path, remedy: str) -> Finding:
+    try:
+        manifest = load_manifest(path)
+        verify(manifest, path)
+    except ManifestError as err:
+        return Finding(path.stem, str(err), remedy)
+    size_mb = manifest.model_path(path).stat().st_size / 1e6
+    return Finding(path.stem, f"{manifest.kind}, {size_mb:.1f} MB, sha256 {manifest.sha256[:12]}, {manifest.licence}")

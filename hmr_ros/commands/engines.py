@@ -1,0 +1,205 @@
+"""The TensorRT engines of this machine: list, verify and prune what is stored, build what is missing.
+
+Engines are executables. Only those that this machine built, or that came in a cache folder together with its secret,
+are ever loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmr_ros.core.manifest import file_sha256, load_manifest, models_dir
+
+if TYPE_CHECKING:
+    from hmr_ros.engines.cache.cache import EngineCache, Stored
+    from hmr_ros.engines.tensorrt.build_request import BuildRequest
+
+_HALF_DONE = "half built, or damaged"
+
+
+@dataclass(frozen=True)
+class Here:
+    """What engines on this machine are for; None: not known, so nothing is stale for its sake.
+
+    ``versions`` are those of the installed TensorRT libraries by flavour.
+    """
+
+    gpu: str | None
+    driver: str | None
+    versions: dict[str, str]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--cache", type=Path, help="folder of engines (the user's)")
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="show every engine: network, target, size, age, state")
+    actions.add_parser("verify", help="the same; exit status 1 if any is damaged or stale")
+    prune = actions.add_parser("prune", help="delete damaged and stale engines")
+    prune.add_argument("--all", action="store_true", help="delete good ones, too")
+    build = actions.add_parser("build", help="build what is missing, so that no robot waits for it")
+    build.add_argument("manifests", nargs="*", type=Path, help="networks (.json); all that are installed")
+    build.add_argument("--backend", choices=("auto", "tensorrt", "tensorrt_rtx"), default="auto")
+    build.add_argument("--target", help="build for other GPUs than this machine's, with RTX: sm_89, or sm_86+sm_89")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``args.action`` names."""
+    from hmr_ros.engines.opening import engine_cache
+
+    cache = engine_cache(args.cache and args.cache.absolute())
+    if args.action == "build":
+        return build(cache, args.manifests or sorted(models_dir().glob("*.json")), args.backend, args.target)
+    if args.action == "prune":
+        return prune(cache, everything=args.all)
+    states = show(cache)
+    return int(args.action == "verify" and any(state != "good" for state in states))
+
+
+def show(cache: EngineCache) -> list[str]:
+    """Print a table of everything that is stored; the state of each."""
+    here, stored = look_around(), cache.survey()
+    states = [state_of(one, here) for one in stored]
+    print(f"{len(stored)} in {cache.directory}")
+    for one, state in zip(stored, states, strict=True):
+        print(row(one, state))
+    return states
+
+
+def prune(cache: EngineCache, *, everything: bool) -> int:
+    """Delete what is not good, or everything; 1 if something is in use."""
+    here, kept = look_around(), 0
+    for one in cache.survey():
+        state = state_of(one, here)
+        if everything or state != "good":
+            removed = cache.remove(one.key)
+            kept += not removed
+            print("deleted " if removed else "in use  ", row(one, state))
+    return int(kept > 0)
+
+
+def build(cache: EngineCache, manifests: list[Path], backend: str, target: str | None) -> int:
+    """Obtain an engine for each network."""
+    for request in dict.fromkeys(_request(path, backend, target) for path in manifests):  # a half is found twice
+        line = Line(request.onnx_path.stem)
+        try:
+            engine = cache.obtain(request, line)
+        finally:
+            line.clear()
+        print(f"{request.onnx_path.stem}: {len(engine) / 1e6:.1f} MB for {_target(request)}")
+    return 0
+
+
+def look_around() -> Here:
+    """The GPU, driver and TensorRT libraries of this machine."""
+    from hmr_ros.engines.runtime import EngineError
+    from hmr_ros.engines.tensorrt.api import load_tensorrt
+    from hmr_ros.engines.tensorrt.build_request import FLAVOURS
+    from hmr_ros.engines.tensorrt.cuda import find_gpu
+
+    versions = {}
+    for flavour in FLAVOURS:
+        with contextlib.suppress(EngineError):
+            versions[flavour] = load_tensorrt(flavour).version
+    try:
+        gpu = find_gpu()
+    except EngineError:
+        return Here(None, None, versions)
+    return Here(gpu.name, gpu.driver, versions)
+
+
+def state_of(stored: Stored, here: Here) -> str:
+    """In a few words: "good", or why this engine is of no use."""
+    if stored.entry is None:
+        return f"{_HALF_DONE}: {stored.problem}"
+    reason = _why_stale(stored.entry.request, here)
+    return f"stale: {reason}" if reason else "good"
+
+
+def row(stored: Stored, state: str) -> str:
+    """One line of the table."""
+    if stored.entry is None:
+        return f"  {stored.key[:16]}  {state}"
+    request = stored.entry.request
+    age = _age(time.time() - stored.entry.created)
+    return f"  {request.onnx_path.stem:24} {_target(request):52} {stored.engine_bytes / 1e6:7.1f} MB  {age:>8}  {state}"
+
+
+def _why_stale(request: BuildRequest, here: Here) -> str:
+    """Why an engine for ``request`` will not be asked for any more; empty if it may."""
+    from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER
+
+    target = request.target
+    if not request.onnx_path.is_file() or file_sha256(request.onnx_path) != request.onnx_sha256:
+        return f"{request.onnx_path} is gone, or another network now"
+    if here.versions.get(target.flavour, target.version) != target.version:
+        return f"{target.flavour} is {here.versions[target.flavour]} now"
+    if here.gpu and target.gpu_name not in (ANY_GPU, here.gpu):
+        return f"the GPU is {here.gpu} now"
+    if here.driver and target.driver not in (NO_DRIVER, here.driver):
+        return f"the driver is {here.driver} now"
+    return ""
+
+
+def _request(manifest_path: Path, backend: str, target: str | None) -> BuildRequest:
+    """What `build` builds: the engine of this network, or of its half if there is one."""
+    from hmr_ros.engines.backends import choose
+    from hmr_ros.engines.opening import half_of, request_here
+    from hmr_ros.engines.tensorrt.api import load_tensorrt
+    from hmr_ros.engines.tensorrt.build_request import (
+        ANY_GPU,
+        FLAVOURS,
+        NO_DRIVER,
+        EngineTarget,
+        precision_of,
+        request_for,
+    )
+
+    path = half_of(manifest_path) or manifest_path
+    if target is None:
+        choice = choose(backend)
+        if choice.backend not in FLAVOURS:
+            raise ValueError(f"no TensorRT here ({choice.why}); to build for other machines, name their --target")
+        return request_here(path, choice.backend)
+    flavour = "tensorrt_rtx" if backend == "auto" else backend
+    manifest, version = load_manifest(path), load_tensorrt(flavour).version
+    precision = precision_of(manifest)
+    return request_for(path, manifest, EngineTarget(flavour, version, ANY_GPU, target, NO_DRIVER, precision))
+
+
+def _target(request: BuildRequest) -> str:
+    target = request.target
+    return f"{target.gpu_name} {target.compute_capability}, {target.flavour} {target.version}, {target.precision}"
+
+
+def _age(seconds: float) -> str:
+    """In the largest unit that gives at least one."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+class Line:
+    """A build's progress on one line of the terminal, without tqdm, which robots do not have."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown = ""
+
+    def __call__(self, phase: str, fraction: float) -> None:
+        """A Progress: write the line anew if it changed."""
+        text = f"{self._name}: {round(100 * fraction):3} %  {phase}"
+        if text != self._shown:
+            self._shown = text
+            print(f"\r{text[:79]:79}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leave the line empty, with the cursor at its start."""
+        print(f"\r{'':79}\r", end="", file=sys.stderr, flush=True)

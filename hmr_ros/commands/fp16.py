@@ -1,0 +1,114 @@
+"""Make the half of a network, ``<name>_fp16``, that TensorRT runs: refused where it answers too differently.
+
+It is measured on real and rendered inputs as a GPU rounds. Where it is farther from fp32 than `hmr parity` accepts, the
+layers that lose most are listed and kept in fp32; where that does not help, nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmr_ros.core.manifest import Manifest, atomic_path, load_manifest, verify, write_manifest
+from hmr_ros.evaluation.parity import shipped
+from hmr_ros.evaluation.parity.inputs import recorded_inputs
+from hmr_ros.evaluation.parity.layers import Conversion, Loss, Measure, convert
+from hmr_ros.evaluation.parity.quantities import Distance, distances
+from hmr_ros.evaluation.parity.runs import answers, onnx_run
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+REPORTED = 10
+"""Most costly layers to list."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("models", type=Path, nargs="*", help="manifests (.json) of networks in fp32 (all shipped ones)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert each; 1 if one was refused."""
+    accepted = [convert_file(path) for path in args.models or shipped()]
+    return 0 if all(accepted) else 1
+
+
+def convert_file(path: Path) -> bool:
+    """Write the half beside ``path`` unless it is refused; whether it was written."""
+    import onnx
+
+    manifest = load_manifest(path)
+    model = onnx.load_model_from_string(verify(manifest, path))
+    conversion = convert(model, measure_on_inputs(path, model), print_losses)
+    figures = ", ".join(map(str, conversion.distances))
+    if not conversion.accepted:
+        print(f"{manifest.name}: refused, too far from fp32 even with {len(conversion.kept)} nodes in it: {figures}")
+        return False
+    out = write_half(conversion, manifest, path)
+    kept = f", {len(conversion.kept)} nodes kept in fp32 for it" if conversion.kept else ""
+    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, from fp32: {figures}{kept}")
+    return True
+
+
+def measure_on_inputs(path: Path, model: ModelProto) -> Measure:
+    """How far a half of ``model`` is from it, on what the network beside ``path`` gets to see."""
+    manifest, inputs = load_manifest(path), recorded_inputs(path)
+    reference = answers("reference", onnx_run(model, manifest), inputs).outputs
+
+    def measure(half: ModelProto) -> list[Distance]:
+        from hmr_ros.export.fp16 import emulated
+
+        run = onnx_run(emulated(half), manifest)
+        return distances(manifest.kind, [run(arrays) for arrays in inputs], reference)
+
+    return measure
+
+
+def print_losses(ranked: list[Loss]) -> None:
+    """The most costly layers."""
+    print("layers that lose most (times the gate that is left when one keeps fp32):")
+    for loss in ranked[:REPORTED]:
+        print(f"  {loss.severity:8.3f}  {loss.group.name}")
+
+
+def write_half(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
+    """Write network, then manifest; each appears whole or not at all."""
+    from hmr_ros.engines.opening import HALF_SUFFIX
+    from hmr_ros.export.onnx_graph import with_half_weights
+
+    stem = path.stem + HALF_SUFFIX
+    content = with_half_weights(conversion.model).SerializeToString()
+    provenance = {
+        "command": "hmr half",
+        "precision": "fp16",
+        "source_sha256": manifest.sha256,
+        **({"kept_in_fp32": " ".join(conversion.kept)} if conversion.kept else {}),
+        **{key: text for key, text in manifest.provenance.items() if key != "command"},
+    }
+    half = dataclasses.replace(
+        manifest,
+        name=manifest.name + HALF_SUFFIX,
+        file=f"{stem}.onnx",
+        sha256=hashlib.sha256(content).hexdigest(),
+        provenance=provenance,
+        metrics={**manifest.metrics, **_metrics(conversion)},
+    )
+    onnx_path = path.with_name(half.file)
+    with atomic_path(onnx_path) as temporary:
+        temporary.write_bytes(content)
+    write_manifest(half, path.with_name(f"{stem}.json"))
+    return onnx_path
+
+
+def _metrics(conversion: Conversion) -> dict[str, float]:
+    """How far the half is from fp32, for its manifest: from_fp32_vertices_mean_mm and so on."""
+    metrics: dict[str, float] = {}
+    for distance in conversion.distances:
+        if distance.quantity.gate is not None:
+            name, unit = f"from_fp32_{distance.quantity.name}", distance.quantity.unit
+            metrics |= {f"{name}_mean_{unit}": round(distance.mean, 3), f"{name}_max_{unit}": round(distance.max, 3)}
+    return metrics

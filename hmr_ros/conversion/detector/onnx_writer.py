@@ -1,0 +1,261 @@
+"""Write a network read from a .tflite file as ONNX, one small function per operator.
+
+The ONNX network differs from its source in four ways. It takes the camera's own numbers, uint8 (N, H, W, 3) RGB, and
+scales them itself. Inside, channels come first, which ONNX Runtime's convolutions want. Batch, and where the network
+allows it height and width, may vary. Outputs nobody asks for are left out, with all that only they need.
+Weights stay the half floats that the source holds; the runtime widens them once, when it loads the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from hmr_ros.conversion.detector.tflite_reader import Network, Operator
+from hmr_ros.core.manifest import TensorSpec
+
+OPSET = 17
+"""The newest that TensorRT 10.3 (JetPack 6) reads in full."""
+IR_VERSION = 9
+Attribute = int | str | Sequence[int]
+"""What ONNX operators are configured with here."""
+
+FROM_NHWC, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the ONNX network shall look like from outside.
+
+    ``image``: the input, uint8 RGB (N, H, W, 3), whose pixels become ``pixel * scale + offset``.
+    ``outputs``: the source's name of each output to keep -> its new name and the shape it is reshaped to.
+    """
+
+    image: TensorSpec
+    scale: float
+    offset: float
+    outputs: Mapping[str, TensorSpec]
+
+
+@dataclass
+class Writer:
+    """The ONNX graph under construction. Tensor i of ``network`` is called ``t{i}``; four-dimensional ones are NCHW."""
+
+    network: Network
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    initializers: list[onnx.TensorProto] = field(default_factory=list)
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Attribute) -> str:
+        """Append one ONNX node; returns the name of its output."""
+        node = helper.make_node(kind, list(inputs), [output], name=output)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self.nodes.append(node)
+        return output
+
+    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """Store an array; halves are widened to float32 by a Cast that runtimes fold away when they load the file."""
+        stored = np.ascontiguousarray(values)
+        if stored.dtype != np.float16:
+            self.initializers.append(numpy_helper.from_array(stored, name))
+            return name
+        self.initializers.append(numpy_helper.from_array(stored, f"{name}_half"))
+        return self.node("Cast", [f"{name}_half"], name, to=onnx.TensorProto.FLOAT)
+
+    def is_image(self, tensor: int) -> bool:
+        """Whether the tensor has four dimensions, and so is NCHW here."""
+        return len(self.network.shapes[tensor]) == 4
+
+    def activate(self, kind: str, source: str, output: str) -> None:
+        """Append the activation function that TensorFlow Lite fuses into its operators."""
+        if kind == "relu":
+            self.node("Relu", [source], output)
+        elif kind == "relu6":
+            self.node("Clip", [source, "zero", "six"], output)
+        else:
+            raise ValueError(f"activation {kind!r} is not supported")
+
+    def finish(self, operator: Operator, kind: str, inputs: Sequence[str], **attributes: Attribute) -> None:
+        """Append the node that computes ``operator``, then its activation."""
+        output = f"t{operator.output}"
+        if operator.options.activation == "none":
+            self.node(kind, inputs, output, **attributes)
+        else:
+            linear = self.node(kind, inputs, f"{output}_linear", **attributes)
+            self.activate(operator.options.activation, linear, output)
+
+
+def network_to_onnx(network: Network, interface: Interface, name: str) -> onnx.ModelProto:
+    """Translate ``network``. Raises ValueError naming an operator or output that cannot be translated."""
+    writer = Writer(network)
+    writer.constant("zero", np.array(0, np.float32))
+    writer.constant("six", np.array(6, np.float32))
+    _write_input(writer, interface)
+    kept = _kept_outputs(network, interface)
+    for operator in _needed(network, kept):
+        if operator.kind not in _CONVERTERS:
+            raise ValueError(f"operator {operator.kind} is not supported; supported: {sorted(_CONVERTERS)}")
+        _CONVERTERS[operator.kind](writer, operator)
+    for tensor, spec in kept.items():
+        _write_output(writer, tensor, spec)
+    graph = helper.make_graph(
+        writer.nodes,
+        name,
+        [_value_info(interface.image)],
+        [_value_info(spec) for spec in interface.outputs.values()],
+        writer.initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _write_input(writer: Writer, interface: Interface) -> None:
+    pixels = writer.node("Cast", [interface.image.name], "pixels", to=onnx.TensorProto.FLOAT)
+    planes = writer.node("Transpose", [pixels], "planes", perm=FROM_NHWC)
+    scale = writer.constant("scale", np.array(interface.scale, np.float32))
+    offset = writer.constant("offset", np.array(interface.offset, np.float32))
+    writer.node("Mul", [planes, scale], "scaled")
+    writer.node("Add", ["scaled", offset], f"t{writer.network.input}")
+
+
+def _kept_outputs(network: Network, interface: Interface) -> dict[int, TensorSpec]:
+    by_name = {network.names[tensor]: tensor for tensor in network.outputs}
+    if missing := interface.outputs.keys() - by_name.keys():
+        raise ValueError(f"expected outputs {sorted(missing)}, the network has {sorted(by_name)}")
+    return {by_name[name]: spec for name, spec in interface.outputs.items()}
+
+
+def _needed(network: Network, outputs: Mapping[int, TensorSpec]) -> list[Operator]:
+    """The operators that ``outputs`` depend on, in order."""
+    wanted, needed = set(outputs), []
+    for operator in reversed(network.operators):
+        if operator.output in wanted:
+            wanted.update(operator.inputs)
+            needed.append(operator)
+    return needed[::-1]
+
+
+def _write_output(writer: Writer, tensor: int, spec: TensorSpec) -> None:
+    """Rename an output; one with more or fewer dimensions than wanted is reshaped, an image stays NCHW."""
+    if len(writer.network.shapes[tensor]) == len(spec.shape):
+        writer.node("Identity", [f"t{tensor}"], spec.name)
+    else:
+        shape = [0, *(n if isinstance(n, int) else -1 for n in spec.shape[1:])]
+        target = writer.constant(f"{spec.name}_shape", np.array(shape, np.int64))
+        writer.node("Reshape", [f"t{tensor}", target], spec.name)
+
+
+def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+    return helper.make_tensor_value_info(spec.name, kind, spec.shape)
+
+
+def _convolution(writer: Writer, operator: Operator) -> None:
+    _convolve(writer, operator, writer.network.constants[operator.inputs[1]].transpose(0, 3, 1, 2), groups=1)
+
+
+def _depthwise_convolution(writer: Writer, operator: Operator) -> None:
+    kernel = writer.network.constants[operator.inputs[1]].transpose(3, 0, 1, 2)
+    _convolve(writer, operator, kernel, groups=writer.network.shapes[operator.inputs[0]][3])
+
+
+def _convolve(writer: Writer, operator: Operator, kernel: NDArray[np.generic], groups: int) -> None:
+    inputs = [f"t{operator.inputs[0]}", writer.constant(f"t{operator.output}_kernel", kernel)]
+    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        bias = writer.network.constants[operator.inputs[2]]
+        inputs.append(writer.constant(f"t{operator.output}_bias", bias))
+    options = operator.options
+    writer.finish(
+        operator,
+        "Conv",
+        inputs,
+        kernel_shape=kernel.shape[2:],
+        strides=options.strides,
+        dilations=options.dilations,
+        group=groups,
+        auto_pad=_padding(operator),
+    )
+
+
+def _max_pool(writer: Writer, operator: Operator) -> None:
+    writer.finish(
+        operator,
+        "MaxPool",
+        [f"t{operator.inputs[0]}"],
+        kernel_shape=operator.options.window,
+        strides=operator.options.strides,
+        auto_pad=_padding(operator),
+    )
+
+
+def _padding(operator: Operator) -> str:
+    # ONNX Runtime merges a Pad into the convolution after it only when that one says NOTSET, which means no padding.
+    return "SAME_UPPER" if operator.options.same_padding else "NOTSET"
+
+
+def _add(writer: Writer, operator: Operator) -> None:
+    writer.finish(operator, "Add", [f"t{tensor}" for tensor in operator.inputs])
+
+
+def _pad(writer: Writer, operator: Operator) -> None:
+    amounts = writer.network.constants[operator.inputs[1]].astype(np.int64)[list(FROM_NHWC)]
+    pads = writer.constant(f"t{operator.output}_pads", amounts.T.ravel())
+    writer.finish(operator, "Pad", [f"t{operator.inputs[0]}", pads])
+
+
+def _reshape(writer: Writer, operator: Operator) -> None:
+    """Flatten (N, H, W, C) to (N, -1, ...): the batch is kept, the second size follows from the rest."""
+    source, shape = operator.inputs[0], writer.network.shapes[operator.output]
+    name = f"t{source}"
+    if writer.is_image(source):
+        name = writer.node("Transpose", [name], f"t{operator.output}_nhwc", perm=TO_NHWC)
+    target = writer.constant(f"t{operator.output}_shape", np.array([0, -1, *shape[2:]], np.int64))
+    writer.finish(operator, "Reshape", [name, target])
+
+
+def _depth_to_space(writer: Writer, operator: Operator) -> None:
+    block = operator.options.block_size
+    writer.finish(operator, "DepthToSpace", [f"t{operator.inputs[0]}"], blocksize=block, mode="DCR")
+
+
+def _resize_bilinear(writer: Writer, operator: Operator) -> None:
+    before = np.array(writer.network.shapes[operator.inputs[0]][1:3])
+    after = np.array(writer.network.shapes[operator.output][1:3])
+    scales = writer.constant(f"t{operator.output}_scales", np.array([1, 1, *(after / before)], np.float32))
+    writer.finish(
+        operator,
+        "Resize",
+        [f"t{operator.inputs[0]}", "", scales],
+        mode="linear",
+        coordinate_transformation_mode=operator.options.resize_mode,
+    )
+
+
+def _concatenation(writer: Writer, operator: Operator) -> None:
+    axis = operator.options.axis % len(writer.network.shapes[operator.output])
+    if writer.is_image(operator.output):
+        axis = FROM_NHWC.index(axis)
+    writer.finish(operator, "Concat", [f"t{tensor}" for tensor in operator.inputs], axis=axis)
+
+
+def _logistic(writer: Writer, operator: Operator) -> None:
+    writer.finish(operator, "Sigmoid", [f"t{operator.inputs[0]}"])
+
+
+_CONVERTERS: dict[str, Callable[[Writer, Operator], None]] = {
+    "ADD": _add,
+    "CONCATENATION": _concatenation,
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise_convolution,
+    "DEPTH_TO_SPACE": _depth_to_space,
+    "LOGISTIC": _logistic,
+    "MAX_POOL_2D": _max_pool,
+    "PAD": _pad,
+    "RESHAPE": _reshape,
+    "RESIZE_BILINEAR": _resize_bilinear,
+}

@@ -1,0 +1,259 @@
+"""How far away people are, and how tall, by what a depth camera measures on them.
+
+A single image does not tell a tall person from a near one: a body of twice the size at twice the distance looks the
+same. So keypoints place a body as far away as its guessed size says, and a child taken for an adult stands too far
+back. Depth ends that: scaled about the camera, a body stays under its keypoints, and the scale is the quotient of what
+is measured and what the body's surface says, at each pixel that sees it. Then distance and size are right together.
+
+A pixel that sees something else (a table in front, the wall past an arm) gives some other quotient. The body's own is
+one on which a good part of the trunk agrees, to the thickness of a hand, with hardly anything behind it. Where there is
+no such quotient, nothing is changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.camera import project
+from hmr_ros.core.people import Bools, Camera, Estimates, Floats, Ints
+from hmr_ros.core.skeleton import SMPL
+
+_TRUNK = "pelvis left_hip right_hip spine1 spine2 spine3 left_collar right_collar neck head".split()
+"""Whose skin is compared: arms and shins are thin, and seldom quite where they are guessed."""
+
+_CELLS = 50
+"""A body's longer side in the image is looked at in so many places: 3.5 cm apart for a standing adult."""
+
+_FEWEST_SAMPLES = 20
+_AGREEING_M = 0.05
+"""What lies no farther from the body's surface, all moved alike, may be the body: pose, clothes and sensor err so."""
+
+_LEAST_SUPPORT = 0.25
+"""Share of the measured places that have to agree."""
+
+_MOST_BEHIND = 0.2
+"""Share of the measured places that may lie behind the body: past a limb that is not quite where it was guessed."""
+
+_SCALES = (0.4, 1.8)
+"""Who is measured outside of this is somebody else."""
+
+_MOST_VIEWS = 30
+"""A person's size is the mean of about so many views: a child is not taken for an adult for ever by one bad look."""
+
+_DEVIATION_M = 0.05
+"""Standard deviation of a measured distance. Rendered people are off by 2 cm in the median; clothes, and what a body is
+mistaken for, add to that. Not calibrated: no recording with depth and truth was at hand."""
+
+_LARGEST_BETA = 5.0
+"""Standard deviations. A size beyond is not described by the body model; who has it keeps the nearest that is."""
+
+
+@dataclass(frozen=True, eq=False)
+class DepthImage:
+    """``z`` (h, w) m along the optical axis, not finite or <= 0 where nothing was measured.
+
+    Registered to the colour image, pixel by pixel or at another resolution of the same view.
+    """
+
+    z: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        if self.z.ndim != 2 or not self.z.size:
+            raise ValueError(f"DepthImage.z: expected shape (h, w), got {self.z.shape}")
+
+    def at(self, pixels: Floats, camera: Camera) -> Floats:
+        """(..., 2) px of the colour image that ``camera`` took -> (...) m, NaN where nothing was measured."""
+        height, width = self.z.shape
+        scale = np.array([width / camera.width, height / camera.height])
+        nearest = np.round((np.nan_to_num(pixels, nan=-1e6) + 0.5) * scale - 0.5)
+        column, row = np.moveaxis(np.clip(nearest, 0, [width - 1, height - 1]).astype(np.int64), -1, 0)
+        z = self.z[row, column]
+        inside = (nearest >= 0).all(-1) & (nearest < [width, height]).all(-1)
+        return np.where(inside & np.isfinite(z) & (z > 0), z, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """``estimates`` with the distances and sizes that were measured, where ``used`` (P,)."""
+
+    estimates: Estimates
+    used: Bools
+
+
+class DepthPlacement:
+    """Corrects people of one body model by depth, and remembers how tall they turned out.
+
+    Whoever was measured once keeps that size where depth has a hole, or does not come: then keypoints alone tell the
+    right distance, too.
+    """
+
+    def __init__(self, body_model: BodyModel) -> None:
+        self._body_model = body_model
+        self._growth = _Growth.of(body_model)
+        self._on_trunk = np.isin(body_model.weights.argmax(1), [SMPL.index(name) for name in _TRUNK])
+        self._sizes: dict[int, _Size] = {}
+
+    def __call__(self, ids: Ints, estimates: Estimates, camera: Camera, depth: DepthImage | None) -> Measured:
+        """Scale everybody about the camera, ``ids`` (P,), to the distance that depth says, or their known size."""
+        rows = np.flatnonzero(estimates.valid)
+        used = np.zeros(len(estimates), np.bool_)
+        if len(rows) == 0 or (depth is None and not self._sizes):
+            return Measured(estimates, used)
+        people = estimates.take(rows)
+        fits = [None] * len(rows) if depth is None else self._fits(people, camera, depth)
+        cam_t, betas, covariance = (a.copy() for a in (people.cam_t, people.betas, people.root_covariance))
+        for person, (track_id, fit) in enumerate(zip(ids[rows].tolist(), fits, strict=True)):
+            size = self._growth.size(betas[person])
+            if fit is not None:
+                used[rows[person]] = True
+                self._sizes[track_id] = self._sizes.get(track_id, _Size()).with_view(size * fit.scale)
+                covariance[person] = _with_deviation(covariance[person], cam_t[person], _DEVIATION_M)
+            elif known := self._sizes.get(track_id):
+                fit = ScaleFit(known.mean / size, float(cam_t[person, 2]))
+            else:
+                continue
+            cam_t[person], betas[person] = self._scaled(cam_t[person], betas[person], fit)
+        moved = dataclasses.replace(people, cam_t=cam_t, betas=betas, root_covariance=covariance)
+        return Measured(estimates.with_rows(rows, moved), used)
+
+    def _scaled(self, cam_t: Floats, betas: Floats, fit: ScaleFit) -> tuple[Floats, Floats]:
+        """Place (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
+        grown = self._growth.grown(betas, fit.scale)
+        # Of a body that grew less than its distance did, the surface is where it was measured all the same.
+        behind_surface = (cam_t[2] - fit.surface_z) * self._growth.size(grown) / self._growth.size(betas)
+        return np.asarray(cam_t * ((fit.scale * fit.surface_z + behind_surface) / cam_t[2])), grown
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        for track_id in ids:
+            self._sizes.pop(track_id, None)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._sizes.clear()
+
+    def _fits(self, people: Estimates, camera: Camera, depth: DepthImage) -> list[ScaleFit | None]:
+        """For each of ``people``, all valid, what depth says of them."""
+        vertices = self._body_model.posed(people.global_orient, people.body_pose, people.betas, people.cam_t).vertices
+        pixels, fits = project(vertices, camera), []
+        for person in range(len(people)):
+            front = front_samples(pixels, vertices[..., 2], person, camera)
+            front = front[self._on_trunk[front]]
+            fits.append(fit_scale(depth.at(pixels[person, front], camera), vertices[person, front, 2]))
+        return fits
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Mean size of a person, in template sizes, over so many views."""
+
+    mean: float = 0.0
+    views: int = 0
+
+    def with_view(self, size: float) -> _Size:
+        views = min(self.views + 1, _MOST_VIEWS)
+        return _Size(self.mean + (size - self.mean) / views, views)
+
+
+def _with_deviation(covariance: Floats, cam_t: Floats, deviation_m: float) -> Floats:
+    """``covariance`` (3, 3) m^2 of a place ``cam_t`` (3,), with another standard deviation along the line of sight."""
+    ray = cam_t / np.linalg.norm(cam_t)
+    return np.asarray(covariance + (deviation_m**2 - ray @ covariance @ ray) * np.outer(ray, ray))
+
+
+def front_samples(pixels: Floats, z: Floats, person: int, camera: Camera) -> Ints:
+    """Vertices of one of the people that the camera sees, evenly over the image and away from the outline.
+
+    ``pixels`` (P, V, 2) px and ``z`` (P, V) m of all people's vertices, who hide each other.
+    """
+    inside = (pixels >= 0).all(-1) & (pixels <= [camera.width - 1, camera.height - 1]).all(-1) & (z > 0)
+    own = pixels[person][inside[person]]
+    if len(own) == 0:
+        return np.zeros(0, np.int64)
+    low, extent = own.min(0), float(np.ptp(own, axis=0).max())
+    cell = max(extent / _CELLS, 1.0)
+    columns, rows = (np.ptp(own, axis=0) // cell).astype(np.int64) + 1
+
+    owner, vertex = np.nonzero(inside & (pixels >= low).all(-1) & (pixels <= own.max(0)).all(-1))
+    place = ((pixels[owner, vertex] - low) // cell).astype(np.int64)
+    key = place[:, 1] * columns + place[:, 0]
+    order = np.lexsort((z[owner, vertex], key))
+    first = order[np.flatnonzero(np.diff(key[order], prepend=-1))]
+    mine = first[owner[first] == person]
+
+    seen = np.zeros((rows + 2, columns + 2), np.bool_)  # with a margin, so that every cell has neighbours
+    seen[place[mine, 1] + 1, place[mine, 0] + 1] = True
+    inner = seen[1:-1, 1:-1] & seen[:-2, 1:-1] & seen[2:, 1:-1] & seen[1:-1, :-2] & seen[1:-1, 2:]
+    return np.asarray(vertex[mine[inner[place[mine, 1], place[mine, 0]]]])
+
+
+@dataclass(frozen=True)
+class ScaleFit:
+    """``scale``: measured over expected distance; ``surface_z`` m: the expected one, of the places that agree."""
+
+    scale: float
+    surface_z: float
+
+
+def fit_scale(measured_z: Floats, surface_z: Floats) -> ScaleFit | None:
+    """The quotient of (N,) m measured and (N,) m expected that many agree on; None where no or several could be it.
+
+    Of two that have support the farther one is the body's: people stand behind things, but hardly anything is seen
+    through the middle of a person.
+    """
+    scale = measured_z / surface_z
+    order = np.argsort(scale)[: np.isfinite(scale).sum()]
+    scale, surface_z = scale[order], surface_z[order]
+    if len(scale) < _FEWEST_SAMPLES:
+        return None
+    reach = _AGREEING_M / float(np.median(surface_z))
+    first, end = np.searchsorted(scale, scale - reach), np.searchsorted(scale, scale + reach, "right")
+    support = (end - first) / len(scale)
+    enough = np.flatnonzero((support >= _LEAST_SUPPORT) & (scale >= _SCALES[0]) & (scale <= _SCALES[1]))
+    if len(enough) == 0:
+        return None
+    near_farthest = enough[scale[enough] >= scale[enough[-1]] - 2 * reach]
+    best = near_farthest[support[near_farthest].argmax()]
+    if (scale > scale[best] + 2 * reach).mean() > _MOST_BEHIND:
+        return None
+    agreeing = slice(first[best], end[best])
+    return ScaleFit(float(np.median(scale[agreeing])), float(np.median(surface_z[agreeing])))
+
+
+@dataclass(frozen=True, eq=False)
+class _Growth:
+    """How the betas of a body model make a body larger: its size is 1 + betas . ``rate`` (10,), in template sizes.
+
+    ``direction`` (10,) betas that scale the body by one template size, as uniformly as the model can.
+    """
+
+    rate: Floats
+    direction: Floats
+
+    @staticmethod
+    def of(body_model: BodyModel) -> _Growth:
+        """From the vertices of the rest pose about its pelvis."""
+        pelvis = body_model.J_regressor[0].astype(np.float64)
+        template = body_model.v_template - pelvis @ body_model.v_template
+        shapes = (body_model.shapedirs - np.tensordot(pelvis, body_model.shapedirs, 1)).reshape(template.size, -1)
+        rest = template.ravel()
+        rate = shapes.T @ rest / (rest @ rest)
+        # Of betas that do nearly the same to the size, those do it that need to change least.
+        stiffness = 0.03 * (rate @ rate) * np.eye(len(rate))
+        direction = np.linalg.solve(shapes.T @ shapes / (rest @ rest) + stiffness, rate)
+        return _Growth(rate, direction / (rate @ direction))
+
+    def size(self, betas: Floats) -> float:
+        """Of a body of shape ``betas`` (10,)."""
+        return 1 + float(betas @ self.rate)
+
+    def grown(self, betas: Floats, scale: float) -> Floats:
+        """``betas`` (10,) of a body ``scale`` times as large, or as near to it as the body model describes."""
+        limit = np.maximum(_LARGEST_BETA, np.abs(betas))
+        return np.asarray(np.clip(betas + (scale - 1) * self.size(betas) * self.direction, -limit, limit), betas.dtype)

@@ -1,0 +1,189 @@
+"""Turn the joints of SMPL bodies until their keypoints lie where they were measured.
+
+A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was
+measured. So two Gauss-Newton steps minimise the angle between each keypoint and its ray, robustly, against what every
+joint turns away from the pose it came with. (SMPLify, Bogo et al., ECCV 2016, with the lifted pose as its prior.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
+from hmr_ros.core.fitting.translation import EXPECTED_DEVIATION, angular_size
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+
+Floats = NDArray[np.floating]
+
+TURN_RAD = 0.1
+"""Standard deviation of a lifted joint angle: smaller holds the pose, larger follows keypoints into their noise."""
+
+KEYPOINT_NOISE = 0.05
+"""Standard deviation of a sure keypoint, as a part of the person's angular size."""
+
+_OUTLYING = 3.0
+"""Keypoints this many deviations off lose most of their weight (Geman-McClure)."""
+
+_STEPS = 2
+_LARGEST_STEP_RAD = 0.5
+_NEAREST_M = 0.1
+_LEAST_SIZE = 1e-6
+_TURNS = 3 * SMPL.size
+"""Unknowns of the joints; three of the place follow them."""
+_FREE = 1e-6
+"""Weight, per m², that holds nothing but the balance of the linear system."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Posed bodies at their place: ``global_orient`` (P, 3), ``body_pose`` (P, 23, 3) rotvecs; ``cam_t`` (P, 3) m."""
+
+    global_orient: Floats
+    body_pose: Floats
+    cam_t: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """Keypoints: ``rays`` (P, J, 2), ``score`` (P, J), both 0 where missing, and their ``noise`` (P, 1) rad."""
+
+    rays: Floats
+    score: Floats
+    noise: Floats
+
+    @staticmethod
+    def of(rays: Floats, score: Floats) -> _Evidence:
+        seen = (score > 0) & np.isfinite(rays).all(-1)
+        rays, score = np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
+        return _Evidence(rays, score, KEYPOINT_NOISE * np.maximum(angular_size(rays, score), _LEAST_SIZE)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Prior:
+    """What is known besides: how far ``away`` (P, 75) the unknowns are from it, and with what ``weight`` (P, 75)."""
+
+    weight: Floats
+    away: Floats
+
+    @staticmethod
+    def of(cam_t: Floats, expected_z: Floats | None) -> _Prior:
+        """Joints stay as they are; the place is free but for the distance, where one is expected."""
+        weight = np.full((len(cam_t), _TURNS + 3), TURN_RAD**-2)
+        weight[:, _TURNS:] = _FREE
+        away = np.zeros_like(weight)
+        if expected_z is not None:
+            weight[:, -1] = (EXPECTED_DEVIATION * expected_z) ** -2.0
+            away[:, -1] = cam_t[:, 2] - expected_z
+        return _Prior(weight, away)
+
+
+class KeypointFit:
+    """Fits bodies of one model to keypoints of one joint set."""
+
+    def __init__(self, body_model: BodyModel, joint_set: str) -> None:
+        regressor = body_model.regressor(joint_set)
+        used = np.flatnonzero((regressor != 0).any(0))
+        self._body_model = body_model
+        self._regressor = regressor[:, used]
+        self._skin: Skin = body_model.skin.subset(used)
+        reach = self._skin.weights.copy()
+        for joint in range(SMPL.size - 1, 0, -1):
+            reach[SMPL_PARENTS[joint]] += reach[joint]
+        self._reach = self._regressor @ reach.T
+        """(J, 24): how much a keypoint follows a joint, itself or through the joints below."""
+
+    def __call__(
+        self, start: Placed, betas: Floats, rays: Floats, score: Floats, expected_z: Floats | None = None
+    ) -> Placed:
+        """Bodies of shape ``betas`` (P, 10) whose keypoints come nearer to ``rays`` (P, J, 2), x/z and y/z.
+
+        ``score`` (P, J) is 0 for missing keypoints, whose rays mean nothing; ``expected_z`` (P,) m: z of the pelvis
+        from elsewhere, off by EXPECTED_DEVIATION of itself.
+        """
+        rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
+        cam_t = start.cam_t.astype(np.float64)
+        evidence = _Evidence.of(rays, score)
+        prior = _Prior.of(cam_t, expected_z)
+        for _ in range(_STEPS):
+            step = self._step(rotations, betas, cam_t, evidence, prior)
+            rotations = rotvec_to_rotmat(step[:, :_TURNS].reshape(-1, SMPL.size, 3)) @ rotations
+            cam_t = cam_t + step[:, _TURNS:]
+            prior = _Prior(prior.weight, prior.away + step)
+        pose = rotmat_to_rotvec(rotations)
+        return Placed(pose[:, 0], pose[:, 1:], cam_t)
+
+    def keypoints(self, rotations: Floats, betas: Floats) -> Floats:
+        """(P, J, 3) m, the pelvis at 0, of bodies of shape ``betas`` (P, 10).
+
+        ``rotations`` (P, 24, 3, 3) child -> parent; the root's into the frame of the result.
+        """
+        rotations = rotations.astype(np.float32)
+        keypoints, _ = self._keypoints(rotations, world_rotations(rotations), betas.astype(np.float32))
+        return keypoints
+
+    def _step(
+        self,
+        rotations: Floats,
+        betas: Floats,
+        cam_t: Floats,
+        evidence: _Evidence,
+        prior: _Prior,
+    ) -> Floats:
+        """(P, 75): rotvecs to turn each joint by, in its parent's frame, and m to move the body by."""
+        # Posing is done in the body model's float32, as converting its large arrays would take longer than all else.
+        rotations = rotations.astype(np.float32)
+        world = world_rotations(rotations)
+        keypoints, joints = self._keypoints(rotations, world, betas.astype(np.float32))
+        position = keypoints + cam_t[:, None]
+        z, rays = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.rays
+        residual = (position[..., :2] - rays * position[..., 2:]) / z
+        columns = np.concatenate([self._turning(keypoints, joints, world, rays), _moving(rays)], -1) / z[..., None]
+
+        share = np.linalg.norm(residual, axis=-1) / (_OUTLYING * evidence.noise)
+        weight = evidence.score / (1 + share**2) ** 2 / evidence.noise**2
+        weighted = weight[..., None, None] * columns
+        people, unknowns, equations = len(betas), columns.shape[-1], 2 * columns.shape[1]
+        flat, weighted = (x.reshape(people, equations, unknowns) for x in (columns, weighted))
+        normal = weighted.swapaxes(1, 2) @ flat + prior.weight[..., None] * np.eye(unknowns)
+        slope = weighted.swapaxes(1, 2) @ residual.reshape(people, equations, 1)
+        step = -np.linalg.solve(normal, slope + (prior.weight * prior.away)[..., None])[..., 0]
+        turn = step[:, :_TURNS].reshape(people, SMPL.size, 3)
+        length = np.linalg.norm(turn, axis=-1, keepdims=True)
+        turn *= np.minimum(1, _LARGEST_STEP_RAD / np.maximum(length, 1e-9))  # a view: shortens ``step`` itself
+        return np.asarray(step)
+
+    def _keypoints(self, rotations: Floats, world: Floats, betas: Floats) -> tuple[Floats, Floats]:
+        """Keypoints (P, J, 3) and SMPL joints (P, 24, 3) m, the pelvis at 0."""
+        rest = self._body_model.rest_joints(betas)
+        joints = chained_joints(world, rest)
+        transforms = self._skin.blended(world, joints, rest)
+        vertices = transformed(transforms, self._skin.unposed(betas, rotations))
+        return self._regressor @ vertices.swapaxes(1, 2), joints
+
+    def _turning(self, keypoints: Floats, joints: Floats, world: Floats, rays: Floats) -> Floats:
+        """(P, J, 2, 72): how X - u Z and Y - v Z of a keypoint change as each joint turns in its parent's frame."""
+        arm = (keypoints[:, :, None] - joints[:, None]) * self._reach[..., None]
+        x, y, z = np.moveaxis(arm, -1, 0)
+        zero = np.zeros_like(x)
+        # Rows of the matrix of w -> w x arm.
+        along_x, along_y = np.stack([zero, z, -y], -1), np.stack([-z, zero, x], -1)
+        along_z = np.stack([y, -x, zero], -1)
+        u, v = rays[..., None, :1], rays[..., None, 1:]
+        rows = np.stack([along_x - u * along_z, along_y - v * along_z], 2)
+        parents = world[:, SMPL_PARENTS]
+        parents[:, 0] = np.eye(3)
+        turned: Floats = rows[..., None, :] @ parents[:, None, None]
+        return turned.reshape(*rows.shape[:3], 3 * SMPL.size)
+
+
+def _moving(rays: Floats) -> Floats:
+    """(P, J, 2, 3): how X - u Z and Y - v Z of a keypoint change as the body moves."""
+    columns = np.zeros((*rays.shape, 3))
+    columns[..., 0, 0] = columns[..., 1, 1] = 1
+    columns[..., 2] = -rays
+    return columns

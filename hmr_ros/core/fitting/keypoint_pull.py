@@ -1,0 +1,79 @@
+"""Pull a body onto the 2D keypoints it was lifted from.
+
+A lifting network gets depth from experience, but what lies in the image plane was measured: where a predicted joint
+projects beside its keypoint, the keypoint is usually right. The pull moves the surface sideways by a smooth field that
+carries the body's keypoints most of the way to the measured ones: Gaussian process regression with a kernel of the
+distance on the rest pose, one 21 x 21 system per person (Rasmussen and Williams 2006, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+
+Floats = NDArray[np.floating]
+
+REACH = 0.18
+"""m on the rest pose: how far along the body a keypoint moves its surroundings."""
+
+PRECISE = 0.03
+"""m: a person whose keypoints typically lie this near the prediction has good ones, and is pulled hard. Where they lie
+farther off, the network saw through bad keypoints, and should not be pulled back to them."""
+
+OUTLYING = 4.0
+"""Residuals beyond this many typical ones are single mistakes of the detector."""
+
+_LEAST_NOISE, _NOISE = 0.05, 0.25
+"""Measurement noise of perfect keypoints, and what is added at PRECISE, as shares of the prediction's variance."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointPull:
+    """The kernels of one body model and joint set: ``points`` (V, J) and ``keypoints`` (J, J)."""
+
+    points: Floats
+    keypoints: Floats
+    regressor: Floats
+
+    @staticmethod
+    def of_body(body: BodyModel, joint_set: str) -> KeypointPull:
+        """For vertices of ``body``, pulled by the keypoints of ``joint_set``."""
+        regressor = body.regressor(joint_set)
+        rest = regressor @ body.v_template
+        return KeypointPull(_kernel(body.v_template, rest), _kernel(rest, rest), regressor)
+
+    def __call__(self, vertices: Floats, rays: Floats, score: Floats) -> Floats:
+        """Move ``vertices`` (P, V, 3), m in optical axes at their place, sideways; a moved copy.
+
+        ``rays`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing.
+        """
+        seen = self.regressor @ vertices
+        measured = (score > 0) & np.isfinite(rays).all(-1)
+        residual = np.where(measured[..., None], np.nan_to_num(rays) * seen[..., 2:] - seen[..., :2], 0.0)
+        noise = self._noise(np.linalg.norm(residual, axis=-1), np.where(measured, score, 0.0))
+        system = self.keypoints + noise[..., None] * np.eye(noise.shape[1])
+        field = self.points @ np.linalg.solve(system, residual).astype(vertices.dtype)
+        moved = vertices.copy()
+        moved[..., :2] += field
+        return moved
+
+    @staticmethod
+    def _noise(distance: Floats, score: Floats) -> Floats:
+        """(P, J) noise of the keypoints from their ``distance`` (P, J) m to the prediction; huge where missing."""
+        seen = np.where(score > 0, distance, np.nan)
+        typical = np.nanmedian(np.where((score > 0).any(1, keepdims=True), seen, 0.0), axis=1, keepdims=True)
+        share = distance / (OUTLYING * np.maximum(typical, PRECISE))
+        weight = score * np.where(share < 1, (1 - share**2) ** 2, 0.0)  # Tukey's biweight
+        noise: Floats = (_LEAST_NOISE + _NOISE * (typical / PRECISE) ** 2) / np.maximum(weight, 1e-6)
+        return noise
+
+
+def _kernel(a: Floats, b: Floats) -> Floats:
+    """(N, 3), (M, 3) m -> (N, M): squared exponential of the distance."""
+    square = ((a[:, None] - b[None]) ** 2).sum(-1)
+    kernel: Floats = np.exp(-square / (2 * REACH**2)).astype(a.dtype)
+    return kernel

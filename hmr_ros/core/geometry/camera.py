@@ -1,0 +1,198 @@
+"""Cameras: metric points of the optical frame (x right, y down, z forward) to pixels and back, with lens distortion.
+
+The models are those of sensor_msgs/CameraInfo, with OpenCV's formulas: "plumb_bob" (k1 k2 p1 p2 [k3]),
+"rational_polynomial" (k1 k2 p1 p2 k3 k4 k5 k6) and "equidistant", also called "fisheye" (k1 k2 k3 k4; Kannala and
+Brandt, 2006).
+
+A *ray* is a point of the plane z = 1: (x/z, y/z). What has no answer is NaN: points at or behind the camera, and points
+or pixels beyond the angle at which the distortion polynomial stops growing, since there a lens model folds the world
+back into the image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.polynomial import Polynomial
+from numpy.typing import NDArray
+
+from hmr_ros.core.geometry.rotation import rotation_between
+from hmr_ros.core.people import Camera
+
+Floats = NDArray[np.floating]
+
+_WIDEST_ANGLE = np.deg2rad(89)
+"""No ray is farther off the axis: at 90 degrees x/z has no value."""
+
+_TABLE_SIZE = 512
+_NEWTON_STEPS = 10
+_CONVERGED = 1e-10
+"""Newton's method, started from a table of 512 angles, is there after 2 to 4 steps, except close to the rim."""
+
+
+ASSUMED_FIELD_OF_VIEW_DEG = 60.0
+"""Of the longer side of an image that comes without a calibration: between a webcam (about 55) and a phone held upright
+(about 65)."""
+
+
+def focal_length(field_of_view_deg: float, width: int, height: int) -> float:
+    """The focal length in px of a pinhole camera whose longer image side, in px, spans the angle."""
+    return max(width, height) / 2 / math.tan(math.radians(field_of_view_deg) / 2)
+
+
+def project(points: Floats, camera: Camera) -> Floats:
+    """(..., 3) m, optical frame -> (..., 2) px."""
+    z = points[..., 2:]
+    rays = points[..., :2] / np.where(z > 0, z, np.nan)
+    return distort(rays, camera) @ camera.K[:2, :2].T + camera.K[:2, 2]
+
+
+def undistort_to_rays(pixels: Floats, camera: Camera) -> Floats:
+    """(..., 2) px -> (..., 2) rays: x/z and y/z of the points seen there."""
+    inverse = np.linalg.inv(camera.K)
+    return undistort(pixels @ inverse[:2, :2].T + inverse[:2, 2], camera)
+
+
+def unproject(pixels: Floats, depth: Floats, camera: Camera) -> Floats:
+    """(..., 2) px and (...) z in m -> (..., 3) m, optical frame."""
+    rays = undistort_to_rays(pixels, camera)
+    return np.concatenate([rays, np.ones_like(rays[..., :1])], -1) * depth[..., None]
+
+
+def looking_at(direction: Floats) -> Floats:
+    """(..., 3) -> (..., 3, 3) ``virtual_from_optical``: turns a direction onto the optical axis, without roll.
+
+    It is the smallest such rotation, so that what is upright stays as upright as it can.
+    """
+    return rotation_between(direction, np.array([0.0, 0.0, 1.0], direction.dtype))
+
+
+def distort(rays: Floats, camera: Camera) -> Floats:
+    """(..., 2) rays -> (..., 2) where the lens moves them to on the plane z = 1."""
+    lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
+    return lens.distort(rays) if lens else rays
+
+
+def undistort(rays: Floats, camera: Camera) -> Floats:
+    """(..., 2) on the plane z = 1 as the lens moved them -> (..., 2) rays; the inverse of ``distort``."""
+    lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
+    return lens.undistort(rays) if lens else rays
+
+
+@dataclass(frozen=True, eq=False)
+class _PolynomialLens:
+    """Brown's model: a radial factor, a (rational) polynomial of the squared radius s, and decentring by ``p``."""
+
+    numerator: Polynomial
+    denominator: Polynomial
+    p: tuple[float, float]
+
+    @cached_property
+    def table(self) -> tuple[Floats, Floats]:
+        """Radii from 0 to the end of the valid range, and their distorted values, both growing."""
+        s, n, d = Polynomial([0, 1]), self.numerator, self.denominator
+        growth = (n + 2 * s * n.deriv()) * d - 2 * s * n * d.deriv()
+        widest = np.sqrt(_first_root(growth, d, limit=np.tan(_WIDEST_ANGLE) ** 2))
+        radius = np.tan(np.linspace(0, np.arctan(widest), _TABLE_SIZE))
+        return radius, radius * n(radius**2) / d(radius**2)
+
+    def distort(self, rays: Floats) -> Floats:
+        s = (rays * rays).sum(-1, keepdims=True)
+        rays = np.where(s <= self.table[0][-1] ** 2, rays, np.nan)
+        (x, y), (p1, p2) = (rays[..., :1], rays[..., 1:]), self.p
+        shift = np.concatenate([2 * p1 * x * y + p2 * (s + 2 * x * x), p1 * (s + 2 * y * y) + 2 * p2 * x * y], -1)
+        out: Floats = rays * self.numerator(s) / self.denominator(s) + shift
+        return out
+
+    def undistort(self, seen: Floats) -> Floats:
+        rays, step = seen * _interpolated_ratio(seen, *self.table), np.zeros_like(seen)
+        for _ in range(_NEWTON_STEPS):
+            step = self._newton_step(rays, self.distort(rays) - seen)
+            rays = rays - np.clip(step, -0.2, 0.2)  # the last digits before the rim are found in small steps
+            if not (np.abs(step) > _CONVERGED).any():
+                break
+        return np.where(np.abs(step).max(-1, keepdims=True) < 1e-6, rays, np.nan)
+
+    def _newton_step(self, rays: Floats, error: Floats) -> Floats:
+        """(..., 2) the inverse Jacobian of ``distort`` times ``error``; NaN where the lens folds."""
+        (x, y), (p1, p2) = np.moveaxis(rays, -1, 0), self.p
+        s, n, d = x * x + y * y, self.numerator, self.denominator
+        factor = n(s) / d(s)
+        slope = 2 * (n.deriv()(s) - factor * d.deriv()(s)) / d(s)
+        xx = factor + slope * x * x + 2 * p1 * y + 6 * p2 * x
+        xy = slope * x * y + 2 * (p1 * x + p2 * y)
+        yy = factor + slope * y * y + 6 * p1 * y + 2 * p2 * x
+        determinant = xx * yy - xy * xy
+        determinant = np.where(determinant > 0, determinant, np.nan)
+        ex, ey = np.moveaxis(error, -1, 0)
+        return np.stack([yy * ex - xy * ey, xx * ey - xy * ex], -1) / determinant[..., None]
+
+
+@dataclass(frozen=True, eq=False)
+class _FisheyeLens:
+    """The distorted radius is theta (1 + k1 theta^2 + ...), with theta the angle off the axis."""
+
+    factor: Polynomial
+
+    @cached_property
+    def growth(self) -> Polynomial:
+        """Derivative of the distorted radius by theta, as a polynomial of theta^2."""
+        return self.factor + 2 * Polynomial([0, 1]) * self.factor.deriv()
+
+    @cached_property
+    def table(self) -> tuple[Floats, Floats]:
+        """Angles from 0 to the end of the valid range, and their distorted radii, both growing."""
+        widest = np.sqrt(_first_root(self.growth, limit=_WIDEST_ANGLE**2))
+        theta = np.linspace(0, widest, _TABLE_SIZE)
+        return theta, theta * self.factor(theta**2)
+
+    def distort(self, rays: Floats) -> Floats:
+        radius = np.sqrt((rays * rays).sum(-1, keepdims=True))
+        theta = np.arctan(radius)
+        theta = np.where(theta <= self.table[0][-1], theta, np.nan)
+        return rays * self.factor(theta**2) * _ratio(theta, radius)
+
+    def undistort(self, seen: Floats) -> Floats:
+        radius = np.sqrt((seen * seen).sum(-1, keepdims=True))
+        theta = radius * _interpolated_ratio(seen, *self.table)
+        for _ in range(_NEWTON_STEPS):
+            growth = np.maximum(self.growth(theta**2), 1e-3)  # it vanishes at the rim
+            step = (theta * self.factor(theta**2) - radius) / growth
+            theta = np.clip(theta - step, 0, _WIDEST_ANGLE)
+            if not (np.abs(step) > _CONVERGED).any():
+                break
+        return seen * _ratio(np.tan(theta), radius)
+
+
+@lru_cache(maxsize=16)
+def _lens(model: str, D: tuple[float, ...]) -> _PolynomialLens | _FisheyeLens | None:
+    """The lens of a camera, None for a camera without distortion."""
+    if not D:
+        return None
+    if model in ("equidistant", "fisheye"):
+        return _FisheyeLens(Polynomial([1, *D]))
+    if not any(D):
+        return None
+    k1, k2, p1, p2, k3, k4, k5, k6 = (*D, *(0.0,) * (8 - len(D)))
+    return _PolynomialLens(Polynomial([1, k1, k2, k3]), Polynomial([1, k4, k5, k6]), (p1, p2))
+
+
+def _first_root(*polynomials: Polynomial, limit: float) -> float:
+    """The smallest positive real root of any of ``polynomials`` that lies below ``limit``, else ``limit``."""
+    roots = np.concatenate([p.trim().roots() for p in polynomials])
+    real = roots[np.abs(roots.imag) < 1e-9].real
+    return float(min(real[(real > 0) & (real < limit)], default=limit))
+
+
+def _interpolated_ratio(seen: Floats, source: Floats, distorted: Floats) -> Floats:
+    """(..., 1) source / distorted at the radii of ``seen`` (..., 2), from a table; NaN beyond its end."""
+    radius = np.sqrt((seen * seen).sum(-1, keepdims=True))
+    return _ratio(np.interp(radius, distorted, source, right=np.nan), radius)
+
+
+def _ratio(a: Floats, b: Floats) -> Floats:
+    """Quotient, with the limit 1 where ``b`` is 0."""
+    return np.where(b > 0, a / np.where(b > 0, b, 1), 1)

@@ -1,0 +1,156 @@
+"""People over time as ROS4HRI describes them: angles that do not jump, speeds, bodies that keep their size.
+
+A person's URDF is sent once and not with every image, so its lengths are held until they are clearly wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.skinning import world_rotations
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.ros4hri.body_frame import body_frame
+from hmr_ros.core.ros4hri.joints import HINGE_LIMITS, HINGES, human_angles, wrapped
+from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations, measured_origins, rest_joints
+from hmr_ros.core.temporal.velocity import MAX_GAP_S
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
+Bools = NDArray[np.bool_]
+
+_NEW_SHAPE_M = 0.02
+"""A joint that has moved so far in its link makes a new URDF: two or three while the shape of a new person settles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Humans:
+    """People with a position, as human_description has them, one row each.
+
+    ``ids`` (P,); ``places`` (P, 3) m and ``orientations`` (P, 3, 3) of the body frame (REP-155) in the optical frame;
+    ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there; ``angles`` (P, 20) rad of HINGES and
+    ``angle_rates`` (P, 20) rad/s; rates are NaN for whom there is no earlier image, and in the image that shows
+    somebody again, who is then not where expected but did not jump there. ``link_origins`` (P, 26, 3) m and
+    ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of HUMAN_JOINTS, as the body is in this image;
+    ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the pose; ``reshaped`` (P,) True where these are
+    others than in the image before, or the first ones.
+    """
+
+    ids: Ints
+    places: Floats
+    orientations: Floats
+    velocities: Floats
+    angular_velocities: Floats
+    angles: Floats
+    angle_rates: Floats
+    link_origins: Floats
+    link_rotations: Floats
+    urdf_origins: Floats
+    reshaped: Bools
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def limit_violations(self) -> int:
+        """How many angles are beyond HINGE_LIMITS."""
+        return int(((self.angles < HINGE_LIMITS[:, 0]) | (self.angles > HINGE_LIMITS[:, 1])).sum())
+
+    def clamped(self) -> Humans:
+        """The same people with all angles within HINGE_LIMITS; their links are then off by as much."""
+        angles = np.clip(self.angles, *HINGE_LIMITS.T)
+        return dataclasses.replace(self, angles=angles, link_rotations=joint_rotations(angles))
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """A person in the image before, ``seen`` in it or expected."""
+
+    stamp_s: float
+    seen: bool
+    place: Floats
+    orientation: Floats
+    angles: Floats
+    urdf_origins: Floats
+
+
+_NOBODY = _Memory(-np.inf, False, np.full(3, np.nan), np.eye(3), np.full(len(HINGES), np.nan), np.full((26, 3), np.inf))
+"""What is remembered of somebody new."""
+
+
+class HumanFollower:
+    """Turns bodies into humans, image by image, in the order of their stamps."""
+
+    def __init__(self) -> None:
+        self._memories: dict[int, _Memory] = {}
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        for track_id in ids:
+            self._memories.pop(track_id, None)
+
+    def __call__(self, bodies: Bodies, stamp_s: float) -> Humans:
+        """The people of ``bodies`` that have a position."""
+        bodies = bodies.take(bodies.valid)
+        before = [self._memories.get(int(track_id), _NOBODY) for track_id in bodies.ids]
+        humans = _measured(bodies, before, stamp_s)
+        for row, track_id in enumerate(humans.ids):
+            self._memories[int(track_id)] = _Memory(
+                stamp_s,
+                bool(bodies.states[row] != State.COASTING),
+                humans.places[row],
+                humans.orientations[row],
+                humans.angles[row],
+                humans.urdf_origins[row],
+            )
+        return humans
+
+
+def _measured(bodies: Bodies, before: list[_Memory], stamp_s: float) -> Humans:
+    joints = bodies.joints.astype(np.float64)
+    pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], 1).astype(np.float64)
+    world = world_rotations(rotvec_to_rotmat(pose))
+    rest = rest_joints(world, joints)
+    places, orientations = body_frame(world[:, 0], joints)
+    last_angles = _column([memory.angles for memory in before], len(HINGES))
+    angles = human_angles(world, joints, rest, last_angles)
+    origins = joint_origins(rest)
+    held, reshaped = _held(origins, _column([memory.urdf_origins for memory in before], *origins.shape[1:]))
+    seen = (bodies.states != State.COASTING).tolist()
+    dt = _column([_time_since(memory, stamp_s, now) for memory, now in zip(before, seen, strict=True)], 1)
+    turn = orientations @ _column([memory.orientation for memory in before], 3, 3).swapaxes(-1, -2)
+    return Humans(
+        ids=bodies.ids,
+        places=places,
+        orientations=orientations,
+        velocities=(places - _column([memory.place for memory in before], 3)) / dt,
+        angular_velocities=rotmat_to_rotvec(turn) / dt,
+        angles=angles,
+        angle_rates=wrapped(angles - last_angles) / dt,
+        link_origins=measured_origins(origins, angles[:, 0], orientations, joints),
+        link_rotations=joint_rotations(angles),
+        urdf_origins=held,
+        reshaped=reshaped,
+    )
+
+
+def _held(origins: Floats, last: Floats) -> tuple[Floats, Bools]:
+    """(P, 26, 3) m: the last origins unless one is clearly wrong, and where (P,) it was."""
+    reshaped = np.abs(origins - last).max((1, 2), initial=0.0) > _NEW_SHAPE_M
+    return np.where(reshaped[:, None, None], origins, last), reshaped
+
+
+def _time_since(memory: _Memory, stamp_s: float, seen: bool) -> float:
+    """Seconds since then; NaN after a pause, when time went backwards, and for who is ``seen`` again."""
+    dt = stamp_s - memory.stamp_s
+    return dt if 0 < dt <= MAX_GAP_S and memory.seen >= seen else float("nan")
+
+
+def _column(rows: list[Floats] | list[float], *shape: int) -> Floats:
+    """Stack ``rows``, which may be none."""
+    return np.array(rows, np.float64).reshape(len(rows), *shape)

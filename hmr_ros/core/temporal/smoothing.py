@@ -1,0 +1,263 @@
+"""Causal smoothing of tracked bodies: the one-euro filter on places and rotations (Casiez et al., CHI 2012).
+
+Low-pass filters of first order whose cut-off grows with speed: still people do not tremble, moving ones do not lag.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.people import UNTRACKED, Estimates
+from hmr_ros.core.records import join_rows, take_rows
+from hmr_ros.core.skeleton import SMPL_PARENTS
+from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
+from hmr_ros.core.uncertainty import Covariances, grown
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
+Bools = NDArray[np.bool_]
+
+_SPEED_CUTOFF_HZ = 1.0
+
+SHAPE_VIEWS = 30.0
+"""The shape of a person is the mean over so many good views, and never changes after: bones keep their lengths."""
+
+_GOOD_VIEW_M = 0.055
+"""Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filtered:
+    """State of N filters: the filtered ``value``, the last ``raw`` one, and the filtered ``speed`` per second."""
+
+    value: Floats
+    raw: Floats
+    speed: Floats
+
+    def take(self, index: Ints | Bools) -> Filtered:
+        """The signals at ``index``."""
+        return take_rows(self, index)
+
+    def replaced(self, rows: Bools, others: Filtered) -> Filtered:
+        """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
+        pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
+        return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
+
+    def joined(self, other: Filtered) -> Filtered:
+        """These signals, then those of ``other``."""
+        return join_rows([self, other])
+
+
+def places_at_rest(raw: Floats) -> Filtered:
+    """(N, 3) m: start to filter points of the optical frame."""
+    return Filtered(raw, raw, np.zeros_like(raw))
+
+
+def rotations_at_rest(raw: Floats) -> Filtered:
+    """(N, J, 3, 3): start to filter rotations; their speed is (N, J, 3) rad/s."""
+    return Filtered(raw, raw, np.zeros(raw.shape[:-1], raw.dtype))
+
+
+def filter_places(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
+    """After a measurement ``raw`` (N, 3) m, ``dt_s`` (N,) s after the last one.
+
+    Along the line of sight, where a camera measures badly, the cut-off is another than across it: the noise of the
+    depth must not make the image position tremble, nor its smoothing hold the image position back.
+    """
+    dt = dt_s[:, None]
+    speed = _filtered_speed(last.speed, (raw - last.raw) / dt, dt)
+    sight = raw / np.maximum(np.linalg.norm(raw, axis=-1, keepdims=True), 1e-9)
+    along_speed, along = ((x * sight).sum(-1, keepdims=True) * sight for x in (speed, raw - last.value))
+    across_speed, across = speed - along_speed, raw - last.value - along
+    value = last.value + _share(along_speed, dt, config) * along + _share(across_speed, dt, config) * across
+    return Filtered(value, raw, speed)
+
+
+def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
+    """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest turns."""
+    dt = dt_s[:, None, None]
+    speed = _filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
+    turn = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
+    return Filtered(last.value @ rotvec_to_rotmat(_share(speed, dt, config) * turn), raw, speed)
+
+
+def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
+    return last + _low_pass_share(_SPEED_CUTOFF_HZ, dt) * (measured - last)
+
+
+def _share(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
+    """Share of the new value; 1, no smoothing, where the lowest cut-off is 0."""
+    if config.min_cutoff == 0:
+        return np.ones_like(dt)
+    return _low_pass_share(config.min_cutoff + config.beta * np.linalg.norm(speed, axis=-1, keepdims=True), dt)
+
+
+def _low_pass_share(cutoff_hz: Floats | float, dt: Floats) -> Floats:
+    """Share of the new value in a first-order low-pass filter."""
+    ratio = 2 * np.pi * cutoff_hz * dt
+    return ratio / (1 + ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tracks:
+    """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
+    ``velocities`` (N, 3) m/s they walk at, ``uncertainty`` (N, 24) m of their last pose, with its covariances.
+    """
+
+    ids: Ints
+    stamp_s: Floats
+    views: Floats
+    betas: Floats
+    velocities: Floats
+    uncertainty: Floats
+    joint_covariance: Floats
+    root_covariance: Floats
+    places: Filtered
+    rotations: Filtered
+
+    @staticmethod
+    def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
+        pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
+        people = len(ids)
+        return _Tracks(
+            ids,
+            np.full(people, stamp_s),
+            np.zeros(people),
+            estimates.betas.astype(np.float64),
+            np.zeros((people, 3)),
+            estimates.uncertainty.astype(np.float64),
+            estimates.joint_covariance,
+            estimates.root_covariance,
+            places_at_rest(estimates.cam_t.astype(np.float64)),
+            rotations_at_rest(rotvec_to_rotmat(pose)),
+        )
+
+    @staticmethod
+    def nobody() -> _Tracks:
+        return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
+
+    def take(self, index: Ints | Bools) -> _Tracks:
+        filtered = self.places.take(index), self.rotations.take(index)
+        return dataclasses.replace(take_rows(self, index), places=filtered[0], rotations=filtered[1])
+
+    def joined(self, other: _Tracks) -> _Tracks:
+        filtered = self.places.joined(other.places), self.rotations.joined(other.rotations)
+        return dataclasses.replace(join_rows([self, other]), places=filtered[0], rotations=filtered[1])
+
+    def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
+        """The same people, measured as in ``now``, with the shapes that it gives them."""
+        # Who just started is at rest where measured, so any step of time leaves them there. A stamp that comes twice
+        # says nothing of speed: it starts filters anew.
+        dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
+        fresh = dt > MAX_GAP_S  # so do they after a pause; the shape stays
+        last_places = self.places.replaced(fresh, now.places)
+        last_rotations = self.rotations.replaced(fresh, now.rotations)
+        places = filter_places(last_places, now.places.raw, dt, config)
+        moved = places.value - last_places.value
+        velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
+        rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
+        return dataclasses.replace(now, velocities=velocities, places=places, rotations=rotations)
+
+
+def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
+    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough."""
+    error = now.uncertainty.mean(-1)
+    certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
+    certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
+    more = views + certainty
+    return more, betas + (certainty / more)[:, None] * (now.betas - betas)
+
+
+class BodySmoother:
+    """Smooths each tracked body over time; call it with estimates in the order of their stamps.
+
+    Pose and place are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh, joints
+    and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant. ``config`` may
+    be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
+    """
+
+    def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
+        self.config = config or SmoothingConfig()
+        self._body_model = body_model
+        self._tracks = _Tracks.nobody()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._tracks = _Tracks.nobody()
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget people who left."""
+        self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
+
+    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
+        """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
+
+        One camera sees directions, not sizes: who turns out taller than in this image was farther away in it, too, and
+        is scaled about the camera, so that the body stays where the keypoints are. Not those whose distance was
+        ``measured`` (P,), as by depth; None: nobody's was.
+        """
+        known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
+        rows = np.flatnonzero(estimates.valid)
+        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
+        last = [row if row >= 0 else len(known.ids) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
+        before = known.joined(now).take(np.array(last, np.int64))
+        free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
+        seen = before.updated(self._shaped(before, now, free), self.config)
+        self._tracks = known.take(~np.isin(known.ids, now.ids)).joined(seen.take(seen.ids != UNTRACKED))
+        return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
+
+    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools) -> _Tracks:
+        """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
+        views, betas = _seen_shape(before.views, before.betas, now)
+        scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
+        return dataclasses.replace(
+            now, views=views, betas=betas, places=places_at_rest(now.places.raw * scale[:, None])
+        )
+
+    def _size(self, betas: Floats) -> Floats:
+        """(N, 10) -> (N,) m, all bones together."""
+        rest = self._body_model.rest_joints(betas).astype(np.float64)
+        return np.asarray(np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1))
+
+    def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
+        """What is expected of the people ``ids`` (P,) who are not seen now: the last pose, at the last velocity.
+
+        Less and less certain with time (core/temporal/coasting.py); not ``valid`` where nothing was ever known.
+        """
+        rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
+        tracks = self._tracks.take(rows[rows >= 0])
+        known = _smoothed(Estimates.unknown(len(tracks.ids)), tracks)
+        unseen_s = stamp_s - tracks.stamp_s
+        covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
+        expected = dataclasses.replace(
+            known,
+            cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
+            uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)),
+            joint_covariance=covariances.joints,
+            root_covariance=covariances.root,
+            valid=np.ones(len(unseen_s), np.bool_),
+        )
+        return Estimates.unknown(len(ids)).with_rows(rows >= 0, expected)
+
+
+def _rows_of(ids: Ints, known: Ints) -> list[int]:
+    """Where each of ``ids`` (P,) is in ``known`` (N,); -1: nowhere, as who is untracked always is."""
+    position = {track_id: row for row, track_id in enumerate(known.tolist())}
+    return [position.get(track_id, -1) for track_id in ids.tolist()]
+
+
+def _smoothed(estimates: Estimates, tracks: _Tracks) -> Estimates:
+    """``estimates`` with the parameters that ``tracks`` have."""
+    pose = rotmat_to_rotvec(tracks.rotations.value)
+    return dataclasses.replace(
+        estimates, global_orient=pose[:, 0], body_pose=pose[:, 1:], betas=tracks.betas, cam_t=tracks.places.value
+    )

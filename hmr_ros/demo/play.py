@@ -1,0 +1,206 @@
+"""The demo's run: start the processes, listen, draw, report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.people import Bodies, State
+from hmr_ros.demo import pictures, view3d
+from hmr_ros.demo.compare import beside_pose2mesh
+from hmr_ros.demo.report import Report, disagreements
+from hmr_ros.perception.overlay import Image, draw_bodies
+from hmr_ros.ros.player.recorder import Moment, Recorder, bodies_from_message
+from hmr_ros.ros.player.session import Session
+from hmr_ros.ros.player.sources import Source, open_source
+from hmr_ros.tools.ros_process import RosProcess, prepare_environment
+
+_WEBCAM_SECONDS = 20.0
+_NAMESPACE = f"hmr_demo_{os.getpid()}"
+"""A name of its own, so that two at once do not hear each other."""
+_QUIET = "input_timeout_s:=10.0"
+"""The player comes after the node, and leaves before it."""
+_STARTUP_S = 60.0
+_DRAIN_S = 1.5
+"""After the last image: silence that tells that the node is through with it."""
+_SPIN_S = 0.2
+_SHEET_TILES = 9
+
+Drawing = Callable[[Moment, Bodies], Image]
+"""One moment as a picture; called in the order of the moments."""
+
+
+class DemoError(RuntimeError):
+    """The demo could not run; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a run left: the moments, image rate, topic rates, peak memory by process (MiB)."""
+
+    moments: list[Moment]
+    image_count: int
+    rates_hz: dict[str, float]
+    memory_mib: dict[str, float]
+
+
+class People:
+    """Poses the bodies of messages; numbers people in the order of their first appearance, which gives their colour."""
+
+    def __init__(self, body_model: BodyModel) -> None:
+        self._body_model = body_model
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def count(self) -> int:
+        """How many different ids there were."""
+        return len(self._numbers)
+
+    def of(self, moment: Moment) -> Bodies:
+        """The bodies of one moment, without those that may be none (TENTATIVE)."""
+        bodies, names = bodies_from_message(moment.message, self._body_model)
+        rows = np.flatnonzero(bodies.states != State.TENTATIVE)
+        numbers = [self._numbers.setdefault(names[row], len(self._numbers)) for row in rows]
+        return replace(bodies.take(rows), ids=np.array(numbers, np.int64))
+
+
+def play(args: argparse.Namespace) -> int:
+    """Run the whole demo and write its files; raises SourceError or DemoError."""
+    source = open_source(args.source)
+    prepare_environment()
+    recording = record(source, args)
+    if not recording.moments:
+        raise DemoError("no image came back from the node; its messages above say why")
+    body_model = load_body_model(models_dir() / "open_body.npz")
+    people = People(body_model)
+    all_bodies = [people.of(moment) for moment in recording.moments]
+    args.out.mkdir(parents=True, exist_ok=True)
+    draw = _drawing(body_model, recording)
+    files = write_pictures(args.out, source, recording, all_bodies, body_model, draw)
+    print(Report(recording.moments, recording.image_count, recording.rates_hz, recording.memory_mib, people.count))
+    for path in files:
+        print(f"  {path}")
+    return 0
+
+
+def record(source: Source, args: argparse.Namespace) -> Recording:
+    """Run player and node as processes of their own and keep what they say."""
+    limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
+    session = Session(_NAMESPACE, Recorder)
+    model = [f"model:={args.model}"] if args.model else []
+    node = RosProcess("hmr_ros.ros.node.node", _NAMESPACE, parameters=[_QUIET, *model, *args.param])
+    # The player waits for two subscribers: the node, which is loading its networks, and us.
+    player = RosProcess("hmr_ros.ros.player.player", _NAMESPACE, [args.source, "--wait", "2", *_player_arguments(args)])
+    try:
+        _listen(session, node, player, source, limit_s)
+        memory = {"node": node.peak_memory_mib, "player": player.peak_memory_mib}
+    finally:
+        player.stop()
+        node.stop()
+        session.close()
+    recorder = session.node
+    return Recording(recorder.moments, recorder.image_count, recorder.rates_hz(), memory)
+
+
+def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Source, limit_s: float) -> None:
+    """Receive until the player has ended and the node is through, or the time is over."""
+    recorder = session.node
+    started_s = first_image_s = time.monotonic()
+    while player.running and time.monotonic() - first_image_s < limit_s:
+        session.spin(_SPIN_S)
+        node.watch()
+        player.watch()
+        if not recorder.image_count:
+            first_image_s = time.monotonic()
+            if first_image_s - started_s > _STARTUP_S:
+                raise DemoError(f"no image within {_STARTUP_S:.0f} s; does `hmr doctor` find a mistake?")
+        if not node.running:
+            raise DemoError(f"the node ended with status {node.exit_status}; its messages above say why")
+        _show_progress("playing", recorder.image_count, source.count)
+    player.stop()
+    if player.exit_status not in (0, None, -2):
+        raise DemoError(f"the player ended with status {player.exit_status}; its messages above say why")
+    while time.monotonic() - recorder.last_bodies_s < _DRAIN_S:
+        session.spin(_SPIN_S)
+    _end_progress()
+
+
+def _player_arguments(args: argparse.Namespace) -> list[str]:
+    rate = ["--rate", str(args.rate)] if args.rate else []
+    if args.camera_info:
+        return [*rate, "--camera-info", str(args.camera_info)]
+    return [*rate, "--fov", str(args.fov)] if args.fov else rate
+
+
+def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
+    """Meshes over the image; where two methods were compared, a picture for each."""
+    if np.isfinite(disagreements(recording.moments)).any():
+        return beside_pose2mesh(body_model)
+    return lambda moment, bodies: draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
+
+
+def write_pictures(
+    out: Path,
+    source: Source,
+    recording: Recording,
+    all_bodies: list[Bodies],
+    body_model: BodyModel,
+    draw: Drawing,
+) -> list[Path]:
+    """Draw the recording; the paths of the files."""
+    moments = recording.moments
+    files = [out / "overlay.mp4", out / "sheet.png"]
+    shown = _spread(all_bodies, _SHEET_TILES)
+    tiles: list[Image] = []
+
+    def drawn() -> Iterator[Image]:
+        for i, (moment, bodies) in enumerate(zip(moments, all_bodies, strict=True)):
+            overlay = draw(moment, bodies)
+            if i in shown:
+                tiles.append(overlay)
+            _show_progress("drawing", i + 1, len(moments))
+            yield overlay
+        _end_progress()
+
+    # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
+    share = len(moments) / max(recording.image_count, 1)
+    rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * share) or source.rate_hz
+    pictures.write_video(files[0], drawn(), rate_hz)
+    pictures.write_image_file(files[1], pictures.contact_sheet(tiles))
+    floor = view3d.estimate_floor(all_bodies)
+    best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))
+    camera, bodies = moments[best].camera, all_bodies[best].take(all_bodies[best].valid)
+    if floor is not None and camera is not None:
+        files.append(out / "space.png")
+        pictures.write_image_file(
+            files[-1], view3d.draw_view(moments[best].image(), bodies, camera, body_model.faces, floor)
+        )
+    return files
+
+
+def _spread(all_bodies: list[Bodies], count: int) -> set[int]:
+    """Up to ``count`` moments spread over those with people in them, or over all when nobody was seen."""
+    peopled = [i for i, bodies in enumerate(all_bodies) if len(bodies)] or list(range(len(all_bodies)))
+    return {peopled[k] for k in np.linspace(0, len(peopled) - 1, min(count, len(peopled))).round().astype(int)}
+
+
+def _show_progress(label: str, done: int, total: int) -> None:
+    """One line that renews itself on a terminal; silent in a log."""
+    if not sys.stderr.isatty():
+        return
+    bar = f"{done}/{total} [{'#' * (30 * min(done, total) // total):30}]" if total else str(done)
+    print(f"\r{label} {bar}", end="", file=sys.stderr, flush=True)
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

@@ -1,0 +1,113 @@
+"""One run of the ablation: train a variant on stored features, then judge it as `hmr evaluate` does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.manifest import atomic_path
+from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures
+from hmr_ros.evaluation.ablation.variants import WITHOUT_LOCAL, Variant
+from hmr_ros.evaluation.held_out.case import Case
+from hmr_ros.evaluation.held_out.crop_predictor import trained_crop_predictor
+from hmr_ros.evaluation.held_out.protocol import errors_of
+from hmr_ros.evaluation.held_out.report import Errors, join_errors
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
+from hmr_ros.training.train import learning_rate_share, make_optimiser, only_these_learn, optimise
+
+Weights = Mapping[str, Tensor]
+
+STAGE = "images"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What all runs share. ``cases`` are the people to judge, their image features in the place of images."""
+
+    motion: Motion
+    body: BodyModel
+    pictures: Seen
+    cases: list[Case]
+
+
+def errors_of_run(variant: Variant, config: TrainConfig, material: Material, start: Weights, path: Path) -> Errors:
+    """Errors of the variant, trained as ``config`` says, on everybody; from ``path`` if the run was made before.
+
+    ``start``: the global stage that it goes on from.
+    """
+    if not path.exists():
+        label = f"{variant.name}, seed {config.run.seed}"
+        errors = judged(trained(variant.of(config), material, label, start), material)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **vars(errors))
+    with np.load(path) as archive:
+        return Errors(**{field.name: archive[field.name] for field in dataclasses.fields(Errors)})
+
+
+def global_stage(config: TrainConfig, material: Material, steps: int, path: Path) -> Weights:
+    """The global stage trained alone for ``steps``; from ``path`` if it was before.
+
+    No gradient of a local stage ever reaches it, so all variants of a seed can have the same, and it is cheap.
+    """
+    if not path.exists():
+        longer = dataclasses.replace(config, images=dataclasses.replace(config.images, steps=steps))
+        recipe = trained(WITHOUT_LOCAL.of(longer), material, f"global stage, seed {config.run.seed}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            torch.save(recipe.modules["network"].global_stage.state_dict(), temporary)
+    return torch.load(path, weights_only=True)
+
+
+def trained(config: TrainConfig, material: Material, label: str, start: Weights | None = None) -> GlobalToPixelRecipe:
+    """Both stages of a network, trained on pictures in a random order, every one equally often."""
+    torch.manual_seed(config.run.seed)
+    recipe = GlobalToPixelRecipe(config, material.motion, material.body, None)
+    network, stage = recipe.modules["network"], config.images
+    network.backbone = StoredFeatures(network.backbone)
+    if start:
+        network.global_stage.load_state_dict(start)
+    parts = recipe.trained(STAGE)
+    only_these_learn(recipe.modules, parts)
+    optimiser = make_optimiser(stage, parts)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_share(stage, step))
+    order = shuffled(len(material.pictures), stage.batch_size, default_rng(config.run.seed))
+    for step in tqdm(range(stage.steps), desc=label, unit="step", leave=False):
+        terms = recipe.loss(material.pictures.take(next(order)), STAGE, step / stage.steps)
+        optimise(torch.stack(list(terms.values())).sum(), optimiser, recipe.modules, stage.clip)
+        schedule.step()
+    return recipe
+
+
+def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches of the numbers below ``count``, without end; all come once before any comes again."""
+    due = np.zeros(0, np.int64)
+    while True:
+        while len(due) < batch_size:
+            due = np.concatenate([due, rng.permutation(count)])
+        yield due[:batch_size]
+        due = due[batch_size:]
+
+
+def judged(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
+    """Errors of the last stage alone, on everybody."""
+    network, body = recipe.modules["network"].eval(), material.body
+    predictor = trained_crop_predictor("ablation", network, body)
+    parts = []
+    for case in material.cases:
+        assert case.shown is not None, "the people were drawn in pictures"
+        found = predictor.stages(case.shown)[-1].recovered(case.shown.view, body)
+        parts.append(errors_of(found, case, body))
+    return join_errors(parts)

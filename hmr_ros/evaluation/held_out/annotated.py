@@ -1,0 +1,53 @@
+"""Annotated people of a licensed data set as cases of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
+from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
+from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
+from hmr_ros.evaluation.held_out.case import Bools, Case, Floats
+from hmr_ros.training.datasets.annotated import AnnotatedPeople
+
+
+def cases(
+    people: AnnotatedPeople, joint_set: str, bodies: Mapping[str, BodyModel], batch: int
+) -> Iterator[tuple[Case, AnnotatedPeople]]:
+    """Cases of at most ``batch`` people with those people, gender by gender; keypoints are read as ``joint_set``.
+
+    ``bodies``: the true body model by gender. ValueError where one, or a camera, or a place is missing.
+    """
+    if not (np.isfinite(people.K).all() and np.isfinite(people.cam_t).all()):
+        raise ValueError("these annotations have no cameras or places, which 2D keypoints are lifted and measured with")
+    if missing := set(people.gender.tolist()) - set(bodies):
+        raise ValueError(
+            f"people are annotated with SMPL models of gender {sorted(missing)}: set --body-female, --body-male"
+        )
+    for gender in sorted(set(people.gender.tolist())):
+        same = people.take(people.gender == gender)
+        for first in range(0, len(same), batch):
+            part = same.take(slice(first, first + batch))
+            yield _case(part, joint_set, bodies[gender]), part
+
+
+def _case(people: AnnotatedPeople, joint_set: str, body: BodyModel) -> Case:
+    posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
+    kp2d, score = convert_keypoints(people.kp2d, people.kp2d_score, JOINT_SETS[people.joint_set], JOINT_SETS[joint_set])
+    rays = (kp2d - people.K[:, None, :2, 2]) / people.K[:, None, [0, 1], [0, 1]]
+    measured = np.isfinite(people.human36m).all((1, 2), keepdims=True)
+    human36m = np.where(measured, people.human36m, body.regressor("human36m") @ posed.vertices)
+    height = _box_heights(kp2d, score > 0) / people.K[:, 1, 1]
+    return Case(joint_set, rays, score, posed.vertices, posed.joints, human36m, score > 0, height)
+
+
+def _box_heights(kp2d: Floats, seen: Bools) -> Floats:
+    """(P,) px of boxes around what was ``seen`` (P, J), as a network would be given them; NaN where nothing was."""
+    points = np.where(seen[..., None], kp2d, np.nan)
+    low, high = np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)
+    margin = KEYPOINT_MARGIN * (high - low)
+    boxes = pad_to_aspect(np.concatenate([low - margin, high + margin], 1), CROP_ASPECT, BOX_SCALE)
+    return boxes[:, 3] - boxes[:, 1]

@@ -1,0 +1,104 @@
+"""Residuals -> a calibration: standard deviations first, then radii that hold what they say on other people.
+
+The deviations are those that make the residuals most likely under a normal distribution, which are second moments: so
+covariances are covariances, however heavy the tails are. Tails are what the radii are for: split conformal prediction
+(Vovk et al., 2005; Lei et al., 2018), whose coverage needs no distribution at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.uncertainty import (
+    LEVELS,
+    REFERENCE_ERROR_M,
+    Calibration,
+    JointDeviations,
+    RootDeviation,
+    Uncertainty,
+    joints_seen,
+    keypoint_of_joint,
+)
+from hmr_ros.evaluation.held_out.residuals import Residuals, distances
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+_EXPONENTS = np.arange(0, 3.01, 0.01)
+_DIGITS = 4
+_PROVISIONAL = (1.0, 2.0, 3.0)
+"""Radii of a calibration that has none yet."""
+
+
+def fit(residuals: Residuals, joint_set: str) -> Calibration:
+    """People with even numbers give the deviations, the others the radii.
+
+    Raises ValueError for a network that expects no errors, as Pose2Mesh in its published form.
+    """
+    if not np.isfinite(residuals.expected_error).all():
+        raise ValueError("the network does not say what errors it expects: there is nothing to calibrate")
+    even = residuals.person % 2 == 0
+    fitted = _with_deviations(residuals.take(even), joint_set)
+    found = distances(residuals.take(~even), Uncertainty(fitted, joint_set))
+    joints, root = (conformal_radii(d.ravel()) for d in (found.joints, found.root))
+    return dataclasses.replace(fitted, joint_radii=joints, root_radii=root)
+
+
+def conformal_radii(found: Floats) -> tuple[float, ...]:
+    """(N,) Mahalanobis distances -> a radius for each of LEVELS; ValueError where there are too few."""
+    count = len(found)
+    ranks = [math.ceil((count + 1) * level) for level in LEVELS]
+    if max(ranks) > count:
+        raise ValueError(f"expected at least {math.ceil(1 / (1 - max(LEVELS)))} people to calibrate on, got {count}")
+    ordered = np.sort(found)
+    return tuple(round(float(ordered[rank - 1]), _DIGITS) for rank in ranks)
+
+
+def _with_deviations(residuals: Residuals, joint_set: str) -> Calibration:
+    distance = np.linalg.norm(residuals.cam_t, axis=1)
+    ray = residuals.cam_t / distance[:, None]
+    joint_along, joint_across = _split(residuals.joints, ray[:, None])
+    root_along, root_across = _split(residuals.root, ray)
+    error = residuals.expected_error
+    seen = joints_seen(residuals.score, keypoint_of_joint(joint_set))
+    ratios = tuple((x / np.where(error > 0, error, 1)) ** 2 for x in (joint_along, joint_across))
+    mean_error = error[:, 1:].mean(1)
+    # Joints that no keypoint shows always count as seen.
+    unseen = ~seen | seen.all(0)
+    return Calibration(
+        seen=JointDeviations(*(_deviations(ratio, seen) for ratio in ratios)),
+        unseen=JointDeviations(*(_deviations(ratio, unseen) for ratio in ratios)),
+        root_along=_root_deviation(root_along / distance, mean_error),
+        root_across=_root_deviation(root_across, mean_error),
+        levels=LEVELS,
+        joint_radii=_PROVISIONAL,
+        root_radii=_PROVISIONAL,
+    )
+
+
+def _split(error: Floats, ray: Floats) -> tuple[Floats, Floats]:
+    """(..., 3) -> (...) along the unit vector ``ray`` (..., 3), and (...) root mean square of both axes across it."""
+    along = (error * ray).sum(-1)
+    across = np.linalg.norm(error - along[..., None] * ray, axis=-1) / np.sqrt(2)
+    return along, across
+
+
+def _deviations(squared: Floats, chosen: Bools) -> tuple[float, ...]:
+    """(N, 24) squared ratios of error to expected error -> root means over the ``chosen``, left and right alike."""
+    total, count = (squared * chosen).sum(0), chosen.sum(0)
+    mean = (total + total[SMPL.mirror]) / np.maximum(count + count[SMPL.mirror], 1)
+    mean[0] = 0  # the pelvis relative to itself
+    return tuple(round(float(x), _DIGITS) for x in np.sqrt(mean))
+
+
+def _root_deviation(error: Floats, mean_error: Floats) -> RootDeviation:
+    """The likeliest power law of ``mean_error`` (N,) m for ``error`` (N,); for each exponent, the scale is a mean."""
+    power = (mean_error / REFERENCE_ERROR_M) ** _EXPONENTS[:, None]
+    scale = np.sqrt(((error / power) ** 2).mean(1))
+    best = int(np.argmin(np.log(power).mean(1) + np.log(scale)))
+    return RootDeviation(round(float(scale[best]), _DIGITS), round(float(_EXPONENTS[best]), _DIGITS))

@@ -1,0 +1,128 @@
+"""Global-to-Pixel under test: it looks at crops, and may be told of keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.fitting.placement import Placement
+from hmr_ros.core.geometry.crop_view import CropView
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.manifest import Manifest
+from hmr_ros.evaluation.held_out.case import Case, Recovered, Shown
+from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
+
+Floats = NDArray[np.floating]
+
+GLOBAL, LOCAL = "global stage", "local stage"
+CHUNK = 50
+"""Crops that pass a network at once: more would only fill the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class StageParameters:
+    """What one stage says of B people, in their crop cameras.
+
+    ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) as
+    ``networks/global_to_pixel`` has them; the spread is NaN but for the last stage.
+    """
+
+    stage: str
+    rotations: Floats
+    betas: Floats
+    crop_cam: Floats
+    spread: Floats
+
+    @staticmethod
+    def of(stage: str, estimate: SmplEstimate, spread: torch.Tensor) -> StageParameters:
+        """A stage's estimate."""
+        arrays = (estimate.rotations, estimate.betas, estimate.crop_cam, spread)
+        return StageParameters(stage, *(x.float().cpu().numpy() for x in arrays))
+
+    @staticmethod
+    def join(parts: Sequence[StageParameters]) -> StageParameters:
+        """People of several batches, one after another."""
+        names = ("rotations", "betas", "crop_cam", "spread")
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        return StageParameters(parts[0].stage, *columns)
+
+    def recovered(self, view: CropView, body: BodyModel) -> Recovered:
+        """The stage's bodies where it says they stand."""
+        rotations, cam_t = view.to_optical(self.rotations, self.crop_cam)
+        pose = rotmat_to_rotvec(rotations)
+        posed = body.posed(pose[:, 0], pose[:, 1:], self.betas, np.zeros_like(cam_t))
+        return Recovered(self.stage, posed.vertices, posed.joints, cam_t, self.spread)
+
+
+Network = Callable[..., list[StageParameters]]
+"""image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> its stages; the last one's answer is the network's."""
+
+
+@dataclass(frozen=True, eq=False)
+class CropPredictor:
+    """A network that looks at crops. Its stages are judged as they are, and the last one as the robot publishes it."""
+
+    name: str
+    joint_set: str
+    network: Network
+    body: BodyModel
+    reads_images = True
+
+    def recover(self, case: Case) -> list[Recovered]:
+        """Every stage alone, then what the robot makes of the last; ValueError for people without pictures."""
+        shown = self._shown(case)
+        stages = self.stages(shown)
+        alone = [stage.recovered(shown.view, self.body) for stage in stages]
+        rotations, cam_t = shown.view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
+        placement = Placement(self.body, self.joint_set)
+        placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.rays, case.score)
+        return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
+
+    def stages(self, shown: Shown) -> list[StageParameters]:
+        """What the stages say."""
+        inputs = (shown.image, shown.keypoints, shown.view.camera)
+        starts = range(0, len(shown.image), CHUNK)
+        parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
+        return [StageParameters.join(same) for same in zip(*parts, strict=True)]
+
+    def _shown(self, case: Case) -> Shown:
+        if case.shown is None:
+            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have pictures")
+        return case.shown
+
+
+def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> CropPredictor:
+    """Training does not import the robot's engines, so ONNX Runtime is called here directly."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    outputs = ["rotations", "betas", "crop_cam", "spread"]
+
+    def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
+        return [
+            StageParameters(LOCAL, *session.run(outputs, dict(zip(GlobalToPixel.input_names, arrays, strict=True))))
+        ]
+
+    return CropPredictor(manifest.name, str(manifest.joint_set), network, body)
+
+
+def trained_crop_predictor(name: str, trained: GlobalToPixel, body: BodyModel) -> CropPredictor:
+    """Both stages of a checkpoint's network; one where it has no local stage."""
+
+    @torch.no_grad()
+    def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
+        stages = trained.stages(*map(torch.from_numpy, arrays))
+        if trained.config.local == "off":
+            return [StageParameters.of(GLOBAL, stages.coarse, stages.spread)]
+        unknown = torch.full_like(stages.spread, torch.nan)
+        return [
+            StageParameters.of(GLOBAL, stages.coarse, unknown),
+            StageParameters.of(LOCAL, stages.fine, stages.spread),
+        ]
+
+    return CropPredictor(name, trained.config.joint_set, network, body)

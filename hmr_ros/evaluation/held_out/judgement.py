@@ -1,0 +1,97 @@
+"""Methods before synthetic people: who they are, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.random import default_rng
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.evaluation.held_out.case import SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.comparison import gains, verdict
+from hmr_ros.evaluation.held_out.crop_predictor import GLOBAL, LOCAL
+from hmr_ros.evaluation.held_out.predictor import Predictor
+from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
+from hmr_ros.evaluation.held_out.report import (
+    Errors,
+    Grouping,
+    Row,
+    Strings,
+    join_errors,
+    join_groupings,
+    summarise,
+)
+from hmr_ros.training.synthetic.images import ImageSampler
+from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_of
+from hmr_ros.training.synthetic.people import PeopleSampler
+
+BATCH = 250
+
+
+def sampled_people(sampler: PeopleSampler | ImageSampler, samples: int, seed: int) -> Iterator[SyntheticPeople]:
+    """New people; who is in a batch depends on the seed and its number only."""
+    for first in range(0, samples, BATCH):
+        yield sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
+
+
+def shown_people(folder: Path, samples: int) -> Iterator[SyntheticPeople]:
+    """The first ``samples`` people of the shards of a folder."""
+    for path in shards_of(folder):
+        shard = read_shard(path).take(slice(samples))
+        for first in range(0, len(shard), BATCH):
+            yield shard.take(slice(first, first + BATCH))
+        samples -= len(shard)
+        if not samples:
+            return
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Errors of every output of every method by 2D source, on people in ``groupings``; ``clips`` (N,) they are from."""
+
+    errors: Mapping[tuple[str, str], Errors]
+    groupings: Sequence[Grouping]
+    clips: Strings
+
+    def rows(self) -> list[Row]:
+        """The report; outputs of one source and split one below the other."""
+        out: list[Row] = []
+        for source in SOURCES:
+            tables = [
+                summarise(source, output, errors, self.groupings, self.clips)
+                for (of_source, output), errors in self.errors.items()
+                if of_source == source
+            ]
+            out += [row for same in zip(*tables, strict=True) for row in same]
+        return out
+
+    def verdicts(self) -> list[str]:
+        """Per 2D source, whether the local stage improves on the global stage, where there are both."""
+        out = []
+        for source in SOURCES:
+            local, coarse = self.errors.get((source, LOCAL)), self.errors.get((source, GLOBAL))
+            if local and coarse:
+                found = gains(local, coarse, self.groupings, self.clips)
+                out.append(f"{source}: {verdict(LOCAL, GLOBAL, found)}")
+        return out
+
+
+def judge(predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Judgement:
+    """Every 2D source observes the same people. Without keypoints, only networks that read images are judged."""
+    errors: dict[tuple[str, str], list[Errors]] = {}
+    groups, clips, first = [], [], 0
+    for people in batches:
+        for number, (source, mix) in enumerate(SOURCES.items()):
+            able = [predictor for predictor in predictors if mix or predictor.reads_images]
+            if able:
+                case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
+            for found in (answer for predictor in able for answer in predictor.recover(case)):
+                errors.setdefault((source, found.output), []).append(errors_of(found, case, body))
+        groups.append(groupings(people))
+        clips.append(people.clip.astype(str))
+        first += len(people)
+    joined = {key: join_errors(parts) for key, parts in errors.items()}
+    return Judgement(joined, join_groupings(groups), np.concatenate(clips))

@@ -1,0 +1,68 @@
+"""A network to evaluate: an exported one through ONNX Runtime, or a checkpoint of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.manifest import load_manifest, verify
+from hmr_ros.evaluation.held_out.case import Case, Recovered
+from hmr_ros.evaluation.held_out.crop_predictor import exported_crop_predictor, trained_crop_predictor
+from hmr_ros.evaluation.held_out.keypoint_predictor import exported_keypoint_predictor, trained_keypoint_predictor
+from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.recipes import trained_network
+
+EXPORTED = ("pose2mesh", "global_to_pixel")
+"""Kinds of manifests that recover bodies."""
+
+
+class Predictor(Protocol):
+    """A method under test."""
+
+    @property
+    def name(self) -> str:
+        """Of the network."""
+
+    @property
+    def joint_set(self) -> str:
+        """The keypoints that it reads."""
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether its cases need to be ``shown``; if so, it can do without keypoints."""
+
+    def recover(self, case: Case) -> list[Recovered]:
+        """Its answers, one or several; the last is what the robot publishes."""
+
+
+def open_predictor(path: Path, body: BodyModel) -> Predictor:
+    """The network of a manifest (.json) or of a checkpoint (.pt), which must recover ``body``."""
+    if path.suffix == ".json":
+        return _exported(path, body)
+    if path.suffix == ".pt":
+        return _trained(path, body)
+    raise ValueError(f"{path}: expected a manifest (.json) or a checkpoint (.pt)")
+
+
+def _exported(path: Path, body: BodyModel) -> Predictor:
+    manifest = load_manifest(path)
+    if manifest.kind not in EXPORTED or not manifest.joint_set:
+        raise ValueError(f"{path}: expected a network of kind {EXPORTED} with a joint set, got {manifest.kind!r}")
+    if manifest.body_model_sha256 not in (None, body.sha256):
+        raise ValueError(
+            f"{path}: the network recovers {manifest.body_model}, another body model than given; set --body"
+        )
+    content = verify(manifest, path)
+    opened = exported_crop_predictor if manifest.kind == "global_to_pixel" else exported_keypoint_predictor
+    return opened(manifest, content, body)
+
+
+def _trained(path: Path, body: BodyModel) -> Predictor:
+    """The averaged weights, as ``hmr export`` would export them."""
+    checkpoint, name = load_checkpoint(path), path.parent.name
+    trained = trained_network(checkpoint, body)
+    if isinstance(trained, GlobalToPixel):
+        return trained_crop_predictor(name, trained, body)
+    return trained_keypoint_predictor(name, checkpoint, trained, body)

@@ -1,0 +1,125 @@
+"""How far estimates are from the truth, with what the robot knows of them: what calibration is made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import default_rng
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.records import join_rows, take_rows
+from hmr_ros.core.uncertainty import Uncertainty
+from hmr_ros.evaluation.held_out.case import Case, Recovered, SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.predictor import Predictor
+from hmr_ros.evaluation.held_out.protocol import SOURCES, groupings
+from hmr_ros.evaluation.held_out.report import Grouping, join_groupings
+from hmr_ros.training.datasets.motion import Motion
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+KEYPOINTS = {source: mix for source, mix in SOURCES.items() if mix}
+"""The mix that networks are calibrated on: every person is seen with each of these errors once."""
+
+DISTANCES = ("below 2.5 m", "2.5 to 8 m", "beyond 8 m")
+_DISTANCE_EDGES_M = (2.5, 8.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """Errors of N placed people; m, optical frame.
+
+    ``joints`` (N, 24, 3): estimate minus truth, both relative to their pelvis; ``root`` (N, 3): of the pelvis;
+    ``expected_error`` (N, 24), ``score`` (N, J) of the keypoints and ``cam_t`` (N, 3) as the robot has them;
+    ``person`` (N,): the number of the synthetic person; ``clip`` (N,) they move as; ``groupings`` of all.
+    """
+
+    joints: Floats
+    root: Floats
+    expected_error: Floats
+    score: Floats
+    cam_t: Floats
+    person: NDArray[np.int64]
+    clip: NDArray[np.int64]
+    groupings: Sequence[Grouping]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def take(self, index: Bools) -> Residuals:
+        """The people at ``index`` (N,)."""
+        groups = [dataclasses.replace(g, labels=g.labels[index]) for g in self.groupings]
+        return dataclasses.replace(take_rows(self, index), groupings=groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Mahalanobis distances of the truth: ``joints`` (N, 23), all but the pelvis, and ``root`` (N,)."""
+
+    joints: Floats
+    root: Floats
+
+
+def distances(residuals: Residuals, uncertainty: Uncertainty) -> Distances:
+    """By the covariances that the robot publishes."""
+    covariances = uncertainty(residuals.expected_error, residuals.score, residuals.cam_t)
+    joints = _mahalanobis(residuals.joints[:, 1:], covariances.joints[:, 1:])
+    return Distances(joints, _mahalanobis(residuals.root, covariances.root))
+
+
+def _mahalanobis(error: Floats, covariance: Floats) -> Floats:
+    """(..., 3) and (..., 3, 3) -> (...)."""
+    solved = np.linalg.solve(covariance, error[..., None])[..., 0]
+    return np.asarray(np.sqrt((error * solved).sum(-1)))
+
+
+def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Residuals:
+    """What ``predictor`` makes of every person under all KEYPOINTS, as the robot would publish it."""
+    parts: list[Residuals] = []
+    first = 0
+    for people in batches:
+        for number, (source, mix) in enumerate(KEYPOINTS.items()):
+            case = observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
+            parts.append(_placed(predictor.recover(case)[-1], case, people, source, first))
+        first += len(people)
+    return dataclasses.replace(join_rows(parts), groupings=join_groupings([part.groupings for part in parts]))
+
+
+def _placed(found: Recovered, case: Case, people: SyntheticPeople, source: str, first: int) -> Residuals:
+    relative = found.joints - found.joints[:, :1] - (case.joints - case.joints[:, :1])
+    everybody = Residuals(
+        joints=relative,
+        root=found.root - case.joints[:, 0],
+        expected_error=found.expected_error,
+        score=case.score,
+        cam_t=found.root,
+        person=first + np.arange(len(people)),
+        clip=people.clip,
+        groupings=[_sources(source, len(people)), _distance_groups(case), *groupings(people)],
+    )
+    return everybody.take(np.isfinite(found.root).all(1))
+
+
+def _sources(source: str, count: int) -> Grouping:
+    return Grouping("2D", tuple(KEYPOINTS), np.full(count, source))
+
+
+def _distance_groups(case: Case) -> Grouping:
+    labels = np.array(DISTANCES)[np.digitize(case.joints[:, 0, 2], _DISTANCE_EDGES_M)]
+    return Grouping("distance", DISTANCES, labels)
+
+
+def calibration_clips(motion: Motion) -> Bools:
+    """(C,) whether a clip belongs to the half that networks are calibrated on; the others test the outcome.
+
+    Takes are parted whole, as clips cut from one take are alike: every other take of each subject, by name.
+    """
+    chosen = np.zeros(len(motion.clip_id), np.bool_)
+    for subject in np.unique(motion.clip_subject):
+        takes, number = np.unique(motion.clip_id[motion.clip_subject == subject], return_inverse=True)
+        chosen[motion.clip_subject == subject] = (np.arange(len(takes)) % 2 == 0)[number]
+    return chosen

@@ -1,0 +1,117 @@
+"""Whether a network answers alike wherever it runs, in millimetres of body or pixels of image.
+
+The reference is ONNX Runtime on the CPU. Compared with it are the network in half (``<name>_fp16.json``, as a GPU
+computes it), the backends that are named, and PyTorch where there is a checkpoint. Inputs are what the networks get in
+the sample clip and in rendered crowds. Exit status 1: something is farther off than it may be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
+from hmr_ros.evaluation.parity.inputs import recorded_inputs
+from hmr_ros.evaluation.parity.quantities import Distance, distances
+from hmr_ros.evaluation.parity.runs import Run, answers, engine_run, onnx_run, pytorch_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("models", type=Path, nargs="*", help="manifests (.json) of networks (all shipped ones)")
+    parser.add_argument("--backend", action="append", default=[], help="compare this backend, too; repeatable")
+    parser.add_argument("--checkpoint", type=Path, help="compare PyTorch: the training run that the network is from")
+    parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; 1 if anything is too far off."""
+    findings = []
+    for path in args.models or shipped():
+        print(f"{path.stem}: against onnxruntime on the CPU")
+        for finding in compare(path, args.backend, args.checkpoint):
+            findings.append(finding)
+            print(f"  {finding}")
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(args.out) as temporary:
+            temporary.write_text(json.dumps([finding.summary() for finding in findings], indent=1) + "\n")
+    return 0 if all(finding.accepted for finding in findings) else 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one way of running a network compares; ``skipped`` says why it was not run."""
+
+    network: str
+    way: str
+    distances: tuple[Distance, ...] = ()
+    repeatable: bool = True
+    skipped: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Close enough, and the same every time."""
+        return bool(self.skipped) or (self.repeatable and all(distance.accepted for distance in self.distances))
+
+    def __str__(self) -> str:
+        if self.skipped:
+            return f"{self.way:24} skipped: {self.skipped}"
+        mark = "ok" if self.accepted else "TOO FAR OFF" if self.repeatable else "DIFFERS FROM RUN TO RUN"
+        return f"{self.way:24} {mark:6} {', '.join(map(str, self.distances))}"
+
+    def summary(self) -> dict[str, object]:
+        """For JSON."""
+        figures = {d.quantity.name: {"mean": d.mean, "max": d.max, "unit": d.quantity.unit} for d in self.distances}
+        facts = {"network": self.network, "way": self.way, "accepted": self.accepted, "repeatable": self.repeatable}
+        return {**facts, "skipped": self.skipped, "distances": figures}
+
+
+def shipped() -> list[Path]:
+    """Manifests of the shipped networks, without their halves."""
+    from hmr_ros.engines.opening import HALF_SUFFIX
+
+    return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(HALF_SUFFIX)]
+
+
+def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterator[Finding]:
+    """Every way of running the network beside ``path``, against the reference."""
+    from hmr_ros.engines.opening import open_onnx
+    from hmr_ros.engines.runtime import EngineError, default_threads, open_engine
+
+    manifest, inputs = load_manifest(path), recorded_inputs(path)
+    reference = answers("reference", engine_run(open_onnx(path, default_threads())), inputs)
+    yield Finding(manifest.name, "onnxruntime, again", repeatable=reference.repeatable)
+
+    def finding(way: str, run: Run) -> Finding:
+        ours = answers(way, run, inputs)
+        found = distances(manifest.kind, ours.outputs, reference.outputs)
+        return Finding(manifest.name, way, tuple(found), ours.repeatable)
+
+    if (half := _half_run(path)) is not None:
+        yield finding("fp16, as a GPU rounds", half)
+    if checkpoint is not None:
+        yield finding("pytorch", pytorch_run(checkpoint))
+    for backend in backends:
+        try:
+            engine = open_engine(path, backend)
+        except EngineError as err:
+            yield Finding(manifest.name, backend, skipped=str(err))
+        else:
+            yield finding(backend, engine_run(engine))
+
+
+def _half_run(path: Path) -> Run | None:
+    import onnx
+
+    from hmr_ros.engines.opening import half_of
+    from hmr_ros.export.fp16 import emulated
+
+    half_path = half_of(path)
+    if half_path is None:
+        return None
+    manifest = load_manifest(half_path)
+    return onnx_run(emulated(onnx.load(manifest.model_path(half_path))), manifest)

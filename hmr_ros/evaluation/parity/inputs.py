@@ -1,0 +1,128 @@
+"""What the networks really get to see: the pipeline runs on fixed images, and its networks' inputs are kept.
+
+Real images are some of the sample clip; rendered ones show one, four and eight open bodies. The networks that make the
+inputs of others run in fp32 on the CPU, so that every comparison starts from the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.manifest import Manifest, load_manifest, models_dir
+from hmr_ros.core.people import Camera
+
+if TYPE_CHECKING:
+    from hmr_ros.engines.runtime import Array, Engine
+    from hmr_ros.perception.detector import BlazePoseDetector
+    from hmr_ros.perception.recoverer import Recoverer
+
+CLIP_IMAGES = 6
+CROWDS = (1, 4, 8)
+
+Image = NDArray[np.uint8]
+Inputs = Mapping[str, "Array"]
+
+
+class Recording:
+    """An Engine that keeps what it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.given: list[Inputs] = []
+
+    @property
+    def manifest(self) -> Manifest:
+        """The engine's."""
+        return self._engine.manifest
+
+    @property
+    def status(self) -> str:
+        """Its engine's."""
+        return self._engine.status
+
+    def run(self, inputs: Inputs) -> dict[str, Array]:
+        """Keep ``inputs`` and answer as the engine does."""
+        self.given.append({name: array.copy() for name, array in inputs.items()})
+        return self._engine.run(inputs)
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()
+
+
+def recorded_inputs(manifest_path: Path) -> list[Inputs]:
+    """What the network beside ``manifest_path`` is given for each of the fixed images, oldest first."""
+    from hmr_ros.engines.opening import open_onnx
+    from hmr_ros.engines.runtime import default_threads
+    from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
+
+    threads, kind = default_threads(), load_manifest(manifest_path).kind
+    models = models_dir()
+    paths = {"detector": models / "blazepose_detector.json", "landmarks": models / "blazepose_landmarks.json"}
+    engines = {name: Recording(open_onnx(path, threads)) for name, path in {**paths, kind: manifest_path}.items()}
+    options = BlazePoseOptions(search_pixels=1280 * 704)  # the people of the clip are small
+    detector = BlazePoseDetector(engines["detector"], engines["landmarks"], options)
+    recoverer = _recoverer(engines[kind], load_body_model(models / "open_body.npz"))
+    for image, camera in _images():
+        _look(detector, recoverer, image, camera)
+    for engine in engines.values():
+        engine.close()
+    return engines[kind].given
+
+
+def _recoverer(engine: Recording, body_model: BodyModel) -> Recoverer | None:
+    from hmr_ros.perception.global_to_pixel import GlobalToPixel
+    from hmr_ros.perception.pose2mesh import Pose2Mesh
+
+    makers: dict[str, type[Pose2Mesh] | type[GlobalToPixel]] = {
+        "pose2mesh": Pose2Mesh,
+        "global_to_pixel": GlobalToPixel,
+    }
+    maker = makers.get(engine.manifest.kind)
+    return None if maker is None else maker(engine, body_model)
+
+
+def _look(detector: BlazePoseDetector, recoverer: Recoverer | None, image: Image, camera: Camera) -> None:
+    """As on a single photo: nothing is followed from one image to the next."""
+    detector.reset()
+    detections = detector.detect(image)
+    if recoverer is not None and len(detections):
+        recoverer.recover(image, detections, camera)
+
+
+def _images() -> Iterator[tuple[Image, Camera]]:
+    from hmr_ros.bench.crowd import CAMERA, picture
+
+    yield from _clip(models_dir().parent / "samples")
+    body_model = load_body_model(models_dir() / "open_body.npz")
+    for people in CROWDS:
+        yield picture(body_model, people), CAMERA
+
+
+def _clip(samples: Path) -> Iterator[tuple[Image, Camera]]:
+    """CLIP_IMAGES images of the sample clip, evenly spread."""
+    import cv2
+    import yaml
+
+    calibration = yaml.safe_load((samples / "crossing.yaml").read_text(encoding="utf-8"))
+    camera = Camera(
+        np.array(calibration["camera_matrix"]["data"]).reshape(3, 3),
+        calibration["image_width"],
+        calibration["image_height"],
+        D=np.array(calibration["distortion_coefficients"]["data"]),
+    )
+    capture = cv2.VideoCapture(str(samples / "crossing.mp4"))
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    for index in np.linspace(0, count - 1, CLIP_IMAGES).astype(int):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, float(index))
+        found, image = capture.read()
+        if not found:
+            raise OSError(f"{samples / 'crossing.mp4'}: no image {index}; install the package again")
+        yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), camera
+    capture.release()

@@ -1,0 +1,154 @@
+"""What of a network's outputs is compared, in which unit, and how far apart it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.manifest import models_dir
+
+Floats = NDArray[np.floating]
+Outputs = Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The largest mean and the largest single distance that are accepted."""
+
+    mean: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing to compare: ``points`` (..., D) from outputs, whose distances are in ``unit``.
+
+    Without a ``gate`` it is told only. ``counts`` (...) says of the reference's outputs which points count.
+    """
+
+    name: str
+    unit: str
+    points: Callable[[Outputs], Floats]
+    gate: Gate | None = None
+    counts: Callable[[Outputs], NDArray[np.bool_]] | None = None
+
+    def gaps(self, ours: Outputs, reference: Outputs) -> Floats:
+        """(K,) distances of all points that count."""
+        gaps: Floats = np.linalg.norm(self.points(ours) - self.points(reference), axis=-1)
+        return gaps.ravel() if self.counts is None else gaps[self.counts(reference)].ravel()
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far apart two runs are in one quantity, over everything that was compared."""
+
+    quantity: Quantity
+    mean: float
+    max: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gate lets it pass; not a number does not."""
+        gate = self.quantity.gate
+        return gate is None or (self.mean <= gate.mean and self.max <= gate.max)
+
+    @property
+    def severity(self) -> float:
+        """The distance as a part of what the gate allows: above 1 it is exceeded."""
+        gate = self.quantity.gate
+        if gate is None:
+            return 0.0
+        parts = (self.mean / gate.mean, self.max / gate.max)
+        return max(math.inf if math.isnan(part) else part for part in parts)
+
+    def __str__(self) -> str:
+        return f"{self.quantity.name} {self.mean:.3g} (max {self.max:.3g}) {self.quantity.unit}"
+
+
+BODY = Gate(mean=1.0, max=5.0)
+"""mm of a mesh: a tenth of what the best networks are off by."""
+
+PIXELS = Gate(mean=0.5, max=3.0)
+"""px of a crop of 256 px that shows 2 to 2.5 m: half a pixel is what people wobble by between two images."""
+
+SEARCH = Gate(mean=1.5, max=10.0)
+"""px of an image in which people are 60 to 700 px high: it tells the landmark network where to look, with a margin."""
+
+CANDIDATE_SCORE = 0.5
+
+
+def quantities(kind: str) -> tuple[Quantity, ...]:
+    """What is compared of a network of ``kind`` (core/manifest.KINDS)."""
+    makers = {
+        "pose2mesh": _pose2mesh,
+        "global_to_pixel": _global_to_pixel,
+        "landmarks": _landmarks,
+        "detector": _detector,
+    }
+    return makers[kind]()
+
+
+def distances(kind: str, ours: Sequence[Outputs], reference: Sequence[Outputs]) -> list[Distance]:
+    """Every quantity of two runs on the same list of inputs."""
+    found = []
+    for quantity in quantities(kind):
+        gaps = np.concatenate([quantity.gaps(a, b) for a, b in zip(ours, reference, strict=True)])
+        found.append(Distance(quantity, float(gaps.mean()), float(gaps.max())))
+    return found
+
+
+def _pose2mesh() -> tuple[Quantity, ...]:
+    return (
+        Quantity("vertices", "mm", lambda outputs: 1000 * outputs["vertices"], BODY),
+        Quantity("joints", "mm", lambda outputs: 1000 * outputs["joints"], BODY),
+        Quantity("spread", "mm", lambda outputs: 1000 * outputs["spread"][..., None]),
+    )
+
+
+def _global_to_pixel() -> tuple[Quantity, ...]:
+    """The body is posed at the origin: its place is fitted to keypoints afterwards."""
+    body_model = load_body_model(models_dir() / "open_body.npz")
+
+    def vertices(outputs: Outputs) -> Floats:
+        rotvec = rotmat_to_rotvec(outputs["rotations"])
+        nowhere = np.zeros((len(rotvec), 3))
+        return 1000 * body_model.posed(rotvec[:, 0], rotvec[:, 1:], outputs["betas"], nowhere).vertices
+
+    return (
+        Quantity("vertices", "mm", vertices, BODY),
+        Quantity("crop_cam", "", lambda outputs: outputs["crop_cam"]),
+        Quantity("spread", "mm", lambda outputs: 1000 * outputs["spread"][..., None]),
+    )
+
+
+def _landmarks() -> tuple[Quantity, ...]:
+    return (
+        Quantity("points", "px", lambda outputs: outputs["landmarks"][..., :2], PIXELS),
+        Quantity("visibility", "", lambda outputs: _sigmoid(outputs["landmarks"][..., 3:4])),
+        Quantity("presence", "", lambda outputs: outputs["presence"]),
+    )
+
+
+def _detector() -> tuple[Quantity, ...]:
+    """Boxes count where there may be somebody; elsewhere they mean nothing."""
+
+    def boxes(outputs: Outputs) -> Floats:
+        return outputs["regressions"].reshape(*outputs["regressions"].shape[:2], -1, 2)
+
+    def somebody(outputs: Outputs) -> NDArray[np.bool_]:
+        return np.asarray(_sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
+
+    return (
+        Quantity("boxes", "px", boxes, SEARCH, somebody),
+        Quantity("scores", "", lambda outputs: _sigmoid(outputs["logits"])),
+    )
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))

@@ -1,0 +1,99 @@
+"""/tf and /tf_static -> a FrameTree, read as bytes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
+
+from hmr_ros.core.geometry.frames import FrameTree, NotYetError, Pose, Transform
+from hmr_ros.ros.input.subscriptions import NO_EVENTS
+from hmr_ros.ros.wire.cdr import CdrError, CdrReader, Stamp
+from hmr_ros.ros.wire.interfaces import TF
+from hmr_ros.ros.wire.qos import SUBSCRIPTION, overridden
+
+_MOVING = QoSProfile(depth=100)
+_STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""As tf2_ros has them."""
+
+_PERSON = "body_"
+
+
+class FrameListener:
+    """Subscribes TF while it exists. The executor's thread listens, another one may look up. Needs tf2_msgs."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._changed = threading.Condition()
+        self._tree = FrameTree()
+        self._subscriptions = [
+            self._subscribed("/tf", _MOVING, is_static=False),
+            self._subscribed("/tf_static", _STATIC, is_static=True),
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def forget_moving(self) -> None:
+        """Time jumped back: what is known of it is of another time."""
+        with self._changed:
+            self._tree.forget_moving()
+
+    def lookup(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform:
+        """``source`` -> ``target`` at ``stamp``. Waits up to ``timeout_s`` for one that is likely to come.
+
+        Raises NoTransformError.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                try:
+                    return self._tree.lookup(target, source, stamp.nanoseconds)
+                except NotYetError:
+                    left_s = deadline_s - time.monotonic()
+                    if left_s <= 0:
+                        raise
+                    self._changed.wait(left_s)
+
+    def _subscribed(self, topic: str, qos: QoSProfile, *, is_static: bool) -> Subscription[Any]:
+        def receive(data: bytes) -> None:
+            self._receive(data, is_static=is_static)
+
+        return self._node.create_subscription(
+            TF.message("TFMessage"),
+            topic,
+            receive,
+            overridden(self._node, topic, qos, SUBSCRIPTION),
+            raw=True,
+            event_callbacks=NO_EVENTS,
+        )
+
+    def _receive(self, data: bytes, *, is_static: bool) -> None:
+        """A broken message is one transform less: who needs it says so."""
+        try:
+            with self._changed:
+                _read_into(self._tree, data, is_static=is_static)
+                self._changed.notify_all()
+        except CdrError as err:
+            self._node.get_logger().warning(f"unreadable TF message: {err}", throttle_duration_sec=10.0)
+
+
+def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> None:
+    reader = CdrReader(data)
+    for _ in range(reader.uint32()):
+        stamp, parent, child = reader.stamp(), reader.string(), reader.string()
+        if child.startswith(_PERSON):
+            return  # our own message of 27 frames per person, up to 60 times a second: people carry no camera
+        numbers = reader.doubles(7)
+        tree.add(_bare(parent), _bare(child), stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
+
+
+def _bare(frame: str) -> str:
+    """As ROS 1 had it, some still write a leading slash."""
+    return frame.removeprefix("/")

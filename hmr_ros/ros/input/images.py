@@ -1,0 +1,202 @@
+"""Image messages -> RGB pixels. BGR never leaves this file."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from hmr_ros.ros.input.image_header import picture_size
+from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
+
+_LARGEST_SIDE = 16384
+"""px; more than any camera has. A larger figure is a broken message, and must not become an allocation."""
+
+_MOST_PIXELS = 1 << 26
+"""As above, both sides together: 64 million."""
+
+
+class BadImageReason(StrEnum):
+    """Why an image message cannot be used; the names that diagnostics count."""
+
+    BROKEN_MESSAGE = "broken_message"
+    BAD_SIZE = "bad_size"
+    BAD_STEP = "bad_step"
+    SHORT_DATA = "short_data"
+    UNKNOWN_ENCODING = "unknown_encoding"
+    UNDECODABLE = "undecodable"
+
+
+class BadImageError(ValueError):
+    """An image message that cannot be turned into pixels."""
+
+    def __init__(self, reason: BadImageReason, explanation: str) -> None:
+        super().__init__(explanation)
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One received image: ``image`` (H, W, 3) uint8 RGB, with the stamp and frame of its message."""
+
+    stamp: Stamp
+    frame_id: str
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Memory layout of an encoding, and the OpenCV conversion to RGB (None: it is RGB)."""
+
+    channels: int
+    to_rgb: int | None
+    bytes_per_channel: int = 1
+
+
+_ENCODINGS = {
+    "rgb8": _Encoding(3, None),
+    "bgr8": _Encoding(3, cv2.COLOR_BGR2RGB),
+    "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB),
+    "bgra8": _Encoding(4, cv2.COLOR_BGRA2RGB),
+    "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
+    "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
+    "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
+    "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, 2),
+    "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
+    # OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first row's first two.
+    "bayer_rggb8": _Encoding(1, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
+}
+"""The encodings of sensor_msgs/image_encodings.hpp that cameras really send."""
+
+
+def decode_image(data: bytes) -> Frame:
+    """Decode a serialised sensor_msgs/Image. Raises BadImageError with a named reason."""
+    try:
+        raw = read_image(data)
+    except CdrError as err:
+        raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
+    check_size(raw.height, raw.width)
+    encoding = _ENCODINGS.get(raw.encoding)
+    rgb = _through_cv_bridge(data, raw.encoding) if encoding is None else _to_rgb(_pixels(raw, encoding), encoding)
+    return Frame(raw.stamp, raw.frame_id, rgb)
+
+
+def decode_compressed_image(data: bytes) -> Frame:
+    """Decode a serialised sensor_msgs/CompressedImage (JPEG, PNG, ...). Raises BadImageError with a named reason."""
+    try:
+        raw = read_compressed_image(data)
+    except CdrError as err:
+        raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
+    return Frame(raw.stamp, raw.frame_id, _decompressed(raw))
+
+
+DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
+"""By the parameter ``image_transport``."""
+
+
+def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
+    """What compressed_image_transport wrote, by its format "<encoding of the source>; <codec> compressed <stored as>".
+
+    The codec alone ("jpeg"), as most drivers write it, is an ordinary picture.
+    """
+    source, _, stored = (part.strip() for part in raw.format.partition(";"))
+    is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
+    # Calibration is of the sensor's pixels: a JPEG that asks for it must not be turned.
+    flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    _check_header(raw)
+    try:
+        pixels = cv2.imdecode(raw.data, flags) if raw.data.size else None
+    except cv2.error as err:
+        raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
+    if pixels is None:
+        explanation = f"{raw.data.size} bytes of format {raw.format!r} are no image OpenCV can decode"
+        raise BadImageError(BadImageReason.UNDECODABLE, explanation)
+    check_size(*pixels.shape[:2])
+    # Written as if it were BGR, an RGB image comes back as it was.
+    encoding = _ENCODINGS[source if is_mosaic else "rgb8" if "compressed rgb" in stored else "bgr8"]
+    return _to_rgb(np.asarray(pixels, np.uint8), encoding)
+
+
+def _check_header(raw: RawCompressedImage) -> None:
+    try:
+        size = picture_size(raw.data.tobytes())
+    except ValueError as err:
+        raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
+    if size is not None:
+        check_size(*size)
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise BadImageError for a size that no camera has."""
+    if height * width > _MOST_PIXELS:
+        raise BadImageError(BadImageReason.BAD_SIZE, f"expected at most {_MOST_PIXELS} px, got {width} x {height}")
+    if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
+        raise BadImageError(
+            BadImageReason.BAD_SIZE, f"expected 1 to {_LARGEST_SIDE} px per side, got {width} x {height}"
+        )
+
+
+def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """(H, W) or (H, W, C) view of the payload."""
+    rows = pixel_rows(raw, encoding.channels * encoding.bytes_per_channel)
+    if encoding.bytes_per_channel == 2:
+        rows = np.ascontiguousarray(rows).view(">u2" if raw.is_bigendian else "<u2")
+    return rows if encoding.channels == 1 else rows.reshape(raw.height, raw.width, encoding.channels)
+
+
+def pixel_rows(raw: RawImage, bytes_per_pixel: int) -> NDArray[np.uint8]:
+    """(H, W * bytes_per_pixel) view of the payload, row padding cut off. Raises BadImageError."""
+    row = raw.width * bytes_per_pixel
+    if raw.step < row:
+        raise BadImageError(
+            BadImageReason.BAD_STEP, f"expected a step of at least {row} bytes for {raw.encoding}, got {raw.step}"
+        )
+    # The last row may come without its padding.
+    needed = raw.step * (raw.height - 1) + row
+    if raw.data.size < needed:
+        raise BadImageError(BadImageReason.SHORT_DATA, f"expected {needed} bytes of pixels, got {raw.data.size}")
+    return np.lib.stride_tricks.as_strided(raw.data, (raw.height, row), (raw.step, 1), writeable=False)
+
+
+def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding) -> NDArray[np.uint8]:
+    if encoding.to_rgb is None:
+        return _as_uint8(pixels)
+    if encoding.bytes_per_channel == 2:
+        pixels = (pixels >> 8).astype(np.uint8)
+    try:
+        return _as_uint8(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb))
+    except cv2.error as err:  # YUV 4:2:2 of odd width, Bayer of a single row
+        raise BadImageError(BadImageReason.BAD_SIZE, str(err)) from err
+
+
+def _as_uint8(pixels: NDArray[np.integer] | cv2.typing.MatLike) -> NDArray[np.uint8]:
+    """Contiguous uint8 (a no-op for what is so already)."""
+    return np.ascontiguousarray(pixels, np.uint8)
+
+
+def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
+    """Encodings that we do not decode ourselves, where the ROS installation can."""
+    if importlib.util.find_spec("cv_bridge") is None:
+        known = ", ".join(_ENCODINGS)
+        raise BadImageError(
+            BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r} is none of {known}; others need cv_bridge"
+        )
+    from cv_bridge import CvBridge, CvBridgeError  # type: ignore[import-not-found]  # absent from PyPI
+    from rclpy.serialization import deserialize_message
+
+    try:
+        return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, Image), "rgb8"))
+    except (CvBridgeError, RuntimeError) as err:
+        raise BadImageError(BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r}: {err}") from err

@@ -1,0 +1,102 @@
+"""The camera's topics: the newest image in a slot, the newest CameraInfo and depth beside it."""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.camera_info import CameraInfoInput
+from hmr_ros.ros.input.depth import DepthInput
+from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.input.slot import LatestSlot
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.monitor import Drop, Monitor
+
+_COMPRESSED = "/compressed"
+_MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+
+_LARGE_IMAGES_HINT = (
+    "Fast DDS loses large images by default: start the camera driver with FASTDDS_DEFAULT_PROFILES_FILE=(config/"
+    "fastdds.xml of hmr_ros), or subscribe compressed images (image_transport:=compressed)"
+)
+
+
+class CameraInput:
+    """Subscribes ``image`` (or its compressed sibling), its ``camera_info`` and, where it is to be used, ``depth``.
+
+    ``slot`` holds the newest image; the thread that takes it from there asks for what belongs to it.
+    """
+
+    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
+        self.slot: LatestSlot[bytes] = LatestSlot()
+        self._node = node
+        self._monitor = monitor
+        self._started_s = time.monotonic()
+
+        base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
+        topic = base + _COMPRESSED if config.image_transport == "compressed" else base
+        self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
+        self._depth = DepthInput(node, config, monitor) if config.use_depth else None
+        self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image)
+        node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
+
+    def _on_image(self, data: bytes) -> None:
+        self._monitor.receive()
+        if self.slot.put(data):
+            self._monitor.drop(Drop.REPLACED)
+
+    def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
+        """The camera that took ``frame``; None when its calibration is unusable (see CameraInfoInput)."""
+        return self._infos.camera(frame, timeout_s)
+
+    def depth(self, frame: Frame, camera: Camera | None) -> DepthImage | None:
+        """What depth there is of ``frame``, which ``camera`` took; None where there is none (see DepthInput)."""
+        if self._depth is None or camera is None:
+            return None
+        return self._depth.of(frame, camera)
+
+    def adapt(self) -> None:
+        """Look at the publishers again; call about once a second."""
+        self._images.adapt()
+        self._infos.adapt(self._monitor.received_count)
+        if self._depth is not None:
+            self._depth.adapt()
+
+    def problem(self, timeout_s: float) -> str:
+        """What is wrong with the images, or "" when one came within ``timeout_s``."""
+        last_s = max(self._monitor.last_received_s(), self._started_s)
+        silence_s = time.monotonic() - last_s
+        if silence_s <= timeout_s:
+            return ""
+        if not self._images.publishers():
+            return f"no publisher of {self._images.topic}{self._other_transport()}"
+        return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
+
+    def _other_transport(self) -> str:
+        """A hint when the camera offers the transport that we did not ask for."""
+        topic = self._images.topic
+        other = topic.removesuffix(_COMPRESSED) if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
+        if not self._node.count_publishers(other):
+            return ""
+        return f", but there is one of {other}: set image_transport to {'compressed' if other > topic else 'raw'}"
+
+    def calibration_problem(self) -> str:
+        """What is wrong with calibration or depth of the last image, "" as long as nothing is known to be."""
+        return self._infos.problem or (self._depth.problem if self._depth is not None else "")
+
+    def close(self) -> None:
+        """Unsubscribe, and wake whoever waits for an image."""
+        for subscription in (self._images, self._infos, self._depth):
+            if subscription is not None:
+                subscription.close()
+        self.slot.close()
+
+
+def _is_rectified(setting: str, image_topic: str) -> bool:
+    """Images that image_proc rectified are called ``image_rect`` or ``image_rect_color``."""
+    return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))

@@ -1,0 +1,154 @@
+"""What the node says on /diagnostics: how images fare, what runs the networks, whose QoS does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from hmr_ros.engines.switching import EngineState, state_of
+from hmr_ros.perception.assemble import Assembly
+from hmr_ros.ros.monitor import WINDOW_S, Processed, Recent, known_median
+from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.wire.qos import mismatches
+
+OVERHEAD = "overhead p50 [ms]"
+OVERHEAD_P99 = "overhead p99 [ms]"
+"""Keys of the time that the node itself takes: everything but the pipeline."""
+
+_LOG_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the node knows about its input at this moment; ``problem`` is empty when all is well."""
+
+    problem: str = ""
+    fatal: bool = False
+
+    @property
+    def level(self) -> bytes:
+        """OK, WARN or, where what is published is of another time, ERROR."""
+        level: bytes = DiagnosticStatus.ERROR if self.fatal else DiagnosticStatus.WARN
+        return level if self.problem else DiagnosticStatus.OK
+
+
+class DiagnosticsPublisher:
+    """Publishes one status per concern, for as long as ``node`` lives: bodies, engines, connections."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
+        self._told: set[str] = set()
+
+    def report(self, health: Health, recent: Recent, assembly: Assembly | None) -> None:
+        """Publish, and log what is fatal."""
+        if health.fatal:
+            self._node.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        report = DiagnosticArray(
+            status=[
+                bodies_status(f"{name}: bodies", name, health, recent),
+                engines_status(f"{name}: engines", name, assembly.facts if assembly else (), _states(assembly)),
+                connections_status(f"{name}: connections", name, self._mismatches()),
+            ]
+        )
+        report.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(report)
+
+    def _mismatches(self) -> list[str]:
+        """Whose QoS does not fit ours; each is logged once."""
+        found = mismatches(self._node)
+        for text in found:
+            if text not in self._told:
+                self._told.add(text)
+                self._node.get_logger().warning(f"incompatible QoS: {text}")
+        return found
+
+
+def bodies_status(name: str, hardware_id: str, health: Health, recent: Recent) -> DiagnosticStatus:
+    """How images fare."""
+    seen = [*_times(recent.processed), *_people(recent.processed)] if recent.processed else []
+    rows = [*_rates(recent), *seen, *_drop_rows(recent.drops)]
+    return _status(name, hardware_id, health.level, health.problem or "running", rows)
+
+
+def engines_status(
+    name: str, hardware_id: str, facts: Iterable[tuple[str, str]], states: Mapping[str, EngineState]
+) -> DiagnosticStatus:
+    """What runs the networks, in the words of ``facts``; a warning while a network is not ready."""
+    for state, message in (
+        (EngineState.FAILED, "could not be built: another engine answers"),
+        (EngineState.BUILDING, "being built: the CPU answers meanwhile"),
+    ):
+        if concerned := [network for network, of_network in states.items() if of_network is state]:
+            return _status(name, hardware_id, DiagnosticStatus.WARN, f"{', '.join(concerned)}: {message}", facts)
+    message = EngineState.READY if states else "no networks are loaded"
+    return _status(name, hardware_id, DiagnosticStatus.OK, message, facts)
+
+
+def connections_status(name: str, hardware_id: str, found: Sequence[str]) -> DiagnosticStatus:
+    """A warning while somebody's QoS keeps messages from going through, as ``found`` says."""
+    rows = [(f"incompatible QoS {number}", text) for number, text in enumerate(found, 1)]
+    if not rows:
+        return _status(name, hardware_id, DiagnosticStatus.OK, "all QoS is compatible", rows)
+    return _status(name, hardware_id, DiagnosticStatus.WARN, f"{len(rows)} with incompatible QoS", rows)
+
+
+def _states(assembly: Assembly | None) -> dict[str, EngineState]:
+    return {engine.manifest.name: state_of(engine) for engine in assembly.engines} if assembly else {}
+
+
+def _status(
+    name: str, hardware_id: str, level: bytes, message: str, rows: Iterable[tuple[str, str]]
+) -> DiagnosticStatus:
+    values = [KeyValue(key=key, value=value) for key, value in rows]
+    return DiagnosticStatus(level=level, name=name, hardware_id=hardware_id, message=message, values=values)
+
+
+def _rates(recent: Recent) -> list[tuple[str, str]]:
+    return [
+        ("images received [Hz]", f"{recent.received / WINDOW_S:.1f}"),
+        ("images processed [Hz]", f"{len(recent.processed) / WINDOW_S:.1f}"),
+    ]
+
+
+def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
+    latency, overhead = (
+        np.array([getattr(p, f"{name}_s") for p in processed]) * 1e3 for name in ("latency", "overhead")
+    )
+    rows = [
+        (f"latency stamp to published p{percentile} [ms]", f"{np.percentile(latency, percentile):.1f}")
+        for percentile in (50, 95, 99)
+    ]
+    for step in ("detect", "track", "recover", "smooth"):
+        took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
+        rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
+    rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]
+    return [*rows, ("left out to be in time", processed[-1].shed)]
+
+
+def _people(processed: Sequence[Processed]) -> list[tuple[str, str]]:
+    last, violations = processed[-1], sum(p.limit_violations for p in processed) / WINDOW_S
+    rows = [
+        ("people", str(last.people)),
+        ("people tentative", str(last.tentative)),
+        ("people tracked", str(last.people - last.tentative - last.coasting)),
+        ("people coasting", str(last.coasting)),
+        ("people with a position", str(last.metric)),
+        ("people measured by depth", str(last.measured)),
+        ("joint angles beyond their limits [1/s]", f"{violations:.1f}"),
+    ]
+    for joints in ("mean", "largest"):
+        distance = known_median([getattr(p.disagreement, f"{joints}_m") for p in processed])
+        if np.isfinite(distance):
+            rows.append((f"disagreement of methods, {joints} of joints p50 [m]", f"{distance:.3f}"))
+    return rows
+
+
+def _drop_rows(drops: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [(f"dropped: {reason}", str(count)) for reason, count in sorted(drops.items())]

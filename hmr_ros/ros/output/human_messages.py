@@ -1,0 +1,86 @@
+"""Humans -> the messages of ROS4HRI (REP-155, hri_msgs). hri_msgs itself is imported only where it is installed."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Point, PointStamped, Twist, TwistStamped, Vector3
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from hmr_ros.core.people import Bodies, Floats
+from hmr_ros.core.ros4hri.joints import HINGES
+from hmr_ros.core.ros4hri.motion import Humans
+from hmr_ros.core.skeleton import COCO, JOINT_SETS, convert_keypoints
+from hmr_ros.ros.wire.interfaces import HUMANS
+from hmr_ros.ros.wire.messages import person_name
+
+
+@dataclass(frozen=True)
+class HriTypes:
+    """The message classes of hri_msgs."""
+
+    ids_list: Any
+    region: Any
+    point: Any
+    skeleton: Any
+
+    @staticmethod
+    @functools.cache
+    def imported() -> HriTypes:
+        """The installed ones."""
+        names = ("IdsList", "NormalizedRegionOfInterest2D", "NormalizedPointOfInterest2D", "Skeleton2D")
+        return HriTypes(*(HUMANS.message(name) for name in names))
+
+
+def region(types: HriTypes, header: Header, box: Floats, width: int, height: int, score: float) -> Any:
+    """The part of ``box`` (4,) x1 y1 x2 y2 px that lies in the image, as shares of its size."""
+    x1, y1, x2, y2 = np.clip(box / [width, height, width, height], 0, 1).tolist()
+    return types.region(header=header, xmin=x1, ymin=y1, xmax=x2, ymax=y2, c=score)
+
+
+def skeletons(types: HriTypes, header: Header, bodies: Bodies, width: int, height: int) -> list[Any]:
+    """The detected keypoints of each body, as shares of the image's size; 0 confidence for what is not in the image."""
+    kp2d, scores = convert_keypoints(bodies.kp2d, bodies.kp2d_score, JOINT_SETS[bodies.joint_set], COCO)
+    shares = kp2d / [width, height]
+    inside = np.all((shares >= 0) & (shares <= 1), -1)
+    scores, shares = np.where(inside, scores, 0), np.where(inside[..., None], shares, 0)
+    return [_skeleton(types, header, points, confidences) for points, confidences in zip(shares, scores, strict=True)]
+
+
+def _skeleton(types: HriTypes, header: Header, points: Floats, confidences: Floats) -> Any:
+    message = types.skeleton(header=header)
+    for joint, (x, y), c in zip(COCO.joints, points.tolist(), confidences.tolist(), strict=True):
+        # By the names of the constants: their order is OpenPose's, but for left and right of eyes and ears.
+        place = getattr(types.skeleton, joint.upper(), None)
+        if place is not None:  # there is no PELVIS
+            message.skeleton[place] = types.point(x=x, y=y, c=min(max(c, 0.0), 1.0))
+    return message
+
+
+def joint_state(header: Header, humans: Humans, row: int) -> JointState:
+    """Angles of the URDF's hinges, rad, and rad/s unless this is the first image of somebody."""
+    name = person_name(int(humans.ids[row]))
+    rates = humans.angle_rates[row]
+    return JointState(
+        header=header,
+        name=[f"{hinge.name}_{name}" for hinge in HINGES],
+        position=humans.angles[row].tolist(),
+        velocity=rates.tolist() if np.isfinite(rates).all() else [],
+    )
+
+
+def position(header: Header, humans: Humans, row: int) -> PointStamped:
+    """Where the body frame is: the middle of the hips, m, in the image's optical frame."""
+    x, y, z = humans.places[row].tolist()
+    return PointStamped(header=header, point=Point(x=x, y=y, z=z))
+
+
+def velocity(header: Header, humans: Humans, row: int) -> TwistStamped:
+    """How fast the body frame moves and turns, m/s and rad/s, in the image's optical frame; NaN in the first image."""
+    x, y, z = humans.velocities[row].tolist()
+    wx, wy, wz = humans.angular_velocities[row].tolist()
+    return TwistStamped(header=header, twist=Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=wx, y=wy, z=wz)))

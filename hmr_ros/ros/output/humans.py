@@ -1,0 +1,137 @@
+"""ROS4HRI's topics (REP-155): who is there, and a group of topics for each body while it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PointStamped, TwistStamped
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header, String
+
+from hmr_ros.core.config import HumansConfig
+from hmr_ros.core.geometry.person_box import person_boxes
+from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.ros4hri.motion import Humans
+from hmr_ros.core.ros4hri.urdf import urdf
+from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.output import human_messages as messages
+from hmr_ros.ros.output.publishers import PublisherFactory, has_listeners
+from hmr_ros.ros.output.tracked import LATCHED, TrackedLists
+from hmr_ros.ros.wire.cdr import write_image
+from hmr_ros.ros.wire.messages import person_name
+from hmr_ros.ros.wire.writers import HumanJointStateWriter
+
+_NEWEST = QoSProfile(depth=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _BodyTopics:
+    """The publishers of one body, named as their topics."""
+
+    roi: Publisher[Any]
+    cropped: Publisher[Any]
+    skeleton2d: Publisher[Any]
+    joint_states: Publisher[Any]
+    urdf: Publisher[Any]
+    position: Publisher[Any]
+    velocity: Publisher[Any]
+
+    def all(self) -> list[Publisher[Any]]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+class HumanPublishers:
+    """Publishes ``<namespace>/bodies/...``. Needs hri_msgs.
+
+    The topics of a body are made when it appears and destroyed when it is lost. ``tracked`` and ``urdf`` are latched;
+    the others are published only while somebody listens.
+    """
+
+    def __init__(self, publishers: PublisherFactory, config: HumansConfig, lists: TrackedLists) -> None:
+        """``lists``: where the other cameras of this process tell whom they see, if there are any."""
+        self._publishers = publishers
+        self._root = f"{config.namespace}/bodies"
+        self._types = messages.HriTypes.imported()
+        self._tracked = lists.join(f"{self._root}/tracked")
+        self._families = {
+            topic: publishers.family(message_type, f"{self._root}/{{}}/{topic}", qos)
+            for topic, message_type, qos in (
+                ("roi", self._types.region, _NEWEST),
+                ("cropped", Image, _NEWEST),
+                ("skeleton2d", self._types.skeleton, _NEWEST),
+                ("joint_states", JointState, _NEWEST),
+                ("urdf", String, LATCHED),
+                ("position", PointStamped, _NEWEST),
+                ("velocity", TwistStamped, _NEWEST),
+            )
+        }
+        self._topics: dict[int, _BodyTopics] = {}
+        self._joint_states: dict[int, HumanJointStateWriter] = {}
+
+    def close(self) -> None:
+        """Unpublish everything."""
+        self._remove(list(self._topics))
+        self._tracked.close()
+
+    def update(self, header: Header, bodies: Bodies, lost: Iterable[int]) -> None:
+        """Make the topics of new bodies, drop those of lost ones, and tell who is there."""
+        self._remove(lost)
+        for track_id in bodies.ids.tolist():
+            if track_id not in self._topics:
+                self._topics[track_id] = self._advertised(person_name(track_id))
+        self._tracked.update(header, [person_name(track_id) for track_id in self._topics])
+
+    def publish_seen(
+        self, frame: Frame, header: Header, bodies: Bodies, camera: Camera | None, keypoint_threshold: float
+    ) -> None:
+        """What is known of everybody in the image: region, crop, 2D skeleton. After ``update``."""
+        topics = [self._topics[track_id] for track_id in bodies.ids.tolist()]
+        height, width = frame.image.shape[:2]
+        if any(has_listeners(t.skeleton2d) for t in topics):
+            skeletons = messages.skeletons(self._types, header, bodies, width, height)
+            for t, skeleton in zip(topics, skeletons, strict=True):
+                t.skeleton2d.publish(skeleton)
+        if any(has_listeners(t.roi) or has_listeners(t.cropped) for t in topics):
+            boxes = person_boxes(bodies, camera, keypoint_threshold)
+            for row in np.flatnonzero(np.isfinite(boxes).all(1)):
+                self._publish_region(topics[row], frame, header, boxes[row], float(bodies.scores[row]))
+
+    def publish_metric(self, frame: Frame, header: Header, humans: Humans) -> None:
+        """What is known of everybody with a position: URDF, joint angles, place and speed. After ``update``."""
+        for row, track_id in enumerate(humans.ids.tolist()):
+            topics = self._topics[track_id]
+            if humans.reshaped[row]:
+                topics.urdf.publish(String(data=urdf(person_name(track_id), humans.urdf_origins[row])))
+            if has_listeners(topics.joint_states):
+                write = self._joint_states.setdefault(track_id, HumanJointStateWriter())
+                topics.joint_states.publish(write(frame.stamp, frame.frame_id, humans, row))
+            if has_listeners(topics.position):
+                topics.position.publish(messages.position(header, humans, row))
+            if has_listeners(topics.velocity) and np.isfinite(humans.velocities[row]).all():
+                topics.velocity.publish(messages.velocity(header, humans, row))
+
+    def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
+        height, width = frame.image.shape[:2]
+        if has_listeners(topics.roi):
+            topics.roi.publish(messages.region(self._types, header, box, width, height, score))
+        if has_listeners(topics.cropped):
+            x1, y1 = np.floor(np.clip(box[:2], 0, [width, height])).astype(int)
+            x2, y2 = np.ceil(np.clip(box[2:], 0, [width, height])).astype(int)
+            crop = np.ascontiguousarray(frame.image[y1:y2, x1:x2])
+            if crop.size:
+                topics.cropped.publish(write_image(frame.stamp, frame.frame_id, crop, "rgb8"))
+
+    def _advertised(self, name: str) -> _BodyTopics:
+        return _BodyTopics(**{topic: publisher(name) for topic, publisher in self._families.items()})
+
+    def _remove(self, ids: Iterable[int]) -> None:
+        for track_id in ids:
+            self._joint_states.pop(track_id, None)
+            if topics := self._topics.pop(track_id, None):
+                for publisher in topics.all():
+                    self._publishers.destroy(publisher)

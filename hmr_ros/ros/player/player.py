@@ -1,0 +1,150 @@
+"""``hmr_player``: a video, a folder of images or a webcam as a camera topic with its CameraInfo."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
+from hmr_ros.ros.player import calibration
+from hmr_ros.ros.player.sources import Bgr, Shot, Source, SourceError, open_source
+from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image, write_image
+from hmr_ros.ros.wire.messages import header
+
+_JPEG_QUALITY = 90
+_POLL_S = 0.02
+
+_SCENE_GAP_S = 1.2
+"""Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black picture:
+nobody is there any more. After a pause alone, as slow machines make, who stands where another stood is taken for them.
+"""
+
+_BLACK_S = 0.6
+"""How long the black picture stays: none may be overtaken."""
+
+
+class Player(Node):
+    """Publishes ``image`` (or ``image/compressed``) and ``camera_info`` under one stamp."""
+
+    def __init__(self, calibrate: calibration.Calibration, frame_id: str, *, compressed: bool) -> None:
+        super().__init__("hmr_player")
+        self._calibrate = calibrate
+        self._frame_id = frame_id
+        self._compressed = compressed
+        # As image_transport has it: a remapped image takes its compressed sibling along.
+        topic = self.resolve_topic_name("image") + ("/compressed" if compressed else "")
+        self._images = self.create_publisher(CompressedImage if compressed else Image, topic, QoSProfile(depth=1))
+        self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
+
+    def publish(self, image: Bgr) -> None:
+        """Publish one picture and its calibration, stamped now."""
+        stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
+        self._images.publish(self._serialised(stamp, image))
+        # Last, as a large picture pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
+        self._publish_info(stamp, image)
+
+    def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
+        """Wait until ``count`` subscribers listen, at most ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        while self._images.get_subscription_count() < count and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def _publish_info(self, stamp: Stamp, image: Bgr) -> None:
+        info = self._calibrate(image.shape[1], image.shape[0])
+        info.header = header(stamp, self._frame_id)
+        self._infos.publish(info)
+
+    def _serialised(self, stamp: Stamp, image: Bgr) -> bytes:
+        if not self._compressed:
+            return write_image(stamp, self._frame_id, image, "bgr8")
+        _, payload = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        return write_compressed_image(stamp, self._frame_id, np.asarray(payload, np.uint8).ravel(), "jpeg")
+
+
+def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
+    """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late pictures are not made up for."""
+    due_s = time.monotonic()
+    for shot in _endless(source) if loop else source.shots():
+        if not player.context.ok():
+            return
+        if shot.new_scene:
+            time.sleep(_SCENE_GAP_S)
+            player.publish(np.zeros_like(shot.image))
+            due_s = time.monotonic() + _BLACK_S
+        if not source.live:
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            due_s = max(due_s + 1 / rate_hz, time.monotonic())
+        player.publish(shot.image)
+
+
+def _endless(source: Source) -> Iterator[Shot]:
+    return itertools.chain.from_iterable(source.shots() for _ in itertools.count())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hmr_player", description=__doc__)
+    parser.add_argument("source", help="video file, image, folder of images, or number of a webcam")
+    parser.add_argument("--rate", type=float, help="pictures per second (default: the video's own; 10 for a folder)")
+    parser.add_argument("--loop", action="store_true", help="start over at the end")
+    parser.add_argument("--compressed", action="store_true", help="publish JPEG on image/compressed")
+    parser.add_argument("--frame-id", default="camera_optical_frame", help="optical frame of the camera")
+    parser.add_argument("--wait", type=int, default=0, metavar="N", help="wait for N subscribers, at most 30 s")
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument("--camera-info", default="", help="YAML file of camera_calibration")
+    camera.add_argument("--focal", type=float, help="focal length in px")
+    camera.add_argument("--fov", type=float, help="angle of the longer image side in degrees")
+    return parser
+
+
+def _calibration(args: argparse.Namespace, player_name: str) -> calibration.Calibration:
+    if args.camera_info:
+        return calibration.from_file(Path(args.camera_info))
+    if args.focal:
+        return calibration.from_focal_length(args.focal)
+    if not args.fov:
+        print(
+            f"{player_name}: assuming a field of view of {ASSUMED_FIELD_OF_VIEW_DEG:g} degrees; distances are right "
+            "only as far as this is. Give --camera-info, --focal or --fov",
+            file=sys.stderr,
+        )
+    return calibration.from_field_of_view(args.fov or ASSUMED_FIELD_OF_VIEW_DEG)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play a source until it ends."""
+    argv = sys.argv if args is None else ["hmr_player", *args]
+    options = _parser().parse_args(remove_ros_args(argv)[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as SIGINT does
+    rclpy.init(args=argv)
+    try:
+        source = open_source(options.source)
+        player = Player(_calibration(options, "hmr_player"), options.frame_id, compressed=options.compressed)
+        if options.wait:
+            player.wait_for_subscribers(options.wait, 30.0)
+        play(player, source, options.rate or source.rate_hz, loop=options.loop)
+    except (SourceError, calibration.CalibrationError) as err:
+        print(f"hmr_player: {err}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # how ROS nodes are asked to stop
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Listens to a camera and to what the node makes of it, as any third process could, and keeps it for `hmr demo`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
+from hmr_ros.ros.input.images import decode_image
+from hmr_ros.ros.node.diagnostics import OVERHEAD
+from hmr_ros.ros.wire.cdr import Stamp, stamp_of
+from hmr_ros.ros.wire.interfaces import TF
+
+if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
+    from rclpy.subscription import MessageInfo
+
+_JPEG_QUALITY = 95
+_QOS = QoSProfile(depth=10)
+_MESH_QOS = QoSProfile(depth=32)
+"""One message per person."""
+
+_WAITING_IMAGES = 60
+"""Images kept until their bodies arrive: the node's delay at the camera's rate, with much to spare."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One image and what was made of it. ``jpeg`` are its pixels; ``latency_s`` is stamp -> published by the node."""
+
+    jpeg: NDArray[np.uint8]
+    camera: Camera | None
+    message: SmplBodyArray
+    latency_s: float
+
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+        bgr = cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR)
+        assert bgr is not None, "encoded by the recorder itself"
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+class Recorder(Node):
+    """Spin it, then read ``moments``, ``image_count`` and ``rates_hz``."""
+
+    def __init__(self) -> None:
+        super().__init__("hmr_recorder")
+        self.moments: list[Moment] = []
+        self.image_count = 0
+        self.last_bodies_s = float("-inf")
+        self.overhead_ms = float("nan")
+        """What the node says it takes per image besides its pipeline, ms."""
+        self._images: dict[int, bytes] = {}
+        self._infos: dict[tuple[int, int], CameraInfo] = {}
+        self._arrivals: dict[str, list[float]] = {"image": [], "bodies": [], "mesh": []}
+        self._mesh_latency: dict[int, float] = {}
+        self.create_subscription(Image, "image", self._on_image, _QOS, raw=True)
+        self.create_subscription(CameraInfo, "camera_info", self._on_info, QoSProfile(depth=1))
+        self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, _QOS)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
+        self.create_subscription(Marker, "mesh", self._on_mesh, _MESH_QOS, raw=True)
+        self._count(MarkerArray, "markers")
+        if TF.is_available:
+            self._count(TF.message("TFMessage"), "/tf")
+
+    def start_over(self) -> None:
+        """Forget what was received so far."""
+        self.moments.clear()
+        self._mesh_latency.clear()
+        for arrivals in self._arrivals.values():
+            arrivals.clear()
+
+    def rates_hz(self) -> dict[str, float]:
+        """Messages per second on each topic, between its first and its last."""
+        return {topic: _rate_hz(arrivals) for topic, arrivals in self._arrivals.items()}
+
+    def latencies_s(self) -> NDArray[np.float64]:
+        """For each image, stamp -> its last mesh published by the node, s."""
+        return np.array(list(self._mesh_latency.values()))
+
+    def _count(self, kind: type, topic: str) -> None:
+        arrivals = self._arrivals[topic] = []
+        self.create_subscription(kind, topic, lambda _data: arrivals.append(time.monotonic()), _QOS, raw=True)
+
+    def _on_mesh(self, data: bytes, info: MessageInfo) -> None:
+        self._arrivals["mesh"].append(time.monotonic())
+        stamp = stamp_of(data)
+        self._mesh_latency[stamp.nanoseconds] = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
+
+    def _on_image(self, data: bytes) -> None:
+        self._arrivals["image"].append(time.monotonic())
+        self.image_count += 1
+        self._images[stamp_of(data).nanoseconds] = data
+        while len(self._images) > _WAITING_IMAGES:
+            self._images.pop(next(iter(self._images)))
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._infos[described_size(info)] = info
+
+    def _on_bodies(self, message: SmplBodyArray, info: MessageInfo) -> None:
+        self.last_bodies_s = time.monotonic()
+        self._arrivals["bodies"].append(self.last_bodies_s)
+        stamp = Stamp(message.header.stamp.sec, message.header.stamp.nanosec)
+        data = self._images.pop(stamp.nanoseconds, None)
+        if data is None:
+            return
+        image = decode_image(data).image
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
+        height, width = image.shape[:2]
+        camera = _camera(self._infos.get((width, height)), width, height)
+        self.moments.append(Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s))
+
+    def _on_diagnostics(self, report: DiagnosticArray) -> None:
+        namespace = self.get_namespace().lstrip("/")
+        for status in report.status:
+            if status.hardware_id.startswith(namespace) and status.name.endswith(": bodies"):
+                values = {pair.key: pair.value for pair in status.values}
+                self.overhead_ms = float(values.get(OVERHEAD, "nan"))
+
+
+def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
+    """The bodies of a message, posed again from their SMPL parameters, and their names; lost people are left out.
+
+    The rows are numbered by ``ids``: position in the message, as names are no numbers.
+    """
+    present = [body for body in message.bodies if body.state != SmplBody.LOST]
+    J = JOINT_SETS[message.joint_set].size
+    valid = np.array([body.valid for body in present], np.bool_)
+
+    def stacked(values: list[Floats], *shape: int) -> Floats:
+        return np.array(values, np.float32).reshape(len(present), *shape)
+
+    global_orient = stacked([body.global_orient for body in present], 3)
+    body_pose = stacked([body.body_pose for body in present], 23, 3)
+    betas = stacked([body.betas for body in present], 10)
+    cam_t = stacked([np.array([b.cam_t.x, b.cam_t.y, b.cam_t.z]) for b in present], 3)
+    vertices = np.full((len(present), body_model.vertex_count, 3), np.nan, np.float32)
+    vertices[valid] = body_model.posed(global_orient[valid], body_pose[valid], betas[valid], cam_t[valid]).vertices
+    bodies = Bodies(
+        ids=np.arange(len(present)),
+        states=np.array([body.state for body in present], np.uint8),
+        unseen_s=stacked([np.array(body.unseen_s) for body in present]),
+        scores=stacked([np.array(body.score) for body in present]),
+        kp2d=stacked([np.array(body.keypoints) for body in present], J, 2),
+        kp2d_score=stacked([np.array(body.keypoint_scores) for body in present], J),
+        joint_set=message.joint_set,
+        global_orient=global_orient,
+        body_pose=body_pose,
+        betas=betas,
+        cam_t=cam_t,
+        joints=stacked([body.joints for body in present], 24, 3),
+        vertices=vertices,
+        uncertainty=stacked([body.joint_error for body in present], 24),
+        disagreement=stacked([body.disagreement for body in present], 24),
+        joint_covariance=stacked([body.joint_covariance for body in present], 24, 3, 3),
+        root_covariance=stacked([body.root_covariance for body in present], 3, 3),
+        valid=valid,
+    )
+    return bodies, tuple(body.id for body in present)
+
+
+def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:
+    try:
+        return None if info is None else camera_from_info(info, width, height, rectified=False)
+    except BadCameraInfoError:
+        return None  # the node says why
+
+
+def _rate_hz(arrivals: list[float]) -> float:
+    if len(arrivals) < 2:
+        return 0.0
+    return (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)

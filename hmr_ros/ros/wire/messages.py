@@ -1,0 +1,193 @@
+"""Bodies -> ROS messages. Everything is in the image's optical frame, under the image's own header."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, Vector3
+from numpy.typing import NDArray
+from sensor_msgs.msg import JointState
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from hmr_ros.core.people import Bodies, Floats, State
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.uncertainty import LEVELS, Calibration
+from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.perception.overlay import person_color
+from hmr_ros.ros.wire.cdr import Stamp
+
+MARKER_LIFETIME_S = 0.5
+"""How long markers stay in RViz when this node falls silent."""
+
+_ID_LETTERS = 5
+_IDS = 26**_ID_LETTERS
+_ID_STRIDE = 7_470_119
+"""Coprime to 26, so that multiplying is a bijection of the 11.9 million ids: neighbours look different."""
+
+_COASTING_ALPHA = 0.35
+"""Who is not seen is drawn paler."""
+
+_BONE_WIDTH_M = 0.03
+_JOINT_SIZE_M = 0.05
+_BONES, _JOINTS = 0, 1
+_ROTATION_AXES = "xyz"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the bodies were made with, for SmplBodyArray: names, and what their covariances were calibrated to."""
+
+    method: str
+    body_model: str
+    calibration: Calibration | None = None
+
+
+def person_name(track_id: int) -> str:
+    """Five lower-case letters for a track: unique for the first 11.9 million people of a session.
+
+    The length is what ROS4HRI's RViz plugins expect at the end of a frame name.
+    """
+    number = track_id * _ID_STRIDE % _IDS
+    letters = []
+    for _ in range(_ID_LETTERS):
+        number, letter = divmod(number, 26)
+        letters.append(chr(ord("a") + letter))
+    return "".join(letters)
+
+
+def header(stamp: Stamp, frame_id: str) -> Header:
+    """The image's header."""
+    return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=frame_id)
+
+
+def point(xyz: Floats) -> Point:
+    """(3,) m as a message."""
+    x, y, z = xyz.tolist()
+    return Point(x=x, y=y, z=z)
+
+
+def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
+    """Everybody in the image, and a last entry of state LOST for each id in ``lost``."""
+    calibration = origin.calibration
+    unknown = (float("nan"),) * len(LEVELS)
+    message = SmplBodyArray(
+        header=image_header,
+        method=origin.method,
+        body_model=origin.body_model,
+        joint_set=bodies.joint_set,
+        coverage_levels=np.array(LEVELS, np.float32),
+        joint_radii=np.array(calibration.joint_radii if calibration else unknown, np.float32),
+        root_radii=np.array(calibration.root_radii if calibration else unknown, np.float32),
+    )
+    message.bodies = [_smpl_body(bodies, row) for row in range(len(bodies))] + [_lost_body(i) for i in lost]
+    return message
+
+
+def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
+    return SmplBody(
+        id=person_name(int(bodies.ids[row])),
+        state=int(bodies.states[row]),
+        unseen_s=float(bodies.unseen_s[row]),
+        score=float(bodies.scores[row]),
+        keypoints=_float32(bodies.kp2d[row]),
+        keypoint_scores=_float32(bodies.kp2d_score[row]),
+        valid=bool(bodies.valid[row]),
+        global_orient=bodies.global_orient[row].astype(np.float32),
+        body_pose=bodies.body_pose[row].astype(np.float32).ravel(),
+        betas=bodies.betas[row].astype(np.float32),
+        cam_t=point(bodies.cam_t[row]),
+        joints=bodies.joints[row].astype(np.float32).ravel(),
+        joint_error=bodies.uncertainty[row].astype(np.float32),
+        disagreement=bodies.disagreement[row].astype(np.float32),
+        joint_covariance=bodies.joint_covariance[row].astype(np.float32).ravel(),
+        root_covariance=bodies.root_covariance[row].astype(np.float32).ravel(),
+    )
+
+
+def _lost_body(track_id: int) -> SmplBody:
+    def unknown(size: int) -> NDArray[np.float32]:
+        return np.full(size, np.nan, np.float32)
+
+    nan = float("nan")
+    return SmplBody(
+        id=person_name(track_id),
+        state=SmplBody.LOST,
+        unseen_s=nan,
+        global_orient=unknown(3),
+        body_pose=unknown(69),
+        betas=unknown(10),
+        cam_t=Point(x=nan, y=nan, z=nan),
+        joints=unknown(72),
+        joint_error=unknown(24),
+        disagreement=unknown(24),
+        joint_covariance=unknown(216),
+        root_covariance=unknown(9),
+    )
+
+
+def _float32(values: Floats) -> array.array[float]:
+    """Flat float32; array.array is what rclpy takes without looking at every element."""
+    return array.array("f", values.astype(np.float32).tobytes())
+
+
+def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
+    """The 23 joint rotations of one body as 69 positions: rotation-vector components in SMPL's axes, rad.
+
+    They are named ``<smpl joint>_rotvec_<axis>_<id>``: SMPL's joints are balls, which JointState has no other room for.
+    """
+    name = person_name(int(bodies.ids[row]))
+    names = [f"{joint}_rotvec_{axis}_{name}" for joint in SMPL.joints[1:] for axis in _ROTATION_AXES]
+    return JointState(header=image_header, name=names, position=bodies.body_pose[row].astype(np.float64).ravel())
+
+
+def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) -> MarkerArray:
+    """Bones and joints of every body with a position, and DELETE for the ids in ``lost``."""
+    markers = []
+    for row in np.flatnonzero(bodies.valid).tolist():
+        bones, joints = _marker(image_header, bodies, row), _marker(image_header, bodies, row)
+        bones.id, bones.type, bones.scale = _BONES, Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
+        bones.points = _points(bodies.joints[row][SMPL.edge_indices].reshape(-1, 3))
+        joints.id, joints.type, joints.scale = _JOINTS, Marker.SPHERE_LIST, _cube(_JOINT_SIZE_M)
+        joints.points = _points(bodies.joints[row])
+        markers += [bones, joints]
+    markers += [deleted_marker(image_header, track_id, part) for track_id in lost for part in (_BONES, _JOINTS)]
+    return MarkerArray(markers=markers)
+
+
+def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
+    """A marker of one body, of no shape yet."""
+    r, g, b, a = marker_color(bodies, row)
+    marker = Marker(header=image_header, ns=marker_namespace(int(bodies.ids[row])), action=Marker.ADD)
+    marker.pose.orientation.w = 1.0
+    marker.color = ColorRGBA(r=r, g=g, b=b, a=a)
+    marker.lifetime = Duration(sec=int(MARKER_LIFETIME_S), nanosec=int(MARKER_LIFETIME_S % 1 * 1e9))
+    return marker
+
+
+def marker_color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
+    """RGBA, paler for who is not seen."""
+    alpha = _COASTING_ALPHA if bodies.states[row] == State.COASTING else 1.0
+    return (*person_color(int(bodies.ids[row])), alpha)
+
+
+def _cube(side_m: float) -> Vector3:
+    return Vector3(x=side_m, y=side_m, z=side_m)
+
+
+def _points(points: Floats) -> list[Point]:
+    return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
+
+
+def deleted_marker(image_header: Header, track_id: int, part: int = 0) -> Marker:
+    """Remove a marker of a lost person."""
+    return Marker(header=image_header, ns=marker_namespace(track_id), id=part, action=Marker.DELETE)
+
+
+def marker_namespace(track_id: int) -> str:
+    """Of the markers of a person."""
+    return f"body_{person_name(track_id)}"

@@ -1,0 +1,161 @@
+"""Messages whose numbers change from image to image and whose layout does not: serialised once, then patched.
+
+rclpy turns every field of a message into a Python object and back, which costs several times what sending its bytes
+does. Here a message is built and serialised as usual, and from then on its numbers are written to where they are in the
+bytes. Where that is follows from the message's type: fields in their order, aligned as CDR asks (version 1, little
+endian: see cdr.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.serialization import serialize_message
+from rosidl_parser.definition import AbstractNestedType, AbstractString, Array, BasicType, NamespacedType
+
+from hmr_ros.ros.wire.cdr import ENCAPSULATION, Stamp
+
+_KINDS = {
+    "boolean": "u1",
+    "octet": "u1",
+    "char": "u1",
+    "uint8": "u1",
+    "int8": "i1",
+    "int16": "<i2",
+    "uint16": "<u2",
+    "int32": "<i4",
+    "uint32": "<i4",  # so that a Time is one block; a uint32 from 2^31 on needs a view of its bits
+    "int64": "<i8",
+    "uint64": "<i8",
+    "float": "<f4",
+    "double": "<f8",
+}
+"""numpy's name of each type of number; signed and unsigned ones of a size share one."""
+
+_LENGTH = np.dtype("<u4")
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Numbers of one type that lie side by side; ``at`` counts from behind the encapsulation header."""
+
+    path: str
+    dtype: np.dtype[Any]
+    at: int
+    count: int
+
+
+class Template:
+    """The bytes of ``message``, and views of the numbers in them by path: ``template["bodies.0.cam_t"]``.
+
+    A path names fields and rows of sequences. Structs of equal numbers are one flat view, as are arrays of them: a
+    sequence of N points is a view of 3 N float64. Raises ValueError for a message that CDR lays out in another way.
+    """
+
+    def __init__(self, message: Any) -> None:
+        serialised = serialize_message(message)
+        layout = _Layout()
+        layout.add("", message, None)
+        size = len(ENCAPSULATION) + layout.size
+        if size != len(serialised) or not serialised.startswith(ENCAPSULATION):
+            raise ValueError(f"{type(message).__name__}: expected {size} bytes of CDR, got {len(serialised)}")
+        self._data = bytearray(serialised)
+        self._views: dict[str, NDArray[Any]] = {
+            b.path: np.frombuffer(self._data, b.dtype, b.count, b.at + len(ENCAPSULATION)) for b in layout.blocks
+        }
+
+    def __getitem__(self, path: str) -> NDArray[Any]:
+        """The numbers at ``path``, to be assigned to: ``template["position"][:] = ...``."""
+        return self._views[path]
+
+    def stamp(self, stamp: Stamp, paths: Iterable[str] = ("header.stamp",)) -> None:
+        """Set builtin_interfaces/Time fields."""
+        for path in paths:
+            self._views[path][:] = stamp.sec, stamp.nanosec
+
+    def finish(self) -> bytes:
+        """The message as it stands."""
+        return bytes(self._data)
+
+
+class KeptTemplate:
+    """A template that is made anew when its key is another than at the last call."""
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._template: Template | None = None
+
+    def __call__(self, key: Hashable, build: Callable[[], Any]) -> Template:
+        """The template of the message that ``build`` makes; ``key`` stands for all in it that is not patched."""
+        if self._template is None or key != self._key:
+            self._key, self._template = key, Template(build())
+        return self._template
+
+
+class _Layout:
+    """Walks through a message as CDR does."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.blocks: list[_Block] = []
+
+    def add(self, path: str, value: Any, kind: Any) -> None:
+        """Append the field ``value`` of type ``kind``."""
+        if block := _uniform(kind):
+            self._numbers(path, *block)
+        elif isinstance(kind, AbstractString):
+            self._take(_LENGTH, 1)
+            self.size += len(value.encode()) + 1
+        elif isinstance(kind, AbstractNestedType):
+            self._elements(path, value, kind)
+        else:
+            for name, part, part_kind in _fields(value):
+                self.add(f"{path}.{name}" if path else name, part, part_kind)
+
+    def _elements(self, path: str, values: Any, kind: Any) -> None:
+        if not isinstance(kind, Array):
+            self._take(_LENGTH, 1)
+        if (block := _uniform(kind.value_type)) and (len(values) or isinstance(kind.value_type, BasicType)):
+            self._numbers(path, block[0], block[1] * len(values))
+            return
+        for row, value in enumerate(values):
+            self.add(f"{path}.{row}", value, kind.value_type)
+
+    def _numbers(self, path: str, dtype: np.dtype[Any], count: int) -> None:
+        """Numbers in a row; Fast CDR aligns the next field for them even where there are none."""
+        self.blocks.append(_Block(path, dtype, self._take(dtype, count), count))
+
+    def _take(self, dtype: np.dtype[Any], count: int) -> int:
+        """Make room for ``count`` numbers; returns where they begin."""
+        start = self.size + -self.size % dtype.itemsize
+        self.size = start + count * dtype.itemsize
+        return start
+
+
+def _uniform(kind: Any) -> tuple[np.dtype[Any], int] | None:
+    """Type and number of the equal numbers that ``kind`` consists of; None when it holds anything else."""
+    if isinstance(kind, BasicType):
+        return np.dtype(_KINDS[kind.typename]), 1
+    if isinstance(kind, Array):
+        element = _uniform(kind.value_type)
+        return element and (element[0], element[1] * kind.size)
+    if isinstance(kind, NamespacedType):
+        parts = [_uniform(part) for part in _message_class(kind).SLOT_TYPES]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts) and len({dtype for dtype, _ in known}) == 1:
+            return known[0][0], sum(count for _, count in known)
+    return None
+
+
+def _message_class(kind: Any) -> Any:
+    return getattr(importlib.import_module(".".join(kind.namespaces)), kind.name)
+
+
+def _fields(message: Any) -> Iterator[tuple[str, Any, Any]]:
+    for name, kind in zip(message.get_fields_and_field_types(), message.SLOT_TYPES, strict=True):
+        yield name, getattr(message, name), kind

@@ -1,0 +1,82 @@
+import argparse
+import json
+
+import pytest
+import torch
+
+from hmr_ros.commands import ablate
+from hmr_ros.commands.ablate import add_arguments, run
+from hmr_ros.evaluation.ablation import runs
+from hmr_ros.training.datasets.motion import save_motion
+from test.training.datasets.test_motion import small_motion
+
+SETTINGS = """
+recipe = "global_to_pixel"
+[run]
+bfloat16 = false
+[global_to_pixel]
+global_width = 16
+width = 16
+layers = 1
+heads = 2
+points = 1
+pixel_width = 8
+[local]
+steps = {local}
+[images]
+steps = {images}
+batch_size = 3
+warmup = 1
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """-> a function that runs ``hmr ablate`` on a few pictures."""
+    save_motion(small_motion(), tmp_path / "motion.npz")
+
+    def ablated(local: int = 0, images: int = 3, people: int = 5) -> int:
+        config = tmp_path / "ablation.toml"
+        config.write_text(SETTINGS.format(local=local, images=images))
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        words = [config, "--motion", tmp_path / "motion.npz", "--out", tmp_path / "out"]
+        words += ["--pictures", 7, "--people", people, "--seeds", 2, "--head-start", 2]
+        return run(parser.parse_args(list(map(str, words))))
+
+    return ablated
+
+
+@pytest.mark.slow
+def test_every_variant_is_trained_once_and_compared(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ablate, "SHARD_SIZE", 8)
+    assert command() == 0
+    names = {"full", "match", "sampler", "residual", "local"}
+    for seed in ("seed0", "seed1"):
+        assert {path.stem for path in (tmp_path / "out" / seed).iterdir()} == names | {"global_stage"}
+    report = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert [row["variant"]["paper_mpjpe"] for row in report["rows"]] == [42.3, 44.1, 44.5, 45.6, 47.8]
+    assert report["rows"][0]["mpjpe"]["worse"]["mean"] == 0
+    assert all(len(row["mpjpe"]["each"]) == 2 for row in report["rows"])
+    means = [row["mpjpe"]["mean"]["mean"] for row in report["rows"]]
+    assert len(set(means)) == 5, "every variant is another network"
+    starts = [torch.load(path, weights_only=True) for path in (tmp_path / "out").glob("seed*/global_stage.pt")]
+    assert any((starts[0][name] != starts[1][name]).any() for name in starts[0])
+    table = capsys.readouterr().out
+    assert "Paper: full < fixed matching < fixed RoI < no residual < no local encoding" in table
+
+    (tmp_path / "out" / "seed1" / "local.npz").unlink()
+    made = []
+    original = runs.trained
+    monkeypatch.setattr(runs, "trained", lambda *arguments: made.append(arguments[2]) or original(*arguments))
+    assert command() == 0
+    assert made == ["no local encoding, seed 1"], "finished runs are kept"
+    assert json.loads((tmp_path / "out" / "ablation.json").read_text()) == report, "the same seed, the same network"
+
+    with pytest.raises(ValueError, match=r"settings.json: the runs there were made with other settings"):
+        command(images=4)
+
+
+def test_variants_must_start_equal(command):
+    with pytest.raises(ValueError, match=r"ablation.toml: expected recipe = 'global_to_pixel', .* and 5"):
+        command(local=5)

@@ -1,0 +1,156 @@
+import argparse
+import dataclasses
+import json
+import re
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hmr_ros.commands.evaluate import add_arguments, run
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
+from hmr_ros.evaluation.held_out.case import observed
+from hmr_ros.evaluation.held_out.predictor import open_predictor
+from hmr_ros.networks.global_to_pixel import GlobalToPixelConfig
+from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.datasets.motion import save_motion
+from hmr_ros.training.recipes import make_recipe
+from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
+from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from test.training.datasets.test_motion import small_motion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+
+
+@pytest.fixture
+def rest_pose_model(tmp_path):
+    """A network that always answers with the rest pose, as ONNX with its manifest."""
+    body = BODY
+    joints = body.rest_joints(np.zeros((1, 10)))
+    inputs = {"keypoints": ("N", 21, 3), "context": ("N", 1)}
+    outputs = {"vertices": ("N", body.vertex_count, 3), "joints": ("N", 24, 3), "spread": ("N", 24)}
+    answers = {
+        "vertices": body.v_template[None] - joints[:, :1],
+        "joints": joints - joints[:, :1],
+        "spread": np.ones((1, 24)),
+    }
+    constants = [numpy_helper.from_array(x.astype(np.float32), f"{name}_rest") for name, x in answers.items()]
+    constants += [
+        numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
+        numpy_helper.from_array(np.array([1]), "axis"),
+    ]
+    nodes = [
+        helper.make_node("Mul", ["context", "zero"], ["flat"]),
+        helper.make_node("Unsqueeze", ["flat", "axis"], ["solid"]),
+        *(helper.make_node("Add", [f"{n}_rest", "flat" if n == "spread" else "solid"], [n]) for n in outputs),
+    ]
+
+    def infos(specs):
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(s)) for n, s in specs.items()]
+
+    graph = helper.make_graph(nodes, "rest", infos(inputs), infos(outputs), constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "rest.onnx")
+    manifest = Manifest(
+        name="rest",
+        kind="pose2mesh",
+        file="rest.onnx",
+        sha256=file_sha256(tmp_path / "rest.onnx"),
+        inputs=tuple(TensorSpec(n, "float32", s) for n, s in inputs.items()),
+        outputs=tuple(TensorSpec(n, "float32", s) for n, s in outputs.items()),
+        licence="Apache-2.0",
+        joint_set="coco_feet",
+        body_model="open_body.npz",
+        body_model_sha256=body.sha256,
+    )
+    write_manifest(manifest, tmp_path / "rest.json")
+    return tmp_path / "rest.json", manifest
+
+
+@pytest.fixture
+def untrained_checkpoint(tmp_path):
+    """Global-to-Pixel as it starts."""
+    network = GlobalToPixelConfig(global_width=16, width=16, layers=1, heads=2, points=1, pixel_width=8)
+    config = TrainConfig(recipe="global_to_pixel", global_to_pixel=network)
+    recipe = make_recipe(config, small_motion(), BODY, None)
+    weights = recipe.modules.state_dict()
+    path = tmp_path / "run" / "best.pt"
+    path.parent.mkdir()
+    save_checkpoint(Checkpoint(config, recipe.topology, weights, weights, 1, 0, 0.0, {}, {}, {}), path)
+    return path
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args([str(w) for w in words])
+
+
+def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    path, out = rest_pose_model[0], tmp_path / "reports" / "rest.json"
+    assert run(parse(path, "--motion", tmp_path / "motion.npz", "--samples", 60, "--json", out)) == 0
+    report = json.loads(out.read_text())
+    everyone = [row for row in report["rows"] if row["grouping"] == "all"]
+    assert [row["source"] for row in everyone] == ["true", "human36m", "coco"]
+    assert all(row["count"] == 60 for row in everyone)
+    assert 150 < everyone[0]["mpjpe"]["mean"] < 1000
+    parts = [row for row in report["rows"] if row["source"] == "true" and row["grouping"] == "view"]
+    assert sum(row["count"] for row in parts) == 60
+    assert "view: back" in capsys.readouterr().out
+
+
+def test_both_methods_are_judged_on_the_same_pictures(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    out, shards = tmp_path / "report.json", tmp_path / "shards"
+    people = ["--samples", 12, "--beside", rest_pose_model[0]]
+    assert run(parse(untrained_checkpoint, "--motion", tmp_path / "motion.npz", *people, "--json", out)) == 0
+    report = json.loads(out.read_text())
+    everyone = {(row["source"], row["output"]): row for row in report["rows"] if row["grouping"] == "all"}
+    both = {"global stage", "local stage", "global_to_pixel", "pose2mesh"}
+    for source in ("true", "human36m", "coco"):
+        assert {output for of, output in everyone if of == source} == both
+    assert {output for of, output in everyone if of == "projection"} == both - {"pose2mesh"}
+    assert all(row["count"] == 12 for row in everyone.values())
+    published, alone = everyone["true", "global_to_pixel"], everyone["true", "local stage"]
+    assert published["pck_05"]["mean"] > alone["pck_05"]["mean"], "the robot fits bodies to their keypoints"
+    blind, alone = everyone["projection", "global_to_pixel"], everyone["projection", "local stage"]
+    assert blind["mpjpe"]["mean"] == pytest.approx(alone["mpjpe"]["mean"], abs=0.1), "nothing to fit to"
+    assert [text.split(":")[0] for text in report["verdicts"]] == ["true", "human36m", "coco", "projection"]
+
+    sampler = ImageSampler(small_motion().select("val"), BODY, "coco_feet", ImageMix())
+    shards.mkdir()
+    write_shard(sampler.sample(np.random.default_rng(0), 8), shard_path(shards, 0))
+    assert run(parse(untrained_checkpoint, "--shards", shards, "--samples", 6)) == 0
+    assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_only_the_other_method_is_put_beside(rest_pose_model, tmp_path):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    with pytest.raises(ValueError, match="--beside: expected the other method"):
+        run(parse(rest_pose_model[0], "--motion", tmp_path / "motion.npz", "--beside", rest_pose_model[0]))
+
+
+def test_networks_that_look_need_pictures(untrained_checkpoint, rest_pose_model):
+    predictor = open_predictor(untrained_checkpoint, BODY)
+    people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
+    case = observed(people, "coco_feet", None, BODY, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="looks at people: evaluate it on --motion or --shards"):
+        predictor.recover(case)
+
+
+def test_unusable_models_are_explained(rest_pose_model, tmp_path):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    path, manifest = rest_pose_model
+    with pytest.raises(ValueError, match=r"rest.onnx: expected a manifest \(.json\) or a checkpoint \(.pt\)"):
+        run(parse(path.with_suffix(".onnx"), "--motion", tmp_path / "motion.npz"))
+    write_manifest(dataclasses.replace(manifest, body_model_sha256="0" * 64), path)
+    with pytest.raises(ValueError, match=r"rest.json: the network recovers open_body.npz, another body .* set --body"):
+        run(parse(path, "--motion", tmp_path / "motion.npz"))
+    write_manifest(dataclasses.replace(manifest, kind="landmarks"), path)
+    with pytest.raises(ValueError, match="expected a network of kind"):
+        run(parse(path, "--motion", tmp_path / "motion.npz"))

@@ -1,0 +1,39 @@
+import numpy as np
+from numpy.testing import assert_allclose
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.skinning import chained_joints, local_rotations, transformed, world_rotations
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL_PARENTS
+
+RNG = np.random.default_rng(0)
+LOCAL = rotvec_to_rotmat(RNG.normal(size=(2, 5, 24, 3)))
+
+
+def test_world_rotations_multiply_down_the_tree_and_back():
+    world = world_rotations(LOCAL)
+    left_hand = LOCAL[..., 0, :, :]
+    for joint in (3, 6, 9, 13, 16, 18, 20, 22):
+        left_hand = left_hand @ LOCAL[..., joint, :, :]
+    assert_allclose(world[..., 22, :, :], left_hand, atol=1e-14)
+    assert_allclose(local_rotations(world), LOCAL, atol=1e-14)
+
+
+def test_chained_joints_keep_bones_rigid():
+    world, rest = world_rotations(LOCAL), RNG.normal(size=(2, 5, 24, 3))
+    joints = chained_joints(world, rest)
+    assert_allclose(joints[..., 0, :], 0)
+    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+        bone = rest[..., joint, :] - rest[..., parent, :]
+        turned = (world[..., parent, :, :] @ bone[..., None])[..., 0]
+        assert_allclose(joints[..., joint, :] - joints[..., parent, :], turned, atol=1e-14)
+
+
+def test_some_vertices_are_skinned_as_all_are(exact_body: BodyModel):
+    some, rest = np.array([6000, 3, 77]), exact_body.rest_joints(RNG.normal(size=(5, 10)))
+    world, betas = world_rotations(LOCAL[0]), RNG.normal(size=(5, 10))
+    skinned = [
+        transformed(skin.blended(world, rest, rest), skin.unposed(betas, LOCAL[0]))
+        for skin in (exact_body.skin, exact_body.skin.subset(some))
+    ]
+    assert_allclose(skinned[1], skinned[0][..., some], atol=1e-14)

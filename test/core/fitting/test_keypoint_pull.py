@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from hmr_ros.core.fitting.keypoint_pull import KeypointPull
+from hmr_ros.core.skeleton import COCO_FEET
+from test.core.conftest import random_parameters
+
+
+@pytest.fixture(scope="module")
+def pull(body):
+    return KeypointPull.of_body(body, "coco_feet")
+
+
+@pytest.fixture
+def people(body):
+    """Three bodies 2 to 6 m away, and the rays of their keypoints."""
+    given = random_parameters(3)
+    posed = body.posed(given.global_orient, given.body_pose, given.betas, given.cam_t)
+    keypoints = body.regressor("coco_feet") @ posed.vertices
+    return posed, keypoints, keypoints[..., :2] / keypoints[..., 2:]
+
+
+def test_a_body_on_its_keypoints_stays(pull, people):
+    posed, _, rays = people
+    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    np.testing.assert_allclose(vertices, posed.vertices, atol=1e-4)
+
+
+def test_keypoints_come_nearer_and_depth_stays(body, pull, people, rng):
+    posed, keypoints, rays = people
+    rays = rays + 0.02 * rng.normal(size=rays.shape) / keypoints[..., 2:]
+    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    moved = body.regressor("coco_feet") @ vertices
+    before = np.linalg.norm(rays * keypoints[..., 2:] - keypoints[..., :2], axis=-1)
+    after = np.linalg.norm(rays * moved[..., 2:] - moved[..., :2], axis=-1)
+    assert after.mean() < 0.5 * before.mean()
+    np.testing.assert_array_equal(vertices[..., 2], posed.vertices[..., 2])
+
+
+def test_what_is_far_from_a_keypoint_hardly_moves(body, pull, people):
+    posed, keypoints, rays = people
+    wrist = COCO_FEET.index("left_wrist")
+    rays[:, wrist] += 0.04 / keypoints[:, wrist, 2:]
+    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    step = np.linalg.norm(vertices - posed.vertices, axis=-1)
+    arm, legs = body.weights[:, 20] > 0.5, body.weights[:, [4, 5, 7, 8]].sum(1) > 0.9
+    assert step[:, arm].mean() > 0.01
+    assert step[:, legs].max() < 0.005
+
+
+def test_one_wild_keypoint_is_ignored(pull, people):
+    posed, keypoints, rays = people
+    rays[:, 9] += 0.6 / keypoints[:, 9, 2:]
+    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    assert np.linalg.norm(vertices - posed.vertices, axis=-1).max() < 0.01
+
+
+def test_bad_keypoints_pull_less_than_good_ones(body, pull, people, rng):
+    posed, keypoints, rays = people
+    error = rng.normal(size=rays.shape) / keypoints[..., 2:]
+    shares = []
+    for size in (0.01, 0.08):
+        vertices = pull(posed.vertices, rays + size * error, np.ones(rays.shape[:2]))
+        shares.append(np.linalg.norm(vertices - posed.vertices, axis=-1).mean() / size)
+    assert shares[1] < 0.6 * shares[0]
+
+
+def test_missing_keypoints_do_not_count(pull, people):
+    posed, _, rays = people
+    spoilt, score = rays.copy(), np.ones(rays.shape[:2])
+    spoilt[:, :4] = np.nan
+    score[:, :4] = 0
+    vertices = pull(posed.vertices, spoilt, score)
+    np.testing.assert_allclose(vertices, posed.vertices, atol=1e-4)
+    nothing = pull(posed.vertices, spoilt, np.zeros_like(score))
+    np.testing.assert_array_equal(nothing, posed.vertices)
+
+
+def test_nobody(pull):
+    assert pull(np.zeros((0, 6890, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21))).shape == (0, 6890, 3)

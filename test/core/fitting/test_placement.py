@@ -1,0 +1,101 @@
+"""Bodies with known parameters and the rays of their keypoints: they must come back where they stood."""
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.fitting.placement import Placement
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from test.core.conftest import random_parameters
+
+PEOPLE = 6
+
+
+@pytest.fixture(scope="module")
+def placement(body):
+    return Placement(body, "coco_feet")
+
+
+@pytest.fixture(scope="module")
+def truth(body):
+    given = random_parameters(PEOPLE, bend=0.2)
+    posed = body.posed(given.global_orient, given.body_pose, given.betas, given.cam_t)
+    keypoints = body.regressor("coco_feet") @ posed.vertices
+    rotations = rotvec_to_rotmat(np.concatenate([given.global_orient[:, None], given.body_pose], 1))
+    return given, posed, rotations, keypoints[..., :2] / keypoints[..., 2:]
+
+
+def joints_of(body, estimates):
+    return body.posed(estimates.global_orient, estimates.body_pose, estimates.betas, estimates.cam_t).joints
+
+
+def off(body, estimates, posed):
+    """(P,) m, mean distance of the joints from the truth, root-relative."""
+    mine, true = joints_of(body, estimates), posed.joints
+    return np.linalg.norm(mine - mine[:, :1] - true + true[:, :1], axis=-1).mean(1)
+
+
+def test_meshes_come_back_where_they_stood(body, placement, truth):
+    given, posed, _, rays = truth
+    estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], rays, np.ones(rays.shape[:2]))
+    assert estimates.valid.all()
+    assert off(body, estimates, posed).max() < 0.01
+    np.testing.assert_allclose(estimates.cam_t, given.cam_t, atol=0.01)
+    assert np.isnan(estimates.uncertainty).all()
+
+
+def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placement, truth):
+    given, posed, rotations, rays = truth
+    estimates = placement.of_parameters(
+        rotations, given.betas, given.cam_t * (1, 1, 1.1) + (0.3, 0.1, 0), rays, np.ones(rays.shape[:2])
+    )
+    assert estimates.valid.all()
+    assert off(body, estimates, posed).max() < 0.01
+    np.testing.assert_allclose(estimates.cam_t / given.cam_t, 1, atol=0.02)
+    np.testing.assert_allclose(estimates.betas, given.betas, atol=1e-6)
+
+
+def test_the_guess_stands_where_nobody_has_keypoints(body, placement, truth):
+    given, _, rotations, rays = truth
+    score = np.ones(rays.shape[:2])
+    score[2] = 0
+    spoilt = np.where(score[..., None] > 0, rays, np.nan)
+    guess = given.cam_t * 1.1
+    estimates = placement.of_parameters(rotations, given.betas, guess, spoilt, score)
+    assert estimates.valid.all()
+    np.testing.assert_allclose(estimates.cam_t[2], guess[2], rtol=1e-6)
+    np.testing.assert_allclose(rotvec_to_rotmat(estimates.body_pose[2]), rotations[2, 1:], atol=1e-5)
+    others = np.delete(np.arange(PEOPLE), 2)
+    np.testing.assert_allclose(estimates.cam_t[others] / given.cam_t[others], 1, atol=0.02)
+
+
+def test_the_guess_steadies_the_distance_where_keypoints_hardly_tell_it(placement, truth, rng):
+    given, posed, rotations, rays = truth
+    score = np.zeros(rays.shape[:2])
+    score[:, :7] = 1  # face and shoulders
+    noisy = rays + 0.03 * rng.normal(size=rays.shape) / given.cam_t[:, None, 2:]
+    guided = placement.of_parameters(rotations, given.betas, given.cam_t * (1, 1, 1.05), noisy, score)
+    alone = placement.of_meshes(posed.vertices - given.cam_t[:, None], noisy, score)
+    both = guided.valid & alone.valid
+    error = [np.abs(e.cam_t[both, 2] / given.cam_t[both, 2] - 1).mean() for e in (guided, alone)]
+    assert both.sum() >= 4
+    assert error[0] < 0.07
+    assert error[0] < 0.7 * error[1]
+
+
+@pytest.mark.parametrize("kind", ["meshes", "parameters"])
+def test_keypoints_of_two_people_in_one_skeleton_are_refused(placement, truth, kind):
+    given, posed, rotations, rays = truth
+    rays, score = rays.copy(), np.ones(rays.shape[:2])
+    rays[1, ::2] += 0.7
+    if kind == "meshes":
+        estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], rays, score)
+    else:
+        estimates = placement.of_parameters(rotations, given.betas, given.cam_t, rays, score)
+    assert estimates.valid.tolist() == [True, False] + [True] * 4
+    assert np.isnan(estimates.cam_t[1]).all()
+
+
+def test_nobody(placement):
+    none = np.zeros((0, 21, 2)), np.zeros((0, 21))
+    assert len(placement.of_meshes(np.zeros((0, 6890, 3)), *none)) == 0
+    assert len(placement.of_parameters(np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 3)), *none)) == 0

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.fitting.smpl_fitting import SmplFit, fit_smpl
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from test.core.conftest import Parameters, random_parameters
+
+
+def meshes(body: BodyModel, p: Parameters | SmplFit) -> np.ndarray:
+    return body.posed(p.global_orient, p.body_pose, p.betas, p.cam_t).vertices
+
+
+def distance_mm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(P,) mean over vertices."""
+    return 1000 * np.linalg.norm(a - b, axis=-1).mean(-1)
+
+
+def turned_deg(p: Parameters, fit: SmplFit) -> np.ndarray:
+    """(P, 24) angle between the true and the fitted rotation of each joint."""
+    R, F = (
+        rotvec_to_rotmat(np.concatenate([q.global_orient[:, None], q.body_pose], 1).astype(float)) for q in (p, fit)
+    )
+    return np.rad2deg(np.linalg.norm(rotmat_to_rotvec(R.swapaxes(-1, -2) @ F), axis=-1))
+
+
+def smooth_noise(body: BodyModel, people: int, mean_m: float) -> np.ndarray:
+    """(P, V, 3) m errors that change over the body as those of a network do: waves of about half a metre."""
+    rng = np.random.default_rng(0)
+    wave, phase, push = 12 * rng.normal(size=(people, 1, 3)), *rng.normal(size=(2, people, 1, 3))
+    noise = push * np.sin((body.v_template * wave).sum(-1)[..., None] + 3 * phase)
+    return mean_m * noise / np.linalg.norm(noise, axis=-1).mean(-1)[:, None, None]
+
+
+@pytest.mark.parametrize(("bend", "vertex_mm", "joint_deg"), [(0.2, 1.0, 1.2), (0.35, 1.6, 1.8)])
+def test_exact_meshes_give_their_parameters(body: BodyModel, bend: float, vertex_mm: float, joint_deg: float):
+    p = random_parameters(30, seed=3, bend=bend)
+    truth = meshes(body, p)
+    fit = fit_smpl(truth, body)
+    off = distance_mm(meshes(body, fit), truth)
+    assert off.mean() < vertex_mm
+    assert off.max() < 5
+    assert turned_deg(p, fit).mean() < joint_deg
+    assert_allclose(fit.cam_t, p.cam_t, atol=0.005)
+    assert_allclose(1000 * fit.vertex_error, off, atol=0.6)
+
+
+def test_the_rest_pose_is_found_exactly(body: BodyModel):
+    rest = body.v_template[None]
+    fit = fit_smpl(rest, body)
+    assert_allclose(fit.body_pose, 0, atol=1e-4)
+    assert_allclose(fit.global_orient, 0, atol=1e-4)
+    assert_allclose(fit.betas, 0, atol=1e-3)
+    assert_allclose(fit.cam_t, body.rest_joints(np.zeros((1, 10)))[:, 0], atol=1e-5)
+
+
+def test_turning_and_moving_a_mesh_changes_nothing_else(body: BodyModel):
+    truth = meshes(body, random_parameters(5, seed=4))
+    turn = rotvec_to_rotmat(np.array([2.0, -1, 0.5]))
+    fit, moved = fit_smpl(truth, body), fit_smpl(truth @ turn.T + [1, 2, 3], body)
+    assert_allclose(moved.betas, fit.betas, atol=1e-2)
+    assert_allclose(moved.body_pose, fit.body_pose, atol=1e-2)
+    assert_allclose(moved.cam_t, fit.cam_t @ turn.T + [1, 2, 3], atol=1e-3)
+
+
+@pytest.mark.parametrize("noise_mm", [10, 30])
+def test_errors_of_the_vertices_are_not_amplified(body: BodyModel, noise_mm: float):
+    p = random_parameters(30, seed=5, bend=0.25)
+    truth = meshes(body, p)
+    fit = fit_smpl(truth + smooth_noise(body, 30, noise_mm / 1000), body)
+    off = distance_mm(meshes(body, fit), truth)
+    assert off.mean() < noise_mm
+    assert off.max() < 2 * noise_mm
+    assert np.abs(fit.betas).max() < 8
+
+
+def test_what_vertices_hardly_show_is_pulled_towards_the_mean(body: BodyModel):
+    p = random_parameters(30, seed=6, bend=0.2)
+    fit = fit_smpl(meshes(body, p), body)
+    assert 0.8 < (fit.betas * p.betas).sum() / (p.betas**2).sum() < 0.99
+    assert 0.9 < (fit.body_pose * p.body_pose).sum() / (p.body_pose**2).sum() < 0.999
+
+
+def test_nobody_has_no_parameters(body: BodyModel):
+    fit = fit_smpl(np.zeros((0, 6890, 3), np.float32), body)
+    assert fit.body_pose.shape == (0, 23, 3)
+    assert fit.vertex_error.shape == (0,)

@@ -1,0 +1,115 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from hmr_ros.core.geometry.camera import distort, looking_at, project, undistort, undistort_to_rays, unproject
+from hmr_ros.core.people import Camera
+
+K = np.array([[610.0, 0, 655.3], [0, 605.0, 361.9], [0, 0, 1]])
+LENSES = {
+    "none": ("plumb_bob", []),
+    "zeros": ("plumb_bob", [0.0] * 5),
+    "barrel4": ("plumb_bob", [-0.28, 0.07, 0.001, -0.002]),
+    "barrel5": ("plumb_bob", [-0.31, 0.14, 0.0008, -0.0004, -0.02]),
+    "pincushion": ("plumb_bob", [0.15, -0.05, 0.0, 0.003, 0.02]),
+    "rational": ("rational_polynomial", [0.45, -2.6, 0.0007, -0.0003, 1.5, 0.33, -2.4, 1.43]),
+    "fisheye": ("equidistant", [-0.012, 0.006, -0.004, 0.0007]),
+    "fisheye name": ("fisheye", [0.02, -0.01, 0.003, -0.0004]),
+    "fisheye zeros": ("equidistant", [0.0] * 4),
+}
+
+
+def camera(lens: str) -> Camera:
+    model, D = LENSES[lens]
+    return Camera(K, 1280, 720, model, np.array(D))
+
+
+def image_grid() -> np.ndarray:
+    """(28, 50, 2) pixels over the whole image, its corners included, and its principal point."""
+    grid = np.stack(np.meshgrid(np.linspace(0, 1280, 50), np.linspace(0, 720, 28)), -1)
+    grid[5, 5] = K[:2, 2]
+    return grid
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_pixels_survive_rays_over_the_whole_image(lens: str):
+    pixels = image_grid()
+    rays = undistort_to_rays(pixels, camera(lens))
+    assert np.isfinite(rays).all()
+    back = project(np.concatenate([rays, np.ones_like(rays[..., :1])], -1) * 3.7, camera(lens))
+    assert_allclose(back, pixels, atol=1e-7)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_rays_survive_the_lens(lens: str):
+    rays = undistort_to_rays(image_grid(), camera(lens))
+    assert_allclose(undistort(distort(rays, camera(lens)), camera(lens)), rays, atol=1e-9)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_projection_agrees_with_opencv(lens: str):
+    cam = camera(lens)
+    rays = undistort_to_rays(image_grid(), cam).reshape(-1, 2)
+    points = np.concatenate([rays, np.ones((len(rays), 1))], -1) * np.linspace(0.5, 9, len(rays))[:, None]
+    if cam.distortion_model in ("equidistant", "fisheye"):
+        expected, _ = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), cam.K, cam.D)
+    else:
+        expected, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), cam.K, cam.D)
+    assert_allclose(project(points, cam), expected[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_unproject_inverts_project(lens: str):
+    points = np.random.default_rng(0).uniform((-1, -0.6, 2), (1, 0.6, 8), (4, 5, 3))
+    assert_allclose(unproject(project(points, camera(lens)), points[..., 2], camera(lens)), points, atol=1e-9)
+
+
+def test_a_lens_that_folds_gives_no_answer_beyond_its_rim():
+    folding = Camera(K, 1280, 720, "plumb_bob", np.array([-0.3, 0.0, 0, 0, 0]))
+    rim = 1 / np.sqrt(0.9)  # where d/dr (r - 0.3 r^3) = 0
+    rays = np.array([[0.99 * rim, 0], [1.01 * rim, 0], [0, 5.0]])
+    seen = distort(rays, folding)
+    assert np.isfinite(seen).all(-1).tolist() == [True, False, False]
+    assert_allclose(undistort(seen[:1], folding), rays[:1], atol=1e-9)
+    assert np.isnan(undistort(np.array([[0.8, 0.0]]), folding)).all()  # the rim is seen at 0.703
+
+
+def test_fisheye_beyond_a_right_angle_gives_no_answer():
+    cam = camera("fisheye zeros")
+    assert_allclose(undistort(np.array([[np.deg2rad(80), 0]]), cam), [[np.tan(np.deg2rad(80)), 0]])
+    assert np.isnan(undistort(np.array([[np.deg2rad(95), 0]]), cam)).all()
+
+
+def test_points_behind_the_camera_and_nan_have_no_pixel():
+    points = np.array([[0.1, 0, -1], [0, 0, 0], [np.nan, 0, 1], [0, 0, 1]])
+    for lens in LENSES:
+        pixels = project(points, camera(lens))
+        assert np.isnan(pixels[:3]).any(-1).all()
+        assert_allclose(pixels[3], K[:2, 2])
+        assert np.isnan(undistort_to_rays(np.full((1, 2), np.nan), camera(lens))).all()
+
+
+def test_empty_inputs():
+    for lens in LENSES:
+        assert project(np.zeros((0, 17, 3)), camera(lens)).shape == (0, 17, 2)
+        assert undistort_to_rays(np.zeros((0, 17, 2)), camera(lens)).shape == (0, 17, 2)
+
+
+def test_looking_at_centres_a_direction_without_roll():
+    rng = np.random.default_rng(1)
+    direction = np.concatenate([rng.normal(size=(30, 2)), np.ones((30, 1))], -1)
+    R = looking_at(direction)
+    centred = (R @ direction[..., None])[..., 0]
+    assert_allclose(centred, [[0, 0, n] for n in np.linalg.norm(direction, axis=-1)], atol=1e-12)
+    assert_allclose(R @ R.swapaxes(-1, -2), np.broadcast_to(np.eye(3), R.shape), atol=1e-12)
+    assert_allclose(R[:, 0, 1], R[:, 1, 0], atol=1e-12)  # the turn has no part about the optical axis
+
+
+@pytest.mark.parametrize(
+    ("model", "D", "message"),
+    [("plumb_bob", [0.1] * 3, "4 or 5"), ("rational_polynomial", [0.1] * 5, "8"), ("omni", [0.1], "plumb_bob")],
+)
+def test_cameras_with_other_distortion_are_refused(model: str, D: list[float], message: str):
+    with pytest.raises(ValueError, match=message):
+        Camera(K, 1280, 720, model, np.array(D))

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from hmr_ros.core.temporal.coasting import coasted, pose_drift
+
+
+def test_people_come_to_a_stop():
+    places, velocities = np.zeros((4, 3)), np.tile([1.0, 0, -2.0], (4, 1))
+    moved = coasted(places, velocities, np.array([0.0, 0.1, 1.0, 60.0]))
+    assert np.array_equal(moved[0], places[0])
+    assert moved[1] == pytest.approx(velocities[1] * 0.1, abs=0.025)
+    assert moved[3] == pytest.approx(velocities[3] * 0.5)
+    assert (np.diff(moved[:, 0]) > 0).all()
+
+
+def test_a_pose_drifts_to_another_one():
+    """Means over joints as measured: see the table in docs/tracking.md."""
+    drift = pose_drift(np.array([0.0, 0.1, 0.3, 0.5, 1.0]))
+    assert drift.shape == (5, 24)
+    assert (drift[:, 0] == 0).all()  # the pelvis is where joints are told from
+    assert drift.mean(1) == pytest.approx([0, 0.044, 0.112, 0.15, 0.18], abs=0.035)
+
+
+def test_nobody():
+    none = np.zeros(0)
+    assert coasted(np.zeros((0, 3)), np.zeros((0, 3)), none).shape == (0, 3)
+    assert pose_drift(none).shape == (0, 24)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from hmr_ros.core.temporal.velocity import VelocityFilter, filtered_velocity
+
+IDS = np.array([3])
+SEEN = np.array([True])
+
+
+def test_velocity_is_a_low_pass_of_what_people_move():
+    velocity = np.zeros((1, 3))
+    for _ in range(100):
+        velocity = filtered_velocity(velocity, np.array([[0.1, 0, 0]]), 0.1, memory_s=0.5)
+    assert velocity == pytest.approx(np.array([[1.0, 0, 0]]))
+    dt_s = np.array([[0.5 * np.log(2)], [0.5 * np.log(4)]])
+    shares = filtered_velocity(np.zeros((2, 3)), dt_s * [1.0, 0, 0], dt_s, memory_s=0.5)
+    assert shares == pytest.approx(np.array([[0.5, 0, 0], [0.75, 0, 0]]))
+
+
+def test_a_steady_walk_has_its_speed():
+    velocities = VelocityFilter()
+    for k in range(60):
+        velocity = velocities(IDS, np.array([[1.2 * k / 30, 0, 0.3 * k / 30]]), SEEN, k / 30)
+    assert np.allclose(velocity, [[1.2, 0, 0.3]], atol=1e-2)
+
+
+def test_noise_is_smoothed(rng):
+    velocities = VelocityFilter()
+    places = 0.01 * rng.normal(size=(300, 1, 3))
+    speeds = [velocities(IDS, place, SEEN, k / 30) for k, place in enumerate(places)]
+    assert np.std(speeds[50:]) < 0.4 * np.std(np.diff(places, axis=0) * 30)
+
+
+def test_newcomers_and_returners_stand_still():
+    velocities = VelocityFilter()
+    assert np.array_equal(velocities(IDS, np.ones((1, 3)), SEEN, 0.0), np.zeros((1, 3)))
+    velocities(IDS, np.full((1, 3), 2.0), SEEN, 0.1)
+    assert np.array_equal(velocities(IDS, np.ones((1, 3)), SEEN, 2.0), np.zeros((1, 3)))
+    velocities.forget([3])
+    assert np.array_equal(velocities(IDS, np.zeros((1, 3)), SEEN, 2.1), np.zeros((1, 3)))
+
+
+def test_who_is_seen_again_did_not_jump_there():
+    velocities = VelocityFilter()
+    for k in range(60):
+        walking = velocities(IDS, np.array([[1.2 * k / 30, 0, 0]]), SEEN, k / 30)
+    coasting = velocities(IDS, np.array([[1.2 * 2, 0, 0]]), ~SEEN, 2.0)
+    again = velocities(IDS, np.array([[2.9, 0, 0]]), SEEN, 2 + 1 / 30)
+    assert np.allclose(coasting, walking, atol=1e-2)
+    assert np.array_equal(again, coasting)
+
+
+def test_nobody():
+    assert VelocityFilter()(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, np.bool_), 0.0).shape == (0, 3)

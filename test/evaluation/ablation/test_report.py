@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from hmr_ros.evaluation.ablation.report import figure, lines, markdown, mean_over_runs
+from hmr_ros.evaluation.ablation.variants import FULL, VARIANTS
+from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.training.config import TrainConfig
+
+CLIPS = np.repeat(["a", "b", "c", "d", "e", "f"], 10)
+
+
+def errors(mpjpe):
+    return Errors(*(np.asarray(mpjpe) if number < 2 else np.zeros(60) for number in range(7)))
+
+
+def test_a_variant_changes_one_setting():
+    config = TrainConfig(recipe="global_to_pixel")
+    assert FULL.of(config) == config
+    for variant in VARIANTS[1:]:
+        changed = variant.of(config)
+        assert getattr(changed.global_to_pixel, variant.setting) == variant.value
+        assert getattr(config.global_to_pixel, variant.setting) != variant.value
+    assert [v.paper_mpjpe for v in VARIANTS] == sorted(v.paper_mpjpe for v in VARIANTS)
+
+
+def test_pairs_cancel_what_is_hard_for_everybody():
+    rng = np.random.default_rng(0)
+    full = rng.gamma(2, 30, (3, 60))
+    found = figure(full + 2 + rng.normal(0, 0.5, (3, 60)), full, CLIPS)
+    assert found.worse.mean == pytest.approx(2, abs=0.2)
+    assert 1.5 < found.worse.low < found.worse.high < 2.5
+    assert found.mean.high - found.mean.low > 10 * (found.worse.high - found.worse.low)
+    assert found.each == pytest.approx([2, 2, 2], abs=0.3)
+
+
+def test_intervals_draw_seeds_and_clips():
+    flat = np.zeros((3, 60))
+    by_seed, by_clip = flat + np.array([[-3.0], [0], [3]]), flat + np.repeat(np.arange(6.0), 10)
+    for values in (by_seed, by_clip):
+        interval = mean_over_runs(values, CLIPS)
+        assert interval.mean == pytest.approx(values.mean())
+        assert interval.high - interval.low > 2
+    one = mean_over_runs(flat + 5, CLIPS)
+    assert (one.low, one.high) == (5, 5)
+
+
+def test_the_table_says_who_is_best():
+    base = np.random.default_rng(1).gamma(2, 30, 60)
+    runs = [[errors(base + worse + seed) for seed in range(2)] for worse in (3, 0, 5, 6, 7)]
+    text = markdown(lines(runs, CLIPS))
+    assert "| fixed matching (`match = 'fixed'`) | 44.1, 33.5 |" in text
+    assert "| -3.0 [-3.0, -3.0] | -3.0 [-3.0, -3.0] | -3.0, -3.0 |" in text
+    assert text.endswith("Ours: fixed matching < full < fixed RoI < no residual < no local encoding.")

@@ -1,0 +1,70 @@
+"""What is compared, and what is too far off."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.manifest import KINDS
+from hmr_ros.evaluation.parity.quantities import Distance, Gate, Quantity, distances, quantities
+
+
+def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
+    """Two people, or one image."""
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "pose2mesh": {"vertices": (2, 50, 3), "joints": (2, 24, 3), "spread": (2, 24)},
+        "global_to_pixel": {"betas": (2, 10), "crop_cam": (2, 3), "spread": (2, 24)},
+        "landmarks": {"landmarks": (2, 39, 5), "presence": (2, 1), "heatmaps": (2, 39, 4, 4)},
+        "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
+    }
+    found = {name: rng.normal(size=shape) for name, shape in shapes[kind].items()}
+    if kind == "global_to_pixel":
+        found["rotations"] = np.tile(np.eye(3), (2, 24, 1, 1))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_has_a_gate(kind: str) -> None:
+    assert any(quantity.gate is not None for quantity in quantities(kind))
+    assert all(d.max == 0 and d.accepted for d in distances(kind, [outputs(kind)], [outputs(kind)]))
+
+
+def test_meshes_are_compared_in_mm() -> None:
+    ours, reference = outputs("pose2mesh"), outputs("pose2mesh")
+    ours["vertices"] = reference["vertices"] + [0.003, 0.004, 0]
+    vertices, joints, _ = distances("pose2mesh", [ours], [reference])
+    assert vertices.mean == pytest.approx(5)
+    assert vertices.max == pytest.approx(5)
+    assert not vertices.accepted
+    assert joints.accepted
+
+
+def test_parameters_are_compared_as_meshes() -> None:
+    ours, reference = outputs("global_to_pixel"), outputs("global_to_pixel")
+    ours["betas"] = reference["betas"] + 0.5
+    vertices, *_ = distances("global_to_pixel", [ours], [reference])
+    assert vertices.mean > 1
+    assert not vertices.accepted
+
+
+def test_boxes_count_only_where_somebody_may_be() -> None:
+    ours, reference = outputs("detector"), outputs("detector")
+    reference["logits"][:] = -5
+    reference["logits"][0, 3] = 5
+    ours["logits"] = reference["logits"]
+    ours["regressions"] = reference["regressions"].copy()
+    ours["regressions"][0, 4:] += 100
+    ours["regressions"][0, 3, 0] += 3
+    boxes, _ = distances("detector", [ours], [reference])
+    assert boxes.max == pytest.approx(3)
+
+
+def test_no_number_is_too_far_off() -> None:
+    quantity = Quantity("y", "m", lambda outputs: outputs["y"], Gate(1, 2))
+    assert not Distance(quantity, math.nan, math.nan).accepted
+    assert Distance(quantity, math.nan, math.nan).severity == math.inf
+    assert Distance(quantity, 0.5, 3).severity == 1.5
+    assert not Distance(quantity, 0.5, 3).accepted

@@ -1,0 +1,200 @@
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from hmr_ros.msg import SmplBodyArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.depth import DepthInput, decode_depth
+from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
+from hmr_ros.ros.monitor import Monitor
+from hmr_ros.ros.wire import cdr
+from test.ros.graph import qos, spin_until
+from test.ros.world import World
+
+FRAME_ID = "camera_optical_frame"
+CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
+FRAME = Frame(cdr.Stamp(100, 0), FRAME_ID, np.zeros((480, 640, 3), np.uint8))
+METRES = np.array([[1.5, 0.0, 2.25, 9.0], [0.5, 1.0, 1.25, 4.0], [3.0, 3.0, 3.0, 3.0]])
+
+
+def depth_message(values, encoding, stamp=FRAME.stamp, frame_id=FRAME_ID, padding=0, bigendian=0):
+    row = values.shape[1] * values.itemsize
+    rows = np.pad(np.frombuffer(values.tobytes(), np.uint8).reshape(len(values), row), ((0, 0), (0, padding)))
+    writer = cdr.CdrWriter().stamp(stamp).string(frame_id).pack("I", *values.shape).string(encoding)
+    return writer.pack("B", bigendian).pack("I", rows.shape[1]).array(rows.ravel(), rows.size).finish()
+
+
+@pytest.mark.parametrize(
+    ("values", "encoding", "bigendian"),
+    [
+        ((METRES * 1000).astype("<u2"), "16UC1", 0),
+        ((METRES * 1000).astype(">u2"), "16UC1", 1),
+        ((METRES * 1000).astype("<u2"), "mono16", 0),
+        (METRES.astype("<f4"), "32FC1", 0),
+        (METRES.astype(">f4"), "32FC1", 1),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 3])
+def test_depth_comes_in_metres(values, encoding, bigendian, padding):
+    data = depth_message(values, encoding, bigendian=bigendian, padding=padding)
+    depth = decode_depth(data, 0.001, FRAME_ID, CAMERA)
+    np.testing.assert_allclose(depth.z, METRES, rtol=1e-6)
+    assert depth.z.dtype == np.float32
+
+
+def test_units_are_those_of_depth_scale():
+    units = decode_depth(depth_message(np.full((3, 4), 4000, "<u2"), "16UC1"), 0.00025, FRAME_ID, CAMERA)
+    np.testing.assert_allclose(units.z, 1.0)
+
+
+U2 = np.zeros((3, 4), "<u2")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "words"),
+    [
+        (depth_message(U2, "rgb8"), BadImageReason.UNKNOWN_ENCODING, "16UC1"),
+        (depth_message(U2, "32FC1"), BadImageReason.BAD_STEP, "16 bytes"),
+        (depth_message(np.zeros((64, 64), "<u2"), "16UC1"), BadImageReason.BAD_SIZE, "registered"),
+        (depth_message(np.zeros((0, 4), "<u2"), "16UC1"), BadImageReason.BAD_SIZE, "4 x 0"),
+        (depth_message(U2, "16UC1", frame_id="depth_optical_frame"), BadImageReason.BAD_SIZE, "registered"),
+        (depth_message(U2, "16UC1")[:-3], BadImageReason.BROKEN_MESSAGE, "bytes"),
+    ],
+    ids=["encoding", "step", "proportions", "empty", "frame", "broken"],
+)
+def test_unusable_depth_says_why(data, reason, words):
+    with pytest.raises(BadImageError, match=words) as caught:
+        decode_depth(data, 0.001, FRAME_ID, CAMERA)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("size", [(480, 640), (240, 320), (120, 160), (960, 1280), (135, 180), (241, 321)])
+def test_depth_may_have_another_resolution(size):
+    depth = decode_depth(depth_message(np.full(size, 2000, "<u2"), "16UC1"), 0.001, FRAME_ID, CAMERA)
+    assert depth.z.shape == size
+
+
+class Source:
+    """A DepthInput and who publishes to it."""
+
+    def __init__(self, executor):
+        self.executor = executor
+        node, peer = Node("hmr"), Node("peer")
+        for added in (node, peer):
+            executor.add_node(added)
+        self.monitor = Monitor()
+        self.publisher = peer.create_publisher(Image, "depth", qos(depth=20))
+        self.input = DepthInput(node, RobotConfig(depth_tolerance_s=0.05), self.monitor)
+        spin_until(executor, self._is_connected)
+
+    def _is_connected(self):
+        self.input.adapt()
+        return self.publisher.get_subscription_count()
+
+    def send(self, offset_ms, value):
+        stamp = cdr.Stamp(100, 0) if not offset_ms else cdr.Stamp(*divmod(int(100e9) + offset_ms * 1_000_000, 10**9))
+        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", stamp))
+
+    def value(self, frame=FRAME):
+        depth = self.input.of(frame, CAMERA)
+        return None if depth is None else round(float(depth.z[0, 0]) * 1000)
+
+    def value_after_sending(self, *messages, until):
+        for message in messages:
+            self.send(*message)
+        spin_until(self.executor, lambda: self.value() == until)
+
+
+def test_the_nearest_stamp_within_the_tolerance_is_taken(executor):
+    source = Source(executor)
+    assert source.value() is None
+    assert source.monitor.drops() == {"depth_missing": 1}
+    assert source.input.problem == "no depth image on /depth"
+
+    source.send(-70, 1)  # too old by 20 ms
+    spin_until(executor, lambda: source.value() is None and source.monitor.drops().get("depth_unpaired"))
+    assert "0.070 s off" in source.input.problem
+    for offset_ms, value, expected in ((-30, 2, 2), (40, 3, 2), (20, 4, 4), (-5, 5, 5), (0, 6, 6), (60, 7, 6)):
+        source.value_after_sending((offset_ms, value), until=expected)
+    assert source.input.problem == ""
+    later = dataclasses.replace(FRAME, stamp=cdr.Stamp(101, 0))
+    assert source.value(later) is None
+
+
+def test_broken_depth_is_counted_and_the_image_goes_on(executor):
+    source = Source(executor)
+    source.publisher.publish(depth_message(np.zeros((3, 4), "<u2"), "mono8"))
+    spin_until(executor, lambda: source.value() is None and source.monitor.drops().get("depth_unusable"))
+    assert "mono8" in source.input.problem
+
+
+class DepthWorld(World):
+    """A camera with depth, and the node with one stubbed person 3 m ahead."""
+
+    def __init__(self, executor, **parameters):
+        super().__init__(executor, **{"use_depth": True, **parameters})
+        self.depth = self.peer.create_publisher(Image, "depth", qos())
+        self.listen(SmplBodyArray, "bodies")
+        self.listen(DiagnosticArray, "/diagnostics")
+        assert self.node.start()
+
+    def show_with_until(self, depth_of, condition):
+        """Images, each after its depth, until ``condition()``."""
+
+        def shown():
+            stamp = self.camera.now()
+            self.camera.publish_info()
+            self.depth.publish(depth_of(stamp))
+            self.camera.publish_image(stamp)
+            return condition()
+
+        spin_until(self.executor, shown)
+
+    @property
+    def person(self):
+        """The one of the last message; None before."""
+        return next((body for message in self.received["bodies"][-1:] for body in message.bodies), None)
+
+    def stands(self, distance_m, tolerance_m=1e-3):
+        return self.person is not None and abs(self.person.cam_t.z - distance_m) < tolerance_m
+
+
+@pytest.fixture
+def world(executor, closing):
+    return functools.partial(closing, DepthWorld, executor)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_people_stand_where_depth_is(world, encoding):
+    w = world()
+
+    def screen(stamp):
+        """Seen on a screen 2.4 m away, a person is as far as that, and smaller."""
+        metres = np.full((240, 320), 2.4)
+        values = (1000 * metres).astype("<u2") if encoding == "16UC1" else metres.astype("<f4")
+        return depth_message(values, encoding, stamp)
+
+    w.show_with_until(screen, lambda: w.stands(2.45, tolerance_m=0.1))
+    w.show_with_until(screen, lambda: w.reported("people measured by depth") == "1")
+    assert w.person.betas[0] < -1
+
+
+def test_without_depth_the_image_alone_decides_and_diagnostics_tell(world):
+    w = world()
+    w.show_until(lambda: w.stands(3.0))
+    w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0)
+    assert w.reported("people measured by depth") == "0"
+    assert any("no depth image on /depth" in report.status[0].message for report in w.received["/diagnostics"])
+
+
+def test_depth_is_not_subscribed_unless_asked_for(world):
+    w = world(use_depth=False)
+    w.show_until(lambda: w.stands(3.0))
+    assert w.depth.get_subscription_count() == 0
+    assert w.node.monitor.drops().get("depth_missing") is None

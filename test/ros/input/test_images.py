@@ -1,0 +1,180 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hmr_ros.ros.input.images import (
+    BadImageError,
+    BadImageReason,
+    decode_compressed_image,
+    decode_image,
+)
+from hmr_ros.ros.wire import cdr
+
+STAMP = cdr.Stamp(5, 6)
+RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+
+
+def image_message(height, width, encoding, step, payload):
+    writer = cdr.CdrWriter().stamp(STAMP).string("camera").pack("I", height, width).string(encoding).pack("B", 0)
+    return writer.pack("I", step).array(payload, payload.size).finish()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("rgb8", RGB),
+        ("bgr8", RGB[..., ::-1]),
+        ("8UC3", RGB[..., ::-1]),
+        ("rgba8", np.dstack([RGB, np.zeros((4, 6), np.uint8)])),
+        ("bgra8", np.dstack([RGB[..., ::-1], np.zeros((4, 6), np.uint8)])),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 5])
+def test_colour_encodings_become_rgb(encoding, pixels, padding):
+    rows = np.pad(pixels.reshape(4, -1), ((0, 0), (0, padding)))
+    frame = decode_image(image_message(4, 6, encoding, rows.shape[1], rows.ravel()))
+    assert np.array_equal(frame.image, RGB)
+    assert (frame.stamp, frame.frame_id) == (STAMP, "camera")
+
+
+def test_grey_encodings_become_rgb():
+    grey = RGB[..., 0]
+    as_rgb = np.repeat(grey[..., None], 3, 2)
+    assert np.array_equal(decode_image(image_message(4, 6, "mono8", 6, grey.ravel())).image, as_rgb)
+    wide = (grey.astype("<u2") << 8).view(np.uint8)
+    assert np.array_equal(decode_image(image_message(4, 6, "mono16", 12, wide.ravel())).image, as_rgb)
+
+
+@pytest.mark.parametrize("encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2"])
+def test_yuv_encodings_keep_brightness(encoding):
+    luma, chroma = 200, 128
+    pair = [chroma, luma, chroma, luma] if encoding in ("uyvy", "yuv422") else [luma, chroma, luma, chroma]
+    frame = decode_image(image_message(4, 6, encoding, 12, np.tile(np.array(pair, np.uint8), 12)))
+    assert np.ptp(frame.image) == 0
+    assert abs(int(frame.image[0, 0, 0]) - 214) <= 2  # (200 - 16) * 255 / 219
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_give_back_a_flat_colour(pattern):
+    color = {"r": 200, "g": 120, "b": 40}
+    cell = np.array([[color[pattern[0]], color[pattern[1]]], [color[pattern[2]], color[pattern[3]]]], np.uint8)
+    mosaic = np.tile(cell, (4, 4))
+    frame = decode_image(image_message(8, 8, f"bayer_{pattern}8", 8, mosaic.ravel()))
+    assert frame.image[4, 4].tolist() == [200, 120, 40]
+
+
+def test_jpeg_and_png_become_rgb():
+    for suffix, tolerance in ((".png", 0), (".jpg", 40)):
+        smooth = cv2.resize(RGB, (60, 40), interpolation=cv2.INTER_CUBIC)
+        _, payload = cv2.imencode(suffix, smooth[..., ::-1])
+        frame = decode_compressed_image(cdr.write_compressed_image(STAMP, "camera", payload.ravel(), "jpeg"))
+        assert np.abs(frame.image.astype(int) - smooth).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "encoding", "step", "size", "reason"),
+    [
+        (0, 6, "rgb8", 18, 72, BadImageReason.BAD_SIZE),
+        (4, 2**31, "rgb8", 18, 72, BadImageReason.BAD_SIZE),
+        (4, 6, "rgb8", 17, 72, BadImageReason.BAD_STEP),
+        (4, 6, "rgb8", 0, 72, BadImageReason.BAD_STEP),
+        (4, 6, "rgb8", 18, 71, BadImageReason.SHORT_DATA),
+        (4, 6, "rgb8", 2**32 - 1, 72, BadImageReason.SHORT_DATA),
+        (4, 6, "rgb8", 18, 0, BadImageReason.SHORT_DATA),
+        (4, 6, "64FC7", 18, 72, BadImageReason.UNKNOWN_ENCODING),
+        (4, 6, "", 18, 72, BadImageReason.UNKNOWN_ENCODING),
+        (4, 3, "uyvy", 6, 24, BadImageReason.BAD_SIZE),
+    ],
+)
+def test_broken_images_have_named_reasons(height, width, encoding, step, size, reason):
+    with pytest.raises(BadImageError) as caught:
+        decode_image(image_message(height, width, encoding, step, np.zeros(size, np.uint8)))
+    assert caught.value.reason == reason
+
+
+SMOOTH = np.stack(np.meshgrid(np.linspace(0, 250, 32), np.linspace(250, 0, 24)), -1).astype(np.uint8)
+COLOURS = np.dstack([SMOOTH, np.full((24, 32), 60, np.uint8)])
+"""Red grows to the right, green upwards; blue is dim."""
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+@pytest.mark.parametrize(
+    ("written", "file_order"),
+    [
+        ("{codec}", "proper"),
+        ("bgr8; {codec} compressed bgr8", "proper"),
+        ("rgb8; {codec} compressed bgr8", "proper"),
+        ("rgb8;{codec} compressed bgr8", "proper"),
+        ("rgba8; {codec} compressed bgr8", "proper"),
+        ("bayer_rggb8; {codec} compressed bgr8", "proper"),
+        ("yuv422_yuy2; {codec} compressed", "proper"),
+        ("", "proper"),
+        ("rgb8; {codec} compressed rgb8", "swapped"),
+        ("bgr8; {codec} compressed rgb8", "swapped"),
+    ],
+)
+def test_compressed_colours_are_right_whatever_the_format_says(codec, written, file_order):
+    bgr = COLOURS[..., ::-1] if file_order == "proper" else COLOURS
+    frame = decode_compressed_image(compressed(np.ascontiguousarray(bgr), codec, written.format(codec=codec)))
+    assert np.abs(frame.image.astype(int) - COLOURS).max() <= (12 if codec == "jpeg" else 0)
+
+
+def compressed(pixels, codec, written):
+    options = [cv2.IMWRITE_JPEG_QUALITY, 98] if codec == "jpeg" else []
+    _, payload = cv2.imencode(f".{codec}", pixels, options)
+    return cdr.write_compressed_image(STAMP, "camera", payload.ravel(), written)
+
+
+@pytest.mark.parametrize("written", ["mono8; png compressed ", "mono8; png compressed mono8", "png"])
+def test_compressed_grey_becomes_rgb(written):
+    frame = decode_compressed_image(compressed(SMOOTH[..., 0], "png", written))
+    assert np.array_equal(frame.image, np.repeat(SMOOTH[..., :1], 3, 2))
+
+
+def test_a_compressed_mosaic_becomes_rgb():
+    colour = (200, 120, 40)
+    mosaic = np.zeros((8, 8), np.uint8)
+    for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        mosaic[row::2, column::2] = colour[channel]
+    frame = decode_compressed_image(compressed(mosaic, "png", "bayer_rggb8; png compressed "))
+    assert np.array_equal(frame.image[2:-2, 2:-2], np.full((4, 4, 3), colour))
+
+
+def test_a_deep_png_becomes_eight_bits():
+    frame = decode_compressed_image(
+        compressed(COLOURS[..., ::-1].astype(np.uint16) * 257, "png", "rgb16; png compressed bgr16")
+    )
+    assert np.array_equal(frame.image, COLOURS)
+
+
+def test_a_jpeg_that_asks_to_be_turned_is_not():
+    """Its calibration is of the sensor's pixels."""
+    plain = compressed(np.ascontiguousarray(COLOURS[..., ::-1]), "jpeg", "jpeg")
+    payload = cv2.imencode(".jpg", COLOURS[..., ::-1])[1].tobytes()
+    tiff = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    exif = b"\xff\xe1" + (len(tiff) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + tiff  # orientation 6: a quarter turn
+    turned = payload[:2] + exif + payload[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (32, 24, 3)  # OpenCV understood
+    data = cdr.write_compressed_image(STAMP, "camera", np.frombuffer(turned, np.uint8), "jpeg")
+    assert decode_compressed_image(data).image.shape == decode_compressed_image(plain).image.shape
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff\xd8\xff\xe0", b"no image at all" * 20])
+def test_undecodable_jpegs_have_a_named_reason(payload):
+    data = cdr.write_compressed_image(STAMP, "camera", np.frombuffer(payload, np.uint8), "jpeg")
+    with pytest.raises(BadImageError) as caught:
+        decode_compressed_image(data)
+    assert caught.value.reason == BadImageReason.UNDECODABLE
+
+
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_no_bytes_whatever_crash_the_decoder(noise, keep):
+    whole = cdr.write_image(STAMP, "camera", RGB, "bgr8")
+    for decode in (decode_image, decode_compressed_image):
+        try:
+            frame = decode(whole[:keep] + noise)
+        except BadImageError:
+            continue
+        assert frame.image.ndim == 3

@@ -1,0 +1,227 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.ros.input import camera_info
+from hmr_ros.ros.input.camera_info import CameraInfoInput, camera_info_topic
+from hmr_ros.ros.input.images import Frame, decode_image
+from hmr_ros.ros.input.inputs import CameraInput
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.monitor import Monitor
+from hmr_ros.ros.player import calibration
+from hmr_ros.ros.wire.cdr import Stamp
+from test.ros.graph import FakeCamera, qos, spin_until
+
+BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
+
+
+def added(executor, name, **options):
+    node = Node(name, **options)
+    executor.add_node(node)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("reliability", "durability", "depth"),
+    list(itertools.product([BEST_EFFORT, RELIABLE], [VOLATILE, LATCHED], [1, 10])),
+)
+def test_every_quality_of_service_is_received_at_its_best(executor, reliability, durability, depth):
+    camera = added(executor, "camera")
+    publisher = camera.create_publisher(CameraInfo, "info", qos(reliability, durability, depth))
+    received = []
+    listener = added(executor, "listener")
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", received.append)
+
+    def arrived():
+        subscription.adapt()
+        publisher.publish(CameraInfo())
+        return received
+
+    spin_until(executor, arrived)
+    (profile,) = [info.qos_profile for info in listener.get_subscriptions_info_by_topic("/info")]
+    assert (profile.reliability, profile.durability) == (reliability, durability)
+
+
+def test_one_weak_publisher_among_two_decides(executor):
+    camera = added(executor, "camera")
+    publishers = [camera.create_publisher(CameraInfo, "info", qos(r)) for r in (RELIABLE, BEST_EFFORT)]
+    listener = added(executor, "listener")
+    subscription = AdaptiveSubscription(listener, CameraInfo, "info", print)
+    spin_until(executor, lambda: len(subscription.publishers()) == len(publishers))
+    subscription.adapt()
+    (info,) = listener.get_subscriptions_info_by_topic("/info")
+    assert info.qos_profile.reliability == BEST_EFFORT
+
+
+@pytest.mark.parametrize(
+    ("remaps", "expected"),
+    [
+        ([], "/robot/camera_info"),
+        (["-r", "image:=/cam/image_raw"], "/cam/camera_info"),
+        (["-r", "image:=/cam/image_raw", "-r", "camera_info:=/cam/calibration"], "/cam/calibration"),
+        (["-r", "image:=/image"], "/camera_info"),
+    ],
+)
+def test_calibration_is_looked_for_beside_the_image(executor, remaps, expected):
+    node = added(executor, "hmr", namespace="/robot", cli_args=["--ros-args", *remaps] if remaps else [])
+    assert camera_info_topic(node, node.resolve_topic_name("image")) == expected
+
+
+def camera_input(executor, config=None, **options):
+    node = added(executor, "hmr", **options)
+    monitor = Monitor()
+    return CameraInput(node, config or RobotConfig(), monitor), monitor
+
+
+def with_an_image(executor):
+    """The input, a camera that it listens to, and an image of that, taken and decoded."""
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
+    camera.publish_image()
+    frame = decode_image(_taken(executor, source))
+    return source, camera, frame
+
+
+def test_only_the_newest_image_waits_and_the_others_are_counted(executor):
+    source, monitor = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.images.get_subscription_count)
+    last = None
+    for sent in range(1, 4):
+        last = camera.publish_image()
+        spin_until(executor, lambda: monitor.received_count >= sent)  # noqa: B023  # used at once
+    assert decode_image(source.slot.take()).stamp == last
+    assert monitor.drops() == {"replaced_by_newer": 2}
+    source.close()
+    assert source.slot.take() is None
+
+
+def test_an_image_gets_its_camera_or_one_warning(executor):
+    source, camera, frame = with_an_image(executor)
+    assert source.camera(frame, 60.0) is None  # no calibration yet: too early to complain
+    assert source.calibration_problem() == ""
+
+    camera.publish_info(CameraInfo(width=640, height=480))
+    spin_until(executor, lambda: source.camera(frame, 60.0) is None and source.calibration_problem())
+    assert "not calibrated" in source.calibration_problem()
+
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
+    assert source.camera(frame, 60.0).K[0, 0] == 500
+    assert source.calibration_problem() == ""
+
+
+def test_an_image_takes_the_newest_calibration_of_its_size(executor):
+    source, camera, frame = with_an_image(executor)
+    for focal_px in (600.0, 700.0):
+        camera.publish_info(calibration.from_focal_length(focal_px)(640, 480))
+        spin_until(executor, lambda: (found := source.camera(frame, 60.0)) and found.K[0, 0] == focal_px)  # noqa: B023
+    camera.publish_info(calibration.from_focal_length(800.0)(320, 240))  # the next image will be a smaller one
+    for _ in range(20):
+        executor.spin_once(timeout_sec=0.02)
+    assert source.camera(frame, 60.0).K[0, 0] == 700
+
+
+def test_a_calibration_that_is_repeated_is_read_once(executor):
+    source, camera, frame = with_an_image(executor)
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame, 60.0))
+    first = source.camera(frame, 60.0)
+    for _ in range(3):
+        camera.publish_info()  # under another stamp
+        executor.spin_once(timeout_sec=0.2)
+    assert source.camera(frame, 60.0) is first
+
+
+def test_a_broken_calibration_is_reported(executor):
+    source, _ = camera_input(executor)
+    camera = FakeCamera(added(executor, "camera"))
+    spin_until(executor, camera.infos.get_subscription_count)
+    camera.infos.publish(b"\0\1\0\0" + bytes(20))
+    spin_until(executor, source.calibration_problem)
+    assert "CameraInfo on /camera_info cannot be read" in source.calibration_problem()
+
+
+def test_calibration_of_another_frame_is_used_and_reported(executor):
+    source, camera, frame = with_an_image(executor)
+    camera.publish_info()
+    spin_until(executor, lambda: source.camera(frame, 60.0) is not None)
+    other = dataclasses.replace(frame, frame_id="left_optical_frame")
+    assert source.camera(other, 60.0) is not None
+    assert "'left_optical_frame'" in source.calibration_problem()
+    assert "'camera_optical_frame'" in source.calibration_problem()
+    assert source.camera(frame, 60.0) is not None
+    assert source.calibration_problem() == ""
+    assert source.camera(dataclasses.replace(frame, frame_id=""), 60.0) is not None
+    assert "images name no frame" in source.calibration_problem()
+
+
+@pytest.mark.parametrize(
+    ("images", "infos", "durability", "warned"),
+    [(2, 4, VOLATILE, 0), (2, 9, VOLATILE, 1), (9, 2, VOLATILE, 1), (9, 0, VOLATILE, 0), (9, 1, LATCHED, 0)],
+)
+def test_calibration_at_another_rate_than_the_images_is_told_of(
+    executor, monkeypatch, capfd, images, infos, durability, warned
+):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos(durability=durability))
+    source = CameraInfoInput(hmr := added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, lambda: hmr.count_publishers(source.topic) and publisher.get_subscription_count())
+    source.adapt(images_received=100)
+    spin_until(executor, publisher.get_subscription_count)
+    for number in range(1, infos + 1):
+        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
+    source.adapt(images_received=100 + images)
+    source.adapt(images_received=100 + images)  # nothing new
+    assert capfd.readouterr().err.count("is this the calibration of this camera?") == warned
+
+
+def test_calibration_at_another_rate_is_told_of_once(executor, monkeypatch, capfd):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
+    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, publisher.get_subscription_count)
+    source.adapt(images_received=0)
+    for number in (1, 2):
+        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
+        source.adapt(images_received=10 * number**2)
+    assert capfd.readouterr().err.count("is this the calibration of this camera?") == 1
+
+
+def test_images_of_an_earlier_activation_say_nothing_of_the_calibration(executor, monkeypatch, capfd):
+    monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
+    publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
+    source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
+    spin_until(executor, publisher.get_subscription_count)
+    publisher.publish(calibration.from_focal_length(100.0)(6, 4))
+    spin_until(executor, lambda: source.camera(FRAME, 60.0))
+    source.adapt(images_received=700)
+    assert "is this the calibration" not in capfd.readouterr().err
+
+
+FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((4, 6, 3), np.uint8))
+
+
+def _taken(executor, source):
+    spin_until(executor, lambda: source.slot.has_item)
+    return source.slot.take()
+
+
+def test_silence_is_explained(executor):
+    source, _ = camera_input(executor)
+    assert source.problem(timeout_s=60.0) == ""
+    assert source.problem(timeout_s=0.0) == "no publisher of /image"
+    FakeCamera(added(executor, "zipped"), image_topic="image/compressed", compressed=True)
+    spin_until(executor, lambda: "image_transport to compressed" in source.problem(timeout_s=0.0))
+    FakeCamera(added(executor, "camera"))
+    spin_until(executor, lambda: "fastdds.xml" in source.problem(timeout_s=0.0))

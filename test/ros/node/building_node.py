@@ -1,0 +1,33 @@
+"""The node while an engine is built without end.
+
+python -m test.ros.node.building_node FOLDER wait|serve [ROS arguments]
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from hmr_ros.engines.cache.cache import Builder, EngineCache
+from hmr_ros.engines.opening import LoggedProgress
+from hmr_ros.engines.switching import SwitchingEngine
+from hmr_ros.ros.node.node import main
+from test.engines import fake_builder
+from test.engines.test_switching import FakeEngine
+from test.ros.stubs import StubDetector, StubRecoverer, assembly
+
+
+def obtain(folder, progress):
+    cache = EngineCache(folder / "engines", Builder(fake_builder.build_forever, fake_builder.probe))
+    cache.obtain(fake_builder.request(folder), progress)
+
+
+def build(folder, mode):
+    if mode == "wait":
+        obtain(folder, LoggedProgress("network"))
+    engine = SwitchingEngine(FakeEngine(1), lambda progress: obtain(folder, progress))
+    return dataclasses.replace(assembly(StubDetector(1), StubRecoverer()), engines=(engine,))
+
+
+if __name__ == "__main__":
+    _, name, mode, *arguments = sys.argv
+    sys.exit(main(arguments, lambda config: build(Path(name), mode)))

@@ -1,0 +1,29 @@
+"""The node with people who pass, one after the other: python -m test.ros.node.passing_node [ROS arguments]."""
+
+import sys
+
+from hmr_ros.perception.tracker import TrackerOptions
+from hmr_ros.ros.node.node import main
+from test.ros.stubs import StubDetector, StubRecoverer, assembly
+
+VISIT, PAUSE = 24, 12
+"""Images with somebody and without: at 30 Hz, 50 people a minute."""
+
+
+class PassingDetector(StubDetector):
+    def detect(self, image):
+        self.people = int(len(self.images) < VISIT)
+        detections = super().detect(image)
+        if len(self.images) == VISIT + PAUSE:
+            self.images.clear()
+        return detections
+
+
+def build(config):
+    made = assembly(PassingDetector(), StubRecoverer())
+    made.pipeline.tracker.options = TrackerOptions(hits_to_confirm=1, timeout_s=config.track_timeout_s)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], build))

@@ -1,0 +1,65 @@
+"""While engines are built: the node serves and tells how far it is, or waits; either way it ends when asked to."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+
+from test.engines.cache.test_child import child_of, is_running, wait_until
+from test.engines.fake_builder import diary, request
+from test.ros.graph import qos, spin_until
+
+
+def start(folder, mode):
+    program = [sys.executable, "-m", "test.ros.node.building_node", str(folder), mode]
+    command = [*program, "--ros-args", "-r", "__ns:=/building"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def asked_to_end(process, folder, signal_number):
+    """What the process wrote on stderr, once it and its child have ended well."""
+    process.send_signal(signal_number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    wait_until(lambda: not is_running(child_of(request(folder))))
+    return errors
+
+
+SIGNALS = pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+
+
+@SIGNALS
+def test_a_node_that_waits_for_an_engine_ends_when_asked_to(tmp_path, signal_number):
+    with start(tmp_path, "wait") as process:
+        try:
+            wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
+            asked_to_end(process, tmp_path, signal_number)
+        finally:
+            process.kill()
+
+
+@SIGNALS
+def test_a_node_that_serves_tells_how_far_the_engine_is_and_ends_when_asked_to(tmp_path, executor, signal_number):
+    peer = Node("peer", namespace="/building")
+    executor.add_node(peer)
+    found = []
+
+    def look(report):
+        for status in report.status:
+            if status.hardware_id == "building/hmr":
+                found.extend(pair.value for pair in status.values if pair.key == "doubler1")
+
+    peer.create_subscription(DiagnosticArray, "/diagnostics", look, qos())
+    with start(tmp_path, "serve") as process:
+        try:
+            wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
+            spin_until(executor, lambda: [text for text in found if "10 %" in text])
+            errors = asked_to_end(process, tmp_path, signal_number)
+        finally:
+            process.kill()
+    assert "runs on engine 1, until a faster engine is built: 10 %, forever" in found
+    assert "doubler1: building for this GPU, once: 10 %, forever" in errors

@@ -1,0 +1,125 @@
+import functools
+import itertools
+import subprocess
+import sys
+
+import pytest
+from hmr_ros.msg import SmplBodyArray
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
+from hmr_ros.ros.node.cameras import CameraGroup
+from hmr_ros.ros.wire import interfaces
+from test.ros.graph import FakeCamera, qos, spin_until
+from test.ros.hri_client import HriListener
+from test.ros.stubs import StubDetector, StubRecoverer, assembly
+
+PARAMETERS = """
+/**:
+  ros__parameters:
+    max_frame_age_s: 0.0
+    max_persons: 4
+{above}/hmr_multi:
+  ros__parameters:
+    cameras: [front, back]
+{above}/back/hmr:
+  ros__parameters:
+    max_persons: 2
+"""
+
+
+class Group:
+    """Two cameras without networks, each of which sees two people, and who listens to them."""
+
+    def __init__(self, folder, above=""):
+        parameters = folder / "parameters.yaml"
+        parameters.write_text(PARAMETERS.format(above=above))
+        rules = ["-r", f"__ns:={above}"] if above else []
+        self.context = Context()
+        self.context.init(args=["--ros-args", "--params-file", str(parameters), *rules])
+        self.executor = SingleThreadedExecutor(context=self.context)
+        ids = itertools.count(1)
+        self.group = CameraGroup(lambda config: self._assembled(ids), context=self.context)
+        self.peer = Node("peer", context=self.context, use_global_arguments=False)
+        for node in (*self.group.nodes, self.peer):
+            self.executor.add_node(node)
+        names = [f"{above}/{name}" for name in ("front", "back")]
+        self.cameras = [FakeCamera(self.peer, f"{name}/image", f"{name}/camera_info") for name in names]
+        self.bodies = [[], []]
+        for name, received in zip(names, self.bodies, strict=True):
+            self.peer.create_subscription(SmplBodyArray, f"{name}/bodies", received.append, qos())
+
+    @staticmethod
+    def _assembled(ids):
+        assembled = assembly(StubDetector(people=2), StubRecoverer())
+        assembled.pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1), ids)
+        return assembled
+
+    def show_until(self, condition, which=(0, 1)):
+        def shown():
+            for index in which:
+                self.cameras[index].publish_info()
+                self.cameras[index].publish_image()
+            return condition()
+
+        spin_until(self.executor, shown)
+
+    def seen(self, which):
+        return {body.id for body in self.bodies[which][-1].bodies} if self.bodies[which] else set()
+
+    def close(self):
+        self.group.destroy_node()
+        self.peer.destroy_node()
+        self.executor.shutdown()
+        self.context.try_shutdown()
+
+
+@pytest.fixture
+def group(closing, tmp_path):
+    return functools.partial(closing, Group, tmp_path)
+
+
+@pytest.mark.parametrize("above", ["", "/robot"])
+def test_each_camera_is_a_node_in_its_namespace_with_its_parameters(group, above):
+    g = group(above=above)
+    names = [node.get_fully_qualified_name() for node in g.group.nodes]
+    assert names == [f"{above}/front/hmr", f"{above}/back/hmr", f"{above}/hmr_multi"]
+    assert [camera.config.max_persons for camera in g.group.cameras] == [4, 2]
+
+
+def test_ids_are_unique_over_all_cameras(group):
+    g = group()
+    assert g.group.autostart()
+    g.show_until(lambda: len(g.seen(0)) == len(g.seen(1)) == 2)
+    assert not g.seen(0) & g.seen(1)
+
+
+@pytest.mark.skipif(not interfaces.HUMANS.is_available, reason="needs hri_msgs: make test")
+def test_one_list_has_the_people_of_all_cameras(group):
+    g = group()
+    client = HriListener(g.peer)
+    assert g.group.autostart()
+    g.show_until(lambda: len(client.bodies) == 4)
+    everybody = g.seen(0) | g.seen(1)
+    assert set(client.bodies) == everybody
+    assert g.peer.count_publishers("/humans/bodies/tracked") == 1
+    for _ in range(5):  # one camera's images do not delete the other's people
+        count = len(g.bodies[0])
+        g.show_until(lambda: len(g.bodies[0]) > count, which=[0])  # noqa: B023  # used at once
+        assert set(client.bodies) == everybody
+
+    g.group.cameras[1].trigger_deactivate()
+    spin_until(g.executor, lambda: set(client.bodies) == g.seen(0))
+    g.group.cameras[0].trigger_deactivate()
+    spin_until(g.executor, lambda: g.peer.count_publishers("/humans/bodies/tracked") == 0)
+
+
+@pytest.mark.parametrize("cameras", ["[front, front]", "['a b']", "3", "[]"])
+def test_what_is_no_list_of_cameras_ends_the_process_with_a_word(cameras):
+    command = [sys.executable, "-m", "hmr_ros.ros.node.cameras", "--ros-args", "-p", f"cameras:={cameras}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "'cameras'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,150 @@
+"""Stamps that are late, jump or start over, and a clock that does."""
+
+import functools
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from hmr_ros.msg import SmplBody, SmplBodyArray
+from rosgraph_msgs.msg import Clock
+
+from hmr_ros.ros.wire import interfaces
+from hmr_ros.ros.wire.cdr import Stamp
+from test.ros.graph import qos, spin_until
+from test.ros.world import World
+
+PERIOD_MS = 100
+
+
+class Bag(World):
+    """Images with stamps as told, the node with two stubbed people, and what it publishes."""
+
+    def __init__(self, executor, **parameters):
+        super().__init__(executor, people=2, **parameters)
+        self.clock = self.peer.create_publisher(Clock, "/clock", qos(depth=1))
+        self.listen(SmplBodyArray, "bodies")
+        self.listen(DiagnosticArray, "/diagnostics")
+        assert self.node.start()
+        spin_until(
+            executor, lambda: self.camera.images.get_subscription_count() and self.peer.count_publishers("bodies")
+        )
+
+    @property
+    def bodies(self):
+        return self.received["bodies"]
+
+    def send(self, at_ms):
+        self.camera.publish_info()
+        self.camera.publish_image(Stamp(*divmod(at_ms * 1_000_000, 10**9)))
+
+    def play(self, *times_ms):
+        """The stamps, each published once the one before it is done with."""
+        for at_ms in times_ms:
+            done = len(self.bodies) + self.dropped()
+            self.send(at_ms)
+            spin_until(self.executor, lambda: len(self.bodies) + self.dropped() > done)  # noqa: B023  # used at once
+
+    def dropped(self):
+        return sum(self.node.monitor.drops().values())
+
+    def set_clock(self, at_ms):
+        now = Clock()
+        now.clock.sec, now.clock.nanosec = divmod(at_ms * 1_000_000, 10**9)
+
+        def arrived():
+            self.clock.publish(now)
+            return self.node.get_clock().now().nanoseconds == at_ms * 1_000_000
+
+        spin_until(self.executor, arrived)
+
+    def ids(self, which=-1, state=SmplBody.TRACKED):
+        return [body.id for body in self.bodies[which].bodies if body.state == state]
+
+
+@pytest.fixture
+def bag(executor, closing):
+    return functools.partial(closing, Bag, executor)
+
+
+def test_an_image_that_was_overtaken_is_dropped_and_everybody_stays(bag):
+    b = bag()
+    b.play(10_000, 10_100, 10_200)
+    followed = b.ids()
+    b.play(10_170, 10_300, 10_250, 10_400)
+    assert b.node.monitor.drops() == {"out_of_order": 2}
+    assert len(b.bodies) == 5
+    assert b.ids() == followed
+    assert not b.ids(state=SmplBody.LOST)
+
+
+def test_a_bag_that_starts_over_shows_new_people_with_the_first_image(bag):
+    b = bag()
+    b.play(*range(10_000, 11_000, PERIOD_MS))
+    before = b.ids()
+    b.play(10_000)
+    assert sorted(b.ids(state=SmplBody.LOST)) == sorted(before)
+    assert len(b.ids()) == 2
+    assert not set(b.ids()) & set(before)
+    b.play(*range(10_100, 11_000, PERIOD_MS))
+    assert b.node.monitor.drops() == {}
+
+
+def test_a_jump_ahead_is_taken_as_it_comes(bag):
+    b = bag()
+    b.play(10_000, 10_100, 3_600_000, 3_600_100)
+    assert b.node.monitor.drops() == {}
+    assert len(b.ids()) == 2
+
+
+def test_the_age_of_images_is_that_of_sim_time(bag):
+    b = bag(use_sim_time=True, max_frame_age_s=0.5)
+    b.set_clock(10_050)
+    b.play(10_000)
+    assert len(b.bodies) == 1
+    b.set_clock(20_000)
+    b.play(10_100)
+    assert b.node.monitor.drops() == {"too_old": 1}
+    b.play(19_900)
+    assert len(b.bodies) == 2
+
+
+def test_sim_time_that_starts_over_needs_no_restart(bag):
+    b = bag(use_sim_time=True, max_frame_age_s=0.5)
+    b.set_clock(20_000)
+    b.play(19_900, 20_000)
+    before = b.ids()
+    b.play(10_000)  # the image comes before the clock that goes with it
+    assert b.node.monitor.drops() == {"too_old": 1}
+    b.set_clock(10_100)
+    b.play(10_100)
+    assert sorted(b.ids(state=SmplBody.LOST)) == sorted(before)
+    assert len(b.ids()) == 2
+
+
+def test_a_clock_that_stands_still_does_not_silence_diagnostics(bag):
+    b = bag(use_sim_time=True)
+    spin_until(b.executor, lambda: len(b.received["/diagnostics"]) >= 2)
+
+
+@pytest.mark.skipif(not interfaces.COLLISION_OBJECTS.is_available, reason="needs moveit_msgs: make test")
+def test_collision_objects_of_the_last_time_are_removed_when_it_starts_over(bag):
+    from moveit_msgs.msg import CollisionObject
+
+    b = bag(**{"planning.collision_objects": True})
+    objects = []
+    b.peer.create_subscription(CollisionObject, "collision_object", objects.append, qos(depth=100))
+
+    def added():
+        return {o.id for o in objects if o.operation == CollisionObject.ADD}
+
+    at_ms = 10_000
+    while len(added()) < 2:
+        b.play(at_ms)
+        at_ms += PERIOD_MS
+        assert at_ms < 100_000, "no collision objects"
+    before = added()
+    b.play(9_000, 9_100)
+
+    def removed():
+        return {o.id for o in objects if o.operation == CollisionObject.REMOVE}
+
+    spin_until(b.executor, lambda: removed() == before and len(added()) == 4)

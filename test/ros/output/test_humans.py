@@ -1,0 +1,316 @@
+import dataclasses
+import functools
+import re
+import time
+
+import numpy as np
+import pytest
+from hmr_ros.msg import SmplBodyArray
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from hmr_ros.core.config import HumansConfig, RobotConfig
+from hmr_ros.core.geometry.rotation import quat_to_rotmat
+from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.core.ros4hri.urdf import LINK_ON_SMPL_JOINT
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.temporal.presence import Presence
+from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.wire import interfaces, messages
+from hmr_ros.ros.wire.cdr import Stamp
+from test.core.ros4hri.urdf_reader import link_poses, read_joints
+from test.ros.graph import qos, spin_until
+from test.ros.hri_client import HriListener
+from test.ros.stubs import BODY_MODEL, JOINTS, StubDetector, some_bodies
+
+if not interfaces.HUMANS.is_available:
+    pytest.skip("needs hri_msgs: make test", allow_module_level=True)
+
+WIDTH, HEIGHT = 640, 480
+CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), WIDTH, HEIGHT)
+TF_MESSAGE = interfaces.TF.message("TFMessage")
+
+
+class Stage:
+    """The node's outputs, fed by hand, and a client of ROS4HRI."""
+
+    def __init__(self, executor, namespace="/humans", with_images=False, **humans):
+        self.executor = executor
+        self.config = RobotConfig(humans=HumansConfig(namespace=namespace, **humans))
+        self.node, self.peer = Node("outputs"), Node("hri_peer")
+        executor.add_node(self.node)
+        executor.add_node(self.peer)
+        self.outputs = Outputs(self.node, BODY_MODEL, messages.Origin("stub", "open_body"), self.config, Presence())
+        self.client = HriListener(self.peer, namespace, with_images)
+        self.stamp_s = 0.0
+
+    def show(self, bodies, lost=(), camera=CAMERA):
+        """One image, a tenth of a second after the one before it."""
+        self.stamp_s += 0.1
+        stamp = Stamp(int(self.stamp_s), int(self.stamp_s % 1 * 1e9))
+        pixels = np.arange(WIDTH * HEIGHT * 3, dtype=np.int64).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
+        self.outputs.publish(Frame(stamp, "camera", pixels), camera, bodies, lost)
+
+    def show_until(self, bodies, condition, **options):
+        def shown():
+            self.show(bodies, **options)
+            return condition()
+
+        spin_until(self.executor, shown)
+
+    def body(self, track_id):
+        return self.client.bodies[messages.person_name(track_id)]
+
+    def has(self, track_id, *topics):
+        body = self.client.bodies.get(messages.person_name(track_id))
+        return body is not None and set(topics) <= body.latest.keys()
+
+    def close(self):
+        self.outputs.close()
+
+
+@pytest.fixture
+def stage(executor, closing):
+    return functools.partial(closing, Stage, executor)
+
+
+def test_a_client_of_ros4hri_follows_everybody(stage):
+    s = stage()
+    topics = ("roi", "skeleton2d", "joint_states", "urdf", "position", "velocity")
+    s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *topics) and s.has(9, *topics))
+    assert all(re.fullmatch("[a-z]{5}", name) for name in s.client.bodies)
+    body = s.body(9)
+    assert all(body.latest[topic].header.frame_id == "camera" for topic in topics if topic != "urdf")
+    assert "cropped" not in body.latest
+
+    s.show_until(some_bodies(1, [4]), lambda: len(s.client.bodies) == 1, lost=(9,))
+    assert s.client.lost == [messages.person_name(9)]
+    s.show_until(some_bodies(0), lambda: not s.client.bodies, lost=(4,))
+
+
+def in_state(bodies, *states):
+    return dataclasses.replace(bodies, states=np.array(states))
+
+
+def test_who_is_hidden_stays_tracked_but_is_not_shown_in_2d(stage):
+    s = stage(with_images=True)
+    trees = []
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    of_image, of_space = ("roi", "cropped", "skeleton2d"), ("joint_states", "position", "velocity")
+    everything = (*of_image, *of_space)
+    s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *everything) and s.has(9, *everything) and trees)
+    hidden_s = s.stamp_s
+
+    def since_hidden(track_id, topics):
+        stamps = [s.body(track_id).latest[topic].header.stamp for topic in topics]
+        return all(stamp.sec + 1e-9 * stamp.nanosec > hidden_s + 0.05 for stamp in stamps)
+
+    hidden = in_state(some_bodies(2, [4, 9]), State.TRACKED, State.COASTING)
+    s.show_until(hidden, lambda: since_hidden(4, everything) and since_hidden(9, of_space))
+    assert not any(since_hidden(9, [topic]) for topic in of_image)
+    assert s.client.lost == []
+    assert f"body_{messages.person_name(9)}" in {t.child_frame_id for t in trees[-1].transforms}
+
+
+def test_who_is_tentative_is_in_bodies_alone(stage):
+    s = stage()
+    arrays, trees = [], []
+    s.peer.create_subscription(SmplBodyArray, "bodies", arrays.append, qos())
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    bodies = in_state(some_bodies(2, [4, 9]), State.TRACKED, State.TENTATIVE)
+    s.show_until(bodies, lambda: arrays and trees and s.has(4, "position"))
+    assert [body.state for body in arrays[-1].bodies] == [State.TRACKED, State.TENTATIVE]
+    assert set(s.client.bodies) == {messages.person_name(4)}
+    assert not any(t.child_frame_id.endswith(messages.person_name(9)) for t in trees[-1].transforms)
+    topics = {name for name, _ in s.node.get_topic_names_and_types()}
+    assert not any(messages.person_name(9) in topic for topic in topics)
+
+
+def test_who_comes_late_gets_the_urdf_too(stage):
+    """The URDF is published once per person, and kept for those who subscribe later."""
+    s = stage()
+    for _ in range(3):
+        s.show(some_bodies(1, [1]))
+    late = HriListener(s.peer)
+    name = messages.person_name(1)
+    spin_until(s.executor, lambda: s.show(some_bodies(1, [1])) or name in late.bodies)
+    spin_until(s.executor, lambda: "urdf" in late.bodies[name].latest)
+    for _ in range(20):
+        s.show(some_bodies(1, [1]))
+        s.executor.spin_once(timeout_sec=0.01)
+    assert late.bodies[name].counts["urdf"] == 1
+
+
+def test_urdf_joint_states_and_tf_agree_and_stand_on_the_body(stage):
+    """The stub's body stands in T-pose, where the URDF holds everything."""
+    s = stage()
+    trees = []
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    bodies = some_bodies(1, [3])
+    s.show_until(bodies, lambda: s.has(3, "urdf", "joint_states", "position") and trees)
+    name, latest = messages.person_name(3), s.body(3).latest
+    joints = read_joints(latest["urdf"].data)
+    state = latest["joint_states"]
+    assert set(state.name) == {joint.name for joint in joints if joint.kind == "revolute"}
+    poses = link_poses(joints, dict(zip(state.name, state.position, strict=True)))
+
+    transforms = {t.child_frame_id: t for t in trees[-1].transforms}
+    assert transforms.keys() == poses.keys()
+    root = transforms[f"body_{name}"].transform
+    place = np.array([root.translation.x, root.translation.y, root.translation.z])
+    point = latest["position"].point
+    assert np.allclose([point.x, point.y, point.z], place)
+    q = root.rotation
+    orientation = quat_to_rotmat(np.array([q.x, q.y, q.z, q.w]))
+    for link, joint in LINK_ON_SMPL_JOINT.items():
+        expected = bodies.joints[0, SMPL.index(joint)]
+        assert np.allclose(place + orientation @ poses[f"{link}_{name}"][1], expected, atol=1e-4), link
+    for joint in joints:
+        t = transforms[joint.child].transform.translation
+        assert np.allclose([t.x, t.y, t.z], joint.xyz, atol=1e-4), joint.name
+        assert transforms[joint.child].header.frame_id == joint.parent
+
+
+def test_speeds_come_with_the_second_image(stage):
+    s = stage()
+    s.show_until(some_bodies(1, [1]), lambda: s.has(1, "joint_states", "velocity"))
+    state, twist = s.body(1).latest["joint_states"], s.body(1).latest["velocity"].twist
+    assert len(state.velocity) == len(state.position) == 20
+    assert np.allclose(state.velocity, 0)
+    assert [twist.linear.x, twist.angular.z] == [0.0, 0.0]
+
+
+def test_skeletons_are_filled_by_the_names_of_the_constants(stage):
+    from hri_msgs.msg import Skeleton2D
+
+    s = stage()
+    s.show_until(some_bodies(1, [1]), lambda: s.has(1, "skeleton2d"))
+    skeleton = s.body(1).latest["skeleton2d"].skeleton
+    kp2d = StubDetector(1).detect(None).kp2d[0] / [WIDTH, HEIGHT]  # COCO: nose, left eye, right eye, left ear, ...
+    for constant, index in (("NOSE", 0), ("LEFT_EYE", 1), ("RIGHT_EYE", 2), ("RIGHT_EAR", 4), ("LEFT_ANKLE", 15)):
+        point = skeleton[getattr(Skeleton2D, constant)]
+        assert np.allclose([point.x, point.y], kp2d[index], atol=1e-6), constant
+        assert point.c == pytest.approx(0.8)
+    neck, shoulders = skeleton[Skeleton2D.NECK], kp2d[[5, 6]]
+    assert np.allclose([neck.x, neck.y], shoulders.mean(0), atol=1e-6)
+
+
+def test_keypoints_outside_of_the_image_are_not_there(stage):
+    s = stage()
+    bodies = some_bodies(1, [1])
+    away = bodies.kp2d + np.where(np.arange(JOINTS)[:, None] == 0, -9999.0, 0.0)
+    s.show_until(dataclasses.replace(bodies, kp2d=away), lambda: s.has(1, "skeleton2d"))
+    nose = s.body(1).latest["skeleton2d"].skeleton[0]
+    assert (nose.x, nose.y, nose.c) == (0.0, 0.0, 0.0)
+
+
+def test_crops_are_made_on_demand_and_show_the_region(stage):
+    s = stage(with_images=True)
+    s.show_until(some_bodies(1, [1]), lambda: s.has(1, "cropped", "roi"))
+    roi, crop = s.body(1).latest["roi"], s.body(1).latest["cropped"]
+    assert 0 <= roi.xmin < roi.xmax <= 1
+    assert 0 <= roi.ymin < roi.ymax <= 1
+    assert crop.width == pytest.approx((roi.xmax - roi.xmin) * WIDTH, abs=2)
+    assert crop.height == pytest.approx((roi.ymax - roi.ymin) * HEIGHT, abs=2)
+    assert (crop.encoding, len(crop.data)) == ("rgb8", crop.width * crop.height * 3)
+
+
+def test_who_is_outside_of_the_image_has_a_region_but_no_crop(stage):
+    s = stage(with_images=True)
+    bodies = some_bodies(1, [1])
+    away = dataclasses.replace(bodies, vertices=bodies.vertices + [100.0, 0, 0])
+    s.show_until(away, lambda: s.has(1, "roi"))
+    assert s.body(1).latest["roi"].xmin == s.body(1).latest["roi"].xmax == 1.0
+    assert not s.has(1, "cropped")
+
+
+def test_without_calibration_the_image_is_described_and_nothing_else(stage):
+    s = stage()
+    flat = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
+    flat = dataclasses.replace(flat, ids=np.array([7]))
+    s.show_until(flat, lambda: s.has(7, "roi", "skeleton2d"), camera=None)
+    assert s.body(7).latest.keys() == {"roi", "skeleton2d"}
+
+
+def test_nobody_is_told(stage):
+    s = stage()
+    s.show_until(some_bodies(0), lambda: s.client.lists >= 2)
+    assert not s.client.bodies
+
+
+def test_fifty_people_leave_no_publisher_behind(stage):
+    s = stage()
+    s.show(some_bodies(0))
+    before = len(list(s.node.publishers))
+    for track_id in range(50):
+        s.show(some_bodies(1, [track_id]), lost=(track_id - 1,))
+        s.executor.spin_once(timeout_sec=0)
+        assert len(list(s.node.publishers)) <= before + 8  # seven, and our own joint states
+    s.show(some_bodies(0), lost=(49,))
+    assert len(list(s.node.publishers)) == before
+    spin_until(s.executor, lambda: not s.client.bodies)
+    of_bodies = re.compile(r"/humans/bodies/[a-z]{5}/.*")
+    deadline = time.monotonic() + 10
+    while any(map(of_bodies.fullmatch, dict(s.peer.get_topic_names_and_types()))) and time.monotonic() < deadline:
+        s.executor.spin_once(timeout_sec=0.05)
+    left = [name for name, _ in s.peer.get_topic_names_and_types() if of_bodies.fullmatch(name)]
+    assert left == []
+
+
+def test_the_namespace_is_a_parameter(stage):
+    s = stage(namespace="robot1/humans")
+    s.show_until(some_bodies(1, [1]), lambda: s.has(1, "urdf"))
+    topics = dict(s.peer.get_topic_names_and_types())
+    assert "/robot1/humans/bodies/tracked" in topics
+    assert not any(topic.startswith("/humans") for topic in topics)
+
+
+@pytest.mark.parametrize("namespace", ["", "/", "humans/", "1st", "a b"])
+def test_a_namespace_that_is_none_is_refused(namespace):
+    with pytest.raises(ValueError, match=r"humans.namespace: expected a name such as /humans"):
+        HumansConfig(namespace=namespace)
+
+
+@pytest.mark.parametrize("missing", ["hri_msgs", "tf2_msgs"])
+def test_outputs_run_without_the_messages_of_others(executor, monkeypatch, missing):
+    found = interfaces.importlib.util.find_spec
+    monkeypatch.setattr(interfaces.importlib.util, "find_spec", lambda name: None if name == missing else found(name))
+    node = Node("bare_outputs")
+    executor.add_node(node)
+    bodies = []
+    node.create_subscription(SmplBodyArray, "bodies", bodies.append, qos())
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+
+    def came():
+        outputs.publish(frame, CAMERA, some_bodies(1), ())
+        return bodies
+
+    spin_until(executor, came)
+    outputs.close()
+
+
+def test_disabled_humans_have_no_topics(executor):
+    node = Node("private_outputs")
+    executor.add_node(node)
+    config = RobotConfig(humans=HumansConfig(enabled=False, namespace="/private"))
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), config, Presence())
+    frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    outputs.publish(frame, CAMERA, some_bodies(1), ())
+    assert not any("private" in publisher.topic_name for publisher in node.publishers)
+    outputs.close()
+
+
+def test_nothing_is_published_to_nobody(executor, monkeypatch):
+    """Pictures of people in particular: only what is latched, for those who come later, is sent unasked."""
+    node = Node("unheard_outputs")
+    executor.add_node(node)
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    sent = []
+    monkeypatch.setattr(Publisher, "publish", lambda self, message: sent.append(self.topic_name.rpartition("/")[2]))
+    frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    outputs.publish(frame, CAMERA, some_bodies(3), ())
+    outputs.publish_views(frame, CAMERA, some_bodies(3), ())
+    assert sorted(sent) == ["tracked"] + ["urdf"] * 3
+    outputs.close()

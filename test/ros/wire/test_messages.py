@@ -1,0 +1,160 @@
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from hmr_ros.msg import SmplBody, SmplBodyArray
+from rclpy.serialization import deserialize_message, serialize_message
+from visualization_msgs.msg import Marker
+
+from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.ros.player.recorder import bodies_from_message
+from hmr_ros.ros.wire import messages
+from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.writers import MeshWriter
+from test.core.test_uncertainty import CALIBRATION
+from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
+
+STAMP = Stamp(12, 34)
+HEADER = messages.header(STAMP, "camera_optical_frame")
+ORIGIN = messages.Origin("pose2mesh", "open_body")
+
+
+def test_names_are_five_letters_and_unique():
+    names = [messages.person_name(i) for i in range(20_000)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]{5}", name) for name in names)
+    assert messages.person_name(26**5) == messages.person_name(0)
+
+
+def test_bodies_survive_the_message():
+    bodies = some_bodies(2, ids=[7, 3])
+    message = messages.smpl_body_array(HEADER, bodies, (), ORIGIN)
+    message = deserialize_message(serialize_message(message), SmplBodyArray)
+
+    again, names = bodies_from_message(message, BODY_MODEL)
+
+    assert names == (messages.person_name(7), messages.person_name(3))
+    assert again.joint_set == "coco17"
+    for column in (
+        "scores",
+        "kp2d",
+        "kp2d_score",
+        "global_orient",
+        "body_pose",
+        "betas",
+        "cam_t",
+        "joints",
+        "vertices",
+    ):
+        assert np.allclose(getattr(again, column), getattr(bodies, column), atol=1e-5), column
+    assert again.valid.all()
+    assert (message.method, message.body_model) == ("pose2mesh", "open_body")
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+
+
+def test_states_and_ages_survive_the_message():
+    states = np.array([State.TENTATIVE, State.TRACKED, State.COASTING])
+    bodies = dataclasses.replace(some_bodies(3), states=states, unseen_s=np.array([0, 0, 0.25]))
+    message = messages.smpl_body_array(HEADER, bodies, (9,), ORIGIN)
+    assert [body.state for body in message.bodies] == [
+        SmplBody.TENTATIVE,
+        SmplBody.TRACKED,
+        SmplBody.COASTING,
+        SmplBody.LOST,
+    ]
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    assert again.states.tolist() == states.tolist()
+    assert again.unseen_s.tolist() == [0, 0, 0.25]
+
+
+def test_bodies_without_position_carry_nan_and_their_keypoints():
+    flat = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
+    (body,) = messages.smpl_body_array(HEADER, flat, (), ORIGIN).bodies
+    assert not body.valid
+    assert np.isnan([body.cam_t.x, *body.global_orient, *body.body_pose, *body.joints]).all()
+    assert len(body.keypoints) == 34
+    assert body.keypoint_scores[0] == pytest.approx(0.8)
+
+
+def test_what_two_methods_disagree_on_survives_the_message():
+    bodies = some_bodies(2)
+    bodies.disagreement[1] = np.linspace(0, 0.23, 24)
+    message = messages.smpl_body_array(HEADER, bodies, (4,), ORIGIN)
+    assert np.isnan(message.bodies[2].disagreement).all()
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    np.testing.assert_allclose(again.disagreement, bodies.disagreement, rtol=1e-6)
+
+
+def test_covariances_survive_the_message():
+    rng = np.random.default_rng(0)
+    joint, root = rng.normal(size=(2, 24, 3, 3)), rng.normal(size=(2, 3, 3))
+    bodies = dataclasses.replace(some_bodies(2), joint_covariance=joint, root_covariance=root)
+    message = messages.smpl_body_array(HEADER, bodies, (4,), dataclasses.replace(ORIGIN, calibration=CALIBRATION))
+    assert message.bodies[1].root_covariance[3 * 2 + 1] == np.float32(root[1, 2, 1]), "rows after each other"
+    assert np.isnan(message.bodies[2].root_covariance).all()
+    assert np.isnan(message.bodies[2].joint_covariance).all()
+    np.testing.assert_allclose(message.coverage_levels, [0.5, 0.9, 0.95], rtol=1e-6)
+    np.testing.assert_allclose(message.joint_radii, CALIBRATION.joint_radii, rtol=1e-6)
+    np.testing.assert_allclose(message.root_radii, CALIBRATION.root_radii, rtol=1e-6)
+    again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
+    np.testing.assert_allclose(again.joint_covariance, joint, rtol=1e-6)
+    np.testing.assert_allclose(again.root_covariance, root, rtol=1e-6)
+    assert np.isnan(messages.smpl_body_array(HEADER, bodies, (), ORIGIN).root_radii).all()
+
+
+def test_lost_people_get_a_last_entry():
+    message = messages.smpl_body_array(HEADER, some_bodies(1, ids=[1]), (5,), ORIGIN)
+    assert [(b.id, b.state) for b in message.bodies] == [
+        (messages.person_name(1), SmplBody.TRACKED),
+        (messages.person_name(5), SmplBody.LOST),
+    ]
+    present, names = bodies_from_message(message, BODY_MODEL)
+    assert len(present) == 1
+    assert names == (messages.person_name(1),)
+
+
+def test_nobody_is_an_empty_array():
+    nobody = some_bodies(0)
+    assert messages.smpl_body_array(HEADER, nobody, (), ORIGIN).bodies == []
+    assert messages.skeleton_markers(HEADER, nobody, ()).markers == []
+
+
+def test_joint_states_name_every_component_once():
+    bodies = some_bodies(1, ids=[4])
+    state = messages.joint_state(HEADER, bodies, 0)
+    assert len(set(state.name)) == len(state.name) == len(state.position) == 69
+    assert state.name[0] == f"left_hip_rotvec_x_{messages.person_name(4)}"
+    assert state.header == HEADER
+
+
+def test_skeletons_are_drawn_and_deleted():
+    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,))
+    drawn = [m for m in array.markers if m.action == Marker.ADD]
+    deleted = [m for m in array.markers if m.action == Marker.DELETE]
+    assert len({(m.ns, m.id) for m in drawn}) == 4
+    assert {m.ns for m in deleted} == {f"body_{messages.person_name(9)}"}
+    assert {m.id for m in deleted} == {m.id for m in drawn}
+    assert len(drawn[0].points) == 2 * len(SMPL.edges)
+
+
+def test_who_is_hidden_is_drawn_paler():
+    bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
+    markers = messages.skeleton_markers(HEADER, bodies, ()).markers
+    writer = MeshWriter(BODY_MODEL.faces)
+    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row), Marker) for row in (0, 1)]
+    for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
+        assert seen.color.a == 1
+        assert 0.2 < hidden.color.a < 0.6
+
+
+def test_mesh_is_the_body_triangle_by_triangle():
+    bodies = some_bodies(2, ids=[1, 2])
+    writer = MeshWriter(BODY_MODEL.faces)
+    for row in (1, 0):
+        marker = deserialize_message(writer(STAMP, "camera", bodies, row), Marker)
+        assert marker.type == Marker.TRIANGLE_LIST
+        assert marker.ns == f"body_{messages.person_name(int(bodies.ids[row]))}"
+        points = np.array([(p.x, p.y, p.z) for p in marker.points])
+        assert np.array_equal(points, bodies.vertices[row][BODY_MODEL.faces].reshape(-1, 3).astype(np.float64))

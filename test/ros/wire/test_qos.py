@@ -1,0 +1,148 @@
+"""QoS that users override: names and values as rclpy has them, for every topic, refused where they are nonsense."""
+
+import pytest
+from hmr_ros.msg import SmplBodyArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.node.params import ParameterError
+from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.wire.qos import AS_OFFERED, PUBLISHER, SUBSCRIPTION, mismatches, overridden
+from test.ros.graph import FakeCamera, qos, spin_until
+from test.ros.stubs import StubDetector, StubRecoverer, assembly
+
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+def node_with(executor, name="host", **overrides):
+    parameters = [Parameter(f"qos_overrides.{key}", value=value) for key, value in overrides.items()]
+    node = Node(name, parameter_overrides=parameters)
+    executor.add_node(node)
+    return node
+
+
+def hmr_with(executor, **overrides):
+    parameters = [Parameter(f"qos_overrides.{key}", value=value) for key, value in overrides.items()]
+    node = HmrNode(lambda config: assembly(StubDetector(1), StubRecoverer()), parameters)
+    executor.add_node(node)
+    return node
+
+
+def offered(peer, topic):
+    (info,) = peer.get_publishers_info_by_topic(topic)
+    return info.qos_profile
+
+
+def test_without_overrides_everything_is_as_we_choose(executor):
+    node = node_with(executor)
+    wanted = QoSProfile(depth=5, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    assert overridden(node, "topic", wanted, PUBLISHER) == wanted
+    assert node.get_parameter("qos_overrides./topic.publisher.depth").value == 5
+    assert node.describe_parameter("qos_overrides./topic.publisher.reliability").read_only
+    assert overridden(node, "topic", wanted, PUBLISHER) == wanted  # declared already, as after a second activation
+
+
+def test_overrides_are_taken(executor):
+    node = node_with(
+        executor,
+        **{
+            "/topic.publisher.reliability": "best_effort",
+            "/topic.publisher.depth": 7,
+            "/topic.publisher.durability": "transient_local",
+            "/topic.publisher.history": "keep_all",
+        },
+    )
+    profile = overridden(node, "topic", QoSProfile(depth=1), PUBLISHER)
+    assert (profile.reliability, profile.depth) == (BEST_EFFORT, 7)
+    assert (profile.durability.name, profile.history.name) == ("TRANSIENT_LOCAL", "KEEP_ALL")
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "expected"),
+    [
+        ("reliability", "very", "reliable, best_effort"),
+        ("reliability", 1, "reliable, best_effort"),
+        ("reliability", "best_available", "reliable, best_effort"),
+        ("durability", "transient", "volatile, transient_local"),
+        ("history", "keep", "keep_last, keep_all"),
+        ("depth", 0, "an integer, 1 to 1000"),
+        ("depth", 1001, "an integer, 1 to 1000"),
+        ("depth", "deep", "an integer, 1 to 1000"),
+    ],
+)
+def test_nonsense_is_refused_by_name(executor, policy, value, expected):
+    node = node_with(executor, **{f"/topic.publisher.{policy}": value})
+    with pytest.raises(ParameterError, match=rf"qos_overrides./topic.publisher.{policy}.*expected {expected}"):
+        overridden(node, "topic", QoSProfile(depth=1), PUBLISHER)
+
+
+def test_a_camera_is_taken_as_it_offers_unless_the_user_has_settled_it(executor):
+    peer = node_with(executor, "peer")
+    FakeCamera(peer, profile=qos(RELIABLE))
+    for overrides, expected in (({}, RELIABLE), ({"/image.subscription.reliability": "best_effort"}, BEST_EFFORT)):
+        node = node_with(executor, **overrides)
+        spin_until(executor, lambda node=node: node.count_publishers("image"))
+        subscription = AdaptiveSubscription(node, Image, "image", print)
+        assert subscription._subscription.qos_profile.reliability is expected
+        subscription.adapt()
+        assert subscription._subscription.qos_profile.reliability is expected
+        subscription.close()
+    assert overridden(node_with(executor), "a", AS_OFFERED, SUBSCRIPTION) == AS_OFFERED
+
+
+def test_one_setting_serves_everybody_s_topics(executor):
+    node = node_with(executor, **{"/bodies/id/joint_states.publisher.reliability": "best_effort"})
+    family = PublisherFactory(node).family(SmplBodyArray, "bodies/{}/joint_states", QoSProfile(depth=1))
+    declared = len(node.get_parameters_by_prefix("qos_overrides"))
+    for name in ("aaaaa", "bbbbb"):
+        assert family(name).topic_name == f"/bodies/{name}/joint_states"
+        assert offered(node, f"/bodies/{name}/joint_states").reliability is BEST_EFFORT
+    assert len(node.get_parameters_by_prefix("qos_overrides")) == declared
+
+
+def test_every_topic_of_the_node_can_be_overridden(executor):
+    node = hmr_with(executor, **{"/bodies.publisher.reliability": "best_effort", "/mesh.publisher.depth": 3})
+    assert node.start()
+    names = set(node.get_parameters_by_prefix("qos_overrides"))
+    entities = [(p.topic_name, "publisher") for p in node.publishers] + [
+        (s.topic_name, "subscription") for s in node.subscriptions
+    ]
+    ours = [(topic, kind) for topic, kind in entities if topic not in ("/parameter_events", "/hmr/transition_event")]
+    assert len(ours) > 8
+    for topic, kind in ours:
+        for policy in ("history", "depth", "reliability", "durability"):
+            assert f"{topic}.{kind}.{policy}" in names
+    assert offered(node, "/bodies").reliability is BEST_EFFORT
+    for _ in range(2):
+        assert node.trigger_deactivate() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+
+def test_a_node_that_cannot_be_activated_leaves_nothing_and_stays_inactive(executor):
+    node = hmr_with(executor, **{"/people.publisher.reliability": "perhaps"})
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    before = len(list(node.publishers)), len(list(node.subscriptions))
+    for _ in range(2):
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert (len(list(node.publishers)), len(list(node.subscriptions))) == before
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+
+
+def test_who_cannot_hear_or_be_heard_is_named(executor):
+    node = node_with(executor, "speaker", **{"/heard.publisher.reliability": "best_effort"})
+    factory = PublisherFactory(node)
+    factory.create(SmplBodyArray, "heard", QoSProfile(depth=1))
+    listener = node_with(executor, "listener")
+    assert mismatches(node) == []
+    deaf = listener.create_subscription(SmplBodyArray, "heard", print, qos(RELIABLE))
+    spin_until(executor, lambda: mismatches(node))
+    told = "/heard: listener asks for reliable, which it is not; see qos_overrides./heard.publisher"
+    assert mismatches(node) == [told]
+    told = "/heard: speaker does not offer reliable, which is asked for; see qos_overrides./heard.subscription"
+    assert mismatches(listener) == [told]
+    listener.destroy_subscription(deaf)
+    spin_until(executor, lambda: not mismatches(node))

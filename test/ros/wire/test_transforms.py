@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from rclpy.serialization import deserialize_message, serialize_message
+
+from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotmat_to_quat
+from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS
+from hmr_ros.core.ros4hri.motion import HumanFollower
+from hmr_ros.core.ros4hri.urdf import LINKS
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.interfaces import TF
+from hmr_ros.ros.wire.messages import header, person_name
+from hmr_ros.ros.wire.transforms import TransformWriter
+from test.ros.stubs import some_bodies
+
+if not TF.is_available:
+    pytest.skip("needs tf2_msgs: make test", allow_module_level=True)
+
+STAMP = Stamp(12, 34)
+
+
+def humans(people, ids=None):
+    return HumanFollower()(some_bodies(people, ids), 0.0)
+
+
+def parsed(data):
+    return deserialize_message(data, TF.message("TFMessage"))
+
+
+def test_body_frames_stand_between_the_hips_and_look_ahead():
+    """The stub's bodies stand upright and face the camera."""
+    bodies = some_bodies(1)
+    (transform,) = parsed(TransformWriter().bodies(STAMP, "camera", humans(1))).transforms
+    assert (transform.header.frame_id, transform.child_frame_id) == ("camera", f"body_{person_name(0)}")
+    assert (transform.header.stamp.sec, transform.header.stamp.nanosec) == (12, 34)
+    t, q = transform.transform.translation, transform.transform.rotation
+    hips = bodies.joints[0, [SMPL.index("left_hip"), SMPL.index("right_hip")]]
+    assert np.allclose([t.x, t.y, t.z], hips.mean(0))
+    forward, left, up = quat_to_rotmat(np.array([q.x, q.y, q.z, q.w])).T
+    assert np.allclose(forward, [0, 0, -1], atol=1e-6)  # towards the camera
+    assert np.allclose(left, [1, 0, 0], atol=1e-6)  # the camera's right
+    assert np.allclose(up, [0, -1, 0], atol=1e-6)
+
+
+def test_the_tree_has_every_link_of_everybody_once():
+    names = [person_name(i) for i in (4, 9)]
+    transforms = parsed(TransformWriter().trees(STAMP, "camera", humans(2, [4, 9]))).transforms
+    assert {t.child_frame_id for t in transforms} == {f"{link}_{name}" for link in LINKS for name in names}
+    parents = {t.child_frame_id: t.header.frame_id for t in transforms}
+    expected = {f"{j.child}_{name}": f"{j.parent}_{name}" for j in HUMAN_JOINTS for name in names}
+    assert parents == expected | {f"body_{name}": "camera" for name in names}
+
+
+@pytest.mark.parametrize("people", [0, 1, 3])
+def test_it_is_the_typed_message(people):
+    """Whatever the lengths of names do to the alignment, and however often the layout is used again."""
+    writer, group = TransformWriter(), humans(people)
+    for frame in ("c", "camera", "camera_optical_frame"):
+        writer.trees(Stamp(1, 2), frame, group)
+        data = writer.trees(Stamp(3, 2**31), frame, group)
+        expected = TF.message("TFMessage")(transforms=list(typed(Stamp(3, 2**31), frame, group)))
+        assert parsed(data) == expected
+        assert len(data) == len(serialize_message(expected))
+
+
+def typed(stamp, frame, group):
+    """The slow way."""
+    orientations = rotmat_to_quat(group.orientations)
+    for row, track_id in enumerate(group.ids):
+        name = person_name(int(track_id))
+        yield transform(stamp, frame, f"body_{name}", group.places[row], orientations[row])
+        for k, joint in enumerate(HUMAN_JOINTS):
+            origin, rotation = group.link_origins[row, k], group.link_rotations[row, k]
+            yield transform(stamp, f"{joint.parent}_{name}", f"{joint.child}_{name}", origin, rotation)
+
+
+def transform(stamp, parent, child, xyz, xyzw):
+    message = TransformStamped(header=header(stamp, parent), child_frame_id=child)
+    message.transform.translation = Vector3(**dict(zip("xyz", xyz.tolist(), strict=True)))
+    message.transform.rotation = Quaternion(**dict(zip("xyzw", xyzw.tolist(), strict=True)))
+    return message

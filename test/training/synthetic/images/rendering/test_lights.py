@@ -1,0 +1,67 @@
+import numpy as np
+
+from hmr_ros.training.synthetic.images.rendering.lights import (
+    Lights,
+    cast_shadows,
+    lit_share,
+    sample_lights,
+    shade_floor,
+)
+
+CAMERA = np.array([[100.0, 0, 50], [0, 100, 50], [0, 0, 1]])
+
+
+def lights(towards: tuple[float, float, float]) -> Lights:
+    """One lamp; the camera is level."""
+    one = np.ones(3, np.float32)
+    direction = np.array([towards], np.float32) / np.linalg.norm(towards)
+    return Lights(np.array([0, -1, 0], np.float32), one, one, direction, direction, one[None])
+
+
+def slab(height: float, depth: tuple[float, float], half: float) -> np.ndarray:
+    """Corners of a horizontal square, y down."""
+    near, far = depth
+    corners = [(-half, height, near), (half, height, near), (half, height, far), (-half, height, far)]
+    return np.array(corners, np.float32)
+
+
+FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 2, 1], [0, 3, 2]], np.int32)
+
+
+def test_a_roof_shades_what_is_below_it():
+    roof, ground = slab(-0.5, (2.8, 3.2), 0.2), slab(0.5, (2, 4), 1)
+    shadows = cast_shadows(np.stack([ground, roof]), FACES, lights((0, -1, 0)), CAMERA)
+
+    def reached(x: float, y: float, z: float) -> float:
+        return lit_share(shadows, np.float32(100 * x / z + 50), np.float32(100 * y / z + 50), np.float32(z))
+
+    assert reached(0, 0.5, 3) == 0
+    assert reached(0.6, 0.5, 3) == 1
+    assert reached(0, -0.5, 3) == 1
+    assert reached(5, 0.5, 3) == 1
+
+
+def test_shadows_fall_on_the_floor_away_from_the_lamp(rng):
+    """A lamp on the left throws the shadow of what floats in the middle to the right."""
+    picture = np.full((100, 100, 3), 200, np.uint8)
+    slanted = lights((-1, -1, 0))
+    shade_floor(picture, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, slanted, -1.0, rng)
+    dark = np.argwhere(picture[..., 0] < 190)
+    assert len(dark)
+    assert (dark[:, 1] > 60).all()
+    assert (dark[:, 0] > 70).all()
+
+
+def test_low_lamps_throw_none(rng):
+    picture = np.full((100, 100, 3), 200, np.uint8)
+    shade_floor(picture, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, lights((-1, -0.1, 0)), -1.0, rng)
+    assert (picture == 200).all()
+
+
+def test_surroundings_set_the_ambient_light():
+    def ambient(colour: int) -> float:
+        surroundings = np.full((20, 20, 3), colour, np.uint8)
+        drawn = [sample_lights(surroundings, np.array([0, -1.0, 0]), np.random.default_rng(i)) for i in range(20)]
+        return float(np.mean([light.above for light in drawn]))
+
+    assert ambient(220) > 1.5 * ambient(20)
