@@ -61,12 +61,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
 	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels
 	@touch $@
 
-# A folder's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
-FOLDERS := $(shell find hmr_ros launch config models samples -type d -not -name __pycache__)
+# A directory's time changes when a file in it comes or goes; edited files need no build, as colcon links to them.
+DIRECTORIES := $(shell find hmr_ros launch config models samples -type d -not -name __pycache__)
 INTERFACES := $(shell find msg test/interfaces/tf2_msgs -type f)
 TEST_INTERFACES := test/interface_package.cmake $(shell find test/interfaces -type f)
 
-install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(FOLDERS)
+install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(DIRECTORIES)
 	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/tf2_msgs
 	@find install -xtype l -delete  # links to files that are no more
 	@touch $@

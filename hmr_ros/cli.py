@@ -16,17 +16,17 @@ from typing import Protocol, cast
 from hmr_ros import __version__
 
 COMMANDS = {
-    "demo": ("hmr_ros.demo", "play a clip, a folder or a webcam through the node; write pictures and figures"),
+    "demo": ("hmr_ros.demo", "play a clip, a directory or a webcam through the node; write images and figures"),
     "doctor": ("hmr_ros.commands.doctor", "check this machine and say what to do about what is missing"),
     "bench": ("hmr_ros.bench", "measure speed, as ratios within one run (JSON)"),
     "train": ("hmr_ros.training.train", "train a network from a TOML file"),
     "evaluate": ("hmr_ros.commands.evaluate", "report the errors of a checkpoint, with confidence intervals"),
     "calibrate": ("hmr_ros.commands.calibrate", "learn what a network's expected errors mean, for its covariances"),
     "ablate": ("hmr_ros.commands.ablate", "train Global-to-Pixel with parts left out, and compare"),
-    "evaluate-photos": ("hmr_ros.evaluation.photos", "score recovered bodies on photos with labelled joints (PCK)"),
+    "evaluate-photos": ("hmr_ros.evaluation.photos", "score estimated bodies on photos with labelled joints (PCK)"),
     "export": ("hmr_ros.export.checkpoint", "write a checkpoint as ONNX and manifest"),
-    "render": ("hmr_ros.training.render", "draw pictures of clothed people for training, as shards or as a sheet"),
-    "half": ("hmr_ros.commands.fp16", "make the fp16 twin of a network for TensorRT, if it stays accurate"),
+    "render": ("hmr_ros.training.render", "draw images of clothed people for training, as shards or as a sheet"),
+    "half": ("hmr_ros.commands.fp16", "make the fp16 model of a network for TensorRT, if it stays accurate"),
     "parity": ("hmr_ros.evaluation.parity", "compare a network's answers between libraries and precisions, in mm"),
     "engines": ("hmr_ros.commands.engines", "list, verify, prune or build the TensorRT engines of this machine"),
     "build-engine": ("hmr_ros.commands.build_engine", "build TensorRT engines, also for GPUs elsewhere"),

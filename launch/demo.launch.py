@@ -1,4 +1,4 @@
-"""A clip, a folder of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
+"""A clip, a directory of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
 
 import math
 from pathlib import Path
@@ -8,12 +8,12 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from hmr_ros.ros.node.launching import BOOLS, SHARE, argument, installed, transport, value
+from hmr_ros.ros.node.launching import BOOLS, FRACTION, argument, installed, transport, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
     argument(
-        "source", str(SHARE / "samples" / "crossing.mp4"), "video, image, folder of images, or number of a webcam"
+        "source", str(FRACTION / "samples" / "crossing.mp4"), "video, image, directory of images, or number of a webcam"
     ),
     argument("camera_info", "", "its calibration file; left out: the .yaml beside it, if there is one, else assumed"),
     argument("rviz", "true", "start RViz as well", BOOLS),
@@ -54,7 +54,7 @@ def generate_launch_description() -> LaunchDescription:
     """The player beside hmr.launch.py."""
     arguments = TOPICS | {name: LaunchConfiguration(name) for name in ("rviz", "namespace")}
     node = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / "launch" / "hmr.launch.py")), launch_arguments=arguments.items()
+        PythonLaunchDescriptionSource(str(FRACTION / "launch" / "hmr.launch.py")), launch_arguments=arguments.items()
     )
     return LaunchDescription(
         [*ARGUMENTS, OpaqueFunction(function=start_player), OpaqueFunction(function=start_frame), node]

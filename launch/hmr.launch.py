@@ -6,7 +6,7 @@ image unless ``camera_info_topic`` says otherwise.
 
 from launch.actions import OpaqueFunction
 
-from hmr_ros.ros.node.launching import BOOLS, SHARE, absolute, argument, body_node, node_arguments, rviz, value
+from hmr_ros.ros.node.launching import BOOLS, FRACTION, absolute, argument, body_node, node_arguments, rviz, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
@@ -15,7 +15,7 @@ ARGUMENTS = (
     argument("depth_topic", "", "sensor_msgs/Image of depth, registered to the image; left out: as params_file says"),
     argument("name", "hmr", "name of the node"),
     argument("rviz", "false", "start RViz as well", BOOLS),
-    argument("rviz_config", str(SHARE / "config" / "hmr.rviz"), "RViz configuration; hmr_hri.rviz shows ROS4HRI's"),
+    argument("rviz_config", str(FRACTION / "config" / "hmr.rviz"), "RViz configuration; hmr_hri.rviz shows ROS4HRI's"),
     argument(
         "rviz_frame",
         "",

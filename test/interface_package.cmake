@@ -12,7 +12,7 @@ macro(interface_package)
 
   file(GLOB _interface_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} msg/*.msg)
   rosidl_generate_interfaces(${PROJECT_NAME} ${_interface_files} DEPENDENCIES ${_interface_DEPENDENCIES})
-  # As in our own package: CMake refuses to export an include folder of the source tree, where `make` keeps Python.
+  # As in our own package: CMake refuses to export an include directory of the source tree, where `make` keeps Python.
   set_property(TARGET ${PROJECT_NAME}__rosidl_generator_py PROPERTY INTERFACE_INCLUDE_DIRECTORIES "")
   ament_export_dependencies(rosidl_default_runtime)
   ament_package()

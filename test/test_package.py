@@ -26,10 +26,10 @@ ROSDEP_KEYS = {
 """Python module -> rosdep key, where they differ."""
 
 
-def third_party_imports(*folders: str) -> set[str]:
-    """Modules that Python files under ``folders`` import, less the standard library's, type checkers' and our own."""
+def third_party_imports(*directories: str) -> set[str]:
+    """Modules that Python files under ``directories`` import, without the standard library's and our own."""
     found = set()
-    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+    for path in (path for directory in directories for path in (ROOT / directory).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
@@ -110,9 +110,9 @@ def underlay() -> dict[str, str]:
     return bash(f". {prefix}/local_setup.bash && env", prefix, clean)
 
 
-def bash(script: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
+def bash(script: str, directory: Path, environment: dict[str, str]) -> dict[str, str]:
     """Run ``script``; the NAME=VALUE lines it printed."""
-    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script], cwd=directory, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
@@ -132,7 +132,7 @@ def test_a_workspace_build_is_complete(option: str, underlay: dict[str, str], tm
     assert used["models"] == str(install / "share/hmr_ros/models")
     assert used["package"].startswith(str(install))
     assert all(os.access(install / "lib/hmr_ros" / name, os.X_OK) for name in ("hmr", "hmr_node", "hmr_player"))
-    share = install / "share/hmr_ros"
-    for folder in ("launch", "config", "models", "samples"):
-        expected = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
-        assert expected == {path.relative_to(share) for path in (share / folder).rglob("*") if path.is_file()}
+    fraction = install / "share/hmr_ros"
+    for directory in ("launch", "config", "models", "samples"):
+        expected = {path.relative_to(ROOT) for path in (ROOT / directory).rglob("*") if path.is_file()}
+        assert expected == {path.relative_to(fraction) for path in (fraction / directory).rglob("*") if path.is_file()}

@@ -25,7 +25,7 @@ BENCHES = {
     "gpu": "the networks on this machine's GPU: ms per person against its limits",
     "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
     "capsules": "collision capsules: how much of the body they contain, and how much more",
-    "render": "training pictures: how many per second of a core, and where the time goes",
+    "render": "training images: how many per second of a core, and where the time goes",
 }
 """Module in this package -> what it measures."""
 
@@ -73,7 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", action="store_true", help="run gpu alone; see docs/gpu.md")
     parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
     parser.add_argument("--quick", action="store_true", help="only the most telling cases, where there are many (ros)")
-    parser.add_argument("--source", type=Path, help="clip or folder of images to play (ros; default: the sample clip)")
+    parser.add_argument(
+        "--source", type=Path, help="clip or directory of images to play (ros; default: the sample clip)"
+    )
     parser.add_argument("--repeats", type=int, default=30, help="times that each thing is measured (%(default)s)")
 
 

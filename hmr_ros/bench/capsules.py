@@ -37,10 +37,10 @@ def run(options: Options) -> Row:
     ratios = np.median([_volume_ratios(body_model, rig, rng) for _ in range(VOLUME_BODIES)], 0)
     took_ms = _time_ms(body_model, rig, rng, options.repeats)
     figures = {}
-    for padding_m, shares, ratio in zip(PADDINGS_M, inside.T, ratios, strict=True):
+    for padding_m, fractions, ratio in zip(PADDINGS_M, inside.T, ratios, strict=True):
         at = f"padding {padding_m * 100:g} cm: "
-        figures[f"{at}vertices inside"] = float(shares.mean())
-        figures[f"{at}vertices inside, worst body"] = float(shares.min())
+        figures[f"{at}vertices inside"] = float(fractions.mean())
+        figures[f"{at}vertices inside, worst body"] = float(fractions.min())
         figures[f"{at}volume of the union / of the body"] = float(ratio)
     coverage = float(inside[:, PADDINGS_M.index(PADDING_M)].mean())
     return {
@@ -65,11 +65,11 @@ def _random_bodies(body_model: BodyModel, rng: np.random.Generator, people: int,
 
 
 def _inside(body_model: BodyModel, rig: CapsuleRig, rng: np.random.Generator, bend: float) -> Floats:
-    """(P, paddings) shares of the vertices of random bodies that are inside."""
+    """(P, paddings) fractions of the vertices of random bodies that are inside."""
     vertices, betas = _random_bodies(body_model, rng, BATCH, bend)
     one_by_one = [rig.posed(vertices[k : k + 1], betas[k : k + 1]).distances(vertices[k : k + 1]) for k in range(BATCH)]
-    shares: Floats = (np.concatenate(one_by_one)[..., None] <= np.array(PADDINGS_M)).mean(1)
-    return shares
+    fractions: Floats = (np.concatenate(one_by_one)[..., None] <= np.array(PADDINGS_M)).mean(1)
+    return fractions
 
 
 def _volume_ratios(body_model: BodyModel, rig: CapsuleRig, rng: np.random.Generator) -> Floats:

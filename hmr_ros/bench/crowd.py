@@ -1,4 +1,4 @@
-"""Pictures with a known number of people in them: open bodies, rendered side by side."""
+"""Images with a known number of people in them: open bodies, rendered side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOR_OF = 7
 """All have the colour of this id, the nearest to skin: the detector overlooks blue people."""
 
 
-def picture(body_model: BodyModel, people: int) -> Image:
+def crowd_image(body_model: BodyModel, people: int) -> Image:
     """(720, 1280, 3) RGB: ``people`` standing bodies before a plain wall, as CAMERA sees them."""
     wall = np.full((HEIGHT, WIDTH, 3), (176, 182, 186), np.uint8)
     if people == 0:

@@ -74,7 +74,7 @@ def _time_network(
     """Label -> median and floor, ms per person (the detector: per image)."""
     import onnx
 
-    from hmr_ros.engines.runtime import open_engine
+    from hmr_ros.engines.opening import open_engine
 
     engine = open_engine(path, backend)
     manifest = engine.manifest

@@ -105,7 +105,7 @@ def _deployed_session(net: MeshNet, pose: Floats) -> onnxruntime.InferenceSessio
 
 def _default() -> dict[str, Callable[[], object]]:
     """Our shipped network, if there is one."""
-    from hmr_ros.engines.runtime import open_engine
+    from hmr_ros.engines.opening import open_engine
 
     path = models_dir() / "pose2mesh.json"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Rendering training pictures: how many per second of one core, and which steps take the time.
+"""Rendering training images: how many per second of one core, and which steps take the time.
 
 Poses are random rotations instead of motion capture, and backgrounds are procedural, so that the bench needs no data.
 Throughput counts the time that the process ran, not the time that it waited for a core.
@@ -43,14 +43,14 @@ def run(options: Options) -> Row:
     rounds = max(1, options.repeats // 5)
     timings = time_in_turns({"whole batch": whole, **_steps()}, rounds)
     medians = timings.medians_ms()
-    shares = {f"share of {name}": 1 / timings.ratio("whole batch", name) for name in timings.names[1:]}
-    shares["share of survey, shadows, raster, shading"] = 1 - sum(shares.values())
+    fractions = {f"fraction of {name}": 1 / timings.ratio("whole batch", name) for name in timings.names[1:]}
+    fractions["fraction of survey, shadows, raster, shading"] = 1 - sum(fractions.values())
     rate = _rate(whole, rounds)
     return {
         "settings": {"batch": BATCH, "repeats": rounds, "threads": 1},
         "medians_ms": medians,
-        "figures": {"pictures per second of a core": rate, **shares},
-        "goals": {f"at least {RATE_GOAL:g} pictures per second of a core": rate >= RATE_GOAL},
+        "figures": {"images per second of a core": rate, **fractions},
+        "goals": {f"at least {RATE_GOAL:g} images per second of a core": rate >= RATE_GOAL},
     }
 
 
@@ -87,7 +87,7 @@ def _steps() -> dict[str, Callable[[], object]]:
     template = clothes_template(body)
     vertices: NDArray[np.float32] = people.sample(np.random.default_rng(0), BATCH).vertices.astype(np.float32)
     backgrounds = Backgrounds(None)
-    picture = backgrounds.sample(np.random.default_rng(0), CROP_HEIGHT, CROP_WIDTH)
+    image = backgrounds.sample(np.random.default_rng(0), CROP_HEIGHT, CROP_WIDTH)
 
     def repeated(step: Callable[[np.random.Generator], object]) -> Callable[[], object]:
         def steps() -> None:
@@ -101,12 +101,12 @@ def _steps() -> dict[str, Callable[[], object]]:
         "bodies and cameras": lambda: people.sample(np.random.default_rng(0), BATCH),
         "clothes": lambda: dressed(vertices, template, np.random.default_rng(0)),
         "backgrounds": repeated(lambda rng: backgrounds.sample(rng, CROP_HEIGHT, CROP_WIDTH)),
-        "sensor": repeated(lambda rng: expose(picture, SensorMix(), rng)),
+        "sensor": repeated(lambda rng: expose(image, SensorMix(), rng)),
     }
 
 
 def _rate(whole: Callable[[], object], rounds: int) -> float:
-    """Pictures per second of processor time."""
+    """Images per second of processor time."""
     start = time.process_time()
     for _ in range(rounds):
         whole()

@@ -1,4 +1,5 @@
-"""The node over DDS on two cores: a camera process, the node, and this listener, at several rates, crowds and outputs.
+"""The node over DDS on two cores: a camera process, the node, and this subscriber, at several rates, crowds and
+outputs.
 
 The people are rendered (open bodies side by side), so that their number is known; the clip is the one of the demo, or
 the user's. Latency is the camera's stamp -> the time at which the node published the last message about the image.
@@ -22,7 +23,7 @@ import cv2
 from tqdm import tqdm
 
 from hmr_ros.bench import Options, Row
-from hmr_ros.bench.crowd import HEIGHT, WIDTH, picture
+from hmr_ros.bench.crowd import HEIGHT, WIDTH, crowd_image
 from hmr_ros.bench.ros_case import CLIP, Case, Measured, drops_between, file_hash, median, timing
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
@@ -73,8 +74,8 @@ def run(options: Options) -> Row:
     alone = Case(CAMERA_HZ, 1, USUAL)
     cases = _quick_cases() if options.quick else _cases()
     prepare_environment()
-    with _two_cores(), tempfile.TemporaryDirectory() as folder, tqdm(total=len(cases) + 1, unit="case") as progress:
-        scenes = _scenes(Path(folder), options.source)
+    with _two_cores(), tempfile.TemporaryDirectory() as directory, tqdm(total=len(cases) + 1, unit="case") as progress:
+        scenes = _scenes(Path(directory), options.source)
         hashes = {"clip": file_hash(scenes[CLIP].path)} | {path.name: file_hash(path) for path in _networks()}
         measured = _measure(_NODE, cases, scenes, plan, progress)
         stub = _measure(_STUB_NODE, [alone], scenes, plan, progress)[alone]
@@ -95,18 +96,18 @@ def _networks() -> list[Path]:
     return sorted(models_dir().glob("*.onnx"))
 
 
-def _scenes(folder: Path, source: Path | None) -> dict[int, _Scene]:
+def _scenes(directory: Path, source: Path | None) -> dict[int, _Scene]:
     """What to play for each number of people."""
     samples = models_dir().parent / "samples"
     clip = _Scene(samples / "crossing.mp4", ("--camera-info", str(samples / "crossing.yaml")))
     scenes = {CLIP: clip if source is None else _Scene(source, ())}
     body_model = load_body_model(models_dir() / "open_body.npz")
-    return scenes | {people: _Scene(_drawn(body_model, people, folder), _FOCAL) for people in CROWDS}
+    return scenes | {people: _Scene(_drawn(body_model, people, directory), _FOCAL) for people in CROWDS}
 
 
-def _drawn(body_model: BodyModel, people: int, folder: Path) -> Path:
-    path = folder / f"{people}.bmp"  # the fastest format to read again and again
-    cv2.imwrite(str(path), cv2.cvtColor(picture(body_model, people), cv2.COLOR_RGB2BGR))
+def _drawn(body_model: BodyModel, people: int, directory: Path) -> Path:
+    path = directory / f"{people}.bmp"  # the fastest format to read again and again
+    cv2.imwrite(str(path), cv2.cvtColor(crowd_image(body_model, people), cv2.COLOR_RGB2BGR))
     return path
 
 

@@ -100,7 +100,7 @@ def median(windows: Sequence[Measured]) -> Measured:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, or of all files of a folder by name."""
+    """SHA-256 of a file, or of all files of a directory by name."""
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         digest.update(file.read_bytes())

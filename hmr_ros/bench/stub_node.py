@@ -43,7 +43,7 @@ class OneBody:
     def __init__(self, body_model: BodyModel) -> None:
         self._body = standing(body_model, 1)
 
-    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """The one body for each of ``detections``."""
         columns = (getattr(self._body, f.name) for f in dataclasses.fields(Estimates))
         return Estimates(*columns).take(np.zeros(len(detections), np.int64))

@@ -1,6 +1,6 @@
 """Global-to-Pixel's training on this machine: samples made and samples learnt from, on one thread each, and memory.
 
-No pictures are read from disk and weights are random, which does not change the times. Motion is made up, too: standing
+No images are read from disk and weights are random, which does not change the times. Motion is made up, too: standing
 people with small random turns of all joints.
 """
 

@@ -1,6 +1,6 @@
 """``hmr ablate``: train Global-to-Pixel with one part left out at a time, at equal budget, and compare.
 
-The backbone is frozen: what it sees in a picture is computed once. Pictures are those of `hmr render`, or drawn if none
+The backbone is frozen: what it sees in an image is computed once. Images are those of `hmr render`, or drawn if none
 are given. Whatever is finished is kept in ``--out``, and the command goes on where it stopped.
 """
 
@@ -30,7 +30,7 @@ from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.render import Plan, write_shards
-from hmr_ros.training.synthetic.people import judged_people
+from hmr_ros.training.synthetic.people import evaluated_people
 
 SHARD_SIZE = 250
 
@@ -39,16 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("config", type=Path, help="settings, for example config/train/ablation.toml")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
-    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, for new pictures")
-    parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (drawn anew without)")
-    parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (drawn anew without)")
-    parser.add_argument("--pictures", type=int, default=6000, help="to train on (%(default)s)")
-    parser.add_argument("--people", type=int, default=2000, help="to judge on (%(default)s)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people, for new images")
+    parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (drawn again without)")
+    parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (drawn again without)")
+    parser.add_argument("--images", type=int, default=6000, help="to train on (%(default)s)")
+    parser.add_argument("--people", type=int, default=2000, help="to evaluate on (%(default)s)")
     parser.add_argument(
         "--head-start", type=int, default=8, help="steps of the global stage before, times images.steps (%(default)s)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder for everything (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/ablation"), help="directory for everything (%(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _errors(config: TrainConfig, material: Material, first_steps: int, folder: Path) -> list[Errors]:
+def _errors(config: TrainConfig, material: Material, first_steps: int, directory: Path) -> list[Errors]:
     """Errors of every variant with one seed."""
-    start = global_stage(config, material, first_steps, folder / "global_stage.pt")
+    start = global_stage(config, material, first_steps, directory / "global_stage.pt")
     return [
-        errors_of_run(variant, config, material, start, folder / f"{variant.setting or 'full'}.npz")
+        errors_of_run(variant, config, material, start, directory / f"{variant.setting or 'full'}.npz")
         for variant in VARIANTS
     ]
 
@@ -87,18 +89,18 @@ def _config(args: argparse.Namespace) -> TrainConfig:
             f"{config.local.steps}"
         )
     motion = str(Path(args.motion or config.run.motion).resolve())
-    backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.pictures.backgrounds
+    backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.images.backgrounds
     return dataclasses.replace(
         config,
         run=dataclasses.replace(config.run, motion=motion),
-        pictures=dataclasses.replace(config.pictures, people=config.people, backgrounds=backgrounds),
+        images=dataclasses.replace(config.images, people=config.people, backgrounds=backgrounds),
     )
 
 
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store what the runs in ``--out`` are made with; ValueError if those that are there were made otherwise."""
-    pictures = {"train_pictures": str(args.train), "val_pictures": str(args.val)}
-    text = json.dumps(_budget(args) | pictures | dataclasses.asdict(config), indent=1) + "\n"
+    images = {"train_images": str(args.train), "val_images": str(args.val)}
+    text = json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n"
     path = args.out / "settings.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path}: the runs there were made with other settings; choose another --out")
@@ -108,17 +110,17 @@ def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
 
 
 def _budget(args: argparse.Namespace) -> dict[str, int]:
-    return {"pictures": args.pictures, "people": args.people, "head_start": args.head_start}
+    return {"images": args.images, "people": args.people, "head_start": args.head_start}
 
 
 def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
-    """What all runs share, and the clips (N,) that the judged people are from."""
+    """What all runs share, and the clips (N,) that the evaluated people are from."""
     body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
     motion = load_motion(config.run.motion)
-    train = args.train or _drawn(config, "train", args.pictures, args.out)
+    train = args.train or _drawn(config, "train", args.images, args.out)
     val = args.val or _drawn(config, "val", args.people, args.out)
     recipe = GlobalToPixelRecipe(config, motion, body, None)
-    pictures = see(recipe, train, args.pictures, args.out / "features" / "train.npy", augment=True)
+    images = see(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
     people = see(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
     clips, first = [], 0
@@ -127,24 +129,24 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
         cases.append(_with_features(case, people.features[first : first + len(images)]))
         clips.append(images.clip.astype(str))
         first += len(images)
-    return Material(motion, body, pictures, cases), np.concatenate(clips)
+    return Material(motion, body, images, cases), np.concatenate(clips)
 
 
 def _with_features(case: Case, features: np.ndarray) -> Case:
     """``case`` as a network reads it whose backbone has been passed already."""
-    assert case.shown is not None, "the people were drawn in pictures"
+    assert case.shown is not None, "the people were drawn in images"
     return dataclasses.replace(case, shown=dataclasses.replace(case.shown, image=features))
 
 
 def _drawn(config: TrainConfig, split: str, count: int, out: Path) -> Path:
-    """Draw the pictures of a split that ``out`` lacks; the folder of their shards."""
-    mix = config.pictures
+    """Draw the images of a split that ``out`` lacks; the directory of their shards."""
+    mix = config.images
     if split != "train":
-        mix = dataclasses.replace(mix, people=judged_people(mix.people))
-    folder, joint_set = out / "pictures" / split, config.global_to_pixel.joint_set
+        mix = dataclasses.replace(mix, people=evaluated_people(mix.people))
+    directory, joint_set = out / "images" / split, config.global_to_pixel.joint_set
     plan = Plan(config.run.motion, split, joint_set, config.run.seed, SHARD_SIZE, mix)
-    write_shards(plan, folder, count, workers=1)
-    return folder
+    write_shards(plan, directory, count, workers=1)
+    return directory
 
 
 def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace) -> None:

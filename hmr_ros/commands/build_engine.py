@@ -1,4 +1,4 @@
-"""Build the TensorRT engine of one network into a file: for this GPU, or with --flavour rtx for desktop GPUs elsewhere.
+"""Build the TensorRT engine of one network into a file: for this GPU, or with --edition rtx for desktop GPUs elsewhere.
 
 It shows whether a network compiles and how large it gets. The node does not take such files: it runs only what lies in
 its sealed cache (`hmr engines build`, which knows --target, too). Engines are executables: run none from strangers.
@@ -21,7 +21,7 @@ from hmr_ros.engines.tensorrt.build_request import (
     request_for,
 )
 
-FLAVOURS = {"rtx": "tensorrt_rtx", "full": "tensorrt"}
+EDITIONS = {"rtx": "tensorrt_rtx", "full": "tensorrt"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=Path, help="manifest (.json) of a network, for example models/blazepose_landmarks_fp16.json"
     )
-    parser.add_argument("--flavour", choices=FLAVOURS, default="rtx", help="TensorRT for RTX or the full one")
+    parser.add_argument("--edition", choices=EDITIONS, default="rtx", help="TensorRT for RTX or the full one")
     parser.add_argument("--target", help="GPUs to build for: sm_86, or several as sm_86+sm_89 (this machine's GPU)")
     parser.add_argument("--out", type=Path, help="engine file (<model>.<target>.engine)")
     parser.add_argument("--workspace", type=int, default=1024, help="most scratch memory on the GPU, MiB (%(default)s)")
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     with atomic_path(out) as temporary:
         temporary.write_bytes(engine)
     target = request.target
-    print(f"{out}: {len(engine) / 2**20:.1f} MiB, {target.flavour} {target.version}, {target.precision}")
+    print(f"{out}: {len(engine) / 2**20:.1f} MiB, {target.edition} {target.version}, {target.precision}")
     return 0
 
 
@@ -63,10 +63,10 @@ def _request(args: argparse.Namespace) -> BuildRequest:
     from hmr_ros.engines.tensorrt.api import load_tensorrt
     from hmr_ros.engines.tensorrt.cuda import find_gpu
 
-    manifest, flavour = load_manifest(args.model), FLAVOURS[args.flavour]
+    manifest, edition = load_manifest(args.model), EDITIONS[args.edition]
     target = args.target or find_gpu().capability
-    version = load_tensorrt(flavour).version
-    built_for = EngineTarget(flavour, version, ANY_GPU, target, NO_DRIVER, precision_of(manifest))
+    version = load_tensorrt(edition).version
+    built_for = EngineTarget(edition, version, ANY_GPU, target, NO_DRIVER, precision_of(manifest))
     return dataclasses.replace(
         request_for(args.model, manifest, built_for),
         workspace_bytes=args.workspace << 20,

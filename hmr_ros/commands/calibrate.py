@@ -23,12 +23,12 @@ from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.covariance_fit import fit
 from hmr_ros.evaluation.held_out.coverage import Coverage, coverage_by_joint, coverage_table, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
-from hmr_ros.evaluation.held_out.judgement import BATCH, sampled_people, shown_people
+from hmr_ros.evaluation.held_out.evaluation import BATCH, sampled_people, shown_people
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
 from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, judged_people
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="manifest (.json) of an exported network; its uncertainty is replaced")
     parser.add_argument("--motion", type=Path, required=True, help="motion file (docs/motion_format.md)")
     parser.add_argument("--split", default="val", help="its subjects, whom training never saw (%(default)s)")
-    parser.add_argument("--shards", type=Path, help="pictures of them (hmr render --split val); drawn anew without it")
-    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, to draw them on")
+    parser.add_argument("--shards", type=Path, help="images of them (hmr render --split val); drawn again without it")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people, to draw them on")
     parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--tolerance", type=float, default=3.0, help="largest accepted gap, percent (%(default)s)")
@@ -92,12 +92,12 @@ def _report(residuals: Residuals, motion: Motion, joint_set: str) -> Report:
 def _people(
     args: argparse.Namespace, predictor: Predictor, motion: Motion, body: BodyModel
 ) -> Iterator[SyntheticPeople]:
-    """Batches of people who move as in ``motion``, in pictures if the network looks at them, with a progress bar."""
-    mix = judged_people(PeopleMix())
+    """Batches of people who move as in ``motion``, in images if the network looks at them, with a progress bar."""
+    mix = evaluated_people(PeopleMix())
     sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, predictor.joint_set, mix)
     if predictor.reads_images:
-        pictures = ImageMix(mix, backgrounds=str(args.backgrounds or ""))
-        sampler = ImageSampler(motion, body, predictor.joint_set, pictures)
+        images = ImageMix(mix, backgrounds=str(args.backgrounds or ""))
+        sampler = ImageSampler(motion, body, predictor.joint_set, images)
     batches = sampled_people(sampler, args.samples, args.seed)
     if args.shards:
         batches = (_checked(people, motion) for people in shown_people(args.shards, args.samples))
@@ -109,19 +109,19 @@ def _checked(people: SyntheticPeople, motion: Motion) -> SyntheticPeople:
     if strangers := set(people.clip.tolist()) - set(motion.clip.tolist()):
         raise ValueError(
             f"--shards: expected people of the split, got clips {sorted(strangers)[:5]} of others, whom training may "
-            "have seen; render pictures with the same --motion and --split"
+            "have seen; render images with the same --motion and --split"
         )
     return people
 
 
 def _facts(report: Report) -> str:
     """What was learnt, in words."""
-    calibration, shares = report.calibration, {joint: share[1] for joint, share in report.by_joint.items()}
-    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    calibration, fractions = report.calibration, {joint: fraction[1] for joint, fraction in report.by_joint.items()}
+    low, high = min(fractions, key=fractions.__getitem__), max(fractions, key=fractions.__getitem__)
     along, across = calibration.root_along, calibration.root_across
     return "\n".join(
         [
-            f"90 % regions by joint: from {shares[low]:.1f} ({low}) to {shares[high]:.1f} ({high})",
+            f"90 % regions by joint: from {fractions[low]:.1f} ({low}) to {fractions[high]:.1f} ({high})",
             f"radii: joints {calibration.joint_radii}, root {calibration.root_radii}",
             f"root, with e the mean expected joint error in {REFERENCE_ERROR_M:g} m: along the line of sight "
             f"{along.scale:g} e^{along.exponent:g} of the distance, across it {across.scale:g} e^{across.exponent:g} m",

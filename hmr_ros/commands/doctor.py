@@ -77,15 +77,15 @@ def check_models() -> Iterator[Finding]:
     """Every network beside its manifest, and the body model."""
     remedy = "git checkout models, or colcon build again"
     try:
-        folder = models_dir()
-        body = load_body_model(folder / "open_body.npz")
+        directory = models_dir()
+        body = load_body_model(directory / "open_body.npz")
     except (FileNotFoundError, ValueError) as err:
         yield Finding("models", str(err), remedy)
         return
     yield Finding("body model", f"open_body, {len(body.v_template)} vertices")
-    manifests = sorted(folder.glob("*.json"))
+    manifests = sorted(directory.glob("*.json"))
     if not any(path.stem.startswith("pose2mesh") for path in manifests):
-        yield Finding("pose2mesh", f"no network in {folder}", remedy)
+        yield Finding("pose2mesh", f"no network in {directory}", remedy)
     yield from (_check_model(path, remedy) for path in manifests)
 
 

@@ -1,6 +1,6 @@
 """The TensorRT engines of this machine: list, verify and prune what is stored, build what is missing.
 
-Engines are executables. Only those that this machine built, or that came in a cache folder together with its secret,
+Engines are executables. Only those that this machine built, or that came in a cache directory together with its secret,
 are ever loaded.
 """
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from hmr_ros.engines.cache.cache import EngineCache, Stored
     from hmr_ros.engines.tensorrt.build_request import BuildRequest
 
-_HALF_DONE = "half built, or damaged"
+_FP16_DONE = "half built, or damaged"
 
 
 @dataclass(frozen=True)
 class Here:
     """What engines on this machine are for; None: not known, so nothing is stale for its sake.
 
-    ``versions`` are those of the installed TensorRT libraries by flavour.
+    ``versions`` are those of the installed TensorRT libraries by edition.
     """
 
     gpu: str | None
@@ -37,7 +37,7 @@ class Here:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--cache", type=Path, help="folder of engines (the user's)")
+    parser.add_argument("--cache", type=Path, help="directory of engines (the user's)")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="show every engine: network, target, size, age, state")
     actions.add_parser("verify", help="the same; exit status 1 if any is damaged or stale")
@@ -100,13 +100,13 @@ def look_around() -> Here:
     """The GPU, driver and TensorRT libraries of this machine."""
     from hmr_ros.engines.runtime import EngineError
     from hmr_ros.engines.tensorrt.api import load_tensorrt
-    from hmr_ros.engines.tensorrt.build_request import FLAVOURS
+    from hmr_ros.engines.tensorrt.build_request import EDITIONS
     from hmr_ros.engines.tensorrt.cuda import find_gpu
 
     versions = {}
-    for flavour in FLAVOURS:
+    for edition in EDITIONS:
         with contextlib.suppress(EngineError):
-            versions[flavour] = load_tensorrt(flavour).version
+            versions[edition] = load_tensorrt(edition).version
     try:
         gpu = find_gpu()
     except EngineError:
@@ -117,7 +117,7 @@ def look_around() -> Here:
 def state_of(stored: Stored, here: Here) -> str:
     """In a few words: "good", or why this engine is of no use."""
     if stored.entry is None:
-        return f"{_HALF_DONE}: {stored.problem}"
+        return f"{_FP16_DONE}: {stored.problem}"
     reason = _why_stale(stored.entry.request, here)
     return f"stale: {reason}" if reason else "good"
 
@@ -138,8 +138,8 @@ def _why_stale(request: BuildRequest, here: Here) -> str:
     target = request.target
     if not request.onnx_path.is_file() or file_sha256(request.onnx_path) != request.onnx_sha256:
         return f"{request.onnx_path} is gone, or another network now"
-    if here.versions.get(target.flavour, target.version) != target.version:
-        return f"{target.flavour} is {here.versions[target.flavour]} now"
+    if here.versions.get(target.edition, target.version) != target.version:
+        return f"{target.edition} is {here.versions[target.edition]} now"
     if here.gpu and target.gpu_name not in (ANY_GPU, here.gpu):
         return f"the GPU is {here.gpu} now"
     if here.driver and target.driver not in (NO_DRIVER, here.driver):
@@ -150,32 +150,32 @@ def _why_stale(request: BuildRequest, here: Here) -> str:
 def _request(manifest_path: Path, backend: str, target: str | None) -> BuildRequest:
     """What `build` builds: the engine of this network, or of its half if there is one."""
     from hmr_ros.engines.backends import choose
-    from hmr_ros.engines.opening import half_of, request_here
+    from hmr_ros.engines.opening import fp16_of, request_here
     from hmr_ros.engines.tensorrt.api import load_tensorrt
     from hmr_ros.engines.tensorrt.build_request import (
         ANY_GPU,
-        FLAVOURS,
+        EDITIONS,
         NO_DRIVER,
         EngineTarget,
         precision_of,
         request_for,
     )
 
-    path = half_of(manifest_path) or manifest_path
+    path = fp16_of(manifest_path) or manifest_path
     if target is None:
         choice = choose(backend)
-        if choice.backend not in FLAVOURS:
+        if choice.backend not in EDITIONS:
             raise ValueError(f"no TensorRT here ({choice.why}); to build for other machines, name their --target")
         return request_here(path, choice.backend)
-    flavour = "tensorrt_rtx" if backend == "auto" else backend
-    manifest, version = load_manifest(path), load_tensorrt(flavour).version
+    edition = "tensorrt_rtx" if backend == "auto" else backend
+    manifest, version = load_manifest(path), load_tensorrt(edition).version
     precision = precision_of(manifest)
-    return request_for(path, manifest, EngineTarget(flavour, version, ANY_GPU, target, NO_DRIVER, precision))
+    return request_for(path, manifest, EngineTarget(edition, version, ANY_GPU, target, NO_DRIVER, precision))
 
 
 def _target(request: BuildRequest) -> str:
     target = request.target
-    return f"{target.gpu_name} {target.compute_capability}, {target.flavour} {target.version}, {target.precision}"
+    return f"{target.gpu_name} {target.compute_capability}, {target.edition} {target.version}, {target.precision}"
 
 
 def _age(seconds: float) -> str:
@@ -194,7 +194,7 @@ class Line:
         self._shown = ""
 
     def __call__(self, phase: str, fraction: float) -> None:
-        """A Progress: write the line anew if it changed."""
+        """A Progress: write the line again if it changed."""
         text = f"{self._name}: {round(100 * fraction):3} %  {phase}"
         if text != self._shown:
             self._shown = text

@@ -1,6 +1,6 @@
 """``hmr evaluate``: errors of a network, on synthetic people of held-out motion or on a licensed data set.
 
-A network that reads images is shown rendered pictures, Pose2Mesh keypoints alone; with ``--beside`` both are judged on
+A network that reads images is shown rendered images, Pose2Mesh keypoints alone; with ``--beside`` both are evaluated on
 the same people. The protocol is that of ``evaluation/protocol.py``.
 """
 
@@ -20,7 +20,7 @@ from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.evaluation.held_out.annotated import cases
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
-from hmr_ros.evaluation.held_out.judgement import BATCH, judge, sampled_people, shown_people
+from hmr_ros.evaluation.held_out.evaluation import BATCH, judge, sampled_people, shown_people
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
 from hmr_ros.evaluation.held_out.report import Row, join_errors, summarise, table
@@ -30,7 +30,7 @@ from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, judged_people
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
 
@@ -38,14 +38,14 @@ READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_huma
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("model", type=Path, help="manifest (.json) of an exported network, or a checkpoint (.pt)")
-    parser.add_argument("--beside", type=Path, help="another network to judge on the same people")
+    parser.add_argument("--beside", type=Path, help="another network to evaluate on the same people")
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--motion", type=Path, help="motion file (docs/motion_format.md): test on synthetic people")
-    data.add_argument("--shards", type=Path, help="folder of pictures (hmr render): test on the people in them")
+    data.add_argument("--shards", type=Path, help="directory of images (hmr render): test on the people in them")
     data.add_argument("--annotations", type=Path, help="annotations of a data set: test on its people")
     parser.add_argument("--format", choices=READERS, default="3dpw", help="of --annotations (%(default)s)")
     parser.add_argument("--split", default="val", help="subjects of --motion to test on (%(default)s)")
-    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people (procedural without it)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (procedural without it)")
     parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
@@ -94,19 +94,19 @@ def _synthetic(
 ) -> tuple[list[Row], list[str]]:
     if len({predictor.reads_images for predictor in predictors}) < len(predictors):
         raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
-    judgement = judge(predictors, _people(args, predictors, body), body, args.seed)
-    return judgement.rows(), judgement.verdicts()
+    evaluation = judge(predictors, _people(args, predictors, body), body, args.seed)
+    return evaluation.rows(), evaluation.verdicts()
 
 
 def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:
-    """Batches of people, in pictures if anybody needs to see them, with a progress bar."""
+    """Batches of people, in images if anybody needs to see them, with a progress bar."""
     joint_set, *others = sorted({predictor.joint_set for predictor in predictors})
     if others:
         raise ValueError(f"--beside: expected a network that reads the keypoints {joint_set!r}, too, got {others}")
     if args.shards:
         batches = shown_people(args.shards, args.samples)
     else:
-        motion, mix = load_motion(args.motion).select(args.split), judged_people(PeopleMix())
+        motion, mix = load_motion(args.motion).select(args.split), evaluated_people(PeopleMix())
         sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, joint_set, mix)
         if any(predictor.reads_images for predictor in predictors):
             sampler = ImageSampler(motion, body, joint_set, ImageMix(mix, backgrounds=str(args.backgrounds or "")))
@@ -117,10 +117,10 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
 def evaluate_annotated(
     predictor: Predictor, people: AnnotatedPeople, body: BodyModel, bodies: Mapping[str, BodyModel]
 ) -> list[Row]:
-    """One row for all ``people``; ``body`` is the network's, ``bodies`` are the truth's by gender."""
+    """One row for all ``people``; ``body`` is the network's, ``bodies`` are the ground truth's by gender."""
     errors, persons = [], []
     for case, part in cases(people, predictor.joint_set, bodies, BATCH):
-        found = predictor.recover(case)[-1]
+        found = predictor.estimate(case)[-1]
         errors.append(errors_of(found, case, body))
         persons.append(part.person)
     return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))

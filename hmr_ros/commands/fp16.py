@@ -48,7 +48,7 @@ def convert_file(path: Path) -> bool:
     if not conversion.accepted:
         print(f"{manifest.name}: refused, too far from fp32 even with {len(conversion.kept)} nodes in it: {figures}")
         return False
-    out = write_half(conversion, manifest, path)
+    out = write_fp16(conversion, manifest, path)
     kept = f", {len(conversion.kept)} nodes kept in fp32 for it" if conversion.kept else ""
     print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, from fp32: {figures}{kept}")
     return True
@@ -75,13 +75,13 @@ def print_losses(ranked: list[Loss]) -> None:
         print(f"  {loss.severity:8.3f}  {loss.group.name}")
 
 
-def write_half(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
+def write_fp16(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
     """Write network, then manifest; each appears whole or not at all."""
-    from hmr_ros.engines.opening import HALF_SUFFIX
-    from hmr_ros.export.onnx_graph import with_half_weights
+    from hmr_ros.engines.opening import FP16_SUFFIX
+    from hmr_ros.export.onnx_graph import with_fp16_weights
 
-    stem = path.stem + HALF_SUFFIX
-    content = with_half_weights(conversion.model).SerializeToString()
+    stem = path.stem + FP16_SUFFIX
+    content = with_fp16_weights(conversion.model).SerializeToString()
     provenance = {
         "command": "hmr half",
         "precision": "fp16",
@@ -91,7 +91,7 @@ def write_half(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
     }
     half = dataclasses.replace(
         manifest,
-        name=manifest.name + HALF_SUFFIX,
+        name=manifest.name + FP16_SUFFIX,
         file=f"{stem}.onnx",
         sha256=hashlib.sha256(content).hexdigest(),
         provenance=provenance,

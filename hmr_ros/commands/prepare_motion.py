@@ -23,7 +23,9 @@ NOTICE = "Made by hmr prepare-motion. The licences of the recordings apply to th
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="AMASS or BVH file, or a folder of them")
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="AMASS or BVH file, or a directory of them"
+    )
     parser.add_argument("--out", type=Path, default=Path("motion.npz"), help="motion file to write (%(default)s)")
     parser.add_argument(
         "--split-file", type=Path, help="text file of 'subject split' lines; without it one subject in eight is val"
@@ -50,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_recordings(inputs: Iterable[Path]) -> list[Path]:
-    """Files as given, and the ``*_poses.npz`` and ``*.bvh`` below folders; FileNotFoundError for one without any."""
+    """Files as given, and ``*_poses.npz`` and ``*.bvh`` below directories; FileNotFoundError for one without any."""
     found: list[Path] = []
     for path in inputs:
         files = [path] if path.is_file() else sorted([*path.rglob("*_poses.npz"), *path.rglob("*.bvh")])
         if not files:
-            raise FileNotFoundError(f"{path}: neither a file nor a folder with AMASS *_poses.npz or *.bvh files")
+            raise FileNotFoundError(f"{path}: neither a file nor a directory with AMASS *_poses.npz or *.bvh files")
         found += files
     return found
 
@@ -72,7 +74,7 @@ def read_clips(path: Path, bvh_unit: float) -> list[Clip]:
 
 
 def _read_bvh_clip(path: Path, unit: float) -> Clip:
-    """CMU's file names are ``<subject>_<trial>.bvh``; the folder's name becomes the category."""
+    """CMU's file names are ``<subject>_<trial>.bvh``; the directory's name becomes the category."""
     motion = read_bvh(path)
     try:
         pose, trans, leg = retarget(motion, unit)

@@ -15,7 +15,7 @@ Over time
     smoothing; velocity; coasting: who is not seen; presence: who is there; shedding: what there is no time for;
     histogram: latencies.
 ROS4HRI
-    human_joints: SMPL's joints as hinges; human_urdf; human_motion: people from image to image.
+    human_joints: SMPL's joints as revolute joints; human_urdf; human_motion: people from image to image.
 How good it is
     uncertainty: covariances, and what they are calibrated with; metrics: errors.
 """

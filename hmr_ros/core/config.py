@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from hmr_ros.core.body.capsules import PADDING_M
 from hmr_ros.core.settings import setting, validate
 
 ANCHORS = ("detector", "projection")
@@ -61,10 +60,10 @@ class PlanningConfig:
     collision_objects: bool = setting(
         False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
     )
-    padding_m: float = setting(PADDING_M, doc="how much thicker than the body collision objects are", low=0, high=0.5)
+    padding_m: float = setting(0.02, doc="how much thicker than the body collision objects are", low=0, high=0.5)
     rate_hz: float = setting(10.0, doc="most updates of a collision object per second", low=0.1, high=60)
     refresh_s: float = setting(
-        5.0, doc="collision objects are added anew so often, for a planner that lost them; 0: never", low=0, high=60
+        5.0, doc="collision objects are added again so often, for a planner that lost them; 0: never", low=0, high=60
     )
     mesh_points: int = setting(500, doc="points of each body in mesh_points", low=50, high=6890, read_only=True)
 
@@ -83,7 +82,7 @@ class RobotConfig:
         read_only=True,
     )
     engine_cache: str = setting(
-        "", doc="folder of TensorRT engines; empty: ~/.cache/hmr_ros/engines (XDG_CACHE_HOME)", read_only=True
+        "", doc="directory of TensorRT engines; empty: ~/.cache/hmr_ros/engines (XDG_CACHE_HOME)", read_only=True
     )
     allow_engine_build: bool = setting(
         True,
@@ -113,7 +112,7 @@ class RobotConfig:
     )
     model: str = setting(
         "pose2mesh",
-        doc="how bodies are recovered; both: by global_to_pixel, and pose2mesh says how far it disagrees",
+        doc="how bodies are estimated; both: by global_to_pixel, and pose2mesh says how far it disagrees",
         choices=("pose2mesh", "global_to_pixel", "both"),
         read_only=True,
     )
@@ -122,7 +121,7 @@ class RobotConfig:
     num_threads: int = setting(
         0, doc="CPU threads of the networks; 0: as many as there are cores", low=0, high=256, read_only=True
     )
-    max_persons: int = setting(8, doc="most people followed at once", low=1, high=32)
+    max_people: int = setting(8, doc="most people followed at once", low=1, high=32)
     detection_threshold: float = setting(0.5, doc="least score of a person", low=0.05, high=0.95)
     min_keypoints: int = setting(6, doc="fewest seen keypoints that are lifted to a body", low=6, high=18)
     keypoint_threshold: float = setting(0.3, doc="least score of a seen keypoint", low=0, high=1)

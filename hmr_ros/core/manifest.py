@@ -144,7 +144,7 @@ def file_sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary file in ``path``'s folder that becomes ``path`` when the block ends well, and vanishes otherwise."""
+    """A temporary file beside ``path`` that becomes ``path`` when the block ends well, and vanishes otherwise."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -157,17 +157,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def models_dir() -> Path:
-    """The folder of shipped artefacts: $HMR_ROS_MODELS, the checkout's ``models/``, or the installed share folder."""
+    """The directory of shipped artefacts: $HMR_ROS_MODELS, the checkout's ``models/``, or the installed share
+    directory.
+    """
     if chosen := os.environ.get(MODELS_VARIABLE):
         if not Path(chosen).is_dir():
-            raise FileNotFoundError(f"{MODELS_VARIABLE}={chosen} is not a folder; correct or unset the variable")
+            raise FileNotFoundError(f"{MODELS_VARIABLE}={chosen} is not a directory; correct or unset the variable")
         return Path(chosen)
     here = Path(__file__)
     candidates = [here.parents[2] / "models", *(p / "share/hmr_ros/models" for p in here.parents)]
-    for folder in candidates:
-        if (folder / "open_body.npz").is_file():  # a bare "models" beside site-packages may be someone else's
-            return folder
-    raise FileNotFoundError(f"no models folder beside or above {here}; set {MODELS_VARIABLE} to the one to use")
+    for directory in candidates:
+        if (directory / "open_body.npz").is_file():  # a bare "models" beside site-packages may be someone else's
+            return directory
+    raise FileNotFoundError(f"no models directory beside or above {here}; set {MODELS_VARIABLE} to the one to use")
 
 
 def _parse(raw: object) -> Manifest:

@@ -19,32 +19,34 @@ Bools = NDArray[np.bool_]
 MM = 1000.0
 
 
-def mpjpe(predicted: Floats, truth: Floats, root: int = 0, joints: NDArray[np.integer] | None = None) -> Floats:
+def mpjpe(predicted: Floats, ground_truth: Floats, root: int = 0, joints: NDArray[np.integer] | None = None) -> Floats:
     """(N, J, 3), (N, J, 3) m -> (N,) mm: mean joint error, both relative to their own ``root`` joint.
 
     The mean is over ``joints``, or all: protocols often leave out the root itself.
     """
     chosen = slice(None) if joints is None else joints
-    return _mean_distance((predicted - predicted[:, [root]])[:, chosen], (truth - truth[:, [root]])[:, chosen])
+    return _mean_distance(
+        (predicted - predicted[:, [root]])[:, chosen], (ground_truth - ground_truth[:, [root]])[:, chosen]
+    )
 
 
-def pa_mpjpe(predicted: Floats, truth: Floats) -> Floats:
+def pa_mpjpe(predicted: Floats, ground_truth: Floats) -> Floats:
     """(N, J, 3), (N, J, 3) m -> (N,) mm: mean joint error after the best similarity transform of each sample."""
-    return _mean_distance(similarity_aligned(predicted, truth), truth)
+    return _mean_distance(similarity_aligned(predicted, ground_truth), ground_truth)
 
 
-def mpvpe(predicted: Floats, truth: Floats, predicted_root: Floats, truth_root: Floats) -> Floats:
+def mpvpe(predicted: Floats, ground_truth: Floats, predicted_root: Floats, ground_truth_root: Floats) -> Floats:
     """(N, V, 3), (N, V, 3) m and the pelvis joints (N, 3), (N, 3) m -> (N,) mm: mean vertex error, pelves aligned."""
-    return _mean_distance(predicted - predicted_root[:, None], truth - truth_root[:, None])
+    return _mean_distance(predicted - predicted_root[:, None], ground_truth - ground_truth_root[:, None])
 
 
-def similarity_aligned(predicted: Floats, truth: Floats) -> Floats:
+def similarity_aligned(predicted: Floats, ground_truth: Floats) -> Floats:
     """(N, J, 3), (N, J, 3) -> (N, J, 3): ``predicted`` scaled, turned and shifted to the least squared distance.
 
     Umeyama (PAMI 1991): a rotation, never a reflection.
     """
-    centre, target = predicted.mean(1, keepdims=True), truth.mean(1, keepdims=True)
-    p, t = predicted - centre, truth - target
+    centre, target = predicted.mean(1, keepdims=True), ground_truth.mean(1, keepdims=True)
+    p, t = predicted - centre, ground_truth - target
     u, singular, vt = np.linalg.svd(t.swapaxes(1, 2) @ p)
     sign = np.ones_like(singular)
     sign[:, 2] = np.sign(np.linalg.det(u @ vt))
@@ -55,14 +57,14 @@ def similarity_aligned(predicted: Floats, truth: Floats) -> Floats:
     return out
 
 
-def f_score(predicted: Floats, truth: Floats, threshold_mm: float) -> Floats:
+def f_score(predicted: Floats, ground_truth: Floats, threshold_mm: float) -> Floats:
     """(N, V, 3), (N, W, 3) m -> (N,) 0..1: harmonic mean of precision and recall of the point sets.
 
     A point counts when the other set has one nearer than the threshold. FreiHAND reports 5 and 15 mm after
     ``similarity_aligned``.
     """
     precision, recall = np.zeros(len(predicted)), np.zeros(len(predicted))
-    for i, (p, t) in enumerate(zip(predicted, truth, strict=True)):
+    for i, (p, t) in enumerate(zip(predicted, ground_truth, strict=True)):
         hit, found = [], np.zeros(len(t), np.bool_)
         for rows in np.array_split(p, 1 + len(p) // 1024):  # all V x W distances at once need not fit in memory
             near = _squared_distances(rows, t) < (threshold_mm / MM) ** 2
@@ -74,13 +76,13 @@ def f_score(predicted: Floats, truth: Floats, threshold_mm: float) -> Floats:
     return out
 
 
-def accel_error(predicted: Floats, truth: Floats, visible: Bools | None = None) -> Floats:
+def accel_error(predicted: Floats, ground_truth: Floats, visible: Bools | None = None) -> Floats:
     """(T, J, 3), (T, J, 3) m of one person, root-relative -> (T - 2,) mm/frame^2.
 
     Mean over joints of the difference of the second differences. A frame that is not ``visible`` (T,) voids the three
     figures it takes part in: NaN.
     """
-    error = predicted - truth
+    error = predicted - ground_truth
     acceleration = error[:-2] - 2 * error[1:-1] + error[2:]
     out: Floats = np.linalg.norm(acceleration, axis=-1).mean(-1) * MM
     if visible is not None:
@@ -88,12 +90,12 @@ def accel_error(predicted: Floats, truth: Floats, visible: Bools | None = None) 
     return out
 
 
-def coverage(error: Floats, spread: Floats, multiple: float) -> Floats:
+def coverage(error: Floats, joint_error: Floats, multiple: float) -> Floats:
     """(N, J, 3) m and the expected length of each error (N, J) m -> (N,) 0..1: share within ``multiple`` spreads.
 
     Compare its mean with ``expected_coverage(multiple)``: a larger one says that the spreads are too cautious.
     """
-    out: Floats = (np.linalg.norm(error, axis=-1) <= multiple * spread).mean(-1)
+    out: Floats = (np.linalg.norm(error, axis=-1) <= multiple * joint_error).mean(-1)
     return out
 
 

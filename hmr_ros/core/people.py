@@ -158,11 +158,12 @@ _ESTIMATED = {
 class Estimates:
     """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
 
-    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
-    ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``uncertainty`` (P, 24) m, expected distance of
-    each joint from the truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints of
-    two methods, root-relative (NaN: one of them says nothing); ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative,
-    and ``root_covariance`` (P, 3, 3) m^2 (core/uncertainty.py; NaN: unknown); ``valid`` (P,): the other rows are NaN.
+    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
+    (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``uncertainty`` (P, 24) m, expected distance of each
+    joint from the ground truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints
+    of two methods, root-relative (NaN: one of them says nothing); ``joint_covariance`` (P, 24, 3, 3) m^2,
+    root-relative, and ``root_covariance`` (P, 3, 3) m^2 (core/uncertainty.py; NaN: unknown); ``valid`` (P,): the other
+    rows are NaN.
     """
 
     global_orient: Floats
@@ -217,10 +218,10 @@ class Bodies:
 
     ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that shows the person, 0: this one;
     ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
-    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent;
-    ``betas`` (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints;
-    ``vertices`` (P, V, 3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the truth, root-relative
-    (NaN: unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
+    ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
+    (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints; ``vertices`` (P, V,
+    3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the ground truth, root-relative (NaN:
+    unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
     ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative, and ``root_covariance`` (P, 3, 3) m^2 of the estimates before
     smoothing (NaN: unknown); ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of
     that row are NaN.

@@ -74,7 +74,7 @@ def setting(
 ) -> _Value:
     """A dataclass field with its documentation and inclusive range.
 
-    The default has the type of the field, so that ``max_persons: int = setting(8, doc="...", low=1)`` checks as one.
+    The default has the type of the field, so that ``max_people: int = setting(8, doc="...", low=1)`` checks as one.
     """
     constraint = _Constraint(doc, low, high, None if choices is None else tuple(choices), read_only)
     return field(default=default, metadata={_KEY: constraint})

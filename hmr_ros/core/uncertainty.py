@@ -1,4 +1,5 @@
-"""How wrong an estimate may be: covariances of joints and root, and regions that hold the truth as often as they say.
+"""How wrong an estimate may be: covariances of joints and root, and regions that hold the ground truth as often as they
+say.
 
 The networks expect an error of each joint, a length. ``hmr calibrate`` compared it with the errors of people whom
 training never saw; what it learnt lies in the manifest as a ``Calibration``. Errors along the line of sight are larger
@@ -22,7 +23,7 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 LEVELS = (0.5, 0.9, 0.95)
-"""Shares of the truth that the regions are made to hold."""
+"""Shares of the ground truth that the regions are made to hold."""
 
 REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
@@ -84,8 +85,9 @@ class Calibration:
     """What a network's expected errors mean.
 
     ``seen`` and ``unseen``: deviations of joints whose keypoint was detected, and of others; ``root_along``: of the
-    root along the line of sight, as a share of its distance; ``root_across``: in each direction across it, m.
-    ``levels``: shares of the truth within ``joint_radii`` and ``root_radii``, which are Mahalanobis distances.
+    root along the line of sight, as a fraction of its distance; ``root_across``: in each direction across it, m.
+    ``levels``: fractions of the ground truth within ``joint_radii`` and ``root_radii``, which are Mahalanobis
+    distances.
     """
 
     seen: JointDeviations

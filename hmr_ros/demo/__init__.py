@@ -23,11 +23,13 @@ _ROS_MODULES = ("rclpy", "hmr_ros.msg")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr demo`."""
-    parser.add_argument("--source", help="video, image, folder of images, or number of a webcam (default: sample clip)")
     parser.add_argument(
-        "--model", choices=_models(), help="how bodies are recovered (default: the node's); both: side by side"
+        "--source", help="video, image, directory of images, or number of a webcam (default: sample clip)"
     )
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the pictures (%(default)s)")
+    parser.add_argument(
+        "--model", choices=_models(), help="how bodies are estimated (default: the node's); both: side by side"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
     parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
     parser.add_argument("--fov", type=float, help="angle of the longer image side in degrees (default: assume 60)")

@@ -12,10 +12,10 @@ from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates
 from hmr_ros.core.temporal.smoothing import BodySmoother
-from hmr_ros.engines.runtime import open_engine
+from hmr_ros.engines.opening import open_engine
+from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.overlay import Image, draw_bodies
 from hmr_ros.perception.pose2mesh import Pose2Mesh
-from hmr_ros.perception.recoverer import Recoverer
 
 if TYPE_CHECKING:
     from hmr_ros.ros.player.recorder import Moment
@@ -32,7 +32,7 @@ class SideBySide:
     computed again here. Call it with moments in their order, as bodies are smoothed.
     """
 
-    def __init__(self, body_model: BodyModel, other: Recoverer) -> None:
+    def __init__(self, body_model: BodyModel, other: BodyEstimator) -> None:
         self._body_model = body_model
         self._other = other
         self._smoother = BodySmoother(body_model)
@@ -40,14 +40,14 @@ class SideBySide:
     def __call__(self, moment: Moment, bodies: Bodies) -> Image:
         """(H, 2 W, 3) RGB."""
         image, faces = moment.image(), self._body_model.faces
-        pictures = [
+        images = [
             labelled(draw_bodies(image, shown, moment.camera, faces), label)
             for shown, label in (
                 (bodies, moment.message.method),
                 (self._others(moment, bodies), self._other.method),
             )
         ]
-        return np.concatenate(pictures, 1)
+        return np.concatenate(images, 1)
 
     def _others(self, moment: Moment, bodies: Bodies) -> Bodies:
         """What the other method says of the same people."""
@@ -74,10 +74,10 @@ def labelled(image: Image, text: str) -> Image:
     return out
 
 
-def _recovered(method: Recoverer, detections: Detections, camera: Camera | None) -> Estimates:
+def _recovered(method: BodyEstimator, detections: Detections, camera: Camera | None) -> Estimates:
     if camera is None or len(detections) == 0:
         return Estimates.unknown(len(detections))
-    return method.recover(_NO_IMAGE, detections, camera)
+    return method.estimate(_NO_IMAGE, detections, camera)
 
 
 def _detections(bodies: Bodies) -> Detections:

@@ -15,7 +15,7 @@ import numpy as np
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
-from hmr_ros.demo import pictures, view3d
+from hmr_ros.demo import images, view3d
 from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
 from hmr_ros.perception.overlay import Image, draw_bodies
@@ -36,7 +36,7 @@ _SPIN_S = 0.2
 _SHEET_TILES = 9
 
 Drawing = Callable[[Moment, Bodies], Image]
-"""One moment as a picture; called in the order of the moments."""
+"""One moment as an image; called in the order of the moments."""
 
 
 class DemoError(RuntimeError):
@@ -85,7 +85,7 @@ def play(args: argparse.Namespace) -> int:
     all_bodies = [people.of(moment) for moment in recording.moments]
     args.out.mkdir(parents=True, exist_ok=True)
     draw = _drawing(body_model, recording)
-    files = write_pictures(args.out, source, recording, all_bodies, body_model, draw)
+    files = write_images(args.out, source, recording, all_bodies, body_model, draw)
     print(Report(recording.moments, recording.image_count, recording.rates_hz, recording.memory_mib, people.count))
     for path in files:
         print(f"  {path}")
@@ -142,13 +142,13 @@ def _player_arguments(args: argparse.Namespace) -> list[str]:
 
 
 def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
-    """Meshes over the image; where two methods were compared, a picture for each."""
+    """Meshes over the image; where two methods were compared, an image for each."""
     if np.isfinite(disagreements(recording.moments)).any():
         return beside_pose2mesh(body_model)
     return lambda moment, bodies: draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
 
 
-def write_pictures(
+def write_images(
     out: Path,
     source: Source,
     recording: Recording,
@@ -159,7 +159,7 @@ def write_pictures(
     """Draw the recording; the paths of the files."""
     moments = recording.moments
     files = [out / "overlay.mp4", out / "sheet.png"]
-    shown = _spread(all_bodies, _SHEET_TILES)
+    shown = _joint_error(all_bodies, _SHEET_TILES)
     tiles: list[Image] = []
 
     def drawn() -> Iterator[Image]:
@@ -172,22 +172,22 @@ def write_pictures(
         _end_progress()
 
     # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
-    share = len(moments) / max(recording.image_count, 1)
-    rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * share) or source.rate_hz
-    pictures.write_video(files[0], drawn(), rate_hz)
-    pictures.write_image_file(files[1], pictures.contact_sheet(tiles))
+    fraction = len(moments) / max(recording.image_count, 1)
+    rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * fraction) or source.rate_hz
+    images.write_video(files[0], drawn(), rate_hz)
+    images.write_image_file(files[1], images.contact_sheet(tiles))
     floor = view3d.estimate_floor(all_bodies)
     best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))
     camera, bodies = moments[best].camera, all_bodies[best].take(all_bodies[best].valid)
     if floor is not None and camera is not None:
         files.append(out / "space.png")
-        pictures.write_image_file(
+        images.write_image_file(
             files[-1], view3d.draw_view(moments[best].image(), bodies, camera, body_model.faces, floor)
         )
     return files
 
 
-def _spread(all_bodies: list[Bodies], count: int) -> set[int]:
+def _joint_error(all_bodies: list[Bodies], count: int) -> set[int]:
     """Up to ``count`` moments spread over those with people in them, or over all when nobody was seen."""
     peopled = [i for i, bodies in enumerate(all_bodies) if len(bodies)] or list(range(len(all_bodies)))
     return {peopled[k] for k in np.linspace(0, len(peopled) - 1, min(count, len(peopled))).round().astype(int)}

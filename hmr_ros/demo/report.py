@@ -27,10 +27,13 @@ class Report:
         latency_ms = np.array([moment.latency_s for moment in self.moments]) * 1e3
         seen = [[b for b in moment.message.bodies if b.state == State.TRACKED] for moment in self.moments]
         people = [len(bodies) for bodies in seen]
-        share = sum(body.valid for bodies in seen for body in bodies) / max(sum(people), 1)
+        fraction = sum(body.valid for bodies in seen for body in bodies) / max(sum(people), 1)
         return [
             ("method", self.moments[0].message.method),
-            ("people seen", f"{self.ids} ids, at most {max(people, default=0)} at once, {share:.0%} with a position"),
+            (
+                "people seen",
+                f"{self.ids} ids, at most {max(people, default=0)} at once, {fraction:.0%} with a position",
+            ),
             ("images", f"{len(self.moments)} processed of {self.image_count} played"),
             *((f"rate of {topic}", f"{rate:.1f} Hz") for topic, rate in self.rates_hz.items()),
             (

@@ -22,7 +22,7 @@ _PLATE_DEPTH = 0.15
 _FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
 """Standard deviations: of a foot's height, and of the tangent of the angle between people's mean axis and upright."""
 _MARGIN = 0.82
-"""Part of the picture that the scene may fill."""
+"""Part of the image that the scene may fill."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def _lowest_points(vertices: Floats, up: Floats) -> Floats:
 
 
 def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer], floor: Floor) -> Image:
-    """A picture (720, 1280, 3) RGB of ``bodies`` (all with a position), the floor and the camera that saw ``image``."""
+    """An image (720, 1280, 3) RGB of ``bodies`` (all with a position), the floor and the camera that saw ``image``."""
     view = _beside(bodies, floor)
     canvas = _background()
     _draw_grid(canvas, view, floor, bodies)
@@ -168,8 +168,8 @@ def _draw_camera(canvas: Image, view: _View, image: Image, camera: Camera, lengt
     """The camera's frustum with the image itself as its front."""
     height, width = image.shape[:2]
     corners_px = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    rays = (corners_px - camera.K[:2, 2]) / (camera.K[0, 0], camera.K[1, 1])
-    corners = np.concatenate([rays, np.ones((4, 1))], 1) * length_m
+    normalized = (corners_px - camera.K[:2, 2]) / (camera.K[0, 0], camera.K[1, 1])
+    corners = np.concatenate([normalized, np.ones((4, 1))], 1) * length_m
     plate = view.pixels(corners)
     if np.isfinite(plate).all():
         warp = cv2.getPerspectiveTransform(corners_px.astype(np.float32), plate.astype(np.float32))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from hmr_ros.engines.onnx.engine import CPU, CUDA, has_provider
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.api import load_tensorrt
-from hmr_ros.engines.tensorrt.build_request import FLAVOURS
+from hmr_ros.engines.tensorrt.build_request import EDITIONS
 from hmr_ros.engines.tensorrt.cuda import Gpu, find_gpu
 
-_GPU_PACKAGES = ("cuda", *FLAVOURS)
+_GPU_PACKAGES = ("cuda", *EDITIONS)
 """Whoever has one of these means to use a GPU."""
 
 _log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ def _fastest() -> Choice:
         _log.log(level, "no GPU is used: %s", err)
         return Choice("onnxruntime", f"no GPU: {err}")
     reasons = []
-    for flavour in FLAVOURS:
+    for edition in EDITIONS:
         try:
-            return Choice(flavour, f"{_usable(flavour, gpu)} on {gpu.name}, {gpu.capability}")
+            return Choice(edition, f"{_usable(edition, gpu)} on {gpu.name}, {gpu.capability}")
         except EngineError as err:
             reasons.append(str(err))
     _log.warning("%s is not used by TensorRT: %s", gpu.name, "; ".join(reasons))
@@ -52,8 +52,8 @@ def _fastest() -> Choice:
     return Choice(provider, f"no TensorRT for {gpu.name}")
 
 
-def _usable(flavour: str, gpu: Gpu) -> str:
+def _usable(edition: str, gpu: Gpu) -> str:
     """The library's name and version. Raises EngineError if it is not installed or does not know the GPU."""
-    library = load_tensorrt(flavour)
+    library = load_tensorrt(edition)
     library.require_target((gpu.capability,), here=gpu.capability)
     return str(library)

@@ -14,7 +14,7 @@ from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, Engine, EngineError, Engine
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import build_engine, probe_engine
 from hmr_ros.engines.tensorrt.build_request import (
-    FLAVOURS,
+    EDITIONS,
     BuildRequest,
     EngineTarget,
     Progress,
@@ -27,7 +27,7 @@ from hmr_ros.engines.tensorrt.engine import LoadedEngine, TensorRtEngine
 if TYPE_CHECKING:
     from hmr_ros.engines.cache.cache import EngineCache
 
-HALF_SUFFIX = "_fp16"
+FP16_SUFFIX = "_fp16"
 """``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr half`."""
 
 _log = logging.getLogger(__name__)
@@ -46,21 +46,31 @@ def open_network(manifest_path: Path, options: EngineOptions) -> Engine:
     return _open(manifest_path, Choice(CPU, f"{choice.backend} failed"), options)
 
 
+def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0, cache: Path | None = None) -> Engine:
+    """Open the network beside ``manifest_path`` after checking that it is the one the manifest describes.
+
+    See EngineOptions, which has more, for ``open_network``. The first time, TensorRT builds the engine, which takes
+    seconds to minutes. Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run
+    here.
+    """
+    return open_network(manifest_path, EngineOptions(backend, threads, cache=cache))
+
+
 def open_onnx(manifest_path: Path, threads: int = 0, backend: str = CPU) -> OnnxEngine:
     """The network run by ONNX Runtime; 0 ``threads``: the default number. Raises ManifestError or EngineError."""
     manifest, model = read_checked(manifest_path)
     return OnnxEngine(manifest, model, threads or default_threads(), backend)
 
 
-def open_tensorrt(manifest_path: Path, flavour: str, cache: EngineCache, progress: Progress) -> TensorRtEngine:
+def open_tensorrt(manifest_path: Path, edition: str, cache: EngineCache, progress: Progress) -> TensorRtEngine:
     """The network run by TensorRT, built if it is not in ``cache``.
 
     Raises ManifestError or EngineError, and whatever ``progress`` raises.
     """
     manifest, _ = read_checked(manifest_path)
-    request = request_here(manifest_path, flavour)
+    request = request_here(manifest_path, edition)
     data, kernels = cache.obtain(request, progress), cache.kernels(request)
-    loaded = LoadedEngine(load_tensorrt(flavour), data, host_code=request.version_compatible, kernels=kernels)
+    loaded = LoadedEngine(load_tensorrt(edition), data, host_code=request.version_compatible, kernels=kernels)
     engine = TensorRtEngine(manifest, loaded)
     if (compiled := loaded.kernels()) != kernels:
         try:
@@ -70,22 +80,22 @@ def open_tensorrt(manifest_path: Path, flavour: str, cache: EngineCache, progres
     return engine
 
 
-def request_here(manifest_path: Path, flavour: str) -> BuildRequest:
+def request_here(manifest_path: Path, edition: str) -> BuildRequest:
     """The engine of exactly this network for the GPU of this machine. Raises EngineError if there is none."""
-    library, gpu, manifest = load_tensorrt(flavour), find_gpu(), load_manifest(manifest_path)
+    library, gpu, manifest = load_tensorrt(edition), find_gpu(), load_manifest(manifest_path)
     library.require_target((gpu.capability,), here=gpu.capability)
-    target = EngineTarget(flavour, library.version, gpu.name, gpu.capability, gpu.driver, precision_of(manifest))
+    target = EngineTarget(edition, library.version, gpu.name, gpu.capability, gpu.driver, precision_of(manifest))
     return request_for(manifest_path, manifest, target)
 
 
 def in_precision(manifest_path: Path, precision: str) -> Path:
     """The manifest of the network, or of its half where ``precision`` is "fp16" and there is one."""
-    return (half_of(manifest_path) if precision == "fp16" else None) or manifest_path
+    return (fp16_of(manifest_path) if precision == "fp16" else None) or manifest_path
 
 
-def half_of(manifest_path: Path) -> Path | None:
+def fp16_of(manifest_path: Path) -> Path | None:
     """The manifest of the same network in half, if there is one that was made from this very network."""
-    path = manifest_path.with_stem(manifest_path.stem + HALF_SUFFIX)
+    path = manifest_path.with_stem(manifest_path.stem + FP16_SUFFIX)
     if not path.is_file():
         return None
     try:
@@ -115,7 +125,7 @@ def cache_for(options: EngineOptions) -> EngineCache:
 
 def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine:
     engine: Engine
-    if choice.backend in FLAVOURS:
+    if choice.backend in EDITIONS:
         path, progress = in_precision(manifest_path, options.precision), LoggedProgress(manifest_path.stem)
         engine = open_tensorrt(path, choice.backend, cache_for(options), progress)
     else:

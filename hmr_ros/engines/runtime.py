@@ -45,7 +45,7 @@ class EngineOptions:
 
     ``backend`` is one of BACKENDS; "auto" says what it takes and why, and falls back to the CPU. ``threads`` is the
     number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS). ``device`` counts the
-    GPUs that CUDA shows. ``cache`` is the folder of TensorRT engines (None: the user's). Those that are missing are
+    GPUs that CUDA shows. ``cache`` is the directory of TensorRT engines (None: the user's). Those that are missing are
     built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's half where
     there is one, "fp32" never does.
     """
@@ -85,18 +85,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the network; ``run`` must not be called afterwards."""
-
-
-def open_engine(manifest_path: Path, backend: str = "auto", threads: int = 0, cache: Path | None = None) -> Engine:
-    """Open the network beside ``manifest_path`` after checking that it is the one the manifest describes.
-
-    See EngineOptions, which has more, for ``open_network``. The first time, TensorRT builds the engine, which takes
-    seconds to minutes. Raises ManifestError for a manifest or file that is damaged, EngineError for one that cannot run
-    here.
-    """
-    from hmr_ros.engines.opening import open_network  # which imports this module
-
-    return open_network(manifest_path, EngineOptions(backend, threads, cache=cache))
 
 
 def default_threads() -> int:

@@ -39,7 +39,7 @@ class EnginePool:
                 self._open[key] = _Shared(opener())
             shared = self._open[key]
             shared.users += 1
-        return _Share(shared, lambda: self._leave(key))
+        return _Fraction(shared, lambda: self._leave(key))
 
     def _leave(self, key: Hashable) -> None:
         with self._lock:
@@ -52,10 +52,10 @@ class EnginePool:
 
 def behind(engine: Engine) -> Engine:
     """The engine that all users of ``engine`` have in common: itself, if it is not of a pool."""
-    return engine.shared if isinstance(engine, _Share) else engine
+    return engine.shared if isinstance(engine, _Fraction) else engine
 
 
-class _Share:
+class _Fraction:
     """An engine as one of its users has it."""
 
     def __init__(self, shared: _Shared, leave: Callable[[], None]) -> None:

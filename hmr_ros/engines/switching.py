@@ -23,7 +23,7 @@ from hmr_ros.engines.opening import (
 )
 from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
 from hmr_ros.engines.sharing import behind
-from hmr_ros.engines.tensorrt.build_request import FLAVOURS, Progress
+from hmr_ros.engines.tensorrt.build_request import EDITIONS, Progress
 from hmr_ros.engines.tensorrt.cuda import use_device
 
 _PATIENCE_S = 1.0
@@ -47,7 +47,7 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an engine is made anew: ``stand_in`` opens one that needs no build, ``discard`` forgets what was built."""
+    """How an engine is made again: ``stand_in`` opens one that needs no build, ``discard`` forgets what was built."""
 
     stand_in: Callable[[], Engine]
     discard: Callable[[], object]
@@ -55,23 +55,23 @@ class Recipe:
 
 
 def open_serving(manifest_path: Path, options: EngineOptions, *, serve_while_building: bool = True) -> Engine:
-    """As ``open_network``, but the CPU answers until a missing engine is built, and it can be built anew.
+    """As ``open_network``, but the CPU answers until a missing engine is built, and it can be built again.
 
     Without ``serve_while_building`` it returns when the engine is built.
     """
     use_device(options.device)
-    flavour = choose(options.backend).backend
-    if flavour not in FLAVOURS:
+    edition = choose(options.backend).backend
+    if edition not in EDITIONS:
         return open_network(manifest_path, options)
-    recipe = _recipe(manifest_path, flavour, options)
-    if serve_while_building and _must_build(manifest_path, flavour, options):
+    recipe = _recipe(manifest_path, edition, options)
+    if serve_while_building and _must_build(manifest_path, edition, options):
         return SwitchingEngine(recipe.stand_in(), recipe.upgrade, recipe)
     engine = open_network(manifest_path, options)  # which tells what is wrong, or takes another backend
     return engine if isinstance(engine, OnnxEngine) else SwitchingEngine(engine, None, recipe)
 
 
 def rebuild(engines: Iterable[Engine]) -> list[str]:
-    """Build everything anew that this machine has built; the names.
+    """Build everything again that this machine has built; the names.
 
     Raises EngineError where that is nothing, and while something is being built.
     """
@@ -93,19 +93,19 @@ def state_of(engine: Engine) -> EngineState:
     return engine.state if isinstance(engine, SwitchingEngine) else EngineState.READY
 
 
-def _recipe(manifest_path: Path, flavour: str, options: EngineOptions) -> Recipe:
+def _recipe(manifest_path: Path, edition: str, options: EngineOptions) -> Recipe:
     path, cache = in_precision(manifest_path, options.precision), cache_for(options)
     return Recipe(
         stand_in=lambda: open_onnx(manifest_path, options.threads),
-        discard=lambda: cache.discard(request_here(path, flavour)),
-        upgrade=lambda progress: open_tensorrt(path, flavour, cache, progress),
+        discard=lambda: cache.discard(request_here(path, edition)),
+        upgrade=lambda progress: open_tensorrt(path, edition, cache, progress),
     )
 
 
-def _must_build(manifest_path: Path, flavour: str, options: EngineOptions) -> bool:
+def _must_build(manifest_path: Path, edition: str, options: EngineOptions) -> bool:
     """Whether the engine is missing and can be built; False where anything is wrong."""
     try:
-        request = request_here(in_precision(manifest_path, options.precision), flavour)
+        request = request_here(in_precision(manifest_path, options.precision), edition)
         return options.allow_build and cache_for(options).find(request) is None
     except EngineError:
         return False
@@ -161,7 +161,7 @@ class SwitchingEngine:
         return self._engine.run(inputs)
 
     def rebuild(self) -> None:
-        """Forget what was built and build it anew, while a stand-in answers. Any thread may ask for it.
+        """Forget what was built and build it again, while a stand-in answers. Any thread may ask for it.
 
         Raises EngineError when a build is under way.
         """

@@ -17,23 +17,23 @@ from onnx import ModelProto, ValueInfoProto
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, models_dir, write_manifest
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.export.onnx_graph import OPSET, Exportable, Outputs, largest_difference, to_onnx, with_half_weights
+from hmr_ros.export.onnx_graph import OPSET, Exportable, Outputs, largest_difference, to_onnx, with_fp16_weights
 from hmr_ros.networks.body_model import TorchBodyModel
+from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
-from hmr_ros.networks.slim_pose2mesh import SlimConfig
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import stage_names, trained_network
 
-_INPUTS = {"paper": "pixels", "slim": "virtual_camera", "global_to_pixel": "crop"}
+_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop"}
 """What each recipe's network reads, by ``normalisation`` of the manifest."""
 
 TOLERANCE = 1e-4
 """Largest accepted difference between ONNX Runtime and PyTorch, m."""
 
-HALF_TOLERANCE = 2e-3
+FP16_TOLERANCE = 2e-3
 """The same with weights rounded to float16, m."""
 
 
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
     body = load_body_model(body_path)
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
-    model = with_half_weights(to_onnx(network)) if args.half else to_onnx(network)
+    model = with_fp16_weights(to_onnx(network)) if args.half else to_onnx(network)
     difference = largest_difference(model, network)
-    check_difference(difference, HALF_TOLERANCE if args.half else TOLERANCE)
+    check_difference(difference, FP16_TOLERANCE if args.half else TOLERANCE)
     provenance = {
         "command": "hmr export" + (" --half" if args.half else ""),
         "recipe": checkpoint.config.recipe,
@@ -101,9 +101,9 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
     )
 
 
-def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | SlimConfig | GlobalToPixelConfig:
+def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig | GlobalToPixelConfig:
     config = checkpoint.config
-    return {"paper": config.paper, "slim": config.slim, "global_to_pixel": config.global_to_pixel}[config.recipe]
+    return {"paper": config.paper, "compact": config.compact, "global_to_pixel": config.global_to_pixel}[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
@@ -113,11 +113,11 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
     if isinstance(network, GlobalToPixel):
         model = TorchBodyModel(body)
 
-        def judged(outputs: Outputs) -> Outputs:
-            rotations, betas, crop_cam, spread = outputs
-            return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, spread
+        def evaluated(outputs: Outputs) -> Outputs:
+            rotations, betas, crop_cam, joint_error = outputs
+            return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, joint_error
 
-        return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, judged)
+        return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
     places = torch.randn(4, joints, 2, generator=generator)

@@ -33,7 +33,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST = float(np.finfo(np.float16).tiny)
 
 
-def to_half(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
+def to_fp16(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
     """``model`` with half arithmetic except in the nodes named in ``keep``. ValueError for what cannot be converted."""
     if unknown := set(keep) - {node.name for node in model.graph.node}:
         raise ValueError(f"no node is named {', '.join(sorted(unknown))}: cannot keep it in fp32")
@@ -235,19 +235,19 @@ def emulated(half: ModelProto) -> ModelProto:
     model = ModelProto()
     model.CopyFrom(half)
     graph = model.graph
-    halves = set(_values(half, TensorProto.FLOAT16))
+    fp16_models = set(_values(half, TensorProto.FLOAT16))
     nodes = []
     for node in graph.node:
         nodes.append(node)
         _retype(node, TensorProto.FLOAT16, TensorProto.FLOAT)
         for slot, name in enumerate(node.output):
-            if name in halves:
+            if name in fp16_models:
                 node.output[slot] = f"{name}.exact"
                 nodes.append(helper.make_node("Cast", [node.output[slot]], [f"{name}.half"], to=TensorProto.FLOAT16))
                 nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     _set_nodes(graph, nodes)
-    halves_to_singles = [_retyped(t, t.name, TensorProto.FLOAT) if t.name in halves else t for t in graph.initializer]
-    _set_initializers(graph, halves_to_singles)
+    fp16_to_fp32 = [_retyped(t, t.name, TensorProto.FLOAT) if t.name in fp16_models else t for t in graph.initializer]
+    _set_initializers(graph, fp16_to_fp32)
     graph.ClearField("value_info")
     onnx.checker.check_model(model, full_check=True)
     return model

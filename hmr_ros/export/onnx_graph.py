@@ -17,7 +17,7 @@ OPSET = 18
 LARGEST_BATCH = 1024
 """Bound of the batch that the exporter reasons about; the file itself has none."""
 
-SMALLEST_HALF = 256
+SMALLEST_FP16 = 256
 """Tensors with fewer elements stay float32: biases and constants, which weigh nothing but count most."""
 
 
@@ -34,14 +34,14 @@ class Exportable:
     """A network for inference: ``module(*example)`` returns as many tensors as there are ``outputs``.
 
     Every tensor has the batch first; ``example`` has a batch of at least 2, as 0 and 1 are special to the exporter.
-    ``judged`` turns the outputs into what two versions of the network are compared on, in metres.
+    ``evaluated`` turns the outputs into what two versions of the network are compared on, in metres.
     """
 
     module: nn.Module
     example: tuple[Tensor, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    judged: Callable[[Outputs], Outputs] = in_metres
+    evaluated: Callable[[Outputs], Outputs] = in_metres
 
 
 def to_onnx(network: Exportable) -> ModelProto:
@@ -76,7 +76,7 @@ def _forget_origin(model: ModelProto) -> None:
         part.ClearField("doc_string")
 
 
-def with_half_weights(model: ModelProto) -> ModelProto:
+def with_fp16_weights(model: ModelProto) -> ModelProto:
     """Store large weights as float16 and cast them on loading: half the file, float32 arithmetic as before.
 
     ONNX Runtime and TensorRT fold the casts. ValueError if a weight exceeds float16.
@@ -85,7 +85,7 @@ def with_half_weights(model: ModelProto) -> ModelProto:
     half.CopyFrom(model)
     casts = []
     for tensor in half.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALF:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_FP16:
             continue
         name, values = tensor.name, numpy_helper.to_array(tensor)
         if np.abs(values).max() > np.finfo(np.float16).max:
@@ -115,7 +115,7 @@ def largest_difference(model: ModelProto, network: Exportable, batches: tuple[in
         with torch.no_grad():
             expected = network.module(*arrays)
             expected = (expected,) if isinstance(expected, Tensor) else expected
-            pairs = zip(network.judged(actual), network.judged(expected), strict=True)
+            pairs = zip(network.evaluated(actual), network.evaluated(expected), strict=True)
             worst = max(worst, *(float((a - b).abs().max()) for a, b in pairs))
     return worst
 

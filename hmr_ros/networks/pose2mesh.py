@@ -35,7 +35,7 @@ class Pose2MeshConfig:
 
     joint_set: str = setting("human36m", doc="2D joints that are read", choices=("human36m", "coco", "smpl"))
     posenet_width: int = setting(PAPER_WIDTH, doc="features of PoseNet", low=8)
-    dropout: float = setting(0.5, doc="share of PoseNet's features dropped in training", low=0, high=0.9)
+    dropout: float = setting(0.5, doc="fraction of PoseNet's features dropped in training", low=0, high=0.9)
     target: str = setting("vertices", doc="what MeshNet's part predicts", choices=("vertices", "smpl"))
     network: str = setting("graph", doc="by graph convolutions or fully connected", choices=("graph", "fc"))
     route: str = setting("coarse_to_fine", doc="of graph convolutions", choices=("coarse_to_fine", "direct"))

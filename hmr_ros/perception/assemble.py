@@ -46,13 +46,13 @@ class Assembly:
 
     @property
     def method(self) -> str:
-        """How bodies are recovered."""
-        return self.pipeline.recoverer.method
+        """How bodies are estimated."""
+        return self.pipeline.estimator.method
 
     @property
     def calibration(self) -> Calibration | None:
         """What the covariances of the bodies are made with."""
-        return self.pipeline.recoverer.calibration
+        return self.pipeline.estimator.calibration
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
@@ -61,7 +61,7 @@ class Assembly:
             ("method", self.method),
             ("body model", self.body_model),
             ("networks", ", ".join(self.networks)),
-            ("back-end", self.backend),
+            ("backend", self.backend),
             *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
         )
 
@@ -108,7 +108,7 @@ def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[P
 
     apply(config)
     return Assembly(
-        pipeline=Pipeline(detector, tracker, method.recoverer, smoother, body_model),
+        pipeline=Pipeline(detector, tracker, method.estimator, smoother, body_model),
         faces=body_model.faces,
         body_model=body_path.stem,
         networks=tuple(engine.manifest.name for engine in engines),
@@ -124,6 +124,6 @@ def _detector_options(config: RobotConfig) -> BlazePoseOptions:
     return BlazePoseOptions(
         search_pixels=int(width) * int(height),
         period=config.detector.period,
-        max_persons=config.max_persons,
+        max_people=config.max_people,
         min_presence=config.detection_threshold,
     )

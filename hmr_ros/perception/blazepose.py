@@ -1,4 +1,4 @@
-"""The arithmetic around BlazePose's two networks: anchors and boxes, regions and crops, heat maps.
+"""The arithmetic around BlazePose's two networks: anchors and boxes, regions and crops, heatmaps.
 
 A *region* is the square of the image that the landmark network looks at, as two points (2, 2) px: its centre (between
 the hips) and a point above the head. Their distance is 1 / REGION_SCALE of half the side, their direction is "up", so
@@ -33,9 +33,9 @@ BODY_POINTS = 33
 """Of the landmark network's 39 points; 33 and 34 are the next region, the others repeat the hands."""
 NEXT_REGION = slice(33, 35)
 HEATMAP_WINDOW = 7
-"""Side of the part of a heat map that a point is refined in, cells."""
+"""Side of the part of a heatmap that a point is refined in, cells."""
 HEATMAP_PEAK = 0.5
-"""Least peak of a heat map that is trusted more than the point itself."""
+"""Least peak of a heatmap that is trusted more than the point itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ def crop(image: NDArray[np.uint8], maps: Floats) -> NDArray[np.uint8]:
 
 
 def refine(points: NDArray[np.float32], heatmaps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Move points (P, J, 2) px of the crop to the centre of mass of the heat map (P, J, S, S, logits) around them.
+    """Move points (P, J, 2) px of the crop to the centre of mass of the heatmap (P, J, S, S, logits) around them.
 
     Points outside of the crop, or where the window has no clear peak, stay (MediaPipe, RefineLandmarksFromHeatmap).
     """

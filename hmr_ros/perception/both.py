@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.people import Camera, Detections, Estimates, Floats
 from hmr_ros.core.uncertainty import Calibration
-from hmr_ros.perception.recoverer import Recoverer
+from hmr_ros.perception.body_estimator import BodyEstimator
 
 
 class Both:
     """The estimates of ``first``, with their distance from those of ``second`` unless it is not asked."""
 
-    def __init__(self, first: Recoverer, second: Recoverer, body_model: BodyModel) -> None:
+    def __init__(self, first: BodyEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
         self._first = first
         self._second = second
         self._body_model = body_model
@@ -37,12 +37,12 @@ class Both:
         """That of the published bodies."""
         return self._first.calibration
 
-    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, as ``first`` says."""
-        first = self._first.recover(image, detections, camera)
+        first = self._first.estimate(image, detections, camera)
         if not self.asks_second:
             return first
-        second = self._second.recover(image, detections, camera)
+        second = self._second.estimate(image, detections, camera)
         return dataclasses.replace(first, disagreement=self._distance(first, second))
 
     def _distance(self, first: Estimates, second: Estimates) -> Floats:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.geometry.camera import undistort_to_rays
+from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.crop import crop_from_image, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
 from hmr_ros.core.people import Camera, Floats, Ints
@@ -31,10 +31,10 @@ def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
     padded = pad_to_aspect(np.where(filled[:, None], boxes, 1.0).astype(np.float64), CROP_ASPECT, BOX_SCALE)
     centre = (padded[:, :2] + padded[:, 2:]) / 2
     reach = np.stack([np.zeros(len(boxes)), _REACH * (padded[:, 3] - padded[:, 1])], 1)
-    above, rays, below = undistort_to_rays(np.stack([centre - reach, centre, centre + reach]), camera)
+    above, normalized, below = undistort_points(np.stack([centre - reach, centre, centre + reach]), camera)
     height = np.linalg.norm(below - above, axis=1) / (2 * _REACH)
-    rows = np.flatnonzero(filled & np.isfinite(rays).all(1) & (height > 0))
-    return rows, CropView(padded[rows], rays[rows], height[rows])
+    rows = np.flatnonzero(filled & np.isfinite(normalized).all(1) & (height > 0))
+    return rows, CropView(padded[rows], normalized[rows], height[rows])
 
 
 def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
 def _cut_one(image: NDArray[np.uint8], box: Floats, crop: NDArray[np.uint8]) -> None:
     """Fill ``crop`` with ``box`` (4,). A crop much smaller than its box is sampled more finely first, and averaged.
 
-    So a pixel is the mean of all light that falls on it, as in a sensor, and as in the pictures of the training.
+    So a pixel is the mean of all light that falls on it, as in a sensor, and as in the images of the training.
     """
     height, width = CROP_SHAPE
     scale = (box[3] - box[1]) / height

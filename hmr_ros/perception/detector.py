@@ -40,18 +40,18 @@ class BlazePoseOptions:
 
     ``search_pixels``: size of the whole-image search; larger finds people farther away and costs proportionally more.
     ``period``: search every so many images (1: each); also whenever nobody is followed, or somebody got lost.
-    ``max_persons``: most people followed at once. ``min_presence``: 0..1, people are followed down to this belief of
+    ``max_people``: most people followed at once. ``min_presence``: 0..1, people are followed down to this belief of
     the landmark network that there is one; new people need more.
     """
 
     search_pixels: int = SEARCH_PIXELS
     period: int = 5
-    max_persons: int = 8
+    max_people: int = 8
     min_presence: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.search_pixels, self.period, self.max_persons) < 1:
-            raise ValueError(f"search_pixels, period and max_persons: expected at least 1, got {self}")
+        if min(self.search_pixels, self.period, self.max_people) < 1:
+            raise ValueError(f"search_pixels, period and max_people: expected at least 1, got {self}")
         if not 0 < self.min_presence < 1:
             raise ValueError(f"min_presence: expected between 0 and 1, got {self.min_presence}")
 
@@ -121,7 +121,7 @@ class BlazePoseDetector:
 
     def detect(self, image: NDArray[np.uint8]) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
-        poses = self._look(image, self._regions[: self.options.max_persons])
+        poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
         poses = poses.take(alive)
         self._until_search -= 1
@@ -137,7 +137,7 @@ class BlazePoseDetector:
         """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
         candidates = self._search(image, pixels)
         candidates = candidates.take(~_are_near(candidates.regions, followed))
-        candidates = candidates.take(slice(self.options.max_persons - len(followed)))
+        candidates = candidates.take(slice(self.options.max_people - len(followed)))
         steadiness = np.where(candidates.scores >= _SURE_SCORE, 0, _STEADY)  # due from the second look on
         poses = self._look(image, candidates.regions)
         for _ in range(_SETTLING_LOOKS - 1):

@@ -18,9 +18,9 @@ from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.body_estimator import check_manifest
 from hmr_ros.perception.crops import crop_views, cut
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
-from hmr_ros.perception.recoverer import check_manifest
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class GlobalToPixel:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection. People with few keypoints are placed where the network sees them."""
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)
@@ -66,10 +66,10 @@ class GlobalToPixel:
         )
         rotations, cam_t = views.to_optical(outputs["rotations"], outputs["crop_cam"])
         placed = self._placement.of_parameters(
-            rotations, outputs["betas"], cam_t, keypoints.rays, keypoints.placing_score
+            rotations, outputs["betas"], cam_t, keypoints.normalized, keypoints.placing_score
         )
-        covariances = self._uncertainty(outputs["spread"], keypoints.placing_score, placed.cam_t)
-        return estimates.with_rows(rows, placed.with_uncertainty(outputs["spread"], covariances))
+        covariances = self._uncertainty(outputs["joint_error"], keypoints.placing_score, placed.cam_t)
+        return estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
 
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> NDArray[np.float32]:
         """(P, J, 3): x, y in crop units and score, zeros for missing ones; without anchors, all are missing."""

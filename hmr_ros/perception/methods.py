@@ -12,11 +12,11 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.both import Both
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions
 from hmr_ros.perception.keypoints import KeypointOptions
 from hmr_ros.perception.pose2mesh import Pose2Mesh
-from hmr_ros.perception.recoverer import Recoverer
 
 _POSE2MESH, _GLOBAL_TO_PIXEL = "pose2mesh.json", "global_to_pixel.json"
 
@@ -33,7 +33,7 @@ class Method:
     ``apply`` takes over the settings that may change while running, ``shed`` how much to leave out of the next images.
     """
 
-    recoverer: Recoverer
+    estimator: BodyEstimator
     engines: tuple[Engine, ...]
     apply: Callable[[RobotConfig], None]
     shed: Callable[[Shed], None] = lambda level: None
@@ -50,7 +50,7 @@ def open_method(config: RobotConfig, body_model: BodyModel, open_network: OpenNe
     path = Path(config.model_path or shipped / _GLOBAL_TO_PIXEL)
     if not config.model_path and not path.is_file():
         _log.warning(
-            "%s is missing: pose2mesh recovers the bodies, though model is %s. To mend it, restore the file "
+            "%s is missing: pose2mesh estimates the bodies, though model is %s. To mend it, restore the file "
             "(git checkout models, colcon build), or make one (hmr train, hmr export)",
             path,
             config.model,
@@ -88,7 +88,7 @@ def _beside(first: Method, second: Method, body_model: BodyModel) -> Method:
     def shed(level: Shed) -> None:
         both.asks_second = level < Shed.SECOND_METHOD
 
-    both = Both(first.recoverer, second.recoverer, body_model)
+    both = Both(first.estimator, second.estimator, body_model)
     return Method(both, first.engines + second.engines, apply, shed)
 
 

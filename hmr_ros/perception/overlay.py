@@ -1,4 +1,4 @@
-"""Bodies drawn over the image they were seen in: the picture that shows at one glance whether all is well."""
+"""Bodies drawn over the image they were seen in: the image that shows at one glance whether all is well."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEEN = 0.3
 
 
 def person_color(track_id: int) -> Color:
-    """RGB 0..1 of a person, the same in pictures and in RViz."""
+    """RGB 0..1 of a person, the same in images and in RViz."""
     return _PALETTE[track_id % len(_PALETTE)]
 
 

@@ -14,8 +14,8 @@ from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, Measured
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
-from hmr_ros.perception.recoverer import Recoverer
 from hmr_ros.perception.tracker import Tracker, Tracks
 
 _LONGEST_GAP_S = 1.0
@@ -28,13 +28,13 @@ class Timings:
 
     detect_s: float = 0.0
     track_s: float = 0.0
-    recover_s: float = 0.0
+    estimate_s: float = 0.0
     smooth_s: float = 0.0
 
     @property
     def total_s(self) -> float:
         """All steps together."""
-        return self.detect_s + self.track_s + self.recover_s + self.smooth_s
+        return self.detect_s + self.track_s + self.estimate_s + self.smooth_s
 
 
 class Pipeline:
@@ -48,13 +48,13 @@ class Pipeline:
         self,
         detector: Detector,
         tracker: Tracker,
-        recoverer: Recoverer,
+        estimator: BodyEstimator,
         smoother: BodySmoother,
         body_model: BodyModel,
     ) -> None:
         self.detector = detector
         self.tracker = tracker
-        self.recoverer = recoverer
+        self.estimator = estimator
         self.smoother = smoother
         self.body_model = body_model
         self.timings = Timings()
@@ -70,7 +70,7 @@ class Pipeline:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, and those expected though not seen: ``Bodies.states`` tells.
 
         Without a ``camera`` who is seen has 2D evidence only, and is not ``valid``; who is not seen goes on coasting.
-        A stamp before the last one (a bag that starts over) begins anew: everybody gets a new id.
+        A stamp before the last one (a bag that starts over) begins again: everybody gets a new id.
         """
         forgotten: set[int] = set()
         if stamp_s < self._last_stamp_s:
@@ -86,9 +86,9 @@ class Pipeline:
         tracks = self.tracker.update(detections, stamp_s)
         self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        recovered = self._recover(image, tracks.seen, camera, depth)
+        estimated = self._estimate(image, tracks.seen, camera, depth)
         clock.append(time.perf_counter())
-        estimates = self._smooth(tracks, recovered, stamp_s)
+        estimates = self._smooth(tracks, estimated, stamp_s)
         bodies = pose_bodies(tracks.people, estimates, self.body_model)
         clock.append(time.perf_counter())
         self.timings = Timings(*(float(step) for step in np.diff(clock)))
@@ -111,20 +111,20 @@ class Pipeline:
         self._depth_placement.forget(self.lost)
         self._known = (self._known - ended) | set(tracks.people.ids.tolist())
 
-    def _recover(
+    def _estimate(
         self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None, depth: DepthImage | None
     ) -> Measured:
         if camera is None or len(seen) == 0:
             measured = Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
         else:
-            recovered = self.recoverer.recover(image, seen, camera)
-            measured = self._depth_placement(seen.ids, recovered, camera, depth)
+            estimated = self.estimator.estimate(image, seen, camera)
+            measured = self._depth_placement(seen.ids, estimated, camera, depth)
         self.measured = int(measured.used.sum())
         return measured
 
-    def _smooth(self, tracks: Tracks, recovered: Measured, stamp_s: float) -> Estimates:
-        """What was ``recovered`` of who is seen, smoothed, and what is expected of who is not."""
-        smoothed = self.smoother(tracks.seen.ids, recovered.estimates, stamp_s, recovered.used)
+    def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float) -> Estimates:
+        """What was ``estimated`` of who is seen, smoothed, and what is expected of who is not."""
+        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.used)
         unseen = tracks.states == State.COASTING
         if not unseen.any():
             return smoothed

@@ -16,8 +16,8 @@ from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.body_estimator import check_manifest
 from hmr_ros.perception.keypoints import KeypointOptions, seen_keypoints
-from hmr_ros.perception.recoverer import check_manifest
 
 _INPUT = "virtual_camera"
 
@@ -29,9 +29,9 @@ class Pose2Mesh:
 
     def __init__(self, engine: Engine, body_model: BodyModel) -> None:
         self._joint_set = check_manifest(engine.manifest, self.method, body_model)
-        flavour = engine.manifest.normalisation.get("input")
-        if flavour != _INPUT:
-            raise ManifestError(f"manifest {engine.manifest.name!r}: expected input {_INPUT!r}, got {flavour!r}")
+        edition = engine.manifest.normalisation.get("input")
+        if edition != _INPUT:
+            raise ManifestError(f"manifest {engine.manifest.name!r}: expected input {_INPUT!r}, got {edition!r}")
         self._engine = engine
         self._placement = Placement(body_model, self._joint_set.name)
         self._uncertainty = Uncertainty(engine.manifest.uncertainty, self._joint_set.name)
@@ -42,10 +42,10 @@ class Pose2Mesh:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
-        view = to_virtual_camera(keypoints.rays, keypoints.placing_score)
+        view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)
         rows = np.flatnonzero(view.ok)
         estimates = Estimates.unknown(len(detections))
         if len(rows) == 0:
@@ -53,7 +53,7 @@ class Pose2Mesh:
         outputs = self._engine.run({"keypoints": view.keypoints[rows], "context": view.context[rows]})
         # Row vectors times the transpose: v_optical = R v_virtual for every vertex at once.
         vertices = outputs["vertices"] @ view.optical_from_virtual[rows].transpose(0, 2, 1)
-        score, error = keypoints.placing_score[rows], outputs["spread"]
-        placed = self._placement.of_meshes(vertices, keypoints.rays[rows], score)
+        score, error = keypoints.placing_score[rows], outputs["joint_error"]
+        placed = self._placement.of_meshes(vertices, keypoints.normalized[rows], score)
         covariances = self._uncertainty(error, score, placed.cam_t)
         return estimates.with_rows(rows, placed.with_uncertainty(error, covariances))

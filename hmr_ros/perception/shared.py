@@ -21,7 +21,7 @@ class SharedParts:
     """Loads networks and body models once for all cameras of a process. Thread-safe.
 
     ``ids`` numbers people, so that no two cameras give the same id. It begins anywhere: who knows somebody from before
-    a node was restarted, or configured anew, is not to take somebody else for them.
+    a node was restarted, or configured again, is not to take somebody else for them.
     """
 
     def __init__(self) -> None:

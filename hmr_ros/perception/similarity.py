@@ -31,9 +31,9 @@ def keypoint_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats
     Source: COCO keypoint evaluation, with one tolerance for all joints.
     """
     distance2 = np.square(a[:, None] - b[None]).sum(-1)
-    spread2 = 2 * np.square(TOLERANCE * np.maximum(size, 1e-6))[:, None, None]
+    joint_error2 = 2 * np.square(TOLERANCE * np.maximum(size, 1e-6))[:, None, None]
     weight = a_weight[:, None] * b_weight[None]
-    agreement = (weight * np.exp(-distance2 / spread2)).sum(-1)
+    agreement = (weight * np.exp(-distance2 / joint_error2)).sum(-1)
     return np.asarray(agreement / np.maximum(weight.sum(-1), 1e-9))
 
 
@@ -43,12 +43,12 @@ def size_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, to
     Only keypoints count that both show, by ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0, so that somebody half
     hidden is as large as before. ``tolerance`` (A,): standard deviation of the logarithm of the ratio.
     """
-    spreads = _spread(a, a_weight, b_weight), _spread(b, b_weight, a_weight).T
-    ratio = np.log(np.maximum(spreads[0], 1) / np.maximum(spreads[1], 1)) / 2
+    joint_errors = _joint_error(a, a_weight, b_weight), _joint_error(b, b_weight, a_weight).T
+    ratio = np.log(np.maximum(joint_errors[0], 1) / np.maximum(joint_errors[1], 1)) / 2
     return np.asarray(np.exp(-np.square(ratio / tolerance[:, None]) / 2))
 
 
-def _spread(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
+def _joint_error(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
     """(A, B) px^2: variance of ``points`` (A, J, 2) with weights ``weight`` (A, J) times ``other_weight`` (B, J)."""
     points = points - points.mean(1, keepdims=True)  # what is squared stays small
     total = np.maximum(weight @ other_weight.T, 1e-9)

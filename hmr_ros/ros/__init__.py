@@ -10,7 +10,7 @@ While the node is active
 What the node is told and tells of itself
     params, qos: parameters; services; monitor: what happens to images; diagnostics: what is said of it; log_bridge.
 In
-    inputs: what the camera publishes, by subscriptions that take what is offered: images, with picture_size;
+    inputs: what the camera publishes, by subscriptions that take what is offered: images, with image_size;
     camera_info, with camera_model; depth. frame_listener: TF.
 Out
     outputs: who gets what of an image; publishers: how they are made; interfaces: messages that may not be installed;

@@ -24,14 +24,14 @@ PARAMETERS_FILE = ROOT / "config" / "hmr.yaml"
 
 
 def with_tables(document: str) -> str:
-    """``document`` with every marked table written anew. Raises KeyError for a table that nobody makes."""
+    """``document`` with every marked table written again. Raises KeyError for a table that nobody makes."""
     return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], document)
 
 
 USUAL = (
     "backend",
     "model",
-    "max_persons",
+    "max_people",
     "max_latency_ms",
     "image_transport",
     "use_depth",

@@ -1,10 +1,10 @@
 """Turn a virtual environment with the ``ros-*`` wheels into a ROS 2 underlay, as /opt/ros/<distro> is one.
 
 The wheels lack two things that a `colcon build` on top of them needs. Their exported CMake targets name the include
-folders of the machine that built them, and no setup file says where they lie. ``python -m hmr_ros.tools.ros_wheels``
-mends both in the environment it runs in, any number of times with the same result. Afterwards
-``. .venv/local_setup.sh`` is what ``. /opt/ros/kilted/setup.sh`` is elsewhere, and the ``install/setup.bash`` that
-colcon writes finds it by itself.
+directories of the machine that built them, and no setup file says where they lie. ``python -m
+hmr_ros.tools.ros_wheels`` mends both in the environment it runs in, any number of times with the same result.
+Afterwards ``. .venv/local_setup.sh`` is what ``. /opt/ros/kilted/setup.sh`` is elsewhere, and the
+``install/setup.bash`` that colcon writes finds it by itself.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hmr_ros.core.settings import setting, validate
+from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
-from hmr_ros.networks.slim_pose2mesh import SlimConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
 from hmr_ros.training.losses import LossConfig
 from hmr_ros.training.synthetic.images import ImageMix
@@ -26,7 +26,9 @@ class StageConfig:
     weight_decay: float = setting(0.01, doc="of adamw", low=0)
     schedule: str = setting("cosine", doc="multistep drops by gamma at the milestones", choices=("cosine", "multistep"))
     warmup: int = setting(500, doc="steps of linear rise at the start", low=0)
-    milestones: tuple[float, ...] = setting((0.8,), doc="where multistep drops, as shares of the stage", low=0, high=1)
+    milestones: tuple[float, ...] = setting(
+        (0.8,), doc="where multistep drops, as fractions of the stage", low=0, high=1
+    )
     gamma: float = setting(0.1, doc="factor of each drop", low=0, high=1)
     epochs: int = setting(1, doc="parts the stage is counted in, by the paper's edge loss", low=1)
     clip: float = setting(1.0, doc="largest gradient norm; 0: no limit", low=0)
@@ -53,17 +55,21 @@ class RunConfig:
 class CropConfig:
     """How Global-to-Pixel's crops are cut, and what it learns of them."""
 
-    shards: str = setting("", doc="folder of rendered images (hmr render); empty: render while training")
-    backbone: float = setting(0.0, doc="share of the learning rate that the backbone has; 0: it stays as it is", low=0)
+    shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
+    backbone: float = setting(
+        0.0, doc="fraction of the learning rate that the backbone has; 0: it stays as it is", low=0
+    )
     lifting: str = setting("", doc="best.pt of a Pose2Mesh run, whose lifting network is the start of ours")
-    lifting_share: float = setting(0.0, doc="share of the learning rate that such a start has; 0: it stays", low=0)
+    lifting_fraction: float = setting(
+        0.0, doc="fraction of the learning rate that such a start has; 0: it stays", low=0
+    )
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's place, box heights", low=0, high=0.2)
-    flip: float = setting(0.5, doc="share of mirrored images", low=0, high=1)
+    flip: float = setting(0.5, doc="fraction of mirrored images", low=0, high=1)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
     )
-    without_keypoints: float = setting(0.2, doc="share of people no detector tells about", low=0, high=1)
+    without_keypoints: float = setting(0.2, doc="fraction of people no detector tells about", low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -71,20 +77,20 @@ class TrainConfig:
     """Everything ``hmr train`` needs."""
 
     recipe: str = setting(
-        "slim",
-        doc="slim: our default Pose2Mesh; paper: Pose2Mesh to the letter; global_to_pixel",
-        choices=("slim", "paper", "global_to_pixel"),
+        "compact",
+        doc="compact: our default Pose2Mesh; paper: Pose2Mesh to the letter; global_to_pixel",
+        choices=("compact", "paper", "global_to_pixel"),
     )
     run: RunConfig = field(default_factory=RunConfig)
     people: PeopleMix = field(default_factory=PeopleMix)
     keypoints: KeypointMix = field(default_factory=KeypointMix)
-    slim: SlimConfig = field(default_factory=SlimConfig)
+    compact: CompactConfig = field(default_factory=CompactConfig)
     paper: Pose2MeshConfig = field(default_factory=Pose2MeshConfig)
     paper_loss: LossConfig = field(default_factory=LossConfig)
     global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    pictures: ImageMix = field(default_factory=ImageMix)
+    images: ImageMix = field(default_factory=ImageMix)
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
     local: StageConfig = field(default_factory=StageConfig)

@@ -28,7 +28,7 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """``size`` processes of which this is number ``rank``; each takes its share of the batches."""
+    """``size`` processes of which this is number ``rank``; each takes its fraction of the batches."""
 
     rank: int = 0
     size: int = 1
@@ -38,7 +38,7 @@ class ProcessGroup:
         """Whether this process validates, writes and reports."""
         return self.rank == 0
 
-    def share(self, numbers: range) -> range:
+    def fraction(self, numbers: range) -> range:
         """The numbers of this process's batches, when a step takes one batch in every process."""
         return range(numbers.start * self.size + self.rank, numbers.stop * self.size, self.size)
 

@@ -40,10 +40,10 @@ class GlobalToPixelLossConfig:
     coarse: float = setting(0.5, doc="of the global stage; the local stage has 1", low=0)
     focal: float = setting(0.5, doc="of the pixels' classes", low=0)
     offset: float = setting(1.0, doc="of the positive pixels' keypoints, crop units", low=0)
-    spread: float = setting(0.01, doc="of the predicted error of each joint", low=0)
+    joint_error: float = setting(0.01, doc="of the predicted error of each joint", low=0)
 
 
-class Truth(NamedTuple):
+class GroundTruth(NamedTuple):
     """What is true of B people.
 
     ``rotations`` (B, 24, 3, 3) root -> crop camera, others child -> parent; ``betas`` (B, 10); ``crop_cam`` (B, 3);
@@ -77,34 +77,36 @@ class StageLoss(nn.Module):
         """(B, 24, 3, 3), (B, 10) -> (B, S, 3) m relative to the pelvis: the vertices that count."""
         return self.body.posed(rotations[:, 0], rotations[:, 1:], betas).vertices
 
-    def forward(self, estimate: SmplEstimate, truth: Truth, true_vertices: Tensor, camera: Tensor) -> dict[str, Tensor]:
-        """Weighted terms; ``true_vertices`` are ``vertices`` of the truth."""
+    def forward(
+        self, estimate: SmplEstimate, ground_truth: GroundTruth, true_vertices: Tensor, camera: Tensor
+    ) -> dict[str, Tensor]:
+        """Weighted terms; ``true_vertices`` are ``vertices`` of the ground truth."""
         weights = self._config
         vertices = self.vertices(estimate.rotations, estimate.betas)
         place = crop_translation(estimate.crop_cam, camera)[:, None]
         seen = to_crop_units(self.keypoints @ vertices + place, camera)
         return {
-            "pose": weights.pose * l1(estimate.rotations, truth.rotations),
-            "betas": weights.betas * l1(estimate.betas, truth.betas),
-            "joints": weights.joints * l1(estimate.joints, truth.joints),
+            "pose": weights.pose * l1(estimate.rotations, ground_truth.rotations),
+            "betas": weights.betas * l1(estimate.betas, ground_truth.betas),
+            "joints": weights.joints * l1(estimate.joints, ground_truth.joints),
             "vertices": weights.vertices * l1(vertices, true_vertices),
-            "keypoints": weights.keypoints * reprojection(seen, truth, weights.keypoint_tolerance),
-            "crop_cam": weights.crop_cam * l1(estimate.crop_cam, truth.crop_cam),
+            "keypoints": weights.keypoints * reprojection(seen, ground_truth, weights.keypoint_tolerance),
+            "crop_cam": weights.crop_cam * l1(estimate.crop_cam, ground_truth.crop_cam),
             "scale": torch.exp(-10 * estimate.crop_cam[:, 0].clamp(min=-1)).square().mean(),
         }
 
 
-def l1(predicted: Tensor, truth: Tensor) -> Tensor:
+def l1(predicted: Tensor, ground_truth: Tensor) -> Tensor:
     """Mean absolute difference."""
-    return (predicted - truth).abs().mean()
+    return (predicted - ground_truth).abs().mean()
 
 
-def reprojection(places: Tensor, truth: Truth, tolerance: float) -> Tensor:
+def reprojection(places: Tensor, ground_truth: GroundTruth, tolerance: float) -> Tensor:
     """Mean 2D error of visible keypoints, half box sides, of what exceeds ``tolerance``.
 
     Below it the error is the detector's or the camera model's, and following it would bend the pose (TokenHMR, CVPR
     2024). ``places`` (B, J, 2) crop units.
     """
-    error = 2 * (places - truth.places).abs()
-    error = (error - tolerance).clamp(0, 1).sum(-1) * truth.visible
-    return error.sum() / (2 * truth.visible.sum()).clamp(min=1)
+    error = 2 * (places - ground_truth.places).abs()
+    error = (error - tolerance).clamp(0, 1).sum(-1) * ground_truth.visible
+    return error.sum() / (2 * ground_truth.visible.sum()).clamp(min=1)

@@ -33,7 +33,7 @@ class LossConfig:
 
 @dataclass(frozen=True, eq=False)
 class MeshTargets:
-    """The truth for a batch, relative to the joint set's root, camera axes.
+    """The ground truth for a batch, relative to the joint set's root, camera axes.
 
     ``vertices`` (B, V, 3) m; ``joints`` (B, K, 3) mm; ``pose3d`` (B, J, 3) mm; each mask broadcasts against its
     namesake, e.g. (B, 1, 1) or (B, J, 1), 1 = known.
@@ -78,14 +78,14 @@ class Pose2MeshLoss(nn.Module):
         self.register_buffer("regressor", regressor, persistent=False)
 
     def forward(self, output: Pose2MeshOutput, targets: MeshTargets) -> MeshLosses:
-        """Compare a batch with the truth."""
-        predicted, truth = self._edges(output.vertices), self._edges(targets.vertices)
+        """Compare a batch with the ground truth."""
+        predicted, ground_truth = self._edges(output.vertices), self._edges(targets.vertices)
         joints = self.regressor @ (1000 * output.vertices)
         return MeshLosses(
             vertex=masked_l1(output.vertices, targets.vertices, targets.vertices_mask),
             joint=masked_l1(joints, targets.joints, targets.joints_mask),
-            normal=normal_loss(predicted, truth),
-            edge=edge_loss(predicted, truth),
+            normal=normal_loss(predicted, ground_truth),
+            edge=edge_loss(predicted, ground_truth),
             lift=masked_l1(output.pose3d, targets.pose3d, targets.pose3d_mask),
         )
 
@@ -95,25 +95,25 @@ class Pose2MeshLoss(nn.Module):
         return corners.roll(-1, 2) - corners
 
 
-def spread_loss(error: Tensor, spread: Tensor) -> Tensor:
-    """Smallest where ``spread`` is the mean of ``error`` (both (B, 24) m); the root has none.
+def joint_error_loss(error: Tensor, joint_error: Tensor) -> Tensor:
+    """Smallest where ``joint_error`` is the mean of ``error`` (both (B, 24) m); the root has none.
 
     The likelihood of an exponential distribution: unlike a Gaussian's, no outlier can run away with it.
     """
-    return (torch.log(spread[:, 1:]) + error[:, 1:] / spread[:, 1:]).mean()
+    return (torch.log(joint_error[:, 1:]) + error[:, 1:] / joint_error[:, 1:]).mean()
 
 
-def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+def masked_l1(predicted: Tensor, ground_truth: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute difference over all elements, masked ones counted as 0."""
-    return F.l1_loss(predicted * mask, truth * mask)
+    return F.l1_loss(predicted * mask, ground_truth * mask)
 
 
-def normal_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+def normal_loss(predicted: Tensor, ground_truth: Tensor) -> Tensor:
     """Mean |cosine| between predicted edges and true face normals; both (B, F, 3, 3) edge vectors."""
-    normals = F.normalize(torch.linalg.cross(truth[:, :, 0], truth[:, :, 1]), dim=-1)
+    normals = F.normalize(torch.linalg.cross(ground_truth[:, :, 0], ground_truth[:, :, 1]), dim=-1)
     return (F.normalize(predicted, dim=-1) * normals[:, :, None]).sum(-1).abs().mean()
 
 
-def edge_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+def edge_loss(predicted: Tensor, ground_truth: Tensor) -> Tensor:
     """Mean difference of edge lengths, m; both (B, F, 3, 3) edge vectors."""
-    return (predicted.norm(dim=-1) - truth.norm(dim=-1)).abs().mean()
+    return (predicted.norm(dim=-1) - ground_truth.norm(dim=-1)).abs().mean()

@@ -1,4 +1,4 @@
-"""``hmr render``: draw training pictures, as shards on disk or on one sheet to look at."""
+"""``hmr render``: draw training images, as shards on disk or on one sheet to look at."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Job:
     """One shard to write."""
 
     plan: Plan
-    folder: Path
+    directory: Path
     shard: int
 
 
@@ -59,21 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("--motion", type=Path, required=True, help="motion file of `hmr prepare-motion`")
     parser.add_argument("--split", choices=SPLITS, default="train", help="whose poses (%(default)s)")
-    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people (procedural without it)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (procedural without it)")
     parser.add_argument("--mix", type=Path, help="TOML file of ImageMix: what is random, and how much")
     parser.add_argument("--joint-set", choices=sorted(JOINT_SETS), default="coco_feet", help="keypoints (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="other seeds give other pictures (%(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for shards; shards that it has are kept")
-    parser.add_argument("--count", type=int, default=10_000, help="pictures in all (%(default)s)")
-    parser.add_argument("--shard-size", type=int, default=500, help="pictures per shard (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other images (%(default)s)")
+    parser.add_argument("--out", type=Path, help="directory for shards; shards that it has are kept")
+    parser.add_argument("--count", type=int, default=10_000, help="images in all (%(default)s)")
+    parser.add_argument("--shard-size", type=int, default=500, help="images per shard (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
-    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} pictures with skeletons to a .png instead")
+    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} images with skeletons to a .png instead")
 
 
 def run(args: argparse.Namespace) -> int:
     """Render a sheet or shards."""
     if bool(args.out) == bool(args.sheet):
-        raise ValueError("expected either --out FOLDER for shards or --sheet FILE.png to look at")
+        raise ValueError("expected either --out DIRECTORY for shards or --sheet FILE.png to look at")
     for name in ("count", "shard_size", "workers"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(args, name)}")
@@ -96,23 +96,23 @@ def write_sheet(plan: Plan, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))[1].tobytes())
-    print(f"{path}: {SHEET_SAMPLES} pictures; keypoints blue: visible, yellow: behind the body, red: hidden")
+    print(f"{path}: {SHEET_SAMPLES} images; keypoints blue: visible, yellow: behind the body, red: hidden")
 
 
-def write_shards(plan: Plan, folder: Path, count: int, workers: int) -> None:
-    """Write the shards that ``folder`` lacks, ``count`` pictures in all (rounded up to whole shards)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _keep_plan(plan, folder / PLAN_FILE)
+def write_shards(plan: Plan, directory: Path, count: int, workers: int) -> None:
+    """Write the shards that ``directory`` lacks, ``count`` images in all (rounded up to whole shards)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    _keep_plan(plan, directory / PLAN_FILE)
     shards = range(-(-count // plan.shard_size))
-    jobs = [Job(plan, folder, shard) for shard in shards if not shard_path(folder, shard).exists()]
+    jobs = [Job(plan, directory, shard) for shard in shards if not shard_path(directory, shard).exists()]
     with (
         _mapping(min(workers, len(jobs))) as mapped,
-        tqdm(total=len(shards) * plan.shard_size, unit="picture") as progress,
+        tqdm(total=len(shards) * plan.shard_size, unit="image") as progress,
     ):
         progress.update((len(shards) - len(jobs)) * plan.shard_size)
         for _ in mapped(_render, jobs):
             progress.update(plan.shard_size)
-    print(f"{folder}: {len(shards)} shards of {plan.shard_size} pictures")
+    print(f"{directory}: {len(shards)} shards of {plan.shard_size} images")
 
 
 def _keep_plan(plan: Plan, path: Path) -> None:
@@ -137,7 +137,7 @@ def _mapping(workers: int) -> Iterator[Callable[..., Iterable[None]]]:
 def _render(job: Job) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    write_shard(job.plan.samples(job.shard, job.plan.shard_size), shard_path(job.folder, job.shard))
+    write_shard(job.plan.samples(job.shard, job.plan.shard_size), shard_path(job.directory, job.shard))
 
 
 @cache

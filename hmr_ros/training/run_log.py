@@ -12,17 +12,17 @@ from torch import Tensor
 
 
 class RunLog:
-    """Appends to ``log.jsonl`` in the folder of a run."""
+    """Appends to ``log.jsonl`` in the directory of a run."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / "log.jsonl").open("a", encoding="utf-8")
         self._totals: dict[str, float] = {}
         self._count = 0
         self._events = None
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            self._events = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+            self._events = SummaryWriter(str(directory))  # type: ignore[no-untyped-call]
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Count the loss terms of one step."""

@@ -1,6 +1,6 @@
 """``hmr train``: one loop for every recipe.
 
-A run lives in a folder: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best
+A run lives in a directory: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best
 validation, to evaluate and export; a later stage replaces it).
 
 Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; each step then takes a batch in each.
@@ -36,13 +36,13 @@ from hmr_ros.training.run_log import RunLog
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``hmr train``."""
     parser.add_argument("config", type=Path, help="settings, for example config/train/pose2mesh.toml")
-    parser.add_argument("--out", type=Path, help="folder of the run (default: runs/<name of the config>)")
+    parser.add_argument("--out", type=Path, help="directory of the run (default: runs/<name of the config>)")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
-    parser.add_argument("--restart", action="store_true", help="start anew even if the folder holds a run")
+    parser.add_argument("--restart", action="store_true", help="start again even if the directory holds a run")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, or go on where the run in the folder stopped."""
+    """Train, or go on where the run in the directory stopped."""
     config = load_toml(args.config, TrainConfig)
     if args.motion:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, motion=args.motion))
@@ -75,10 +75,10 @@ class SampleStream(IterableDataset[Batch]):
         self._key, self._size, self._numbers = key, size, numbers
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield this worker's share of the batches."""
+        """Yield this worker's fraction of the batches."""
         worker = get_worker_info()
-        share = self._numbers[worker.id :: worker.num_workers] if worker else self._numbers
-        for number in share:
+        fraction = self._numbers[worker.id :: worker.num_workers] if worker else self._numbers
+        for number in fraction:
             yield self._recipe.batch(self._sampler, default_rng((*self._key, number)), self._size)
 
 
@@ -101,7 +101,7 @@ class RunningAverage:
 
 
 class Trainer:
-    """One run: the recipe, how far it has come, and its folder."""
+    """One run: the recipe, how far it has come, and its directory."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class Trainer:
         trained = self._recipe.trained(name)
         only_these_learn(self._recipe.modules, trained)
         optimiser = make_optimiser(stage, trained)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_share(stage, step))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_fraction(stage, step))
         if self._resumed and self._step:
             optimiser.load_state_dict(self._resumed.optimiser)
             schedule.load_state_dict(self._resumed.schedule)
@@ -180,7 +180,7 @@ class Trainer:
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[object]:
         sampler = self._recipe.sampler("train", name)
         key = (self._config.run.seed, self._stage)
-        numbers = self._group.share(range(self._step, stage.steps))
+        numbers = self._group.fraction(range(self._step, stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
         return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_one_thread)
 
@@ -218,17 +218,19 @@ class Trainer:
 
 
 def make_optimiser(stage: StageConfig, trained: Sequence[tuple[nn.Module, float]]) -> torch.optim.Optimizer:
-    """The optimiser that ``stage`` asks for, on modules with their shares of its learning rate."""
+    """The optimiser that ``stage`` asks for, on modules with their fractions of its learning rate."""
     groups = [
-        {"params": list(module.parameters()), "lr": share * stage.learning_rate} for module, share in trained if share
+        {"params": list(module.parameters()), "lr": fraction * stage.learning_rate}
+        for module, fraction in trained
+        if fraction
     ]
     if stage.optimiser == "rmsprop":
         return torch.optim.RMSprop(groups)
     return torch.optim.AdamW(groups, weight_decay=stage.weight_decay)
 
 
-def learning_rate_share(stage: StageConfig, step: int) -> float:
-    """Learning rate at ``step`` as a share of its highest."""
+def learning_rate_fraction(stage: StageConfig, step: int) -> float:
+    """Learning rate at ``step`` as a fraction of its highest."""
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
     done = min(1.0, step / max(1, stage.steps))
     if stage.schedule == "multistep":
@@ -248,10 +250,10 @@ def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, modules: nn.Module,
 
 
 def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, float]]) -> None:
-    """Freeze all of ``modules`` but those of ``trained`` that have a share of the learning rate."""
+    """Freeze all of ``modules`` but those of ``trained`` that have a fraction of the learning rate."""
     modules.requires_grad_(False)
-    for module, share in trained:
-        module.requires_grad_(share > 0)
+    for module, fraction in trained:
+        module.requires_grad_(fraction > 0)
 
 
 def moved(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.bench import Options
-from hmr_ros.bench.crowd import CAMERA, HEIGHT, WIDTH, picture, standing
+from hmr_ros.bench.crowd import CAMERA, HEIGHT, WIDTH, crowd_image, standing
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
@@ -13,7 +13,7 @@ BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 
 
 @pytest.mark.parametrize("people", [1, 4, 8])
-def test_a_crowd_stands_whole_in_the_picture_and_side_by_side(people):
+def test_a_crowd_stands_whole_in_the_image_and_side_by_side(people):
     bodies = standing(BODY_MODEL, people)
     pixels = project(bodies.vertices.astype(np.float64), CAMERA)
     low, high = pixels.min(1), pixels.max(1)
@@ -21,7 +21,7 @@ def test_a_crowd_stands_whole_in_the_picture_and_side_by_side(people):
     assert (high < (WIDTH, HEIGHT)).all()
     apart = (high[:, None] < low[None]).any(-1) | (low[:, None] > high[None]).any(-1)
     assert apart[~np.eye(people, dtype=bool)].all()
-    image = picture(BODY_MODEL, people)
+    image = crowd_image(BODY_MODEL, people)
     assert image.shape == (HEIGHT, WIDTH, 3)
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
 

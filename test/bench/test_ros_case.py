@@ -53,7 +53,7 @@ def test_medians_over_windows_and_all_drops():
     assert m.drops == {"too_old": 3}
 
 
-def test_a_folder_has_one_hash(tmp_path):
+def test_a_directory_has_one_hash(tmp_path):
     (tmp_path / "b.txt").write_bytes(b"b")
     (tmp_path / "a.txt").write_bytes(b"a")
     assert file_hash(tmp_path) == hashlib.sha256(b"ab").hexdigest()

@@ -32,7 +32,7 @@ warmup = 1
 
 @pytest.fixture
 def command(tmp_path):
-    """-> a function that runs ``hmr ablate`` on a few pictures."""
+    """-> a function that runs ``hmr ablate`` on a few images."""
     save_motion(small_motion(), tmp_path / "motion.npz")
 
     def ablated(local: int = 0, images: int = 3, people: int = 5) -> int:
@@ -41,7 +41,7 @@ def command(tmp_path):
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         words = [config, "--motion", tmp_path / "motion.npz", "--out", tmp_path / "out"]
-        words += ["--pictures", 7, "--people", people, "--seeds", 2, "--head-start", 2]
+        words += ["--images", 7, "--people", people, "--seeds", 2, "--head-start", 2]
         return run(parser.parse_args(list(map(str, words))))
 
     return ablated

@@ -32,7 +32,7 @@ def test_says_which_tensorrt_a_jetson_needs(tmp_path: Path, capsys: pytest.Captu
     assert not out.exists()
 
 
-def test_every_flavour_can_be_named() -> None:
-    from hmr_ros.engines.tensorrt.build_request import FLAVOURS
+def test_every_edition_can_be_named() -> None:
+    from hmr_ros.engines.tensorrt.build_request import EDITIONS
 
-    assert set(build_engine.FLAVOURS.values()) == set(FLAVOURS)
+    assert set(build_engine.EDITIONS.values()) == set(EDITIONS)

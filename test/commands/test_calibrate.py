@@ -10,11 +10,11 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, load_manifest, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Uncertainty
-from hmr_ros.evaluation.held_out.case import Recovered
+from hmr_ros.evaluation.held_out.case import Prediction
 from hmr_ros.evaluation.held_out.covariance_fit import conformal_radii, fit
 from hmr_ros.evaluation.held_out.coverage import coverage_by_joint, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
-from hmr_ros.evaluation.held_out.judgement import sampled_people
+from hmr_ros.evaluation.held_out.evaluation import sampled_people
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, calibration_clips, residuals_of
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -28,7 +28,9 @@ ROOT_ALONG, ROOT_ACROSS = 0.08, 0.03
 
 
 class Wrong:
-    """Knows the truth, but errs as it expects to: by ALONG and ACROSS times its expected error, with heavy tails."""
+    """Knows the ground truth, but errs as it expects to: by ALONG and ACROSS times its expected error, with heavy
+    tails.
+    """
 
     name = "wrong"
     joint_set = "coco_feet"
@@ -37,7 +39,7 @@ class Wrong:
     def __init__(self):
         self.rng = np.random.default_rng(0)
 
-    def recover(self, case):
+    def estimate(self, case):
         people = len(case.joints)
         error = self.rng.uniform(0.3, 2, (people, 1)) * self.rng.uniform(0.05, 0.15, (people, 24))
         error[:, 0] = 0
@@ -46,7 +48,7 @@ class Wrong:
         distance = np.linalg.norm(case.joints[:, 0], axis=1, keepdims=True)
         root = case.joints[:, 0] + scale * self.stretched(ray, ROOT_ALONG * distance, ROOT_ACROSS)
         joints = case.joints + error[..., None] * self.stretched(np.repeat(ray[:, None], 24, 1), ALONG, ACROSS)
-        return [Recovered("wrong", case.vertices, joints, root, error)]
+        return [Prediction("wrong", case.vertices, joints, root, error)]
 
     def stretched(self, ray, along, across):
         noise = self.rng.laplace(0, np.sqrt(0.5), ray.shape)  # of variance 1
@@ -110,7 +112,7 @@ def test_regions_hold_what_they_say_on_other_people(motion, residuals):
         assert interval.mean == pytest.approx(100 * level, abs=3)
     by_joint = coverage_by_joint(test, calibration, "coco_feet")
     assert len(by_joint) == 23
-    assert all(abs(shares[1] - 90) < 7 for shares in by_joint.values())
+    assert all(abs(fractions[1] - 90) < 7 for fractions in by_joint.values())
 
 
 def test_regions_across_the_line_of_sight_would_fail(residuals):
@@ -199,7 +201,7 @@ def test_a_manifest_is_calibrated(artefact, capsys):
     assert "distance: beyond 8 m" in out
 
 
-def test_pictures_of_people_whom_training_knows_are_refused(artefact, motion):
+def test_images_of_people_whom_training_knows_are_refused(artefact, motion):
     shards = artefact / "shards"
     shards.mkdir()
     write_shard(

@@ -250,7 +250,7 @@ def test_the_shipped_files_are_what_the_wheel_converts_to(tmp_path: Path) -> Non
         pytest.skip(f"set HMR_ROS_MEDIAPIPE_WHEEL to the file from: {convert_detector.DOWNLOAD_COMMAND}")
     convert_detector.run(arguments(wheel=Path(wheel), out=tmp_path))
     for source in convert_detector.SOURCES:
-        made, shipped = (load_manifest(folder / f"{source.name}.json") for folder in (tmp_path, models_dir()))
+        made, shipped = (load_manifest(directory / f"{source.name}.json") for directory in (tmp_path, models_dir()))
         assert made == shipped
 
 

@@ -27,7 +27,7 @@ def demo(*arguments, cwd):
 @pytest.mark.ros
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("my.mp4", "my.mp4: no such file"), ("97", "cannot open webcam 97"), (".", "no images in this folder")],
+    [("my.mp4", "my.mp4: no such file"), ("97", "cannot open webcam 97"), (".", "no images in this directory")],
 )
 def test_sources_that_cannot_be_played_are_named(tmp_path, source, words):
     done = demo("--source", source, cwd=tmp_path)
@@ -40,9 +40,9 @@ def test_sources_that_cannot_be_played_are_named(tmp_path, source, words):
 @pytest.mark.ros
 def test_a_node_that_cannot_start_ends_the_demo_with_its_reason(tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((48, 64, 3), np.uint8))
-    done = demo("--source", "photo.png", "-p", "max_persons:=99", cwd=tmp_path)
+    done = demo("--source", "photo.png", "-p", "max_people:=99", cwd=tmp_path)
     assert done.returncode == 1
-    assert "max_persons" in done.stderr
+    assert "max_people" in done.stderr
     assert "the node ended with status 1" in done.stderr
 
 

@@ -11,7 +11,7 @@ from hmr_ros.core.manifest import MODELS_VARIABLE, models_dir
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the models folder, as the one in use."""
+    """A copy of the models directory, as the one in use."""
     copy = tmp_path / "models"
     shutil.copytree(models_dir(), copy)
     monkeypatch.setenv(MODELS_VARIABLE, str(copy))

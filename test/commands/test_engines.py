@@ -18,13 +18,13 @@ from hmr_ros.engines.cache.cache import EngineCache
 from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER, BuildRequest
 from test.engines.fake_builder import GOOD, TARGET, request
 
-HERE = Here(TARGET.gpu_name, TARGET.driver, {TARGET.flavour: TARGET.version})
+HERE = Here(TARGET.gpu_name, TARGET.driver, {TARGET.edition: TARGET.version})
 
 
-def call(folder: Path, *argv: str) -> int:
+def call(directory: Path, *argv: str) -> int:
     parser = argparse.ArgumentParser()
     engines.add_arguments(parser)
-    return engines.run(parser.parse_args(["--cache", str(folder), *argv]))
+    return engines.run(parser.parse_args(["--cache", str(directory), *argv]))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildRequest:
         cache_module, "build_in_child", lambda build, request, progress, timeout_s: build(request, progress)
     )
     monkeypatch.setattr(cache_module, "probe_in_child", lambda probe, path, request, progress: probe(path, request))
-    monkeypatch.setattr(opening, "engine_cache", lambda folder: EngineCache(folder, GOOD))
+    monkeypatch.setattr(opening, "engine_cache", lambda directory: EngineCache(directory, GOOD))
     monkeypatch.setattr(engines, "look_around", lambda: HERE)
     (tmp_path / "net.onnx").write_bytes(b"network")
     wanted = request(tmp_path, file_sha256(tmp_path / "net.onnx"))
@@ -51,7 +51,7 @@ def test_list_shows_network_target_size_age_and_state(
     assert row.split() == "net Fake 4090 sm_89, tensorrt_rtx 1.7.1, fp16 0.0 MB 0 s good".split()
 
 
-def test_a_folder_without_engines_is_fine(tmp_path: Path, stored: BuildRequest) -> None:
+def test_a_directory_without_engines_is_fine(tmp_path: Path, stored: BuildRequest) -> None:
     assert call(tmp_path / "others", "verify") == 0
 
 
@@ -93,15 +93,15 @@ def test_engines_of_another_network_are_stale(stored: BuildRequest, tmp_path: Pa
 
 
 def test_prune_keeps_the_good_and_deletes_the_damaged(stored: BuildRequest, tmp_path: Path) -> None:
-    folder = tmp_path / "engines"
-    (folder / "orphan.engine").write_bytes(b"?")
-    (folder / "leftover.engine.part").write_bytes(b"?")
-    assert call(folder, "verify") == 1
-    assert call(folder, "prune") == 0
-    assert [path.suffix for path in folder.iterdir()].count(".engine") == 1
-    assert call(folder, "verify") == 0
-    assert call(folder, "prune", "--all") == 0
-    assert not list(folder.glob("*.engine"))
+    directory = tmp_path / "engines"
+    (directory / "orphan.engine").write_bytes(b"?")
+    (directory / "leftover.engine.part").write_bytes(b"?")
+    assert call(directory, "verify") == 1
+    assert call(directory, "prune") == 0
+    assert [path.suffix for path in directory.iterdir()].count(".engine") == 1
+    assert call(directory, "verify") == 0
+    assert call(directory, "prune", "--all") == 0
+    assert not list(directory.glob("*.engine"))
 
 
 def test_prune_leaves_what_is_being_built(stored: BuildRequest, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_build_for_other_machines_takes_every_network(
     class Library:
         version = "1.7.1"
 
-    monkeypatch.setattr("hmr_ros.engines.tensorrt.api.load_tensorrt", lambda flavour: Library())
+    monkeypatch.setattr("hmr_ros.engines.tensorrt.api.load_tensorrt", lambda edition: Library())
     monkeypatch.setattr(
         cache_module, "build_in_child", lambda build, request, progress, timeout_s: request.onnx_path.name.encode()
     )

@@ -32,11 +32,11 @@ def rest_pose_model(tmp_path):
     body = BODY
     joints = body.rest_joints(np.zeros((1, 10)))
     inputs = {"keypoints": ("N", 21, 3), "context": ("N", 1)}
-    outputs = {"vertices": ("N", body.vertex_count, 3), "joints": ("N", 24, 3), "spread": ("N", 24)}
+    outputs = {"vertices": ("N", body.vertex_count, 3), "joints": ("N", 24, 3), "joint_error": ("N", 24)}
     answers = {
         "vertices": body.v_template[None] - joints[:, :1],
         "joints": joints - joints[:, :1],
-        "spread": np.ones((1, 24)),
+        "joint_error": np.ones((1, 24)),
     }
     constants = [numpy_helper.from_array(x.astype(np.float32), f"{name}_rest") for name, x in answers.items()]
     constants += [
@@ -46,7 +46,7 @@ def rest_pose_model(tmp_path):
     nodes = [
         helper.make_node("Mul", ["context", "zero"], ["flat"]),
         helper.make_node("Unsqueeze", ["flat", "axis"], ["solid"]),
-        *(helper.make_node("Add", [f"{n}_rest", "flat" if n == "spread" else "solid"], [n]) for n in outputs),
+        *(helper.make_node("Add", [f"{n}_rest", "flat" if n == "joint_error" else "solid"], [n]) for n in outputs),
     ]
 
     def infos(specs):
@@ -104,7 +104,7 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     assert "view: back" in capsys.readouterr().out
 
 
-def test_both_methods_are_judged_on_the_same_pictures(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+def test_both_methods_are_judged_on_the_same_images(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
     save_motion(small_motion(), tmp_path / "motion.npz")
     out, shards = tmp_path / "report.json", tmp_path / "shards"
     people = ["--samples", 12, "--beside", rest_pose_model[0]]
@@ -135,12 +135,12 @@ def test_only_the_other_method_is_put_beside(rest_pose_model, tmp_path):
         run(parse(rest_pose_model[0], "--motion", tmp_path / "motion.npz", "--beside", rest_pose_model[0]))
 
 
-def test_networks_that_look_need_pictures(untrained_checkpoint, rest_pose_model):
+def test_networks_that_look_need_images(untrained_checkpoint, rest_pose_model):
     predictor = open_predictor(untrained_checkpoint, BODY)
     people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
     case = observed(people, "coco_feet", None, BODY, np.random.default_rng(0))
     with pytest.raises(ValueError, match="looks at people: evaluate it on --motion or --shards"):
-        predictor.recover(case)
+        predictor.estimate(case)
 
 
 def test_unusable_models_are_explained(rest_pose_model, tmp_path):
@@ -149,7 +149,7 @@ def test_unusable_models_are_explained(rest_pose_model, tmp_path):
     with pytest.raises(ValueError, match=r"rest.onnx: expected a manifest \(.json\) or a checkpoint \(.pt\)"):
         run(parse(path.with_suffix(".onnx"), "--motion", tmp_path / "motion.npz"))
     write_manifest(dataclasses.replace(manifest, body_model_sha256="0" * 64), path)
-    with pytest.raises(ValueError, match=r"rest.json: the network recovers open_body.npz, another body .* set --body"):
+    with pytest.raises(ValueError, match=r"rest.json: the network estimates open_body.npz, another body .* set --body"):
         run(parse(path, "--motion", tmp_path / "motion.npz"))
     write_manifest(dataclasses.replace(manifest, kind="landmarks"), path)
     with pytest.raises(ValueError, match="expected a network of kind"):

@@ -33,18 +33,18 @@ class Knows:
     def __init__(self, estimates: Estimates) -> None:
         self.estimates = estimates
 
-    def recover(self, image, detections, camera):
+    def estimate(self, image, detections, camera):
         return self.estimates.take(detections.ids)
 
 
 @pytest.fixture(scope="module")
 def scene():
-    """Two upright people 3 m away: the labelled photo, its camera and the truth."""
+    """Two upright people 3 m away: the labelled photo, its camera and the ground truth."""
     nobody = LabelledPhoto(
         Path("p.png"), **SIZE, boxes=np.zeros((0, 4)), kp2d=np.zeros((0, 17, 2)), labelled=np.zeros((0, 17), np.bool_)
     )
     camera = assumed_camera(nobody, 60)
-    truth = dataclasses.replace(
+    ground_truth = dataclasses.replace(
         Estimates.unknown(2),
         global_orient=np.tile([np.pi, 0, 0], (2, 1)),
         body_pose=np.zeros((2, 23, 3)),
@@ -52,10 +52,14 @@ def scene():
         cam_t=np.array([[-0.7, 0.0, 3.0], [0.7, 0.0, 3.0]]),
         valid=np.ones(2, np.bool_),
     )
-    bodies = pose_bodies(seen(np.zeros((2, 17, 2)), np.zeros((2, 4))), truth, BODY)
+    bodies = pose_bodies(seen(np.zeros((2, 17, 2)), np.zeros((2, 4))), ground_truth, BODY)
     kp2d = project(BODY.regressor("coco17") @ bodies.vertices, camera)
     boxes = np.concatenate([kp2d.min(1), kp2d.max(1)], 1)
-    return dataclasses.replace(nobody, boxes=boxes, kp2d=kp2d, labelled=np.ones((2, 17), np.bool_)), camera, truth
+    return (
+        dataclasses.replace(nobody, boxes=boxes, kp2d=kp2d, labelled=np.ones((2, 17), np.bool_)),
+        camera,
+        ground_truth,
+    )
 
 
 def seen(kp2d, boxes) -> Detections:
@@ -63,54 +67,56 @@ def seen(kp2d, boxes) -> Detections:
     return Detections(boxes, np.ones(people), kp2d, np.ones((people, 17)), "coco17", np.arange(people))
 
 
-def judged(scene, detections, estimates):
+def evaluated(scene, detections, estimates):
     photo, camera, _ = scene
     image = np.zeros((photo.height, photo.width, 3), np.uint8)
     return score(photo, image, camera, detections, {"knows": Knows(estimates)}, BODY)
 
 
 def test_the_truth_has_no_error_and_keypoints_have_theirs(scene):
-    photo, _, truth = scene
-    outcome = judged(scene, seen(photo.kp2d + [3, 4], photo.boxes), truth)
+    photo, _, ground_truth = scene
+    outcome = evaluated(scene, seen(photo.kp2d + [3, 4], photo.boxes), ground_truth)
     np.testing.assert_allclose(outcome.errors[0], np.tile(5 / photo.torso()[:, None], (1, 17)), rtol=1e-4)
     np.testing.assert_allclose(outcome.errors[1], 0, atol=1e-4)
     assert outcome.upright.tolist() == [True, True]
 
 
 def test_people_are_told_apart_by_their_boxes(scene):
-    photo, _, truth = scene
-    outcome = judged(scene, seen(photo.kp2d[::-1], photo.boxes[::-1]), truth.take(np.array([1, 0])))
+    photo, _, ground_truth = scene
+    outcome = evaluated(scene, seen(photo.kp2d[::-1], photo.boxes[::-1]), ground_truth.take(np.array([1, 0])))
     np.testing.assert_allclose(outcome.errors, 0, atol=1e-4)
 
 
 def test_who_is_not_detected_is_not_judged(scene):
-    photo, _, truth = scene
-    assert len(judged(scene, seen(photo.kp2d[:1], photo.boxes[:1]), truth).upright) == 1
-    assert len(judged(scene, seen(photo.kp2d[:0], photo.boxes[:0]), truth).upright) == 0
-    assert len(judged(scene, seen(photo.kp2d, photo.boxes + 300), truth).upright) == 0
+    photo, _, ground_truth = scene
+    assert len(evaluated(scene, seen(photo.kp2d[:1], photo.boxes[:1]), ground_truth).upright) == 1
+    assert len(evaluated(scene, seen(photo.kp2d[:0], photo.boxes[:0]), ground_truth).upright) == 0
+    assert len(evaluated(scene, seen(photo.kp2d, photo.boxes + 300), ground_truth).upright) == 0
 
 
 def test_a_person_without_a_torso_cannot_be_judged(scene):
-    photo, camera, truth = scene
+    photo, camera, ground_truth = scene
     labelled = photo.labelled.copy()
     labelled[0, 11:13] = False
     hipless = dataclasses.replace(photo, labelled=labelled)
-    outcome = judged((hipless, camera, truth), seen(photo.kp2d, photo.boxes), truth)
+    outcome = evaluated((hipless, camera, ground_truth), seen(photo.kp2d, photo.boxes), ground_truth)
     assert outcome.errors.shape == (2, 1, 17)
 
 
 def test_a_body_without_a_place_is_infinitely_wrong(scene):
-    photo, _, truth = scene
-    outcome = judged(scene, seen(photo.kp2d, photo.boxes), truth.with_rows(np.array([1]), Estimates.unknown(1)))
+    photo, _, ground_truth = scene
+    outcome = evaluated(
+        scene, seen(photo.kp2d, photo.boxes), ground_truth.with_rows(np.array([1]), Estimates.unknown(1))
+    )
     assert np.isfinite(outcome.errors[1, 0]).all()
     assert np.isinf(outcome.errors[1, 1]).all()
 
 
 def test_labels_are_as_far_away_as_the_covariances_say(scene):
     """Pixels, at the distance of a body that is 3 m away, over the standard deviation across; depth is not asked."""
-    photo, camera, truth = scene
+    photo, camera, ground_truth = scene
     known = dataclasses.replace(
-        truth,
+        ground_truth,
         joint_covariance=np.tile(np.diag([0.03**2, 0.03**2, 0.2**2]), (2, 24, 1, 1)),
         root_covariance=np.tile(np.diag([0.04**2, 0.04**2, 0.5**2]), (2, 1, 1)),
     )
@@ -122,12 +128,12 @@ def test_labels_are_as_far_away_as_the_covariances_say(scene):
     np.testing.assert_allclose(distances[:, COCO17.index("left_hip")], expected, rtol=0.02)
     assert np.isnan(distances[:, COCO17.index("nose")]).all()
 
-    outcome = judged(scene, seen(photo.kp2d + 1.0, photo.boxes), known)
+    outcome = evaluated(scene, seen(photo.kp2d + 1.0, photo.boxes), known)
     (line,) = shadows(outcome, {"knows": CALIBRATION}, ("keypoints", "knows"))
     hold = "100.0 [100.0, 100.0]"
     assert line == f"knows: regions of 50, 90, 95 % hold {hold}, {hold}, {hold} % of 24 labelled joints"
     assert shadows(outcome, {"knows": None}, ("keypoints", "knows")) == []
-    unsure = judged(scene, seen(photo.kp2d, photo.boxes), truth)
+    unsure = evaluated(scene, seen(photo.kp2d, photo.boxes), ground_truth)
     assert shadows(unsure, {"knows": CALIBRATION}, ("keypoints", "knows")) == []
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hmr_ros.cli import main
-from hmr_ros.commands import fp16 as half_command
+from hmr_ros.commands import fp16 as fp16_command
 from hmr_ros.core.manifest import load_manifest, models_dir
-from hmr_ros.engines.opening import half_of
+from hmr_ros.engines.opening import fp16_of
 from hmr_ros.evaluation import parity
 from hmr_ros.evaluation.parity import inputs as parity_inputs
 from hmr_ros.evaluation.parity import runs, shipped
@@ -27,12 +27,12 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
     keypoints = np.concatenate([rng.normal(size=(3, 21, 2)) * 0.2, np.ones((3, 21, 1))], -1).astype(np.float32)
     given = [{"keypoints": keypoints, "context": np.full((3, 1), -1.0, np.float32)}] * 2
     monkeypatch.setattr(parity, "recorded_inputs", lambda path: given)
-    monkeypatch.setattr(half_command, "recorded_inputs", lambda path: given)
+    monkeypatch.setattr(fp16_command, "recorded_inputs", lambda path: given)
 
 
 @pytest.fixture
 def halved(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """The manifest of Pose2Mesh in a folder of its own, with its half beside it."""
+    """The manifest of Pose2Mesh in a directory of its own, with its half beside it."""
     for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert main(["half", str(tmp_path / POSE2MESH.name)]) == 0
@@ -88,7 +88,7 @@ def test_what_differs_from_run_to_run_is_found() -> None:
 
 
 def test_half_writes_a_network_that_is_taken(halved: Path) -> None:
-    found = half_of(halved)
+    found = fp16_of(halved)
     assert found == halved.with_stem("pose2mesh_fp16")
     manifest = load_manifest(found)
     assert manifest.metrics["from_fp32_vertices_mean_mm"] < 1
@@ -99,7 +99,7 @@ def test_half_writes_a_network_that_is_taken(halved: Path) -> None:
 def test_shipped_halves_are_of_the_shipped_networks(path: Path) -> None:
     if not path.with_stem(f"{path.stem}_fp16").is_file():
         pytest.skip("has no half")
-    assert half_of(path) is not None, "run `hmr half` again"
+    assert fp16_of(path) is not None, "run `hmr half` again"
 
 
 @pytest.mark.slow

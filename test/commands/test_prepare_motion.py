@@ -51,7 +51,7 @@ def test_a_failed_run_leaves_the_old_file(recordings):
 
 
 def test_errors_name_the_file(recordings, tmp_path):
-    with pytest.raises(FileNotFoundError, match="neither a file nor a folder"):
+    with pytest.raises(FileNotFoundError, match="neither a file nor a directory"):
         find_recordings([tmp_path / "absent"])
     with pytest.raises(ValueError, match=r"07_01.bvh: legs are .*--bvh-unit"):
         run(parse("--bvh-unit", "1", recordings / "walking"))

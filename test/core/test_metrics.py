@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from hmr_ros.core import metrics
 
 RNG = np.random.default_rng(0)
-TRUTH = RNG.normal(size=(6, 24, 3))
+GROUND_TRUTH = RNG.normal(size=(6, 24, 3))
 TURN = Rotation.random(6, random_state=1).as_matrix()
 
 
@@ -17,37 +17,39 @@ def similar(points: np.ndarray) -> np.ndarray:
 
 
 def test_mpjpe_is_in_millimetres_and_ignores_the_place():
-    assert_allclose(metrics.mpjpe(TRUTH + RNG.normal(size=(6, 1, 3)), TRUTH), 0, atol=1e-12)
-    moved = TRUTH.copy()
+    assert_allclose(metrics.mpjpe(GROUND_TRUTH + RNG.normal(size=(6, 1, 3)), GROUND_TRUTH), 0, atol=1e-12)
+    moved = GROUND_TRUTH.copy()
     moved[:, 5] += [0.003, 0, 0.004]
-    assert_allclose(metrics.mpjpe(moved, TRUTH), 5 / 24)
-    assert_allclose(metrics.mpjpe(moved, TRUTH, root=5), 5 * 23 / 24)
-    assert_allclose(metrics.mpjpe(moved, TRUTH, joints=np.array([5, 7])), 5 / 2)
+    assert_allclose(metrics.mpjpe(moved, GROUND_TRUTH), 5 / 24)
+    assert_allclose(metrics.mpjpe(moved, GROUND_TRUTH, root=5), 5 * 23 / 24)
+    assert_allclose(metrics.mpjpe(moved, GROUND_TRUTH, joints=np.array([5, 7])), 5 / 2)
 
 
 def test_mpvpe_aligns_the_pelves():
     shift, other = RNG.normal(size=(2, 6, 3))
-    assert_allclose(metrics.mpvpe(TRUTH + shift[:, None], TRUTH + other[:, None], shift, other), 0, atol=1e-12)
-    assert_allclose(metrics.mpvpe(TRUTH, TRUTH, shift, shift + np.array([0, 0.002, 0])), 2)
+    assert_allclose(
+        metrics.mpvpe(GROUND_TRUTH + shift[:, None], GROUND_TRUTH + other[:, None], shift, other), 0, atol=1e-12
+    )
+    assert_allclose(metrics.mpvpe(GROUND_TRUTH, GROUND_TRUTH, shift, shift + np.array([0, 0.002, 0])), 2)
 
 
 def test_pa_mpjpe_removes_similarities_only():
-    assert_allclose(metrics.pa_mpjpe(similar(TRUTH), TRUTH), 0, atol=1e-10)
-    mirrored = TRUTH * [-1, 1, 1]
-    assert (metrics.pa_mpjpe(mirrored, TRUTH) > 100).all()
-    flat = TRUTH * [1, 1, 0]
+    assert_allclose(metrics.pa_mpjpe(similar(GROUND_TRUTH), GROUND_TRUTH), 0, atol=1e-10)
+    mirrored = GROUND_TRUTH * [-1, 1, 1]
+    assert (metrics.pa_mpjpe(mirrored, GROUND_TRUTH) > 100).all()
+    flat = GROUND_TRUTH * [1, 1, 0]
     assert_allclose(metrics.pa_mpjpe(similar(flat), flat), 0, atol=1e-10)
 
 
 def test_alignment_is_the_best_similarity():
-    noisy = TRUTH + 0.2 * RNG.normal(size=TRUTH.shape)
-    aligned = metrics.similarity_aligned(similar(noisy), TRUTH)
-    best = ((aligned - TRUTH) ** 2).sum((1, 2))
+    noisy = GROUND_TRUTH + 0.2 * RNG.normal(size=GROUND_TRUTH.shape)
+    aligned = metrics.similarity_aligned(similar(noisy), GROUND_TRUTH)
+    best = ((aligned - GROUND_TRUTH) ** 2).sum((1, 2))
     centre = aligned.mean(1, keepdims=True)
     for nudge in Rotation.random(40, random_state=2).as_rotvec():
         turned = (aligned - centre) @ Rotation.from_rotvec(0.02 * nudge).as_matrix().T
         for scale in (0.99, 1, 1.01):
-            assert ((((scale * turned + centre) - TRUTH) ** 2).sum((1, 2)) >= best).all()
+            assert ((((scale * turned + centre) - GROUND_TRUTH) ** 2).sum((1, 2)) >= best).all()
 
 
 def test_one_point_can_be_aligned():
@@ -55,11 +57,11 @@ def test_one_point_can_be_aligned():
 
 
 def test_f_score_by_hand():
-    truth = np.array([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]]])
+    ground_truth = np.array([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]]])
     predicted = np.array([[[0.004, 0, 0], [0, 0.003, 0], [1, 0.006, 0]]])
-    assert_allclose(metrics.f_score(predicted, truth, 5), 2 * (2 / 3) * (1 / 4) / (2 / 3 + 1 / 4))
-    assert_allclose(metrics.f_score(predicted, truth, 15), 2 * 1 * (2 / 4) / (1 + 2 / 4))
-    assert_allclose(metrics.f_score(predicted, truth + 1, 15), 0)
+    assert_allclose(metrics.f_score(predicted, ground_truth, 5), 2 * (2 / 3) * (1 / 4) / (2 / 3 + 1 / 4))
+    assert_allclose(metrics.f_score(predicted, ground_truth, 15), 2 * 1 * (2 / 4) / (1 + 2 / 4))
+    assert_allclose(metrics.f_score(predicted, ground_truth + 1, 15), 0)
 
 
 def test_f_score_of_many_points_goes_through_in_parts():
@@ -69,23 +71,25 @@ def test_f_score_of_many_points_goes_through_in_parts():
 
 def test_accel_error_sees_jitter_and_not_drift():
     t = np.arange(10)[:, None, None]
-    truth = np.zeros((10, 3, 3))
-    assert_allclose(metrics.accel_error(truth + 0.5 * t, truth), 0, atol=1e-9)
-    assert_allclose(metrics.accel_error(truth + [0.001, 0, 0] * t**2, truth), 2)
+    ground_truth = np.zeros((10, 3, 3))
+    assert_allclose(metrics.accel_error(ground_truth + 0.5 * t, ground_truth), 0, atol=1e-9)
+    assert_allclose(metrics.accel_error(ground_truth + [0.001, 0, 0] * t**2, ground_truth), 2)
     visible = np.ones(10, bool)
     visible[4] = False
-    assert np.isnan(metrics.accel_error(truth, truth, visible)).tolist() == [i in (2, 3, 4) for i in range(8)]
-    assert metrics.accel_error(truth[:2], truth[:2]).shape == (0,)
+    assert np.isnan(metrics.accel_error(ground_truth, ground_truth, visible)).tolist() == [
+        i in (2, 3, 4) for i in range(8)
+    ]
+    assert metrics.accel_error(ground_truth[:2], ground_truth[:2]).shape == (0,)
 
 
 @pytest.mark.parametrize("multiple", [0.5, 1, 3])
 def test_coverage_of_calibrated_spreads(multiple: float):
-    spread = RNG.uniform(0.01, 0.1, (2000, 24))
+    joint_error = RNG.uniform(0.01, 0.1, (2000, 24))
     error = RNG.normal(size=(2000, 24, 3))
-    error *= (RNG.exponential(spread) / np.linalg.norm(error, axis=-1))[..., None]
+    error *= (RNG.exponential(joint_error) / np.linalg.norm(error, axis=-1))[..., None]
     expected = metrics.expected_coverage(multiple)
-    assert metrics.coverage(error, spread, multiple).mean() == pytest.approx(expected, abs=0.01)
-    assert metrics.coverage(error, 2 * spread, multiple).mean() > expected + 0.04
+    assert metrics.coverage(error, joint_error, multiple).mean() == pytest.approx(expected, abs=0.01)
+    assert metrics.coverage(error, 2 * joint_error, multiple).mean() > expected + 0.04
 
 
 def test_bootstrap_is_repeatable_and_covers_the_mean():

@@ -35,7 +35,7 @@ class Other:
     def __init__(self):
         self.asked = []
 
-    def recover(self, image, detections, camera):
+    def estimate(self, image, detections, camera):
         self.asked.append(detections)
         return standing(0.9)
 
@@ -52,15 +52,15 @@ def moment(camera=CAMERA, stamp=0):
     return SimpleNamespace(image=lambda: GREY, camera=camera, message=message)
 
 
-def drawn_columns(picture):
-    return np.flatnonzero((picture[60:] != 90).any((0, 2)))
+def drawn_columns(image):
+    return np.flatnonzero((image[60:] != 90).any((0, 2)))
 
 
 def test_each_half_shows_one_method_on_the_same_keypoints(bodies):
     other = Other()
-    picture = SideBySide(BODY_MODEL, other)(moment(), bodies)
-    assert picture.shape == (240, 640, 3)
-    left, right = drawn_columns(picture[:, :320]), drawn_columns(picture[:, 320:])
+    image = SideBySide(BODY_MODEL, other)(moment(), bodies)
+    assert image.shape == (240, 640, 3)
+    left, right = drawn_columns(image[:, :320]), drawn_columns(image[:, 320:])
     assert left.max() < 160 < right.min()
     (asked,) = other.asked
     assert asked.ids.tolist() == [3]
@@ -76,8 +76,8 @@ def test_without_a_camera_or_people_there_is_nothing_to_recover(bodies):
 
 
 def test_labels_are_white_on_black_in_the_corner():
-    picture = labelled(GREY, "pose2mesh")
-    assert (picture[0, 0] == 0).all()
-    assert picture[:40, :150].max() == 255
-    assert (picture[100:] == 90).all()
+    image = labelled(GREY, "pose2mesh")
+    assert (image[0, 0] == 0).all()
+    assert image[:40, :150].max() == 255
+    assert (image[100:] == 90).all()
     assert (GREY == 90).all()

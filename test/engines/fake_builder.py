@@ -15,8 +15,8 @@ from hmr_ros.engines.tensorrt.build_request import ANY_GPU, BatchProfile, BuildR
 TARGET = EngineTarget("tensorrt_rtx", "1.7.1", "Fake 4090", "sm_89", "580.1", "fp16")
 
 
-def request(folder: Path, sha256: str = "ab" * 32, target: EngineTarget = TARGET) -> BuildRequest:
-    return BuildRequest(folder / "net.onnx", sha256, target, BatchProfile(1, 4, 8))
+def request(directory: Path, sha256: str = "ab" * 32, target: EngineTarget = TARGET) -> BuildRequest:
+    return BuildRequest(directory / "net.onnx", sha256, target, BatchProfile(1, 4, 8))
 
 
 def diary(request: BuildRequest) -> list[str]:

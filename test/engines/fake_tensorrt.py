@@ -53,11 +53,11 @@ class FakeTensorRt:
     kernels_given: list[bytes] = field(default_factory=list)
 
     @property
-    def flavour(self) -> str:
+    def edition(self) -> str:
         return self.bindings.split()[0]
 
     def module(self) -> types.ModuleType:
-        module = types.ModuleType(self.flavour)
+        module = types.ModuleType(self.edition)
         module.__version__ = self.bindings.split()[1]  # type: ignore[attr-defined]
         for name, members in BINDINGS[self.bindings].items():
             setattr(module, name, types.SimpleNamespace(**{m: f"{name}.{m}" for m in members.split()}))

@@ -1,4 +1,4 @@
-"""Obtain an engine in a process of its own: `python -m test.engines.obtain FOLDER BUILD LARGEST_FILE USER`."""
+"""Obtain an engine in a process of its own: `python -m test.engines.obtain DIRECTORY BUILD LARGEST_FILE USER`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hmr_ros.engines.runtime import EngineError
 from test.engines import fake_builder
 
 
-def main(folder: str, build: str, largest_file: str, user: str) -> None:
+def main(directory: str, build: str, largest_file: str, user: str) -> None:
     limit = int(largest_file) or resource.RLIM_INFINITY
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if int(user) != os.geteuid():
         os.setuid(int(user))
-    cache = EngineCache(Path(folder) / "engines", Builder(getattr(fake_builder, build), fake_builder.probe))
+    cache = EngineCache(Path(directory) / "engines", Builder(getattr(fake_builder, build), fake_builder.probe))
     try:
-        print(len(cache.obtain(fake_builder.request(Path(folder)), lambda *step: None)))
+        print(len(cache.obtain(fake_builder.request(Path(directory)), lambda *step: None)))
     except EngineError as err:
         print("EngineError:", err)
 

@@ -17,8 +17,8 @@ from hmr_ros.core.manifest import load_manifest, write_manifest
 from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
 from hmr_ros.engines.backends import Choice, choose
-from hmr_ros.engines.opening import LoggedProgress, half_of, open_network
-from hmr_ros.engines.runtime import BACKENDS, EngineError, EngineOptions, open_engine
+from hmr_ros.engines.opening import LoggedProgress, fp16_of, open_engine, open_network
+from hmr_ros.engines.runtime import BACKENDS, EngineError, EngineOptions
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import compile_onnx
 from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress
@@ -72,13 +72,13 @@ class Machine:
         self.monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
         for name in bindings:
             library = FakeTensorRt(name, NETWORK, cuda, {breaks})
-            self.libraries[library.flavour] = library
-            self.monkeypatch.setitem(sys.modules, library.flavour, library.module())
+            self.libraries[library.edition] = library
+            self.monkeypatch.setitem(sys.modules, library.edition, library.module())
 
     def obtain(self, request: BuildRequest, progress: Progress) -> bytes:
         """As the engine cache does."""
         self.requests.append(request)
-        return compile_onnx(load_tensorrt(request.target.flavour), request, progress)
+        return compile_onnx(load_tensorrt(request.target.edition), request, progress)
 
     def kernels(self, request: BuildRequest) -> bytes:
         """As the engine cache does."""
@@ -174,7 +174,7 @@ def test_what_was_asked_for_does_not_fall_back(machine: Machine, doubler: Path) 
         open_engine(doubler, "tensorrt_rtx")
 
 
-def save_half(full: Path, source_sha256: str) -> Path:
+def save_fp16(full: Path, source_sha256: str) -> Path:
     path = full.with_stem(full.stem + "_fp16")
     provenance = {"precision": "fp16", "source_sha256": source_sha256}
     write_manifest(dataclasses.replace(load_manifest(full), name="doubler_fp16", provenance=provenance), path)
@@ -182,15 +182,15 @@ def save_half(full: Path, source_sha256: str) -> Path:
 
 
 def test_half_is_taken_where_it_is(machine: Machine, doubler: Path) -> None:
-    half = save_half(doubler, load_manifest(doubler).sha256)
+    half = save_fp16(doubler, load_manifest(doubler).sha256)
     machine.plug_in((8, 7), FULL)
     assert open_engine(doubler).manifest.name == "doubler_fp16"
     assert machine.requests[0].target.precision == "fp16"
-    assert half_of(doubler) == half
+    assert fp16_of(doubler) == half
 
 
 def test_fp32_is_taken_where_it_is_asked_for(machine: Machine, doubler: Path) -> None:
-    save_half(doubler, load_manifest(doubler).sha256)
+    save_fp16(doubler, load_manifest(doubler).sha256)
     machine.plug_in((8, 7), FULL)
     assert open_network(doubler, EngineOptions(precision="fp32")).manifest.name == "doubler"
     assert machine.requests[0].target.precision == "fp32"
@@ -203,14 +203,14 @@ def test_options_are_checked(wrong: dict[str, Any]) -> None:
 
 
 def test_a_half_of_another_network_is_not(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
-    save_half(doubler, "0" * 64)
-    assert half_of(doubler) is None
+    save_fp16(doubler, "0" * 64)
+    assert fp16_of(doubler) is None
     assert "another network" in caplog.text
 
 
 def test_a_damaged_half_is_not(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
     doubler.with_stem("d_fp16").write_text("{")
-    assert half_of(doubler) is None
+    assert fp16_of(doubler) is None
     assert "runs in fp32" in caplog.text
 
 

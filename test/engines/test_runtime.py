@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, file_sha256, write_manifest
-from hmr_ros.engines.runtime import EngineError, default_threads, open_engine
+from hmr_ros.engines.opening import open_engine
+from hmr_ros.engines.runtime import EngineError, default_threads
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
-def save_doubler(folder: Path) -> Manifest:
+def save_doubler(directory: Path) -> Manifest:
     """A network y = 2 x with x (N, 3) and its manifest."""
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -25,12 +26,12 @@ def save_doubler(folder: Path) -> Manifest:
         [helper.make_tensor_value_info("x", float32, ["N", 3])],
         [helper.make_tensor_value_info("y", float32, ["N", 3])],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "d.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), directory / "d.onnx")
     return Manifest(
         name="doubler",
         kind="detector",
         file="d.onnx",
-        sha256=file_sha256(folder / "d.onnx"),
+        sha256=file_sha256(directory / "d.onnx"),
         inputs=(TensorSpec("x", "float32", ("N", 3)),),
         outputs=(TensorSpec("y", "float32", ("N", 3)),),
         licence="Apache-2.0",

@@ -176,18 +176,18 @@ def test_closing_ends_the_process_that_builds(tmp_path: Path) -> None:
 class Machine:
     """Stands for a machine with a GPU: what ``open_serving`` would call is written down instead."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.request: BuildRequest = request(folder)
-        self.cache = EngineCache(folder / "engines", GOOD)
-        self.flavour = "tensorrt_rtx"
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.request: BuildRequest = request(directory)
+        self.cache = EngineCache(directory / "engines", GOOD)
+        self.edition = "tensorrt_rtx"
         self.opened: list[str] = []
         self.engines: list[FakeEngine] = []
         self.build: Callable[[], None] = lambda: None
         fakes = {
-            "choose": lambda backend: Choice(self.flavour, "test"),
+            "choose": lambda backend: Choice(self.edition, "test"),
             "cache_for": lambda options: self.cache,
             "in_precision": lambda path, precision: path,
-            "request_here": lambda path, flavour: self.request,
+            "request_here": lambda path, edition: self.request,
             "open_onnx": lambda path, threads: self.open("onnx", 1),
             "open_network": lambda path, options: self.open("as asked", 3),
             "open_tensorrt": self.open_tensorrt,
@@ -200,9 +200,9 @@ class Machine:
         self.engines.append(FakeEngine(number))
         return self.engines[-1]
 
-    def open_tensorrt(self, path: Path, flavour: str, cache: EngineCache, progress: Progress) -> FakeEngine:
+    def open_tensorrt(self, path: Path, edition: str, cache: EngineCache, progress: Progress) -> FakeEngine:
         cache.obtain(self.request, progress)
-        return self.open(flavour, 2)
+        return self.open(edition, 2)
 
 
 @pytest.fixture
@@ -225,13 +225,13 @@ def test_the_first_start_serves_and_the_second_does_not_wait(machine: Machine) -
 
 
 def test_a_cpu_has_nothing_to_wait_for(machine: Machine) -> None:
-    machine.flavour = "onnxruntime"
+    machine.edition = "onnxruntime"
     engine = serving()
     assert answer(engine) == 3
     assert state_of(engine) is EngineState.READY
 
 
-def test_a_folder_that_is_not_safe_is_a_case_for_open_network(machine: Machine) -> None:
+def test_a_directory_that_is_not_safe_is_a_case_for_open_network(machine: Machine) -> None:
     machine.cache.directory.mkdir(mode=0o755)
     assert answer(serving()) == 3
 
@@ -241,7 +241,7 @@ def test_where_building_is_not_allowed_or_waited_for_open_network_decides(machin
     assert answer(open_serving(Path("d.json"), EngineOptions(), serve_while_building=False)) == 3
 
 
-# Building anew
+# Building again
 
 
 def test_a_rebuild_forgets_the_engine_and_serves_meanwhile(machine: Machine) -> None:

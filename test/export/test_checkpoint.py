@@ -11,9 +11,9 @@ from hmr_ros.cli import main
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import load_manifest, models_dir, verify
 from hmr_ros.core.settings import from_mapping
-from hmr_ros.engines.runtime import open_engine
+from hmr_ros.engines.opening import open_engine
 from hmr_ros.export.checkpoint import check_difference, tensor_spec
-from hmr_ros.export.onnx_graph import Exportable, largest_difference, to_onnx, with_half_weights
+from hmr_ros.export.onnx_graph import Exportable, largest_difference, to_onnx, with_fp16_weights
 from hmr_ros.networks.coarsening import build_mesh_graph
 from hmr_ros.networks.meshnet import DeployedMeshNet
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
@@ -65,7 +65,7 @@ def test_nothing_tells_where_it_was_made(model):
 
 
 def test_half_weights_halve_the_file(model, network):
-    half = with_half_weights(model)
+    half = with_fp16_weights(model)
     assert half.ByteSize() < 0.7 * model.ByteSize()  # gather indices and biases stay
     assert 0 < largest_difference(half, network) < 2e-3
     assert [tensor_spec(x) for x in half.graph.output] == [tensor_spec(x) for x in model.graph.output]
@@ -75,7 +75,7 @@ def test_weights_beyond_float16_are_refused():
     linear = nn.Linear(64, 64)
     nn.init.constant_(linear.weight, 1e5)
     with pytest.raises(ValueError, match="too large for float16"):
-        with_half_weights(to_onnx(Exportable(linear, (torch.zeros(2, 64),), ("x",), ("y",))))
+        with_fp16_weights(to_onnx(Exportable(linear, (torch.zeros(2, 64),), ("x",), ("y",))))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from hmr_ros.export.fp16 import emulated, exact_nodes, fold_stored_weights, to_half
-from hmr_ros.export.onnx_graph import with_half_weights
+from hmr_ros.export.fp16 import emulated, exact_nodes, fold_stored_weights, to_fp16
+from hmr_ros.export.onnx_graph import with_fp16_weights
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
@@ -62,7 +62,7 @@ def types(model: ModelProto) -> dict[str, int]:
 
 
 def test_products_are_half_islands_and_tail_are_not() -> None:
-    found = types(to_half(layers()))
+    found = types(to_fp16(layers()))
     assert {found[name] for name in ("first", "sum", "second")} == {HALF}
     assert {found[name] for name in ("soft", "y")} == {FLOAT}
 
@@ -93,7 +93,7 @@ def test_a_constant_that_is_no_half_makes_its_node_exact(bound: float, expected:
         bound=np.array(bound, np.float32),
     )
     assert exact_nodes(model) == expected
-    to_half(model)
+    to_fp16(model)
 
 
 def test_what_is_done_to_inputs_is_exact() -> None:
@@ -102,13 +102,13 @@ def test_what_is_done_to_inputs_is_exact() -> None:
 
 
 def test_inputs_and_outputs_stay() -> None:
-    model, half = layers(), to_half(layers())
+    model, half = layers(), to_fp16(layers())
     assert half.graph.input == model.graph.input
     assert [(o.name, o.type.tensor_type.elem_type) for o in half.graph.output] == [("y", FLOAT)]
 
 
 def test_an_output_that_a_product_gives_is_cast() -> None:
-    half = to_half(network(node("MatMul", "x,a", "y"), a=np.eye(4, dtype=np.float32)))
+    half = to_fp16(network(node("MatMul", "x,a", "y"), a=np.eye(4, dtype=np.float32)))
     assert types(half)["y"] == FLOAT
     np.testing.assert_array_equal(run(half, np.ones((1, 4), np.float32)), np.ones((1, 4)))
 
@@ -116,20 +116,20 @@ def test_an_output_that_a_product_gives_is_cast() -> None:
 def test_an_output_that_is_used_inside_too_is_cast_for_the_outside() -> None:
     model = network(node("MatMul", "x,a", "y"), node("MatMul", "y,a", "z"), a=np.eye(4, dtype=np.float32))
     model.graph.output.append(helper.make_tensor_value_info("y", FLOAT, ["N", 4]))
-    half = to_half(model)
+    half = to_fp16(model)
     assert types(half)["y"] == FLOAT
     np.testing.assert_array_equal(run(emulated(half), np.ones((1, 4), np.float32)), np.ones((1, 4)))
 
 
 def test_nodes_may_be_kept() -> None:
-    found = types(to_half(layers(), keep=("first",)))
+    found = types(to_fp16(layers(), keep=("first",)))
     assert found["first"] == FLOAT
     assert found["second"] == HALF
 
 
 def test_a_node_to_keep_must_exist() -> None:
     with pytest.raises(ValueError, match="no node is named third"):
-        to_half(layers(), keep=("third",))
+        to_fp16(layers(), keep=("third",))
 
 
 def test_emulation_rounds_like_numpy() -> None:
@@ -138,21 +138,21 @@ def test_emulation_rounds_like_numpy() -> None:
     x = np.array([[0.1, 0.2, 0.3, 0.7]], np.float32)
     third = np.float32(np.float16(1 / 3))
     exact = np.float32(x.astype(np.float16)).sum() * third
-    np.testing.assert_array_equal(run(emulated(to_half(model)), x), np.full((1, 4), np.float32(np.float16(exact))))
+    np.testing.assert_array_equal(run(emulated(to_fp16(model)), x), np.full((1, 4), np.float32(np.float16(exact))))
 
 
 def test_emulation_differs_from_fp32_as_halves_do() -> None:
     x = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
-    gap = np.abs(run(emulated(to_half(layers())), x) - run(layers(), x)).max()
+    gap = np.abs(run(emulated(to_fp16(layers())), x) - run(layers(), x)).max()
     assert 1e-4 < gap < 2e-2
 
 
 def test_stored_halves_are_used_as_they_are() -> None:
     model = layers()
-    stored = with_half_weights(network(node("MatMul", "x,a", "y"), a=np.ones((4, 100), np.float32)))
+    stored = with_fp16_weights(network(node("MatMul", "x,a", "y"), a=np.ones((4, 100), np.float32)))
     assert "Cast" in {n.op_type for n in stored.graph.node}
     assert "Cast" not in {n.op_type for n in fold_stored_weights(stored).graph.node}
-    assert [t.data_type for t in to_half(stored).graph.initializer] == [HALF]
+    assert [t.data_type for t in to_fp16(stored).graph.initializer] == [HALF]
     assert fold_stored_weights(model).graph.node == model.graph.node
 
 
@@ -164,7 +164,7 @@ def test_bytes_become_halves() -> None:
         [helper.make_tensor_value_info("y", FLOAT, ["N", 4])],
         [numpy_helper.from_array(np.eye(4, dtype=np.float32), "a")],
     )
-    half = to_half(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9))
+    half = to_fp16(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9))
     assert types(half)["pixels"] == HALF
     x = np.array([[0, 1, 128, 255]], np.uint8)
     np.testing.assert_array_equal(run(emulated(half), x), x)
@@ -181,7 +181,7 @@ def test_scales_of_resize_stay() -> None:
         axes=np.array([1]),
         scales=np.array([1, 1, 2], np.float32),
     )
-    half = to_half(model)
+    half = to_fp16(model)
     assert types(half)["larger"] == HALF
     (scales,) = (t for t in half.graph.initializer if t.name == "scales")
     assert scales.data_type == FLOAT
@@ -196,7 +196,7 @@ def test_constants_are_converted() -> None:
         node("MatMul", "double,a", "y"),
         a=np.eye(4, dtype=np.float32),
     )
-    half = to_half(model)
+    half = to_fp16(model)
     assert types(half)["double"] == HALF
     np.testing.assert_array_equal(run(half, np.ones((1, 4), np.float32)), np.full((1, 4), 2))
 
@@ -204,7 +204,7 @@ def test_constants_are_converted() -> None:
 def test_a_weight_that_is_no_half_is_refused() -> None:
     model = network(node("MatMul", "x,a", "y"), a=np.full((4, 100), 1e6, np.float32))
     with pytest.raises(ValueError, match=r"weight 'a' reaches .*too large for fp16"):
-        to_half(model)
+        to_fp16(model)
 
 
 def test_a_graph_within_the_graph_is_refused() -> None:
@@ -213,4 +213,4 @@ def test_a_graph_within_the_graph_is_refused() -> None:
     )
     model = network(node("If", "yes", "y", then_branch=branch, else_branch=branch), yes=np.array(True))
     with pytest.raises(ValueError, match="graph of its own"):
-        to_half(model)
+        to_fp16(model)

@@ -157,8 +157,8 @@ def test_block_order_keeps_parents(graph):
 def test_blocks_are_patches(graph, cut):
     blocked = block_order(graph, 8, cut)
     vertices = graph.perm[blocked.nodes[0]]
-    spread = [np.ptp(POSITIONS[vertices[i : i + 8]], axis=0).max() for i in range(0, len(vertices), 8)]
-    assert np.mean(spread) < 0.9  # of a diameter of 2; a random order gives about 1.7
+    joint_error = [np.ptp(POSITIONS[vertices[i : i + 8]], axis=0).max() for i in range(0, len(vertices), 8)]
+    assert np.mean(joint_error) < 0.9  # of a diameter of 2; a random order gives about 1.7
 
 
 def test_cuts_across_the_surface_have_smaller_halos_on_a_body():

@@ -25,7 +25,7 @@ _LIMB_M = 0.11
 """A point this near to a bone in front of it is hidden."""
 _NOISE = 0.015
 """Of keypoints, in heights of the person."""
-_SEEN_SHARE = 0.35
+_SEEN_FRACTION = 0.35
 """Who shows less of the keypoints is not found."""
 
 
@@ -83,13 +83,13 @@ def _detected(
     hidden, behind = _hidden(points, joints[..., 2])
     inside = ((points >= 0) & (points < (CAMERA.width, CAMERA.height))).all(-1)
     height = np.ptp(points[..., 1], axis=1)
-    share = hidden.mean(1)
-    for row in np.flatnonzero(share > 0.2):  # the closer to all hidden, the more its points lie on who hides it
-        points[row] += 0.8 * (share[row] - 0.2) * (points[behind[row]] - points[row])
+    fraction = hidden.mean(1)
+    for row in np.flatnonzero(fraction > 0.2):  # the closer to all hidden, the more its points lie on who hides it
+        points[row] += 0.8 * (fraction[row] - 0.2) * (points[behind[row]] - points[row])
     points = points + rng.normal(0, _NOISE, points.shape) * height[:, None, None]
     score = np.where(hidden, 0.3, 0.95) * inside
     out = [w.screened[0] <= stamp_s < w.screened[1] for w in scene.walkers]
-    rows = np.flatnonzero(((~hidden & inside).mean(1) > _SEEN_SHARE) & ~np.array(out))
+    rows = np.flatnonzero(((~hidden & inside).mean(1) > _SEEN_FRACTION) & ~np.array(out))
     boxes = np.concatenate([points.min(1), points.max(1)], 1)
     detections = Detections(boxes, np.ones(len(points)), points, score, SMPL.name, np.full(len(points), UNTRACKED))
     return detections.take(rows), rows

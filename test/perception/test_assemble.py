@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.bench.crowd import CAMERA, picture
+from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
@@ -34,11 +34,11 @@ def standing():
         "rotations": rotvec_to_rotmat(turns),
         "betas": np.zeros(10),
         "crop_cam": np.array([0.9, 0.0, 0.0]),
-        "spread": np.full(24, 0.05),
+        "joint_error": np.full(24, 0.05),
     }
 
 
-def write_constant_network(folder, answers):
+def write_constant_network(directory, answers):
     """``global_to_pixel.onnx`` and ``.json``: ``answers``, repeated for every row of the input."""
     helper, kinds = onnx.helper, {"uint8": onnx.TensorProto.UINT8, "float32": onnx.TensorProto.FLOAT}
     constants = [onnx.numpy_helper.from_array(np.array([0]), "first")]
@@ -61,7 +61,7 @@ def write_constant_network(folder, answers):
         ),
         constants,
     )
-    path = folder / "global_to_pixel.onnx"
+    path = directory / "global_to_pixel.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     manifest = Manifest(
         name="global_to_pixel",
@@ -88,9 +88,9 @@ def models(tmp_path, monkeypatch):
 
 
 def bodies_of(model):
-    """The people of a rendered picture, seen twice, as nobody has an id at first."""
+    """The people of a rendered image, seen twice, as nobody has an id at first."""
     assembly = assemble(updated(RobotConfig(), {"model": model, "backend": "onnxruntime"}))
-    image = picture(BODY_MODEL, PEOPLE)
+    image = crowd_image(BODY_MODEL, PEOPLE)
     assembly.pipeline(image, CAMERA, 0.0)
     bodies = assembly.pipeline(image, CAMERA, 0.1)
     assembly.close()

@@ -1,4 +1,4 @@
-"""Anchors, regions, crops and heat maps against slow, obvious versions."""
+"""Anchors, regions, crops and heatmaps against slow, obvious versions."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Says:
     def __init__(self, estimates):
         self.estimates = estimates
 
-    def recover(self, image, detections, camera):
+    def estimate(self, image, detections, camera):
         assert image is IMAGE
         return self.estimates
 
@@ -42,7 +42,7 @@ def standing(people, cam_t=(0.0, 0.0, 4.0)):
 
 def disagreement(first, second):
     both = Both(Says(first), Says(second), BODY_MODEL)
-    out = both.recover(IMAGE, Detections.empty("coco17"), CAMERA)
+    out = both.estimate(IMAGE, Detections.empty("coco17"), CAMERA)
     for field in dataclasses.fields(Estimates):
         if field.name != "disagreement":
             assert getattr(out, field.name) is getattr(first, field.name)
@@ -75,7 +75,7 @@ def test_who_only_one_method_knows_is_not_compared():
 def test_a_second_that_is_not_asked_says_nothing():
     both = Both(Says(standing(2)), Says(None), BODY_MODEL)
     both.asks_second = False
-    estimates = both.recover(IMAGE, Detections.empty("coco17"), CAMERA)
+    estimates = both.estimate(IMAGE, Detections.empty("coco17"), CAMERA)
     assert estimates.valid.all()
     assert np.isnan(estimates.disagreement).all()
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hmr_ros.core.geometry.camera import project, undistort_to_rays
+from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.crop import apply, crop_from_image
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.crops import crop_views, cut
@@ -47,7 +47,7 @@ def test_empty_boxes_have_no_view(box):
 def test_what_the_lens_cannot_see_has_no_view():
     narrow = Camera(K, 1280, 720, "plumb_bob", np.array([-0.9, 0, 0, 0]))
     beyond = np.array([[1200.0, 650, 1280, 720]])
-    assert np.isnan(undistort_to_rays(np.array([1240.0, 685]), narrow)).all()
+    assert np.isnan(undistort_points(np.array([1240.0, 685]), narrow)).all()
     assert len(crop_views(beyond, narrow)[0]) == 0
 
 

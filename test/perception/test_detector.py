@@ -1,4 +1,4 @@
-"""The detector's logic in a painted world of which everything is known, and the shipped networks on real pictures.
+"""The detector's logic in a painted world of which everything is known, and the shipped networks on real images.
 
 In the painted world red is x and green is y, so the stand-in for the landmark network reads from a crop where it lies.
 """
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
-from hmr_ros.engines.runtime import Engine, open_engine
+from hmr_ros.engines.opening import open_engine
+from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.detector import FAR_SEARCH_PIXELS, SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions, Detector
 
@@ -213,10 +214,10 @@ def test_new_people_need_more_presence_than_followed_ones(presence: float, new: 
     assert len(world.see()) == followed
 
 
-def test_max_persons_keeps_the_best() -> None:
-    world = World(*(Person(40 + 60 * k, 100) for k in range(3)), max_persons=2)
+def test_max_people_keeps_the_best() -> None:
+    world = World(*(Person(40 + 60 * k, 100) for k in range(3)), max_people=2)
     np.testing.assert_allclose(centres(world.see()), [[40, 100], [100, 100]], atol=3)
-    world.detector.options = BlazePoseOptions(max_persons=1)
+    world.detector.options = BlazePoseOptions(max_people=1)
     assert len(world.see()) == 1
 
 
@@ -256,12 +257,12 @@ def test_wrong_arguments_are_refused() -> None:
 @pytest.fixture(scope="module")
 def engines() -> tuple[Engine, Engine]:
     pytest.importorskip("onnxruntime")
-    folder = models_dir()
-    search, landmarks = (open_engine(folder / f"blazepose_{n}.json", threads=1) for n in ("detector", "landmarks"))
+    directory = models_dir()
+    search, landmarks = (open_engine(directory / f"blazepose_{n}.json", threads=1) for n in ("detector", "landmarks"))
     return search, landmarks
 
 
-def picture(name: str) -> NDArray[np.uint8]:
+def image(name: str) -> NDArray[np.uint8]:
     if not (DATA / name).is_file():
         pytest.skip(f"{DATA / name} is missing; install the Debian package opencv-doc")
     return np.asarray(cv2.imread(str(DATA / name))[:, :, ::-1], np.uint8)
@@ -278,12 +279,12 @@ def test_the_shipped_networks_find_nobody_in_nothing(engines: tuple[Engine, Engi
     [("basketball1.png", 2), ("messi5.jpg", 1), ("fruits.jpg", 0), ("building.jpg", 0), ("baboon.jpg", 0)],
 )
 def test_the_shipped_networks_on_photos(engines: tuple[Engine, Engine], name: str, people: int) -> None:
-    found = BlazePoseDetector(*engines).detect(picture(name))
+    found = BlazePoseDetector(*engines).detect(image(name))
     assert len(found) == people
 
 
 def test_a_footballer_lies_where_a_human_sees_him(engines: tuple[Engine, Engine]) -> None:
-    found = BlazePoseDetector(*engines).detect(picture("messi5.jpg"))
+    found = BlazePoseDetector(*engines).detect(image("messi5.jpg"))
     for joint, place in {"nose": (252, 116), "left_ankle": (416, 262), "right_wrist": (97, 100)}.items():
         index = BLAZEPOSE.index(joint)
         assert np.hypot(*(found.kp2d[0, index] - place)) < 12, joint

@@ -24,7 +24,7 @@ BARREL = Camera(K, 1280, 720, "plumb_bob", np.array([-0.25, 0.06, 0.001, -0.001]
 FISHEYE = Camera(K, 1280, 720, "equidistant", np.array([0.02, -0.01, 0.0, 0.0]))
 IMAGE = np.full((720, 1280, 3), 90, np.uint8)
 
-SPREAD = 0.03
+JOINT_ERROR = 0.03
 
 MANIFEST = Manifest(
     name="global_to_pixel",
@@ -40,7 +40,7 @@ MANIFEST = Manifest(
         TensorSpec("rotations", "float32", ("N", 24, 3, 3)),
         TensorSpec("betas", "float32", ("N", 10)),
         TensorSpec("crop_cam", "float32", ("N", 3)),
-        TensorSpec("spread", "float32", ("N", 24)),
+        TensorSpec("joint_error", "float32", ("N", 24)),
     ),
     licence="Apache-2.0",
     joint_set="coco_feet",
@@ -48,7 +48,7 @@ MANIFEST = Manifest(
 
 
 @dataclasses.dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     rotations: np.ndarray
     betas: np.ndarray
     cam_t: np.ndarray
@@ -56,7 +56,7 @@ class Truth:
 
     def take(self, rows):
         posed = dataclasses.replace(self.posed, vertices=self.posed.vertices[rows], joints=self.posed.joints[rows])
-        return Truth(self.rotations[rows], self.betas[rows], self.cam_t[rows], posed)
+        return GroundTruth(self.rotations[rows], self.betas[rows], self.cam_t[rows], posed)
 
 
 def people(count, seed=0):
@@ -64,16 +64,16 @@ def people(count, seed=0):
     random = np.random.default_rng(seed)
     orient = np.tile([np.pi, 0, 0], (count, 1)) + random.normal(0, 0.2, (count, 3))
     pose = random.normal(0, 0.15, (count, 23, 3))
-    rays = np.stack([np.linspace(-0.55, 0.5, count), random.uniform(-0.1, 0.1, count), np.ones(count)], 1)
-    cam_t = rays * random.uniform(3, 6, (count, 1))
+    normalized = np.stack([np.linspace(-0.55, 0.5, count), random.uniform(-0.1, 0.1, count), np.ones(count)], 1)
+    cam_t = normalized * random.uniform(3, 6, (count, 1))
     betas = random.normal(0, 0.7, (count, 10))
     rotations = rotvec_to_rotmat(np.concatenate([orient[:, None], pose], 1))
-    return Truth(rotations, betas, cam_t, BODY_MODEL.posed(orient, pose, betas, cam_t))
+    return GroundTruth(rotations, betas, cam_t, BODY_MODEL.posed(orient, pose, betas, cam_t))
 
 
-def detections(truth, camera=PINHOLE, score=0.9):
+def detections(ground_truth, camera=PINHOLE, score=0.9):
     """What a perfect detector says, in a joint set of more joints than the network's."""
-    seen = project(BODY_MODEL.regressor("coco_feet") @ truth.posed.vertices, camera)
+    seen = project(BODY_MODEL.regressor("coco_feet") @ ground_truth.posed.vertices, camera)
     count = len(seen)
     kp2d, kp2d_score = np.zeros((count, BLAZEPOSE.size, 2)), np.zeros((count, BLAZEPOSE.size))
     for k, joint in enumerate(COCO_FEET.joints):
@@ -86,25 +86,25 @@ def detections(truth, camera=PINHOLE, score=0.9):
 class Oracle:
     """Returns the true bodies, in the crop camera that it is told of, to whoever stands nearest to its axis."""
 
-    def __init__(self, truth, manifest=MANIFEST):
+    def __init__(self, ground_truth, manifest=MANIFEST):
         self.manifest = manifest
         self.asked = []
-        self._truth = truth
+        self._ground_truth = ground_truth
 
     def run(self, inputs):
         self.asked.append(inputs)
         camera = inputs["camera"].astype(np.float64)
-        rays = self._truth.cam_t[:, :2] / self._truth.cam_t[:, 2:]
-        rows = np.linalg.norm(rays[None] - camera[:, None, :2], axis=-1).argmin(1)
+        normalized = self._ground_truth.cam_t[:, :2] / self._ground_truth.cam_t[:, 2:]
+        rows = np.linalg.norm(normalized[None] - camera[:, None, :2], axis=-1).argmin(1)
         crop_from_optical = looking_at(np.concatenate([camera[:, :2], np.ones((len(camera), 1))], 1))
-        rotations = self._truth.rotations[rows].copy()
+        rotations = self._ground_truth.rotations[rows].copy()
         rotations[:, 0] = crop_from_optical @ rotations[:, 0]
-        place = (crop_from_optical @ self._truth.cam_t[rows, :, None])[..., 0]
+        place = (crop_from_optical @ self._ground_truth.cam_t[rows, :, None])[..., 0]
         outputs = {
             "rotations": rotations,
-            "betas": self._truth.betas[rows],
+            "betas": self._ground_truth.betas[rows],
             "crop_cam": translation_to_crop_cam(place, camera[:, 2]),
-            "spread": np.full((len(rows), 24), SPREAD),
+            "joint_error": np.full((len(rows), 24), JOINT_ERROR),
         }
         return {name: value.astype(np.float32) for name, value in outputs.items()}
 
@@ -112,45 +112,45 @@ class Oracle:
         pass
 
 
-def recovered(oracle, found, camera=PINHOLE, options=None, image=IMAGE):
+def estimated(oracle, found, camera=PINHOLE, options=None, image=IMAGE):
     method = GlobalToPixel(oracle, BODY_MODEL)
     method.options = options or method.options
-    return pose_bodies(found, method.recover(image, found, camera), BODY_MODEL)
+    return pose_bodies(found, method.estimate(image, found, camera), BODY_MODEL)
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BARREL, FISHEYE])
 @pytest.mark.parametrize("count", [1, 3, 9])
 def test_bodies_come_back_where_they_stood(camera, count):
-    truth = people(count)
-    oracle = Oracle(truth)
-    bodies = recovered(oracle, detections(truth, camera), camera)
+    ground_truth = people(count)
+    oracle = Oracle(ground_truth)
+    bodies = estimated(oracle, detections(ground_truth, camera), camera)
     assert bodies.valid.all()
     assert bodies.ids.tolist() == list(range(10, 10 + count))
-    assert np.abs(bodies.joints - truth.posed.joints).max() < 2e-3
-    assert np.abs(bodies.vertices - truth.posed.vertices).max() < 3e-3
-    assert np.allclose(bodies.betas, truth.betas, atol=1e-6)
-    assert np.allclose(bodies.uncertainty, SPREAD)
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 2e-3
+    assert np.abs(bodies.vertices - ground_truth.posed.vertices).max() < 3e-3
+    assert np.allclose(bodies.betas, ground_truth.betas, atol=1e-6)
+    assert np.allclose(bodies.uncertainty, JOINT_ERROR)
     assert np.isnan(bodies.disagreement).all()
     assert len(oracle.asked) == 1
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BARREL, FISHEYE])
 def test_without_keypoints_people_stand_where_the_network_sees_them(camera):
-    truth = people(3)
-    bodies = recovered(Oracle(truth), detections(truth, camera, score=0.1), camera)
+    ground_truth = people(3)
+    bodies = estimated(Oracle(ground_truth), detections(ground_truth, camera, score=0.1), camera)
     assert bodies.valid.all()
-    assert np.abs(bodies.joints - truth.posed.joints).max() < 1e-4
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 1e-4
 
 
 def test_the_network_sees_crops_keypoints_in_their_units_and_the_camera():
-    truth = people(1)
-    found = detections(truth)
+    ground_truth = people(1)
+    found = detections(ground_truth)
     found.kp2d_score[0, BLAZEPOSE.index("left_wrist")] = 0.1
     image = IMAGE.copy()
     x, y = np.round(found.kp2d[0, BLAZEPOSE.index("nose")]).astype(int)
     image[y - 12 : y + 13, x - 12 : x + 13] = (250, 0, 0)
-    oracle = Oracle(truth)
-    recovered(oracle, found, image=image)
+    oracle = Oracle(ground_truth)
+    estimated(oracle, found, image=image)
     (asked,) = oracle.asked
     assert {name: (value.dtype.name, value.shape) for name, value in asked.items()} == {
         "image": ("uint8", (1, 256, 192, 3)),
@@ -165,36 +165,36 @@ def test_the_network_sees_crops_keypoints_in_their_units_and_the_camera():
 
 
 def test_anchors_by_projection_hide_the_keypoints_from_the_network_alone():
-    truth = people(2)
-    oracle = Oracle(truth)
-    bodies = recovered(oracle, detections(truth), options=GlobalToPixelOptions(anchors="projection"))
+    ground_truth = people(2)
+    oracle = Oracle(ground_truth)
+    bodies = estimated(oracle, detections(ground_truth), options=GlobalToPixelOptions(anchors="projection"))
     assert not oracle.asked[0]["keypoints"].any()
-    assert np.abs(bodies.joints - truth.posed.joints).max() < 2e-3
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 2e-3
     with pytest.raises(ValueError, match="anchors: expected one of"):
         GlobalToPixelOptions(anchors="guess")
 
 
 def test_few_keypoints_are_seen_by_the_network_but_place_nobody():
-    truth = people(1)
-    found = detections(truth)
+    ground_truth = people(1)
+    found = detections(ground_truth)
     found.kp2d_score[0, 14:] = 0.0  # face and upper body
     found.kp2d[0, :14] += 60.0  # and wrong
-    oracle = Oracle(truth)
+    oracle = Oracle(ground_truth)
     options = GlobalToPixelOptions(KeypointOptions(minimum=18))
-    bodies = recovered(oracle, found, options=options)
+    bodies = estimated(oracle, found, options=options)
     assert (oracle.asked[0]["keypoints"][0, :, 2] > 0).sum() == 8
-    assert np.abs(bodies.joints - truth.posed.joints).max() < 1e-4
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 1e-4
 
 
 def test_who_has_no_box_or_an_impossible_skeleton_stays_2d_and_the_others_do_not():
-    truth = people(4)
-    found = detections(truth)
+    ground_truth = people(4)
+    found = detections(ground_truth)
     found.boxes[1] = (1280, 720, 0, 0)
     found.kp2d[2, ::2] += 600.0
-    bodies = recovered(Oracle(truth), found)
+    bodies = estimated(Oracle(ground_truth), found)
     assert bodies.valid.tolist() == [True, False, False, True]
     assert np.isnan(bodies.vertices[1:3]).all()
-    assert np.abs(bodies.joints - truth.posed.joints)[[0, 3]].max() < 2e-3
+    assert np.abs(bodies.joints - ground_truth.posed.joints)[[0, 3]].max() < 2e-3
 
 
 def test_a_network_that_returns_nothing_finite_recovers_nobody():
@@ -202,14 +202,14 @@ def test_a_network_that_returns_nothing_finite_recovers_nobody():
         def run(self, inputs):
             return {name: value * np.nan for name, value in super().run(inputs).items()}
 
-    truth = people(2)
+    ground_truth = people(2)
     for score in (0.9, 0.1):
-        assert not recovered(Broken(truth), detections(truth, score=score)).valid.any()
+        assert not estimated(Broken(ground_truth), detections(ground_truth, score=score)).valid.any()
 
 
 def test_nobody_is_nobody():
     oracle = Oracle(people(1))
-    bodies = recovered(oracle, Detections.empty("blazepose"))
+    bodies = estimated(oracle, Detections.empty("blazepose"))
     assert len(bodies) == 0
     assert oracle.asked == []
 
@@ -228,16 +228,16 @@ def test_a_network_that_does_not_fit_is_refused(changes, words):
 
 
 def test_covariances_are_known_of_those_whom_keypoints_place():
-    truth = people(3)
-    found = detections(truth)
+    ground_truth = people(3)
+    found = detections(ground_truth)
     found.kp2d_score[1] = 0
-    oracle = Oracle(truth)
+    oracle = Oracle(ground_truth)
     oracle.manifest = dataclasses.replace(MANIFEST, uncertainty=CALIBRATION)
     method = GlobalToPixel(oracle, BODY_MODEL)
-    estimates = method.recover(IMAGE, found, PINHOLE)
+    estimates = method.estimate(IMAGE, found, PINHOLE)
     assert method.calibration is CALIBRATION
     assert estimates.valid.all()
     for covariance in (estimates.root_covariance, estimates.joint_covariance):
         assert np.isfinite(covariance).reshape(3, -1).all(1).tolist() == [True, False, True]
-    root, ray = estimates.root_covariance[2], truth.cam_t[2] / np.linalg.norm(truth.cam_t[2])
+    root, ray = estimates.root_covariance[2], ground_truth.cam_t[2] / np.linalg.norm(ground_truth.cam_t[2])
     assert np.abs(np.linalg.eigh(root)[1][:, -1] @ ray) > 0.999

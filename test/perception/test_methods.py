@@ -8,7 +8,7 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
 from hmr_ros.core.settings import updated
-from hmr_ros.engines.runtime import open_engine
+from hmr_ros.engines.opening import open_engine
 from hmr_ros.perception import methods
 from hmr_ros.perception.methods import open_method
 from test.perception.test_global_to_pixel import BARREL, IMAGE, MANIFEST, Oracle, detections, people
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SHIPPED.is_file(), reason="needs the trained
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    """A folder of models with Pose2Mesh alone."""
+    """A directory of models with Pose2Mesh alone."""
     for path in (SHIPPED, load_manifest(SHIPPED).model_path(SHIPPED)):
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.setattr(methods, "models_dir", lambda: tmp_path)
@@ -29,23 +29,23 @@ def models(tmp_path, monkeypatch):
 
 def opened(**settings):
     """The method, and the names of the networks that were opened."""
-    truth, names = people(2), []
+    ground_truth, names = people(2), []
 
     def open_network(path):
         names.append(path.name)
-        return Oracle(truth) if path.stem == "global_to_pixel" else open_engine(path, threads=1)
+        return Oracle(ground_truth) if path.stem == "global_to_pixel" else open_engine(path, threads=1)
 
     config = updated(RobotConfig(), settings)
     method = open_method(config, BODY_MODEL, open_network)
     method.apply(config)
-    return method, names, truth
+    return method, names, ground_truth
 
 
 @pytest.mark.parametrize("model", ["global_to_pixel", "both"])
 def test_a_missing_network_is_replaced_with_one_warning(models, caplog, model):
     with caplog.at_level(logging.WARNING):
         method, names, _ = opened(model=model)
-    assert method.recoverer.method == "pose2mesh"
+    assert method.estimator.method == "pose2mesh"
     assert names == ["pose2mesh.json"]
     (record,) = (r for r in caplog.records if r.name == methods.__name__)
     for words in (str(models / "global_to_pixel.json"), "is missing", f"model is {model}", "git checkout models"):
@@ -72,12 +72,12 @@ def test_a_path_that_was_asked_for_is_no_matter_of_falling_back(models):
 
 def test_both_give_the_bodies_of_one_and_the_distance_of_the_other(models):
     (models / "global_to_pixel.json").touch()
-    method, _, truth = opened(model="both")
-    found = detections(truth, BARREL)
+    method, _, ground_truth = opened(model="both")
+    found = detections(ground_truth, BARREL)
     alone, _, _ = opened(model="global_to_pixel")
-    estimates = method.recoverer.recover(IMAGE, found, BARREL)
-    expected = alone.recoverer.recover(IMAGE, found, BARREL)
-    assert method.recoverer.method == "global_to_pixel"
+    estimates = method.estimator.estimate(IMAGE, found, BARREL)
+    expected = alone.estimator.estimate(IMAGE, found, BARREL)
+    assert method.estimator.method == "global_to_pixel"
     np.testing.assert_array_equal(estimates.body_pose, expected.body_pose)
     assert np.isnan(expected.disagreement).all()
     assert (estimates.disagreement[:, 1:] > 0).all()
@@ -86,15 +86,15 @@ def test_both_give_the_bodies_of_one_and_the_distance_of_the_other(models):
 
 def test_settings_reach_every_network(models):
     (models / "global_to_pixel.json").touch()
-    method, _, truth = opened(model="both", anchors="projection", keypoint_threshold=0.95)
-    found = detections(truth, score=0.9)
+    method, _, ground_truth = opened(model="both", anchors="projection", keypoint_threshold=0.95)
+    found = detections(ground_truth, score=0.9)
     oracle = method.engines[0]
-    estimates = method.recoverer.recover(IMAGE, found, BARREL)
+    estimates = method.estimator.estimate(IMAGE, found, BARREL)
     assert not oracle.asked[-1]["keypoints"].any()
     assert estimates.valid.all()
     assert np.isnan(estimates.disagreement).all()  # no keypoint is left for Pose2Mesh
     method.apply(updated(RobotConfig(), {"keypoint_threshold": 0.5}))
-    estimates = method.recoverer.recover(IMAGE, found, BARREL)
+    estimates = method.estimator.estimate(IMAGE, found, BARREL)
     assert oracle.asked[-1]["keypoints"].any()
     assert np.isfinite(estimates.disagreement).all()
 

@@ -49,7 +49,7 @@ class Flat:
     def __init__(self):
         self.calls = 0
 
-    def recover(self, image, detections, camera):
+    def estimate(self, image, detections, camera):
         self.calls += 1
         self.image = image
         people = len(detections)
@@ -93,7 +93,7 @@ def test_people_keep_their_ids_and_get_positions():
     assert second.valid.all()
     assert np.allclose(second.joints[:, 0], 3.0)
     assert np.isfinite(second.vertices).all()
-    assert run.recoverer.image is IMAGE
+    assert run.estimator.image is IMAGE
     assert run.lost == ()
 
 
@@ -102,14 +102,14 @@ def test_without_a_camera_there_is_2d_only():
     bodies = run(IMAGE, None, 1.0)
     assert len(bodies) == 2
     assert not bodies.valid.any()
-    assert run.recoverer.calls == 0
+    assert run.estimator.calls == 0
 
 
 def test_nobody_is_a_normal_value():
     run = pipeline(0, 0)
     assert len(run(IMAGE, CAMERA, 1.0)) == 0
     assert len(run(IMAGE, None, 1.1)) == 0
-    assert run.recoverer.calls == 0
+    assert run.estimator.calls == 0
 
 
 def test_who_is_gone_is_reported_lost_once():

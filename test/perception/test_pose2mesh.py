@@ -7,7 +7,7 @@ import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.posing import pose_bodies
-from hmr_ros.core.geometry.camera import project, undistort_to_rays
+from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
@@ -21,7 +21,7 @@ CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720
 FISHEYE = Camera(CAMERA.K, 1280, 720, "equidistant", np.array([0.02, -0.01, 0.0, 0.0]))
 
 NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
-SPREAD = 0.004
+JOINT_ERROR = 0.004
 """m, what the oracle says its error is: the surer it is, the less the shape leans on the mean."""
 
 MANIFEST = Manifest(
@@ -37,7 +37,7 @@ MANIFEST = Manifest(
 )
 
 
-def truth(people, seed=0):
+def ground_truth(people, seed=0):
     """Posed people in front of the camera: posed bodies and where their pelvis is."""
     random = np.random.default_rng(seed)
     upright = np.tile([np.pi, 0, 0], (people, 1)) + random.normal(0, 0.2, (people, 3))
@@ -67,8 +67,8 @@ class Oracle:
     def __init__(self, posed, cam_t, camera=CAMERA, manifest=MANIFEST):
         self.manifest = manifest
         self.asked = []
-        rays = undistort_to_rays(project(BODY_MODEL.regressor("coco_feet") @ posed.vertices, camera), camera)
-        view = to_virtual_camera(rays, np.ones(rays.shape[:2]))
+        normalized = undistort_points(project(BODY_MODEL.regressor("coco_feet") @ posed.vertices, camera), camera)
+        view = to_virtual_camera(normalized, np.ones(normalized.shape[:2]))
         root_relative = posed.vertices - cam_t[:, None], posed.joints - cam_t[:, None]
         self._keypoints = view.keypoints
         self._vertices, self._joints = (x @ view.optical_from_virtual for x in root_relative)
@@ -79,39 +79,39 @@ class Oracle:
             int(np.argmin([np.abs(k[:, :2] - mine[:, :2]).max() for mine in self._keypoints]))
             for k in inputs["keypoints"]
         ]
-        spread = np.full((len(rows), 24), SPREAD, np.float32)
-        return {"vertices": self._vertices[rows], "joints": self._joints[rows], "spread": spread}
+        joint_error = np.full((len(rows), 24), JOINT_ERROR, np.float32)
+        return {"vertices": self._vertices[rows], "joints": self._joints[rows], "joint_error": joint_error}
 
     def close(self):
         pass
 
 
-def recovered(oracle, found, camera=CAMERA):
-    estimates = Pose2Mesh(oracle, BODY_MODEL).recover(NO_IMAGE, found, camera)
+def estimated(oracle, found, camera=CAMERA):
+    estimates = Pose2Mesh(oracle, BODY_MODEL).estimate(NO_IMAGE, found, camera)
     return pose_bodies(found, estimates, BODY_MODEL)
 
 
 @pytest.mark.parametrize("camera", [CAMERA, FISHEYE])
 def test_bodies_come_back_where_they_stood(camera):
-    posed, cam_t, pose = truth(3)
+    posed, cam_t, pose = ground_truth(3)
     found = detections(posed, camera)
-    bodies = recovered(Oracle(posed, cam_t, camera), found, camera)
+    bodies = estimated(Oracle(posed, cam_t, camera), found, camera)
     assert bodies.valid.all()
     assert bodies.ids.tolist() == [10, 11, 12]
     assert np.abs(bodies.cam_t - cam_t).max() < 0.005
     assert np.abs(bodies.vertices - posed.vertices).max() < 0.005
     assert np.abs(bodies.joints - posed.joints).max() < 0.005
-    assert np.allclose(bodies.uncertainty, SPREAD)
+    assert np.allclose(bodies.uncertainty, JOINT_ERROR)
     assert np.degrees(np.linalg.norm(bodies.body_pose - pose, axis=-1)).mean() < 3
     assert np.array_equal(bodies.kp2d, found.kp2d)
 
 
 def test_network_sees_scores_and_zeros_for_missing_keypoints():
-    posed, cam_t, _ = truth(1)
+    posed, cam_t, _ = ground_truth(1)
     found = detections(posed)
     found.kp2d_score[0, BLAZEPOSE.index("left_wrist")] = 0.1
     oracle = Oracle(posed, cam_t)
-    recovered(oracle, found)
+    estimated(oracle, found)
     (asked,) = oracle.asked
     assert asked["keypoints"].shape == (1, COCO_FEET.size, 3)
     assert asked["context"].shape == (1, 1)
@@ -120,10 +120,10 @@ def test_network_sees_scores_and_zeros_for_missing_keypoints():
 
 
 def test_people_with_too_few_keypoints_stay_2d_and_the_others_do_not():
-    posed, cam_t, _ = truth(3)
+    posed, cam_t, _ = ground_truth(3)
     found = detections(posed)
     found.kp2d_score[1, 5:] = 0.0
-    bodies = recovered(Oracle(posed, cam_t), found)
+    bodies = estimated(Oracle(posed, cam_t), found)
     assert bodies.valid.tolist() == [True, False, True]
     assert np.isnan(bodies.cam_t[1]).all()
     assert np.isnan(bodies.vertices[1]).all()
@@ -131,17 +131,17 @@ def test_people_with_too_few_keypoints_stay_2d_and_the_others_do_not():
 
 
 def test_keypoints_of_two_people_in_one_skeleton_are_refused():
-    posed, cam_t, _ = truth(1)
+    posed, cam_t, _ = ground_truth(1)
     found = detections(posed)
     found.kp2d[0, ::2] += 600.0
-    bodies = recovered(Oracle(posed, cam_t), found)
+    bodies = estimated(Oracle(posed, cam_t), found)
     assert not bodies.valid.any()
 
 
 def test_nobody_is_nobody():
-    posed, cam_t, _ = truth(1)
+    posed, cam_t, _ = ground_truth(1)
     oracle = Oracle(posed, cam_t)
-    bodies = recovered(oracle, Detections.empty("blazepose"))
+    bodies = estimated(oracle, Detections.empty("blazepose"))
     assert len(bodies) == 0
     assert bodies.vertices.shape == (0, BODY_MODEL.vertex_count, 3)
     assert oracle.asked == []
@@ -157,31 +157,33 @@ def test_nobody_is_nobody():
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(changes, words):
-    posed, cam_t, _ = truth(1)
+    posed, cam_t, _ = ground_truth(1)
     with pytest.raises(ManifestError, match=words):
         Pose2Mesh(Oracle(posed, cam_t, manifest=dataclasses.replace(MANIFEST, **changes)), BODY_MODEL)
 
 
 def test_covariances_are_long_along_the_line_of_sight():
-    posed, cam_t, _ = truth(3)
+    posed, cam_t, _ = ground_truth(3)
     oracle = Oracle(posed, cam_t, manifest=dataclasses.replace(MANIFEST, uncertainty=CALIBRATION))
     method, found = Pose2Mesh(oracle, BODY_MODEL), detections(posed)
-    estimates = method.recover(NO_IMAGE, found, CAMERA)
+    estimates = method.estimate(NO_IMAGE, found, CAMERA)
     assert method.calibration is CALIBRATION
     distance = np.linalg.norm(estimates.cam_t, axis=1)
-    share = SPREAD / 0.1
+    fraction = JOINT_ERROR / 0.1
     expected = stretched(
-        (0.1 * distance * share) ** 2, (0.03 * share**1.7) ** 2 * np.ones(3), estimates.cam_t / distance[:, None]
+        (0.1 * distance * fraction) ** 2, (0.03 * fraction**1.7) ** 2 * np.ones(3), estimates.cam_t / distance[:, None]
     )
     np.testing.assert_allclose(estimates.root_covariance, expected, rtol=1e-3, atol=1e-9)
     along = np.einsum("pi,pjik,pk->pj", cam_t, estimates.joint_covariance, cam_t) / (cam_t**2).sum(1)[:, None]
-    np.testing.assert_allclose(np.sqrt(along), np.tile(CALIBRATION.seen.along, (3, 1)) * SPREAD, rtol=1e-2, atol=1e-9)
+    np.testing.assert_allclose(
+        np.sqrt(along), np.tile(CALIBRATION.seen.along, (3, 1)) * JOINT_ERROR, rtol=1e-2, atol=1e-9
+    )
 
 
 def test_an_uncalibrated_network_has_no_covariances():
-    posed, cam_t, _ = truth(2)
+    posed, cam_t, _ = ground_truth(2)
     method = Pose2Mesh(Oracle(posed, cam_t), BODY_MODEL)
-    estimates = method.recover(NO_IMAGE, detections(posed), CAMERA)
+    estimates = method.estimate(NO_IMAGE, detections(posed), CAMERA)
     assert method.calibration is None
     assert estimates.valid.all()
     assert np.isnan(estimates.joint_covariance).all()

@@ -1,6 +1,6 @@
 import pytest
 
-from hmr_ros.bench.crowd import CAMERA, picture
+from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
@@ -18,7 +18,7 @@ def test_cameras_share_networks_and_body_model_but_no_ids():
     assert first.pipeline.body_model is second.pipeline.body_model
     for one, other in zip(first.engines, second.engines, strict=True):
         assert behind(one) is behind(other)
-    image, ids = picture(first.pipeline.body_model, 1), []
+    image, ids = crowd_image(first.pipeline.body_model, 1), []
     for assembly in (first, second):
         assembly.pipeline(image, CAMERA, 0.0)
         ids += assembly.pipeline(image, CAMERA, 0.1).ids.tolist()

@@ -40,7 +40,7 @@ class HriBody:
         return keep
 
 
-class HriListener:
+class HriSubscriber:
     """Follows ``<namespace>/bodies/tracked`` as libhri does: ids that are listed exist, all others are gone."""
 
     def __init__(self, node, namespace="/humans", with_images=False):

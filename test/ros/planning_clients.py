@@ -54,7 +54,7 @@ class SceneObject:
         return inside
 
 
-class PlanningSceneListener:
+class PlanningSceneSubscriber:
     """MoveIt's planning scene: ADD replaces, MOVE needs an object with as many shapes, REMOVE with an id removes it."""
 
     def __init__(self, node, topic="collision_object"):

@@ -41,14 +41,14 @@ class StubDetector:
         pass
 
 
-class StubRecoverer:
+class StubEstimator:
     """Puts an upright body 3 m ahead for each person, that another method disagrees on by ``disagreement`` m."""
 
     method = "stub"
     calibration = None
     disagreement = np.nan
 
-    def recover(self, image, detections, camera):
+    def estimate(self, image, detections, camera):
         people = len(detections)
         upright = np.tile([np.pi, 0, 0], (people, 1))
         return Estimates(
@@ -78,9 +78,9 @@ class NoSmoother:
         pass
 
 
-def assembly(detector, recoverer):
+def assembly(detector, estimator):
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
-    pipeline = Pipeline(detector, tracker, recoverer, NoSmoother(), BODY_MODEL)
+    pipeline = Pipeline(detector, tracker, estimator, NoSmoother(), BODY_MODEL)
     return Assembly(pipeline, BODY_MODEL.faces, "open_body", ("stub",), "none")
 
 
@@ -89,4 +89,4 @@ def some_bodies(people, ids=None):
     detections = StubDetector(people).detect(np.zeros((10, 10, 3), np.uint8))
     ids = np.arange(people) if ids is None else np.array(ids, np.int64)
     detections = dataclasses.replace(detections, ids=ids)
-    return pose_bodies(detections, StubRecoverer().recover(None, detections, None), BODY_MODEL)
+    return pose_bodies(detections, StubEstimator().estimate(None, detections, None), BODY_MODEL)

@@ -1,11 +1,11 @@
-"""A camera, the node with a pipeline without networks, and listeners, in one executor."""
+"""A camera, the node with a pipeline without networks, and subscribers, in one executor."""
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from hmr_ros.ros.node.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 
 class World:
@@ -13,10 +13,10 @@ class World:
 
     def __init__(self, executor, people=1, **parameters):
         self.executor = executor
-        self.detector, self.recoverer = StubDetector(people), StubRecoverer()
+        self.detector, self.estimator = StubDetector(people), StubEstimator()
         parameters = {"max_frame_age_s": 0.0} | parameters  # a busy machine is no reason to drop images
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = HmrNode(lambda config: assembly(self.detector, self.recoverer), overrides)
+        self.node = HmrNode(lambda config: assembly(self.detector, self.estimator), overrides)
         self.peer = Node("peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)

@@ -14,10 +14,10 @@ EXPORT = """set_target_properties(std_msgs::py PROPERTIES
 
 @pytest.fixture
 def prefix(tmp_path: Path) -> Path:
-    folder = tmp_path / "share/std_msgs/cmake"
-    folder.mkdir(parents=True)
-    (folder / "export.cmake").write_text(EXPORT)
-    (folder / "other.cmake").write_text("nothing to correct\n")
+    directory = tmp_path / "share/std_msgs/cmake"
+    directory.mkdir(parents=True)
+    (directory / "export.cmake").write_text(EXPORT)
+    (directory / "other.cmake").write_text("nothing to correct\n")
     return tmp_path
 
 

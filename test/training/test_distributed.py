@@ -20,13 +20,13 @@ def free_port() -> int:
 
 
 def test_batches_are_shared_without_overlap():
-    shares = [list(ProcessGroup(rank, 3).share(range(2, 5))) for rank in range(3)]
-    assert sorted(number for share in shares for number in share) == list(range(6, 15))
-    assert {len(share) for share in shares} == {3}
+    fractions = [list(ProcessGroup(rank, 3).fraction(range(2, 5))) for rank in range(3)]
+    assert sorted(number for fraction in fractions for number in fraction) == list(range(6, 15))
+    assert {len(fraction) for fraction in fractions} == {3}
 
 
 def test_alone_every_batch_is_ours():
-    assert ProcessGroup().share(range(4, 9)) == range(4, 9)
+    assert ProcessGroup().fraction(range(4, 9)) == range(4, 9)
 
 
 def test_a_missing_gpu_is_told(monkeypatch):

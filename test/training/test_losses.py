@@ -99,12 +99,12 @@ def test_the_papers_network_learns():
     mesh = MeshNet(joint_laplacian(HUMAN36M), graph, shape)
     net = Pose2Mesh(PoseNet(17, width=64, dropout=0.0), mesh, HUMAN36M, REGRESSOR).train()
     vertices = VERTICES * (0.5 + torch.rand(10, 1, 3))
-    truth = replace(targets(vertices), pose3d=100 * torch.randn(10, 17, 3))
-    pose2d = truth.pose3d[..., :2] / 100
+    ground_truth = replace(targets(vertices), pose3d=100 * torch.randn(10, 17, 3))
+    pose2d = ground_truth.pose3d[..., :2] / 100
     criterion, optimiser = loss(), torch.optim.RMSprop(net.parameters(), lr=1e-3)
     history = []
     for step in range(60):
-        losses = criterion(net(pose2d), truth)
+        losses = criterion(net(pose2d), ground_truth)
         optimiser.zero_grad()
         total(losses, 1 + step // 5).backward()
         optimiser.step()

@@ -60,8 +60,8 @@ def test_a_sheet(command, tmp_path):
 
 @pytest.mark.slow
 def test_several_processes_render_the_same(command, tmp_path):
-    for folder, workers in (("one", 1), ("two", 2)):
-        command("--out", tmp_path / folder, "--count", 4, "--shard-size", 2, "--workers", workers)
+    for directory, workers in (("one", 1), ("two", 2)):
+        command("--out", tmp_path / directory, "--count", 4, "--shard-size", 2, "--workers", workers)
     for index in range(2):
         assert shard_path(tmp_path / "one", index).read_bytes() == shard_path(tmp_path / "two", index).read_bytes()
 
@@ -69,7 +69,7 @@ def test_several_processes_render_the_same(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "either --out FOLDER"),
+        ((), "either --out DIRECTORY"),
         (("--sheet", "sheet.jpg"), r"ends in \.png"),
         (("--out", "x", "--count", 0), "--count: expected at least 1"),
         (("--sheet", "sheet.png", "--backgrounds", "nowhere"), "nowhere"),

@@ -11,7 +11,7 @@ from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.recipes import trained_network
-from hmr_ros.training.train import RunningAverage, Trainer, add_arguments, learning_rate_share, optimise, run
+from hmr_ros.training.train import RunningAverage, Trainer, add_arguments, learning_rate_fraction, optimise, run
 from test.training.datasets.test_motion import small_motion
 
 SETTINGS = """
@@ -20,7 +20,7 @@ workers = 0
 log_every = 1
 validate_every = 2
 validation_people = 8
-[slim]
+[compact]
 width = 16
 blocks = 1
 channels = 4
@@ -35,7 +35,7 @@ batch_size = 4
 
 @pytest.fixture
 def command(tmp_path):
-    """-> a function that runs ``hmr train`` in a folder of its own."""
+    """-> a function that runs ``hmr train`` in a directory of its own."""
     save_motion(small_motion(), tmp_path / "motion.npz")
 
     def train(name: str, lift: int, mesh: int, *more: str) -> int:
@@ -94,11 +94,11 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 def test_learning_rate_schedules():
     cosine = StageConfig(steps=100, warmup=10)
-    assert learning_rate_share(cosine, 0) == pytest.approx(0.1)
-    assert learning_rate_share(cosine, 50) == pytest.approx(0.5)
-    assert learning_rate_share(cosine, 100) == pytest.approx(0)
+    assert learning_rate_fraction(cosine, 0) == pytest.approx(0.1)
+    assert learning_rate_fraction(cosine, 50) == pytest.approx(0.5)
+    assert learning_rate_fraction(cosine, 100) == pytest.approx(0)
     drops = StageConfig(steps=100, schedule="multistep", milestones=(0.5, 0.8), gamma=0.1, warmup=0)
-    assert [learning_rate_share(drops, step) for step in (0, 50, 80)] == pytest.approx([1, 0.1, 0.01])
+    assert [learning_rate_fraction(drops, step) for step in (0, 50, 80)] == pytest.approx([1, 0.1, 0.01])
 
 
 def test_running_average():

@@ -1,4 +1,4 @@
-"""One of two processes that take a step together; run by test_distributed.py with a folder for their results."""
+"""One of two processes that take a step together; run by test_distributed.py with a directory for their results."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import nn
 from hmr_ros.training.distributed import choose_device, join_process_group, leave_process_group
 
 
-def main(folder: Path) -> None:
+def main(directory: Path) -> None:
     group = join_process_group(choose_device("cpu"))
     used, unused = nn.Linear(3, 1, bias=False), nn.Linear(2, 2)
     nn.init.zeros_(used.weight)
@@ -20,12 +20,12 @@ def main(folder: Path) -> None:
         return {"error": (used(batch) - 1).square().mean()}
 
     alone = torch.autograd.grad(loss(data, "", 0.0)["error"], used.weight)[0]
-    np.save(folder / f"gradient{group.rank}.npy", alone.numpy())
+    np.save(directory / f"gradient{group.rank}.npy", alone.numpy())
     parallel = group.parallel(loss, nn.ModuleList([used, unused]))
     parallel(data, "", 0.0)["error"].backward()
     with torch.no_grad():
         used.weight -= used.weight.grad
-    np.save(folder / f"{group.rank}.npy", used.weight.detach().numpy())
+    np.save(directory / f"{group.rank}.npy", used.weight.detach().numpy())
     leave_process_group()
 
 

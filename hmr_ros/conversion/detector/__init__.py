@@ -40,7 +40,7 @@ class Source:
 
     @property
     def file_name(self) -> str:
-        """The .tflite file's name without its folder."""
+        """The .tflite file's name without its directory."""
         return Path(self.member).name
 
     @property
@@ -85,28 +85,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``hmr convert-detector``."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--wheel", type=Path, help=f"the MediaPipe wheel; fetch it with: {DOWNLOAD_COMMAND}")
-    source.add_argument("--tflite-dir", type=Path, help="a folder with the wheel's two .tflite files")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to (default: models)")
+    source.add_argument("--tflite-dir", type=Path, help="a directory with the wheel's two .tflite files")
+    parser.add_argument("--out", type=Path, default=Path("models"), help="directory to write to (default: models)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert both networks; prints one line per file."""
     args.out.mkdir(parents=True, exist_ok=True)
     if args.tflite_dir:
-        _convert_all(args.tflite_dir, args.out, {"folder": args.tflite_dir.name})
+        _convert_all(args.tflite_dir, args.out, {"directory": args.tflite_dir.name})
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(args.wheel, Path(folder))
-        _convert_all(Path(folder), args.out, {"wheel": args.wheel.name, "wheel_sha256": file_sha256(args.wheel)})
+    with tempfile.TemporaryDirectory() as directory:
+        unpack(args.wheel, Path(directory))
+        _convert_all(Path(directory), args.out, {"wheel": args.wheel.name, "wheel_sha256": file_sha256(args.wheel)})
     return 0
 
 
-def unpack(wheel: Path, folder: Path) -> None:
-    """Copy the two .tflite files from ``wheel`` into ``folder``. Raises ValueError when it does not hold them."""
+def unpack(wheel: Path, directory: Path) -> None:
+    """Copy the two .tflite files from ``wheel`` into ``directory``. Raises ValueError when it does not hold them."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             for source in SOURCES:
-                (folder / source.file_name).write_bytes(archive.read(source.member))
+                (directory / source.file_name).write_bytes(archive.read(source.member))
     except (OSError, KeyError, zipfile.BadZipFile) as err:
         raise ValueError(f"{wheel}: not the MediaPipe wheel ({err}); fetch it with: {DOWNLOAD_COMMAND}") from err
 
@@ -144,9 +144,9 @@ def convert(source: Source, tflite_path: Path, out: Path, origin: Mapping[str, s
     return manifest
 
 
-def _convert_all(folder: Path, out: Path, origin: Mapping[str, str]) -> None:
+def _convert_all(directory: Path, out: Path, origin: Mapping[str, str]) -> None:
     for source in SOURCES:
-        manifest = convert(source, folder / source.file_name, out, origin)
+        manifest = convert(source, directory / source.file_name, out, origin)
         print(f"{out / manifest.file}: {(out / manifest.file).stat().st_size / 1e6:.1f} MB from {source.file_name}")
 
 

@@ -78,8 +78,8 @@ class Capsules:
         along = (self.ends - self.starts)[:, None]
         offset = points[:, :, None] - self.starts[:, None]
         squared = np.maximum((along * along).sum(-1), _SHORTEST_M**2)
-        share = np.clip((offset * along).sum(-1) / squared, 0, 1)
-        apart = offset - share[..., None] * along
+        fraction = np.clip((offset * along).sum(-1) / squared, 0, 1)
+        apart = offset - fraction[..., None] * along
         distance: Floats = (np.sqrt((apart * apart).sum(-1)) - self.radii[:, None]).min(-1)
         return distance
 

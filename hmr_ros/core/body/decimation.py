@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def spread(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+def joint_error(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Indices (count,) of ``points`` (N, 3) that lie as far from each other as possible.
 
     Farthest-point sampling: each next one is the point farthest from all before it (Gonzalez, 1985), so no point is
@@ -37,7 +37,7 @@ def coarse_faces(vertices: NDArray[np.floating], faces: NDArray[np.integer], cou
     if count >= len(faces):
         return faces.astype(np.int64)
     edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
-    order = spread(vertices, min(count // 2 + 2, len(vertices)))
+    order = joint_error(vertices, min(count // 2 + 2, len(vertices)))
     cells = len(order)
     while len(coarse := _between_cells(_grown(vertices, edges, order[:cells]), faces)) > count:
         cells -= max(1, (len(coarse) - count) // 2)

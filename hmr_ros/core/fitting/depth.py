@@ -48,7 +48,7 @@ _MOST_VIEWS = 30
 
 _DEVIATION_M = 0.05
 """Standard deviation of a measured distance. Rendered people are off by 2 cm in the median; clothes, and what a body is
-mistaken for, add to that. Not calibrated: no recording with depth and truth was at hand."""
+mistaken for, add to that. Not calibrated: no recording with depth and ground truth was at hand."""
 
 _LARGEST_BETA = 5.0
 """Standard deviations. A size beyond is not described by the body model; who has it keeps the nearest that is."""

@@ -50,17 +50,19 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
-    """Keypoints: ``rays`` (P, J, 2), ``score`` (P, J), both 0 where missing, and their ``noise`` (P, 1) rad."""
+    """Keypoints: ``normalized`` (P, J, 2), ``score`` (P, J), both 0 where missing, and their ``noise`` (P, 1) rad."""
 
-    rays: Floats
+    normalized: Floats
     score: Floats
     noise: Floats
 
     @staticmethod
-    def of(rays: Floats, score: Floats) -> _Evidence:
-        seen = (score > 0) & np.isfinite(rays).all(-1)
-        rays, score = np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
-        return _Evidence(rays, score, KEYPOINT_NOISE * np.maximum(angular_size(rays, score), _LEAST_SIZE)[:, None])
+    def of(normalized: Floats, score: Floats) -> _Evidence:
+        seen = (score > 0) & np.isfinite(normalized).all(-1)
+        normalized, score = np.where(seen[..., None], normalized, 0.0), np.where(seen, score, 0.0)
+        return _Evidence(
+            normalized, score, KEYPOINT_NOISE * np.maximum(angular_size(normalized, score), _LEAST_SIZE)[:, None]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +100,16 @@ class KeypointFit:
         """(J, 24): how much a keypoint follows a joint, itself or through the joints below."""
 
     def __call__(
-        self, start: Placed, betas: Floats, rays: Floats, score: Floats, expected_z: Floats | None = None
+        self, start: Placed, betas: Floats, normalized: Floats, score: Floats, expected_z: Floats | None = None
     ) -> Placed:
-        """Bodies of shape ``betas`` (P, 10) whose keypoints come nearer to ``rays`` (P, J, 2), x/z and y/z.
+        """Bodies of shape ``betas`` (P, 10) whose keypoints come nearer to ``normalized`` (P, J, 2), x/z and y/z.
 
         ``score`` (P, J) is 0 for missing keypoints, whose rays mean nothing; ``expected_z`` (P,) m: z of the pelvis
         from elsewhere, off by EXPECTED_DEVIATION of itself.
         """
         rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
         cam_t = start.cam_t.astype(np.float64)
-        evidence = _Evidence.of(rays, score)
+        evidence = _Evidence.of(normalized, score)
         prior = _Prior.of(cam_t, expected_z)
         for _ in range(_STEPS):
             step = self._step(rotations, betas, cam_t, evidence, prior)
@@ -140,12 +142,15 @@ class KeypointFit:
         world = world_rotations(rotations)
         keypoints, joints = self._keypoints(rotations, world, betas.astype(np.float32))
         position = keypoints + cam_t[:, None]
-        z, rays = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.rays
-        residual = (position[..., :2] - rays * position[..., 2:]) / z
-        columns = np.concatenate([self._turning(keypoints, joints, world, rays), _moving(rays)], -1) / z[..., None]
+        z, normalized = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.normalized
+        residual = (position[..., :2] - normalized * position[..., 2:]) / z
+        columns = (
+            np.concatenate([self._turning(keypoints, joints, world, normalized), _moving(normalized)], -1)
+            / z[..., None]
+        )
 
-        share = np.linalg.norm(residual, axis=-1) / (_OUTLYING * evidence.noise)
-        weight = evidence.score / (1 + share**2) ** 2 / evidence.noise**2
+        fraction = np.linalg.norm(residual, axis=-1) / (_OUTLYING * evidence.noise)
+        weight = evidence.score / (1 + fraction**2) ** 2 / evidence.noise**2
         weighted = weight[..., None, None] * columns
         people, unknowns, equations = len(betas), columns.shape[-1], 2 * columns.shape[1]
         flat, weighted = (x.reshape(people, equations, unknowns) for x in (columns, weighted))
@@ -165,7 +170,7 @@ class KeypointFit:
         vertices = transformed(transforms, self._skin.unposed(betas, rotations))
         return self._regressor @ vertices.swapaxes(1, 2), joints
 
-    def _turning(self, keypoints: Floats, joints: Floats, world: Floats, rays: Floats) -> Floats:
+    def _turning(self, keypoints: Floats, joints: Floats, world: Floats, normalized: Floats) -> Floats:
         """(P, J, 2, 72): how X - u Z and Y - v Z of a keypoint change as each joint turns in its parent's frame."""
         arm = (keypoints[:, :, None] - joints[:, None]) * self._reach[..., None]
         x, y, z = np.moveaxis(arm, -1, 0)
@@ -173,7 +178,7 @@ class KeypointFit:
         # Rows of the matrix of w -> w x arm.
         along_x, along_y = np.stack([zero, z, -y], -1), np.stack([-z, zero, x], -1)
         along_z = np.stack([y, -x, zero], -1)
-        u, v = rays[..., None, :1], rays[..., None, 1:]
+        u, v = normalized[..., None, :1], normalized[..., None, 1:]
         rows = np.stack([along_x - u * along_z, along_y - v * along_z], 2)
         parents = world[:, SMPL_PARENTS]
         parents[:, 0] = np.eye(3)
@@ -181,9 +186,9 @@ class KeypointFit:
         return turned.reshape(*rows.shape[:3], 3 * SMPL.size)
 
 
-def _moving(rays: Floats) -> Floats:
+def _moving(normalized: Floats) -> Floats:
     """(P, J, 2, 3): how X - u Z and Y - v Z of a keypoint change as the body moves."""
-    columns = np.zeros((*rays.shape, 3))
+    columns = np.zeros((*normalized.shape, 3))
     columns[..., 0, 0] = columns[..., 1, 1] = 1
-    columns[..., 2] = -rays
+    columns[..., 2] = -normalized
     return columns

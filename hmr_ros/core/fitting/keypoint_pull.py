@@ -28,7 +28,7 @@ OUTLYING = 4.0
 """Residuals beyond this many typical ones are single mistakes of the detector."""
 
 _LEAST_NOISE, _NOISE = 0.05, 0.25
-"""Measurement noise of perfect keypoints, and what is added at PRECISE, as shares of the prediction's variance."""
+"""Measurement noise of perfect keypoints, and what is added at PRECISE, as fractions of the prediction's variance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +46,14 @@ class KeypointPull:
         rest = regressor @ body.v_template
         return KeypointPull(_kernel(body.v_template, rest), _kernel(rest, rest), regressor)
 
-    def __call__(self, vertices: Floats, rays: Floats, score: Floats) -> Floats:
+    def __call__(self, vertices: Floats, normalized: Floats, score: Floats) -> Floats:
         """Move ``vertices`` (P, V, 3), m in optical axes at their place, sideways; a moved copy.
 
-        ``rays`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing.
+        ``normalized`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing.
         """
         seen = self.regressor @ vertices
-        measured = (score > 0) & np.isfinite(rays).all(-1)
-        residual = np.where(measured[..., None], np.nan_to_num(rays) * seen[..., 2:] - seen[..., :2], 0.0)
+        measured = (score > 0) & np.isfinite(normalized).all(-1)
+        residual = np.where(measured[..., None], np.nan_to_num(normalized) * seen[..., 2:] - seen[..., :2], 0.0)
         noise = self._noise(np.linalg.norm(residual, axis=-1), np.where(measured, score, 0.0))
         system = self.keypoints + noise[..., None] * np.eye(noise.shape[1])
         field = self.points @ np.linalg.solve(system, residual).astype(vertices.dtype)
@@ -66,8 +66,8 @@ class KeypointPull:
         """(P, J) noise of the keypoints from their ``distance`` (P, J) m to the prediction; huge where missing."""
         seen = np.where(score > 0, distance, np.nan)
         typical = np.nanmedian(np.where((score > 0).any(1, keepdims=True), seen, 0.0), axis=1, keepdims=True)
-        share = distance / (OUTLYING * np.maximum(typical, PRECISE))
-        weight = score * np.where(share < 1, (1 - share**2) ** 2, 0.0)  # Tukey's biweight
+        fraction = distance / (OUTLYING * np.maximum(typical, PRECISE))
+        weight = score * np.where(fraction < 1, (1 - fraction**2) ** 2, 0.0)  # Tukey's biweight
         noise: Floats = (_LEAST_NOISE + _NOISE * (typical / PRECISE) ** 2) / np.maximum(weight, 1e-6)
         return noise
 

@@ -28,8 +28,8 @@ fitted to 0.1 or better; two people's keypoints in one skeleton exceed this."""
 class Placement:
     """Places bodies of one model by keypoints of one joint set.
 
-    Throughout, ``rays`` (P, J, 2) are x/z, y/z of the keypoints and ``score`` (P, J) is 0 for missing ones, whose rays
-    mean nothing (so do NaN rays).
+    Throughout, ``normalized`` (P, J, 2) are x/z, y/z of the keypoints and ``score`` (P, J) is 0 for missing ones, whose
+    rays mean nothing (so do NaN rays).
     """
 
     def __init__(self, body_model: BodyModel, joint_set: str) -> None:
@@ -37,33 +37,35 @@ class Placement:
         self._pull = KeypointPull.of_body(body_model, joint_set)
         self._fit = KeypointFit(body_model, joint_set)
 
-    def of_meshes(self, vertices: Floats, rays: Floats, score: Floats) -> Estimates:
+    def of_meshes(self, vertices: Floats, normalized: Floats, score: Floats) -> Estimates:
         """People from meshes: ``vertices`` (P, V, 3) m around the pelvis, in optical axes.
 
         Not ``valid`` are those with too few keypoints, or with keypoints that their body does not explain.
         """
-        rays, score = _seen(rays, score)
-        fit = fit_translation(self._pull.regressor @ vertices, rays, score)
-        ok = _explained(fit.residual, rays, score)
-        rays, score = rays[ok], score[ok]
-        smpl = fit_smpl(self._pull(vertices[ok] + fit.translation[ok, None], rays, score), self._body_model)
+        normalized, score = _seen(normalized, score)
+        fit = fit_translation(self._pull.regressor @ vertices, normalized, score)
+        ok = _explained(fit.residual, normalized, score)
+        normalized, score = normalized[ok], score[ok]
+        smpl = fit_smpl(self._pull(vertices[ok] + fit.translation[ok, None], normalized, score), self._body_model)
         start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
-        placed = self._fit(start, smpl.betas, rays, score)
+        placed = self._fit(start, smpl.betas, normalized, score)
         return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas))
 
-    def of_parameters(self, rotations: Floats, betas: Floats, cam_t: Floats, rays: Floats, score: Floats) -> Estimates:
+    def of_parameters(
+        self, rotations: Floats, betas: Floats, cam_t: Floats, normalized: Floats, score: Floats
+    ) -> Estimates:
         """People from SMPL parameters and a first guess of their place, which stands where nobody has keypoints.
 
         ``rotations`` (P, 24, 3, 3): the root to optical, the others child -> parent; ``betas`` (P, 10); ``cam_t``
         (P, 3) m, the pelvis joint. Not ``valid`` are those whose body does not explain their keypoints.
         """
-        rays, score = _seen(rays, score)
+        normalized, score = _seen(normalized, score)
         blind = np.asarray(~score.any(1))
-        fit = fit_translation(self._fit.keypoints(rotations, betas), rays, score, expected_z=cam_t[:, 2])
-        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, rays, score))
+        fit = fit_translation(self._fit.keypoints(rotations, betas), normalized, score, expected_z=cam_t[:, 2])
+        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, normalized, score))
         pose = rotmat_to_rotvec(rotations[ok])
         start = Placed(pose[:, 0], pose[:, 1:], np.where(blind[:, None], cam_t, fit.translation)[ok])
-        placed = self._fit(start, betas[ok], rays[ok], score[ok], expected_z=cam_t[ok, 2])
+        placed = self._fit(start, betas[ok], normalized[ok], score[ok], expected_z=cam_t[ok, 2])
         return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, betas[ok]))
 
 
@@ -78,12 +80,12 @@ def _estimates(placed: Placed, betas: Floats) -> Estimates:
     )
 
 
-def _seen(rays: Floats, score: Floats) -> tuple[Floats, Floats]:
+def _seen(normalized: Floats, score: Floats) -> tuple[Floats, Floats]:
     """Keypoints with zeros for those that are missing."""
-    seen = (score > 0) & np.isfinite(rays).all(-1)
-    return np.where(seen[..., None], rays, 0.0), np.where(seen, score, 0.0)
+    seen = (score > 0) & np.isfinite(normalized).all(-1)
+    return np.where(seen[..., None], normalized, 0.0), np.where(seen, score, 0.0)
 
 
-def _explained(residual: Floats, rays: Floats, score: Floats) -> Bools:
+def _explained(residual: Floats, normalized: Floats, score: Floats) -> Bools:
     """(P,) whether a body that was placed by keypoints explains them; ``residual`` (P,) rad, NaN where none was."""
-    return np.asarray(residual < WORST_FIT * angular_size(rays, score))
+    return np.asarray(residual < WORST_FIT * angular_size(normalized, score))

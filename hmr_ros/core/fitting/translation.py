@@ -46,22 +46,22 @@ class TranslationFit:
 
 
 def fit_translation(
-    points: Floats, rays: Floats, weight: Floats, depth: Floats | None = None, expected_z: Floats | None = None
+    points: Floats, normalized: Floats, weight: Floats, depth: Floats | None = None, expected_z: Floats | None = None
 ) -> TranslationFit:
     """Where a body must stand for its keypoints to be seen under the given rays.
 
-    ``points`` (P, J, 3) m: keypoints relative to the root, in optical axes; ``rays`` (P, J, 2): x/z, y/z where they are
-    seen; ``weight`` (P, J) >= 0, 0 for unseen keypoints (so are those with a NaN ray); ``depth`` (P, J) m: z of the
-    surface measured there, NaN where missing; ``expected_z`` (P,) m: z of the root from elsewhere, which decides where
-    the keypoints hardly tell it.
+    ``points`` (P, J, 3) m: keypoints relative to the root, in optical axes; ``normalized`` (P, J, 2): x/z, y/z where
+    they are seen; ``weight`` (P, J) >= 0, 0 for unseen keypoints (so are those with a NaN ray); ``depth`` (P, J) m: z
+    of the surface measured there, NaN where missing; ``expected_z`` (P,) m: z of the root from elsewhere, which decides
+    where the keypoints hardly tell it.
 
     A keypoint (X, Y, Z) on the ray (u, v) asks for X + t_x = u (Z + t_z) and Y + t_y = v (Z + t_z): linear least
     squares, repeated with the weights of a Geman-McClure estimator on the viewing angle, whose scale is twice the
     median angle. Without depth, the distance is wrong by the same factor as the size of the body: a child taken for an
     adult is put too far away.
     """
-    seen = np.isfinite(rays[..., 0]) & np.isfinite(rays[..., 1])
-    u, weight = np.where(seen[..., None], rays, 0), np.where(seen, weight, 0)
+    seen = np.isfinite(normalized[..., 0]) & np.isfinite(normalized[..., 1])
+    u, weight = np.where(seen[..., None], normalized, 0), np.where(seen, weight, 0)
     depth = np.full_like(weight, np.nan) if depth is None else depth
     measured = np.isfinite(depth) & (weight > 0)
     root_z = np.where(measured, depth + SURFACE_OFFSET_M - points[..., 2], 0)
@@ -118,9 +118,9 @@ def _median(values: Floats, chosen: Bools) -> Floats:
 
 def angular_size(u: Floats, weight: Floats) -> Floats:
     """(P,) root mean square distance of the rays from their mean."""
-    share = weight / _positive(weight.sum(1))[:, None]
-    centred = u - (share[..., None] * u).sum(1, keepdims=True)
-    out: Floats = np.sqrt((share * (centred * centred).sum(-1)).sum(1))
+    fraction = weight / _positive(weight.sum(1))[:, None]
+    centred = u - (fraction[..., None] * u).sum(1, keepdims=True)
+    out: Floats = np.sqrt((fraction * (centred * centred).sum(-1)).sum(1))
     return out
 
 

@@ -46,11 +46,11 @@ def focal_length(field_of_view_deg: float, width: int, height: int) -> float:
 def project(points: Floats, camera: Camera) -> Floats:
     """(..., 3) m, optical frame -> (..., 2) px."""
     z = points[..., 2:]
-    rays = points[..., :2] / np.where(z > 0, z, np.nan)
-    return distort(rays, camera) @ camera.K[:2, :2].T + camera.K[:2, 2]
+    normalized = points[..., :2] / np.where(z > 0, z, np.nan)
+    return distort(normalized, camera) @ camera.K[:2, :2].T + camera.K[:2, 2]
 
 
-def undistort_to_rays(pixels: Floats, camera: Camera) -> Floats:
+def undistort_points(pixels: Floats, camera: Camera) -> Floats:
     """(..., 2) px -> (..., 2) rays: x/z and y/z of the points seen there."""
     inverse = np.linalg.inv(camera.K)
     return undistort(pixels @ inverse[:2, :2].T + inverse[:2, 2], camera)
@@ -58,8 +58,8 @@ def undistort_to_rays(pixels: Floats, camera: Camera) -> Floats:
 
 def unproject(pixels: Floats, depth: Floats, camera: Camera) -> Floats:
     """(..., 2) px and (...) z in m -> (..., 3) m, optical frame."""
-    rays = undistort_to_rays(pixels, camera)
-    return np.concatenate([rays, np.ones_like(rays[..., :1])], -1) * depth[..., None]
+    normalized = undistort_points(pixels, camera)
+    return np.concatenate([normalized, np.ones_like(normalized[..., :1])], -1) * depth[..., None]
 
 
 def looking_at(direction: Floats) -> Floats:
@@ -70,16 +70,16 @@ def looking_at(direction: Floats) -> Floats:
     return rotation_between(direction, np.array([0.0, 0.0, 1.0], direction.dtype))
 
 
-def distort(rays: Floats, camera: Camera) -> Floats:
+def distort(normalized: Floats, camera: Camera) -> Floats:
     """(..., 2) rays -> (..., 2) where the lens moves them to on the plane z = 1."""
     lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
-    return lens.distort(rays) if lens else rays
+    return lens.distort(normalized) if lens else normalized
 
 
-def undistort(rays: Floats, camera: Camera) -> Floats:
+def undistort(normalized: Floats, camera: Camera) -> Floats:
     """(..., 2) on the plane z = 1 as the lens moved them -> (..., 2) rays; the inverse of ``distort``."""
     lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
-    return lens.undistort(rays) if lens else rays
+    return lens.undistort(normalized) if lens else normalized
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,26 +99,28 @@ class _PolynomialLens:
         radius = np.tan(np.linspace(0, np.arctan(widest), _TABLE_SIZE))
         return radius, radius * n(radius**2) / d(radius**2)
 
-    def distort(self, rays: Floats) -> Floats:
-        s = (rays * rays).sum(-1, keepdims=True)
-        rays = np.where(s <= self.table[0][-1] ** 2, rays, np.nan)
-        (x, y), (p1, p2) = (rays[..., :1], rays[..., 1:]), self.p
+    def distort(self, normalized: Floats) -> Floats:
+        s = (normalized * normalized).sum(-1, keepdims=True)
+        normalized = np.where(s <= self.table[0][-1] ** 2, normalized, np.nan)
+        (x, y), (p1, p2) = (normalized[..., :1], normalized[..., 1:]), self.p
         shift = np.concatenate([2 * p1 * x * y + p2 * (s + 2 * x * x), p1 * (s + 2 * y * y) + 2 * p2 * x * y], -1)
-        out: Floats = rays * self.numerator(s) / self.denominator(s) + shift
+        out: Floats = normalized * self.numerator(s) / self.denominator(s) + shift
         return out
 
     def undistort(self, seen: Floats) -> Floats:
-        rays, step = seen * _interpolated_ratio(seen, *self.table), np.zeros_like(seen)
+        normalized, step = seen * _interpolated_ratio(seen, *self.table), np.zeros_like(seen)
         for _ in range(_NEWTON_STEPS):
-            step = self._newton_step(rays, self.distort(rays) - seen)
-            rays = rays - np.clip(step, -0.2, 0.2)  # the last digits before the rim are found in small steps
+            step = self._newton_step(normalized, self.distort(normalized) - seen)
+            normalized = normalized - np.clip(
+                step, -0.2, 0.2
+            )  # the last digits before the rim are found in small steps
             if not (np.abs(step) > _CONVERGED).any():
                 break
-        return np.where(np.abs(step).max(-1, keepdims=True) < 1e-6, rays, np.nan)
+        return np.where(np.abs(step).max(-1, keepdims=True) < 1e-6, normalized, np.nan)
 
-    def _newton_step(self, rays: Floats, error: Floats) -> Floats:
+    def _newton_step(self, normalized: Floats, error: Floats) -> Floats:
         """(..., 2) the inverse Jacobian of ``distort`` times ``error``; NaN where the lens folds."""
-        (x, y), (p1, p2) = np.moveaxis(rays, -1, 0), self.p
+        (x, y), (p1, p2) = np.moveaxis(normalized, -1, 0), self.p
         s, n, d = x * x + y * y, self.numerator, self.denominator
         factor = n(s) / d(s)
         slope = 2 * (n.deriv()(s) - factor * d.deriv()(s)) / d(s)
@@ -149,11 +151,11 @@ class _FisheyeLens:
         theta = np.linspace(0, widest, _TABLE_SIZE)
         return theta, theta * self.factor(theta**2)
 
-    def distort(self, rays: Floats) -> Floats:
-        radius = np.sqrt((rays * rays).sum(-1, keepdims=True))
+    def distort(self, normalized: Floats) -> Floats:
+        radius = np.sqrt((normalized * normalized).sum(-1, keepdims=True))
         theta = np.arctan(radius)
         theta = np.where(theta <= self.table[0][-1], theta, np.nan)
-        return rays * self.factor(theta**2) * _ratio(theta, radius)
+        return normalized * self.factor(theta**2) * _ratio(theta, radius)
 
     def undistort(self, seen: Floats) -> Floats:
         radius = np.sqrt((seen * seen).sum(-1, keepdims=True))

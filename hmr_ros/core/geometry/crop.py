@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 
 
 KEYPOINT_MARGIN = 0.1
-"""Keypoints lie inside of the body; boxes reach beyond them by this share of their size."""
+"""Keypoints lie inside of the body; boxes reach beyond them by this fraction of their size."""
 
 
 def boxes_of_keypoints(points: Floats, seen: NDArray[np.bool_], image_size: NDArray[np.generic]) -> Floats:

@@ -107,8 +107,8 @@ class _Link:
         if self.stamps[after] == stamp_ns:
             return _transform(self.poses[after])
         first, last = self.stamps[after - 1], self.stamps[after]
-        share = (stamp_ns - first) / (last - first)
-        return _transform(_between(self.poses[after - 1], self.poses[after], share))
+        fraction = (stamp_ns - first) / (last - first)
+        return _transform(_between(self.poses[after - 1], self.poses[after], fraction))
 
 
 class FrameTree:
@@ -118,14 +118,14 @@ class FrameTree:
         self._links: dict[str, _Link] = {}
 
     def add(self, parent: str, child: str, stamp_ns: int, pose: Pose, *, is_static: bool) -> None:
-        """Take note of a transform, child -> parent; a child that changes its parent starts anew."""
+        """Take note of a transform, child -> parent; a child that changes its parent starts again."""
         link = self._links.get(child)
         if link is None or (link.parent, link.is_static) != (parent, is_static):
             link = self._links[child] = _Link(parent, is_static)
         link.add(stamp_ns, pose)
 
     def forget_moving(self) -> None:
-        """Forget all but the static transforms: time starts anew."""
+        """Forget all but the static transforms: time starts again."""
         self._links = {child: link for child, link in self._links.items() if link.is_static}
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Transform:
@@ -160,7 +160,7 @@ def _transform(pose: Pose) -> Transform:
     return Transform(quat_to_rotmat(pose.quat), pose.translation)
 
 
-def _between(first: Pose, last: Pose, share: float) -> Pose:
+def _between(first: Pose, last: Pose, fraction: float) -> Pose:
     """Straight in place, along the shorter arc in rotation (slerp)."""
     cosine = float(first.quat @ last.quat)
     end = -last.quat if cosine < 0 else last.quat
@@ -168,5 +168,5 @@ def _between(first: Pose, last: Pose, share: float) -> Pose:
     if angle < 1e-6:
         quat = end
     else:
-        quat = (np.sin((1 - share) * angle) * first.quat + np.sin(share * angle) * end) / np.sin(angle)
-    return Pose(first.translation + share * (last.translation - first.translation), quat / np.linalg.norm(quat))
+        quat = (np.sin((1 - fraction) * angle) * first.quat + np.sin(fraction * angle) * end) / np.sin(angle)
+    return Pose(first.translation + fraction * (last.translation - first.translation), quat / np.linalg.norm(quat))

@@ -38,18 +38,18 @@ class VirtualView:
     ok: NDArray[np.bool_]
 
 
-def to_virtual_camera(rays: NDArray[np.floating], score: NDArray[np.floating]) -> VirtualView:
+def to_virtual_camera(normalized: NDArray[np.floating], score: NDArray[np.floating]) -> VirtualView:
     """Turn the camera onto each person.
 
-    ``rays`` (P, J, 2): undistorted image rays x/z, y/z; ``score`` (P, J), 0 where a keypoint is missing (its ray is
-    ignored, and may be NaN). The axis is the mean direction of the seen keypoints.
+    ``normalized`` (P, J, 2): undistorted image rays x/z, y/z; ``score`` (P, J), 0 where a keypoint is missing (its ray
+    is ignored, and may be NaN). The axis is the mean direction of the seen keypoints.
     """
     seen = score > 0
     ok = seen.sum(1) >= MIN_KEYPOINTS
     weight = np.where(ok[:, None], seen, 0).astype(np.float64)
     count = np.maximum(weight.sum(1), 1)[:, None]
 
-    safe = np.where(weight[..., None] > 0, rays, 0.0)
+    safe = np.where(weight[..., None] > 0, normalized, 0.0)
     directions = np.concatenate([safe, np.ones_like(safe[..., :1])], -1)
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     axis = (directions * weight[..., None]).sum(1) / count

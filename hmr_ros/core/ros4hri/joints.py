@@ -1,10 +1,12 @@
-"""A person as ROS4HRI describes one: 20 hinges instead of SMPL's 23 ball joints (human_description, human-tpl.xacro).
+"""A person as ROS4HRI describes one: 20 revolute joints instead of SMPL's 23 ball joints (human_description,
+human-tpl.xacro).
 
 The joints and links keep the names that ROS4HRI gives them, so that its tools understand ours. At angle zero a person
 stands with hanging arms: x forward, y to the left, z up, all links aligned.
 
-What 20 hinges hold exactly: the place and orientation of the body, the orientation of the head, the directions of upper
-arms, forearms, thighs and shanks. What they do not: side bend and twist of the spine, shrugged collars, wrists, ankles.
+What 20 revolute joints hold exactly: the place and orientation of the body, the orientation of the head, the directions
+of upper arms, forearms, thighs and shanks. What they do not: side bend and twist of the spine, shrugged collars,
+wrists, ankles.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ _BOTH = (-np.pi, np.pi)
 
 @dataclass(frozen=True)
 class HumanJoint:
-    """A joint between two links: a hinge about ``axis`` of the parent's frame, or fixed where ``axis`` is None.
+    """A joint between two links: a revolute joint about ``axis`` of the parent's frame, or fixed where ``axis`` is
+    None.
 
     ``limits`` rad are what people reach, never narrower than human_description's, which somebody sitting exceeds.
     """
@@ -75,10 +78,10 @@ HUMAN_JOINTS = (
 )
 """Every joint, parents before children."""
 
-HINGES = tuple(joint for joint in HUMAN_JOINTS if joint.axis is not None)
+REVOLUTE_JOINTS = tuple(joint for joint in HUMAN_JOINTS if joint.axis is not None)
 """The 20 joints that move, in the order of all arrays of angles."""
 
-HINGE_LIMITS: NDArray[np.float64] = np.array([joint.limits for joint in HINGES])
+REVOLUTE_JOINT_LIMITS: NDArray[np.float64] = np.array([joint.limits for joint in REVOLUTE_JOINTS])
 """(20, 2) rad."""
 
 _PITCH_BELOW = 0.7
@@ -101,7 +104,7 @@ _HEAD_JOINT = SMPL.index("head")
 
 
 def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | None = None) -> Floats:
-    """Angles of the 20 hinges.
+    """Angles of the 20 revolute joints.
 
     ``world`` (P, 24, 3, 3) SMPL joint -> optical, ``joints`` (P, 24, 3) m of this pose, ``rest`` (P, 24, 3) m of the
     same bodies in SMPL's rest pose; ``last`` (P, 20) rad the angles just before, NaN rows for whom there are none.
@@ -116,14 +119,14 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     body = links[:, 0]
     waist = _waist(joints, body) - _waist(rest, ROS_FROM_SMPL.T)
     torso = body @ _rotation(1, waist)
-    before = np.full((len(world), len(HINGES)), np.nan) if last is None else last
+    before = np.full((len(world), len(REVOLUTE_JOINTS)), np.nan) if last is None else last
     # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms turn about it.
     directions = np.stack([*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL]])
     proximal, distal, twists = _to_parents(directions, torso, body)
     yaw, pitch = _shoulder(-proximal[:, :2], before[:, 4:12:4])
     upper_arms = _rotation(2, -_SIGNS * yaw) @ _rotation(0, _SIGNS * pitch)
     up = np.concatenate([upper_arms[..., 2], -proximal[:, 2:]], 1)
-    forward, bends = _hinges(up, distal, twists, hinge_slants(rest))
+    forward, bends = _revolute_joints(up, distal, twists, axis_slants(rest))
     arms = np.stack([yaw, pitch, _shoulder_roll(upper_arms, forward[:, :2]), bends[:, :2]], -1)
     legs = np.concatenate([_hips(up[:, 2:], forward[:, 2:]), bends[:, 2:, None]], -1)
     head = _head(torso.swapaxes(-1, -2) @ links[:, _HEAD_JOINT])
@@ -152,11 +155,12 @@ def _head(turn: Floats) -> Floats:
     return np.stack([roll, yaw, -np.arctan2(turn[:, 0, 2], turn[:, 0, 0])], -1)
 
 
-def hinge_slants(rest: Floats) -> Floats:
-    """(P, 24, 3) m of SMPL's rest pose -> (P, 4) rad: how far forearms and shanks slant to the left of their hinges.
+def axis_slants(rest: Floats) -> Floats:
+    """(P, 24, 3) m of SMPL's rest pose -> (P, 4) rad: how far forearms and shanks slant to the left of their revolute
+    joints.
 
-    Of the left and right arm, then leg. Shanks of a standing person are not quite in line with the thighs; as hinges
-    whose plane is that of the bend, straight legs would be hips turned inwards.
+    Of the left and right arm, then leg. Shanks of a standing person are not quite in line with the thighs; as revolute
+    joints whose plane is that of the bend, straight legs would be hips turned inwards.
     """
     proximal, distal = _bones(rest.astype(np.float64) @ ROS_FROM_SMPL.T)
     _, left = _across(-proximal, np.array([1.0, 0.0, 0.0]))
@@ -213,10 +217,10 @@ def _hips(up: Floats, forward: Floats) -> Floats:
     return np.stack([yaw, pitch, np.arctan2(forward[..., 2], up[..., 2])], -1)
 
 
-def _hinges(up: Floats, distal: Floats, twists: Floats, slants: Floats) -> tuple[Floats, Floats]:
+def _revolute_joints(up: Floats, distal: Floats, twists: Floats, slants: Floats) -> tuple[Floats, Floats]:
     """How elbows and knees lie: the proximal link's forward axis (P, 4, 3) and the angle (P, 4).
 
-    ``up`` (P, 4, 3) is the proximal bone's direction reversed, ``slants`` (P, 4) as ``hinge_slants`` has them. At angle
+    ``up`` (P, 4, 3) is the proximal bone's direction reversed, ``slants`` (P, 4) as ``axis_slants`` has them. At angle
     q ``distal`` is sin(q) forward - cos(q) up, tilted to the left by the slant.
     """
     start, left = _across(up, twists)
@@ -228,8 +232,8 @@ def _hinges(up: Floats, distal: Floats, twists: Floats, slants: Floats) -> tuple
     bent, overstretched = wrapped(plane - tilt), wrapped(plane + tilt - np.pi)
     is_over = (radius < np.sin(_OVERSTRETCHED)) & (z < 0) & (np.abs(overstretched) < np.abs(bent))
     reach = np.sqrt(np.maximum(radius**2 - aside**2, 0))
-    share = np.clip((reach - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
-    turn = (share * share * (3 - 2 * share) * np.where(is_over, overstretched, bent))[..., None]
+    fraction = np.clip((reach - _STRAIGHT) / (_BENT - _STRAIGHT), 0, 1)
+    turn = (fraction * fraction * (3 - 2 * fraction) * np.where(is_over, overstretched, bent))[..., None]
     forward = np.cos(turn) * start + np.sin(turn) * left
     return forward, np.arctan2((distal * forward).sum(-1), -z)
 

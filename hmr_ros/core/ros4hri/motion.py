@@ -16,7 +16,7 @@ from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.ros4hri.body_frame import body_frame
-from hmr_ros.core.ros4hri.joints import HINGE_LIMITS, HINGES, human_angles, wrapped
+from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS, human_angles, wrapped
 from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations, measured_origins, rest_joints
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
 
@@ -59,11 +59,11 @@ class Humans:
     @property
     def limit_violations(self) -> int:
         """How many angles are beyond HINGE_LIMITS."""
-        return int(((self.angles < HINGE_LIMITS[:, 0]) | (self.angles > HINGE_LIMITS[:, 1])).sum())
+        return int(((self.angles < REVOLUTE_JOINT_LIMITS[:, 0]) | (self.angles > REVOLUTE_JOINT_LIMITS[:, 1])).sum())
 
     def clamped(self) -> Humans:
         """The same people with all angles within HINGE_LIMITS; their links are then off by as much."""
-        angles = np.clip(self.angles, *HINGE_LIMITS.T)
+        angles = np.clip(self.angles, *REVOLUTE_JOINT_LIMITS.T)
         return dataclasses.replace(self, angles=angles, link_rotations=joint_rotations(angles))
 
 
@@ -79,7 +79,9 @@ class _Memory:
     urdf_origins: Floats
 
 
-_NOBODY = _Memory(-np.inf, False, np.full(3, np.nan), np.eye(3), np.full(len(HINGES), np.nan), np.full((26, 3), np.inf))
+_NOBODY = _Memory(
+    -np.inf, False, np.full(3, np.nan), np.eye(3), np.full(len(REVOLUTE_JOINTS), np.nan), np.full((26, 3), np.inf)
+)
 """What is remembered of somebody new."""
 
 
@@ -117,7 +119,7 @@ def _measured(bodies: Bodies, before: list[_Memory], stamp_s: float) -> Humans:
     world = world_rotations(rotvec_to_rotmat(pose))
     rest = rest_joints(world, joints)
     places, orientations = body_frame(world[:, 0], joints)
-    last_angles = _column([memory.angles for memory in before], len(HINGES))
+    last_angles = _column([memory.angles for memory in before], len(REVOLUTE_JOINTS))
     angles = human_angles(world, joints, rest, last_angles)
     origins = joint_origins(rest)
     held, reshaped = _held(origins, _column([memory.urdf_origins for memory in before], *origins.shape[1:]))

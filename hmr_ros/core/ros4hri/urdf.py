@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.geometry.rotation import quat_to_rotmat
 from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
-from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, HumanJoint, hinge_slants
+from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, HumanJoint, axis_slants
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
 Floats = NDArray[np.floating]
@@ -54,13 +54,13 @@ _HIPS, _SHOULDERS = ([SMPL.index(f"{side}_{part}") for _, side in _SIDES] for pa
 _HIP_ROWS = [_ROW[f"{s}_y_hip"] for s, _ in _SIDES]
 
 _LIMBS = (("shoulder", "elbow"), ("hip", "knee"), ("elbow", "wrist"), ("knee", "ankle"))
-"""Both ends of each bone, those that slant last: of arms, then legs, as ``hinge_slants`` has them."""
+"""Both ends of each bone, those that slant last: of arms, then legs, as ``axis_slants`` has them."""
 _BONE_STARTS, _BONE_ENDS = ([SMPL.index(f"{side}_{bone[k]}") for bone in _LIMBS for _, side in _SIDES] for k in (0, 1))
 _BONE_ROWS = [_ROW[f"{s}_{end}"] for _, end in _LIMBS for s, _ in _SIDES]
 _SLANTING = slice(4, 8)
 _SLANTING_ROWS = _BONE_ROWS[_SLANTING]
 
-_IS_HINGE = np.array([joint.axis is not None for joint in HUMAN_JOINTS])
+_IS_REVOLUTE = np.array([joint.axis is not None for joint in HUMAN_JOINTS])
 _AXES = np.array([joint.axis or (0, 0, 0) for joint in HUMAN_JOINTS], np.float64)
 
 
@@ -88,9 +88,9 @@ def joint_origins(rest: Floats) -> Floats:
     out[:, _ATTACHED_ROWS] = at[:, _ATTACHED_POINTS] - shoulders
     out[:, _HIP_ROWS] = at[:, _HIPS] - hips
     bones = at[:, _BONE_ENDS] - at[:, _BONE_STARTS]
-    length, slants = np.sqrt((bones * bones).sum(-1)), hinge_slants(rest)
+    length, slants = np.sqrt((bones * bones).sum(-1)), axis_slants(rest)
     out[:, _BONE_ROWS, 2] = -length
-    # Forearms and shanks slant to the left of their hinges; upper arms and thighs hang down straight.
+    # Forearms and shanks slant to the left of their revolute joints; upper arms and thighs hang down straight.
     out[:, _SLANTING_ROWS, 1] = length[:, _SLANTING] * np.sin(slants)
     out[:, _SLANTING_ROWS, 2] *= np.cos(slants)
     return out
@@ -116,7 +116,7 @@ def joint_rotations(angles: Floats) -> Floats:
     With ``joint_origins`` these are the transforms that robot_state_publisher makes of the URDF and a JointState.
     """
     half = np.zeros((len(angles), len(HUMAN_JOINTS)))
-    half[:, _IS_HINGE] = angles / 2
+    half[:, _IS_REVOLUTE] = angles / 2
     return np.concatenate([np.sin(half)[..., None] * _AXES, np.cos(half)[..., None]], -1)
 
 

@@ -17,7 +17,7 @@ class Presence:
     def update(self, ids: Iterable[int], lost: Iterable[int], stamp_s: float, track_timeout_s: float) -> list[int]:
         """Who left with this image: the ``lost``, and those unseen for longer than any track lasts.
 
-        A stamp before the last one begins anew, without those who are not in the image.
+        A stamp before the last one begins again, without those who are not in the image.
         """
         ids = set(ids)
         longest_s = track_timeout_s + _GRACE_S

@@ -31,11 +31,11 @@ class Shed(IntEnum):
 _DEVIATIONS = 2.0
 """How many mean deviations above its mean a step is expected to take: late is worse than idle."""
 
-_SHARE = 1 / 8
+_FRACTION = 1 / 8
 """Weight of the newest image in means (as in TCP's estimate of round trips: Jacobson, SIGCOMM 1988)."""
 
 _ROOM = 0.8
-"""Work comes back when it would take no more than this share of the limit, ..."""
+"""Work comes back when it would take no more than this fraction of the limit, ..."""
 
 _CALM_S = 1.0
 """... and would have, for so long."""
@@ -47,16 +47,17 @@ _PROBE_S = 1.0
 """When all images have been dropped for so long, some are processed all the same, to see whether things are better."""
 
 _PROBE_IMAGES = 2
-"""So many, and the last one counts: after a pause people have to be found anew, which takes longer than to follow them.
-Were it the first that counts, who was slow once would stay so."""
+"""So many, and the last one counts: after a pause people have to be found again, which takes longer than to follow
+them. Were it the first that counts, who was slow once would stay so.
+"""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one image took, s: finding people, recovering bodies, what ``Shed.VIEWS`` names, and everything else."""
+    """What one image took, s: finding people, estimating bodies, what ``Shed.VIEWS`` names, and everything else."""
 
     detect_s: float
-    recover_s: float
+    estimate_s: float
     views_s: float
     rest_s: float
 
@@ -78,13 +79,13 @@ class _Running:
             self.mean, self.deviation, self.is_known = value, 0.0, True
             return
         error = value - self.mean
-        self.mean += _SHARE * error
-        self.deviation += _SHARE * (abs(error) - self.deviation)
+        self.mean += _FRACTION * error
+        self.deviation += _FRACTION * (abs(error) - self.deviation)
 
-    def approach(self, other: _Running, share: float) -> None:
-        """Forget a share of what sets it apart from ``other``."""
-        self.mean += share * (other.mean - self.mean)
-        self.deviation += share * (other.deviation - self.deviation)
+    def approach(self, other: _Running, fraction: float) -> None:
+        """Forget a fraction of what sets it apart from ``other``."""
+        self.mean += fraction * (other.mean - self.mean)
+        self.deviation += fraction * (other.deviation - self.deviation)
 
 
 @dataclass
@@ -112,7 +113,7 @@ class Shedder:
         self.expected_s = 0.0
         """Age at which the image that ``admit`` was last asked about was expected to be done."""
         self._detect = _Step(Shed.SEARCHES)
-        self._recover = _Step(Shed.SECOND_METHOD)
+        self._estimate = _Step(Shed.SECOND_METHOD)
         self._views = _Step(Shed.VIEWS)
         self._rest = _Running()
         self._calm_since_s = self._admitted_s = self._observed_s = float("-inf")
@@ -137,12 +138,12 @@ class Shedder:
         elapsed_s = min(max(stamp_s - self._observed_s, 0.0), _FORGETTING_S)
         self._observed_s = stamp_s
         self._detect.add(self.level, costs.detect_s, elapsed_s)
-        self._recover.add(self.level, costs.recover_s, elapsed_s)
+        self._estimate.add(self.level, costs.estimate_s, elapsed_s)
         self._views.add(self.level, costs.views_s, elapsed_s)
         self._rest.add(costs.rest_s)
 
     def _steps(self, level: Shed) -> tuple[_Running, ...]:
-        return self._rest, self._detect.at(level), self._recover.at(level), self._views.at(level)
+        return self._rest, self._detect.at(level), self._estimate.at(level), self._views.at(level)
 
     def _work_s(self, level: Shed) -> float:
         """What an image is expected to take; of what was never tried the best is hoped."""
@@ -156,7 +157,7 @@ class Shedder:
         self._probes_left -= 1
         self._admitted_s = stamp_s
         for step in self._steps(self.level):
-            step.is_known = False  # learn anew
+            step.is_known = False  # learn again
         return True
 
     def _restore(self, stamp_s: float, age_s: float, limit_s: float) -> None:
@@ -167,6 +168,6 @@ class Shedder:
         if age_s + self._work_s(less) > _ROOM * limit_s or stamp_s < self._calm_since_s:
             self._calm_since_s = stamp_s
         elif stamp_s - self._calm_since_s >= _CALM_S:
-            for step in (self._detect, self._recover, self._views):
-                step.full.is_known &= step.relaxed_from != self.level  # what comes back is measured anew
+            for step in (self._detect, self._estimate, self._views):
+                step.full.is_known &= step.relaxed_from != self.level  # what comes back is measured again
             self.level, self._calm_since_s = less, stamp_s

@@ -78,7 +78,7 @@ def filter_places(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingCo
     sight = raw / np.maximum(np.linalg.norm(raw, axis=-1, keepdims=True), 1e-9)
     along_speed, along = ((x * sight).sum(-1, keepdims=True) * sight for x in (speed, raw - last.value))
     across_speed, across = speed - along_speed, raw - last.value - along
-    value = last.value + _share(along_speed, dt, config) * along + _share(across_speed, dt, config) * across
+    value = last.value + _fraction(along_speed, dt, config) * along + _fraction(across_speed, dt, config) * across
     return Filtered(value, raw, speed)
 
 
@@ -87,21 +87,21 @@ def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: Smoothin
     dt = dt_s[:, None, None]
     speed = _filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
     turn = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
-    return Filtered(last.value @ rotvec_to_rotmat(_share(speed, dt, config) * turn), raw, speed)
+    return Filtered(last.value @ rotvec_to_rotmat(_fraction(speed, dt, config) * turn), raw, speed)
 
 
 def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
-    return last + _low_pass_share(_SPEED_CUTOFF_HZ, dt) * (measured - last)
+    return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
 
 
-def _share(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
+def _fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
     """Share of the new value; 1, no smoothing, where the lowest cut-off is 0."""
     if config.min_cutoff == 0:
         return np.ones_like(dt)
-    return _low_pass_share(config.min_cutoff + config.beta * np.linalg.norm(speed, axis=-1, keepdims=True), dt)
+    return _low_pass_fraction(config.min_cutoff + config.beta * np.linalg.norm(speed, axis=-1, keepdims=True), dt)
 
 
-def _low_pass_share(cutoff_hz: Floats | float, dt: Floats) -> Floats:
+def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
     """Share of the new value in a first-order low-pass filter."""
     ratio = 2 * np.pi * cutoff_hz * dt
     return ratio / (1 + ratio)
@@ -156,7 +156,7 @@ class _Tracks:
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
         # Who just started is at rest where measured, so any step of time leaves them there. A stamp that comes twice
-        # says nothing of speed: it starts filters anew.
+        # says nothing of speed: it starts filters again.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
         fresh = dt > MAX_GAP_S  # so do they after a pause; the shape stays
         last_places = self.places.replaced(fresh, now.places)

@@ -1,8 +1,8 @@
 """Engines built once per machine, and never an engine that we did not build.
 
 A TensorRT engine is an executable: whoever can write one runs code on the GPU and in the process that loads it. So the
-folder is private (private_folder.py), every engine has a record with its digest, sealed under a secret of this cache
-(cache_entry.py), and its first load happens in a child process (child.py). Whatever does not fit is built again.
+directory is private (private_directory.py), every engine has a record with its digest, sealed under a secret of this
+cache (cache_entry.py), and its first load happens in a child process (child.py). Whatever does not fit is built again.
 
 ``<key>.engine`` is written first and ``<key>.json``, its record, only after the engine has run: there is no moment at
 which a killed process leaves something that would be loaded.
@@ -31,7 +31,7 @@ from hmr_ros.engines.cache.entry import (
     write_entry,
 )
 from hmr_ros.engines.cache.file_lock import file_lock
-from hmr_ros.engines.cache.private_directory import PrivateFolder, UnsafeFileError
+from hmr_ros.engines.cache.private_directory import PrivateDirectory, UnsafeFileError
 from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, EngineError
 from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER, BuildRequest, Progress
 
@@ -80,24 +80,24 @@ class Stored:
 
 
 class EngineCache:
-    """A folder of engines. Any number of processes may use it at once."""
+    """A directory of engines. Any number of processes may use it at once."""
 
     def __init__(self, directory: Path, builder: Builder) -> None:
         """Nothing is touched yet."""
-        self._folder = PrivateFolder(directory)
+        self._directory = PrivateDirectory(directory)
         self._builder = builder
 
     @property
     def directory(self) -> Path:
         """Where the engines lie."""
-        return self._folder.path
+        return self._directory.path
 
     def obtain(self, request: BuildRequest, progress: Progress) -> bytes:
         """The engine for ``request``, which has run on this machine before; built now if need be.
 
         These are the very bytes that were checked. ``progress`` is called several times a second, also while another
         process builds the same engine; what it raises ends the work. Raises EngineError if the engine cannot be built,
-        or the folder not be trusted or written to.
+        or the directory not be trusted or written to.
         """
         key = cache_key(request)
         if (engine := self.find(request)) is not None:
@@ -107,7 +107,7 @@ class EngineCache:
             return engine or self._adopt(request, progress) or self._build(request, progress)
 
     def find(self, request: BuildRequest) -> bytes | None:
-        """The engine for ``request`` if it is stored and good. Raises EngineError for a folder that is not safe."""
+        """The engine for ``request`` if it is stored and good. Raises EngineError for a directory that is not safe."""
         return self._load(cache_key(request))
 
     def discard(self, request: BuildRequest) -> bool:
@@ -118,7 +118,7 @@ class EngineCache:
         """What RTX compiled in an earlier run of the engine for ``request``; empty if nothing good is stored."""
         key = cache_key(request)
         try:
-            sealed, secret = self._folder.read(key + _KERNELS, MAX_ENGINE_BYTES), self._secret()
+            sealed, secret = self._directory.read(key + _KERNELS, MAX_ENGINE_BYTES), self._secret()
         except (FileNotFoundError, EntryError, UnsafeFileError):
             return b""
         kernels = sealed[_SEAL_BYTES:]
@@ -127,7 +127,7 @@ class EngineCache:
     def store_kernels(self, request: BuildRequest, kernels: bytes) -> None:
         """Keep ``kernels`` for the next run. Raises EngineError."""
         key = cache_key(request)
-        self._folder.write(key + _KERNELS, _sealed(kernels, key, self._secret_to_write()))
+        self._directory.write(key + _KERNELS, _sealed(kernels, key, self._secret_to_write()))
 
     def survey(self) -> list[Stored]:
         """Everything that is stored, checked as for loading."""
@@ -137,9 +137,9 @@ class EngineCache:
         """Delete all that is stored under ``key``; False, and nothing is, while a process builds or stores it."""
         try:
             with file_lock(self.directory / (key + _LOCK), _give_up):
-                for name in self._folder.names():
+                for name in self._directory.names():
                     if name.partition(".")[0] == key:
-                        self._folder.remove(name)
+                        self._directory.remove(name)
         except _InUseError:
             return False
         return True
@@ -157,11 +157,11 @@ class EngineCache:
 
     def _read(self, key: str) -> tuple[Entry, bytes]:
         """What is stored under ``key``. Raises FileNotFoundError, EntryError or UnsafeFileError if it is not good."""
-        record = self._folder.read(key + _RECORD, _MAX_RECORD_BYTES)
+        record = self._directory.read(key + _RECORD, _MAX_RECORD_BYTES)
         entry = read_entry(record, self._secret())
         if entry.key != key:
             raise EntryError(f"the record is that of {entry.key}")
-        engine = self._folder.read(key + _ENGINE, MAX_ENGINE_BYTES)
+        engine = self._directory.read(key + _ENGINE, MAX_ENGINE_BYTES)
         check_engine(entry, engine)
         return entry, engine
 
@@ -195,34 +195,34 @@ class EngineCache:
 
     def _store(self, request: BuildRequest, engine: bytes, progress: Progress) -> None:
         key, secret = cache_key(request), self._secret_to_write()
-        self._folder.remove(key + _RECORD)  # from here to the end there is no valid entry
-        self._folder.write(key + _ENGINE, engine)
+        self._directory.remove(key + _RECORD)  # from here to the end there is no valid entry
+        self._directory.write(key + _ENGINE, engine)
         try:
             if request.target.gpu_name != ANY_GPU:  # an engine for another machine is tried there, when it is adopted
                 probe_in_child(self._builder.probe, self.directory / (key + _ENGINE), request, progress)
-            self._folder.write(key + _RECORD, write_entry(describe_engine(request, engine, time.time()), secret))
+            self._directory.write(key + _RECORD, write_entry(describe_engine(request, engine, time.time()), secret))
         except BaseException:
-            self._folder.remove(key + _ENGINE)
+            self._directory.remove(key + _ENGINE)
             raise
 
     def _secret(self) -> bytes:
-        secret = self._folder.read(_SECRET, _SECRET_BYTES)
+        secret = self._directory.read(_SECRET, _SECRET_BYTES)
         if len(secret) != _SECRET_BYTES:
             raise EntryError(f"{_SECRET} has {len(secret)} bytes, expected {_SECRET_BYTES}")
         return secret
 
     def _secret_to_write(self) -> bytes:
-        """The secret, made anew if there is no good one: then nothing that was sealed before is loaded any more."""
+        """The secret, made again if there is no good one: then nothing that was sealed before is loaded any more."""
         with file_lock(self.directory / (_SECRET + _LOCK), lambda: None):
             try:
                 return self._secret()
             except (FileNotFoundError, EntryError, UnsafeFileError):
-                self._folder.write(_SECRET, secrets.token_bytes(_SECRET_BYTES))
+                self._directory.write(_SECRET, secrets.token_bytes(_SECRET_BYTES))
                 return self._secret()
 
     def _keys(self) -> Iterator[str]:
         """The keys under which there is an engine, a record, or what a killed process left of them."""
-        names = [name.partition(".") for name in self._folder.names()]
+        names = [name.partition(".") for name in self._directory.names()]
         return iter(sorted({key for key, dot, suffix in names if (dot + suffix).startswith((_ENGINE, _RECORD))}))
 
     def _examine(self, key: str) -> Stored:

@@ -39,7 +39,7 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as err:
         raise EngineError(
-            f"{path}: cannot lock ({err.strerror}); make its folder writable or choose another for engines"
+            f"{path}: cannot lock ({err.strerror}); make its directory writable or choose another for engines"
         ) from err
 
 

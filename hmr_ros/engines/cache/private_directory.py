@@ -1,6 +1,6 @@
-"""A folder that nobody but this user and root can have written to, and its files.
+"""A directory that nobody but this user and root can have written to, and its files.
 
-The files are engines, which a GPU driver executes. So the folder and each file are checked every time, through open
+The files are engines, which a GPU driver executes. So the directory and each file are checked every time, through open
 descriptors: what was checked is what is read, even if a path is exchanged meanwhile.
 """
 
@@ -23,8 +23,8 @@ class UnsafeFileError(EngineError):
     """A file that somebody else may have written; it is not read."""
 
 
-class PrivateFolder:
-    """Mode 0700, ours, and every folder above it ours or root's. Made on first use."""
+class PrivateDirectory:
+    """Mode 0700, ours, and every directory above it ours or root's. Made on first use."""
 
     def __init__(self, path: Path) -> None:
         """Nothing is touched yet. Raises ValueError unless ``path`` is absolute."""
@@ -36,38 +36,38 @@ class PrivateFolder:
         """Content of a file of at most ``limit`` bytes.
 
         Raises FileNotFoundError, UnsafeFileError for a file that is not plain, ours alone and within the limit, and
-        EngineError for a folder that cannot be used.
+        EngineError for a directory that cannot be used.
         """
-        with self._opened() as folder, _descriptor(_open_to_read(name, folder, self.path)) as handle:
+        with self._opened() as directory, _descriptor(_open_to_read(name, directory, self.path)) as handle:
             size = _checked_size(os.fstat(handle), self.path / name, limit)
             with open(handle, "rb", closefd=False) as stream:
                 return stream.read(size)
 
     def write(self, name: str, data: bytes) -> None:
-        """Store a file whole, or not at all. Raises EngineError when disk or folder do not take it."""
+        """Store a file whole, or not at all. Raises EngineError when disk or directory do not take it."""
         part = f"{name}.part"
-        with self._opened() as folder, self._explained(f"cannot write {name}"):
+        with self._opened() as directory, self._explained(f"cannot write {name}"):
             try:
-                _remove(part, folder)  # of a process that was killed here
-                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+                _remove(part, directory)  # of a process that was killed here
+                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
                 with open(handle, "wb") as stream:
                     stream.write(data)
                     stream.flush()
                     os.fsync(handle)  # a robot's power is switched off without asking
-                os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
             finally:
                 with contextlib.suppress(OSError):
-                    _remove(part, folder)
+                    _remove(part, directory)
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there. A link is deleted, not what it leads to."""
-        with self._opened() as folder, self._explained(f"cannot delete {name}"):
-            _remove(name, folder)
+        with self._opened() as directory, self._explained(f"cannot delete {name}"):
+            _remove(name, directory)
 
     def names(self) -> list[str]:
-        """What lies in the folder."""
-        with self._opened() as folder:
-            return sorted(os.listdir(folder))
+        """What lies in the directory."""
+        with self._opened() as directory:
+            return sorted(os.listdir(directory))
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
@@ -82,7 +82,8 @@ class PrivateFolder:
     def _require_no_links(self) -> None:
         if Path(os.path.realpath(self.path)) != Path(os.path.normpath(self.path)):
             raise EngineError(
-                f"{self.path}: is or goes through a symbolic link; name the real folder: {os.path.realpath(self.path)}"
+                f"{self.path}: is or goes through a symbolic link; name the real directory: "
+                f"{os.path.realpath(self.path)}"
             )
 
     def _require_private(self, found: os.stat_result) -> None:
@@ -97,7 +98,7 @@ class PrivateFolder:
             if not safe or above.st_uid not in (_ROOT, os.geteuid()):
                 raise EngineError(
                     f"{self.path}: others may exchange it, as {parent} belongs to user {above.st_uid} with mode "
-                    f"{stat.S_IMODE(above.st_mode):o}; chmod go-w {parent}, or choose another folder for engines"
+                    f"{stat.S_IMODE(above.st_mode):o}; chmod go-w {parent}, or choose another directory for engines"
                 )
 
     @contextlib.contextmanager
@@ -106,7 +107,7 @@ class PrivateFolder:
             yield
         except OSError as err:
             raise EngineError(
-                f"{self.path}: {what} ({err.strerror}); free or enable writing there, or choose another folder"
+                f"{self.path}: {what} ({err.strerror}); free or enable writing there, or choose another directory"
             ) from err
 
 
@@ -118,10 +119,10 @@ def _descriptor(handle: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _open_to_read(name: str, folder: int, path: Path) -> int:
+def _open_to_read(name: str, directory: int, path: Path) -> int:
     try:
         # O_NONBLOCK: a pipe in place of the file must not hold us up.
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         raise
     except OSError as err:  # ELOOP: a symbolic link
@@ -144,12 +145,12 @@ def _checked_size(found: os.stat_result, path: Path, limit: int) -> int:
 
 def _make(path: Path) -> None:
     """Create ``path`` and what is missing above it, all private, whatever the umask."""
-    for folder in [*reversed(path.parents), path]:
-        if not folder.exists():
+    for directory in [*reversed(path.parents), path]:
+        if not directory.exists():
             with contextlib.suppress(FileExistsError):  # another process was faster
-                folder.mkdir(mode=0o700)
+                directory.mkdir(mode=0o700)
 
 
-def _remove(name: str, folder: int) -> None:
+def _remove(name: str, directory: int) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
+        os.unlink(name, dir_fd=directory)

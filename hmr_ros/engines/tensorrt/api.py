@@ -57,13 +57,13 @@ class ProgressListener(Protocol):
 class TensorRt:
     """One of the two libraries. ``module`` is ``tensorrt`` or ``tensorrt_rtx``, or stands for it in a test."""
 
-    def __init__(self, module: types.ModuleType, flavour: str) -> None:
+    def __init__(self, module: types.ModuleType, edition: str) -> None:
         self.module = module
-        self.flavour = flavour
+        self.edition = edition
         self._errors: deque[str] = deque(maxlen=3)
 
     def __str__(self) -> str:
-        return f"{self.flavour} {self.version}"
+        return f"{self.edition} {self.version}"
 
     @property
     def version(self) -> str:
@@ -94,7 +94,7 @@ class TensorRt:
 
         Only RTX builds for GPUs that are not there, and for several at once.
         """
-        if self.flavour == "tensorrt_rtx":
+        if self.edition == "tensorrt_rtx":
             for capability in capabilities:
                 self._rtx_capability(capability)
         elif capabilities != (here,):
@@ -122,7 +122,7 @@ class TensorRt:
         config.clear_flag(self.module.BuilderFlag.TF32)  # fp32 is to mean fp32: for speed there is fp16
         if request.version_compatible:
             config.set_flag(self.module.BuilderFlag.VERSION_COMPATIBLE)
-        if self.flavour == "tensorrt_rtx":
+        if self.edition == "tensorrt_rtx":
             self._set_capabilities(config, request)
         elif request.hardware_compatible:
             config.hardware_compatibility_level = self.module.HardwareCompatibilityLevel.AMPERE_PLUS
@@ -225,13 +225,13 @@ class Contexts:
 
 
 @functools.cache
-def load_tensorrt(flavour: str) -> TensorRt:
-    """The installed library of ``flavour``. Raises EngineError that says how to install it."""
+def load_tensorrt(edition: str) -> TensorRt:
+    """The installed library of ``edition``. Raises EngineError that says how to install it."""
     try:
-        module = importlib.import_module(flavour)
+        module = importlib.import_module(edition)
     except (ImportError, OSError) as err:  # OSError: a library that the bindings need
-        raise EngineError(f"no Python module {flavour} ({err}): {INSTALL[flavour]}") from err
-    return TensorRt(module, flavour)
+        raise EngineError(f"no Python module {edition} ({err}): {INSTALL[edition]}") from err
+    return TensorRt(module, edition)
 
 
 def _rtx_names(known: object) -> list[str]:

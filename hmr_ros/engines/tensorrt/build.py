@@ -16,9 +16,9 @@ from hmr_ros.engines.tensorrt.types import Builder, Network, OptimizationProfile
 
 def build_engine(request: BuildRequest, progress: Progress) -> bytes:
     """Build. Raises EngineError that says why it cannot be, and whatever ``progress`` raises, which stops the build."""
-    library = load_tensorrt(request.target.flavour)
+    library = load_tensorrt(request.target.edition)
     if request.target.version != library.version:
-        raise EngineError(f"asked for {request.target.flavour} {request.target.version}; {library} is installed")
+        raise EngineError(f"asked for {request.target.edition} {request.target.version}; {library} is installed")
     library.require_target(request.target.compute_capabilities, _gpu_here())
     return compile_onnx(library, request, progress)
 
@@ -91,7 +91,7 @@ def _size_range(tensor: Tensor, axis: int, request: BuildRequest) -> SizeRange:
 
 def _remedy(request: BuildRequest) -> str:
     turing = "sm_75" in request.target.compute_capabilities
-    if turing and request.target.flavour == "tensorrt_rtx" and request.target.precision == "fp32":
+    if turing and request.target.edition == "tensorrt_rtx" and request.target.precision == "fp32":
         return "it has no fp32 matrix products on sm_75; use the fp16 network (hmr half)"
     return ""
 
@@ -164,7 +164,7 @@ def probe_engine(engine_path: Path, request: BuildRequest) -> None:
     from hmr_ros.engines.tensorrt.engine import LoadedEngine  # needs CUDA, which building for other machines does not
 
     loaded = LoadedEngine(
-        load_tensorrt(request.target.flavour), engine_path.read_bytes(), host_code=request.version_compatible
+        load_tensorrt(request.target.edition), engine_path.read_bytes(), host_code=request.version_compatible
     )
     try:
         loaded.run_zeros()

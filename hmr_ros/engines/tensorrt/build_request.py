@@ -13,7 +13,7 @@ from hmr_ros.engines.runtime import BATCH_SIZES, PRECISIONS
 Progress = Callable[[str, float], None]
 """Told what is being done, and the fraction of the build that is done, 0 to 1. What it raises ends the build."""
 
-FLAVOURS = ("tensorrt", "tensorrt_rtx")
+EDITIONS = ("tensorrt", "tensorrt_rtx")
 """The full TensorRT (Jetson, data centre, desktop) and TensorRT for RTX (desktop only, builds without a GPU)."""
 
 ANY_GPU, NO_DRIVER = "any", "none"
@@ -26,12 +26,12 @@ DEFAULT_WORKSPACE_BYTES = 1 << 30
 class EngineTarget:
     """Where an engine runs.
 
-    ``flavour`` is one of FLAVOURS and ``version`` the library's own, for example "10.3.0"; ``compute_capability`` is
+    ``edition`` is one of EDITIONS and ``version`` the library's own, for example "10.3.0"; ``compute_capability`` is
     "sm_86", or several joined by "+" for an RTX engine that serves them all; ``precision`` is one of PRECISIONS, the
     network's own: engines are strongly typed, so a builder never changes it.
     """
 
-    flavour: str
+    edition: str
     version: str
     gpu_name: str
     compute_capability: str
@@ -39,8 +39,8 @@ class EngineTarget:
     precision: str
 
     def __post_init__(self) -> None:
-        if self.flavour not in FLAVOURS:
-            raise ValueError(f"flavour: expected one of {FLAVOURS}, got {self.flavour!r}")
+        if self.edition not in EDITIONS:
+            raise ValueError(f"edition: expected one of {EDITIONS}, got {self.edition!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {PRECISIONS}, got {self.precision!r}")
         for capability in self.compute_capabilities:

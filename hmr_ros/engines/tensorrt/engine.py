@@ -18,7 +18,7 @@ from hmr_ros.engines.tensorrt.cuda import Bytes, CudaError, CudaStream, Graph
 from hmr_ros.engines.tensorrt.types import ExecutionContext
 
 MAX_SHAPES = 16
-"""Input shapes that are kept ready; a camera has one or two, a folder of photos more."""
+"""Input shapes that are kept ready; a camera has one or two, a directory of photos more."""
 
 _log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class LoadedEngine:
         )
 
     def _captured(self, context: ExecutionContext, enqueue: Callable[[], None]) -> Graph | None:
-        """None where recording is impossible: then everything is enqueued anew each time."""
+        """None where recording is impossible: then everything is enqueued again each time."""
         if not self._contexts.can_be_captured(context, int(self._stream)):
             return None
         try:

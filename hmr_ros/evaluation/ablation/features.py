@@ -1,4 +1,4 @@
-"""What a frozen backbone sees in pictures, computed once for all runs.
+"""What a frozen backbone sees in images, computed once for all runs.
 
 A run then costs its two stages only. Keypoints are never given: anchors come from the first stage's projection, as in
 the paper. A detector's keypoints would reach the local stage alone, so that a comparison with and without it would
@@ -28,7 +28,7 @@ from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_o
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 
 CHUNK = 50
-"""Pictures that pass the backbone at once."""
+"""Images that pass the backbone at once."""
 
 _EXACT = KeypointMix(clean=1.0)
 
@@ -68,7 +68,7 @@ def flattened(features: Features) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """N pictures as training reads them: ``features`` (N, size) float16, on disk; ``batch``: all but images."""
+    """N images as training reads them: ``features`` (N, size) float16, on disk; ``batch``: all but images."""
 
     features: NDArray[np.float16]
     batch: Batch
@@ -77,19 +77,19 @@ class Seen:
         return len(self.features)
 
     def take(self, rows: NDArray[np.integer]) -> Batch:
-        """A batch of the pictures ``rows`` whose image is their features."""
+        """A batch of the images ``rows`` whose image is their features."""
         chosen = torch.from_numpy(rows)
         return Batch(torch.from_numpy(self.features[rows]), *(column[chosen] for column in self.batch[1:]))
 
 
-def see(recipe: GlobalToPixelRecipe, pictures: Path, count: int, path: Path, augment: bool) -> Seen:
-    """The first ``count`` of ``pictures``, a folder of shards; kept in ``path`` (.npy, and labels beside it).
+def see(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> Seen:
+    """The first ``count`` of ``images``, a directory of shards; kept in ``path`` (.npy, and labels beside it).
 
-    ``augment``: boxes are moved and pictures mirrored as in training, once per picture.
+    ``augment``: boxes are moved and images mirrored as in training, once per image.
     """
     labels = path.with_suffix(".npz")
     if not labels.exists():
-        _look(recipe, pictures, count, path, augment)
+        _look(recipe, images, count, path, augment)
     with np.load(labels) as archive:
         batch = Batch(*(torch.from_numpy(archive[name]) for name in Batch._fields))
     seen = Seen(np.load(path, mmap_mode="c"), batch)
@@ -99,32 +99,32 @@ def see(recipe: GlobalToPixelRecipe, pictures: Path, count: int, path: Path, aug
     return seen
 
 
-def shown(pictures: Path, count: int) -> Iterator[ImageBatch]:
-    """The first ``count`` pictures of a folder of shards, CHUNK at a time; ValueError if there are fewer."""
+def shown(images: Path, count: int) -> Iterator[ImageBatch]:
+    """The first ``count`` images of a directory of shards, CHUNK at a time; ValueError if there are fewer."""
     missing = count
-    for path in shards_of(pictures):
+    for path in shards_of(images):
         shard = read_shard(path).take(slice(missing))
         yield from (shard.take(slice(first, first + CHUNK)) for first in range(0, len(shard), CHUNK))
         missing -= len(shard)
         if not missing:
             return
-    raise ValueError(f"{pictures}: expected {count} pictures, found {count - missing}; `hmr render` makes more")
+    raise ValueError(f"{images}: expected {count} images, found {count - missing}; `hmr render` makes more")
 
 
 @torch.no_grad()
-def _look(recipe: GlobalToPixelRecipe, pictures: Path, count: int, path: Path, augment: bool) -> None:
+def _look(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> None:
     backbone = recipe.modules["network"].backbone.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     size, first, batches = StoredFeatures(backbone).size, 0, []
-    with atomic_path(path) as temporary, tqdm(total=count, desc=path.stem, unit="picture") as progress:
+    with atomic_path(path) as temporary, tqdm(total=count, desc=path.stem, unit="image") as progress:
         table = np.lib.format.open_memmap(temporary, "w+", np.float16, (count, size))
-        for images in shown(pictures, count):
+        for drawn in shown(images, count):
             mix = None if augment else _EXACT
-            batch = recipe.batch(_Drawn(images), default_rng(first), len(images), mix)
-            table[first : first + len(images)] = flattened(backbone(batch.image)).numpy()
+            batch = recipe.batch(_Drawn(drawn), default_rng(first), len(drawn), mix)
+            table[first : first + len(drawn)] = flattened(backbone(batch.image)).numpy()
             batches.append(batch._replace(image=batch.image[:, :0], keypoints=torch.zeros_like(batch.keypoints)))
-            first += len(images)
-            progress.update(len(images))
+            first += len(drawn)
+            progress.update(len(drawn))
         table.flush()
     columns = (torch.cat(same).numpy() for same in zip(*batches, strict=True))
     with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as stream:
@@ -133,7 +133,7 @@ def _look(recipe: GlobalToPixelRecipe, pictures: Path, count: int, path: Path, a
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """A sampler of pictures that were drawn already."""
+    """A sampler of images that were drawn already."""
 
     images: ImageBatch
 

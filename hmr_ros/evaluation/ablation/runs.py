@@ -1,4 +1,4 @@
-"""One run of the ablation: train a variant on stored features, then judge it as `hmr evaluate` does."""
+"""One run of the ablation: train a variant on stored features, then evaluate it as `hmr evaluate` does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hmr_ros.evaluation.held_out.report import Errors, join_errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
-from hmr_ros.training.train import learning_rate_share, make_optimiser, only_these_learn, optimise
+from hmr_ros.training.train import learning_rate_fraction, make_optimiser, only_these_learn, optimise
 
 Weights = Mapping[str, Tensor]
 
@@ -34,11 +34,11 @@ STAGE = "images"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What all runs share. ``cases`` are the people to judge, their image features in the place of images."""
+    """What all runs share. ``cases`` are the people to evaluate, their image features in the place of images."""
 
     motion: Motion
     body: BodyModel
-    pictures: Seen
+    images: Seen
     cases: list[Case]
 
 
@@ -49,7 +49,7 @@ def errors_of_run(variant: Variant, config: TrainConfig, material: Material, sta
     """
     if not path.exists():
         label = f"{variant.name}, seed {config.run.seed}"
-        errors = judged(trained(variant.of(config), material, label, start), material)
+        errors = evaluated(trained(variant.of(config), material, label, start), material)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **vars(errors))
@@ -72,7 +72,7 @@ def global_stage(config: TrainConfig, material: Material, steps: int, path: Path
 
 
 def trained(config: TrainConfig, material: Material, label: str, start: Weights | None = None) -> GlobalToPixelRecipe:
-    """Both stages of a network, trained on pictures in a random order, every one equally often."""
+    """Both stages of a network, trained on images in a random order, every one equally often."""
     torch.manual_seed(config.run.seed)
     recipe = GlobalToPixelRecipe(config, material.motion, material.body, None)
     network, stage = recipe.modules["network"], config.images
@@ -82,10 +82,10 @@ def trained(config: TrainConfig, material: Material, label: str, start: Weights 
     parts = recipe.trained(STAGE)
     only_these_learn(recipe.modules, parts)
     optimiser = make_optimiser(stage, parts)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_share(stage, step))
-    order = shuffled(len(material.pictures), stage.batch_size, default_rng(config.run.seed))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_fraction(stage, step))
+    order = shuffled(len(material.images), stage.batch_size, default_rng(config.run.seed))
     for step in tqdm(range(stage.steps), desc=label, unit="step", leave=False):
-        terms = recipe.loss(material.pictures.take(next(order)), STAGE, step / stage.steps)
+        terms = recipe.loss(material.images.take(next(order)), STAGE, step / stage.steps)
         optimise(torch.stack(list(terms.values())).sum(), optimiser, recipe.modules, stage.clip)
         schedule.step()
     return recipe
@@ -101,13 +101,13 @@ def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[NDArray[np
         due = due[batch_size:]
 
 
-def judged(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
+def evaluated(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
     """Errors of the last stage alone, on everybody."""
     network, body = recipe.modules["network"].eval(), material.body
     predictor = trained_crop_predictor("ablation", network, body)
     parts = []
     for case in material.cases:
-        assert case.shown is not None, "the people were drawn in pictures"
-        found = predictor.stages(case.shown)[-1].recovered(case.shown.view, body)
+        assert case.shown is not None, "the people were drawn in images"
+        found = predictor.stages(case.shown)[-1].predicted(case.shown.view, body)
         parts.append(errors_of(found, case, body))
     return join_errors(parts)

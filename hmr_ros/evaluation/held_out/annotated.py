@@ -37,11 +37,11 @@ def cases(
 def _case(people: AnnotatedPeople, joint_set: str, body: BodyModel) -> Case:
     posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
     kp2d, score = convert_keypoints(people.kp2d, people.kp2d_score, JOINT_SETS[people.joint_set], JOINT_SETS[joint_set])
-    rays = (kp2d - people.K[:, None, :2, 2]) / people.K[:, None, [0, 1], [0, 1]]
+    normalized = (kp2d - people.K[:, None, :2, 2]) / people.K[:, None, [0, 1], [0, 1]]
     measured = np.isfinite(people.human36m).all((1, 2), keepdims=True)
     human36m = np.where(measured, people.human36m, body.regressor("human36m") @ posed.vertices)
     height = _box_heights(kp2d, score > 0) / people.K[:, 1, 1]
-    return Case(joint_set, rays, score, posed.vertices, posed.joints, human36m, score > 0, height)
+    return Case(joint_set, normalized, score, posed.vertices, posed.joints, human36m, score > 0, height)
 
 
 def _box_heights(kp2d: Floats, seen: Bools) -> Floats:

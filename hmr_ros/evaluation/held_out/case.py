@@ -1,4 +1,4 @@
-"""What is judged: people with what a method is shown of them, what is true of them, and what a method says."""
+"""What is evaluated: people with what a method is shown of them, what is true of them, and what a method says."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """B people to recover, and the truth: m, optical frame.
+    """B people to estimate, and the ground truth: m, optical frame.
 
-    ``rays`` (B, J, 2) x/z, y/z of the observed keypoints of ``joint_set`` and ``score`` (B, J); ``vertices`` (B, V, 3);
-    ``joints`` (B, 24, 3); ``human36m`` (B, 17, 3); ``in_image`` (B, J) keypoints that the image shows or would show if
-    nothing hid them; ``height`` (B,) of the person's box over the focal length; ``shown`` where there is an image.
+    ``normalized`` (B, J, 2) x/z, y/z of the observed keypoints of ``joint_set`` and ``score`` (B, J); ``vertices`` (B,
+    V, 3); ``joints`` (B, 24, 3); ``human36m`` (B, 17, 3); ``in_image`` (B, J) keypoints that the image shows or would
+    show if nothing hid them; ``height`` (B,) of the person's box over the focal length; ``shown`` where there is an
+    image.
     """
 
     joint_set: str
-    rays: Floats
+    normalized: Floats
     score: Floats
     vertices: Floats
     joints: Floats
@@ -57,7 +58,7 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Recovered:
+class Prediction:
     """What a method says of B people.
 
     ``output`` names which of its answers this is; ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m in optical axes,
@@ -71,13 +72,13 @@ class Recovered:
     root: Floats
     expected_error: Floats
 
-    def as_published(self, output: str, placed: Estimates, body: BodyModel) -> Recovered:
+    def as_published(self, output: str, placed: Estimates, body: BodyModel) -> Prediction:
         """The bodies that the robot would publish, ``placed``; these where it would publish none."""
         known = placed.take(placed.valid)
         posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
         vertices, joints = self.vertices.copy(), self.joints.copy()
         vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
-        return Recovered(output, vertices, joints, placed.cam_t, self.expected_error)
+        return Prediction(output, vertices, joints, placed.cam_t, self.expected_error)
 
 
 def observed(
@@ -116,7 +117,7 @@ def _keypoints(
 
 
 def _vertices(images: ImageBatch, body: BodyModel) -> Floats:
-    """(B, V, 3) m of the people in pictures, who are stored as parameters."""
+    """(B, V, 3) m of the people in images, who are stored as parameters."""
     pose = rotmat_to_rotvec(images.rotations)
     return body.posed(pose[:, 0], pose[:, 1:], images.betas, images.joints[:, 0]).vertices
 

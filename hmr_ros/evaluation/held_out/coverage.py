@@ -1,4 +1,4 @@
-"""How often the truth lies in the regions that should hold it: for everybody, and where they fail."""
+"""How often the ground truth lies in the regions that should hold it: for everybody, and where they fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Strings = NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Coverage:
-    """Percent of the truth of ``count`` people within the regions of each of LEVELS."""
+    """Percent of the ground truth of ``count`` people within the regions of each of LEVELS."""
 
     group: str
     count: int
@@ -54,10 +54,10 @@ def _coverage(found: Distances, calibration: Calibration, takes: Strings, split:
 
 
 def coverage_by_joint(residuals: Residuals, calibration: Calibration, joint_set: str) -> dict[str, tuple[float, ...]]:
-    """Percent of the truth of each joint but the pelvis within the regions of each of LEVELS."""
+    """Percent of the ground truth of each joint but the pelvis within the regions of each of LEVELS."""
     found = distances(residuals, Uncertainty(calibration, joint_set)).joints
-    shares = [100 * (found <= radius).mean(0) for radius in calibration.joint_radii]
-    return {SMPL.joints[joint + 1]: tuple(column) for joint, column in enumerate(np.stack(shares, 1).tolist())}
+    fractions = [100 * (found <= radius).mean(0) for radius in calibration.joint_radii]
+    return {SMPL.joints[joint + 1]: tuple(column) for joint, column in enumerate(np.stack(fractions, 1).tolist())}
 
 
 _HEADINGS = ("group", "people", *(f"{part} {100 * level:.0f} %" for part in ("joints", "root") for level in LEVELS))

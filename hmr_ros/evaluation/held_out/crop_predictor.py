@@ -14,7 +14,7 @@ from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.evaluation.held_out.case import Case, Recovered, Shown
+from hmr_ros.evaluation.held_out.case import Case, Prediction, Shown
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
 
 Floats = NDArray[np.floating]
@@ -28,7 +28,7 @@ CHUNK = 50
 class StageParameters:
     """What one stage says of B people, in their crop cameras.
 
-    ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) as
+    ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) as
     ``networks/global_to_pixel`` has them; the spread is NaN but for the last stage.
     """
 
@@ -36,27 +36,27 @@ class StageParameters:
     rotations: Floats
     betas: Floats
     crop_cam: Floats
-    spread: Floats
+    joint_error: Floats
 
     @staticmethod
-    def of(stage: str, estimate: SmplEstimate, spread: torch.Tensor) -> StageParameters:
+    def of(stage: str, estimate: SmplEstimate, joint_error: torch.Tensor) -> StageParameters:
         """A stage's estimate."""
-        arrays = (estimate.rotations, estimate.betas, estimate.crop_cam, spread)
+        arrays = (estimate.rotations, estimate.betas, estimate.crop_cam, joint_error)
         return StageParameters(stage, *(x.float().cpu().numpy() for x in arrays))
 
     @staticmethod
     def join(parts: Sequence[StageParameters]) -> StageParameters:
         """People of several batches, one after another."""
-        names = ("rotations", "betas", "crop_cam", "spread")
+        names = ("rotations", "betas", "crop_cam", "joint_error")
         columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
         return StageParameters(parts[0].stage, *columns)
 
-    def recovered(self, view: CropView, body: BodyModel) -> Recovered:
+    def predicted(self, view: CropView, body: BodyModel) -> Prediction:
         """The stage's bodies where it says they stand."""
         rotations, cam_t = view.to_optical(self.rotations, self.crop_cam)
         pose = rotmat_to_rotvec(rotations)
         posed = body.posed(pose[:, 0], pose[:, 1:], self.betas, np.zeros_like(cam_t))
-        return Recovered(self.stage, posed.vertices, posed.joints, cam_t, self.spread)
+        return Prediction(self.stage, posed.vertices, posed.joints, cam_t, self.joint_error)
 
 
 Network = Callable[..., list[StageParameters]]
@@ -65,7 +65,7 @@ Network = Callable[..., list[StageParameters]]
 
 @dataclass(frozen=True, eq=False)
 class CropPredictor:
-    """A network that looks at crops. Its stages are judged as they are, and the last one as the robot publishes it."""
+    """A network that looks at crops. Each stage is evaluated as it is, and the last one as the robot publishes it."""
 
     name: str
     joint_set: str
@@ -73,14 +73,14 @@ class CropPredictor:
     body: BodyModel
     reads_images = True
 
-    def recover(self, case: Case) -> list[Recovered]:
-        """Every stage alone, then what the robot makes of the last; ValueError for people without pictures."""
+    def predict(self, case: Case) -> list[Prediction]:
+        """Every stage alone, then what the robot makes of the last; ValueError for people without images."""
         shown = self._shown(case)
         stages = self.stages(shown)
-        alone = [stage.recovered(shown.view, self.body) for stage in stages]
+        alone = [stage.predicted(shown.view, self.body) for stage in stages]
         rotations, cam_t = shown.view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
         placement = Placement(self.body, self.joint_set)
-        placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.rays, case.score)
+        placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.normalized, case.score)
         return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
 
     def stages(self, shown: Shown) -> list[StageParameters]:
@@ -92,7 +92,7 @@ class CropPredictor:
 
     def _shown(self, case: Case) -> Shown:
         if case.shown is None:
-            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have pictures")
+            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have images")
         return case.shown
 
 
@@ -101,7 +101,7 @@ def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel)
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    outputs = ["rotations", "betas", "crop_cam", "spread"]
+    outputs = ["rotations", "betas", "crop_cam", "joint_error"]
 
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
         return [
@@ -118,11 +118,11 @@ def trained_crop_predictor(name: str, trained: GlobalToPixel, body: BodyModel) -
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
         stages = trained.stages(*map(torch.from_numpy, arrays))
         if trained.config.local == "off":
-            return [StageParameters.of(GLOBAL, stages.coarse, stages.spread)]
-        unknown = torch.full_like(stages.spread, torch.nan)
+            return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)]
+        unknown = torch.full_like(stages.joint_error, torch.nan)
         return [
             StageParameters.of(GLOBAL, stages.coarse, unknown),
-            StageParameters.of(LOCAL, stages.fine, stages.spread),
+            StageParameters.of(LOCAL, stages.fine, stages.joint_error),
         ]
 
     return CropPredictor(name, trained.config.joint_set, network, body)

@@ -43,8 +43,8 @@ def measure_drift(motion: Motion, body: BodyModel, stride: int = 4) -> Drift:
     parts = (motion.pose[first : first + _CHUNK] for first in range(0, len(motion), _CHUNK))
     joints = np.concatenate([body.posed_joints(p[:, 0], p[:, 1:], np.zeros((len(p), 10), np.float32)) for p in parts])
     early, settled = (_joint_drift(motion, joints - joints[:, :1], after_s) for after_s in (_EARLY_S, SETTLED_S))
-    share = np.clip(early.mean() / max(settled.mean(), 1e-9), 1e-6, 1 - 1e-6)
-    return Drift(_root_drift(motion, _ROOT_AFTER_S), settled, float(-_EARLY_S / np.log1p(-share)))
+    fraction = np.clip(early.mean() / max(settled.mean(), 1e-9), 1e-6, 1 - 1e-6)
+    return Drift(_root_drift(motion, _ROOT_AFTER_S), settled, float(-_EARLY_S / np.log1p(-fraction)))
 
 
 def _root_drift(motion: Motion, after_s: float) -> float:

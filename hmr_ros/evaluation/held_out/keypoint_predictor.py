@@ -14,7 +14,7 @@ from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.fitting.translation import fit_translation
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.evaluation.held_out.case import Case, Recovered
+from hmr_ros.evaluation.held_out.case import Case, Prediction
 from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 
@@ -30,7 +30,7 @@ class KeypointPredictor:
     """Keypoints of ``joint_set``, seen by a virtual camera of each person's or not, to bodies.
 
     With it, bodies are placed and fitted to their keypoints as on the robot; in its published form they are left as
-    its authors judge them.
+    its authors evaluate them.
     """
 
     name: str
@@ -40,25 +40,25 @@ class KeypointPredictor:
     body: BodyModel
     reads_images = False
 
-    def recover(self, case: Case) -> list[Recovered]:
+    def predict(self, case: Case) -> list[Prediction]:
         """One answer."""
         if not self.virtual_camera:
             # Pose2Mesh as published normalises x and y by themselves, so rays are as good as the pixels it asks for
-            vertices, joints, error = self.network(case.rays.astype(np.float32))
+            vertices, joints, error = self.network(case.normalized.astype(np.float32))
             keypoints = self.body.regressor(self.joint_set) @ vertices
-            root = fit_translation(keypoints, case.rays, case.score).translation
-            return [Recovered("pose2mesh", vertices, joints, root, error)]
+            root = fit_translation(keypoints, case.normalized, case.score).translation
+            return [Prediction("pose2mesh", vertices, joints, root, error)]
         alone = self._in_virtual_camera(case)
-        placed = Placement(self.body, self.joint_set).of_meshes(alone.vertices, case.rays, case.score)
+        placed = Placement(self.body, self.joint_set).of_meshes(alone.vertices, case.normalized, case.score)
         return [alone.as_published("pose2mesh", placed, self.body)]
 
-    def _in_virtual_camera(self, case: Case) -> Recovered:
+    def _in_virtual_camera(self, case: Case) -> Prediction:
         """Bodies relative to the pelvis, turned back into axes of the optical frame."""
-        view = to_virtual_camera(case.rays, case.score)
+        view = to_virtual_camera(case.normalized, case.score)
         virtual_from_optical = view.optical_from_virtual.transpose(0, 2, 1)
         vertices, joints, error = self.network(view.keypoints, view.context)
         nowhere = np.full((len(joints), 3), np.nan)
-        return Recovered("lifted", vertices @ virtual_from_optical, joints @ virtual_from_optical, nowhere, error)
+        return Prediction("lifted", vertices @ virtual_from_optical, joints @ virtual_from_optical, nowhere, error)
 
 
 def exported_keypoint_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> KeypointPredictor:
@@ -67,7 +67,7 @@ def exported_keypoint_predictor(manifest: Manifest, content: bytes, body: BodyMo
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [spec.name for spec in manifest.inputs]
-    wanted = [spec.name for spec in manifest.outputs if spec.name in ("vertices", "joints", "spread")]
+    wanted = [spec.name for spec in manifest.outputs if spec.name in ("vertices", "joints", "joint_error")]
 
     def network(*arrays: Floats) -> tuple[Floats, Floats, Floats]:
         outputs = session.run(wanted, dict(zip(names, arrays, strict=True)))
@@ -87,10 +87,10 @@ def trained_keypoint_predictor(
     def network(*arrays: Floats) -> tuple[Floats, Floats, Floats]:
         return _with_error(*(output.numpy() for output in module(*map(torch.from_numpy, arrays))))
 
-    joint_set = config.paper.joint_set if paper else config.slim.joint_set
+    joint_set = config.paper.joint_set if paper else config.compact.joint_set
     return KeypointPredictor(name, joint_set, not paper, network, body)
 
 
-def _with_error(vertices: Floats, joints: Floats, spread: Floats | None = None) -> tuple[Floats, Floats, Floats]:
+def _with_error(vertices: Floats, joints: Floats, joint_error: Floats | None = None) -> tuple[Floats, Floats, Floats]:
     """The outputs of a ``Network``; the published form expects no error."""
-    return vertices, joints, np.full(joints.shape[:2], np.nan) if spread is None else spread
+    return vertices, joints, np.full(joints.shape[:2], np.nan) if joint_error is None else joint_error

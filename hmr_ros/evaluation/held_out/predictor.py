@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import load_manifest, verify
-from hmr_ros.evaluation.held_out.case import Case, Recovered
+from hmr_ros.evaluation.held_out.case import Case, Prediction
 from hmr_ros.evaluation.held_out.crop_predictor import exported_crop_predictor, trained_crop_predictor
 from hmr_ros.evaluation.held_out.keypoint_predictor import exported_keypoint_predictor, trained_keypoint_predictor
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
@@ -15,7 +15,7 @@ from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.recipes import trained_network
 
 EXPORTED = ("pose2mesh", "global_to_pixel")
-"""Kinds of manifests that recover bodies."""
+"""Kinds of manifests that estimate bodies."""
 
 
 class Predictor(Protocol):
@@ -33,12 +33,12 @@ class Predictor(Protocol):
     def reads_images(self) -> bool:
         """Whether its cases need to be ``shown``; if so, it can do without keypoints."""
 
-    def recover(self, case: Case) -> list[Recovered]:
+    def predict(self, case: Case) -> list[Prediction]:
         """Its answers, one or several; the last is what the robot publishes."""
 
 
 def open_predictor(path: Path, body: BodyModel) -> Predictor:
-    """The network of a manifest (.json) or of a checkpoint (.pt), which must recover ``body``."""
+    """The network of a manifest (.json) or of a checkpoint (.pt), which must estimate ``body``."""
     if path.suffix == ".json":
         return _exported(path, body)
     if path.suffix == ".pt":
@@ -52,7 +52,7 @@ def _exported(path: Path, body: BodyModel) -> Predictor:
         raise ValueError(f"{path}: expected a network of kind {EXPORTED} with a joint set, got {manifest.kind!r}")
     if manifest.body_model_sha256 not in (None, body.sha256):
         raise ValueError(
-            f"{path}: the network recovers {manifest.body_model}, another body model than given; set --body"
+            f"{path}: the network estimates {manifest.body_model}, another body model than given; set --body"
         )
     content = verify(manifest, path)
     opened = exported_crop_predictor if manifest.kind == "global_to_pixel" else exported_keypoint_predictor

@@ -9,9 +9,9 @@
   image count, hidden ones too.
 * Depth: the root's z.
 
-Bodies are judged as the robot publishes them, placed and fitted to their keypoints by ``core/fitting/placement.py``;
+Bodies are evaluated as the robot publishes them, placed and fitted to their keypoints by ``core/fitting/placement.py``;
 the stages of Global-to-Pixel also alone, where they say that they stand; those of Pose2Mesh in its published form as
-its authors judge them.
+its authors evaluate them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, SMPL
-from hmr_ros.evaluation.held_out.case import Case, Recovered, SyntheticPeople
+from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople
 from hmr_ros.evaluation.held_out.report import Errors, Grouping
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.poses import PoseKind
@@ -38,11 +38,11 @@ SOURCES: dict[str, KeypointMix | None] = {
     "coco": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
     "projection": None,
 }
-"""Where 2D keypoints come from: the truth; either of Pose2Mesh's synthetic errors, in full and without hints; nowhere,
-so that a network must look where it expects the joints itself.
+"""Where 2D keypoints come from: the ground truth; either of Pose2Mesh's synthetic errors, in full and without hints;
+nowhere, so that a network must look where it expects the joints itself.
 """
 
-PCK_SHARES = (0.05, 0.1)
+PCK_FRACTIONS = (0.05, 0.1)
 """Distances within which a keypoint is correct, box heights."""
 _NEAREST_M = 0.05
 
@@ -63,17 +63,17 @@ ADULT = 1.45
 _EVAL_ROWS = np.array([HUMAN36M.index(joint) for joint in HUMAN36M_EVAL])
 _STATURE_CHAIN = ("head", "neck", "spine3", "spine2", "spine1", "pelvis", "left_hip", "left_knee", "left_ankle")
 _CHAIN_OF_STATURE = 0.85
-"""The chain of bones from head joint to ankle is this share of a person's stature."""
+"""The chain of bones from head joint to ankle is this fraction of a person's stature."""
 
 
-def errors_of(found: Recovered, case: Case, body: BodyModel) -> Errors:
+def errors_of(found: Prediction, case: Case, body: BodyModel) -> Errors:
     """Errors of bodies of the model ``body``."""
-    predicted, truth = body.regressor("human36m") @ found.vertices, case.human36m
+    predicted, ground_truth = body.regressor("human36m") @ found.vertices, case.human36m
     pelvis = body.J_regressor[SMPL.index("pelvis")]
-    narrow, wide = (correct_keypoints(found, case, body, share) for share in PCK_SHARES)
+    narrow, wide = (correct_keypoints(found, case, body, fraction) for fraction in PCK_FRACTIONS)
     return Errors(
-        mpjpe=mpjpe(predicted, truth, HUMAN36M.index("pelvis"), _EVAL_ROWS),
-        pa_mpjpe=pa_mpjpe(predicted[:, _EVAL_ROWS], truth[:, _EVAL_ROWS]),
+        mpjpe=mpjpe(predicted, ground_truth, HUMAN36M.index("pelvis"), _EVAL_ROWS),
+        pa_mpjpe=pa_mpjpe(predicted[:, _EVAL_ROWS], ground_truth[:, _EVAL_ROWS]),
         mpvpe=mpvpe(found.vertices, case.vertices, pelvis @ found.vertices, pelvis @ case.vertices),
         mpjpe_smpl=mpjpe(found.joints, case.joints),
         pck_05=narrow,
@@ -82,19 +82,19 @@ def errors_of(found: Recovered, case: Case, body: BodyModel) -> Errors:
     )
 
 
-def correct_keypoints(found: Recovered, case: Case, body: BodyModel, share: float) -> Floats:
-    """(B,) percent of the keypoints in the image that are seen within ``share`` box heights of where they should be.
+def correct_keypoints(found: Prediction, case: Case, body: BodyModel, fraction: float) -> Floats:
+    """(B,) percent of the keypoints in the image that are seen within ``fraction`` box heights of where they should be.
 
     Bodies without a place have none.
     """
     regressor = body.regressor(case.joint_set)
     at_place = regressor @ (found.vertices + (found.root - found.joints[:, 0])[:, None])
-    distance = np.linalg.norm(_rays(at_place) - _rays(regressor @ case.vertices), axis=-1)
-    correct = (distance <= share * case.height[:, None]) & case.in_image
+    distance = np.linalg.norm(_normalized(at_place) - _normalized(regressor @ case.vertices), axis=-1)
+    correct = (distance <= fraction * case.height[:, None]) & case.in_image
     return np.asarray(100 * correct.sum(1) / np.maximum(case.in_image.sum(1), 1))
 
 
-def _rays(points: Floats) -> Floats:
+def _normalized(points: Floats) -> Floats:
     """(B, J, 3) m -> (B, J, 2) x/z, y/z; those beside or behind the camera come out far outside."""
     return np.asarray(points[..., :2] / np.maximum(points[..., 2:], _NEAREST_M))
 
@@ -116,8 +116,8 @@ def groupings(people: SyntheticPeople) -> list[Grouping]:
 
 def _loss_labels(lost: Bools) -> NDArray[np.str_]:
     """Name each person (B, J) -> (B,) by how many keypoints are lost: none, up to a third, more."""
-    share = lost.mean(1)
-    return np.select([share == 0, share <= _MANY], LOSSES[:2], LOSSES[2])
+    fraction = lost.mean(1)
+    return np.select([fraction == 0, fraction <= _MANY], LOSSES[:2], LOSSES[2])
 
 
 def _focal_labels(people: SyntheticPeople) -> NDArray[np.str_]:

@@ -1,4 +1,4 @@
-"""How far estimates are from the truth, with what the robot knows of them: what calibration is made from."""
+"""How far estimates are from the ground truth, with what the robot knows of them: what calibration is made from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import join_rows, take_rows
 from hmr_ros.core.uncertainty import Uncertainty
-from hmr_ros.evaluation.held_out.case import Case, Recovered, SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople, observed
 from hmr_ros.evaluation.held_out.predictor import Predictor
 from hmr_ros.evaluation.held_out.protocol import SOURCES, groupings
 from hmr_ros.evaluation.held_out.report import Grouping, join_groupings
@@ -33,7 +33,7 @@ _DISTANCE_EDGES_M = (2.5, 8.0)
 class Residuals:
     """Errors of N placed people; m, optical frame.
 
-    ``joints`` (N, 24, 3): estimate minus truth, both relative to their pelvis; ``root`` (N, 3): of the pelvis;
+    ``joints`` (N, 24, 3): estimate minus ground truth, both relative to their pelvis; ``root`` (N, 3): of the pelvis;
     ``expected_error`` (N, 24), ``score`` (N, J) of the keypoints and ``cam_t`` (N, 3) as the robot has them;
     ``person`` (N,): the number of the synthetic person; ``clip`` (N,) they move as; ``groupings`` of all.
     """
@@ -58,7 +58,7 @@ class Residuals:
 
 @dataclass(frozen=True, eq=False)
 class Distances:
-    """Mahalanobis distances of the truth: ``joints`` (N, 23), all but the pelvis, and ``root`` (N,)."""
+    """Mahalanobis distances of the ground truth: ``joints`` (N, 23), all but the pelvis, and ``root`` (N,)."""
 
     joints: Floats
     root: Floats
@@ -84,12 +84,12 @@ def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body:
     for people in batches:
         for number, (source, mix) in enumerate(KEYPOINTS.items()):
             case = observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
-            parts.append(_placed(predictor.recover(case)[-1], case, people, source, first))
+            parts.append(_placed(predictor.predict(case)[-1], case, people, source, first))
         first += len(people)
     return dataclasses.replace(join_rows(parts), groupings=join_groupings([part.groupings for part in parts]))
 
 
-def _placed(found: Recovered, case: Case, people: SyntheticPeople, source: str, first: int) -> Residuals:
+def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str, first: int) -> Residuals:
     relative = found.joints - found.joints[:, :1] - (case.joints - case.joints[:, :1])
     everybody = Residuals(
         joints=relative,

@@ -72,15 +72,15 @@ class Finding:
 
 def shipped() -> list[Path]:
     """Manifests of the shipped networks, without their halves."""
-    from hmr_ros.engines.opening import HALF_SUFFIX
+    from hmr_ros.engines.opening import FP16_SUFFIX
 
-    return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(HALF_SUFFIX)]
+    return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(FP16_SUFFIX)]
 
 
 def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterator[Finding]:
     """Every way of running the network beside ``path``, against the reference."""
-    from hmr_ros.engines.opening import open_onnx
-    from hmr_ros.engines.runtime import EngineError, default_threads, open_engine
+    from hmr_ros.engines.opening import open_engine, open_onnx
+    from hmr_ros.engines.runtime import EngineError, default_threads
 
     manifest, inputs = load_manifest(path), recorded_inputs(path)
     reference = answers("reference", engine_run(open_onnx(path, default_threads())), inputs)
@@ -91,7 +91,7 @@ def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterato
         found = distances(manifest.kind, ours.outputs, reference.outputs)
         return Finding(manifest.name, way, tuple(found), ours.repeatable)
 
-    if (half := _half_run(path)) is not None:
+    if (half := _fp16_run(path)) is not None:
         yield finding("fp16, as a GPU rounds", half)
     if checkpoint is not None:
         yield finding("pytorch", pytorch_run(checkpoint))
@@ -104,14 +104,14 @@ def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterato
             yield finding(backend, engine_run(engine))
 
 
-def _half_run(path: Path) -> Run | None:
+def _fp16_run(path: Path) -> Run | None:
     import onnx
 
-    from hmr_ros.engines.opening import half_of
+    from hmr_ros.engines.opening import fp16_of
     from hmr_ros.export.fp16 import emulated
 
-    half_path = half_of(path)
-    if half_path is None:
+    fp16_path = fp16_of(path)
+    if fp16_path is None:
         return None
-    manifest = load_manifest(half_path)
-    return onnx_run(emulated(onnx.load(manifest.model_path(half_path))), manifest)
+    manifest = load_manifest(fp16_path)
+    return onnx_run(emulated(onnx.load(manifest.model_path(fp16_path))), manifest)

@@ -19,8 +19,8 @@ from hmr_ros.core.people import Camera
 
 if TYPE_CHECKING:
     from hmr_ros.engines.runtime import Array, Engine
+    from hmr_ros.perception.body_estimator import BodyEstimator
     from hmr_ros.perception.detector import BlazePoseDetector
-    from hmr_ros.perception.recoverer import Recoverer
 
 CLIP_IMAGES = 6
 CROWDS = (1, 4, 8)
@@ -68,15 +68,15 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
     engines = {name: Recording(open_onnx(path, threads)) for name, path in {**paths, kind: manifest_path}.items()}
     options = BlazePoseOptions(search_pixels=1280 * 704)  # the people of the clip are small
     detector = BlazePoseDetector(engines["detector"], engines["landmarks"], options)
-    recoverer = _recoverer(engines[kind], load_body_model(models / "open_body.npz"))
+    estimator = _estimator(engines[kind], load_body_model(models / "open_body.npz"))
     for image, camera in _images():
-        _look(detector, recoverer, image, camera)
+        _look(detector, estimator, image, camera)
     for engine in engines.values():
         engine.close()
     return engines[kind].given
 
 
-def _recoverer(engine: Recording, body_model: BodyModel) -> Recoverer | None:
+def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None:
     from hmr_ros.perception.global_to_pixel import GlobalToPixel
     from hmr_ros.perception.pose2mesh import Pose2Mesh
 
@@ -88,21 +88,21 @@ def _recoverer(engine: Recording, body_model: BodyModel) -> Recoverer | None:
     return None if maker is None else maker(engine, body_model)
 
 
-def _look(detector: BlazePoseDetector, recoverer: Recoverer | None, image: Image, camera: Camera) -> None:
+def _look(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
     """As on a single photo: nothing is followed from one image to the next."""
     detector.reset()
     detections = detector.detect(image)
-    if recoverer is not None and len(detections):
-        recoverer.recover(image, detections, camera)
+    if estimator is not None and len(detections):
+        estimator.predict(image, detections, camera)
 
 
 def _images() -> Iterator[tuple[Image, Camera]]:
-    from hmr_ros.bench.crowd import CAMERA, picture
+    from hmr_ros.bench.crowd import CAMERA, crowd_image
 
     yield from _clip(models_dir().parent / "samples")
     body_model = load_body_model(models_dir() / "open_body.npz")
     for people in CROWDS:
-        yield picture(body_model, people), CAMERA
+        yield crowd_image(body_model, people), CAMERA
 
 
 def _clip(samples: Path) -> Iterator[tuple[Image, Camera]]:

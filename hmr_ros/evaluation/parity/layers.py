@@ -70,11 +70,11 @@ def groups(model: ModelProto) -> list[Group]:
 
 def losses(model: ModelProto, kept: tuple[str, ...], measure: Measure) -> list[Loss]:
     """What each group costs beside those ``kept`` already, the most costly first."""
-    from hmr_ros.export.fp16 import to_half
+    from hmr_ros.export.fp16 import to_fp16
 
     candidates = [group for group in groups(model) if group.name not in kept]
     found = [
-        Loss(group, _severity(measure(to_half(model, (*kept, *group.nodes)))))
+        Loss(group, _severity(measure(to_fp16(model, (*kept, *group.nodes)))))
         for group in tqdm(candidates, "layer by layer", unit="group", leave=False)
     ]
     return sorted(found, key=lambda loss: loss.severity)
@@ -85,9 +85,9 @@ def convert(model: ModelProto, measure: Measure, report: Callable[[list[Loss]], 
 
     ``report`` gets the costs of all groups if they were needed. The result may not be ``accepted``.
     """
-    from hmr_ros.export.fp16 import to_half
+    from hmr_ros.export.fp16 import to_fp16
 
-    half = to_half(model)
+    half = to_fp16(model)
     conversion = Conversion(half, (), tuple(measure(half)))
     if conversion.accepted:
         return conversion
@@ -95,7 +95,7 @@ def convert(model: ModelProto, measure: Measure, report: Callable[[list[Loss]], 
     report(ranked)
     for count in range(1, len(ranked) // 2 + 1):
         kept = tuple(name for loss in ranked[:count] for name in loss.group.nodes)
-        half = to_half(model, kept)
+        half = to_fp16(model, kept)
         conversion = Conversion(half, kept, tuple(measure(half)))
         if conversion.accepted:
             break

@@ -107,7 +107,7 @@ def _pose2mesh() -> tuple[Quantity, ...]:
     return (
         Quantity("vertices", "mm", lambda outputs: 1000 * outputs["vertices"], BODY),
         Quantity("joints", "mm", lambda outputs: 1000 * outputs["joints"], BODY),
-        Quantity("spread", "mm", lambda outputs: 1000 * outputs["spread"][..., None]),
+        Quantity("joint_error", "mm", lambda outputs: 1000 * outputs["joint_error"][..., None]),
     )
 
 
@@ -123,7 +123,7 @@ def _global_to_pixel() -> tuple[Quantity, ...]:
     return (
         Quantity("vertices", "mm", vertices, BODY),
         Quantity("crop_cam", "", lambda outputs: outputs["crop_cam"]),
-        Quantity("spread", "mm", lambda outputs: 1000 * outputs["spread"][..., None]),
+        Quantity("joint_error", "mm", lambda outputs: 1000 * outputs["joint_error"][..., None]),
     )
 
 

@@ -1,7 +1,8 @@
-"""``hmr evaluate-photos``: recovered bodies, drawn back into photos, against joints marked by hand.
+"""``hmr evaluate-photos``: estimated bodies, drawn back into photos, against joints marked by hand.
 
-Every method gets the same detections of the same photos. The score is PCK: the share of labelled joints that lie within
-a part of the torso's length of their labels. The detector's own keypoints are scored, too: methods start from them.
+Every method gets the same detections of the same photos. The score is PCK: the fraction of labelled joints that lie
+within a part of the torso's length of their labels. The detector's own keypoints are scored, too: methods start from
+them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from hmr_ros.evaluation.photos.regions import image_distances, shadows
 from hmr_ros.evaluation.photos.scores import Outcome, Row, as_json, join, summarise, table
 from hmr_ros.perception.assemble import Assembly, assemble
 from hmr_ros.perception.assignment import assign
-from hmr_ros.perception.recoverer import Recoverer
+from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.similarity import box_iou
 
 METHODS = ("pose2mesh", "global_to_pixel")
@@ -45,7 +46,7 @@ Image = NDArray[np.uint8]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("labels", type=Path, help="JSON file of labels in COCO's keypoint format")
-    parser.add_argument("--photos", type=Path, help="folder of the photos (that of the labels)")
+    parser.add_argument("--photos", type=Path, help="directory of the photos (that of the labels)")
     parser.add_argument(
         "--networks", type=Path, nargs="+", help="manifests (.json) of the networks to compare (those shipped)"
     )
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
     assemblies = _open(args.networks or _shipped())
     first = next(iter(assemblies.values())).pipeline
-    recoverers = {name: assembly.pipeline.recoverer for name, assembly in assemblies.items()}
+    recoverers = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
         image, camera = read_photo(photo), assumed_camera(photo, args.fov)
@@ -76,10 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
     outcome, methods = join(outcomes), (DETECTOR, *recoverers)
     reports = {threshold: summarise(outcome, threshold) for threshold in THRESHOLDS}
-    print(f"{sum(map(len, photos))} people in {len(photos)} photos; {len(outcome.upright)} found and judged")
+    print(f"{sum(map(len, photos))} people in {len(photos)} photos; {len(outcome.upright)} found and evaluated")
     for threshold, rows in reports.items():
         print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
-    calibrations = {name: recoverer.calibration for name, recoverer in recoverers.items()}
+    calibrations = {name: estimator.calibration for name, estimator in recoverers.items()}
     print("", *shadows(outcome, calibrations, methods), sep="\n")
     if args.json:
         write_json(reports, methods, args.labels, args.json)
@@ -91,20 +92,21 @@ def score(
     image: Image,
     camera: Camera,
     detections: Detections,
-    recoverers: Mapping[str, Recoverer],
+    recoverers: Mapping[str, BodyEstimator],
     body_model: BodyModel,
 ) -> Outcome:
     """How far the joints of ``detections``, and of the bodies made of them, are from those of ``photo``.
 
-    Only people who were detected and whose torso is labelled are judged: what the detector misses, no method can have.
+    Only people who were detected and whose torso is labelled are evaluated: what the detector misses, no method can
+    have.
     """
     pairs = matched(photo.boxes, detections.boxes)
     pairs = pairs[np.isfinite(photo.torso()[pairs[:, 0]])]
     labels, seen = pairs[:, 0], detections.take(pairs[:, 1])
     away = [convert_keypoints(seen.kp2d, seen.kp2d_score, JOINT_SETS[seen.joint_set], COCO17)[0] - photo.kp2d[labels]]
     distances = [np.full(away[0].shape[:2], np.nan)]
-    for recoverer in recoverers.values():
-        bodies = pose_bodies(seen, recoverer.recover(image, seen, camera), body_model)
+    for estimator in recoverers.values():
+        bodies = pose_bodies(seen, estimator.predict(image, seen, camera), body_model)
         away.append(project(body_model.regressor(COCO17.name) @ bodies.vertices, camera) - photo.kp2d[labels])
         distances.append(image_distances(bodies, away[-1], camera))
     errors = np.nan_to_num(np.linalg.norm(np.stack(away), axis=-1), nan=np.inf, posinf=np.inf)
@@ -125,7 +127,7 @@ def read_photo(photo: LabelledPhoto) -> Image:
     """(H, W, 3) uint8 RGB. Raises ValueError for a photo that is absent or not the one that was labelled."""
     image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
-        raise ValueError(f"{photo.path}: not an image OpenCV can read; --photos names the folder")
+        raise ValueError(f"{photo.path}: not an image OpenCV can read; --photos names the directory")
     height, width = image.shape[:2]
     if (width, height) != (photo.width, photo.height):
         raise ValueError(f"{photo.path}: labels are for {photo.width} x {photo.height} px, it has {width} x {height}")
@@ -144,7 +146,7 @@ def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], l
     pck = {f"{threshold:g}": as_json(rows, methods) for threshold, rows in reports.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        report = {"labels": str(labels), "unit": "percent of joints within the share of the torso", "pck": pck}
+        report = {"labels": str(labels), "unit": "percent of joints within the fraction of the torso", "pck": pck}
         temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

@@ -73,7 +73,7 @@ class LabelledPhoto:
 
 
 def read_coco(labels: Path, photos: Path) -> list[LabelledPhoto]:
-    """The photos with labelled people of a COCO keypoint file, in its order; the pictures lie in folder ``photos``.
+    """The photos with labelled people of a COCO keypoint file, in its order; the images lie in directory ``photos``.
 
     Crowds and people without keypoints are left out. Raises ValueError for other files, naming the entry.
     """

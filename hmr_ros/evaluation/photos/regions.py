@@ -48,8 +48,8 @@ def shadows(outcome: Outcome, calibrations: Mapping[str, Calibration | None], me
         calibration, chosen = calibrations.get(name), outcome.labelled & np.isfinite(distances)
         if calibration and chosen.any():
             person = np.nonzero(chosen)[0]
-            shares = [bootstrap_mean(100.0 * (distances[chosen] <= r), person) for r in calibration.joint_radii]
+            held = [bootstrap_mean(100.0 * (distances[chosen] <= r), person) for r in calibration.joint_radii]
             lines.append(
-                f"{name}: regions of {levels} % hold {', '.join(map(str, shares))} % of {len(person)} labelled joints"
+                f"{name}: regions of {levels} % hold {', '.join(map(str, held))} % of {len(person)} labelled joints"
             )
     return lines

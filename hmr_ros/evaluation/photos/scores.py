@@ -1,4 +1,4 @@
-"""Joints in a photo against labels: PCK, the share of joints that lie near enough, and its uncertainty."""
+"""Joints in a photo against labels: PCK, the fraction of joints that lie near enough, and its uncertainty."""
 
 from __future__ import annotations
 

@@ -76,15 +76,15 @@ class KeypointAnchors(nn.Module):
         weights = torch.from_numpy(anchor_weights(joint_set))
         needed = (weights != 0).float()
         self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("share", needed / needed.sum(1, keepdim=True).clamp(min=1), persistent=False)
+        self.register_buffer("fraction", needed / needed.sum(1, keepdim=True).clamp(min=1), persistent=False)
 
     def forward(self, keypoints: Tensor, projected: Tensor) -> Anchors:
         """(B, J, 3) and (B, 24, 2) crop units -> Anchors."""
         seen = masked(keypoints)
         centred, score = seen[..., :2], seen[..., 2:]
         # Products are written out, as autocast would round matrix products, and anchors are places.
-        complete = (self.share * (score > 0).transpose(1, 2)).sum(2, keepdim=True) > 0.999
+        complete = (self.fraction * (score > 0).transpose(1, 2)).sum(2, keepdim=True) > 0.999
         places = (self.weights[..., None] * centred[:, None]).sum(2) + 0.5
         places = torch.where(complete, places, projected).clamp(LOWEST, HIGHEST)
-        mean_score = (self.share * score.transpose(1, 2)).sum(2)
+        mean_score = (self.fraction * score.transpose(1, 2)).sum(2)
         return Anchors(places, torch.where(complete[..., 0], mean_score, 0.0))

@@ -1,6 +1,6 @@
 """MediaPipe's BlazePose landmark network: a small backbone that has seen many people.
 
-MobileNetV2's inverted bottlenecks with ReLU6, a top-down pyramid of 48 channels that BlazePose's heat maps are read
+MobileNetV2's inverted bottlenecks with ReLU6, a top-down pyramid of 48 channels that BlazePose's heatmaps are read
 from, and a tail to stride 128 that its landmarks are, which have a depth. Batch norm is folded into the convolutions,
 as in the file the weights come from (``training/blazepose_weights.py``).
 

@@ -23,7 +23,7 @@ class GlobalToPixelConfig:
     heads: int = setting(8, doc="attention heads of each", low=1)
     points: int = setting(4, doc="places each head looks at, per level of the pyramid", low=1)
     pixel_width: int = setting(64, doc="features of the pixels", low=8)
-    dropout: float = setting(0.0, doc="share of features dropped in training", low=0, high=0.9)
+    dropout: float = setting(0.0, doc="fraction of features dropped in training", low=0, high=0.9)
     match_unit: str = setting(
         "keypoint", doc="a pixel is matched to each keypoint, or to the person", choices=("keypoint", "person")
     )

@@ -45,9 +45,9 @@ def to_crop_units(points: Tensor, camera: Tensor) -> Tensor:
     """(B, N, 3) m in the crop camera and (B, 3) -> (B, N, 2): where they are seen."""
     turn = optical_from_crop(camera)[:, None]
     x, y, z = (turn * points[:, :, None, :]).sum(-1).unbind(-1)  # written out: autocast must not round this
-    rays = torch.stack([x, y], -1) / z.clamp(min=NEAREST)[..., None]
+    normalized = torch.stack([x, y], -1) / z.clamp(min=NEAREST)[..., None]
     box = torch.stack([camera[:, 2] * CROP_ASPECT, camera[:, 2]], 1)
-    return 0.5 + (rays - camera[:, None, :2]) / box[:, None]
+    return 0.5 + (normalized - camera[:, None, :2]) / box[:, None]
 
 
 def camera_features(camera: Tensor) -> Tensor:

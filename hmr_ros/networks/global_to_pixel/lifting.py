@@ -1,7 +1,8 @@
 """All 2D keypoints at once, lifted to 3D: what either stage knows of the whole pose before it looks at pixels.
 
-The lifting network is that of our Pose2Mesh (``networks/slim_pose2mesh.py``) and reads what that reads, so its weights
-will do as a start. Global-to-Pixel as published has no such part: there joints hear of each other by attention only.
+The lifting network is that of our Pose2Mesh (``networks/compact_pose2mesh.py``) and reads what that reads, so its
+weights will do as a start. Global-to-Pixel as published has no such part: there joints hear of each other by attention
+only.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from torch import Tensor, nn
 
 from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
+from hmr_ros.networks.compact_pose2mesh import CompactConfig, LiftingNet
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
-from hmr_ros.networks.slim_pose2mesh import LiftingNet, SlimConfig
 
 
 class KeypointView(NamedTuple):
@@ -38,11 +39,11 @@ def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
     count = weight.sum(1).clamp(min=1)
 
     box = torch.stack([camera[:, 2] * CROP_ASPECT, camera[:, 2]], 1)
-    rays = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * box[:, None]
-    rays = torch.where(weight > 0, rays, 0.0)
-    directions = torch.cat([rays, torch.ones_like(weight)], 2)
+    normalized = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * box[:, None]
+    normalized = torch.where(weight > 0, normalized, 0.0)
+    directions = torch.cat([normalized, torch.ones_like(weight)], 2)
     directions = directions / directions.norm(dim=2, keepdim=True)
-    ahead = torch.cat([torch.zeros_like(rays[:, 0]), 1 - ok], 1)
+    ahead = torch.cat([torch.zeros_like(normalized[:, 0]), 1 - ok], 1)
     turn = optical_from_axis((directions * weight).sum(1) / count + ahead)
 
     x, y, z = (directions[:, :, :, None] * turn[:, None]).sum(2).unbind(2)  # virtual_from_optical: the transpose
@@ -70,7 +71,7 @@ class KeypointLifting(nn.Module):
     def __init__(self, config: GlobalToPixelConfig) -> None:
         super().__init__()
         self.width = config.lifting_width
-        self.network = LiftingNet(SlimConfig(config.joint_set, config.lifting_width, config.lifting_blocks))
+        self.network = LiftingNet(CompactConfig(config.joint_set, config.lifting_width, config.lifting_blocks))
 
     def forward(self, keypoints: Tensor, camera: Tensor) -> Lifted:
         """(B, J, 3) crop units and score, (B, 3) -> Lifted."""

@@ -34,21 +34,21 @@ from hmr_ros.networks.global_to_pixel.matching import (
 from hmr_ros.networks.global_to_pixel.pixels import GRID, KeypointPixels, PersonPixels, PixelFeatures
 from hmr_ros.networks.global_to_pixel.residual import ResidualHeads
 
-FIRST_SPREAD = -3.0
+FIRST_JOINT_ERROR = -3.0
 """Before softplus: an untrained network expects to be 5 cm off."""
 
 
 class Stages(NamedTuple):
     """Everything that is trained.
 
-    ``coarse`` and ``fine``: the two stages' estimates, one and the same without a local stage. ``spread`` (B, 24) m:
-    how far off each joint of ``fine`` is expected to be. ``pixels`` and ``positives`` (B, U, k), the pixels in use (-1
-    pads): None without a local stage.
+    ``coarse`` and ``fine``: the two stages' estimates, one and the same without a local stage. ``joint_error`` (B, 24)
+    m: how far off each joint of ``fine`` is expected to be. ``pixels`` and ``positives`` (B, U, k), the pixels in use
+    (-1 pads): None without a local stage.
     """
 
     coarse: SmplEstimate
     fine: SmplEstimate
-    spread: Tensor
+    joint_error: Tensor
     pixels: PixelPredictions | None
     positives: Tensor | None
 
@@ -72,8 +72,8 @@ class PixelStage(nn.Module):
             self.pixels = KeypointPixels(config.pixel_width)
         self.pixel_token = zero_linear(config.pixel_width, config.width)
         self.heads = ResidualHeads(config.width)
-        self.spread = nn.Linear(config.width, 1)
-        nn.init.constant_(self.spread.bias, FIRST_SPREAD)
+        self.joint_error = nn.Linear(config.width, 1)
+        nn.init.constant_(self.joint_error.bias, FIRST_JOINT_ERROR)
 
     def forward(
         self,
@@ -91,18 +91,18 @@ class PixelStage(nn.Module):
         tokens = self.encoder(features, anchors, start, lifted, camera)
         if features is None:
             state = base.plus(self.heads(tokens, base, camera))
-            return Stages(coarse, self.decoder(state, camera), self._spread(tokens), None, None)
+            return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), None, None)
         of_pixels = self.features(features.levels)
         pixels = self.pixels(of_pixels, base, camera)
         positives = self._positives(pixels, targets)
         chosen = gather_mean(of_pixels, positives)
         tokens = tokens + self.pixel_token(chosen)
         state = self.pixels.corrected(base.plus(self.heads(tokens, base, camera)), chosen)
-        return Stages(coarse, self.decoder(state, camera), self._spread(tokens), pixels, positives)
+        return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
 
-    def _spread(self, tokens: Tensor) -> Tensor:
+    def _joint_error(self, tokens: Tensor) -> Tensor:
         """(B, 24, W) -> (B, 24) m. It must not bend the features to its own ends, so no gradient goes back."""
-        return softplus(self.spread(tokens.detach())[..., 0].float())
+        return softplus(self.joint_error(tokens.detach())[..., 0].float())
 
     def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:
         if targets is None:
@@ -123,7 +123,7 @@ class GlobalToPixel(nn.Module):
     """
 
     input_names = ("image", "keypoints", "camera")
-    output_names = ("rotations", "betas", "crop_cam", "spread")
+    output_names = ("rotations", "betas", "crop_cam", "joint_error")
 
     def __init__(self, config: GlobalToPixelConfig, body: BodyModel, mean: MeanPose) -> None:
         """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded."""
@@ -140,8 +140,8 @@ class GlobalToPixel(nn.Module):
         if config.local == "on":
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
         else:
-            self.spread = nn.Linear(pooled, SMPL.size)
-            nn.init.constant_(self.spread.bias, FIRST_SPREAD)
+            self.joint_error = nn.Linear(pooled, SMPL.size)
+            nn.init.constant_(self.joint_error.bias, FIRST_JOINT_ERROR)
 
     def features(self, image: Tensor) -> Features:
         """(B, 256, 192, 3) uint8 RGB -> Features."""
@@ -164,7 +164,7 @@ class GlobalToPixel(nn.Module):
         own = self.lifting(features.keypoints, camera)
         coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
         if self.config.local == "off":
-            return Stages(coarse, coarse, softplus(self.spread(features.pooled.detach()).float()), None, None)
+            return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
         told = (keypoints[..., 2:] > 0).any(1, keepdim=True)
         lifted = self.lifting(torch.where(told, keypoints, features.keypoints), camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
@@ -186,10 +186,10 @@ class GlobalToPixel(nn.Module):
         return self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``spread`` (B, 24) m."""
+        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) m."""
         result = self.stages(image, keypoints, camera)
         fine = result.fine
-        return fine.rotations, fine.betas, fine.crop_cam, result.spread
+        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error
 
     def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
         """Noise with the shapes, types and ranges of the inputs."""

@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from hmr_ros.core.geometry.frames import NoTransformError, Transform
 from hmr_ros.core.people import Bodies
-from hmr_ros.ros.input.frame_listener import FrameListener
+from hmr_ros.ros.input.transform_listener import TransformListener
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.interfaces import TF
 
@@ -18,7 +18,7 @@ class FixedFrames:
     """Looks up where the camera was. It listens to TF where one of ``frames`` is not "", the camera's own frame."""
 
     def __init__(self, node: Node, frames: Iterable[str]) -> None:
-        self._listener = FrameListener(node) if any(frames) and TF.is_available else None
+        self._listener = TransformListener(node) if any(frames) and TF.is_available else None
         self._stamp = Stamp(0, 0)
         self._found: dict[tuple[str, str], Transform | NoTransformError] = {}
 

@@ -1,4 +1,4 @@
-"""How large a compressed picture says it is: asked before it is decoded.
+"""How large a compressed image says it is: asked before it is decoded.
 
 To OpenCV a broken header costs gigabytes, and a PNG with a chunk that says it is longer than the file many seconds.
 """
@@ -19,7 +19,7 @@ _JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
 """Markers that no segment follows."""
 
 
-def picture_size(data: bytes) -> tuple[int, int] | None:
+def image_size(data: bytes) -> tuple[int, int] | None:
     """Height and width in px of a PNG or JPEG; None for other formats. Raises ValueError where it is cut off."""
     try:
         if data.startswith(_PNG):

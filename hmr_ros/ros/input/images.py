@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from hmr_ros.ros.input.image_header import picture_size
+from hmr_ros.ros.input.image_header import image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
 _LARGEST_SIDE = 16384
@@ -109,7 +109,7 @@ DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compresse
 def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
     """What compressed_image_transport wrote, by its format "<encoding of the source>; <codec> compressed <stored as>".
 
-    The codec alone ("jpeg"), as most drivers write it, is an ordinary picture.
+    The codec alone ("jpeg"), as most drivers write it, is an ordinary image.
     """
     source, _, stored = (part.strip() for part in raw.format.partition(";"))
     is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
@@ -131,7 +131,7 @@ def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
 
 def _check_header(raw: RawCompressedImage) -> None:
     try:
-        size = picture_size(raw.data.tobytes())
+        size = image_size(raw.data.tobytes())
     except ValueError as err:
         raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
     if size is not None:

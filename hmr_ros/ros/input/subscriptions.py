@@ -40,7 +40,7 @@ class AdaptiveSubscription:
         self.adapt()
 
     def adapt(self) -> None:
-        """Subscribe, or subscribe anew when the publishers' offers have changed."""
+        """Subscribe, or subscribe again when the publishers' offers have changed."""
         publishers = self.publishers()
         wanted = best_offered(publishers, self._asked)
         if self._subscription is not None:
@@ -49,7 +49,7 @@ class AdaptiveSubscription:
             current = self._subscription.qos_profile
             if (current.reliability, current.durability) == (wanted.reliability, wanted.durability):
                 return
-            self._node.get_logger().info(f"{self.topic}: subscribing anew, {wanted.reliability.name}")
+            self._node.get_logger().info(f"{self.topic}: subscribing again, {wanted.reliability.name}")
             self.close()
         self._subscription = self._node.create_subscription(
             self._message_type, self.topic, self._callback, wanted, raw=True, event_callbacks=NO_EVENTS

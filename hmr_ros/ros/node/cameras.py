@@ -35,8 +35,8 @@ from hmr_ros.perception.shared import SharedParts
 from hmr_ros.ros.node import process
 from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.node import HmrNode
-from hmr_ros.ros.node.params import ParameterError
 from hmr_ros.ros.output.tracked import TrackedLists
+from hmr_ros.ros.wire.qos import ParameterError
 
 _NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*")
 

@@ -125,7 +125,7 @@ def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
         (f"latency stamp to published p{percentile} [ms]", f"{np.percentile(latency, percentile):.1f}")
         for percentile in (50, 95, 99)
     ]
-    for step in ("detect", "track", "recover", "smooth"):
+    for step in ("detect", "track", "estimate", "smooth"):
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
     rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]

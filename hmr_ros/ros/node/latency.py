@@ -13,7 +13,7 @@ from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
 from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Timings
-from hmr_ros.ros.output.publishers import PublisherFactory, has_listeners
+from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 
 _REPORT_S = 1.0
 _ROWS = "upper bound [ms], images, images since the last message"
@@ -50,10 +50,10 @@ class LatencyBudget:
 
     def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
         """The image last admitted is published, ``latency_s`` after its stamp; meshes and overlay took ``views_s``."""
-        rest_s = latency_s - self._age_s - timings.detect_s - timings.recover_s - views_s
-        self._shedder.observe(stamp_s, Costs(timings.detect_s, timings.recover_s, views_s, max(rest_s, 0.0)))
+        rest_s = latency_s - self._age_s - timings.detect_s - timings.estimate_s - views_s
+        self._shedder.observe(stamp_s, Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0)))
         self._histogram.add(latency_s)
-        if time.monotonic() - self._reported_s >= _REPORT_S and has_listeners(self._publisher):
+        if time.monotonic() - self._reported_s >= _REPORT_S and has_subscribers(self._publisher):
             self._reported_s = time.monotonic()
             self._publisher.publish(histogram_message(self._histogram.report()))
 

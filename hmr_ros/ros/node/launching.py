@@ -20,7 +20,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
 
-SHARE = Path(get_package_share_directory("hmr_ros"))
+FRACTION = Path(get_package_share_directory("hmr_ros"))
 
 BOOLS = ("true", "false")
 
@@ -45,7 +45,7 @@ def node_arguments() -> list[DeclareLaunchArgument]:
     ]
     return [
         argument("namespace", "", "namespace of nodes and topics"),
-        argument("params_file", str(SHARE / "config" / "hmr.yaml"), "YAML file of parameters"),
+        argument("params_file", str(FRACTION / "config" / "hmr.yaml"), "YAML file of parameters"),
         *parameters,
         argument("use_sim_time", "", "take the time from /clock, as for a bag played with --clock", ("", *BOOLS)),
         argument("respawn", "false", "start the node again when it dies", BOOLS),
@@ -112,7 +112,7 @@ def transport(context: LaunchContext) -> dict[str, str]:
     if any(name in environment for name in ("FASTDDS_BUILTIN_TRANSPORTS", _PROFILES, _PROFILES_OF_JAZZY)):
         return {}
     name = _PROFILES_OF_JAZZY if environment.get("ROS_DISTRO") == "jazzy" else _PROFILES
-    return {name: str(SHARE / "config" / "fastdds.xml")}
+    return {name: str(FRACTION / "config" / "fastdds.xml")}
 
 
 def _given(context: LaunchContext) -> dict[str, ParameterValue]:

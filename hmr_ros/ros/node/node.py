@@ -33,10 +33,11 @@ from hmr_ros.ros.node import process
 from hmr_ros.ros.node.diagnostics import DiagnosticsPublisher, Health
 from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.operation import Operation
-from hmr_ros.ros.node.params import ParameterError, declare_config, follow_config, type_problem
+from hmr_ros.ros.node.params import declare_config, follow_config, type_problem
 from hmr_ros.ros.node.services import RefusedError, offer_services
 from hmr_ros.ros.output.publishers import undone_on_error
 from hmr_ros.ros.output.tracked import TrackedLists
+from hmr_ros.ros.wire.qos import ParameterError
 
 _SUPERVISION_PERIOD_S = 1.0
 _WARM_UP_SHAPE = (360, 640, 3)
@@ -221,7 +222,7 @@ class HmrNode(LifecycleNode):
         return f"{ended} tracks ended"
 
     def rebuild_engine(self) -> str:
-        """Build this machine's engines anew."""
+        """Build this machine's engines again."""
         if self._assembly is None:
             raise RefusedError("no networks are loaded: configure the node first")
         try:

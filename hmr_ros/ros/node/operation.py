@@ -61,7 +61,7 @@ class Operation:
         return worker.end_tracks() if worker is not None else 0
 
     def end_tracks(self) -> int:
-        """Say of everybody that they are lost, and begin anew; how many they were. Raises TimeoutError."""
+        """Say of everybody that they are lost, and begin again; how many they were. Raises TimeoutError."""
         return self._worker.end_tracks() if self._worker is not None else 0
 
     def close(self) -> None:

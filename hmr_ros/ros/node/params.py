@@ -13,15 +13,12 @@ from rclpy.parameter import Parameter
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import Setting, Value, describe, updated
+from hmr_ros.ros.wire.qos import ParameterError
 
 _LARGEST_INT = 2**63 - 1
 
 _PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,)}
 """A setting's type -> what its parameter may be given as."""
-
-
-class ParameterError(ValueError):
-    """A parameter given at start that the node cannot run with."""
 
 
 def declare_config(node: Node) -> RobotConfig:

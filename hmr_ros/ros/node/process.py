@@ -11,7 +11,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from hmr_ros.ros.node.params import ParameterError
+from hmr_ros.ros.wire.qos import ParameterError
 
 
 class Application(Protocol):

@@ -23,7 +23,7 @@ class Controls(Protocol):
         """Forget everybody: who is there gets a new id."""
 
     def rebuild_engine(self) -> str:
-        """Build this machine's engines anew, while the CPU answers."""
+        """Build this machine's engines again, while the CPU answers."""
 
 
 def offer_services(node: Node, controls: Controls) -> None:

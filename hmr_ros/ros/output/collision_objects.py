@@ -99,7 +99,7 @@ class CollisionObjects:
             self._publisher.publish(message)
 
     def _must_add(self, placed: _Placed | None, now: _Placed, refresh_s: float) -> bool:
-        """Whether to send shapes: of somebody new or changed, and of all to a new, or perhaps forgetful, listener."""
+        """Whether to send shapes: of somebody new or changed, and of all to a new, or perhaps forgetful, subscriber."""
         if placed is None or not placed.fits(now) or 0 <= now.added_s - self._joined_s <= _ANSWERING_S:
             return True
         return refresh_s > 0 and now.added_s - placed.added_s >= refresh_s

@@ -12,7 +12,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from hmr_ros.core.people import Bodies, Floats
-from hmr_ros.core.ros4hri.joints import HINGES
+from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.skeleton import COCO, JOINT_SETS, convert_keypoints
 from hmr_ros.ros.wire.interfaces import HUMANS
@@ -37,18 +37,20 @@ class HriTypes:
 
 
 def region(types: HriTypes, header: Header, box: Floats, width: int, height: int, score: float) -> Any:
-    """The part of ``box`` (4,) x1 y1 x2 y2 px that lies in the image, as shares of its size."""
+    """The part of ``box`` (4,) x1 y1 x2 y2 px that lies in the image, as fractions of its size."""
     x1, y1, x2, y2 = np.clip(box / [width, height, width, height], 0, 1).tolist()
     return types.region(header=header, xmin=x1, ymin=y1, xmax=x2, ymax=y2, c=score)
 
 
 def skeletons(types: HriTypes, header: Header, bodies: Bodies, width: int, height: int) -> list[Any]:
-    """The detected keypoints of each body, as shares of the image's size; 0 confidence for what is not in the image."""
+    """The detected keypoints of each body, as fractions of the image's size; confidence 0 for what is outside of it."""
     kp2d, scores = convert_keypoints(bodies.kp2d, bodies.kp2d_score, JOINT_SETS[bodies.joint_set], COCO)
-    shares = kp2d / [width, height]
-    inside = np.all((shares >= 0) & (shares <= 1), -1)
-    scores, shares = np.where(inside, scores, 0), np.where(inside[..., None], shares, 0)
-    return [_skeleton(types, header, points, confidences) for points, confidences in zip(shares, scores, strict=True)]
+    fractions = kp2d / [width, height]
+    inside = np.all((fractions >= 0) & (fractions <= 1), -1)
+    scores, fractions = np.where(inside, scores, 0), np.where(inside[..., None], fractions, 0)
+    return [
+        _skeleton(types, header, points, confidences) for points, confidences in zip(fractions, scores, strict=True)
+    ]
 
 
 def _skeleton(types: HriTypes, header: Header, points: Floats, confidences: Floats) -> Any:
@@ -62,12 +64,12 @@ def _skeleton(types: HriTypes, header: Header, points: Floats, confidences: Floa
 
 
 def joint_state(header: Header, humans: Humans, row: int) -> JointState:
-    """Angles of the URDF's hinges, rad, and rad/s unless this is the first image of somebody."""
+    """Angles of the URDF's revolute joints, rad, and rad/s unless this is the first image of somebody."""
     name = person_name(int(humans.ids[row]))
     rates = humans.angle_rates[row]
     return JointState(
         header=header,
-        name=[f"{hinge.name}_{name}" for hinge in HINGES],
+        name=[f"{revolute.name}_{name}" for revolute in REVOLUTE_JOINTS],
         position=humans.angles[row].tolist(),
         velocity=rates.tolist() if np.isfinite(rates).all() else [],
     )

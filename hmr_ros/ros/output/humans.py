@@ -20,11 +20,11 @@ from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.ros4hri.urdf import urdf
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output import human_messages as messages
-from hmr_ros.ros.output.publishers import PublisherFactory, has_listeners
+from hmr_ros.ros.output.human_writers import HumanJointStateWriter
+from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 from hmr_ros.ros.output.tracked import LATCHED, TrackedLists
 from hmr_ros.ros.wire.cdr import write_image
 from hmr_ros.ros.wire.messages import person_name
-from hmr_ros.ros.wire.writers import HumanJointStateWriter
 
 _NEWEST = QoSProfile(depth=1)
 
@@ -92,11 +92,11 @@ class HumanPublishers:
         """What is known of everybody in the image: region, crop, 2D skeleton. After ``update``."""
         topics = [self._topics[track_id] for track_id in bodies.ids.tolist()]
         height, width = frame.image.shape[:2]
-        if any(has_listeners(t.skeleton2d) for t in topics):
+        if any(has_subscribers(t.skeleton2d) for t in topics):
             skeletons = messages.skeletons(self._types, header, bodies, width, height)
             for t, skeleton in zip(topics, skeletons, strict=True):
                 t.skeleton2d.publish(skeleton)
-        if any(has_listeners(t.roi) or has_listeners(t.cropped) for t in topics):
+        if any(has_subscribers(t.roi) or has_subscribers(t.cropped) for t in topics):
             boxes = person_boxes(bodies, camera, keypoint_threshold)
             for row in np.flatnonzero(np.isfinite(boxes).all(1)):
                 self._publish_region(topics[row], frame, header, boxes[row], float(bodies.scores[row]))
@@ -107,19 +107,19 @@ class HumanPublishers:
             topics = self._topics[track_id]
             if humans.reshaped[row]:
                 topics.urdf.publish(String(data=urdf(person_name(track_id), humans.urdf_origins[row])))
-            if has_listeners(topics.joint_states):
+            if has_subscribers(topics.joint_states):
                 write = self._joint_states.setdefault(track_id, HumanJointStateWriter())
                 topics.joint_states.publish(write(frame.stamp, frame.frame_id, humans, row))
-            if has_listeners(topics.position):
+            if has_subscribers(topics.position):
                 topics.position.publish(messages.position(header, humans, row))
-            if has_listeners(topics.velocity) and np.isfinite(humans.velocities[row]).all():
+            if has_subscribers(topics.velocity) and np.isfinite(humans.velocities[row]).all():
                 topics.velocity.publish(messages.velocity(header, humans, row))
 
     def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
         height, width = frame.image.shape[:2]
-        if has_listeners(topics.roi):
+        if has_subscribers(topics.roi):
             topics.roi.publish(messages.region(self._types, header, box, width, height, score))
-        if has_listeners(topics.cropped):
+        if has_subscribers(topics.cropped):
             x1, y1 = np.floor(np.clip(box[:2], 0, [width, height])).astype(int)
             x2, y2 = np.ceil(np.clip(box[2:], 0, [width, height])).astype(int)
             crop = np.ascontiguousarray(frame.image[y1:y2, x1:x2])

@@ -17,10 +17,10 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.decimation import spread
+from hmr_ros.core.body.decimation import joint_error
 from hmr_ros.core.people import Bodies, Floats, Ints, State
 from hmr_ros.core.temporal.velocity import VelocityFilter
-from hmr_ros.ros.output.publishers import PublisherFactory, has_listeners
+from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 from hmr_ros.ros.wire.cdr import Stamp, write_points
 from hmr_ros.ros.wire.interfaces import PEOPLE
 from hmr_ros.ros.wire.messages import person_name, point
@@ -40,9 +40,9 @@ class MeshPoints:
         self._publishers.destroy(self._publisher)
 
     @property
-    def has_listeners(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody listens."""
-        return has_listeners(self._publisher)
+        return has_subscribers(self._publisher)
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget people who left."""
@@ -53,7 +53,7 @@ class MeshPoints:
         """Everybody's points; nothing while somebody is seen whose place was never known, such as feet at the lens."""
         placed = bodies.take(bodies.valid)
         self._points.update(zip(placed.ids.tolist(), placed.vertices[:, self._vertices], strict=True))
-        if self._points.keys() >= set(bodies.ids.tolist()) and self.has_listeners:
+        if self._points.keys() >= set(bodies.ids.tolist()) and self.has_subscribers:
             points = np.concatenate([np.zeros((0, 3)), *self._points.values()]).astype(np.float32)
             self._publisher.publish(write_points(stamp, frame_id, points))
 
@@ -61,7 +61,7 @@ class MeshPoints:
 @functools.lru_cache(maxsize=1)
 def _skin_points(body_model: BodyModel, count: int) -> Ints:
     """Vertices that stand for the skin; a tenth of a second's work that each activation would repeat."""
-    return spread(body_model.v_template, count)
+    return joint_error(body_model.v_template, count)
 
 
 class PeoplePublisher:
@@ -80,9 +80,9 @@ class PeoplePublisher:
         self._publishers.destroy(self._publisher)
 
     @property
-    def has_listeners(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody listens."""
-        return has_listeners(self._publisher)
+        return has_subscribers(self._publisher)
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget people who left."""

@@ -26,7 +26,7 @@ from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.planning import PlanningOutputs
-from hmr_ros.ros.output.publishers import PublisherFactory, has_listeners
+from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 from hmr_ros.ros.output.tracked import TrackedLists
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp, write_image
@@ -96,12 +96,12 @@ class Outputs:
         """Publish what robots use of one image, the small and urgent first."""
         self._unplaced = ""
         header = messages.header(frame.stamp, frame.frame_id)
-        if has_listeners(self._bodies):
+        if has_subscribers(self._bodies):
             self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
         bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
         self._publish_humans(frame, header, camera, bodies, lost)
         self._publish_joint_states(frame, bodies, lost)
-        if self._config.publish_markers and has_listeners(self._markers):
+        if self._config.publish_markers and has_subscribers(self._markers):
             frame_id, placed = self._placed(frame, bodies)
             self._markers.publish(self._skeleton_writer(frame.stamp, frame_id, placed, lost))
         self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, self._config)
@@ -109,10 +109,10 @@ class Outputs:
     def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
         """Publish what is large and only looked at, which is why it comes last and is shed first."""
         bodies = bodies.take(bodies.states != State.TENTATIVE)
-        if has_listeners(self._mesh):
+        if has_subscribers(self._mesh):
             frame_id, placed = self._placed(frame, bodies)
             self._publish_meshes(frame.stamp, frame_id, placed, lost)
-        if has_listeners(self._overlay):
+        if has_subscribers(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
 
@@ -165,7 +165,7 @@ class Outputs:
         self.limit_violations = humans.limit_violations
         if config.humans.clamp_joint_limits:
             humans = humans.clamped()
-        if config.publish_tf != "none" and len(humans) and self._tf is not None and has_listeners(self._tf):
+        if config.publish_tf != "none" and len(humans) and self._tf is not None and has_subscribers(self._tf):
             write = self._transforms.trees if config.publish_tf == "skeleton" else self._transforms.bodies
             self._tf.publish(write(frame.stamp, frame.frame_id, humans))
         if self._humans is not None:
@@ -182,7 +182,7 @@ class Outputs:
                 publisher = self._new_joint_states(messages.person_name(track_id))
                 self._joint_states[track_id] = _JointStates(publisher, JointStateWriter())
             topic = self._joint_states[track_id]
-            if has_listeners(topic.publisher):
+            if has_subscribers(topic.publisher):
                 topic.publisher.publish(topic.write(frame.stamp, frame.frame_id, bodies, int(row)))
 
     def _forget_joint_states(self, lost: tuple[int, ...]) -> None:

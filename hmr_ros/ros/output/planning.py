@@ -95,14 +95,14 @@ class PlanningOutputs:
             self._objects.remove(header(stamp, frame_id), gone)
 
     def _publish_points(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: RobotConfig) -> None:
-        if config.target_frame and not self._mesh_points.has_listeners:
+        if config.target_frame and not self._mesh_points.has_subscribers:
             return  # nobody misses a transform
         to_target = self._frames.lookup(config.target_frame, frame_id, stamp, config.tf_timeout_s)
         self._mesh_points.publish(stamp, config.target_frame or frame_id, moved(bodies, to_target))
 
     def _publish_fixed(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: RobotConfig) -> None:
         """What is published in the fixed frame, of ``bodies`` that all have a position."""
-        people = self._people if self._people is not None and self._people.has_listeners else None
+        people = self._people if self._people is not None and self._people.has_subscribers else None
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:
             return

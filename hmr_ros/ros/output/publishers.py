@@ -58,6 +58,6 @@ def undone_on_error(node: Node) -> Iterator[None]:
         raise
 
 
-def has_listeners(publisher: Publisher[Any]) -> bool:
+def has_subscribers(publisher: Publisher[Any]) -> bool:
     """Whether anybody subscribes; 3 us, so it is asked before every message that takes longer to make."""
     return bool(publisher.get_subscription_count())

@@ -1,4 +1,4 @@
-"""``hmr_player``: a video, a folder of images or a webcam as a camera topic with its CameraInfo."""
+"""``hmr_player``: a video, a directory of images or a webcam as a camera topic with its CameraInfo."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _JPEG_QUALITY = 90
 _POLL_S = 0.02
 
 _SCENE_GAP_S = 1.2
-"""Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black picture:
+"""Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black image:
 nobody is there any more. After a pause alone, as slow machines make, who stands where another stood is taken for them.
 """
 
 _BLACK_S = 0.6
-"""How long the black picture stays: none may be overtaken."""
+"""How long the black image stays: none may be overtaken."""
 
 
 class Player(Node):
@@ -51,10 +51,10 @@ class Player(Node):
         self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
     def publish(self, image: Bgr) -> None:
-        """Publish one picture and its calibration, stamped now."""
+        """Publish one image and its calibration, stamped now."""
         stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
         self._images.publish(self._serialised(stamp, image))
-        # Last, as a large picture pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
+        # Last, as a large image pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
         self._publish_info(stamp, image)
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
@@ -76,7 +76,7 @@ class Player(Node):
 
 
 def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
-    """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late pictures are not made up for."""
+    """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late images are not made up for."""
     due_s = time.monotonic()
     for shot in _endless(source) if loop else source.shots():
         if not player.context.ok():
@@ -97,8 +97,8 @@ def _endless(source: Source) -> Iterator[Shot]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hmr_player", description=__doc__)
-    parser.add_argument("source", help="video file, image, folder of images, or number of a webcam")
-    parser.add_argument("--rate", type=float, help="pictures per second (default: the video's own; 10 for a folder)")
+    parser.add_argument("source", help="video file, image, directory of images, or number of a webcam")
+    parser.add_argument("--rate", type=float, help="images per second (default: the video's own; 10 for a directory)")
     parser.add_argument("--loop", action="store_true", help="start over at the end")
     parser.add_argument("--compressed", action="store_true", help="publish JPEG on image/compressed")
     parser.add_argument("--frame-id", default="camera_optical_frame", help="optical frame of the camera")

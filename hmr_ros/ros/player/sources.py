@@ -1,4 +1,4 @@
-"""Where ``hmr_player`` gets its pictures: a video file, a folder of images, a webcam."""
+"""Where ``hmr_player`` gets its images: a video file, a directory of images, a webcam."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Bgr = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One picture (H, W, 3) uint8 BGR; ``new_scene`` when it does not continue the one before it."""
+    """One image (H, W, 3) uint8 BGR; ``new_scene`` when it does not continue the one before it."""
 
     image: Bgr
     new_scene: bool = False
 
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-_FOLDER_RATE_HZ = 10.0
-_FOLDER_REPEATS = 10
-"""Each image of a folder stays for a second: a person seen once has no id yet."""
+_DIRECTORY_RATE_HZ = 10.0
+_DIRECTORY_REPEATS = 10
+"""Each image of a directory stays for a second: a person seen once has no id yet."""
 _FALLBACK_RATE_HZ = 30.0
 
 
@@ -50,17 +50,17 @@ class VideoSource:
 
 
 @dataclass(frozen=True)
-class FolderSource:
-    """The images of a folder, by name, a second each; a file that OpenCV cannot read is an error."""
+class DirectorySource:
+    """The images of a directory, by name, a second each; a file that OpenCV cannot read is an error."""
 
     paths: tuple[Path, ...]
-    rate_hz: float = _FOLDER_RATE_HZ
+    rate_hz: float = _DIRECTORY_RATE_HZ
     live: bool = False
 
     @property
     def count(self) -> int:
         """Number of frames."""
-        return len(self.paths) * _FOLDER_REPEATS
+        return len(self.paths) * _DIRECTORY_REPEATS
 
     def shots(self) -> Iterator[Shot]:
         """Every image for a second."""
@@ -70,7 +70,7 @@ class FolderSource:
                 raise SourceError(f"{path}: not an image OpenCV can read")
             pixels = np.asarray(image, np.uint8)
             yield Shot(pixels, new_scene=len(self.paths) > 1)
-            yield from itertools.repeat(Shot(pixels), _FOLDER_REPEATS - 1)
+            yield from itertools.repeat(Shot(pixels), _DIRECTORY_REPEATS - 1)
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ class WebcamSource:
             yield from map(Shot, capture.frames())
 
 
-Source = VideoSource | FolderSource | WebcamSource
+Source = VideoSource | DirectorySource | WebcamSource
 
 
 def open_source(name: str) -> Source:
-    """Read ``name`` as a webcam number, a folder or a video or image file. Raises SourceError."""
+    """Read ``name`` as a webcam number, a directory or a video or image file. Raises SourceError."""
     if name.isdecimal():
         with closing(_Capture(int(name))) as capture:
             return WebcamSource(int(name), capture.rate_hz)
@@ -100,12 +100,14 @@ def open_source(name: str) -> Source:
     if path.is_dir():
         images = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES))
         if not images:
-            raise SourceError(f"{path}: no images in this folder ({', '.join(sorted(_IMAGE_SUFFIXES))})")
-        return FolderSource(images)
+            raise SourceError(f"{path}: no images in this directory ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        return DirectorySource(images)
     if not path.is_file():
-        raise SourceError(f"{path}: no such file or folder; give a video, an image, a folder or the number of a webcam")
+        raise SourceError(
+            f"{path}: no such file or directory; give a video, an image, a directory or the number of a webcam"
+        )
     if path.suffix.lower() in _IMAGE_SUFFIXES:
-        return FolderSource((path,))
+        return DirectorySource((path,))
     with closing(_Capture(str(path))) as capture:
         return VideoSource(path, capture.rate_hz, capture.count)
 

@@ -40,7 +40,7 @@ _JOINT_STATE = "sensor_msgs/msg/JointState"
 
 
 class Stopwatch(Node):
-    """Spin it with ``Session``. Times are of the sender, so that the listener's own delays do not count."""
+    """Spin it with ``Session``. Times are of the sender, so that the subscriber's own delays do not count."""
 
     def __init__(self) -> None:
         super().__init__("hmr_stopwatch")

@@ -17,8 +17,6 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from hmr_ros.ros.node.params import ParameterError
-
 PUBLISHER, SUBSCRIPTION = "publisher", "subscription"
 
 AS_OFFERED = QoSProfile(
@@ -36,6 +34,10 @@ _POLICIES: dict[str, tuple[IntEnum, ...]] = {
 }
 _BEST_AVAILABLE = (ReliabilityPolicy.BEST_AVAILABLE, DurabilityPolicy.BEST_AVAILABLE)
 _DEEPEST = 1000
+
+
+class ParameterError(ValueError):
+    """A parameter given at start that the node cannot run with."""
 
 
 def overridden(node: Node, topic: str, qos: QoSProfile, entity: str) -> QoSProfile:

@@ -84,7 +84,7 @@ class Template:
 
 
 class KeptTemplate:
-    """A template that is made anew when its key is another than at the last call."""
+    """A template that is made again when its key is another than at the last call."""
 
     def __init__(self) -> None:
         self._key: Hashable = None

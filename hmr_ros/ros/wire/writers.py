@@ -1,7 +1,7 @@
 """The messages of every image as bytes; what messages.py says of them is the slow reference.
 
 A writer keeps a serialised message for as long as the same people are there, and renews the numbers in it
-(template.py); a mesh, which is nearly all numbers, is written anew (cdr.py). The frames of people: transforms.py.
+(template.py); a mesh, which is nearly all numbers, is written again (cdr.py). The frames of people: transforms.py.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmr_ros.core.people import Bodies
-from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import MeshStyle, Stamp, write_mesh_marker
 from hmr_ros.ros.wire.template import KeptTemplate
@@ -96,27 +94,6 @@ class JointStateWriter:
         )
         template.stamp(stamp)
         template["position"][:] = bodies.body_pose[row].ravel()
-        return template.finish()
-
-
-class HumanJointStateWriter:
-    """Writes sensor_msgs/JointState of one person: human_messages.joint_state."""
-
-    def __init__(self) -> None:
-        self._kept = KeptTemplate()
-
-    def __call__(self, stamp: Stamp, frame_id: str, humans: Humans, row: int) -> bytes:
-        """The angles of the URDF's hinges, and their rates once they are known."""
-        rates = humans.angle_rates[row]
-        moves = bool(np.isfinite(rates).all())
-        template = self._kept(
-            (frame_id, int(humans.ids[row]), moves),
-            lambda: human_messages.joint_state(messages.header(stamp, frame_id), humans, row),
-        )
-        template.stamp(stamp)
-        template["position"][:] = humans.angles[row]
-        if moves:
-            template["velocity"][:] = rates
         return template.finish()
 
 

@@ -1,7 +1,7 @@
 """Human3.6M (Ionescu et al., PAMI 2014) in the JSON files of Moon et al. that Pose2Mesh reads.
 
-One folder holds ``Human36M_subject<S>_{data,camera,joint_3d,smpl_param}.json`` for each subject. Joints were measured
-by motion capture; SMPL parameters were fitted to them.
+One directory holds ``Human36M_subject<S>_{data,camera,joint_3d,smpl_param}.json`` for each subject. Joints were
+measured by motion capture; SMPL parameters were fitted to them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _MM = 0.001
 
 
 def read_human36m(path: Path, body: BodyModel) -> AnnotatedPeople:
-    """The test set below the folder ``path``, by Pose2Mesh's protocol."""
+    """The test set below the directory ``path``, by Pose2Mesh's protocol."""
     return read_subjects(path, body, TEST_SUBJECTS, TEST_STEP)
 
 
-def read_subjects(folder: Path, body: BodyModel, subjects: tuple[int, ...], step: int) -> AnnotatedPeople:
+def read_subjects(directory: Path, body: BodyModel, subjects: tuple[int, ...], step: int) -> AnnotatedPeople:
     """Every ``step``-th frame of ``subjects`` that has SMPL parameters; 2D keypoints are the projected joints.
 
     ``body`` must be SMPL's: fits are relative to its rest pose. FileNotFoundError names a missing file.
     """
-    frames = [frame for subject in subjects for frame in _frames(folder, subject, step)]
+    frames = [frame for subject in subjects for frame in _frames(directory, subject, step)]
 
     def column(key: str, *shape: int) -> Floats:
         return np.array([frame[key] for frame in frames], np.float32).reshape(-1, *shape)
@@ -45,7 +45,7 @@ def read_subjects(folder: Path, body: BodyModel, subjects: tuple[int, ...], step
     R, t = column("R", 3, 3), column("t", 3) * _MM
     K = camera_matrix(column("f", 2), column("c", 2))
     joints = column("joints", 17, 3) * _MM @ R.transpose(0, 2, 1) + t[:, None]
-    rays = joints / joints[..., 2:]
+    normalized = joints / joints[..., 2:]
     pose, betas = column("pose", SMPL.size, 3), column("shape", BETAS)
     pose[:, 0] = rotmat_to_rotvec(R @ rotvec_to_rotmat(pose[:, 0]))
     # The pelvis of the posed body in the world, then in the camera: rotating ``trans`` alone would misplace it, as SMPL
@@ -54,7 +54,7 @@ def read_subjects(folder: Path, body: BodyModel, subjects: tuple[int, ...], step
     return AnnotatedPeople(
         image=np.array([frame["image"] for frame in frames], np.str_),
         person=np.array([frame["person"] for frame in frames], np.str_),
-        kp2d=(rays @ K.transpose(0, 2, 1))[..., :2],
+        kp2d=(normalized @ K.transpose(0, 2, 1))[..., :2],
         kp2d_score=np.ones(joints.shape[:2], np.float32),
         joint_set="human36m",
         pose=pose,
@@ -66,12 +66,12 @@ def read_subjects(folder: Path, body: BodyModel, subjects: tuple[int, ...], step
     )
 
 
-def _frames(folder: Path, subject: int, step: int) -> list[dict[str, Any]]:
+def _frames(directory: Path, subject: int, step: int) -> list[dict[str, Any]]:
     """One flat record per image and person that has a fit."""
 
     def load(kind: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(
-            (folder / f"Human36M_subject{subject}_{kind}.json").read_text(encoding="utf-8")
+            (directory / f"Human36M_subject{subject}_{kind}.json").read_text(encoding="utf-8")
         )
         return content
 

@@ -273,10 +273,10 @@ def _turn_arm(source: _Source, side: str, turns: Floats) -> None:
         correction = _lay(correction, end, source.rest_bone(start, end))
         turns[:, SMPL.index(start)] = source.turn(start) @ correction
     turns[:, SMPL.index(wrist)] = turns[:, SMPL.index(f"{side}_hand")] = source.turn(wrist) @ correction
-    _share_twist(turns, SMPL.index(elbow), SMPL.index(wrist))
+    _fraction_twist(turns, SMPL.index(elbow), SMPL.index(wrist))
 
 
-def _share_twist(turns: Floats, elbow: int, wrist: int) -> None:
+def _fraction_twist(turns: Floats, elbow: int, wrist: int) -> None:
     """Give half of the wrist's twist about the forearm to the elbow, in place, as skin and bones do."""
     axis = _BONES[wrist] / np.linalg.norm(_BONES[wrist])
     quat = rotmat_to_quat(turns[:, elbow].swapaxes(-1, -2) @ turns[:, wrist])

@@ -14,7 +14,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.synthetic.people import PeopleMix, judged_people
+from hmr_ros.training.synthetic.people import PeopleMix, evaluated_people
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
@@ -38,10 +38,10 @@ class Recipe(Protocol, Generic[Batch]):
         """What a checkpoint must hold to build the network again."""
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
-        """What a stage trains, each with its share of the learning rate."""
+        """What a stage trains, each with its fraction of the learning rate."""
 
     def sampler(self, split: str, stage: str) -> Sampler:
-        """People of the motion's ``split`` to make batches of: "train" as the settings say, "val" to be judged on."""
+        """People of the motion's ``split`` to make batches of: "train" as the settings say, "val" for evaluation."""
 
     def batch(self, sampler: Sampler, rng: Generator, count: int) -> Batch:
         """``count`` training samples."""
@@ -63,9 +63,9 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
         from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 
         return GlobalToPixelRecipe(config, motion, body, topology)
-    from hmr_ros.training.recipes.slim import SlimRecipe
+    from hmr_ros.training.recipes.compact import CompactRecipe
 
-    return SlimRecipe(config, motion, body, topology)
+    return CompactRecipe(config, motion, body, topology)
 
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
@@ -74,8 +74,8 @@ def stage_names(config: TrainConfig) -> tuple[str, ...]:
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
-    """``mix`` for training, or the one that networks are judged on."""
-    return mix if split == "train" else judged_people(mix)
+    """``mix`` for training, or the one that networks are evaluated on."""
+    return mix if split == "train" else evaluated_people(mix)
 
 
 def trained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
@@ -85,7 +85,7 @@ def trained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
     elif checkpoint.config.recipe == "global_to_pixel":
         from hmr_ros.training.recipes.global_to_pixel import build_network
     else:
-        from hmr_ros.training.recipes.slim import build_network
+        from hmr_ros.training.recipes.compact import build_network
     network = build_network(checkpoint.config, body, checkpoint.topology)
     network.load_state_dict(checkpoint.averaged_weights("network"))
     return network.eval()

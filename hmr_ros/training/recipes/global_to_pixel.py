@@ -2,7 +2,7 @@
 
 Two stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
 purpose it learns to correct poses, on far more people than could be rendered. "images" trains all that reads images,
-on rendered ones, and goes on with people without: they cost a tenth. The backbone's share of the learning rate is a
+on rendered ones, and goes on with people without: they cost a tenth. The backbone's fraction of the learning rate is a
 setting, as pretrained features are best left alone.
 """
 
@@ -35,8 +35,8 @@ from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.global_to_pixel_loss import StageLoss, Truth
-from hmr_ros.training.losses import spread_loss
+from hmr_ros.training.global_to_pixel_loss import GroundTruth, StageLoss
+from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.recipes import Arrays, Sampler, mix_of
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
@@ -52,12 +52,12 @@ MEAN_STARTS = 0.5
 """Share of starts that are the mean body."""
 
 MEAN_POSE_FRAMES = 4000
-JUDGED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
+EVALUATED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 
 
 class Batch(NamedTuple):
-    """What a step trains on: the input and the truth of B people; ``image`` (I, 256, 192, 3) of the first I."""
+    """What a step trains on: the input and the ground truth of B people; ``image`` (I, 256, 192, 3) of the first I."""
 
     image: Tensor
     keypoints: Tensor
@@ -71,9 +71,9 @@ class Batch(NamedTuple):
     visible: Tensor
 
     @property
-    def truth(self) -> Truth:
+    def ground_truth(self) -> GroundTruth:
         """All but the input."""
-        return Truth(*self[3:])
+        return GroundTruth(*self[3:])
 
     def split(self) -> tuple[Batch, Batch]:
         """Those with an image, and those without."""
@@ -107,12 +107,12 @@ class GlobalToPixelRecipe:
             load_lifting(self._network.lifting.network, Path(config.crops.lifting))
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
-        self._judged: dict[str, Batch] = {}
+        self._evaluated: dict[str, Batch] = {}
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """The local stage, then everything."""
         network, crops = self._network, self._config.crops
-        local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_share if crops.lifting else 1.0)]
+        local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if crops.lifting else 1.0)]
         if self._config.global_to_pixel.local == "on":
             local.append((network.pixel_stage, 1.0))
         if stage == "local":
@@ -120,7 +120,7 @@ class GlobalToPixelRecipe:
         return [(network.global_stage, 1.0), (network.backbone, crops.backbone), *local]
 
     def sampler(self, split: str, stage: str) -> Sampler:
-        """People without images, images to be judged on, or both to train on."""
+        """People without images, images to be evaluated on, or both to train on."""
         if stage == "local":
             return self._people(split)
         if split == "train":
@@ -131,8 +131,8 @@ class GlobalToPixelRecipe:
         """Images of people: for training from shards, where there are some."""
         if split == "train" and self._config.crops.shards:
             return ShardReader(Path(self._config.crops.shards))
-        pictures = dataclasses.replace(self._config.pictures, people=mix_of(split, self._config.people))
-        return ImageSampler(self._motion.select(split), self._body, self._joint_set.name, pictures)
+        images = dataclasses.replace(self._config.images, people=mix_of(split, self._config.people))
+        return ImageSampler(self._motion.select(split), self._body, self._joint_set.name, images)
 
     def _people(self, split: str) -> Sampler:
         """People without images."""
@@ -191,10 +191,10 @@ class GlobalToPixelRecipe:
             return self._loss.vertices(batch.rotations, batch.betas)
 
     def _loss_of_local_stage(self, batch: Batch, stages: Stages, vertices: Tensor) -> dict[str, Tensor]:
-        terms = self._loss(stages.fine, batch.truth, vertices, batch.camera)
+        terms = self._loss(stages.fine, batch.ground_truth, vertices, batch.camera)
         error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
-        spread = spread_loss(error, stages.spread)
-        return terms | {"spread": self._config.global_to_pixel_loss.spread * spread}
+        joint_error = joint_error_loss(error, stages.joint_error)
+        return terms | {"joint_error": self._config.global_to_pixel_loss.joint_error * joint_error}
 
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
@@ -203,7 +203,7 @@ class GlobalToPixelRecipe:
             stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
-        coarse = self._loss(stages.coarse, batch.truth, vertices, batch.camera)
+        coarse = self._loss(stages.coarse, batch.ground_truth, vertices, batch.camera)
         terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
@@ -211,16 +211,16 @@ class GlobalToPixelRecipe:
         return terms
 
     def _wrong_start(self, batch: Batch) -> SmplEstimate:
-        """What the local stage is given to correct: the mean body, or one between the truth and somebody else's."""
-        truth, count, mean = batch.truth, len(batch.camera), self._network.mean(batch.camera)
+        """What the local stage starts from: the mean body, or one between the ground truth and another person's."""
+        ground_truth, count, mean = batch.ground_truth, len(batch.camera), self._network.mean(batch.camera)
         wrong = torch.rand(count, 1, device=batch.camera.device)
-        rot6d = truth.rotations[..., :2].flatten(-2)
+        rot6d = ground_truth.rotations[..., :2].flatten(-2)
         rot6d = torch.lerp(rot6d, rot6d.roll(1, 0), wrong[..., None])
         rotations = rot6d_to_rotmat(rot6d)
         noise = WRONG_DEPTH * wrong * torch.randn(count, 3, device=wrong.device)
-        scale = truth.crop_cam[:, :1] * noise[:, :1].exp()
-        crop_cam = torch.cat([scale, truth.crop_cam[:, 1:] + noise[:, 1:]], 1)
-        betas = torch.lerp(truth.betas, truth.betas.roll(1, 0), wrong)
+        scale = ground_truth.crop_cam[:, :1] * noise[:, :1].exp()
+        crop_cam = torch.cat([scale, ground_truth.crop_cam[:, 1:] + noise[:, 1:]], 1)
+        betas = torch.lerp(ground_truth.betas, ground_truth.betas.roll(1, 0), wrong)
         state = SmplState(rotations[..., :2].flatten(-2), betas, crop_cam)
         take_mean = torch.rand(count, device=wrong.device) < MEAN_STARTS
         chosen = (torch.where(take_mean.view(-1, *[1] * (m.ndim - 1)), m, s) for m, s in zip(mean, state, strict=True))
@@ -231,11 +231,11 @@ class GlobalToPixelRecipe:
         """Errors of the mesh's Human3.6M joints with exact and erroneous keypoints, and of the first stage."""
         report: dict[str, float] = {}
         self.modules.eval()
-        for source, mix in JUDGED.items():
+        for source, mix in EVALUATED.items():
             key = f"{stage} {source}"
-            if key not in self._judged:
-                self._judged[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
-            report |= self._errors(self._judged[key], stage, source)
+            if key not in self._evaluated:
+                self._evaluated[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
+            report |= self._errors(self._evaluated[key], stage, source)
         self.modules.train()
         return report
 
@@ -247,18 +247,18 @@ class GlobalToPixelRecipe:
             part = Batch(image.to(device), *(x[rows].to(device) for x in batch[1:]))
             parts.append(self._human36m(part, stage))
         joined = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
-        report = joint_report(source, joined["fine"], joined["truth"])
-        return report | (joint_report("coarse", joined["coarse"], joined["truth"]) if source == "true" else {})
+        report = joint_report(source, joined["fine"], joined["ground_truth"])
+        return report | (joint_report("coarse", joined["coarse"], joined["ground_truth"]) if source == "true" else {})
 
     def _human36m(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """(B, 17, 3) m of the truth and of both stages; of the mean pose where a stage has no image."""
+        """(B, 17, 3) m of the ground truth and of both stages; of the mean pose where a stage has no image."""
         network = self._network
         if stage == "local":
             mean = network.decoder(network.mean(batch.camera), batch.camera)
             stages = network.corrected(mean, batch.keypoints, batch.camera)
         else:
             stages = network.stages(batch.image, batch.keypoints, batch.camera)
-        bodies = {"truth": batch.truth, "coarse": stages.coarse, "fine": stages.fine}
+        bodies = {"ground_truth": batch.ground_truth, "coarse": stages.coarse, "fine": stages.fine}
         return {
             name: self._loss.human36m @ self._loss.vertices(body.rotations, body.betas) for name, body in bodies.items()
         }

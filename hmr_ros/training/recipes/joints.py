@@ -14,9 +14,9 @@ SOURCES = ("true", "error")
 """2D sources of a validation: exact keypoints, and keypoints with Pose2Mesh's synthetic error."""
 
 
-def joint_report(source: str, predicted: Tensor, truth: Tensor) -> dict[str, float]:
+def joint_report(source: str, predicted: Tensor, ground_truth: Tensor) -> dict[str, float]:
     """Mean MPJPE and PA-MPJPE in mm of Human3.6M joints (B, 17, 3) m, over the 14 of the paper."""
-    p, t = predicted.double().numpy(), truth.double().numpy()
+    p, t = predicted.double().numpy(), ground_truth.double().numpy()
     return {
         f"mpjpe_{source}": float(mpjpe(p, t, joints=_ROWS).mean()),
         f"pa_mpjpe_{source}": float(pa_mpjpe(p[:, _ROWS], t[:, _ROWS]).mean()),

@@ -21,7 +21,7 @@ _OPTICAL_FROM_LEVEL = np.diag([-1.0, -1.0, 1.0])
 
 
 MARGIN = 1.15
-"""Room around a body that fits into the image, as a share of its size."""
+"""Room around a body that fits into the image, as a fraction of its size."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CameraMix:
         (1.5, 10.0), doc="least and most distance on the floor in m", low=0.5, high=100
     )
     height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
-    whole: float = setting(0.6, doc="share of people that fit into the image", low=0, high=1)
+    whole: float = setting(0.6, doc="fraction of people that fit into the image", low=0, high=1)
     pitch: float = setting(40.0, doc="largest pitch, up or down, in degrees", low=0, high=80)
     roll: float = setting(6.0, doc="largest roll in degrees", low=0, high=180)
     widths: tuple[int, ...] = setting((640, 1280, 1920, 848, 480, 720), doc="image widths in px", low=16)
@@ -64,10 +64,10 @@ class Views:
 
     def to_pixels(self, points: Array) -> Array:
         """Optical points (B, N, 3) in px; points beside or behind the camera (z < 0.05 m) come out far outside."""
-        rays = points[..., :2] / np.maximum(points[..., 2:], 0.05)
-        return rays * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
+        normalized = points[..., :2] / np.maximum(points[..., 2:], 0.05)
+        return normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
 
-    def to_rays(self, pixels: Array) -> Array:
+    def to_normalized(self, pixels: Array) -> Array:
         """Pixels (B, N, 2) as normalised image rays x/z, y/z."""
         return (pixels - self.K[:, None, :2, 2]) / self.K[:, None, [0, 1], [0, 1]]
 

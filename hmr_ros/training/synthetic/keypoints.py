@@ -16,15 +16,17 @@ from hmr_ros.training.synthetic.people import PeopleBatch
 
 @dataclass(frozen=True)
 class KeypointMix:
-    """How detections differ from the truth in training."""
+    """How detections differ from the ground truth in training."""
 
     model: str = setting(
         "coco", doc="Pose2Mesh's error model: coco has gross errors, human36m small ones", choices=("coco", "human36m")
     )
-    clean: float = setting(0.3, doc="share of people whose keypoints are exact", low=0, high=1)
-    weak: float = setting(0.2, doc="smallest error of the others, as a share of Pose2Mesh's synthetic error", low=0)
+    clean: float = setting(0.3, doc="fraction of people whose keypoints are exact", low=0, high=1)
+    weak: float = setting(0.2, doc="smallest error of the others, as a fraction of Pose2Mesh's synthetic error", low=0)
     strong: float = setting(1.2, doc="largest error of the others", low=0)
-    scored: float = setting(0.5, doc="share of the others whose scores tell of the errors (else all 1)", low=0, high=1)
+    scored: float = setting(
+        0.5, doc="fraction of the others whose scores tell of the errors (else all 1)", low=0, high=1
+    )
 
 
 @dataclass(frozen=True, eq=False)

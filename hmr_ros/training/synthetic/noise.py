@@ -99,8 +99,8 @@ class _Taxonomy:
         """(B, J) error classes; ``strength`` (B, J) multiplies the probabilities of miss and inversion."""
         inversion = self.probability[:, _INVERSION] * strength
         gross = inversion + self.probability[:, _MISS] * strength
-        share = rng.random(strength.shape, np.float32)
-        below = [share < inversion, share < gross, share < gross + self.probability[:, _JITTER]]
+        fraction = rng.random(strength.shape, np.float32)
+        below = [fraction < inversion, fraction < gross, fraction < gross + self.probability[:, _JITTER]]
         return np.select(below, [_INVERSION, _MISS, _JITTER], _GOOD)
 
 
@@ -156,8 +156,8 @@ class _Pending:
 
 def _propose(joints: _Pending, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """One candidate (M, 2) per joint, and whether it keeps its distance from the other joint of the pair."""
-    share, radius, angle = rng.random((3, len(joints.kind)), np.float32)
-    at_partner = (joints.kind == _INVERSION) | ((joints.kind == _MISS) & joints.paired & (share < _MISS_AT_PARTNER))
+    fraction, radius, angle = rng.random((3, len(joints.kind)), np.float32)
+    at_partner = (joints.kind == _INVERSION) | ((joints.kind == _MISS) & joints.paired & (fraction < _MISS_AT_PARTNER))
     radius = joints.inner + (joints.outer - joints.inner) * radius
     angle *= 2 * np.pi
     offset = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)

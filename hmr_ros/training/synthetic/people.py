@@ -36,7 +36,7 @@ _SPARE, _LEAST_DRAWN = 1.3, 8
 class ShapeMix:
     """Random shapes. The open body's first component is size: 0.23 m of stature per unit, a child of 1 m at -3.3."""
 
-    children: float = setting(0.1, doc="share of children, 1 m and taller", low=0, high=1)
+    children: float = setting(0.1, doc="fraction of children, 1 m and taller", low=0, high=1)
     adult_size: float = setting(0.4, doc="standard deviation of beta 0 of adults", low=0, high=2)
     others: float = setting(1.0, doc="standard deviation of the other betas", low=0, high=2)
 
@@ -49,12 +49,12 @@ class PeopleMix:
     shapes: ShapeMix = field(default_factory=ShapeMix)
     cameras: CameraMix = field(default_factory=CameraMix)
     occlusion: OcclusionMix = field(default_factory=OcclusionMix)
-    airborne: float = setting(0.1, doc="share of people whose lowest point is above the floor", low=0, high=1)
+    airborne: float = setting(0.1, doc="fraction of people whose lowest point is above the floor", low=0, high=1)
     min_visible: int = setting(6, doc="people with fewer visible keypoints are drawn again", low=1)
     airborne_height: float = setting(0.5, doc="how high at most, in m", low=0, high=3)
 
 
-def judged_people(mix: PeopleMix) -> PeopleMix:
+def evaluated_people(mix: PeopleMix) -> PeopleMix:
     """``mix`` with poses as they were recorded, for validation and evaluation."""
     return dataclasses.replace(mix, poses=real_poses(mix.poses))
 
@@ -96,7 +96,7 @@ class PeopleBatch:
 
 
 def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Array:
-    """(B, 10): adults, and a share of children down to about 1 m."""
+    """(B, 10): adults, and a fraction of children down to about 1 m."""
     betas = rng.normal(0, mix.others, (count, 10)).clip(-2.5, 2.5)
     adult = rng.random(count) >= mix.children
     betas[:, 0] = np.where(adult, rng.normal(0, mix.adult_size, count), rng.uniform(-3.5, -0.8, count))

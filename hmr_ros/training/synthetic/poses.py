@@ -57,9 +57,9 @@ _DEGREE = np.pi / 180
 class PoseMix:
     """How often each source of poses is drawn (the rest is plain motion), and how poses are varied."""
 
-    sitting: float = setting(0.08, doc="share of sitting people", low=0, high=1)
-    lying: float = setting(0.05, doc="share of lying people", low=0, high=1)
-    crouching: float = setting(0.04, doc="share of crouching people", low=0, high=1)
+    sitting: float = setting(0.08, doc="fraction of sitting people", low=0, high=1)
+    lying: float = setting(0.05, doc="fraction of lying people", low=0, high=1)
+    crouching: float = setting(0.04, doc="fraction of crouching people", low=0, high=1)
     reaching: float = setting(0.06, doc="share whose arms point somewhere random", low=0, high=1)
     recombined: float = setting(0.7, doc="share some of whose limbs come from another frame", low=0, high=1)
     perturbed: float = setting(0.6, doc="share whose joints are turned at random", low=0, high=1)
@@ -67,7 +67,7 @@ class PoseMix:
 
 
 def real_poses(mix: PoseMix) -> PoseMix:
-    """``mix`` with frames as they were recorded: what networks are judged on. Sampled kinds of poses stay."""
+    """``mix`` with frames as they were recorded: what networks are evaluated on. Sampled kinds of poses stay."""
     return replace(mix, reaching=0.0, recombined=0.0, perturbed=0.0)
 
 
@@ -112,9 +112,9 @@ class PoseSource:
         return pose, self._clips[frames]
 
 
-def _swapped_joints(share: float, rng: Generator, count: int) -> NDArray[np.bool_]:
-    """(B, 24) joints of the limbs that a ``share`` of the poses take from another frame; the root never."""
-    limbs = (rng.random((count, len(_LIMB_NAMES))) < 0.4) & (rng.random((count, 1)) < share)
+def _swapped_joints(fraction: float, rng: Generator, count: int) -> NDArray[np.bool_]:
+    """(B, 24) joints of the limbs that a ``fraction`` of the poses take from another frame; the root never."""
+    limbs = (rng.random((count, len(_LIMB_NAMES))) < 0.4) & (rng.random((count, 1)) < fraction)
     return np.concatenate([limbs, np.zeros((count, 1), np.bool_)], 1)[:, _LIMB_OF_JOINT]
 
 

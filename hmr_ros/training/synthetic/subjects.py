@@ -1,4 +1,4 @@
-"""People in their boxes: what a network that reads crops is trained and judged on, wherever they come from."""
+"""People in their boxes: what a network that reads crops is trained and evaluated on, wherever they come from."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class Subjects:
 
     def joint_pixels(self) -> Array:
         """(B, 24, 2) px of the joints; those beside or behind the camera (z < 0.05 m) come out far outside."""
-        rays = self.joints[..., :2] / np.maximum(self.joints[..., 2:], 0.05)
-        return np.asarray(rays * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2])
+        normalized = self.joints[..., :2] / np.maximum(self.joints[..., 2:], 0.05)
+        return np.asarray(normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2])
 
     def mirrored(self, chosen: Bools, joint_set: JointSet) -> Subjects:
         """The ``chosen`` (B,) as their mirror images: left and right change places about the middle of the image."""

@@ -48,9 +48,9 @@ def test_the_body_is_inside(body, bend):
     """The coverage that docs/planning.md states; ``hmr bench capsules`` measures it on thousands."""
     vertices, capsules = posed(body, bend=bend)
     padded = capsules.padded(PADDING_M)
-    shares = [(rows(padded, k).distances(vertices[k : k + 1]) <= 0).mean() for k in range(PEOPLE)]
-    assert np.mean(shares) > 0.995
-    assert np.min(shares) > 0.985
+    fractions = [(rows(padded, k).distances(vertices[k : k + 1]) <= 0).mean() for k in range(PEOPLE)]
+    assert np.mean(fractions) > 0.995
+    assert np.min(fractions) > 0.985
 
 
 def test_axes_turn_z_along_the_capsule(body):

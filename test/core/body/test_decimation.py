@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body.decimation import _grown, coarse_faces, spread
+from hmr_ros.core.body.decimation import _grown, coarse_faces, joint_error
 
 
 def test_points_are_spread_over_the_body(body):
-    few = spread(body.v_template, 500)
+    few = joint_error(body.v_template, 500)
     assert len(set(few.tolist())) == 500
     gaps = np.linalg.norm(body.v_template[:, None] - body.v_template[few][None], axis=-1).min(1)
     assert gaps.max() < 0.06
@@ -13,13 +13,13 @@ def test_points_are_spread_over_the_body(body):
 
 def test_every_point_may_be_taken():
     points = np.arange(12.0).reshape(4, 3)
-    assert sorted(spread(points, 4).tolist()) == [0, 1, 2, 3]
+    assert sorted(joint_error(points, 4).tolist()) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_counts_beyond_the_points_are_refused(count):
     with pytest.raises(ValueError, match=f"expected 1 to 4 points, got {count}"):
-        spread(np.zeros((4, 3)), count)
+        joint_error(np.zeros((4, 3)), count)
 
 
 def volume(vertices, faces):
@@ -27,14 +27,14 @@ def volume(vertices, faces):
     return (a * np.cross(b, c)).sum() / 6
 
 
-@pytest.mark.parametrize(("count", "share"), [(5000, 0.98), (1000, 0.9), (300, 0.7)])
-def test_a_coarse_body_is_closed_and_has_nearly_its_volume(body, count, share):
+@pytest.mark.parametrize(("count", "fraction"), [(5000, 0.98), (1000, 0.9), (300, 0.7)])
+def test_a_coarse_body_is_closed_and_has_nearly_its_volume(body, count, fraction):
     faces = coarse_faces(body.v_template, body.faces, count)
     assert 0.95 * count < len(faces) <= count
     edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
     assert {(b, a) for a, b in edges} == edges
     kept = volume(body.v_template, faces) / volume(body.v_template, body.faces)
-    assert share < kept < 1
+    assert fraction < kept < 1
 
 
 def test_a_mesh_that_is_coarse_enough_stays(body):
@@ -48,7 +48,7 @@ def test_cells_grow_as_far_as_dijkstra_says(body):
     sparse = pytest.importorskip("scipy.sparse")
     vertices, faces = body.v_template, body.faces
     edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
-    seeds = spread(vertices, 40)
+    seeds = joint_error(vertices, 40)
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     graph = sparse.coo_matrix((lengths, edges.T), (len(vertices), len(vertices)))
     reference = scipy_graph.dijkstra(graph, directed=False, indices=seeds)

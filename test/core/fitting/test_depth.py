@@ -66,9 +66,9 @@ def guessed(people, seed=1):
     rotations = rotations @ rotvec_to_rotmat(0.12 * rng.normal(size=(count, 24, 3)))
     betas = 0.4 * rng.normal(size=(count, 10))
     keypoints = BODY.regressor("coco_feet") @ posed(people)
-    rays = (keypoints[..., :2] + 0.01 * rng.normal(size=keypoints[..., :2].shape)) / keypoints[..., 2:]
+    normalized = (keypoints[..., :2] + 0.01 * rng.normal(size=keypoints[..., :2].shape)) / keypoints[..., 2:]
     taken_for_adults = people.cam_t * (1 / (1 + 0.14 * people.betas[:, :1]))
-    return placement().of_parameters(rotations, betas, taken_for_adults, rays, np.ones(rays.shape[:2]))
+    return placement().of_parameters(rotations, betas, taken_for_adults, normalized, np.ones(normalized.shape[:2]))
 
 
 def rendered(vertices):
@@ -124,13 +124,13 @@ def pole(z, person, rng):
     ],
 )
 def test_depth_puts_people_where_they_are_and_finds_their_size(size, spoil, before_m, after_m, least_used):
-    truth, rng = random_people(15, size), np.random.default_rng(2)
-    guess = guessed(truth)
+    ground_truth, rng = random_people(15, size), np.random.default_rng(2)
+    guess = guessed(ground_truth)
     rows = np.flatnonzero(guess.valid)
     assert len(rows) >= 12
     errors = np.zeros((len(rows), 3))
     for i, row in enumerate(rows):
-        person = truth.take(slice(row, row + 1))
+        person = ground_truth.take(slice(row, row + 1))
         depth = DepthImage(spoil(rendered(posed(person)), person, rng).astype(np.float32))
         measured = measure(guess.take(slice(row, row + 1)), depth)
         for column, found in ((0, guess.take(slice(row, row + 1))), (1, measured.estimates)):
@@ -151,10 +151,10 @@ AT_REST = {"global_orient": np.zeros((1, 3)), "body_pose": np.zeros((1, 23, 3))}
 
 
 def test_moved_people_stay_where_they_are_seen():
-    truth = random_people(4, CHILD)
-    guess = guessed(truth)
+    ground_truth = random_people(4, CHILD)
+    guess = guessed(ground_truth)
     for row in np.flatnonzero(guess.valid):
-        depth = DepthImage(rendered(posed(truth.take(slice(row, row + 1)))))
+        depth = DepthImage(rendered(posed(ground_truth.take(slice(row, row + 1)))))
         measured = measure(guess.take(slice(row, row + 1)), depth)
         assert measured.used.all()
         before, after = (project(posed(p)[0], CAMERA) for p in (guess.take(slice(row, row + 1)), measured.estimates))
@@ -162,20 +162,20 @@ def test_moved_people_stay_where_they_are_seen():
 
 
 def test_people_who_hide_each_other_are_told_apart():
-    truth = random_people(2, ADULT, seed=5)
-    truth = dataclasses.replace(truth, cam_t=np.array([[0.0, 0, 2.5], [0.25, 0, 4.0]]))
-    guess = guessed(truth)
+    ground_truth = random_people(2, ADULT, seed=5)
+    ground_truth = dataclasses.replace(ground_truth, cam_t=np.array([[0.0, 0, 2.5], [0.25, 0, 4.0]]))
+    guess = guessed(ground_truth)
     assert guess.valid.all()
-    measured = measure(guess, DepthImage(rendered(posed(truth))))
+    measured = measure(guess, DepthImage(rendered(posed(ground_truth))))
     assert measured.used.all()
-    np.testing.assert_allclose(measured.estimates.cam_t[:, 2], truth.cam_t[:, 2], atol=0.06)
+    np.testing.assert_allclose(measured.estimates.cam_t[:, 2], ground_truth.cam_t[:, 2], atol=0.06)
 
 
 def test_a_measured_distance_is_more_certain_than_a_guessed_one():
-    truth = random_people(1, ADULT)
-    guess = guessed(truth)
+    ground_truth = random_people(1, ADULT)
+    guess = guessed(ground_truth)
     guess = dataclasses.replace(guess, root_covariance=0.04 * np.eye(3)[None])
-    measured = measure(guess, DepthImage(rendered(posed(truth)))).estimates
+    measured = measure(guess, DepthImage(rendered(posed(ground_truth)))).estimates
     ray = measured.cam_t[0] / np.linalg.norm(measured.cam_t[0])
     deviations = np.sqrt(np.linalg.eigvalsh(measured.root_covariance[0]))
     np.testing.assert_allclose(deviations, [0.05, 0.2, 0.2], atol=1e-6)
@@ -185,11 +185,11 @@ def test_a_measured_distance_is_more_certain_than_a_guessed_one():
 
 
 def test_who_was_measured_once_keeps_that_size_without_depth():
-    truth = random_people(4, CHILD)
-    guess = guessed(truth)
+    ground_truth = random_people(4, CHILD)
+    guess = guessed(ground_truth)
     row = np.flatnonzero(guess.valid)[:1]
-    truth, guess, placement = truth.take(row), guess.take(row), DepthPlacement(BODY)
-    measured = measure(guess, DepthImage(rendered(posed(truth))), placement)
+    ground_truth, guess, placement = ground_truth.take(row), guess.take(row), DepthPlacement(BODY)
+    measured = measure(guess, DepthImage(rendered(posed(ground_truth))), placement)
     for depth in (None, DepthImage(np.zeros((480, 640)))):
         unmeasured = measure(guess, depth, placement)
         assert not unmeasured.used.any()

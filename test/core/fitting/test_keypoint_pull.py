@@ -21,27 +21,27 @@ def people(body):
 
 
 def test_a_body_on_its_keypoints_stays(pull, people):
-    posed, _, rays = people
-    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    posed, _, normalized = people
+    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
     np.testing.assert_allclose(vertices, posed.vertices, atol=1e-4)
 
 
 def test_keypoints_come_nearer_and_depth_stays(body, pull, people, rng):
-    posed, keypoints, rays = people
-    rays = rays + 0.02 * rng.normal(size=rays.shape) / keypoints[..., 2:]
-    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    posed, keypoints, normalized = people
+    normalized = normalized + 0.02 * rng.normal(size=normalized.shape) / keypoints[..., 2:]
+    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
     moved = body.regressor("coco_feet") @ vertices
-    before = np.linalg.norm(rays * keypoints[..., 2:] - keypoints[..., :2], axis=-1)
-    after = np.linalg.norm(rays * moved[..., 2:] - moved[..., :2], axis=-1)
+    before = np.linalg.norm(normalized * keypoints[..., 2:] - keypoints[..., :2], axis=-1)
+    after = np.linalg.norm(normalized * moved[..., 2:] - moved[..., :2], axis=-1)
     assert after.mean() < 0.5 * before.mean()
     np.testing.assert_array_equal(vertices[..., 2], posed.vertices[..., 2])
 
 
 def test_what_is_far_from_a_keypoint_hardly_moves(body, pull, people):
-    posed, keypoints, rays = people
+    posed, keypoints, normalized = people
     wrist = COCO_FEET.index("left_wrist")
-    rays[:, wrist] += 0.04 / keypoints[:, wrist, 2:]
-    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    normalized[:, wrist] += 0.04 / keypoints[:, wrist, 2:]
+    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
     step = np.linalg.norm(vertices - posed.vertices, axis=-1)
     arm, legs = body.weights[:, 20] > 0.5, body.weights[:, [4, 5, 7, 8]].sum(1) > 0.9
     assert step[:, arm].mean() > 0.01
@@ -49,25 +49,25 @@ def test_what_is_far_from_a_keypoint_hardly_moves(body, pull, people):
 
 
 def test_one_wild_keypoint_is_ignored(pull, people):
-    posed, keypoints, rays = people
-    rays[:, 9] += 0.6 / keypoints[:, 9, 2:]
-    vertices = pull(posed.vertices, rays, np.ones(rays.shape[:2]))
+    posed, keypoints, normalized = people
+    normalized[:, 9] += 0.6 / keypoints[:, 9, 2:]
+    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
     assert np.linalg.norm(vertices - posed.vertices, axis=-1).max() < 0.01
 
 
 def test_bad_keypoints_pull_less_than_good_ones(body, pull, people, rng):
-    posed, keypoints, rays = people
-    error = rng.normal(size=rays.shape) / keypoints[..., 2:]
-    shares = []
+    posed, keypoints, normalized = people
+    error = rng.normal(size=normalized.shape) / keypoints[..., 2:]
+    fractions = []
     for size in (0.01, 0.08):
-        vertices = pull(posed.vertices, rays + size * error, np.ones(rays.shape[:2]))
-        shares.append(np.linalg.norm(vertices - posed.vertices, axis=-1).mean() / size)
-    assert shares[1] < 0.6 * shares[0]
+        vertices = pull(posed.vertices, normalized + size * error, np.ones(normalized.shape[:2]))
+        fractions.append(np.linalg.norm(vertices - posed.vertices, axis=-1).mean() / size)
+    assert fractions[1] < 0.6 * fractions[0]
 
 
 def test_missing_keypoints_do_not_count(pull, people):
-    posed, _, rays = people
-    spoilt, score = rays.copy(), np.ones(rays.shape[:2])
+    posed, _, normalized = people
+    spoilt, score = normalized.copy(), np.ones(normalized.shape[:2])
     spoilt[:, :4] = np.nan
     score[:, :4] = 0
     vertices = pull(posed.vertices, spoilt, score)

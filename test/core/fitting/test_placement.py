@@ -16,7 +16,7 @@ def placement(body):
 
 
 @pytest.fixture(scope="module")
-def truth(body):
+def ground_truth(body):
     given = random_parameters(PEOPLE, bend=0.2)
     posed = body.posed(given.global_orient, given.body_pose, given.betas, given.cam_t)
     keypoints = body.regressor("coco_feet") @ posed.vertices
@@ -29,24 +29,24 @@ def joints_of(body, estimates):
 
 
 def off(body, estimates, posed):
-    """(P,) m, mean distance of the joints from the truth, root-relative."""
+    """(P,) m, mean distance of the joints from the ground truth, root-relative."""
     mine, true = joints_of(body, estimates), posed.joints
     return np.linalg.norm(mine - mine[:, :1] - true + true[:, :1], axis=-1).mean(1)
 
 
-def test_meshes_come_back_where_they_stood(body, placement, truth):
-    given, posed, _, rays = truth
-    estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], rays, np.ones(rays.shape[:2]))
+def test_meshes_come_back_where_they_stood(body, placement, ground_truth):
+    given, posed, _, normalized = ground_truth
+    estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], normalized, np.ones(normalized.shape[:2]))
     assert estimates.valid.all()
     assert off(body, estimates, posed).max() < 0.01
     np.testing.assert_allclose(estimates.cam_t, given.cam_t, atol=0.01)
     assert np.isnan(estimates.uncertainty).all()
 
 
-def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placement, truth):
-    given, posed, rotations, rays = truth
+def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placement, ground_truth):
+    given, posed, rotations, normalized = ground_truth
     estimates = placement.of_parameters(
-        rotations, given.betas, given.cam_t * (1, 1, 1.1) + (0.3, 0.1, 0), rays, np.ones(rays.shape[:2])
+        rotations, given.betas, given.cam_t * (1, 1, 1.1) + (0.3, 0.1, 0), normalized, np.ones(normalized.shape[:2])
     )
     assert estimates.valid.all()
     assert off(body, estimates, posed).max() < 0.01
@@ -54,11 +54,11 @@ def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placemen
     np.testing.assert_allclose(estimates.betas, given.betas, atol=1e-6)
 
 
-def test_the_guess_stands_where_nobody_has_keypoints(body, placement, truth):
-    given, _, rotations, rays = truth
-    score = np.ones(rays.shape[:2])
+def test_the_guess_stands_where_nobody_has_keypoints(body, placement, ground_truth):
+    given, _, rotations, normalized = ground_truth
+    score = np.ones(normalized.shape[:2])
     score[2] = 0
-    spoilt = np.where(score[..., None] > 0, rays, np.nan)
+    spoilt = np.where(score[..., None] > 0, normalized, np.nan)
     guess = given.cam_t * 1.1
     estimates = placement.of_parameters(rotations, given.betas, guess, spoilt, score)
     assert estimates.valid.all()
@@ -68,11 +68,11 @@ def test_the_guess_stands_where_nobody_has_keypoints(body, placement, truth):
     np.testing.assert_allclose(estimates.cam_t[others] / given.cam_t[others], 1, atol=0.02)
 
 
-def test_the_guess_steadies_the_distance_where_keypoints_hardly_tell_it(placement, truth, rng):
-    given, posed, rotations, rays = truth
-    score = np.zeros(rays.shape[:2])
+def test_the_guess_steadies_the_distance_where_keypoints_hardly_tell_it(placement, ground_truth, rng):
+    given, posed, rotations, normalized = ground_truth
+    score = np.zeros(normalized.shape[:2])
     score[:, :7] = 1  # face and shoulders
-    noisy = rays + 0.03 * rng.normal(size=rays.shape) / given.cam_t[:, None, 2:]
+    noisy = normalized + 0.03 * rng.normal(size=normalized.shape) / given.cam_t[:, None, 2:]
     guided = placement.of_parameters(rotations, given.betas, given.cam_t * (1, 1, 1.05), noisy, score)
     alone = placement.of_meshes(posed.vertices - given.cam_t[:, None], noisy, score)
     both = guided.valid & alone.valid
@@ -83,14 +83,14 @@ def test_the_guess_steadies_the_distance_where_keypoints_hardly_tell_it(placemen
 
 
 @pytest.mark.parametrize("kind", ["meshes", "parameters"])
-def test_keypoints_of_two_people_in_one_skeleton_are_refused(placement, truth, kind):
-    given, posed, rotations, rays = truth
-    rays, score = rays.copy(), np.ones(rays.shape[:2])
-    rays[1, ::2] += 0.7
+def test_keypoints_of_two_people_in_one_skeleton_are_refused(placement, ground_truth, kind):
+    given, posed, rotations, normalized = ground_truth
+    normalized, score = normalized.copy(), np.ones(normalized.shape[:2])
+    normalized[1, ::2] += 0.7
     if kind == "meshes":
-        estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], rays, score)
+        estimates = placement.of_meshes(posed.vertices - given.cam_t[:, None], normalized, score)
     else:
-        estimates = placement.of_parameters(rotations, given.betas, given.cam_t, rays, score)
+        estimates = placement.of_parameters(rotations, given.betas, given.cam_t, normalized, score)
     assert estimates.valid.tolist() == [True, False] + [True] * 4
     assert np.isnan(estimates.cam_t[1]).all()
 

@@ -36,9 +36,9 @@ def smooth_noise(body: BodyModel, people: int, mean_m: float) -> np.ndarray:
 @pytest.mark.parametrize(("bend", "vertex_mm", "joint_deg"), [(0.2, 1.0, 1.2), (0.35, 1.6, 1.8)])
 def test_exact_meshes_give_their_parameters(body: BodyModel, bend: float, vertex_mm: float, joint_deg: float):
     p = random_parameters(30, seed=3, bend=bend)
-    truth = meshes(body, p)
-    fit = fit_smpl(truth, body)
-    off = distance_mm(meshes(body, fit), truth)
+    ground_truth = meshes(body, p)
+    fit = fit_smpl(ground_truth, body)
+    off = distance_mm(meshes(body, fit), ground_truth)
     assert off.mean() < vertex_mm
     assert off.max() < 5
     assert turned_deg(p, fit).mean() < joint_deg
@@ -56,9 +56,9 @@ def test_the_rest_pose_is_found_exactly(body: BodyModel):
 
 
 def test_turning_and_moving_a_mesh_changes_nothing_else(body: BodyModel):
-    truth = meshes(body, random_parameters(5, seed=4))
+    ground_truth = meshes(body, random_parameters(5, seed=4))
     turn = rotvec_to_rotmat(np.array([2.0, -1, 0.5]))
-    fit, moved = fit_smpl(truth, body), fit_smpl(truth @ turn.T + [1, 2, 3], body)
+    fit, moved = fit_smpl(ground_truth, body), fit_smpl(ground_truth @ turn.T + [1, 2, 3], body)
     assert_allclose(moved.betas, fit.betas, atol=1e-2)
     assert_allclose(moved.body_pose, fit.body_pose, atol=1e-2)
     assert_allclose(moved.cam_t, fit.cam_t @ turn.T + [1, 2, 3], atol=1e-3)
@@ -67,9 +67,9 @@ def test_turning_and_moving_a_mesh_changes_nothing_else(body: BodyModel):
 @pytest.mark.parametrize("noise_mm", [10, 30])
 def test_errors_of_the_vertices_are_not_amplified(body: BodyModel, noise_mm: float):
     p = random_parameters(30, seed=5, bend=0.25)
-    truth = meshes(body, p)
-    fit = fit_smpl(truth + smooth_noise(body, 30, noise_mm / 1000), body)
-    off = distance_mm(meshes(body, fit), truth)
+    ground_truth = meshes(body, p)
+    fit = fit_smpl(ground_truth + smooth_noise(body, 30, noise_mm / 1000), body)
+    off = distance_mm(meshes(body, fit), ground_truth)
     assert off.mean() < noise_mm
     assert off.max() < 2 * noise_mm
     assert np.abs(fit.betas).max() < 8

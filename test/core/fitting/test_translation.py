@@ -19,25 +19,25 @@ def people(exact_body: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_exact_rays_give_the_exact_place(people):
-    points, rays, cam_t = people
-    fit = fit_translation(points, rays, np.ones(rays.shape[:2]))
+    points, normalized, cam_t = people
+    fit = fit_translation(points, normalized, np.ones(normalized.shape[:2]))
     assert fit.ok.all()
     assert_allclose(fit.translation, cam_t, atol=1e-9)
     assert_allclose(fit.residual, 0, atol=1e-9)
 
 
 def test_unseen_keypoints_do_not_matter(people):
-    points, rays, cam_t = people
-    weight, rays = np.ones(rays.shape[:2]), rays.copy()
-    rays[:, 15:] = np.nan
-    weight[:, :4], rays[:, :4] = 0, 100
-    assert_allclose(fit_translation(points, rays, weight).translation, cam_t, atol=1e-9)
+    points, normalized, cam_t = people
+    weight, normalized = np.ones(normalized.shape[:2]), normalized.copy()
+    normalized[:, 15:] = np.nan
+    weight[:, :4], normalized[:, :4] = 0, 100
+    assert_allclose(fit_translation(points, normalized, weight).translation, cam_t, atol=1e-9)
 
 
 def test_noise_moves_the_depth_by_per_cents(people):
-    points, rays, cam_t = people
-    noise = 0.02 * np.random.default_rng(0).normal(size=rays.shape) / cam_t[:, None, 2:]  # 2 cm at the person
-    fit = fit_translation(points, rays + noise, np.ones(rays.shape[:2]))
+    points, normalized, cam_t = people
+    noise = 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]  # 2 cm at the person
+    fit = fit_translation(points, normalized + noise, np.ones(normalized.shape[:2]))
     off = np.abs(fit.translation[:, 2] / cam_t[:, 2] - 1)
     assert np.median(off) < 0.015
     assert off.max() < 0.08
@@ -45,44 +45,44 @@ def test_noise_moves_the_depth_by_per_cents(people):
 
 
 def test_gross_errors_are_ignored(people):
-    points, rays, cam_t = people
+    points, normalized, cam_t = people
     rng = np.random.default_rng(1)
     wrong = rng.permuted(np.arange(21) < 6, axis=None)  # 6 of 21, half a metre off
-    rays = rays + 0.5 * wrong[:, None] * rng.normal(size=rays.shape) / cam_t[:, None, 2:]
-    fit = fit_translation(points, rays, np.ones(rays.shape[:2]))
+    normalized = normalized + 0.5 * wrong[:, None] * rng.normal(size=normalized.shape) / cam_t[:, None, 2:]
+    fit = fit_translation(points, normalized, np.ones(normalized.shape[:2]))
     off = np.linalg.norm(fit.translation - cam_t, axis=1)
     assert np.median(off) < 0.01
     assert fit.ok.all()
 
 
 def test_distance_scales_with_the_size_of_the_body(people):
-    points, rays, cam_t = people
-    fit = fit_translation(1.2 * points, rays, np.ones(rays.shape[:2]))
+    points, normalized, cam_t = people
+    fit = fit_translation(1.2 * points, normalized, np.ones(normalized.shape[:2]))
     assert_allclose(fit.translation, 1.2 * cam_t, atol=1e-9)
 
 
 def test_depth_overrules_a_body_of_the_wrong_size(people):
-    points, rays, cam_t = people
-    weight = np.ones(rays.shape[:2])
+    points, normalized, cam_t = people
+    weight = np.ones(normalized.shape[:2])
     depth = points[..., 2] + cam_t[:, None, 2] - SURFACE_OFFSET_M
     depth[:, 3] = np.nan
     depth[:, 7:11] += 3  # the wall behind an arm
-    assert_allclose(fit_translation(points, rays, weight, depth).translation, cam_t, atol=0.02)
-    child_taken_for_an_adult = fit_translation(1.3 * points, rays, weight, depth)
+    assert_allclose(fit_translation(points, normalized, weight, depth).translation, cam_t, atol=0.02)
+    child_taken_for_an_adult = fit_translation(1.3 * points, normalized, weight, depth)
     off = np.abs(child_taken_for_an_adult.translation[:, 2] / cam_t[:, 2] - 1)
     assert np.median(off) < 0.1  # 0.3 without depth
 
 
 def test_what_cannot_be_placed_is_not_ok(people):
-    points, rays = (a[:1] for a in people[:2])
-    weight = np.ones(rays.shape[:2])
+    points, normalized = (a[:1] for a in people[:2])
+    weight = np.ones(normalized.shape[:2])
     few = weight * (np.arange(21) < 3)
-    behind = fit_translation(points, rays * -1 + 2 * rays.mean(1, keepdims=True), weight)
-    for fit in (fit_translation(points, rays, few), fit_translation(points, rays * 0, weight), behind):
+    behind = fit_translation(points, normalized * -1 + 2 * normalized.mean(1, keepdims=True), weight)
+    for fit in (fit_translation(points, normalized, few), fit_translation(points, normalized * 0, weight), behind):
         assert not fit.ok.any()
         assert_allclose(fit.translation, [NAN3])
         assert_allclose(fit.residual, [np.nan])
-    nobody_seen = fit_translation(points, np.full_like(rays, np.nan), weight)
+    nobody_seen = fit_translation(points, np.full_like(normalized, np.nan), weight)
     assert not nobody_seen.ok.any()
 
 
@@ -93,10 +93,10 @@ def test_nobody_can_be_placed():
 
 
 def test_an_expected_distance_decides_where_keypoints_hardly_tell_it(people):
-    points, rays, cam_t = people
-    noise = 0.02 * np.random.default_rng(0).normal(size=rays.shape) / cam_t[:, None, 2:]
-    face = np.ones(rays.shape[:2]) * (np.arange(21) < 5)
-    for weight, share in ((np.ones_like(face), (0.0, 0.3)), (face, (0.7, 1.0))):
-        fit = fit_translation(points, rays + noise, weight, expected_z=1.3 * cam_t[:, 2])
+    points, normalized, cam_t = people
+    noise = 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]
+    face = np.ones(normalized.shape[:2]) * (np.arange(21) < 5)
+    for weight, fraction in ((np.ones_like(face), (0.0, 0.3)), (face, (0.7, 1.0))):
+        fit = fit_translation(points, normalized + noise, weight, expected_z=1.3 * cam_t[:, 2])
         followed = np.median(fit.translation[:, 2] / cam_t[:, 2] - 1) / 0.3
-        assert share[0] <= followed <= share[1]
+        assert fraction[0] <= followed <= fraction[1]

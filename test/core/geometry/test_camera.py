@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hmr_ros.core.geometry.camera import distort, looking_at, project, undistort, undistort_to_rays, unproject
+from hmr_ros.core.geometry.camera import distort, looking_at, project, undistort, undistort_points, unproject
 from hmr_ros.core.people import Camera
 
 K = np.array([[610.0, 0, 655.3], [0, 605.0, 361.9], [0, 0, 1]])
@@ -35,23 +35,25 @@ def image_grid() -> np.ndarray:
 @pytest.mark.parametrize("lens", LENSES)
 def test_pixels_survive_rays_over_the_whole_image(lens: str):
     pixels = image_grid()
-    rays = undistort_to_rays(pixels, camera(lens))
-    assert np.isfinite(rays).all()
-    back = project(np.concatenate([rays, np.ones_like(rays[..., :1])], -1) * 3.7, camera(lens))
+    normalized = undistort_points(pixels, camera(lens))
+    assert np.isfinite(normalized).all()
+    back = project(np.concatenate([normalized, np.ones_like(normalized[..., :1])], -1) * 3.7, camera(lens))
     assert_allclose(back, pixels, atol=1e-7)
 
 
 @pytest.mark.parametrize("lens", LENSES)
 def test_rays_survive_the_lens(lens: str):
-    rays = undistort_to_rays(image_grid(), camera(lens))
-    assert_allclose(undistort(distort(rays, camera(lens)), camera(lens)), rays, atol=1e-9)
+    normalized = undistort_points(image_grid(), camera(lens))
+    assert_allclose(undistort(distort(normalized, camera(lens)), camera(lens)), normalized, atol=1e-9)
 
 
 @pytest.mark.parametrize("lens", LENSES)
 def test_projection_agrees_with_opencv(lens: str):
     cam = camera(lens)
-    rays = undistort_to_rays(image_grid(), cam).reshape(-1, 2)
-    points = np.concatenate([rays, np.ones((len(rays), 1))], -1) * np.linspace(0.5, 9, len(rays))[:, None]
+    normalized = undistort_points(image_grid(), cam).reshape(-1, 2)
+    points = (
+        np.concatenate([normalized, np.ones((len(normalized), 1))], -1) * np.linspace(0.5, 9, len(normalized))[:, None]
+    )
     if cam.distortion_model in ("equidistant", "fisheye"):
         expected, _ = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), cam.K, cam.D)
     else:
@@ -68,10 +70,10 @@ def test_unproject_inverts_project(lens: str):
 def test_a_lens_that_folds_gives_no_answer_beyond_its_rim():
     folding = Camera(K, 1280, 720, "plumb_bob", np.array([-0.3, 0.0, 0, 0, 0]))
     rim = 1 / np.sqrt(0.9)  # where d/dr (r - 0.3 r^3) = 0
-    rays = np.array([[0.99 * rim, 0], [1.01 * rim, 0], [0, 5.0]])
-    seen = distort(rays, folding)
+    normalized = np.array([[0.99 * rim, 0], [1.01 * rim, 0], [0, 5.0]])
+    seen = distort(normalized, folding)
     assert np.isfinite(seen).all(-1).tolist() == [True, False, False]
-    assert_allclose(undistort(seen[:1], folding), rays[:1], atol=1e-9)
+    assert_allclose(undistort(seen[:1], folding), normalized[:1], atol=1e-9)
     assert np.isnan(undistort(np.array([[0.8, 0.0]]), folding)).all()  # the rim is seen at 0.703
 
 
@@ -87,13 +89,13 @@ def test_points_behind_the_camera_and_nan_have_no_pixel():
         pixels = project(points, camera(lens))
         assert np.isnan(pixels[:3]).any(-1).all()
         assert_allclose(pixels[3], K[:2, 2])
-        assert np.isnan(undistort_to_rays(np.full((1, 2), np.nan), camera(lens))).all()
+        assert np.isnan(undistort_points(np.full((1, 2), np.nan), camera(lens))).all()
 
 
 def test_empty_inputs():
     for lens in LENSES:
         assert project(np.zeros((0, 17, 3)), camera(lens)).shape == (0, 17, 2)
-        assert undistort_to_rays(np.zeros((0, 17, 2)), camera(lens)).shape == (0, 17, 2)
+        assert undistort_points(np.zeros((0, 17, 2)), camera(lens)).shape == (0, 17, 2)
 
 
 def test_looking_at_centres_a_direction_without_roll():

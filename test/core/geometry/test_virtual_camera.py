@@ -13,9 +13,9 @@ def person(rng, joints=21):
 
 def test_turning_the_camera_changes_nothing_but_the_turn(rng):
     """The same people seen by a camera that was turned: same input to the network, another way back."""
-    points, rays = person(rng)
-    score = np.ones(rays.shape[:2])
-    straight = to_virtual_camera(rays, score)
+    points, normalized = person(rng)
+    score = np.ones(normalized.shape[:2])
+    straight = to_virtual_camera(normalized, score)
     for angle in (-0.5, 0.2, 0.6):
         turned = points @ rotvec_to_rotmat(np.array([0.3 * angle, angle, 0.0])).T
         view = to_virtual_camera(turned[..., :2] / turned[..., 2:], score)
@@ -25,41 +25,41 @@ def test_turning_the_camera_changes_nothing_but_the_turn(rng):
 
 
 def test_rays_come_back(rng):
-    _, rays = person(rng)
-    rays = rays + [0.7, -0.4]
-    view = to_virtual_camera(rays, np.ones(rays.shape[:2]))
+    _, normalized = person(rng)
+    normalized = normalized + [0.7, -0.4]
+    view = to_virtual_camera(normalized, np.ones(normalized.shape[:2]))
     xy = view.keypoints[..., :2] * np.exp(view.context)[:, None]
     directions = np.concatenate([xy, np.ones_like(xy[..., :1])], -1) @ view.optical_from_virtual.transpose(0, 2, 1)
-    np.testing.assert_allclose(directions[..., :2] / directions[..., 2:], rays, atol=1e-5)
+    np.testing.assert_allclose(directions[..., :2] / directions[..., 2:], normalized, atol=1e-5)
 
 
 def test_a_centred_person_has_unit_size(rng):
-    _, rays = person(rng)
-    view = to_virtual_camera(rays, np.ones(rays.shape[:2]))
+    _, normalized = person(rng)
+    view = to_virtual_camera(normalized, np.ones(normalized.shape[:2]))
     assert np.sqrt((view.keypoints[..., :2] ** 2).sum(-1).mean()) == pytest.approx(1, abs=1e-5)
 
 
 def test_missing_keypoints_are_zero_and_do_not_count(rng):
-    _, rays = person(rng)
-    score = np.ones(rays.shape[:2])
+    _, normalized = person(rng)
+    score = np.ones(normalized.shape[:2])
     score[:, 5] = 0
-    spoilt = rays.copy()
+    spoilt = normalized.copy()
     spoilt[:, 5] = np.nan
-    with_nan, without = to_virtual_camera(spoilt, score), to_virtual_camera(rays, score)
+    with_nan, without = to_virtual_camera(spoilt, score), to_virtual_camera(normalized, score)
     np.testing.assert_array_equal(with_nan.keypoints[:, 5], 0)
     np.testing.assert_array_equal(with_nan.keypoints, without.keypoints)
 
 
 def test_too_few_keypoints_are_not_ok(rng):
-    _, rays = person(rng)
-    score = np.zeros(rays.shape[:2])
+    _, normalized = person(rng)
+    score = np.zeros(normalized.shape[:2])
     score[:, : MIN_KEYPOINTS - 1] = 1
-    view = to_virtual_camera(rays, score)
+    view = to_virtual_camera(normalized, score)
     assert not view.ok.any()
     np.testing.assert_array_equal(view.keypoints, 0)
     np.testing.assert_array_equal(view.optical_from_virtual, np.eye(3)[None])
     score[:, MIN_KEYPOINTS - 1] = 1
-    assert to_virtual_camera(rays, score).ok.all()
+    assert to_virtual_camera(normalized, score).ok.all()
 
 
 def test_nobody():

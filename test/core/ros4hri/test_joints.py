@@ -1,4 +1,6 @@
-"""SMPL's rotations as hinges: what must be exact is exact over thousands of poses, and the rest as near as stated."""
+"""SMPL's rotations as revolute joints: what must be exact is exact over thousands of poses, and the rest as near as
+stated.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from hmr_ros.core.body.skinning import chained_joints, world_rotations
 from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotvec_to_rotmat
 from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
-from hmr_ros.core.ros4hri.joints import HINGE_LIMITS, HINGES, HUMAN_JOINTS, human_angles, wrapped
+from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS, human_angles, wrapped
 from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations
 from hmr_ros.core.skeleton import SMPL
 
@@ -63,7 +65,7 @@ def one_pose(**rotations):
 
 
 def named(angles):
-    return dict(zip([hinge.name for hinge in HINGES], angles, strict=True))
+    return dict(zip([revolute.name for revolute in REVOLUTE_JOINTS], angles, strict=True))
 
 
 def link_rotations(angles, body):
@@ -100,8 +102,8 @@ def bends(pose, rest):
     return out
 
 
-def random_poses(rng, count, spread=0.5):
-    pose = rng.normal(0, spread, (count, 24, 3))
+def random_poses(rng, count, joint_error=0.5):
+    pose = rng.normal(0, joint_error, (count, 24, 3))
     pose[:, 0] = rng.normal(0, 2, (count, 3))
     return pose
 
@@ -121,7 +123,7 @@ def test_bones_and_head_are_exact_in_any_pose(rng, rest):
 
 
 def test_nearly_straight_limbs_are_off_by_less_than_stated(rng, rest):
-    pose = random_poses(rng, 5000, spread=0.06)
+    pose = random_poses(rng, 5000, joint_error=0.06)
     pose[:, [SMPL.index(f"{side}_shoulder") for side in ("left", "right")]] = rng.normal(0, 1, (5000, 2, 3))
     errors = direction_errors(pose, rest, angles_of(pose, rest))
     worst = max(error.max() for error in errors.values())
@@ -129,7 +131,7 @@ def test_nearly_straight_limbs_are_off_by_less_than_stated(rng, rest):
 
 
 def test_signs_of_the_description(rest):
-    """Angle zero is standing with hanging arms; T-pose lifts both; hinges bend as people do."""
+    """Angle zero is standing with hanging arms; T-pose lifts both; revolute joints bend as people do."""
     t_pose = named(angles_of(one_pose(), rest)[0])
     assert t_pose["l_p_shoulder"] == pytest.approx(np.pi / 2, abs=0.05)
     assert t_pose["r_p_shoulder"] == pytest.approx(np.pi / 2, abs=0.05)
@@ -154,17 +156,17 @@ def test_signs_of_the_description(rest):
 def test_mirrored_poses_have_mirrored_angles(rng, rest):
     """Equal angles left and right; roll and yaw of the head, and hip yaw, whose axes are not mirrored, change sign."""
     rest = (rest + rest[:, SMPL.mirror] * [-1, 1, 1]) / 2  # exactly symmetric
-    pose = random_poses(rng, 500, spread=0.3)
+    pose = random_poses(rng, 500, joint_error=0.3)
     mirrored = (pose * [1, -1, -1])[:, SMPL.mirror]
     one, other = angles_of(pose, rest), angles_of(mirrored, rest)
-    for k, hinge in enumerate(HINGES):
-        on_side = hinge.name.startswith(("l_", "r_")) and hinge.name != "r_head"
-        partner = {"l": "r", "r": "l"}[hinge.name[0]] + hinge.name[1:] if on_side else hinge.name
-        sign = -1 if hinge.name in ("r_head", "y_head") or "y_hip" in hinge.name else 1
-        column = [h.name for h in HINGES].index(partner)
+    for k, revolute in enumerate(REVOLUTE_JOINTS):
+        on_side = revolute.name.startswith(("l_", "r_")) and revolute.name != "r_head"
+        partner = {"l": "r", "r": "l"}[revolute.name[0]] + revolute.name[1:] if on_side else revolute.name
+        sign = -1 if revolute.name in ("r_head", "y_head") or "y_hip" in revolute.name else 1
+        column = [h.name for h in REVOLUTE_JOINTS].index(partner)
         difference = np.abs(wrapped(one[:, k] - sign * other[:, column]))
-        assert np.median(difference) < 1e-9, hinge.name
-        assert (difference > 1e-6).mean() < 0.03, hinge.name  # ties between two solutions
+        assert np.median(difference) < 1e-9, revolute.name
+        assert (difference > 1e-6).mean() < 0.03, revolute.name  # ties between two solutions
 
 
 def hanging(rng, count, noise):
@@ -184,7 +186,7 @@ def test_hanging_arms_do_not_tremble(rng, rest):
     for pose in poses:
         last = angles_of(pose[None], rest, last)
         followed.append(last[0])
-    y = [k for k, hinge in enumerate(HINGES) if hinge.name.endswith("y_shoulder")]
+    y = [k for k, revolute in enumerate(REVOLUTE_JOINTS) if revolute.name.endswith("y_shoulder")]
     steps_alone = np.abs(wrapped(np.diff(alone[:, y], axis=0))).mean()
     steps = np.abs(wrapped(np.diff(np.array(followed)[:, y], axis=0))).mean()
     assert steps < 0.35 * steps_alone
@@ -212,8 +214,8 @@ def test_elbows_and_knees_pass_through_straight_without_a_flip(rest):
     pose[:, SMPL.index("right_knee"), 0] = bends
     angles = angles_of(pose, rest)
     assert np.abs(np.diff(angles, axis=0)).max() < 0.05
-    for hinge, sign in (("l_elbow", 1), ("r_knee", -1)):
-        column = sign * angles[:, [h.name for h in HINGES].index(hinge)]
+    for revolute, sign in (("l_elbow", 1), ("r_knee", -1)):
+        column = sign * angles[:, [h.name for h in REVOLUTE_JOINTS].index(revolute)]
         assert (np.diff(column) > 0).all()
         assert column[0] < -0.1
         assert column[-1] > 0.4
@@ -231,10 +233,10 @@ def test_the_joints_are_those_of_human_description():
     for joint in HUMAN_JOINTS:
         assert joint.parent in known, joint.name
         known.add(joint.child)
-    assert len(HINGES) == 20
+    assert len(REVOLUTE_JOINTS) == 20
 
 
 def test_limits_contain_those_of_human_description():
-    for hinge, (low, high) in zip(HINGES, HINGE_LIMITS, strict=True):
-        stock_low, stock_high = STOCK_LIMITS.get(hinge.name) or STOCK_LIMITS[hinge.name[2:]]
-        assert low <= stock_low <= stock_high <= high, hinge.name
+    for revolute, (low, high) in zip(REVOLUTE_JOINTS, REVOLUTE_JOINT_LIMITS, strict=True):
+        stock_low, stock_high = STOCK_LIMITS.get(revolute.name) or STOCK_LIMITS[revolute.name[2:]]
+        assert low <= stock_low <= stock_high <= high, revolute.name

@@ -7,12 +7,12 @@ import pytest
 
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Detections, State
-from hmr_ros.core.ros4hri.joints import HINGE_LIMITS, HINGES
+from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.core.skeleton import SMPL
 
 UPRIGHT = np.array([np.pi, 0.0, 0.0])
-ELBOW = [hinge.name for hinge in HINGES].index("l_elbow")
+ELBOW = [revolute.name for revolute in REVOLUTE_JOINTS].index("l_elbow")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_clamped_angles_are_within_the_limits(standing):
     assert humans.limit_violations == 1
     clamped = humans.clamped()
     assert clamped.limit_violations == 0
-    assert clamped.angles[0, ELBOW] == HINGE_LIMITS[ELBOW, 1]
-    others = np.arange(len(HINGES)) != ELBOW
+    assert clamped.angles[0, ELBOW] == REVOLUTE_JOINT_LIMITS[ELBOW, 1]
+    others = np.arange(len(REVOLUTE_JOINTS)) != ELBOW
     assert np.array_equal(clamped.angles[:, others], humans.angles[:, others])
     assert not np.allclose(clamped.link_rotations, humans.link_rotations)

@@ -6,7 +6,7 @@ import pytest
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotvec_to_rotmat
 from hmr_ros.core.ros4hri.body_frame import body_frame
-from hmr_ros.core.ros4hri.joints import HINGES, HUMAN_JOINTS, human_angles
+from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, REVOLUTE_JOINTS, human_angles
 from hmr_ros.core.ros4hri.urdf import (
     LINK_ON_SMPL_JOINT,
     LINKS,
@@ -45,7 +45,7 @@ class People:
 
 
 def positions(angles):
-    return {f"{hinge.name}_{PERSON}": angle for hinge, angle in zip(HINGES, angles, strict=True)}
+    return {f"{revolute.name}_{PERSON}": angle for revolute, angle in zip(REVOLUTE_JOINTS, angles, strict=True)}
 
 
 def test_a_posed_body_tells_its_rest_pose(exact_body):
@@ -67,7 +67,7 @@ def test_legs_land_on_their_joints_and_arms_as_near_as_the_torso_allows(exact_bo
         elif link[2:] == "ankle":
             assert np.median(error) < 1e-5, link
             assert error.max() < 0.08, link  # nearly straight and bent sideways, as no knee is
-        else:  # side bend, twist and collars, here 0.35 rad per joint and axis: no hinge for them
+        else:  # side bend, twist and collars, here 0.35 rad per joint and axis: no revolute joint for them
             assert 0.03 < np.median(error) < 0.25, link
 
 

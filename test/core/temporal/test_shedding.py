@@ -5,7 +5,7 @@ from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder
 
 RATE_HZ = 30
 AGE_S = 0.003
-FULL = Costs(detect_s=0.030, recover_s=0.020, views_s=0.005, rest_s=0.002)
+FULL = Costs(detect_s=0.030, estimate_s=0.020, views_s=0.005, rest_s=0.002)
 SECOND_S, SEARCH_S = 0.008, 0.010
 
 
@@ -13,14 +13,14 @@ def costs(level, slowness=1.0):
     """What an image takes on a machine that is so much slower."""
     return Costs(
         detect_s=slowness * (FULL.detect_s - SEARCH_S * (level >= Shed.SEARCHES)),
-        recover_s=slowness * (FULL.recover_s - SECOND_S * (level >= Shed.SECOND_METHOD)),
+        estimate_s=slowness * (FULL.estimate_s - SECOND_S * (level >= Shed.SECOND_METHOD)),
         views_s=slowness * (FULL.views_s * (level < Shed.VIEWS)),
         rest_s=slowness * FULL.rest_s,
     )
 
 
 def total_s(cost):
-    return cost.detect_s + cost.recover_s + cost.views_s + cost.rest_s
+    return cost.detect_s + cost.estimate_s + cost.views_s + cost.rest_s
 
 
 class Run:
@@ -76,7 +76,7 @@ def test_finding_people_anew_after_a_pause_is_not_taken_for_what_following_them_
     for stamp_s in np.arange(0.0, 10.0, 1 / RATE_HZ):
         admitted.append(shedder.admit(stamp_s, AGE_S, limit_s=0.050))
         if admitted[-1]:
-            is_slow = stamp_s < 3 or stamp_s - last_s > 0.3  # others need the machine; people are found anew
+            is_slow = stamp_s < 3 or stamp_s - last_s > 0.3  # others need the machine; people are found again
             shedder.observe(stamp_s, costs(shedder.level, slowness=5.0 if is_slow else 1.0))
             last_s = stamp_s
     assert not all(admitted[: 3 * RATE_HZ])

@@ -179,8 +179,8 @@ def test_a_stamp_that_comes_twice_starts_the_filters_anew_but_keeps_the_shape():
 def seen_with(betas: float, error: float = np.nan) -> tuple[np.ndarray, Estimates]:
     """Somebody with a shape, and how good the view was."""
     ids, estimates = someone([3])
-    shape, spread = np.full((1, 10), betas), np.full((1, 24), error)
-    return ids, dataclasses.replace(estimates, betas=shape, uncertainty=spread)
+    shape, joint_error = np.full((1, 10), betas), np.full((1, 24), error)
+    return ids, dataclasses.replace(estimates, betas=shape, uncertainty=joint_error)
 
 
 def test_the_shape_is_averaged():
@@ -227,14 +227,14 @@ def test_who_turns_out_to_have_another_size_was_at_another_distance(measured: bo
     ids, small = seen_with(-2.0)
     out = smoother(ids, small, 2.0, np.array([measured]))
 
-    def spread(e: Estimates) -> np.ndarray:
+    def joint_error(e: Estimates) -> np.ndarray:
         """How large the body is in the image, seen from afar."""
         joints = BODY_MODEL.rest_joints(e.betas.astype(float))[0]
         bones = joints[SMPL.edge_indices[:, 0]] - joints[SMPL.edge_indices[:, 1]]
         return np.linalg.norm(bones, axis=-1).sum() / np.linalg.norm(e.cam_t[0])
 
-    assert abs(spread(dataclasses.replace(small, betas=out.betas)) / spread(small) - 1) > 0.02
-    assert (abs(spread(out) / spread(small) - 1) < 1e-4) == (not measured)
+    assert abs(joint_error(dataclasses.replace(small, betas=out.betas)) / joint_error(small) - 1) > 0.02
+    assert (abs(joint_error(out) / joint_error(small) - 1) < 1e-4) == (not measured)
     assert_allclose(out.cam_t[0] / np.linalg.norm(out.cam_t), small.cam_t[0] / np.linalg.norm(small.cam_t), atol=1e-6)
     assert np.array_equal(out.cam_t, small.cam_t) == measured
 
@@ -266,9 +266,11 @@ def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
     assert np.isnan(rest[1].disagreement).all()
 
     smoother(*seen_with(0.0, error=0.05), last_s + 0.03)
-    spread = [smoother.coasted(np.array([3]), last_s + 0.03 + age).uncertainty.mean() for age in (0.0, 0.2, 0.5, 1.0)]
-    assert spread[0] == pytest.approx(0.05)
-    assert (np.diff(spread) > 0.01).all()
+    joint_error = [
+        smoother.coasted(np.array([3]), last_s + 0.03 + age).uncertainty.mean() for age in (0.0, 0.2, 0.5, 1.0)
+    ]
+    assert joint_error[0] == pytest.approx(0.05)
+    assert (np.diff(joint_error) > 0.01).all()
 
 
 def test_the_covariance_of_who_is_hidden_grows():

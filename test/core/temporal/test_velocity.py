@@ -13,8 +13,8 @@ def test_velocity_is_a_low_pass_of_what_people_move():
         velocity = filtered_velocity(velocity, np.array([[0.1, 0, 0]]), 0.1, memory_s=0.5)
     assert velocity == pytest.approx(np.array([[1.0, 0, 0]]))
     dt_s = np.array([[0.5 * np.log(2)], [0.5 * np.log(4)]])
-    shares = filtered_velocity(np.zeros((2, 3)), dt_s * [1.0, 0, 0], dt_s, memory_s=0.5)
-    assert shares == pytest.approx(np.array([[0.5, 0, 0], [0.75, 0, 0]]))
+    fractions = filtered_velocity(np.zeros((2, 3)), dt_s * [1.0, 0, 0], dt_s, memory_s=0.5)
+    assert fractions == pytest.approx(np.array([[0.5, 0, 0], [0.75, 0, 0]]))
 
 
 def test_a_steady_walk_has_its_speed():

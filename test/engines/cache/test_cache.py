@@ -24,10 +24,10 @@ import pytest
 
 from hmr_ros.engines.cache import cache as cache_module
 from hmr_ros.engines.cache import entry as cache_entry
-from hmr_ros.engines.cache import private_directory as private_folder
+from hmr_ros.engines.cache import private_directory as private_directory
 from hmr_ros.engines.cache.cache import Builder, EngineCache, default_directory
 from hmr_ros.engines.cache.entry import cache_key, request_from_json, request_to_json
-from hmr_ros.engines.cache.private_directory import PrivateFolder, UnsafeFileError
+from hmr_ros.engines.cache.private_directory import PrivateDirectory, UnsafeFileError
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER, BuildRequest
 from test.engines import fake_builder
@@ -42,18 +42,18 @@ def ignore(stage: str, fraction: float) -> None:
 class Home:
     """A cache that holds one good engine, and the paths to attack it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.request = request(folder)
-        self.folder = folder / "engines"
-        self.cache = EngineCache(self.folder, GOOD)
+    def __init__(self, directory: Path) -> None:
+        self.request = request(directory)
+        self.directory = directory / "engines"
+        self.cache = EngineCache(self.directory, GOOD)
         self.good = self.cache.obtain(self.request, ignore)
         key = cache_key(self.request)
-        self.engine, self.record, self.lock = (self.folder / f"{key}.{end}" for end in ("engine", "json", "lock"))
-        self.secret = self.folder / "secret.key"
+        self.engine, self.record, self.lock = (self.directory / f"{key}.{end}" for end in ("engine", "json", "lock"))
+        self.secret = self.directory / "secret.key"
 
     def obtain(self) -> bytes:
         """As another process would."""
-        return EngineCache(self.folder, GOOD).obtain(self.request, ignore)
+        return EngineCache(self.directory, GOOD).obtain(self.request, ignore)
 
     def builds(self) -> int:
         return diary(self.request).count("build")
@@ -82,9 +82,9 @@ def test_builds_and_probes_once(home: Home) -> None:
 
 
 def test_everything_is_private(home: Home) -> None:
-    assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in home.folder.iterdir()} == {0o600}
-    assert not list(home.folder.glob("*.part"))
+    assert stat.S_IMODE(home.directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in home.directory.iterdir()} == {0o600}
+    assert not list(home.directory.glob("*.part"))
 
 
 @pytest.mark.usefixtures("in_process")
@@ -110,7 +110,7 @@ def test_private_whatever_the_umask(tmp_path: Path) -> None:
         *(
             {"target": dataclasses.replace(TARGET, **{name: value})}
             for name, value in {
-                "flavour": "tensorrt",
+                "edition": "tensorrt",
                 "version": "1.8.0",
                 "gpu_name": "Other",
                 "compute_capability": "sm_86",
@@ -129,7 +129,7 @@ def test_whatever_changes_asks_for_another_engine(home: Home, change: dict[str, 
     assert home.builds() == 2
 
 
-def test_the_folder_of_the_network_does_not_matter(home: Home, tmp_path: Path) -> None:
+def test_the_directory_of_the_network_does_not_matter(home: Home, tmp_path: Path) -> None:
     assert cache_key(dataclasses.replace(home.request, onnx_path=tmp_path / "else.onnx")) == cache_key(home.request)
 
 
@@ -164,7 +164,7 @@ def sealed_elsewhere(home: Home) -> None:
 
 def swapped(home: Home) -> None:
     """Engine and record of another network of this very cache, under this one's name."""
-    other = request(home.folder.parent, "cd" * 32)
+    other = request(home.directory.parent, "cd" * 32)
     home.cache.obtain(other, ignore)
     for path in (home.engine, home.record):
         shutil.copy(path.with_name(cache_key(other) + path.suffix), path)
@@ -251,19 +251,19 @@ REBUILDS: dict[str, Callable[[Home], object]] = {
         home.record.unlink(),
         home.engine.with_name(home.engine.name + ".part").symlink_to("/etc/passwd"),
     ),
-    "folder removed": lambda home: shutil.rmtree(home.folder),
+    "directory removed": lambda home: shutil.rmtree(home.directory),
 }
 
 
 @pytest.mark.parametrize("case", REBUILDS)
 def test_damage_ends_in_a_rebuild(case: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(home.folder.parent)
+    monkeypatch.chdir(home.directory.parent)
     REBUILDS[case](home)
     assert home.obtain() == home.good
     assert home.builds() == 2
     assert home.obtain() == home.good  # and now it is well again
     assert home.builds() == 2
-    (home.folder / "elsewhere").unlink(missing_ok=True)
+    (home.directory / "elsewhere").unlink(missing_ok=True)
     test_everything_is_private(home)
 
 
@@ -286,7 +286,7 @@ def others_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         found = real(handle)
         return os.stat_result((*found[:4], 12345, *found[5:])) if found.st_ino == engine.st_ino else found
 
-    monkeypatch.setattr(private_folder.os, "fstat", fstat)
+    monkeypatch.setattr(private_directory.os, "fstat", fstat)
     yield
 
 
@@ -296,7 +296,7 @@ def test_an_engine_of_another_user_is_built_again(home: Home) -> None:
     assert home.builds() == 2
 
 
-def test_a_folder_in_place_of_the_engine_is_an_error(home: Home) -> None:
+def test_a_directory_in_place_of_the_engine_is_an_error(home: Home) -> None:
     home.engine.unlink()
     home.engine.mkdir()
     with pytest.raises(EngineError, match="cannot write"):
@@ -305,41 +305,44 @@ def test_a_folder_in_place_of_the_engine_is_an_error(home: Home) -> None:
 
 def test_a_file_beyond_the_limit_is_not_read(home: Home) -> None:
     size = len(home.good)
-    assert PrivateFolder(home.folder).read(home.engine.name, size) == home.good
+    assert PrivateDirectory(home.directory).read(home.engine.name, size) == home.good
     with pytest.raises(UnsafeFileError, match=f"at most {size - 1} bytes, got {size}"):
-        PrivateFolder(home.folder).read(home.engine.name, size - 1)
+        PrivateDirectory(home.directory).read(home.engine.name, size - 1)
 
 
-# Attacks on the folder, that end in an error
+# Attacks on the directory, that end in an error
 
 
-def linked_folder(home: Home) -> None:
-    home.folder.rename(home.folder.with_name("real"))
-    home.folder.symlink_to("real")
+def linked_directory(home: Home) -> None:
+    home.directory.rename(home.directory.with_name("real"))
+    home.directory.symlink_to("real")
 
 
 def parent_writable(home: Home) -> None:
-    home.folder.parent.chmod(0o777)
+    home.directory.parent.chmod(0o777)
 
 
 def parent_of_another(home: Home) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
-    os.chown(home.folder.parent, 12345, -1)
+        pytest.skip("only root can give a directory away")
+    os.chown(home.directory.parent, 12345, -1)
 
 
-def folder_of_another(home: Home) -> None:
+def directory_of_another(home: Home) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
-    os.chown(home.folder, 12345, -1)
+        pytest.skip("only root can give a directory away")
+    os.chown(home.directory, 12345, -1)
 
 
 ERRORS: dict[str, tuple[Callable[[Home], object], str]] = {
-    "folder is a symbolic link": (linked_folder, "symbolic link; name the real folder: .*real"),
-    "folder readable by all": (lambda home: home.folder.chmod(0o755), "mode 700.*mode 755"),
-    "folder writable by the group": (lambda home: home.folder.chmod(0o770), "mode 700.*mode 770"),
-    "folder of another user": (folder_of_another, "got user 12345"),
-    "folder is a file": (lambda home: (shutil.rmtree(home.folder), home.folder.write_text("")), "Not a directory"),
+    "directory is a symbolic link": (linked_directory, "symbolic link; name the real directory: .*real"),
+    "directory readable by all": (lambda home: home.directory.chmod(0o755), "mode 700.*mode 755"),
+    "directory writable by the group": (lambda home: home.directory.chmod(0o770), "mode 700.*mode 770"),
+    "directory of another user": (directory_of_another, "got user 12345"),
+    "directory is a file": (
+        lambda home: (shutil.rmtree(home.directory), home.directory.write_text("")),
+        "Not a directory",
+    ),
     "parent writable by all": (parent_writable, "others may exchange it.*chmod go-w"),
     "parent of another user": (parent_of_another, "belongs to user 12345"),
     "lock is a symbolic link": (
@@ -350,12 +353,12 @@ ERRORS: dict[str, tuple[Callable[[Home], object], str]] = {
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_an_unsafe_folder_is_an_error(case: str, home: Home) -> None:
+def test_an_unsafe_directory_is_an_error(case: str, home: Home) -> None:
     attack, hint = ERRORS[case]
     attack(home)
     with pytest.raises(EngineError, match=hint):
         home.obtain()
-    home.folder.parent.chmod(0o700)
+    home.directory.parent.chmod(0o700)
     assert home.builds() == 1
 
 
@@ -367,13 +370,13 @@ def test_a_link_anywhere_above_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_sticky_parent_is_as_good_as_tmp(home: Home) -> None:
-    home.folder.parent.chmod(0o1777)
+    home.directory.parent.chmod(0o1777)
     assert home.obtain() == home.good
 
 
 def test_what_was_checked_is_what_is_loaded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's path is exchanged between check and use: the bytes are still those of the checked file."""
-    real = private_folder._checked_size
+    real = private_directory._checked_size
 
     def exchange_after(found: os.stat_result, path: Path, limit: int) -> int:
         size = real(found, path, limit)
@@ -382,7 +385,7 @@ def test_what_was_checked_is_what_is_loaded(home: Home, monkeypatch: pytest.Monk
             path.write_bytes(b"evil")
         return size
 
-    monkeypatch.setattr(private_folder, "_checked_size", exchange_after)
+    monkeypatch.setattr(private_directory, "_checked_size", exchange_after)
     assert home.obtain() == home.good
     monkeypatch.undo()
     assert home.obtain() == home.good
@@ -392,9 +395,11 @@ def test_what_was_checked_is_what_is_loaded(home: Home, monkeypatch: pytest.Monk
 # Disks and processes that fail
 
 
-def start(folder: Path, build: str = "build", largest_file: int = 0, user: int = os.geteuid()) -> subprocess.Popen[str]:
+def start(
+    directory: Path, build: str = "build", largest_file: int = 0, user: int = os.geteuid()
+) -> subprocess.Popen[str]:
     """Obtain the engine in another process, which prints its size or the error."""
-    command = [sys.executable, "-m", "test.engines.obtain", str(folder), build, str(largest_file), str(user)]
+    command = [sys.executable, "-m", "test.engines.obtain", str(directory), build, str(largest_file), str(user)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -415,7 +420,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 def test_no_space_left_is_an_error_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.record.unlink()
     home.engine.unlink()
-    monkeypatch.setattr(private_folder.os, "fsync", no_space)
+    monkeypatch.setattr(private_directory.os, "fsync", no_space)
     with pytest.raises(EngineError, match="No space left"):
         home.obtain()
     assert not home.engine.exists()
@@ -435,28 +440,28 @@ def nobodys_home() -> Iterator[Home]:
     """The home of a user who is not root, with a good engine."""
     with tempfile.TemporaryDirectory() as name:
         home = Home(Path(name))
-        for path in (home.folder.parent, home.folder, *home.folder.iterdir()):
+        for path in (home.directory.parent, home.directory, *home.directory.iterdir()):
             os.chown(path, NOBODY, -1)
         yield home
-        home.folder.parent.chmod(0o700)
+        home.directory.parent.chmod(0o700)
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_read_only_folder_is_an_error(nobodys_home: Home) -> None:
-    shutil.rmtree(nobodys_home.folder)
-    nobodys_home.folder.parent.chmod(0o500)
-    answer = said(start(nobodys_home.folder.parent, user=NOBODY))
+def test_a_read_only_directory_is_an_error(nobodys_home: Home) -> None:
+    shutil.rmtree(nobodys_home.directory)
+    nobodys_home.directory.parent.chmod(0o500)
+    answer = said(start(nobodys_home.directory.parent, user=NOBODY))
     assert "cannot be used (Permission denied)" in answer
-    assert "choose another folder" in answer
+    assert "choose another directory" in answer
 
 
 @pytest.mark.usefixtures("in_process")
 def test_a_read_only_cache_serves_what_it_holds(nobodys_home: Home) -> None:
-    nobodys_home.folder.chmod(0o500)
-    assert int(said(start(nobodys_home.folder.parent, "fail", user=NOBODY))) == len(nobodys_home.good)
+    nobodys_home.directory.chmod(0o500)
+    assert int(said(start(nobodys_home.directory.parent, "fail", user=NOBODY))) == len(nobodys_home.good)
     truncated(nobodys_home.engine)
     nobodys_home.lock.unlink()
-    assert "choose another for engines" in said(start(nobodys_home.folder.parent, user=NOBODY))
+    assert "choose another for engines" in said(start(nobodys_home.directory.parent, user=NOBODY))
 
 
 def test_killed_while_building(tmp_path: Path) -> None:
@@ -480,18 +485,18 @@ def test_killed_while_storing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
     def vanish(*args: object, **options: object) -> None:
         raise KilledError
 
-    wanted, folder = request(tmp_path), tmp_path / "engines"
+    wanted, directory = request(tmp_path), tmp_path / "engines"
     with monkeypatch.context() as patch:
-        patch.setattr(private_folder.PrivateFolder, "remove", lambda self, name: None)  # nothing is tidied up
+        patch.setattr(private_directory.PrivateDirectory, "remove", lambda self, name: None)  # nothing is tidied up
         if killed_at == "write":
-            patch.setattr(private_folder.os, "rename", vanish)
+            patch.setattr(private_directory.os, "rename", vanish)
         elif killed_at == "probe":
             patch.setattr(cache_module, "probe_in_child", vanish)
         else:
             patch.setattr(cache_module, "write_entry", vanish)
         with pytest.raises(KilledError):
-            EngineCache(folder, GOOD).obtain(wanted, ignore)
-    assert EngineCache(folder, GOOD).obtain(wanted, ignore).startswith(b"engine for")
+            EngineCache(directory, GOOD).obtain(wanted, ignore)
+    assert EngineCache(directory, GOOD).obtain(wanted, ignore).startswith(b"engine for")
     assert diary(wanted).count("build") == 2
 
 
@@ -547,7 +552,7 @@ def test_an_engine_that_cannot_be_built_or_run_is_not_stored(tmp_path: Path, bui
     assert EngineCache(tmp_path / "engines", builder).survey() == []
 
 
-def test_a_relative_folder_is_refused() -> None:
+def test_a_relative_directory_is_refused() -> None:
     with pytest.raises(ValueError, match="absolute"):
         EngineCache(Path("engines"), GOOD)
 
@@ -591,10 +596,10 @@ def test_an_engine_built_elsewhere_that_does_not_fit_is_not_adopted(tmp_path: Pa
 
 
 def test_survey_tells_good_from_bad(home: Home) -> None:
-    other = request(home.folder.parent, "cd" * 32)
+    other = request(home.directory.parent, "cd" * 32)
     home.cache.obtain(other, ignore)
     truncated(home.engine)
-    (home.folder / "orphan.engine").write_bytes(b"?")
+    (home.directory / "orphan.engine").write_bytes(b"?")
     problems = {stored.key: stored.problem for stored in home.cache.survey()}
     assert problems.pop(cache_key(other)) == ""
     assert "bytes are not" in problems.pop(home.record.stem)
@@ -608,7 +613,7 @@ def test_what_is_removed_leaves_nothing(home: Home) -> None:
     for stored in home.cache.survey():
         home.cache.remove(stored.key)
     assert home.cache.survey() == []
-    assert not list(home.folder.glob(home.engine.stem + "*"))
+    assert not list(home.directory.glob(home.engine.stem + "*"))
     assert home.obtain() == home.good
 
 
@@ -622,7 +627,7 @@ def test_what_is_being_built_is_not_removed(home: Home) -> None:
 def test_kernels_are_kept_with_their_engine(home: Home) -> None:
     assert home.cache.kernels(home.request) == b""
     home.cache.store_kernels(home.request, b"kernels")
-    assert EngineCache(home.folder, GOOD).kernels(home.request) == b"kernels"
+    assert EngineCache(home.directory, GOOD).kernels(home.request) == b"kernels"
     assert home.cache.remove(cache_key(home.request))
     assert home.cache.kernels(home.request) == b""
 
@@ -647,12 +652,12 @@ def test_what_is_discarded_is_built_anew(tmp_path: Path) -> None:
 
 
 def test_nothing_is_built_where_that_is_not_allowed(tmp_path: Path) -> None:
-    folder, wanted = tmp_path / "engines", request(tmp_path)
-    careful = EngineCache(folder, dataclasses.replace(GOOD, allowed=False))
+    directory, wanted = tmp_path / "engines", request(tmp_path)
+    careful = EngineCache(directory, dataclasses.replace(GOOD, allowed=False))
     with pytest.raises(EngineError, match=r"no engine for .* run `hmr engines build`"):
         careful.obtain(wanted, ignore)
     assert diary(wanted) == []
-    EngineCache(folder, GOOD).obtain(wanted, ignore)
+    EngineCache(directory, GOOD).obtain(wanted, ignore)
     assert careful.obtain(wanted, ignore).startswith(b"engine for")
 
 

@@ -152,7 +152,7 @@ def function(model: onnx.ModelProto) -> None:
 
 
 ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
-    "weights outside the folder": (lambda: external("../../etc/passwd"), "another file"),
+    "weights outside the directory": (lambda: external("../../etc/passwd"), "another file"),
     "weights in an absolute path": (lambda: external("/etc/passwd"), "another file"),
     "weights beside it": (lambda: external("w.bin"), "another file"),
     "a constant in another file": (external_in_a_constant, "another file"),
@@ -230,10 +230,10 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
         summarise(data)
 
 
-def save(folder: Path, model: onnx.ModelProto) -> Path:
-    onnx.save(model, folder / "sum.onnx")
-    write_manifest(dataclasses.replace(MANIFEST, sha256=file_sha256(folder / "sum.onnx")), folder / "sum.json")
-    return folder / "sum.json"
+def save(directory: Path, model: onnx.ModelProto) -> Path:
+    onnx.save(model, directory / "sum.onnx")
+    write_manifest(dataclasses.replace(MANIFEST, sha256=file_sha256(directory / "sum.onnx")), directory / "sum.json")
+    return directory / "sum.json"
 
 
 def test_another_file_than_the_manifests_is_refused(tmp_path: Path) -> None:

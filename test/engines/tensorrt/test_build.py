@@ -25,14 +25,14 @@ def fake(bindings: str, breaks: str = "") -> FakeTensorRt:
 
 
 def library(machine: FakeTensorRt) -> TensorRt:
-    return TensorRt(machine.module(), machine.flavour)
+    return TensorRt(machine.module(), machine.edition)
 
 
-def request(folder: Path, bindings: str, capability: str = "sm_86") -> BuildRequest:
-    path = folder / "net.onnx"
+def request(directory: Path, bindings: str, capability: str = "sm_86") -> BuildRequest:
+    path = directory / "net.onnx"
     path.write_bytes(b"onnx")
-    flavour, version = bindings.split()
-    target = EngineTarget(flavour, version, ANY_GPU, capability, NO_DRIVER, "fp32")
+    edition, version = bindings.split()
+    target = EngineTarget(edition, version, ANY_GPU, capability, NO_DRIVER, "fp32")
     return BuildRequest(path, hashlib.sha256(b"onnx").hexdigest(), target, EVERY_BATCH, workspace_bytes=1000)
 
 
@@ -118,7 +118,7 @@ def test_a_size_without_a_range_is_named(tmp_path: Path) -> None:
 
 
 def test_another_version_than_asked_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt_build, "load_tensorrt", lambda flavour: library(fake(FULL)))
+    monkeypatch.setattr(tensorrt_build, "load_tensorrt", lambda edition: library(fake(FULL)))
     wish = request(tmp_path, FULL)
     wish = dataclasses.replace(wish, target=dataclasses.replace(wish.target, version="8.6.1"))
     with pytest.raises(EngineError, match=r"8\.6\.1; tensorrt 10\.3\.0 is installed"):

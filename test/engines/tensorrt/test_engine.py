@@ -38,7 +38,7 @@ def manifest(network: FakeNetwork, kind: str = "pose2mesh") -> Manifest:
 
 
 def load(fake: FakeTensorRt) -> LoadedEngine:
-    library = TensorRt(fake.module(), fake.flavour)
+    library = TensorRt(fake.module(), fake.edition)
     stream = CudaStream(cast(types.ModuleType, fake.cuda))
     return LoadedEngine(library, b"engine:" + fake.bindings.encode(), stream=stream)
 
@@ -169,7 +169,7 @@ def test_kernels_of_rtx_are_kept() -> None:
 
 def test_stored_kernels_are_used_where_they_fit(caplog: pytest.LogCaptureFixture) -> None:
     machine = fake(RTX)
-    library = TensorRt(machine.module(), machine.flavour)
+    library = TensorRt(machine.module(), machine.edition)
     data = b"engine:" + machine.bindings.encode()
     for kernels in (b"kernels", b"of another GPU"):
         with caplog.at_level("INFO"):

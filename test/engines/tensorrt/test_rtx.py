@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from hmr_ros.core.manifest import file_sha256, load_manifest, models_dir, write_manifest
-from hmr_ros.engines.opening import HALF_SUFFIX
+from hmr_ros.engines.opening import FP16_SUFFIX
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import build_engine
@@ -21,7 +21,7 @@ from hmr_ros.engines.tensorrt.build_request import (
     EngineTarget,
     request_for,
 )
-from hmr_ros.export.fp16 import to_half
+from hmr_ros.export.fp16 import to_fp16
 from test.engines.fake_tensorrt import BINDINGS
 from test.engines.test_runtime import save_doubler
 
@@ -29,7 +29,7 @@ rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed"
 
 TARGETS = ("sm_75", "sm_86", "sm_89", "sm_120")
 MANIFESTS = sorted(models_dir().glob("*.json"))
-HALVES = [path for path in MANIFESTS if path.stem.endswith(HALF_SUFFIX)]
+FP16_MODELS = [path for path in MANIFESTS if path.stem.endswith(FP16_SUFFIX)]
 
 
 def request(path: Path, capability: str) -> BuildRequest:
@@ -82,13 +82,13 @@ def test_an_engine_without_a_gpu_is_an_error(tmp_path: Path) -> None:
         load_tensorrt("tensorrt_rtx").deserialize(data[: len(data) // 2], host_code=False)
 
 
-def halved(path: Path, folder: Path) -> Path:
-    """The manifest of the same network in half, in ``folder``."""
+def halved(path: Path, directory: Path) -> Path:
+    """The manifest of the same network in half, in ``directory``."""
     manifest = load_manifest(path)
-    model = to_half(onnx.load(manifest.model_path(path)))
-    onnx.save(model, folder / manifest.file)
-    write_manifest(dataclasses.replace(manifest, sha256=file_sha256(folder / manifest.file)), folder / path.name)
-    return folder / path.name
+    model = to_fp16(onnx.load(manifest.model_path(path)))
+    onnx.save(model, directory / manifest.file)
+    write_manifest(dataclasses.replace(manifest, sha256=file_sha256(directory / manifest.file)), directory / path.name)
+    return directory / path.name
 
 
 def compile_shipped(path: Path, capability: str) -> bytes:
@@ -98,7 +98,7 @@ def compile_shipped(path: Path, capability: str) -> bytes:
     return build_engine(request_for(path, manifest, target), lambda phase, fraction: None)
 
 
-@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FP16_MODELS, ids=lambda path: path.stem)
 def test_the_shipped_halves_compile_for_all_at_once(path: Path) -> None:
     assert len(compile_shipped(path, "+".join(TARGETS))) > 1 << 20
 
@@ -107,7 +107,7 @@ def test_the_shipped_halves_compile_for_all_at_once(path: Path) -> None:
 @pytest.mark.parametrize("capability", TARGETS)
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 def test_the_shipped_networks_compile(path: Path, capability: str, tmp_path: Path) -> None:
-    if capability == "sm_75" and path not in HALVES:  # TensorRT for RTX has no fp32 matrix products there
+    if capability == "sm_75" and path not in FP16_MODELS:  # TensorRT for RTX has no fp32 matrix products there
         path = halved(path, tmp_path)
     assert len(compile_shipped(path, capability)) > 1 << 20
 

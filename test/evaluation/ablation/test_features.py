@@ -41,20 +41,20 @@ def test_stored_features_are_those_of_the_backbone(tmp_path):
         see(recipe, tmp_path, 6, tmp_path / "features.npy", augment=False)
 
 
-def sampled(recipe, folder):
-    """The crops (256, 192, 3) of all pictures in order, as the recipe cuts them."""
+def sampled(recipe, directory):
+    """The crops (256, 192, 3) of all images in order, as the recipe cuts them."""
     from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_of
     from hmr_ros.training.synthetic.subjects import Subjects, cut_crops
 
-    for path in shards_of(folder):
+    for path in shards_of(directory):
         images = read_shard(path)
         yield from torch.from_numpy(cut_crops(images, Subjects.of_images(images).boxes))
 
 
-def test_too_few_pictures_are_counted(tmp_path):
+def test_too_few_images_are_counted(tmp_path):
     sampler = ImageSampler(small_motion(), BODY, "coco_feet", ImageMix())
     write_shard(sampler.sample(np.random.default_rng(0), 2), shard_path(tmp_path, 0))
     recipe = make_recipe(TrainConfig(recipe="global_to_pixel"), small_motion(), BODY, None)
-    with pytest.raises(ValueError, match="expected 3 pictures, found 2; `hmr render` makes more"):
+    with pytest.raises(ValueError, match="expected 3 images, found 2; `hmr render` makes more"):
         see(recipe, tmp_path, 3, tmp_path / "features.npy", augment=True)
     assert not (tmp_path / "features.npy").exists()

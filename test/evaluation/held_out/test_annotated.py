@@ -29,8 +29,8 @@ def people(tmp_path, body):
 def test_the_truth_has_no_error(people, body):
     posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
     vertices, joints = (x - posed.joints[:, :1] for x in (posed.vertices, posed.joints))
-    truth = (vertices, joints, np.zeros((len(joints), 24)))
-    predictor = KeypointPredictor("perfect", "human36m", False, lambda rays: truth, body)
+    ground_truth = (vertices, joints, np.zeros((len(joints), 24)))
+    predictor = KeypointPredictor("perfect", "human36m", False, lambda normalized: ground_truth, body)
     (row,) = evaluate_annotated(predictor, people, body, {"neutral": body})
     assert row.count == 3
     assert row.mpjpe.mean < 0.1

@@ -4,7 +4,7 @@ import pytest
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.evaluation.held_out.case import Recovered, observed
+from hmr_ros.evaluation.held_out.case import Prediction, observed
 from hmr_ros.evaluation.held_out.crop_predictor import CropPredictor, StageParameters
 from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -25,7 +25,7 @@ def case_of(images, source):
 
 
 def perfect(images):
-    """A network that knows the truth, told in the crop's camera."""
+    """A network that knows the ground truth, told in the crop's camera."""
     subjects = Subjects.of_images(images)
     rotations = images.rotations.copy()
     rotations[:, 0] = subjects.view.crop_from_optical @ rotations[:, 0]
@@ -33,11 +33,11 @@ def perfect(images):
     return CropPredictor("perfect", "coco_feet", lambda image, keypoints, camera: [parameters], BODY)
 
 
-def test_pictures_hold_the_people_that_are_judged(images):
+def test_images_hold_the_people_that_are_judged(images):
     case = case_of(images, "true")
     keypoints = BODY.regressor("coco_feet") @ case.vertices
-    rays = keypoints[..., :2] / keypoints[..., 2:]
-    assert np.abs(rays - case.rays)[images.visible].max() < 1e-3
+    normalized = keypoints[..., :2] / keypoints[..., 2:]
+    assert np.abs(normalized - case.normalized)[images.visible].max() < 1e-3
     assert case.shown is not None
     assert case.shown.image.shape == (16, 256, 192, 3)
     inside = case.shown.keypoints[..., :2][case.score > 0]
@@ -52,7 +52,7 @@ def test_pictures_hold_the_people_that_are_judged(images):
 @pytest.mark.parametrize("source", ["true", "projection"])
 def test_the_truth_has_no_error(images, source):
     case = case_of(images, source)
-    alone, published = perfect(images).recover(case)
+    alone, published = perfect(images).predict(case)
     assert [alone.output, published.output] == ["local stage", "global_to_pixel"]
     for found in (alone, published):
         errors = errors_of(found, case, BODY)
@@ -68,17 +68,17 @@ def test_correct_keypoints_are_counted_in_box_heights(images):
     far = np.array([0.0, 0.0, 30.0])  # so far away that all keypoints move alike
     step = np.zeros((16, 3))
     step[:, 0] = 0.07 * case.height * 30
-    moved = Recovered("moved", posed.vertices, posed.joints, np.broadcast_to(far, (16, 3)) + step, NO_ERROR)
+    moved = Prediction("moved", posed.vertices, posed.joints, np.broadcast_to(far, (16, 3)) + step, NO_ERROR)
     at_far = posed.vertices - posed.joints[:, :1] + far
     distant = type(case)(**{**vars(case), "vertices": at_far})
     errors = errors_of(moved, distant, BODY)
     assert (errors.pck_05 == 0).all()
     assert (errors.pck_10 == 100).all()
-    nowhere = Recovered("nowhere", posed.vertices, posed.joints, np.full((16, 3), np.nan), NO_ERROR)
+    nowhere = Prediction("nowhere", posed.vertices, posed.joints, np.full((16, 3), np.nan), NO_ERROR)
     assert not errors_of(nowhere, case, BODY).pck_10.any()
 
 
-def test_people_in_pictures_are_grouped_as_others_are(images):
+def test_people_in_images_are_grouped_as_others_are(images):
     groups = {g.name: g.labels for g in groupings(images)}
     np.testing.assert_array_equal(groups["cut by border"] == "none", images.in_image.all(1))
     np.testing.assert_array_equal(groups["keypoints"] == "all seen", images.visible.all(1))

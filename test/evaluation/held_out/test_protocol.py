@@ -35,11 +35,11 @@ def no_error(people):
 def perfect(people, body, scale=1.0):
     vertices, joints = relative(people)
     bodies = (scale * vertices, scale * joints, no_error(people))
-    return KeypointPredictor("perfect", "coco_feet", False, lambda rays: bodies, body)
+    return KeypointPredictor("perfect", "coco_feet", False, lambda normalized: bodies, body)
 
 
 def errors(predictor, case, body):
-    (found,) = predictor.recover(case)
+    (found,) = predictor.predict(case)
     return errors_of(found, case, body)
 
 
@@ -69,7 +69,7 @@ def test_a_larger_body_is_put_farther_away_and_aligned_away(people, body):
 
 def test_the_robot_s_bodies_are_judged_as_it_publishes_them(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
-    view = to_virtual_camera(case.rays, case.score)
+    view = to_virtual_camera(case.normalized, case.score)
     vertices, joints = (x @ view.optical_from_virtual for x in relative(people))
     predictor = KeypointPredictor("perfect", "coco_feet", True, lambda *_: (vertices, joints, no_error(people)), body)
     found = errors(predictor, case, body)
@@ -81,8 +81,8 @@ def test_the_robot_s_bodies_are_judged_as_it_publishes_them(people, body):
 def test_sources_observe_the_same_people_with_and_without_error(people, body):
     true, error = (observed(people, "coco_feet", SOURCES[s], body, np.random.default_rng(1)) for s in ("true", "coco"))
     seen = people.visible
-    np.testing.assert_allclose(true.rays[seen], people.views.to_rays(people.pixels)[seen], atol=1e-6)
-    assert (true.rays[seen] != error.rays[seen]).any(1).mean() > 0.95
+    np.testing.assert_allclose(true.normalized[seen], people.views.to_normalized(people.pixels)[seen], atol=1e-6)
+    assert (true.normalized[seen] != error.normalized[seen]).any(1).mean() > 0.95
     assert set(np.unique(error.score)) == {0, 1}
 
 

@@ -15,8 +15,8 @@ def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Two people, or one image."""
     rng = np.random.default_rng(seed)
     shapes = {
-        "pose2mesh": {"vertices": (2, 50, 3), "joints": (2, 24, 3), "spread": (2, 24)},
-        "global_to_pixel": {"betas": (2, 10), "crop_cam": (2, 3), "spread": (2, 24)},
+        "pose2mesh": {"vertices": (2, 50, 3), "joints": (2, 24, 3), "joint_error": (2, 24)},
+        "global_to_pixel": {"betas": (2, 10), "crop_cam": (2, 3), "joint_error": (2, 24)},
         "landmarks": {"landmarks": (2, 39, 5), "presence": (2, 1), "heatmaps": (2, 39, 4, 4)},
         "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
     }

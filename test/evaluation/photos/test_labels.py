@@ -40,8 +40,8 @@ def coco(**changes: object) -> dict[str, object]:
     return {"images": images, "annotations": [person]}
 
 
-def written(folder: Path, content: object) -> Path:
-    path = folder / "labels.json"
+def written(directory: Path, content: object) -> Path:
+    path = directory / "labels.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
@@ -60,8 +60,8 @@ def test_the_torso_reaches_from_shoulder_to_opposite_hip():
 
 
 def test_a_coco_file_becomes_photos_with_people(tmp_path):
-    (photo,) = read_coco(written(tmp_path, coco()), tmp_path / "pictures")
-    assert (photo.path, photo.width, photo.height) == (tmp_path / "pictures/a.jpg", 40, 30)
+    (photo,) = read_coco(written(tmp_path, coco()), tmp_path / "images")
+    assert (photo.path, photo.width, photo.height) == (tmp_path / "images/a.jpg", 40, 30)
     np.testing.assert_array_equal(photo.boxes, [[1, 2, 11, 22]])
     np.testing.assert_array_equal(photo.kp2d[0, :2], [[5, 6], [7, 8]])
     assert photo.labelled[0].tolist() == [True, True] + 15 * [False]

@@ -20,7 +20,7 @@ def trunk() -> BlazePoseTrunk:
 
 @torch.no_grad()
 def test_maps_are_those_of_the_shipped_network(trunk):
-    """Its tensors t279 (stride 4; heat maps are read from it) to t273 (stride 32), t335 (stride 128), and landmarks."""
+    """Its tensors t279 (stride 4; heatmaps are read from it) to t273 (stride 32), t335 (stride 128), and landmarks."""
     onnxruntime = pytest.importorskip("onnxruntime")
     names = ["t279", "t277", "t275", "t273", "t335"]
     model = onnx.load(FILE)

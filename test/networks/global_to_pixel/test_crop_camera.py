@@ -17,8 +17,8 @@ from hmr_ros.networks.global_to_pixel.crop_camera import (
 def cameras() -> torch.Tensor:
     """(50, 3) boxes anywhere in a wide image, near and far."""
     rng = np.random.default_rng(0)
-    rays, angle = rng.uniform(-1.5, 1.5, (50, 2)), np.exp(rng.uniform(-3, 0.5, (50, 1)))
-    return torch.from_numpy(np.concatenate([rays, angle], 1).astype(np.float32))
+    normalized, angle = rng.uniform(-1.5, 1.5, (50, 2)), np.exp(rng.uniform(-3, 0.5, (50, 1)))
+    return torch.from_numpy(np.concatenate([normalized, angle], 1).astype(np.float32))
 
 
 def test_turns_as_the_reference_does(cameras):

@@ -23,9 +23,9 @@ def seen() -> tuple[torch.Tensor, torch.Tensor]:
 def test_sees_keypoints_as_the_robot_does_for_pose2mesh(seen):
     keypoints, camera = seen
     angle = camera[:, None, 2:] * torch.tensor([CROP_ASPECT, 1.0])
-    rays = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * angle
+    normalized = camera[:, None, :2] + (keypoints[..., :2] - 0.5) * angle
     score = keypoints[..., 2].clamp(min=0)
-    expected = reference.to_virtual_camera(rays.numpy(), score.numpy())
+    expected = reference.to_virtual_camera(normalized.numpy(), score.numpy())
     keypoints = torch.cat([keypoints[..., :2], score[..., None]], 2)
     actual = to_virtual_camera(keypoints, camera)
     np.testing.assert_array_equal(actual.ok[:, 0] > 0, expected.ok)

@@ -47,7 +47,7 @@ def targets() -> MatchingTargets:
 
 def total(stages: Stages, targets: MatchingTargets) -> torch.Tensor:
     """Some loss that reaches everything."""
-    terms = [x.square().mean() for x in (*stages.fine, *stages.coarse, stages.spread)]
+    terms = [x.square().mean() for x in (*stages.fine, *stages.coarse, stages.joint_error)]
     if stages.pixels is not None:
         terms += matching_loss(stages.pixels, stages.positives, targets)
     return sum(terms)
@@ -55,10 +55,10 @@ def total(stages: Stages, targets: MatchingTargets) -> torch.Tensor:
 
 @torch.no_grad()
 def test_outputs(network):
-    rotations, betas, crop_cam, spread = network(*network.example_inputs(3))
-    assert (betas.shape, crop_cam.shape, spread.shape) == ((3, 10), (3, 3), (3, 24))
+    rotations, betas, crop_cam, joint_error = network(*network.example_inputs(3))
+    assert (betas.shape, crop_cam.shape, joint_error.shape) == ((3, 10), (3, 3), (3, 24))
     torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
-    assert (spread > 0).all()
+    assert (joint_error > 0).all()
 
 
 @torch.no_grad()
@@ -184,7 +184,9 @@ def test_autocast_keeps_geometry_exact(body, targets):
     with torch.autocast("cpu", torch.bfloat16):
         stages = network.stages(*network.example_inputs(2), targets)
         loss = total(stages, targets)
-    assert {x.dtype for x in (*stages.fine, *stages.coarse, stages.spread, stages.pixels.logits)} == {torch.float32}
+    assert {x.dtype for x in (*stages.fine, *stages.coarse, stages.joint_error, stages.pixels.logits)} == {
+        torch.float32
+    }
     loss.backward()
 
 

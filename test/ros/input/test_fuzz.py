@@ -13,7 +13,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from hmr_ros.core.fitting.depth import DepthImage
-from hmr_ros.core.geometry.camera import project, undistort_to_rays
+from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.input.depth import decode_depth
@@ -28,7 +28,7 @@ from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 CAMERA = Camera(np.array([[500.0, 0, 8], [0, 500, 6], [0, 0, 1]]), 16, 12)
 ENCODINGS = (
@@ -157,14 +157,14 @@ def test_calibrations_are_used_or_refused_by_name():
     assert 300 < len(cameras) < 2700
     for camera in cameras:
         assert project(points, camera).shape == (4, 2)
-        assert undistort_to_rays(pixels, camera).shape == (3, 2)
+        assert undistort_points(pixels, camera).shape == (3, 2)
 
 
 @pytest.mark.slow
 def test_a_node_survives_all_of_them(executor):
     parameters = {"max_frame_age_s": 0.0, "use_depth": True}
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    node, peer = HmrNode(lambda config: assembly(StubDetector(), StubRecoverer()), overrides), Node("peer")
+    node, peer = HmrNode(lambda config: assembly(StubDetector(), StubEstimator()), overrides), Node("peer")
     executor.add_node(node)
     executor.add_node(peer)
     camera, bodies, rng = FakeCamera(peer), [], np.random.default_rng(0)

@@ -1,6 +1,6 @@
 """The node while an engine is built without end.
 
-python -m test.ros.node.building_node FOLDER wait|serve [ROS arguments]
+python -m test.ros.node.building_node DIRECTORY wait|serve [ROS arguments]
 """
 
 import dataclasses
@@ -13,19 +13,19 @@ from hmr_ros.engines.switching import SwitchingEngine
 from hmr_ros.ros.node.node import main
 from test.engines import fake_builder
 from test.engines.test_switching import FakeEngine
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 
-def obtain(folder, progress):
-    cache = EngineCache(folder / "engines", Builder(fake_builder.build_forever, fake_builder.probe))
-    cache.obtain(fake_builder.request(folder), progress)
+def obtain(directory, progress):
+    cache = EngineCache(directory / "engines", Builder(fake_builder.build_forever, fake_builder.probe))
+    cache.obtain(fake_builder.request(directory), progress)
 
 
-def build(folder, mode):
+def build(directory, mode):
     if mode == "wait":
-        obtain(folder, LoggedProgress("network"))
-    engine = SwitchingEngine(FakeEngine(1), lambda progress: obtain(folder, progress))
-    return dataclasses.replace(assembly(StubDetector(1), StubRecoverer()), engines=(engine,))
+        obtain(directory, LoggedProgress("network"))
+    engine = SwitchingEngine(FakeEngine(1), lambda progress: obtain(directory, progress))
+    return dataclasses.replace(assembly(StubDetector(1), StubEstimator()), engines=(engine,))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 
 from hmr_ros.perception.tracker import TrackerOptions
 from hmr_ros.ros.node.node import main
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 VISIT, PAUSE = 24, 12
 """Images with somebody and without: at 30 Hz, 50 people a minute."""
@@ -20,7 +20,7 @@ class PassingDetector(StubDetector):
 
 
 def build(config):
-    made = assembly(PassingDetector(), StubRecoverer())
+    made = assembly(PassingDetector(), StubEstimator())
     made.pipeline.tracker.options = TrackerOptions(hits_to_confirm=1, timeout_s=config.track_timeout_s)
     return made
 

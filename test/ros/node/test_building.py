@@ -13,19 +13,19 @@ from test.engines.fake_builder import diary, request
 from test.ros.graph import qos, spin_until
 
 
-def start(folder, mode):
-    program = [sys.executable, "-m", "test.ros.node.building_node", str(folder), mode]
+def start(directory, mode):
+    program = [sys.executable, "-m", "test.ros.node.building_node", str(directory), mode]
     command = [*program, "--ros-args", "-r", "__ns:=/building"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def asked_to_end(process, folder, signal_number):
+def asked_to_end(process, directory, signal_number):
     """What the process wrote on stderr, once it and its child have ended well."""
     process.send_signal(signal_number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    wait_until(lambda: not is_running(child_of(request(folder))))
+    wait_until(lambda: not is_running(child_of(request(directory))))
     return errors
 
 

@@ -13,28 +13,28 @@ from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from hmr_ros.ros.node.cameras import CameraGroup
 from hmr_ros.ros.wire import interfaces
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.hri_client import HriListener
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.hri_client import HriSubscriber
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 PARAMETERS = """
 /**:
   ros__parameters:
     max_frame_age_s: 0.0
-    max_persons: 4
+    max_people: 4
 {above}/hmr_multi:
   ros__parameters:
     cameras: [front, back]
 {above}/back/hmr:
   ros__parameters:
-    max_persons: 2
+    max_people: 2
 """
 
 
 class Group:
     """Two cameras without networks, each of which sees two people, and who listens to them."""
 
-    def __init__(self, folder, above=""):
-        parameters = folder / "parameters.yaml"
+    def __init__(self, directory, above=""):
+        parameters = directory / "parameters.yaml"
         parameters.write_text(PARAMETERS.format(above=above))
         rules = ["-r", f"__ns:={above}"] if above else []
         self.context = Context()
@@ -53,7 +53,7 @@ class Group:
 
     @staticmethod
     def _assembled(ids):
-        assembled = assembly(StubDetector(people=2), StubRecoverer())
+        assembled = assembly(StubDetector(people=2), StubEstimator())
         assembled.pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1), ids)
         return assembled
 
@@ -86,7 +86,7 @@ def test_each_camera_is_a_node_in_its_namespace_with_its_parameters(group, above
     g = group(above=above)
     names = [node.get_fully_qualified_name() for node in g.group.nodes]
     assert names == [f"{above}/front/hmr", f"{above}/back/hmr", f"{above}/hmr_multi"]
-    assert [camera.config.max_persons for camera in g.group.cameras] == [4, 2]
+    assert [camera.config.max_people for camera in g.group.cameras] == [4, 2]
 
 
 def test_ids_are_unique_over_all_cameras(group):
@@ -99,7 +99,7 @@ def test_ids_are_unique_over_all_cameras(group):
 @pytest.mark.skipif(not interfaces.HUMANS.is_available, reason="needs hri_msgs: make test")
 def test_one_list_has_the_people_of_all_cameras(group):
     g = group()
-    client = HriListener(g.peer)
+    client = HriSubscriber(g.peer)
     assert g.group.autostart()
     g.show_until(lambda: len(client.bodies) == 4)
     everybody = g.seen(0) | g.seen(1)

@@ -26,7 +26,7 @@ def test_a_working_node_reports_rates_latencies_and_people():
     monitor = Monitor()
     for latency_ms in range(1, 101):
         monitor.receive()
-        timings = Timings(detect_s=0.02, recover_s=0.005)
+        timings = Timings(detect_s=0.02, estimate_s=0.005)
         monitor.process(Processed(time.monotonic(), latency_ms * 1e-3, timings, overhead_s=0.003, people=3, metric=2))
     status = bodies_status("hmr: bodies", "hmr", Health(), monitor.recent())
     assert status.level == DiagnosticStatus.OK
@@ -34,7 +34,7 @@ def test_a_working_node_reports_rates_latencies_and_people():
     assert report["images received [Hz]"] == report["images processed [Hz]"] == "20.0"  # 100 within the window of 5 s
     assert report["latency stamp to published p50 [ms]"] == "50.5"
     assert report["latency stamp to published p99 [ms]"] == "99.0"
-    assert (report["detect p50 [ms]"], report["recover p50 [ms]"]) == ("20.0", "5.0")
+    assert (report["detect p50 [ms]"], report["estimate p50 [ms]"]) == ("20.0", "5.0")
     assert report[OVERHEAD] == "3.00"
     assert (report["people"], report["people with a position"]) == ("3", "2")
 
@@ -109,10 +109,10 @@ def test_states_of_people_and_impossible_joints_are_counted():
     ],
 )
 def test_engines_that_are_not_ready_are_a_warning(states, level, message):
-    status = engines_status("n", "h", [("back-end", "auto")], states)
+    status = engines_status("n", "h", [("backend", "auto")], states)
     assert status.level == level
     assert status.message.startswith(message)
-    assert values(status) == {"back-end": "auto"}
+    assert values(status) == {"backend": "auto"}
 
 
 def test_incompatible_qos_is_a_warning():

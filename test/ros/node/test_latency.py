@@ -46,14 +46,14 @@ def slow(monkeypatch, owner, name):
 
 def test_images_that_would_be_late_are_dropped_and_counted(world, monkeypatch):
     w = world(max_latency_ms=LONG_S * 500)
-    slow(monkeypatch, w.recoverer, "recover")
+    slow(monkeypatch, w.estimator, "estimate")
     assert w.node.start()
     w.show_until(lambda: int(w.reported("dropped: would_be_late") or 0) >= 3)
 
     w.node.set_parameters([Parameter("max_latency_ms", value=0.0)])
     before = w.node.monitor.drops()["would_be_late"]
     w.show(count=len(w.received["bodies"]) + 5)
-    assert w.node.monitor.drops()["would_be_late"] <= before + 1, "one may have been judged already"
+    assert w.node.monitor.drops()["would_be_late"] <= before + 1, "one may have been evaluated already"
 
 
 def test_views_go_first_and_are_said_to(world, monkeypatch):
@@ -73,7 +73,7 @@ def test_views_go_first_and_are_said_to(world, monkeypatch):
 
 def test_all_work_is_taken_up_again_when_the_node_stops(world, monkeypatch):
     w = world(max_latency_ms=LONG_S * 500)
-    slow(monkeypatch, w.recoverer, "recover")
+    slow(monkeypatch, w.estimator, "estimate")
     levels = []
     build = w.node._build
     monkeypatch.setattr(w.node, "_build", lambda config: dataclasses.replace(build(config), shed=levels.append))

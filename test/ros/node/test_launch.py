@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 LAUNCH_FILES = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
 TOPICS = {"image": "/cam/image_raw", "camera_info": "/cam/calibration", "depth": "/cam/depth"}
 
-# Not "launch": that would also find the folder of this repository.
+# Not "launch": that would also find the directory of this repository.
 needs_launch = pytest.mark.skipif(
     importlib.util.find_spec("launch_ros") is None, reason="launch_ros is not installed; no wheel has it"
 )
@@ -110,7 +110,7 @@ def values(executor, peer, node, *names):
 @pytest.fixture
 def parameters(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("/**: {ros__parameters: {backend: onnxruntime, max_persons: 3, model: global_to_pixel}}")
+    path.write_text("/**: {ros__parameters: {backend: onnxruntime, max_people: 3, model: global_to_pixel}}")
     return path
 
 
@@ -136,7 +136,7 @@ def by_command_line(parameters):
 def test_the_node_runs_as_the_arguments_ask(executor, peer, parameters, command):
     with running(command(parameters)) as process:
         spin_until(executor, lambda: all(peer.count_subscribers(topic) for topic in TOPICS.values()))
-        asked = values(executor, peer, "/robot/eyes", "model", "backend", "max_persons", "use_depth")
+        asked = values(executor, peer, "/robot/eyes", "model", "backend", "max_people", "use_depth")
     assert asked == ["pose2mesh", "onnxruntime", 3, True]
     assert "[robot.eyes]" not in process.log
     assert process.returncode == 0
@@ -163,7 +163,7 @@ def test_several_cameras_have_topics_of_their_own(executor, peer, parameters):
     with running(command) as process:
         spin_until(executor, lambda: all(peer.count_subscribers(topic) for topic in expected))
         for node in ("/robot/front/hmr", "/robot/back/hmr"):
-            assert values(executor, peer, node, "model", "max_persons") == ["both", 3]
+            assert values(executor, peer, node, "model", "max_people") == ["both", 3]
     assert "[robot." not in process.log
     assert process.returncode == 0
 

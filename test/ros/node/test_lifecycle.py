@@ -14,7 +14,7 @@ from hmr_ros.perception.assemble import assemble
 from hmr_ros.ros.node import node as node_module
 from hmr_ros.ros.node.node import HmrNode
 from test.engines.test_switching import FakeEngine
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 SUCCESS, FAILURE, ERROR = (getattr(TransitionCallbackReturn, name) for name in ("SUCCESS", "FAILURE", "ERROR"))
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -33,7 +33,7 @@ def state(node):
 
 
 def stub(config=None):
-    return assembly(StubDetector(1), StubRecoverer())
+    return assembly(StubDetector(1), StubEstimator())
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ def test_methods_that_disagree_are_a_warning(world):
         return [s for s in statuses[-1:] if words in s.message]
 
     spin_until(w.executor, lambda: warned("running"))
-    w.recoverer.disagreement = 0.3
+    w.estimator.disagreement = 0.3
     spin_until(w.executor, lambda: warned("the two methods disagree by 0.30 m"))
     assert warned("disagree")[0].level == DiagnosticStatus.WARN
     assert w.received["bodies"][-1].bodies[0].disagreement == pytest.approx(0.3)
@@ -315,8 +315,8 @@ def test_the_process_ends_cleanly_when_asked_to(executor, signal_number):
 
 
 def test_a_bad_parameter_ends_the_process_with_its_name():
-    command = [sys.executable, "-m", "hmr_ros.bench.stub_node", "--ros-args", "-p", "max_persons:=0"]
+    command = [sys.executable, "-m", "hmr_ros.bench.stub_node", "--ros-args", "-p", "max_people:=0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "max_persons" in done.stderr
+    assert "max_people" in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,8 @@ from rclpy.parameter import Parameter
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
 from hmr_ros.ros.node.node import HmrNode
-from hmr_ros.ros.node.params import ParameterError, declare_config, descriptor, follow_config
+from hmr_ros.ros.node.params import declare_config, descriptor, follow_config
+from hmr_ros.ros.wire.qos import ParameterError
 from test.ros.graph import spin_until
 
 
@@ -34,16 +35,16 @@ def test_every_setting_is_a_parameter_with_its_description_and_range():
 
 
 def test_values_given_at_start_are_read():
-    with closing(Host(max_persons=3, smoothing__beta=0.5)) as node:
+    with closing(Host(max_people=3, smoothing__beta=0.5)) as node:
         config = declare_config(node)
-        assert (config.max_persons, config.smoothing.beta) == (3, 0.5)
+        assert (config.max_people, config.smoothing.beta) == (3, 0.5)
 
 
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"max_persons": 0}, "max_persons.*1 to 32"),
-        ({"max_persons": "many"}, "max_persons.*int"),
+        ({"max_people": 0}, "max_people.*1 to 32"),
+        ({"max_people": "many"}, "max_people.*int"),
         ({"input_timeout_s": float("nan")}, "input_timeout_s"),
         ({"image_transport": "theora"}, "image_transport.*raw, compressed"),
     ],
@@ -135,13 +136,13 @@ def test_ranges_have_no_steps(hmr):
 def test_several_are_set_together_or_not_at_all(executor):
     node = HmrNode(lambda config: None)
     executor.add_node(node)
-    several = [Parameter("max_persons", value=3), Parameter("smoothing.beta", value=2)]  # a whole number will do
+    several = [Parameter("max_people", value=3), Parameter("smoothing.beta", value=2)]  # a whole number will do
     bad = node.set_parameters_atomically([*several, Parameter("publish_tf", value="all")])
     assert not bad.successful
     assert "publish_tf" in bad.reason
     assert node.config == RobotConfig()
     assert node.set_parameters_atomically(several).successful
-    assert (node.config.max_persons, node.config.smoothing.beta) == (3, 2.0)
+    assert (node.config.max_people, node.config.smoothing.beta) == (3, 2.0)
     assert node.get_parameter("smoothing.beta").value == 2.0
 
 
@@ -151,11 +152,11 @@ def test_a_client_reads_why_it_was_refused(executor):
     executor.add_node(peer)
     client = peer.create_client(SetParameters, "/hmr/set_parameters")
     spin_until(executor, client.service_is_ready)
-    wanted = [Parameter("max_persons", value="many"), Parameter("max_rate_hz", value=10), Parameter("model", value="x")]
+    wanted = [Parameter("max_people", value="many"), Parameter("max_rate_hz", value=10), Parameter("model", value="x")]
     answer = client.call_async(SetParameters.Request(parameters=[p.to_parameter_msg() for p in wanted]))
     spin_until(executor, answer.done)
     wrong, right, fixed = answer.result().results
-    assert wrong.reason == "max_persons: expected int, 1 to 32, got 'many'"
+    assert wrong.reason == "max_people: expected int, 1 to 32, got 'many'"
     assert right.successful
     assert "read-only" in fixed.reason
 

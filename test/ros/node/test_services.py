@@ -19,7 +19,7 @@ from hmr_ros.engines.switching import Recipe, SwitchingEngine
 from hmr_ros.ros.node.node import HmrNode
 from test.engines.test_switching import FakeEngine
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 
 class Robot:
@@ -27,7 +27,7 @@ class Robot:
 
     def __init__(self, executor, engines=()):
         self.executor, self.detector = executor, StubDetector(2)
-        built = dataclasses.replace(assembly(self.detector, StubRecoverer()), engines=engines)
+        built = dataclasses.replace(assembly(self.detector, StubEstimator()), engines=engines)
         overrides = [Parameter("max_frame_age_s", value=0.0), Parameter("track_timeout_s", value=5.0)]
         self.node = HmrNode(lambda config: built, overrides)
         self.user = Node("user")

@@ -28,7 +28,7 @@ def open_files(pid):
 
 
 class Soak:
-    """The node in a process of its own, a camera, and listeners to what is large and to what may leak."""
+    """The node in a process of its own, a camera, and subscribers to what is large and to what may leak."""
 
     def __init__(self, executor):
         self.executor = executor

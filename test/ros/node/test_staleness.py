@@ -10,7 +10,7 @@ from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros.node import operation
 from hmr_ros.ros.wire import interfaces
 from test.ros.graph import spin_until
-from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
+from test.ros.planning_clients import ObstacleLayer, PlanningSceneSubscriber
 from test.ros.world import World
 
 if not interfaces.COLLISION_OBJECTS.is_available:
@@ -22,7 +22,7 @@ class PlannerWorld(World):
 
     def __init__(self, executor):
         super().__init__(executor, **{"planning.collision_objects": True, "planning.refresh_s": 0.0})
-        self.scene, self.layer = PlanningSceneListener(self.peer), ObstacleLayer(self.peer)
+        self.scene, self.layer = PlanningSceneSubscriber(self.peer), ObstacleLayer(self.peer)
         self.listen(DiagnosticArray, "/diagnostics")
         self.listen(SmplBodyArray, "bodies")
         assert self.node.start()
@@ -48,8 +48,8 @@ def assert_planners_still_know(world, points):
 
 def test_a_hanging_worker_is_an_error_and_removes_nobody(world):
     go_on = threading.Event()
-    recover = world.recoverer.recover
-    world.recoverer.recover = lambda *args: (go_on.wait(20.0), recover(*args))[1]
+    estimate = world.estimator.estimate
+    world.estimator.estimate = lambda *args: (go_on.wait(20.0), estimate(*args))[1]
     try:
         world.show_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
         points, newest = world.layer.points(), world.layer.observations[-1][0]
@@ -67,7 +67,7 @@ def test_a_crashing_pipeline_is_an_error_and_removes_nobody(world):
     def crash(*args):
         raise RuntimeError("a bug")
 
-    world.recoverer.recover = crash
+    world.estimator.estimate = crash
     world.show_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
     assert world.node.monitor.drops()["internal_error"] > 0
     assert_planners_still_know(world, points)

@@ -21,7 +21,7 @@ from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp
 from test.core.ros4hri.urdf_reader import link_poses, read_joints
 from test.ros.graph import qos, spin_until
-from test.ros.hri_client import HriListener
+from test.ros.hri_client import HriSubscriber
 from test.ros.stubs import BODY_MODEL, JOINTS, StubDetector, some_bodies
 
 if not interfaces.HUMANS.is_available:
@@ -42,7 +42,7 @@ class Stage:
         executor.add_node(self.node)
         executor.add_node(self.peer)
         self.outputs = Outputs(self.node, BODY_MODEL, messages.Origin("stub", "open_body"), self.config, Presence())
-        self.client = HriListener(self.peer, namespace, with_images)
+        self.client = HriSubscriber(self.peer, namespace, with_images)
         self.stamp_s = 0.0
 
     def show(self, bodies, lost=(), camera=CAMERA):
@@ -132,7 +132,7 @@ def test_who_comes_late_gets_the_urdf_too(stage):
     s = stage()
     for _ in range(3):
         s.show(some_bodies(1, [1]))
-    late = HriListener(s.peer)
+    late = HriSubscriber(s.peer)
     name = messages.person_name(1)
     spin_until(s.executor, lambda: s.show(some_bodies(1, [1])) or name in late.bodies)
     spin_until(s.executor, lambda: "urdf" in late.bodies[name].latest)
@@ -303,7 +303,7 @@ def test_disabled_humans_have_no_topics(executor):
 
 
 def test_nothing_is_published_to_nobody(executor, monkeypatch):
-    """Pictures of people in particular: only what is latched, for those who come later, is sent unasked."""
+    """Images of people in particular: only what is latched, for those who come later, is sent unasked."""
     node = Node("unheard_outputs")
     executor.add_node(node)
     outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())

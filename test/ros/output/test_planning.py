@@ -20,7 +20,7 @@ from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import person_name
 from test.ros.graph import qos, spin_until
-from test.ros.planning_clients import ObstacleLayer, PlanningSceneListener
+from test.ros.planning_clients import ObstacleLayer, PlanningSceneSubscriber
 from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
 
 if not interfaces.COLLISION_OBJECTS.is_available:
@@ -42,7 +42,7 @@ class Stage:
         executor.add_node(self.peer)
         self.presence = presence or Presence()
         self.outputs = self.new_outputs()
-        self.scene = PlanningSceneListener(self.peer) if scene else None
+        self.scene = PlanningSceneSubscriber(self.peer) if scene else None
         self.layer = ObstacleLayer(self.peer)
         self.stamp_s = 100.0
 
@@ -153,7 +153,7 @@ def test_padding_may_change_while_running(stage):
 def test_who_starts_late_gets_everybody(stage):
     s = stage()
     s.settle(1, [3])
-    late = PlanningSceneListener(s.peer)
+    late = PlanningSceneSubscriber(s.peer)
     s.show_until(some_bodies(1, [3]), lambda: late.objects)
     assert late.log[0][0] == "ADD"
 

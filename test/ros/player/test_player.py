@@ -24,7 +24,7 @@ def player(*arguments):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_pictures_and_calibration_share_stamp_and_frame(executor, photo, compressed):
+def test_images_and_calibration_share_stamp_and_frame(executor, photo, compressed):
     peer = Node("peer", namespace="/played")
     executor.add_node(peer)
     images, infos = [], []
@@ -58,7 +58,7 @@ class Screen:
         self.shown.append(int(image.mean()))
 
 
-def test_nobody_is_there_between_the_images_of_a_folder(executor, tmp_path, monkeypatch):
+def test_nobody_is_there_between_the_images_of_a_directory(executor, tmp_path, monkeypatch):
     monkeypatch.setattr(player_module, "_SCENE_GAP_S", 0.0)
     monkeypatch.setattr(player_module, "_BLACK_S", 0.0)
     for value in (90, 180):

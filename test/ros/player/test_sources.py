@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hmr_ros.ros.player.sources import FolderSource, SourceError, VideoSource, open_source
+from hmr_ros.ros.player.sources import DirectorySource, SourceError, VideoSource, open_source
 
 
 def write_video(path, frames=5, rate_hz=12.0):
@@ -22,12 +22,12 @@ def test_a_video_plays_every_frame_at_its_rate_again_and_again(tmp_path):
         assert np.allclose(means, 40 * np.arange(5), atol=4)
 
 
-def test_a_folder_shows_each_image_by_name_and_ignores_other_files(tmp_path):
+def test_a_directory_shows_each_image_by_name_and_ignores_other_files(tmp_path):
     for name, value in (("b.png", 200), ("a.jpg", 10)):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), value, np.uint8))
     (tmp_path / "notes.txt").write_text("no image")
     source = open_source(str(tmp_path))
-    assert isinstance(source, FolderSource)
+    assert isinstance(source, DirectorySource)
     shots = list(source.shots())
     means = [shot.image.mean() for shot in shots]
     assert len(means) == source.count
@@ -59,7 +59,7 @@ def test_what_cannot_be_played_says_why(tmp_path, monkeypatch, name, words):
         open_source(name)
 
 
-def test_a_broken_image_in_a_folder_is_named(tmp_path):
+def test_a_broken_image_in_a_directory_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(SourceError, match=r"broken\.jpg"):
         list(open_source(str(tmp_path)).shots())

@@ -14,7 +14,7 @@ from hmr_ros.ros.node.params import ParameterError
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.qos import AS_OFFERED, PUBLISHER, SUBSCRIPTION, mismatches, overridden
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubRecoverer, assembly
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -28,7 +28,7 @@ def node_with(executor, name="host", **overrides):
 
 def hmr_with(executor, **overrides):
     parameters = [Parameter(f"qos_overrides.{key}", value=value) for key, value in overrides.items()]
-    node = HmrNode(lambda config: assembly(StubDetector(1), StubRecoverer()), parameters)
+    node = HmrNode(lambda config: assembly(StubDetector(1), StubEstimator()), parameters)
     executor.add_node(node)
     return node
 
@@ -140,7 +140,7 @@ def test_who_cannot_hear_or_be_heard_is_named(executor):
     assert mismatches(node) == []
     deaf = listener.create_subscription(SmplBodyArray, "heard", print, qos(RELIABLE))
     spin_until(executor, lambda: mismatches(node))
-    told = "/heard: listener asks for reliable, which it is not; see qos_overrides./heard.publisher"
+    told = "/heard: subscriber asks for reliable, which it is not; see qos_overrides./heard.publisher"
     assert mismatches(node) == [told]
     told = "/heard: speaker does not offer reliable, which is asked for; see qos_overrides./heard.subscription"
     assert mismatches(listener) == [told]

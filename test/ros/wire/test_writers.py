@@ -11,10 +11,11 @@ from visualization_msgs.msg import MarkerArray
 
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.ros.output import human_messages
+from hmr_ros.ros.output.human_writers import HumanJointStateWriter
 from hmr_ros.ros.wire import messages, writers
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import Origin
-from hmr_ros.ros.wire.writers import BodiesWriter, HumanJointStateWriter, JointStateWriter, SkeletonWriter
+from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, SkeletonWriter
 from test.ros.stubs import some_bodies
 
 ORIGIN = Origin("pose2mesh", "open_body")
@@ -48,7 +49,7 @@ def images(rng):
 
 
 def assert_same(data, message):
-    # Serialised anew, as NaN is not equal to itself; of padding, which may be anything, nothing is left then.
+    # Serialised again, as NaN is not equal to itself; of padding, which may be anything, nothing is left then.
     again = deserialize_message(data, type(message))
     assert str(again) == str(deserialize_message(serialize_message(message), type(message)))
     assert len(data) == len(serialize_message(message))

@@ -17,7 +17,7 @@ def body():
     return load_body_model(models_dir() / "open_body.npz", np.float64)
 
 
-def write_subject(folder, subject, body):
+def write_subject(directory, subject, body):
     """Frames 0, 25, 50 and 100 of one clip; 100 has no fit. Joints are those of the fitted body."""
     rng = np.random.default_rng(subject)
     frames = (0, 25, 50, 100)
@@ -37,7 +37,7 @@ def write_subject(folder, subject, body):
         "smpl_param": {"2": {"1": fits}},
     }
     for kind, content in contents.items():
-        (folder / f"Human36M_subject{subject}_{kind}.json").write_text(json.dumps(content))
+        (directory / f"Human36M_subject{subject}_{kind}.json").write_text(json.dumps(content))
     return joints
 
 

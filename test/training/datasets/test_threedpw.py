@@ -14,7 +14,7 @@ def body():
     return load_body_model(models_dir() / "open_body.npz")
 
 
-def write_3dpw(folder, detections=True):
+def write_3dpw(directory, detections=True):
     rng = np.random.default_rng(0)
     camera = {"focal": [1960.0, 1961.0], "princpt": [540.0, 960.0]}
     image = {"id": 7, "sequence": "downtown_walk", "file_name": "image_00001.jpg", "cam_param": camera}
@@ -33,11 +33,11 @@ def write_3dpw(folder, detections=True):
         }
         for i in range(2)
     ]
-    path = folder / "3DPW_latest_test.json"
+    path = directory / "3DPW_latest_test.json"
     path.write_text(json.dumps({"images": [image], "annotations": people}))
     found = [{"annotation_id": 71 - i, "keypoints": rng.uniform(0, 500, (17, 3)).tolist()} for i in range(2)]
     if detections:
-        (folder / "darkpose_3dpw_testset_output.json").write_text(json.dumps(found))
+        (directory / "darkpose_3dpw_testset_output.json").write_text(json.dumps(found))
     return path, people, found
 
 

@@ -5,7 +5,7 @@ from scipy.spatial.transform import Rotation
 from hmr_ros.training.motion.amass import PELVIS_FROM_TRANS, read_amass
 
 
-def write_amass(folder, frames=40, seed=0, **replaced):
+def write_amass(directory, frames=40, seed=0, **replaced):
     """A recording as AMASS stores it: SMPL-H, z up."""
     rng = np.random.default_rng(seed)
     start = rng.normal(0, 0.3, (1, 156))
@@ -18,8 +18,8 @@ def write_amass(folder, frames=40, seed=0, **replaced):
         "gender": np.array("female"),
         "mocap_framerate": np.array(120.0),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "walk_01_poses.npz"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "walk_01_poses.npz"
     np.savez(path, **{k: v for k, v in (fields | replaced).items() if v is not None})
     return path
 

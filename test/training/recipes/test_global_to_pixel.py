@@ -11,7 +11,7 @@ from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import stage_names
-from hmr_ros.training.recipes.global_to_pixel import JUDGED, GlobalToPixelRecipe
+from hmr_ros.training.recipes.global_to_pixel import EVALUATED, GlobalToPixelRecipe
 from hmr_ros.training.train import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
@@ -98,7 +98,7 @@ def test_validation_reports_both_stages_of_the_network(small):
 
 def test_validation_moves_no_box_and_mirrors_nobody(small):
     sampler = small.sampler("val", "local")
-    first = small.batch(sampler, np.random.default_rng(0), 4, JUDGED["true"])
+    first = small.batch(sampler, np.random.default_rng(0), 4, EVALUATED["true"])
     seen = first.keypoints[..., 2] > 0
     torch.testing.assert_close(first.keypoints[seen][:, :2], first.places[seen])
 

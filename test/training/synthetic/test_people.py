@@ -105,13 +105,13 @@ def test_limbs_come_from_other_frames_whole():
 
 def test_a_share_of_people_fits_into_the_image():
     upright = real_poses(PoseMix(sitting=0, lying=0, crouching=0))
-    shares = []
+    fractions = []
     for whole in (0.0, 1.0):
         mix = PeopleMix(poses=upright, cameras=CameraMix(whole=whole))
         people = PeopleSampler(small_motion(), BODY, "coco_feet", mix).sample(np.random.default_rng(0), 100)
-        shares.append(people.in_image.all(1).mean())
-    assert shares[1] > 0.75  # a low camera's pitch limit still cuts some
-    assert shares[0] < 0.6
+        fractions.append(people.in_image.all(1).mean())
+    assert fractions[1] > 0.75  # a low camera's pitch limit still cuts some
+    assert fractions[0] < 0.6
 
 
 def test_cameras_keep_their_ranges(rng):
@@ -134,7 +134,9 @@ def test_cameras_keep_their_ranges(rng):
 def test_pixels_and_rays_are_inverse(rng):
     views = sample_views(CameraMix(), np.zeros((4, 3)), np.ones(4), rng)
     points = rng.normal(size=(4, 6, 3)) + [0, 0, 4]
-    np.testing.assert_allclose(views.to_rays(views.to_pixels(points)), points[..., :2] / points[..., 2:], atol=1e-9)
+    np.testing.assert_allclose(
+        views.to_normalized(views.to_pixels(points)), points[..., :2] / points[..., 2:], atol=1e-9
+    )
 
 
 def test_occluders_hide_what_they_say(rng):

@@ -28,8 +28,8 @@ def keypoints_of(subjects: Subjects) -> np.ndarray:
     rotvecs = rotmat_to_rotvec(subjects.rotations)
     posed = BODY.posed(rotvecs[:, 0], rotvecs[:, 1:], subjects.betas, subjects.joints[:, 0])
     points = BODY.regressor("coco_feet") @ posed.vertices
-    rays = points[..., :2] / np.maximum(points[..., 2:], 0.05)
-    return rays * subjects.K[:, None, [0, 1], [0, 1]] + subjects.K[:, None, :2, 2]
+    normalized = points[..., :2] / np.maximum(points[..., 2:], 0.05)
+    return normalized * subjects.K[:, None, [0, 1], [0, 1]] + subjects.K[:, None, :2, 2]
 
 
 def test_the_body_is_where_its_keypoints_are(subjects):

@@ -1,4 +1,4 @@
-"""Synthetic pictures of clothed people, with exact labels, for training networks that read images."""
+"""Synthetic images of clothed people, with exact labels, for training networks that read images."""
 
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, MARGIN, ImageBatch
 from hmr_ros.training.synthetic.images.sampler import ImageMix, ImageSampler

@@ -1,4 +1,4 @@
-"""The record that a training step reads: pictures of people, cut out, and everything that is true of them."""
+"""The record that a training step reads: images of people, cut out, and everything that is true of them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ may shift and scale what it cuts from them.
 
 @dataclass(frozen=True, eq=False)
 class ImageBatch:
-    """B labelled people in pictures; metres, the camera's optical frame, and pixels of the full image.
+    """B labelled people in images; metres, the camera's optical frame, and pixels of the full image.
 
-    ``crops`` (B, 320, 240, 3) uint8 RGB: MARGIN times ``boxes``, black beyond the image; ``boxes`` (B, 4) the
-    network's box x1 y1 x2 y2; ``K`` (B, 3, 3) and ``image_size`` (B, 2) width, height of the full image; ``rotations``
-    (B, 24, 3, 3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints`` (B, 24, 3);
-    ``pixels`` (B, J, 2) true keypoints; ``in_image`` (B, J) those that lie in the image; ``visible`` (B, J) those that
-    neither its border nor another person or thing hides; ``self_hidden`` (B, J) those behind the person's own body;
-    ``joint_pixels`` (B, 24, 2), ``joint_visible`` (B, 24) the same of the SMPL joints; ``occlusion`` (B,) share of the
-    silhouette inside the image that is hidden; ``truncation`` (B,) share of the body's vertices outside of the image;
-    ``kind`` (B,) PoseKind; ``clip`` (B,) the motion clip each pose began as.
+    ``crops`` (B, 320, 240, 3) uint8 RGB: MARGIN times ``boxes``, black beyond the image; ``boxes`` (B, 4) the network's
+    box x1 y1 x2 y2; ``K`` (B, 3, 3) and ``image_size`` (B, 2) width, height of the full image; ``rotations`` (B, 24, 3,
+    3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints`` (B, 24, 3); ``pixels`` (B, J, 2)
+    true keypoints; ``in_image`` (B, J) those that lie in the image; ``visible`` (B, J) those that neither its border
+    nor another person or thing hides; ``self_hidden`` (B, J) those behind the person's own body; ``joint_pixels`` (B,
+    24, 2), ``joint_visible`` (B, 24) the same of the SMPL joints; ``occlusion`` (B,) fraction of the silhouette inside
+    the image that is hidden; ``truncation`` (B,) fraction of the body's vertices outside of the image; ``kind`` (B,)
+    PoseKind; ``clip`` (B,) the motion clip each pose began as.
     """
 
     crops: NDArray[np.uint8]

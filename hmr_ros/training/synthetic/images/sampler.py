@@ -1,4 +1,4 @@
-"""Pictures of clothed people with exact labels, drawn at random: the same seed, the same pictures."""
+"""Images of clothed people with exact labels, drawn at random: the same seed, the same images."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _NO_OCCLUSION = OcclusionMix(0, 0, 0, 0, 0)
-"""Of ``PeopleSampler``'s: in pictures it is the things drawn that hide keypoints."""
+"""Of ``PeopleSampler``'s: in images it is the things drawn that hide keypoints."""
 _NEAREST_POINT_M = 0.2
 """Points nearer to the camera's plane than this are in no image (as in ``PeopleSampler``)."""
 
 
 @dataclass(frozen=True)
 class ImageMix:
-    """Everything that is random about the pictures. ``people.occlusion`` has no effect here."""
+    """Everything that is random about the images. ``people.occlusion`` has no effect here."""
 
     people: PeopleMix = field(default_factory=PeopleMix)
-    accompanied: float = setting(0.35, doc="share of pictures with one to three more people", low=0, high=1)
-    occluded: float = setting(0.35, doc="share of pictures with a thing in front of the person", low=0, high=1)
-    box_jitter: float = setting(0.03, doc="deviation of the edges of boxes, as a share of their size", low=0, high=0.2)
-    backgrounds: str = setting("", doc="folder of pictures without people; empty: procedural backgrounds only")
+    accompanied: float = setting(0.35, doc="fraction of images with one to three more people", low=0, high=1)
+    occluded: float = setting(0.35, doc="fraction of images with a thing in front of the person", low=0, high=1)
+    box_jitter: float = setting(
+        0.03, doc="deviation of the edges of boxes, as a fraction of their size", low=0, high=0.2
+    )
+    backgrounds: str = setting("", doc="directory of images without people; empty: procedural backgrounds only")
     sensor: SensorMix = field(default_factory=SensorMix)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class ImageSampler:
         self._people = PeopleSampler(motion, body, joint_set, people)
 
     def sample(self, rng: Generator, count: int) -> ImageBatch:
-        """``count`` people, each in a picture of their own."""
+        """``count`` people, each in an image of their own."""
         people = self._people.sample(rng, count)
         figures = dressed(people.vertices.astype(np.float32, copy=False), self._template, rng)
         keypoints = np.asarray(self._people.regressor @ people.vertices, np.float64)

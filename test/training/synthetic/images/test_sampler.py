@@ -29,7 +29,7 @@ def batch() -> ImageBatch:
     return sampler().sample(np.random.default_rng(5), 24)
 
 
-def test_the_same_seed_gives_the_same_pictures(batch):
+def test_the_same_seed_gives_the_same_images(batch):
     copy = pickle.loads(pickle.dumps(sampler()))
     again = copy.sample(np.random.default_rng(5), 24)
     for field in dataclasses.fields(ImageBatch):

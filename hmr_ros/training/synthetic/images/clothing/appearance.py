@@ -29,7 +29,7 @@ _LIGHT_SKIN, _DARK_SKIN = np.array([236, 196, 172]), np.array([70, 44, 33])
 class _HairStyle(NamedTuple):
     """How often it is drawn, and ranges: thickness in m, y of the hair line, y down to which hair hangs."""
 
-    share: float
+    fraction: float
     thickness: tuple[float, float]
     fringe: tuple[float, float]
     length: tuple[float, float]
@@ -71,9 +71,9 @@ def _hair(look: Look, rng: Generator) -> None:
     colour = jittered(_HAIRS[rng.integers(len(_HAIRS))], rng, 8) if rng.random() < 0.95 else any_colour(rng)
     material = look.materials[Stuff.HAIR]
     material["colour"], material["second"] = linear(colour), linear(colour * rng.uniform(0.5, 1.4))
-    material["pattern"], material["share"] = Pattern.MELANGE, rng.uniform(0.1, 0.6)
+    material["pattern"], material["fraction"] = Pattern.MELANGE, rng.uniform(0.1, 0.6)
     material["gloss"] = rng.uniform(0, 0.25)
-    style = _HAIR_STYLES[rng.choice(len(_HAIR_STYLES), p=[style.share for style in _HAIR_STYLES])]
+    style = _HAIR_STYLES[rng.choice(len(_HAIR_STYLES), p=[style.fraction for style in _HAIR_STYLES])]
     material["thickness"] = rng.uniform(*style.thickness)
     material["folds"], material["phase"] = rng.uniform(0, 0.35), rng.uniform(0, 6)
     look.cuts["fringe"], look.cuts["hair_length"] = rng.uniform(*style.fringe), rng.uniform(*style.length)

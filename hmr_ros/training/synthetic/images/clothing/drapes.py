@@ -27,7 +27,7 @@ _COSINE, _SINE = np.cos(_ANGLE), np.sin(_ANGLE)
 _REST_RADIUS = (0.2, 0.15)
 """Half axes in m, sideways and forwards, of a drape in the T-pose, where its pattern is laid out."""
 _NARROWEST = np.float32(0.88)
-"""Width of a ring, at least, as a share of the ring above."""
+"""Width of a ring, at least, as a fraction of the ring above."""
 _LEAST_REACH_M = 0.03
 """Half of the height, at least, of what a ring reaches around."""
 
@@ -40,10 +40,10 @@ class Fall:
     folds: float
     phase: float
 
-    def room(self, share: float, flare: float) -> Floats:
-        """(SPOKES,) m between body and cloth at a ``share`` 0..1 of the way down; ``flare`` m more at the hem."""
+    def room(self, fraction: float, flare: float) -> Floats:
+        """(SPOKES,) m between body and cloth at a ``fraction`` 0..1 of the way down; ``flare`` m more at the hem."""
         waves = np.sin(7 * _ANGLE + self.phase) + np.sin(4 * _ANGLE - 2 * self.phase)
-        return np.asarray(self.ease * (0.4 + share) + share * (flare + self.folds * waves), np.float32)
+        return np.asarray(self.ease * (0.4 + fraction) + fraction * (flare + self.folds * waves), np.float32)
 
 
 def clothes_template(body: BodyModel) -> Template:

@@ -77,4 +77,4 @@ def set_pattern(look: Look, stuff: Stuff, rng: Generator, patterns: tuple[Patter
     material["pattern"] = pattern
     low, high = _FREQUENCIES[pattern]
     material["frequency"] = low * (high / low) ** rng.random()
-    material["share"] = rng.uniform(0.15, 0.6)
+    material["fraction"] = rng.uniform(0.15, 0.6)

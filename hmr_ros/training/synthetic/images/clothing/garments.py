@@ -75,7 +75,7 @@ MATERIAL = np.dtype(
     + [(name, np.float32) for name in "frequency phase share gloss thickness folds".split()]
 )
 """``colour`` and ``second`` linear RGB 0..1; ``pattern`` a Pattern of spatial ``frequency`` rad/m, ``phase`` rad and a
-``share`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
+``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
 ``folds`` 0..1 of itself.
 """
 
@@ -153,13 +153,13 @@ def _head(cut, ax, y, z):
 @njit(cache=True, nogil=True)
 def colour_at(material, x, y, z):
     """Linear red, green, blue of a ``material`` at a place."""
-    t = _second_share(material, x, y, z)
+    t = _second_fraction(material, x, y, z)
     a, b = material.colour, material.second
     return a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])
 
 
 @njit(cache=True, nogil=True)
-def _second_share(material, x, y, z):
+def _second_fraction(material, x, y, z):
     """Where a pattern shows its second colour: 0..1."""
     pattern, frequency, phase = material.pattern, material.frequency, material.phase
     ax = abs(x)
@@ -167,7 +167,7 @@ def _second_share(material, x, y, z):
         return np.float32(0)
     along = ax if ax > _ARM_X else y
     across = y if ax > _ARM_X else x
-    edge = 1 - 2 * material.share
+    edge = 1 - 2 * material.fraction
     if pattern == _HOOPS:
         return np.float32(np.sin(along * frequency + phase) > edge)
     if pattern == _PINSTRIPES:
@@ -178,7 +178,7 @@ def _second_share(material, x, y, z):
     if pattern == _DOTS:
         return np.float32(np.sin(along * frequency) * np.sin((across + z) * frequency + phase) > edge)
     if pattern == _PRINT:
-        inside = z > 0 and abs(x - 0.02 * np.sin(phase)) < 0.1 * material.share + 0.03 and y > 0.12 and y < 0.3
+        inside = z > 0 and abs(x - 0.02 * np.sin(phase)) < 0.1 * material.fraction + 0.03 and y > 0.12 and y < 0.3
         return np.float32(inside and np.sin(y * frequency + phase) + np.sin(3 * x * frequency) * np.cos(5 * y) > -0.3)
     if pattern == _BLOTCHES:
         return np.float32(_waves(x, y, z, frequency, phase) > edge)
@@ -187,7 +187,7 @@ def _second_share(material, x, y, z):
         return np.float32(hoop or (ax < _ARM_X and y > 0.2 and abs(ax - 0.1) < 0.022) or abs(ax - 0.5) < 0.025)
     if pattern == _SLEEVES:
         return np.float32(ax + 0.5 * max(0.0, y - 0.3) > 0.19)
-    return np.float32(0.5 + 0.5 * np.sin(x * 913 + np.sin(y * 1371)) * np.sin(y * 1103 + z * 887)) * material.share
+    return np.float32(0.5 + 0.5 * np.sin(x * 913 + np.sin(y * 1371)) * np.sin(y * 1103 + z * 887)) * material.fraction
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hmr_ros.training.synthetic.images.clothing.garments import colour_at, stuff_at
-from hmr_ros.training.synthetic.images.rendering.lights import Lights, ShadowMap, lit_share
+from hmr_ros.training.synthetic.images.rendering.lights import Lights, ShadowMap, lit_fraction
 
 Floats = NDArray[np.float32]
 
@@ -21,7 +21,7 @@ SAMPLES = 2
 
 
 class Meshes(NamedTuple):
-    """M bodies of one picture, every one with V vertices and F faces.
+    """M bodies of one image, every one with V vertices and F faces.
 
     ``points`` (M, V, 3) column px, row px of the sampled canvas, depth m; ``normals`` (M, V, 3) optical frame;
     ``rest`` (M, V, 3) m T-pose; ``cuts`` (M,) and ``materials`` (M, K) of ``garments.py``.
@@ -52,21 +52,21 @@ def shade(
     template: Template,
     lights: Lights,
     shadows: ShadowMap,
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
 ) -> None:
-    """Paint the bodies into ``picture`` (H, W, 3) uint8, the background, in place.
+    """Paint the bodies into ``image`` (H, W, 3) uint8, the background, in place.
 
     ``face`` (H SAMPLES, W SAMPLES) is a canvas's, the faces of the bodies counted on.
     """
-    _shade(face, meshes, template, lights, shadows, SAMPLES, picture)
+    _shade(face, meshes, template, lights, shadows, SAMPLES, image)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _shade(face, meshes, template, lights, shadows, samples, picture):
+def _shade(face, meshes, template, lights, shadows, samples, image):
     faces = len(template.faces)
     total = np.zeros(3, np.float32)
-    for row in range(picture.shape[0]):
-        for column in range(picture.shape[1]):
+    for row in range(image.shape[0]):
+        for column in range(image.shape[1]):
             covered, inside = _coverage(face, row * samples, column * samples, samples, faces)
             if covered == 0:
                 continue
@@ -84,15 +84,15 @@ def _shade(face, meshes, template, lights, shadows, samples, picture):
                     stuff = stuff_at(meshes.cuts[mesh], template.face_joint[f], place[0], place[1], place[2])
                     material = meshes.materials[mesh, stuff]
                     colour = colour_at(material, place[0], place[1], place[2])
-                    first = lit_share(shadows, np.float32(c), np.float32(r), depth)
+                    first = lit_fraction(shadows, np.float32(c), np.float32(r), depth)
                     lit = _lit(colour, normal, material.gloss, lights, first)
                     for channel in range(3):
                         total[channel] += min(np.float32(1), lit[channel])
-            share = np.float32(covered) / np.float32(samples * samples)
+            fraction = np.float32(covered) / np.float32(samples * samples)
             for channel in range(3):
-                there = picture[row, column, channel] / np.float32(255)
-                value = np.sqrt((1 - share) * there * there + share / np.float32(taken) * total[channel])
-                picture[row, column, channel] = np.uint8(np.float32(255) * value + np.float32(0.5))
+                there = image[row, column, channel] / np.float32(255)
+                value = np.sqrt((1 - fraction) * there * there + fraction / np.float32(taken) * total[channel])
+                image[row, column, channel] = np.uint8(np.float32(255) * value + np.float32(0.5))
 
 
 @njit(cache=True, nogil=True, fastmath=True)

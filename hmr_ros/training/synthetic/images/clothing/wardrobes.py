@@ -32,7 +32,7 @@ def put_on(look: Look, rng: Generator) -> None:
     """Dress ``look``: a top, trousers and shoes of any kind, changed by one of the wardrobes."""
     _usual_cuts(look, rng)
     _usual_fabrics(look, rng)
-    wardrobe, _ = _WARDROBES[rng.choice(len(_WARDROBES), p=_SHARES)]
+    wardrobe, _ = _WARDROBES[rng.choice(len(_WARDROBES), p=_FRACTIONS)]
     wardrobe(look, rng)
     _hang_coat(look, rng)
 
@@ -187,4 +187,4 @@ _WARDROBES: tuple[tuple[Callable[[Look, Generator], None], float], ...] = (
     (_sport, 0.12),
 )
 """And how often each is drawn."""
-_SHARES = np.array([share for _, share in _WARDROBES])
+_FRACTIONS = np.array([fraction for _, fraction in _WARDROBES])

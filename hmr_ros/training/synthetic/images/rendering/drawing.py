@@ -1,4 +1,4 @@
-"""Antialiased shapes at fractions of a pixel, and light over a picture."""
+"""Antialiased shapes at fractions of a pixel, and light over an image."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def line(canvas: Canvas, ends: ArrayLike, paint: Paint, thickness: int) -> None:
     cv2.line(canvas, start, end, paint, thickness, cv2.LINE_AA, _BITS)
 
 
-def lit(picture: NDArray[np.uint8], gain: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """``picture`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is stretched smoothly over it."""
-    height, width = picture.shape[:2]
+def lit(image: NDArray[np.uint8], gain: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is stretched smoothly over it."""
+    height, width = image.shape[:2]
     coded = np.round(gain * 127).astype(np.uint8)  # bytes are the fastest to multiply
-    spread = cv2.resize(coded, (width, height))
-    return np.asarray(cv2.multiply(picture, cv2.merge([spread] * 3), scale=1 / 127), np.uint8)
+    joint_error = cv2.resize(coded, (width, height))
+    return np.asarray(cv2.multiply(image, cv2.merge([joint_error] * 3), scale=1 / 127), np.uint8)
 
 
 def _fixed(points: ArrayLike) -> NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""What of a picture is cut out: boxes as the detector makes them at run time, and cameras that look into a crop."""
+"""What of an image is cut out: boxes as the detector makes them at run time, and cameras that look into a crop."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def canvas_from_image(stored: Array, height: int, width: int) -> Array:
     return np.asarray(crop_from_image(stored, width, height))
 
 
-def blacken_outside(picture: NDArray[np.uint8], stored: Array, image_size: NDArray[np.integer]) -> None:
-    """Black, in place, what ``picture`` (H, W, 3) of ``stored`` (4,) px shows beyond the borders of the image."""
-    height, width = picture.shape[:2]
+def blacken_outside(image: NDArray[np.uint8], stored: Array, image_size: NDArray[np.integer]) -> None:
+    """Black, in place, what ``image`` (H, W, 3) of ``stored`` (4,) px shows beyond the borders of the image."""
+    height, width = image.shape[:2]
     affine = canvas_from_image(stored, height, width)
     left, top = np.ceil(affine[:, 2] + np.diag(affine) * -0.5).astype(int).clip(0)
     right, bottom = np.ceil(affine[:, 2] + np.diag(affine) * (image_size - 0.5)).astype(int).clip(0)
-    picture[:top] = picture[bottom:] = 0
-    picture[:, :left] = picture[:, right:] = 0
+    image[:top] = image[bottom:] = 0
+    image[:, :left] = image[:, right:] = 0

@@ -51,7 +51,7 @@ class ShadowMap(NamedTuple):
 
 
 def sample_lights(surroundings: NDArray[np.uint8], up: Array, rng: Generator) -> Lights:
-    """Daylight, lamps, gloom or glare: one to three lamps, mostly from above; ambient light takes after the picture
+    """Daylight, lamps, gloom or glare: one to three lamps, mostly from above; ambient light takes after the image
     ``surroundings`` (H, W, 3) uint8.
     """
     lamps = int(rng.integers(1, 4))
@@ -89,7 +89,7 @@ def cast_shadows(vertices: Floats, faces: NDArray[np.int32], lights: Lights, cam
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def lit_share(shadows, column, row, depth):
+def lit_fraction(shadows, column, row, depth):
     """Share of the first lamp's light that reaches what a canvas shows at (``column``, ``row``), ``depth`` m away."""
     linear, shift = shadows.linear, shadows.shift
     u = depth * (linear[0, 0] * column + linear[0, 1] * row + linear[0, 2]) + shift[0]
@@ -109,7 +109,7 @@ def lit_share(shadows, column, row, depth):
 
 
 def shade_floor(
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     vertices: Floats,
     faces: NDArray[np.int32],
     camera: Array,
@@ -117,14 +117,14 @@ def shade_floor(
     floor: float,
     rng: Generator,
 ) -> None:
-    """Darken ``picture`` (H, W, 3), in place, where figures (M, V, 3) m keep the first lamp from the floor.
+    """Darken ``image`` (H, W, 3), in place, where figures (M, V, 3) m keep the first lamp from the floor.
 
-    ``camera`` (3, 3) is the picture's K; ``floor`` m is how far up the floor lies from the camera, negative below it.
+    ``camera`` (3, 3) is the image's K; ``floor`` m is how far up the floor lies from the camera, negative below it.
     """
     slope = float(lights.up @ lights.towards[0])
     if slope < _GRAZING:
         return
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     canvas = Canvas.blank(height, width)
     raised = vertices @ lights.up - np.float32(floor)
     points = project(vertices - raised[..., None] * (lights.towards[0] / np.float32(slope)), camera)
@@ -132,4 +132,4 @@ def shade_floor(
         canvas.draw(figure, faces, index * len(faces))
     mask = (canvas.face != NOTHING).astype(np.float32) * np.float32(rng.uniform(0.2, 0.75))
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.4, rng.uniform(0.003, 0.02) * height))
-    np.multiply(picture, 1 - soft[..., None], out=picture, casting="unsafe")
+    np.multiply(image, 1 - soft[..., None], out=image, casting="unsafe")

@@ -58,8 +58,8 @@ def _draw(points, faces, first_face, inverse_depth, face):
             continue
         wa, wb, wc = 1.0 / points[a, 2], 1.0 / points[b, 2], 1.0 / points[c, 2]
         # The weights of b and c, and 1 / depth, are linear in the pixel.
-        share = 1.0 / area
-        b_column, b_row, c_column, c_row = cy * share, -cx * share, -by * share, bx * share
+        fraction = 1.0 / area
+        b_column, b_row, c_column, c_row = cy * fraction, -cx * fraction, -by * fraction, bx * fraction
         w_column = b_column * (wb - wa) + c_column * (wc - wa)
         w_row = b_row * (wb - wa) + c_row * (wc - wa)
         for row in range(np.uint32(top), np.uint32(bottom) + 1):

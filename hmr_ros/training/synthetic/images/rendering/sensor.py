@@ -22,18 +22,20 @@ class SensorMix:
 
     exposure: float = setting(0.8, doc="stops too bright or too dark", low=0, high=4)
     low_light: float = setting(
-        0.1, doc="share of images taken in the dark: 1 to 3 stops less, more noise", low=0, high=1
+        0.1, doc="fraction of images taken in the dark: 1 to 3 stops less, more noise", low=0, high=1
     )
     contrast: float = setting(0.35, doc="gamma beyond sRGB's, as its logarithm", low=0, high=2)
     white_balance: float = setting(0.12, doc="gain of red and blue, as its logarithm", low=0, high=1)
-    vignette: float = setting(0.5, doc="share of light lost in the corners", low=0, high=1)
-    grey: float = setting(0.06, doc="share of images without colour", low=0, high=1)
-    blurred: float = setting(0.35, doc="share of images out of focus", low=0, high=1)
-    defocus: float = setting(0.012, doc="deviation of that blur, as a share of the image height", low=0, high=0.1)
-    moving: float = setting(0.2, doc="share of images with motion blur", low=0, high=1)
-    motion: float = setting(0.04, doc="length of that blur, as a share of the image height", low=0, high=0.2)
-    noise: float = setting(0.04, doc="deviation of the noise of a mid-grey, as a share of full scale", low=0, high=0.5)
-    compressed: float = setting(0.6, doc="share of images that went through JPEG", low=0, high=1)
+    vignette: float = setting(0.5, doc="fraction of light lost in the corners", low=0, high=1)
+    grey: float = setting(0.06, doc="fraction of images without colour", low=0, high=1)
+    blurred: float = setting(0.35, doc="fraction of images out of focus", low=0, high=1)
+    defocus: float = setting(0.012, doc="deviation of that blur, as a fraction of the image height", low=0, high=0.1)
+    moving: float = setting(0.2, doc="fraction of images with motion blur", low=0, high=1)
+    motion: float = setting(0.04, doc="length of that blur, as a fraction of the image height", low=0, high=0.2)
+    noise: float = setting(
+        0.04, doc="deviation of the noise of a mid-grey, as a fraction of full scale", low=0, high=0.5
+    )
+    compressed: float = setting(0.6, doc="fraction of images that went through JPEG", low=0, high=1)
     quality: int = setting(35, doc="lowest JPEG quality", low=5, high=100)
 
 
@@ -92,11 +94,11 @@ def _with_noise(image: Rgb, deviation: float, rng: Generator) -> Rgb:
         return image
     levels = np.linspace(0, 1, 256, dtype=np.float32)
     read = rng.uniform(0.1, 0.7)
-    spread = 255 * deviation * np.sqrt(read + (1 - read) * 2 * levels)  # photons: variance grows with the light
+    joint_error = 255 * deviation * np.sqrt(read + (1 - read) * 2 * levels)  # photons: variance grows with the light
     noise = cv2.LUT(_random_bytes(image.shape[0], image.shape[1], rng), _NORMAL)
     if rng.random() < 0.5:
         noise = 1.5 * cv2.blur(noise, (2, 2))
-    noisy = cv2.add(image, cv2.multiply(noise, cv2.LUT(image, spread)), dtype=cv2.CV_8U)
+    noisy = cv2.add(image, cv2.multiply(noise, cv2.LUT(image, joint_error)), dtype=cv2.CV_8U)
     return np.asarray(noisy, np.uint8)
 
 

@@ -23,7 +23,7 @@ Pattern = NDArray[np.uint8]
 
 def texture(rng: Generator, height: int, width: int) -> Rgb:
     """A surface of random pattern and colours, ``(height, width, 3)``."""
-    draw = _PATTERNS[rng.choice(len(_PATTERNS), p=_SHARES)]
+    draw = _PATTERNS[rng.choice(len(_PATTERNS), p=_FRACTIONS)]
     return coloured(draw(rng, height, width), ramp(rng, contrast=rng.uniform(0.05, 0.7)))
 
 
@@ -81,8 +81,8 @@ def tiles(rng: Generator, height: int, width: int) -> Pattern:
     """Tiles or bricks of differing shades, with joints."""
     tall, wide = (round(s) for s in rng.uniform(0.03, 0.3, 2) * max(height, width) + 4)
     shape = (height // tall + 1, width // wide + 2)
-    spread = rng.integers(1, 200)
-    cells = rng.integers(255 - spread, 256, shape, np.uint8)
+    joint_error = rng.integers(1, 200)
+    cells = rng.integers(255 - joint_error, 256, shape, np.uint8)
     pattern = cells.repeat(tall, 0).repeat(wide, 1)
     joint, shade = int(rng.integers(0, 4)), rng.integers(0, 100)
     for start in range(joint):
@@ -140,4 +140,4 @@ _PATTERNS: list[Callable[[Generator, int, int], Pattern]] = [
     spines,
     leaves,
 ]
-_SHARES = (0.3, 0.2, 0.14, 0.07, 0.12, 0.05, 0.12)
+_FRACTIONS = (0.3, 0.2, 0.14, 0.07, 0.12, 0.05, 0.12)

@@ -1,4 +1,4 @@
-"""Dressed bodies, and where they stand in each other's pictures."""
+"""Dressed bodies, and where they stand in each other's images."""
 
 from __future__ import annotations
 

@@ -53,14 +53,14 @@ def sample_occluder(rng: Generator, height: int, width: int, box: _Box) -> Layer
 
 
 def _covering(rng: Generator, height: int, width: int, box: _Box) -> _Mask:
-    """(H, W) a shape that covers a share of ``box`` that is neither nothing nor too much."""
+    """(H, W) a shape that covers a fraction of ``box`` that is neither nothing nor too much."""
     x0, y0 = np.floor(box[:2]).clip(0, None).astype(int)
     x1, y1 = np.ceil(box[2:]).clip(0, (width, height)).astype(int)
     if x1 <= x0 or y1 <= y0:
         raise ValueError(f"box: expected to overlap the {width} x {height} image, got {box}")
     for _ in range(_TRIES):
         mask = np.zeros((height, width), np.uint8)
-        _SHAPES[rng.choice(len(_SHAPES), p=_SHARES)](rng, mask, box)
+        _SHAPES[rng.choice(len(_SHAPES), p=_FRACTIONS)](rng, mask, box)
         if _LEAST <= mask[y0:y1, x0:x1].mean() / 255 <= _MOST:
             return mask
     mask = np.zeros((height, width), np.uint8)
@@ -168,4 +168,4 @@ _SHAPES: list[Callable[[Generator, _Mask, _Box], None]] = [
     _blob,
     _plant,
 ]
-_SHARES = (0.25, 0.15, 0.05, 0.13, 0.15, 0.1, 0.07, 0.1)
+_FRACTIONS = (0.25, 0.15, 0.05, 0.13, 0.15, 0.1, 0.07, 0.1)

@@ -1,4 +1,4 @@
-"""One picture: who and what is in it, and how a crop of it is painted."""
+"""One image: who and what is in it, and how a crop of it is painted."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from hmr_ros.training.synthetic.images.scene.figures import Figures
 from hmr_ros.training.synthetic.images.scene.occluders import Layer
 
 Array = NDArray[np.float64]
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 FLOORS = 0.6
-"""Share of pictures with shadows on the floor: not every background has one."""
+"""Share of images with shadows on the floor: not every background has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,38 +56,38 @@ class Scene:
 
 def paint(
     scene: Scene, stored: Array, template: Template, backgrounds: Backgrounds, sensor: SensorMix, rng: Generator
-) -> Picture:
+) -> Image:
     """(CROP_HEIGHT, CROP_WIDTH, 3): ``stored`` (4,) px of the full image as a camera saw it.
 
     Small people are drawn as small as the sensor would, spoiled by it, and then enlarged; large ones, of which the
     sensor saw more than the crop keeps, are drawn at the size of the crop.
     """
     height, width = canvas_size(stored)
-    picture = np.ascontiguousarray(backgrounds.sample(rng, height, width))
-    _draw_figures(scene, stored, template, picture, rng)
+    image = np.ascontiguousarray(backgrounds.sample(rng, height, width))
+    _draw_figures(scene, stored, template, image, rng)
     if scene.layer is not None:
-        picture = _fitted(scene.layer, scene.stored, stored, height, width).over(picture)
-    picture = np.ascontiguousarray(expose(picture, sensor, rng))
-    blacken_outside(picture, stored, scene.image_size)
+        image = _fitted(scene.layer, scene.stored, stored, height, width).over(image)
+    image = np.ascontiguousarray(expose(image, sensor, rng))
+    blacken_outside(image, stored, scene.image_size)
     if (height, width) == (CROP_HEIGHT, CROP_WIDTH):
-        return picture
-    return np.asarray(cv2.resize(picture, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
+        return image
+    return np.asarray(cv2.resize(image, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _draw_figures(scene: Scene, stored: Array, template: Template, picture: Picture, rng: Generator) -> None:
+def _draw_figures(scene: Scene, stored: Array, template: Template, image: Image, rng: Generator) -> None:
     figures, faces = scene.figures, template.faces
-    lights = sample_lights(picture, scene.up, rng)
-    camera = canvas_camera(scene.K, canvas_from_image(stored, *picture.shape[:2]))
+    lights = sample_lights(image, scene.up, rng)
+    camera = canvas_camera(scene.K, canvas_from_image(stored, *image.shape[:2]))
     if rng.random() < FLOORS:
-        shade_floor(picture, figures.vertices, faces, camera, lights, scene.floor, rng)
-    height, width = picture.shape[0] * SAMPLES, picture.shape[1] * SAMPLES
+        shade_floor(image, figures.vertices, faces, camera, lights, scene.floor, rng)
+    height, width = image.shape[0] * SAMPLES, image.shape[1] * SAMPLES
     camera = canvas_camera(scene.K, canvas_from_image(stored, height, width))
     points = project(figures.vertices, camera)
     canvas = Canvas.blank(height, width)
     for index in range(len(points)):
         canvas.draw(points[index], faces, index * len(faces))
     meshes = Meshes(points, figures.normals, figures.rest, figures.cuts, figures.materials)
-    shade(canvas.face, meshes, template, lights, cast_shadows(figures.vertices, faces, lights, camera), picture)
+    shade(canvas.face, meshes, template, lights, cast_shadows(figures.vertices, faces, lights, camera), image)
 
 
 def _fitted(layer: Layer, drawn: Array, stored: Array, height: int, width: int) -> Layer:

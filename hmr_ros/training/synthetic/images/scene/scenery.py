@@ -24,7 +24,7 @@ _FAR = 5.0
 
 def scenery(rng: Generator, height: int, width: int) -> Rgb:
     """A random place, ``(height, width, 3)`` uint8 RGB."""
-    draw = _PLACES[rng.choice(len(_PLACES), p=_SHARES)]
+    draw = _PLACES[rng.choice(len(_PLACES), p=_FRACTIONS)]
     darkest = rng.uniform(0.4, 0.95)
     return lit(draw(rng, height, width), rng.uniform(darkest, 1.2, (3, 3)))
 
@@ -139,7 +139,7 @@ def _lay(canvas: Rgb, quad: NDArray[np.float64], surface: Rgb) -> None:
 
 
 def _hang(rng: Generator, canvas: Rgb, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """A window, picture, cupboard or door on the back wall, some with a frame."""
+    """A window, image, cupboard or door on the back wall, some with a frame."""
     extent = (high - low) * rng.uniform(0.08, 0.45, 2)
     corner = low + rng.uniform(0, 1, 2) * (high - low - extent)
     if rng.random() < 0.3:  # a door reaches the floor
@@ -176,4 +176,4 @@ def _paste(canvas: Rgb, low: NDArray[np.float64], high: NDArray[np.float64], sur
 
 
 _PLACES: list[Callable[[Generator, int, int], Rgb]] = [room, outdoors, clutter, texture]
-_SHARES = (0.45, 0.25, 0.2, 0.1)
+_FRACTIONS = (0.45, 0.25, 0.2, 0.1)

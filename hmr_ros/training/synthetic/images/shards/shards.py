@@ -1,4 +1,4 @@
-"""Rendered pictures on disk: tar files that WebDataset readers understand, too.
+"""Rendered images on disk: tar files that WebDataset readers understand, too.
 
 A sample is two members: ``000123.jpg``, the crop, and ``000123.npy``, a record of every other field of ``ImageBatch``.
 A shard is written under a temporary name first, so one that is there is whole.
@@ -25,16 +25,16 @@ JPEG_QUALITY = 92
 _LABELS = tuple(f.name for f in dataclasses.fields(ImageBatch) if f.name != "crops")
 
 
-def shard_path(folder: Path, index: int) -> Path:
-    """Where shard ``index`` of a ``folder`` lies."""
-    return folder / f"shard-{index:06d}.tar"
+def shard_path(directory: Path, index: int) -> Path:
+    """Where shard ``index`` of a ``directory`` lies."""
+    return directory / f"shard-{index:06d}.tar"
 
 
-def shards_of(folder: Path) -> list[Path]:
-    """The shards of a folder, in order; ValueError for a folder without any."""
-    paths = sorted(folder.glob("shard-*.tar"))
+def shards_of(directory: Path) -> list[Path]:
+    """The shards of a directory, in order; ValueError for a directory without any."""
+    paths = sorted(directory.glob("shard-*.tar"))
     if not paths:
-        raise ValueError(f"{folder}: expected shard-*.tar files, found none; `hmr render` writes them")
+        raise ValueError(f"{directory}: expected shard-*.tar files, found none; `hmr render` writes them")
     return paths
 
 
@@ -56,15 +56,15 @@ def read_shard(path: Path) -> ImageBatch:
 
 
 class ShardReader:
-    """Draws samples from the shards of a folder, as ``ImageSampler`` draws new ones.
+    """Draws samples from the shards of a directory, as ``ImageSampler`` draws new ones.
 
     Shards come in random order and so do the samples of each; after the last shard all are due again. Not more than
     one shard is held in memory, as JPEG. Readers with different generators (DataLoader workers) are independent.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """ValueError for a folder without shards."""
-        self._paths = shards_of(folder)
+    def __init__(self, directory: Path) -> None:
+        """ValueError for a directory without shards."""
+        self._paths = shards_of(directory)
         self._due: list[Path] = []
         self._loaded: list[tuple[bytes, bytes]] = []
 
@@ -107,10 +107,10 @@ def _encoded(crop: NDArray[np.uint8]) -> bytes:
 
 
 def _decoded(jpeg: bytes, where: Path) -> NDArray[np.uint8]:
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
-    if picture is None:
-        raise ValueError(f"{where}: a picture in it is no JPEG; render it again")
-    return np.asarray(picture[..., ::-1], np.uint8)
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if image is None:
+        raise ValueError(f"{where}: an image in it is no JPEG; render it again")
+    return np.asarray(image[..., ::-1], np.uint8)
 
 
 def _samples(path: Path) -> Iterator[tuple[bytes, bytes]]:

@@ -60,7 +60,7 @@ def test_sides_wear_the_same(cut):
 @pytest.mark.parametrize("pattern", [p for p in Pattern if p != Pattern.PLAIN])
 def test_patterns_mix_two_colours(pattern, rng):
     material = np.zeros((), MATERIAL)
-    material["second"], material["pattern"], material["frequency"], material["share"] = 1, pattern, 60, 0.4
+    material["second"], material["pattern"], material["frequency"], material["fraction"] = 1, pattern, 60, 0.4
     red = [colour_at(material[()], *place)[0] for place in TEMPLATE.rest[::20]]
     assert min(red) >= 0
     assert max(red) <= 1

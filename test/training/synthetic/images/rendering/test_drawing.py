@@ -21,9 +21,9 @@ def test_places_far_outside_do_no_harm():
 
 
 def test_light_multiplies_and_saturates():
-    picture = np.full((40, 30, 3), 100, np.uint8)
+    image = np.full((40, 30, 3), 100, np.uint8)
     gain = np.array([[0.5, 2.0], [0.5, 2.0]])
-    bright = lit(picture, gain)
+    bright = lit(image, gain)
     assert bright[:, 0].max() == pytest.approx(50, abs=1)
     assert bright[:, -1].min() == pytest.approx(200, abs=2)
-    assert lit(np.full_like(picture, 200), np.full((2, 2), 2.0)).min() == 255
+    assert lit(np.full_like(image, 200), np.full((2, 2), 2.0)).min() == 255

@@ -3,7 +3,7 @@ import numpy as np
 from hmr_ros.training.synthetic.images.rendering.lights import (
     Lights,
     cast_shadows,
-    lit_share,
+    lit_fraction,
     sample_lights,
     shade_floor,
 )
@@ -33,7 +33,7 @@ def test_a_roof_shades_what_is_below_it():
     shadows = cast_shadows(np.stack([ground, roof]), FACES, lights((0, -1, 0)), CAMERA)
 
     def reached(x: float, y: float, z: float) -> float:
-        return lit_share(shadows, np.float32(100 * x / z + 50), np.float32(100 * y / z + 50), np.float32(z))
+        return lit_fraction(shadows, np.float32(100 * x / z + 50), np.float32(100 * y / z + 50), np.float32(z))
 
     assert reached(0, 0.5, 3) == 0
     assert reached(0.6, 0.5, 3) == 1
@@ -43,19 +43,19 @@ def test_a_roof_shades_what_is_below_it():
 
 def test_shadows_fall_on_the_floor_away_from_the_lamp(rng):
     """A lamp on the left throws the shadow of what floats in the middle to the right."""
-    picture = np.full((100, 100, 3), 200, np.uint8)
+    image = np.full((100, 100, 3), 200, np.uint8)
     slanted = lights((-1, -1, 0))
-    shade_floor(picture, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, slanted, -1.0, rng)
-    dark = np.argwhere(picture[..., 0] < 190)
+    shade_floor(image, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, slanted, -1.0, rng)
+    dark = np.argwhere(image[..., 0] < 190)
     assert len(dark)
     assert (dark[:, 1] > 60).all()
     assert (dark[:, 0] > 70).all()
 
 
 def test_low_lamps_throw_none(rng):
-    picture = np.full((100, 100, 3), 200, np.uint8)
-    shade_floor(picture, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, lights((-1, -0.1, 0)), -1.0, rng)
-    assert (picture == 200).all()
+    image = np.full((100, 100, 3), 200, np.uint8)
+    shade_floor(image, slab(0.2, (2.8, 3.2), 0.2)[None], FACES, CAMERA, lights((-1, -0.1, 0)), -1.0, rng)
+    assert (image == 200).all()
 
 
 def test_surroundings_set_the_ambient_light():

@@ -13,10 +13,10 @@ def test_the_same_seed_gives_the_same_layer():
 
 
 def test_occluders_cover_some_of_the_box(rng):
-    shares = [sample_occluder(rng, 320, 240, BOX).alpha[30:290, 50:190].mean() for _ in range(200)]
-    assert min(shares) > 0.03  # a soft edge may take a little of the 5 %
-    assert max(shares) < 0.65
-    assert np.std(shares) > 0.1
+    fractions = [sample_occluder(rng, 320, 240, BOX).alpha[30:290, 50:190].mean() for _ in range(200)]
+    assert min(fractions) > 0.03  # a soft edge may take a little of the 5 %
+    assert max(fractions) < 0.65
+    assert np.std(fractions) > 0.1
 
 
 @pytest.mark.parametrize("box", [(-50, -80, 100, 90), (200, 300, 260, 400), (-100, -100, 500, 500), (10, 10, 14, 20)])

@@ -42,7 +42,7 @@ def test_round_trip(tmp_path):
         ours, theirs = getattr(batch, field.name), getattr(read, field.name)
         assert theirs.dtype == ours.dtype, field.name
         if field.name == "crops":
-            assert np.abs(theirs.astype(int) - ours).max() <= 2, "JPEG of flat pictures"
+            assert np.abs(theirs.astype(int) - ours).max() <= 2, "JPEG of flat images"
         else:
             np.testing.assert_array_equal(theirs, ours, field.name)
 

@@ -1,12 +1,12 @@
 import cv2
 import numpy as np
 
-from hmr_ros.demo.pictures import contact_sheet, letterboxed, write_image_file, write_video
+from hmr_ros.demo.images import contact_sheet, letterboxed, write_image_file, write_video
 
 RED, BLUE = np.full((30, 40, 3), (250, 0, 0), np.uint8), np.full((30, 40, 3), (0, 0, 250), np.uint8)
 
 
-def test_pictures_are_written_in_their_colours(tmp_path):
+def test_images_are_written_in_their_colours(tmp_path):
     write_image_file(tmp_path / "red.png", RED)
     assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 250]
 

@@ -14,7 +14,7 @@ from hmr_ros.core.skeleton import JOINT_SETS, JointSet
 from hmr_ros.core.uncertainty import Calibration
 
 
-class Recoverer(Protocol):
+class BodyEstimator(Protocol):
     """Turns people in 2D into bodies: Pose2Mesh, GlobalToPixel, or your own."""
 
     @property
@@ -25,12 +25,12 @@ class Recoverer(Protocol):
     def calibration(self) -> Calibration | None:
         """What the covariances are made with; None: they are unknown."""
 
-    def recover(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
         """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection."""
 
 
 def check_manifest(manifest: Manifest, kind: str, body_model: BodyModel) -> JointSet:
-    """The joint set of a network of ``kind``. Raises ManifestError unless it recovers ``body_model``."""
+    """The joint set of a network of ``kind``. Raises ManifestError unless it estimates ``body_model``."""
     if manifest.kind != kind or manifest.joint_set not in JOINT_SETS:
         raise ManifestError(
             f"manifest {manifest.name!r}: expected kind {kind} and a known joint set, got {manifest.kind!r} and "

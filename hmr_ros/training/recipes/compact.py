@@ -18,10 +18,10 @@ from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.skeleton import HUMAN36M, JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.slim_pose2mesh import SlimPose2Mesh, SlimTopology, build_topology
+from hmr_ros.networks.compact_pose2mesh import CompactPose2Mesh, CompactTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.losses import spread_loss
+from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
@@ -29,9 +29,9 @@ from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sampl
 from hmr_ros.training.synthetic.poses import PoseSource
 
 EDGE_WEIGHT = 0.5
-SPREAD_WEIGHT = 0.01
+JOINT_ERROR_WEIGHT = 0.01
 FITTING_BODIES = 400
-LIFTING_SHARE = 0.5
+LIFTING_FRACTION = 0.5
 OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 
@@ -51,16 +51,16 @@ class Batch(NamedTuple):
     surface: Tensor
 
 
-class SlimRecipe:
+class CompactRecipe:
     """Everything about the default network that ``train`` does not need to know."""
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
         self._topology = (
-            SlimTopology.from_arrays(topology) if topology else _topology(config, motion.select("train"), body)
+            CompactTopology.from_arrays(topology) if topology else _topology(config, motion.select("train"), body)
         )
-        self._network = SlimPose2Mesh(self._topology, config.slim)
-        self._joint_set = JOINT_SETS[config.slim.joint_set]
+        self._network = CompactPose2Mesh(self._topology, config.compact)
+        self._joint_set = JOINT_SETS[config.compact.joint_set]
         # Keypoints are read from the network's mesh nodes, through the up-sampling: good to a millimetre, and a tenth
         # of the vertices to pose. Evaluation poses all of them.
         upsampling = self._topology.upsampling.toarray()
@@ -68,7 +68,7 @@ class SlimRecipe:
         self._human36m = torch.from_numpy((body.regressor("human36m") @ upsampling).astype(np.float32))
         self._surface = np.concatenate([self._human36m.numpy(), self._keypoints]).astype(np.float32)
         # Lifting alone also predicts surface points: they pin down the turn of limbs and head that joints leave open.
-        self._lift_head = nn.Linear(config.slim.width, 3 * len(self._surface))
+        self._lift_head = nn.Linear(config.compact.width, 3 * len(self._surface))
         self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head})
         self._edges = torch.from_numpy(_node_edges(self._topology))
 
@@ -80,7 +80,9 @@ class SlimRecipe:
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """Lifting alone, then the mesh, with lifting following slowly so that it keeps what it has learnt."""
         lifting, mesh = self._network.lifting, self._network.mesh
-        return [(lifting, 1.0), (self._lift_head, 1.0)] if stage == "lift" else [(lifting, LIFTING_SHARE), (mesh, 1.0)]
+        return (
+            [(lifting, 1.0), (self._lift_head, 1.0)] if stage == "lift" else [(lifting, LIFTING_FRACTION), (mesh, 1.0)]
+        )
 
     def sampler(self, split: str, stage: str) -> PeopleSampler:
         """People with the vertices that the network's mesh nodes stand for, the same in both stages."""
@@ -92,7 +94,7 @@ class SlimRecipe:
         """``count`` samples; ``mix`` overrides how keypoints are observed."""
         people = sampler.sample(rng, count)
         seen = observe(people, self._joint_set, mix or self._config.keypoints, rng)
-        view = to_virtual_camera(people.views.to_rays(seen.pixels), seen.score)
+        view = to_virtual_camera(people.views.to_normalized(seen.pixels), seen.score)
 
         def turned(points: np.ndarray) -> np.ndarray:
             relative = (points - people.joints[:, :1]).astype(np.float32)
@@ -107,7 +109,7 @@ class SlimRecipe:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.run.bfloat16):
             hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
         hidden = hidden.float()
-        joints, features, spread = self._network.lifting.heads(hidden)
+        joints, features, joint_error = self._network.lifting.heads(hidden)
         if stage == "lift":
             surface = self._lift_head(hidden).reshape(batch.surface.shape)
             terms = {"surface": _distance(surface, batch.surface)}
@@ -120,7 +122,10 @@ class SlimRecipe:
                 "edges": EDGE_WEIGHT * self._edge_error(nodes, batch.nodes),
             }
         error = torch.linalg.vector_norm(joints - batch.joints, dim=-1)
-        return terms | {"joints": error[:, 1:].mean(), "spread": SPREAD_WEIGHT * spread_loss(error.detach(), spread)}
+        return terms | {
+            "joints": error[:, 1:].mean(),
+            "joint_error": JOINT_ERROR_WEIGHT * joint_error_loss(error.detach(), joint_error),
+        }
 
     def _edge_error(self, nodes: Tensor, target: Tensor) -> Tensor:
         """Mean difference of the lengths of the coarse mesh's edges, m: keeps the surface smooth."""
@@ -138,8 +143,8 @@ class SlimRecipe:
         self.modules.eval()
         for source in SOURCES:
             batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, OBSERVED[source])
-            truth = batch.surface[:, : HUMAN36M.size]
-            report |= joint_report(source, self._human36m_joints(batch, stage), truth)
+            ground_truth = batch.surface[:, : HUMAN36M.size]
+            report |= joint_report(source, self._human36m_joints(batch, stage), ground_truth)
         self.modules.train()
         return report
 
@@ -152,23 +157,23 @@ class SlimRecipe:
         return self._human36m @ nodes[:, : batch.nodes.shape[1]]
 
 
-def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> SlimPose2Mesh:
+def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> CompactPose2Mesh:
     """The untrained network on the graphs of ``topology``, which know all it needs of the body."""
-    return SlimPose2Mesh(SlimTopology.from_arrays(topology), config.slim)
+    return CompactPose2Mesh(CompactTopology.from_arrays(topology), config.compact)
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
     return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
 
 
-def _node_edges(topology: SlimTopology) -> np.ndarray:
+def _node_edges(topology: CompactTopology) -> np.ndarray:
     """(2, E) edges of the finest level in use."""
     entries = topology.laplacians[0].tocoo()
     upper = entries.row < entries.col
     return np.stack([entries.row[upper], entries.col[upper]]).astype(np.int64)
 
 
-def _topology(config: TrainConfig, motion: Motion, body: BodyModel) -> SlimTopology:
+def _topology(config: TrainConfig, motion: Motion, body: BodyModel) -> CompactTopology:
     """Coarsen the body's mesh and fit the up-sampling on random bodies, the first one at rest."""
     rng = default_rng(config.run.seed)
     pose = PoseSource(motion, config.people.poses).sample(rng, FITTING_BODIES).rotvecs
@@ -177,4 +182,4 @@ def _topology(config: TrainConfig, motion: Motion, body: BodyModel) -> SlimTopol
     rotations = torch.from_numpy(rotvec_to_rotmat(pose.astype(np.float64)).astype(np.float32))
     model = TorchBodyModel(body)
     bodies = model.posed(rotations[:, 0], rotations[:, 1:], torch.from_numpy(betas.astype(np.float32))).vertices
-    return build_topology(bodies.numpy(), body.faces, body.weights, config.slim)
+    return build_topology(bodies.numpy(), body.faces, body.weights, config.compact)

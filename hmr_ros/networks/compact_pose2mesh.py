@@ -31,20 +31,20 @@ JOINT_CHANNELS = 16
 
 
 @dataclass(frozen=True)
-class SlimConfig:
+class CompactConfig:
     """Sizes of the network."""
 
     joint_set: str = setting("coco_feet", doc="2D joints that are read", choices=tuple(JOINT_SETS))
     width: int = setting(512, doc="features of the lifting network", low=8)
     blocks: int = setting(4, doc="residual blocks of the lifting network", low=1)
-    dropout: float = setting(0.0, doc="share of its features dropped in training", low=0, high=0.9)
+    dropout: float = setting(0.0, doc="fraction of its features dropped in training", low=0, high=0.9)
     channels: int = setting(32, doc="features per mesh node", low=4)
     coarsest: int = setting(7, doc="times the mesh is halved where the graph convolutions start", low=1, high=9)
     finest: int = setting(4, doc="times it is halved where they end", low=0, high=9)
 
 
 @dataclass(frozen=True, eq=False)
-class SlimTopology:
+class CompactTopology:
     """What the network knows of the mesh; it travels with the checkpoint.
 
     ``graph`` its coarsening, ``finest`` and ``coarsest`` the levels in use; ``vertices`` (n,) the vertex that each node
@@ -91,19 +91,19 @@ class SlimTopology:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray]) -> SlimTopology:
+    def from_arrays(arrays: Mapping[str, NDArray]) -> CompactTopology:
         """Inverse of ``to_arrays``."""
         graph = {k.removeprefix("graph."): v for k, v in arrays.items() if k.startswith("graph.")}
         up = tuple(arrays[f"upsampling.{part}"] for part in ("data", "indices", "indptr"))
         finest, coarsest = map(int, arrays["levels"])
         vertices = arrays["vertices"]
         upsampling = csr_array(up, shape=(len(up[2]) - 1, len(vertices)))
-        return SlimTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
+        return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
 
 
 def build_topology(
-    bodies: NDArray[np.floating], faces: NDArray[np.integer], weights: NDArray[np.floating], config: SlimConfig
-) -> SlimTopology:
+    bodies: NDArray[np.floating], faces: NDArray[np.integer], weights: NDArray[np.floating], config: CompactConfig
+) -> CompactTopology:
     """Coarsen the mesh ``faces`` (F, 3) with skinning ``weights`` (V, 24), and fit the up-sampling.
 
     ``bodies`` (S, V, 3) m: bodies in many poses and shapes, the first one in the rest pose.
@@ -113,7 +113,7 @@ def build_topology(
     of_node[graph.real[config.finest]] = representative_vertices(graph, config.finest)
     vertices = of_node[block_order(graph).nodes[config.finest]]
     upsampling = fit_upsampling(bodies, faces, vertices)
-    return SlimTopology(
+    return CompactTopology(
         graph, config.finest, config.coarsest, vertices, weights[vertices].astype(np.float32), upsampling
     )
 
@@ -136,7 +136,7 @@ class ResidualBlock(nn.Module):
 class LiftingNet(nn.Module):
     """Keypoints in a virtual camera -> 3D joints with their expected error, and features per joint."""
 
-    def __init__(self, config: SlimConfig) -> None:
+    def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         width = config.width
         self.first = nn.Linear(JOINT_SETS[config.joint_set].size * 3 + 1, width)
@@ -144,7 +144,7 @@ class LiftingNet(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.joints = nn.Linear(width, SMPL.size * 3)
         self.features = nn.Linear(width, SMPL.size * JOINT_CHANNELS)
-        self.spread = nn.Linear(width, SMPL.size)
+        self.joint_error = nn.Linear(width, SMPL.size)
 
     def hidden(self, keypoints: Tensor, context: Tensor) -> Tensor:
         """(B, J, 3) and (B, 1) -> (B, W)."""
@@ -152,13 +152,13 @@ class LiftingNet(nn.Module):
 
     def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), spread (B, 24) m: expected distance
-        from the truth.
+        from the ground truth.
 
         The spread must not bend the features to its own ends, so its gradient stops at them.
         """
         joints = self.joints(hidden).reshape(-1, SMPL.size, 3)
         features = self.features(hidden).reshape(-1, SMPL.size, JOINT_CHANNELS)
-        return joints - joints[:, :1], features, 0.05 * torch.exp(self.spread(hidden.detach()))
+        return joints - joints[:, :1], features, 0.05 * torch.exp(self.joint_error(hidden.detach()))
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, J, 3) and (B, 1) -> the ``heads``."""
@@ -182,7 +182,7 @@ class CoarseMeshNet(nn.Module):
     between are (N, B, F): nodes first.
     """
 
-    def __init__(self, topology: SlimTopology, channels: int) -> None:
+    def __init__(self, topology: CompactTopology, channels: int) -> None:
         super().__init__()
         laplacians, parents = topology.laplacians, topology.parents
         levels = len(laplacians)
@@ -214,7 +214,7 @@ class CoarseMeshNet(nn.Module):
 class Upsampling(nn.Module):
     """Mesh nodes -> vertices by a sparse map, patch by patch: neighbouring vertices read the same few nodes."""
 
-    def __init__(self, topology: SlimTopology) -> None:
+    def __init__(self, topology: CompactTopology) -> None:
         super().__init__()
         order = topology.order_of_vertices
         rows = topology.upsampling[np.argsort(order)]
@@ -228,13 +228,13 @@ class Upsampling(nn.Module):
         return self.patches(nodes).index_select(1, self.order)
 
 
-class SlimPose2Mesh(nn.Module):
+class CompactPose2Mesh(nn.Module):
     """The whole default network; its ``forward`` is what is exported."""
 
     input_names = ("keypoints", "context")
-    output_names = ("vertices", "joints", "spread")
+    output_names = ("vertices", "joints", "joint_error")
 
-    def __init__(self, topology: SlimTopology, config: SlimConfig) -> None:
+    def __init__(self, topology: CompactTopology, config: CompactConfig) -> None:
         super().__init__()
         self.lifting = LiftingNet(config)
         self.mesh = CoarseMeshNet(topology, config.channels)
@@ -242,10 +242,10 @@ class SlimPose2Mesh(nn.Module):
 
     def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, spread (B, 24) m."""
-        joints, features, spread = self.lifting(keypoints, context)
-        return self.mesh(joints, features), joints, spread
+        joints, features, joint_error = self.lifting(keypoints, context)
+        return self.mesh(joints, features), joints, joint_error
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> vertices (B, V, 3) m, joints (B, 24, 3) m, spread (B, 24) m."""
-        nodes, joints, spread = self.nodes(keypoints, context)
-        return self.upsampling(nodes), joints, spread
+        nodes, joints, joint_error = self.nodes(keypoints, context)
+        return self.upsampling(nodes), joints, joint_error

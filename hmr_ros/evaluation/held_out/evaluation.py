@@ -37,9 +37,9 @@ def sampled_people(sampler: PeopleSampler | ImageSampler, samples: int, seed: in
         yield sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
 
 
-def shown_people(folder: Path, samples: int) -> Iterator[SyntheticPeople]:
-    """The first ``samples`` people of the shards of a folder."""
-    for path in shards_of(folder):
+def shown_people(directory: Path, samples: int) -> Iterator[SyntheticPeople]:
+    """The first ``samples`` people of the shards of a directory."""
+    for path in shards_of(directory):
         shard = read_shard(path).take(slice(samples))
         for first in range(0, len(shard), BATCH):
             yield shard.take(slice(first, first + BATCH))
@@ -49,7 +49,7 @@ def shown_people(folder: Path, samples: int) -> Iterator[SyntheticPeople]:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class Evaluation:
     """Errors of every output of every method by 2D source, on people in ``groupings``; ``clips`` (N,) they are from."""
 
     errors: Mapping[tuple[str, str], Errors]
@@ -79,8 +79,10 @@ class Judgement:
         return out
 
 
-def judge(predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Judgement:
-    """Every 2D source observes the same people. Without keypoints, only networks that read images are judged."""
+def judge(
+    predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int
+) -> Evaluation:
+    """Every 2D source observes the same people. Without keypoints, only networks that read images are evaluated."""
     errors: dict[tuple[str, str], list[Errors]] = {}
     groups, clips, first = [], [], 0
     for people in batches:
@@ -88,10 +90,10 @@ def judge(predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], b
             able = [predictor for predictor in predictors if mix or predictor.reads_images]
             if able:
                 case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
-            for found in (answer for predictor in able for answer in predictor.recover(case)):
+            for found in (answer for predictor in able for answer in predictor.predict(case)):
                 errors.setdefault((source, found.output), []).append(errors_of(found, case, body))
         groups.append(groupings(people))
         clips.append(people.clip.astype(str))
         first += len(people)
     joined = {key: join_errors(parts) for key, parts in errors.items()}
-    return Judgement(joined, join_groupings(groups), np.concatenate(clips))
+    return Evaluation(joined, join_groupings(groups), np.concatenate(clips))

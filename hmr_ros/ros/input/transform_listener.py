@@ -23,7 +23,7 @@ _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _PERSON = "body_"
 
 
-class FrameListener:
+class TransformListener:
     """Subscribes TF while it exists. The executor's thread listens, another one may look up. Needs tf2_msgs."""
 
     def __init__(self, node: Node) -> None:

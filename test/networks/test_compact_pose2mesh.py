@@ -6,15 +6,15 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.chebyshev import SparseLaplacian
-from hmr_ros.networks.slim_pose2mesh import (
+from hmr_ros.networks.compact_pose2mesh import (
+    CompactConfig,
+    CompactPose2Mesh,
+    CompactTopology,
     NodeFirstLaplacian,
-    SlimConfig,
-    SlimPose2Mesh,
-    SlimTopology,
     build_topology,
 )
 
-CONFIG = SlimConfig(width=32, blocks=1, channels=8)
+CONFIG = CompactConfig(width=32, blocks=1, channels=8)
 
 
 def random_bodies(count: int, bend: float, seed: int = 0) -> np.ndarray:
@@ -34,14 +34,14 @@ BODY = load_body_model(models_dir() / "open_body.npz")
 
 
 @pytest.fixture(scope="module")
-def topology() -> SlimTopology:
+def topology() -> CompactTopology:
     return build_topology(random_bodies(120, 0.3), BODY.faces, BODY.weights, CONFIG)
 
 
 @pytest.fixture(scope="module")
-def network(topology) -> SlimPose2Mesh:
+def network(topology) -> CompactPose2Mesh:
     torch.manual_seed(0)
-    return SlimPose2Mesh(topology, CONFIG).eval()
+    return CompactPose2Mesh(topology, CONFIG).eval()
 
 
 def test_upsampling_rebuilds_unseen_bodies(topology):
@@ -66,11 +66,11 @@ def test_node_first_laplacian_is_the_sparse_product(topology):
 
 
 def test_shapes_and_the_root(network):
-    vertices, joints, spread = network(torch.randn(3, 21, 3), torch.randn(3, 1))
+    vertices, joints, joint_error = network(torch.randn(3, 21, 3), torch.randn(3, 1))
     assert vertices.shape == (3, 6890, 3)
     assert joints.shape == (3, 24, 3)
     assert (joints[:, 0] == 0).all()
-    assert (spread > 0).all()
+    assert (joint_error > 0).all()
 
 
 def test_people_do_not_mix(network):
@@ -90,7 +90,7 @@ def test_an_untrained_mesh_rides_on_its_joints(topology, network):
 
 
 def test_topology_survives_a_checkpoint(topology, network):
-    again = SlimPose2Mesh(SlimTopology.from_arrays(topology.to_arrays()), CONFIG).eval()
+    again = CompactPose2Mesh(CompactTopology.from_arrays(topology.to_arrays()), CONFIG).eval()
     again.load_state_dict(network.state_dict())
     keypoints, context = torch.randn(1, 21, 3), torch.zeros(1, 1)
     for a, b in zip(network(keypoints, context), again(keypoints, context), strict=True):

@@ -1,0 +1,32 @@
+"""The messages about people for ROS4HRI as bytes; what human_messages.py says of them is the slow reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hmr_ros.core.ros4hri.motion import Humans
+from hmr_ros.ros.output import human_messages
+from hmr_ros.ros.wire import messages
+from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.template import KeptTemplate
+
+
+class HumanJointStateWriter:
+    """Writes sensor_msgs/JointState of one person: human_messages.joint_state."""
+
+    def __init__(self) -> None:
+        self._kept = KeptTemplate()
+
+    def __call__(self, stamp: Stamp, frame_id: str, humans: Humans, row: int) -> bytes:
+        """The angles of the URDF's revolute joints, and their rates once they are known."""
+        rates = humans.angle_rates[row]
+        moves = bool(np.isfinite(rates).all())
+        template = self._kept(
+            (frame_id, int(humans.ids[row]), moves),
+            lambda: human_messages.joint_state(messages.header(stamp, frame_id), humans, row),
+        )
+        template.stamp(stamp)
+        template["position"][:] = humans.angles[row]
+        if moves:
+            template["velocity"][:] = rates
+        return template.finish()
