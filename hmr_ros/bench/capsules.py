@@ -11,10 +11,10 @@ import time
 import numpy as np
 
 from hmr_ros.bench import Options, Row
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.body.capsules import PADDING_M, CapsuleRig, Floats
+from hmr_ros.core.body.capsules import PADDING_M, CapsuleRig
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.people import Ints
 
 BODIES, VOLUME_BODIES, VOLUME_POINTS = 2000, 10, 40_000
 BATCH = 50

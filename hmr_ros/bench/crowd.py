@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Camera, Detections, Floats, State
+from hmr_ros.core.people import Bodies, Camera, Detections, State
 from hmr_ros.core.skeleton import COCO17, SMPL
-from hmr_ros.perception.overlay import Image, draw_bodies
+from hmr_ros.perception.overlay import draw_bodies
 
 WIDTH, HEIGHT = 1280, 720
 CAMERA = Camera(np.array([[1000.0, 0, WIDTH / 2], [0, 1000.0, HEIGHT / 2], [0, 0, 1]]), WIDTH, HEIGHT)

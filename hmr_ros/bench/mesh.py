@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hmr_ros.bench import Options, Row
 from hmr_ros.bench.timing import time_in_turns
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import HUMAN36M
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from hmr_ros.networks.meshnet import MeshNet
 
-Floats = NDArray[np.float32]
 
 THREADS = 2
 DEPLOYED_GOAL, DEFAULT_GOAL, DIFFERENCE_GOAL = 2.5, 6.0, 1e-5
@@ -39,12 +38,12 @@ def run(options: Options) -> Row:
     net = _paper_meshnet(pose)
     session = _deployed_session(net, pose)
 
-    def plain() -> Floats:
+    def plain() -> Float32s:
         with torch.inference_mode():
-            vertices: Floats = net(torch.from_numpy(pose)).numpy()
+            vertices: Float32s = net(torch.from_numpy(pose)).numpy()
         return vertices
 
-    def deployed() -> Floats:
+    def deployed() -> Float32s:
         (vertices,) = session.run(None, {"pose": pose})
         return np.asarray(vertices)
 
@@ -72,7 +71,7 @@ def run(options: Options) -> Row:
     }
 
 
-def _paper_meshnet(pose: Floats) -> MeshNet:
+def _paper_meshnet(pose: Float32s) -> MeshNet:
     import torch
 
     from hmr_ros.networks.coarsening import joint_laplacian
@@ -87,7 +86,7 @@ def _paper_meshnet(pose: Floats) -> MeshNet:
     return net
 
 
-def _deployed_session(net: MeshNet, pose: Floats) -> onnxruntime.InferenceSession:
+def _deployed_session(net: MeshNet, pose: Float32s) -> onnxruntime.InferenceSession:
     """The network as ``hmr export`` writes it, with the session options of the robot's engine."""
     import onnxruntime
     import torch

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hmr_ros.bench import Options, Row
 from hmr_ros.bench.timing import time_in_turns
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 
@@ -85,7 +85,7 @@ def _steps() -> dict[str, Callable[[], object]]:
     body = load_body_model(models_dir() / "open_body.npz")
     people = PeopleSampler(_motion(), body, "coco_feet", ImageMix().people)
     template = clothes_template(body)
-    vertices: NDArray[np.float32] = people.sample(np.random.default_rng(0), BATCH).vertices.astype(np.float32)
+    vertices: Float32s = people.sample(np.random.default_rng(0), BATCH).vertices.astype(np.float32)
     backgrounds = Backgrounds(None)
     image = backgrounds.sample(np.random.default_rng(0), CROP_HEIGHT, CROP_WIDTH)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Float64s
 
 CLIP = -1
 """As a number of people: those of the clip."""
@@ -67,7 +68,7 @@ class Measured:
     drops: Mapping[str, int]
 
 
-def timing(latencies_s: NDArray[np.float64], bodies_at_s: NDArray[np.float64]) -> Timing:
+def timing(latencies_s: Float64s, bodies_at_s: Float64s) -> Timing:
     """What the latencies of images (N,) s and the times of their bodies (N,) s come to."""
     if len(latencies_s) == 0:
         return Timing()

@@ -6,9 +6,9 @@ import dataclasses
 import sys
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hmr_ros.bench.crowd import standing
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
@@ -23,7 +23,7 @@ from hmr_ros.ros.node import node
 class OneDetection:
     """Sees the same person in every image."""
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: Image) -> Detections:
         """One person in the middle of ``image``."""
         height, width = image.shape[:2]
         box = np.array([[0.4 * width, 0.1 * height, 0.6 * width, 0.9 * height]])
@@ -43,7 +43,7 @@ class OneBody:
     def __init__(self, body_model: BodyModel) -> None:
         self._body = standing(body_model, 1)
 
-    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
         """The one body for each of ``detections``."""
         columns = (getattr(self._body, f.name) for f in dataclasses.fields(Estimates))
         return Estimates(*columns).take(np.zeros(len(detections), np.int64))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Float64s
 
 WARM_UPS = 3
 
@@ -20,7 +21,7 @@ class Timings:
     """``rounds`` (R, C) seconds: every call once per round; ``names`` of the C calls."""
 
     names: tuple[str, ...]
-    rounds: NDArray[np.float64]
+    rounds: Float64s
 
     def medians_ms(self) -> dict[str, float]:
         """Median of each call."""

@@ -17,6 +17,7 @@ import torch
 from numpy.random import default_rng
 from tqdm import tqdm
 
+from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.core.settings import load_toml
@@ -25,7 +26,7 @@ from hmr_ros.evaluation.ablation.report import Line, lines, markdown
 from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
 from hmr_ros.evaluation.held_out.case import Case, observed
-from hmr_ros.evaluation.held_out.report import Errors, Strings
+from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe

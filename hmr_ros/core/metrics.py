@@ -11,15 +11,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
+from hmr_ros.core.arrays import Bools, Floats, Ints
 
 MM = 1000.0
 
 
-def mpjpe(predicted: Floats, ground_truth: Floats, root: int = 0, joints: NDArray[np.integer] | None = None) -> Floats:
+def mpjpe(predicted: Floats, ground_truth: Floats, root: int = 0, joints: Ints | None = None) -> Floats:
     """(N, J, 3), (N, J, 3) m -> (N,) mm: mean joint error, both relative to their own ``root`` joint.
 
     The mean is over ``joints``, or all: protocols often leave out the root itself.
@@ -118,7 +116,7 @@ class Interval:
 
 def bootstrap_mean(
     values: Floats,
-    groups: NDArray[np.integer] | None = None,
+    groups: Ints | None = None,
     confidence: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,

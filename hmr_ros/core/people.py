@@ -11,15 +11,11 @@ import enum
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.records import check_shape, take_rows
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
 
 UNTRACKED = -1
 """Id of a person no tracker has seen yet."""
@@ -123,7 +119,7 @@ class Crops:
     ``boxes`` (P, 4) the image region each patch shows, px.
     """
 
-    images: NDArray[np.uint8]
+    images: Image
     crop_from_image: Floats
     boxes: Floats
 

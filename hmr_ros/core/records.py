@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Bools, Ints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,7 +24,7 @@ def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> N
         raise ValueError(f"{type(owner).__name__}.{name}: expected shape {wanted}, got {actual}")
 
 
-def take_rows(record: _Record, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> _Record:
+def take_rows(record: _Record, index: Ints | Bools | slice) -> _Record:
     """Rows ``index`` of every array field of ``record``; the record itself where a mask takes them all."""
     if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
         return record

@@ -11,7 +11,8 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Float32s, Floats, Int64s
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class JointSet:
             raise ValueError(f"joint set {self.name!r} has no joint {joint!r}; it has {self.joints}") from None
 
     @cached_property
-    def edge_indices(self) -> NDArray[np.int64]:
+    def edge_indices(self) -> Int64s:
         """(E, 2) bones as indices."""
         return np.array([(self.index(a), self.index(b)) for a, b in self.edges], np.int64).reshape(-1, 2)
 
     @cached_property
-    def mirror(self) -> NDArray[np.int64]:
+    def mirror(self) -> Int64s:
         """(J,) index of each joint's left-right partner (itself on the mid line); an involution."""
         swap = {"left_": "right_", "right_": "left_"}
 
@@ -54,7 +55,7 @@ class JointSet:
         return np.array([self.index(partner(j)) for j in self.joints], np.int64)
 
     @cached_property
-    def pairs(self) -> NDArray[np.int64]:
+    def pairs(self) -> Int64s:
         """(S, 2) left-right pairs, left first."""
         return np.array([(i, m) for i, m in enumerate(self.mirror) if self.joints[i].startswith("left_")], np.int64)
 
@@ -84,7 +85,7 @@ SMPL = JointSet(
     ),
     "pelvis",
 )
-SMPL_PARENTS: NDArray[np.int64] = np.array(
+SMPL_PARENTS: Int64s = np.array(
     [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21], np.int64
 )
 """(24,) parent of each SMPL joint, -1 for the root."""
@@ -158,9 +159,7 @@ JOINT_SETS: dict[str, JointSet] = {s.name: s for s in (SMPL, HUMAN36M, COCO17, C
 _MIDPOINTS = {"pelvis": ("left_hip", "right_hip"), "neck": ("left_shoulder", "right_shoulder")}
 
 
-def convert_keypoints(
-    kp2d: NDArray[np.floating], score: NDArray[np.floating], source: JointSet, target: JointSet
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def convert_keypoints(kp2d: Floats, score: Floats, source: JointSet, target: JointSet) -> tuple[Float32s, Float32s]:
     """Read joint set ``target`` from keypoints of ``source``, by name.
 
     ``kp2d`` (P, J, 2), ``score`` (P, J) -> (P, K, 2), (P, K). Pelvis and neck become the midpoints of hips and

@@ -15,12 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
-
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 LEVELS = (0.5, 0.9, 0.95)
 """Shares of the ground truth that the regions are made to hold."""
@@ -162,7 +159,7 @@ def stretched(along: Floats, across: Floats, ray: Floats) -> Floats:
     return np.asarray(across[..., None, None] * np.eye(3) + (along - across)[..., None, None] * outer)
 
 
-def keypoint_of_joint(joint_set: str) -> NDArray[np.int64]:
+def keypoint_of_joint(joint_set: str) -> Int64s:
     """(24,) the keypoint that shows each SMPL joint; -1 for those that no keypoint shows, as in the spine."""
     names = JOINT_SETS[joint_set].joints
 
@@ -174,7 +171,7 @@ def keypoint_of_joint(joint_set: str) -> NDArray[np.int64]:
     return np.array([index(joint) for joint in SMPL.joints])
 
 
-def joints_seen(score: Floats, keypoints: NDArray[np.int64]) -> Bools:
+def joints_seen(score: Floats, keypoints: Int64s) -> Bools:
     """(P, J) scores -> (P, 24) whether the keypoint of each joint was detected; True for joints that have none."""
     return np.asarray((score[:, keypoints] > 0) | (keypoints < 0))
 

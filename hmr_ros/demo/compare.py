@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.manifest import models_dir
@@ -14,7 +15,7 @@ from hmr_ros.core.people import Bodies, Camera, Detections, Estimates
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.perception.body_estimator import BodyEstimator
-from hmr_ros.perception.overlay import Image, draw_bodies
+from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hmr_ros.perception.overlay import Image
+from hmr_ros.core.arrays import Image
 
 _SHEET_COLUMNS, _SHEET_WIDTH = 3, 1536
 _SHEET_GAP = 6

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.demo import images, view3d
 from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
-from hmr_ros.perception.overlay import Image, draw_bodies
+from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.player.recorder import Moment, Recorder, bodies_from_message
 from hmr_ros.ros.player.session import Session
 from hmr_ros.ros.player.sources import Source, open_source

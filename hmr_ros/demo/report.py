@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.people import Floats, State
+from hmr_ros.core.arrays import Floats
+from hmr_ros.core.people import State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros.player.recorder import Moment
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.arrays import Floats, Image, Ints
+from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.perception.overlay import Image, draw_surface, person_color, shade
+from hmr_ros.perception.overlay import draw_surface, person_color, shade
 from hmr_ros.perception.raster import vertex_normals
 
 _WIDTH, _HEIGHT = 1280, 720
@@ -91,7 +91,7 @@ def _lowest_points(vertices: Floats, up: Floats) -> Floats:
     return np.asarray(lowest, np.float64)
 
 
-def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer], floor: Floor) -> Image:
+def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: Ints, floor: Floor) -> Image:
     """An image (720, 1280, 3) RGB of ``bodies`` (all with a position), the floor and the camera that saw ``image``."""
     view = _beside(bodies, floor)
     canvas = _background()
@@ -153,7 +153,7 @@ def _line(canvas: Image, view: _View, a: Floats, b: Floats, color: tuple[int, in
         cv2.line(canvas, fixed[i].tolist(), fixed[i + 1].tolist(), color, width, cv2.LINE_AA, shift=4)
 
 
-def _draw_shadows(canvas: Image, view: _View, floor: Floor, bodies: Bodies, faces: NDArray[np.integer]) -> None:
+def _draw_shadows(canvas: Image, view: _View, floor: Floor, bodies: Bodies, faces: Ints) -> None:
     layer = canvas.copy()
     for vertices in bodies.vertices:
         pixels = view.pixels(floor.below(vertices.astype(np.float64)))

@@ -9,14 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from numpy.typing import NDArray
-
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest
-
-Array = NDArray[Any]
-"""An array of whatever dtype the manifest names for the tensor."""
 
 BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
 """What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.engines.runtime import Array, Engine
+from hmr_ros.engines.runtime import Engine
 
 
 @dataclass(eq=False)

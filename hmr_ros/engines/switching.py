@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.engines.backends import choose
 from hmr_ros.engines.onnx.engine import OnnxEngine
@@ -21,7 +22,7 @@ from hmr_ros.engines.opening import (
     open_tensorrt,
     request_here,
 )
-from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
+from hmr_ros.engines.runtime import Engine, EngineError, EngineOptions
 from hmr_ros.engines.sharing import behind
 from hmr_ros.engines.tensorrt.build_request import EDITIONS, Progress
 from hmr_ros.engines.tensorrt.cuda import use_device

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from hmr_ros.networks.coarsening import Floats, Ints, MeshGraph
+from hmr_ros.core.arrays import Floats, Int64s
+from hmr_ros.networks.coarsening import MeshGraph
 
 BLOCK = 32
 """Nodes per patch; the fastest of 16 to 64 on a CPU, and what tensor cores like."""
@@ -37,9 +38,9 @@ class BlockedGraph:
     """
 
     laplacians: tuple[csr_array, ...]
-    nodes: tuple[Ints, ...]
-    parents: tuple[Ints, ...]
-    node_of_vertex: Ints
+    nodes: tuple[Int64s, ...]
+    parents: tuple[Int64s, ...]
+    node_of_vertex: Int64s
     block: int
 
     @property
@@ -70,7 +71,7 @@ def block_order(graph: MeshGraph, block: int = BLOCK, cut: Cut = "planes") -> Bl
     return BlockedGraph(tuple(laplacians), nodes, parents, node_of_vertex, block)
 
 
-def _inverse(ids: Ints, size: int) -> Ints:
+def _inverse(ids: Int64s, size: int) -> Int64s:
     position = np.zeros(size, np.int64)
     position[ids] = np.arange(len(ids))
     return position
@@ -88,7 +89,7 @@ def _node_positions(graph: MeshGraph) -> list[Floats]:
     return positions
 
 
-def _leaves(ids: Ints, block: int, key: Callable[[Ints], Floats]) -> Ints:
+def _leaves(ids: Int64s, block: int, key: Callable[[Int64s], Floats]) -> Int64s:
     """Halve ``ids`` at the median of ``key(ids)`` until ``block`` are left; only the last leaf may be smaller."""
     if len(ids) <= block:
         return ids
@@ -97,14 +98,14 @@ def _leaves(ids: Ints, block: int, key: Callable[[Ints], Floats]) -> Ints:
     return np.concatenate([_leaves(ids[:half], block, key), _leaves(ids[half:], block, key)])
 
 
-def _along_widest_axis(points: Floats) -> Callable[[Ints], Floats]:
-    def key(ids: Ints) -> Floats:
+def _along_widest_axis(points: Floats) -> Callable[[Int64s], Floats]:
+    def key(ids: Int64s) -> Floats:
         return points[ids, np.argmax(np.ptp(points[ids], axis=0))]
 
     return key
 
 
-def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Ints], Floats]:
+def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floats]:
     """Each node's place between the two ends of its part of the surface, smoothed over neighbours.
 
     One end is the node farthest from an arbitrary one, the other the node farthest from that. It cuts limbs and
@@ -116,7 +117,7 @@ def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Ints], Floats
     lengths = np.linalg.norm(points[rows] - points[columns], axis=1)
     surface = csr_array((np.maximum(lengths, 1e-6), (rows, columns)), shape=laplacian.shape)
 
-    def key(ids: Ints) -> Floats:
+    def key(ids: Int64s) -> Floats:
         part = surface[ids][:, ids].tocsr()
         apart = part.sum()  # farther than anything connected
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import SMPL_PARENTS
 
@@ -29,7 +29,7 @@ class Posed(NamedTuple):
 class TorchBodyModel(nn.Module):
     """Poses a body; all arrays are buffers, so ``.to(device)`` moves it. Nothing in it is trained."""
 
-    def __init__(self, body: BodyModel, vertices: NDArray[np.integer] | None = None) -> None:
+    def __init__(self, body: BodyModel, vertices: Ints | None = None) -> None:
         """Take ``body``, or only its vertices with the ids ``vertices``: joints stay exact, posing gets cheaper."""
         super().__init__()
         regressor = np.asarray(body.J_regressor, np.float64)

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, eye_array
 from scipy.sparse.linalg import eigsh
 
+from hmr_ros.core.arrays import Bools, Floats, Int64s, Ints
 from hmr_ros.core.skeleton import JointSet
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
 Rescaling = Literal["pose2mesh", "textbook"]
 """How a Laplacian L with largest eigenvalue l is prepared for Chebyshev polynomials.
 
@@ -45,8 +44,8 @@ class MeshGraph:
     """
 
     laplacians: tuple[csr_array, ...]
-    perm: Ints
-    real: tuple[NDArray[np.bool_], ...]
+    perm: Int64s
+    real: tuple[Bools, ...]
     positions: Floats
 
     def __post_init__(self) -> None:
@@ -71,7 +70,7 @@ class MeshGraph:
         return len(self.positions)
 
     @property
-    def rev(self) -> Ints:
+    def rev(self) -> Int64s:
         """(V,) finest node of each vertex: ``output[:, rev]`` drops padding and restores the mesh's order."""
         rev = np.empty(len(self.perm), np.int64)
         rev[self.perm] = np.arange(len(self.perm))
@@ -106,9 +105,7 @@ class MeshGraph:
         return MeshGraph(laplacians, np.asarray(arrays["perm"]), real, np.asarray(arrays["positions"]))
 
 
-def build_mesh_graph(
-    faces: NDArray[np.integer], positions: Floats, levels: int = 9, rescaling: Rescaling = "pose2mesh"
-) -> MeshGraph:
+def build_mesh_graph(faces: Ints, positions: Floats, levels: int = 9, rescaling: Rescaling = "pose2mesh") -> MeshGraph:
     """Coarsen the mesh ``faces`` (F, 3) over ``positions`` (V, 3) m ``levels`` times: ``levels`` + 1 graphs."""
     graphs, parents = _coarsen(face_adjacency(faces, len(positions)), levels)
     orders = _tree_orders(parents)
@@ -125,13 +122,13 @@ def joint_laplacian(joint_set: JointSet) -> csr_array:
     return normalised_laplacian(adjacency.tocsr()).astype(np.float32)
 
 
-def face_adjacency(faces: NDArray[np.integer], vertex_count: int) -> csr_array:
+def face_adjacency(faces: Ints, vertex_count: int) -> csr_array:
     """(V, V) binary, symmetric: 1 where two vertices share an edge."""
     faces = np.asarray(faces, np.int64)
     return _symmetric(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), vertex_count)
 
 
-def _symmetric(links: Ints, size: int) -> csr_array:
+def _symmetric(links: Int64s, size: int) -> csr_array:
     rows, columns = np.concatenate([links, links[:, ::-1]]).T
     adjacency = csr_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
     adjacency.sum_duplicates()
@@ -163,7 +160,7 @@ def _largest_eigenvalue(laplacian: csr_array) -> float:
     return float(eigsh(laplacian, k=1, which="LM", v0=start, return_eigenvectors=False)[0])
 
 
-def _coarsen(adjacency: csr_array, levels: int) -> tuple[list[csr_array], list[Ints]]:
+def _coarsen(adjacency: csr_array, levels: int) -> tuple[list[csr_array], list[Int64s]]:
     """Graphs finest first (levels + 1) and the parent of each node of the first ``levels`` of them."""
     graphs, parents = [adjacency], []
     degree = adjacency.sum(0) - adjacency.diagonal()  # the paper's code leaves self loops out on this level only
@@ -177,7 +174,7 @@ def _coarsen(adjacency: csr_array, levels: int) -> tuple[list[csr_array], list[I
     return graphs, parents
 
 
-def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Ints:
+def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Int64s:
     """Parent of each node: visit by ascending weight, pair with the unmatched neighbour of the largest normalised cut.
 
     The score is (2 Wij + Wii + Wjj) / (di + dj); as in the paper's code, "Wii" is the first stored entry of row i.
@@ -204,7 +201,7 @@ def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Ints:
     return parent
 
 
-def _tree_orders(parents: list[Ints]) -> list[Ints]:
+def _tree_orders(parents: list[Int64s]) -> list[Int64s]:
     """Node ids of every level, finest first, such that node i's children are nodes 2i and 2i + 1 one level finer.
 
     A missing child is a padding node with an id beyond the level's real ones.
@@ -223,7 +220,7 @@ def _tree_orders(parents: list[Ints]) -> list[Ints]:
     return orders
 
 
-def _reorder(adjacency: csr_array, order: Ints) -> csr_array:
+def _reorder(adjacency: csr_array, order: Int64s) -> csr_array:
     """``adjacency`` with its nodes at the positions ``order`` gives; padding nodes stay isolated."""
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))

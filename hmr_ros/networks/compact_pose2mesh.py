@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Float32s, Floats, Int64s, Ints
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.blocks import BLOCK, BlockedGraph, block_order
@@ -54,8 +55,8 @@ class CompactTopology:
     graph: MeshGraph
     finest: int
     coarsest: int
-    vertices: NDArray[np.int64]
-    skinning: NDArray[np.float32]
+    vertices: Int64s
+    skinning: Float32s
     upsampling: csr_array
 
     @cached_property
@@ -68,12 +69,12 @@ class CompactTopology:
         return self._blocked.laplacians[self.finest : self.coarsest + 1]
 
     @property
-    def parents(self) -> tuple[NDArray[np.int64], ...]:
+    def parents(self) -> tuple[Int64s, ...]:
         """For each level in use but the coarsest: every node's parent one level coarser."""
         return self._blocked.parents[self.finest : self.coarsest]
 
     @property
-    def order_of_vertices(self) -> NDArray[np.int64]:
+    def order_of_vertices(self) -> Int64s:
         """(V,) place of each vertex when the vertices are sorted into patches."""
         return self._blocked.node_of_vertex
 
@@ -101,9 +102,7 @@ class CompactTopology:
         return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
 
 
-def build_topology(
-    bodies: NDArray[np.floating], faces: NDArray[np.integer], weights: NDArray[np.floating], config: CompactConfig
-) -> CompactTopology:
+def build_topology(bodies: Floats, faces: Ints, weights: Floats, config: CompactConfig) -> CompactTopology:
     """Coarsen the mesh ``faces`` (F, 3) with skinning ``weights`` (V, 24), and fit the up-sampling.
 
     ``bodies`` (S, V, 3) m: bodies in many poses and shapes, the first one in the rest pose.

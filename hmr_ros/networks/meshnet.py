@@ -18,9 +18,10 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hmr_ros.core.arrays import Int64s
 from hmr_ros.networks.blocks import BlockedGraph, block_order
 from hmr_ros.networks.chebyshev import BlockLaplacian, ChebConv, ClenshawConv, DenseLaplacian, SparseLaplacian
-from hmr_ros.networks.coarsening import Ints, MeshGraph
+from hmr_ros.networks.coarsening import MeshGraph
 
 Widths = tuple[int, ...]
 """Features through one block of convolutions: (in, ..., out)."""
@@ -181,7 +182,7 @@ def _resampling(features_in: int, features_out: int) -> nn.Module:
 class CopyNodes(nn.Module):
     """Give each node the features of an ancestor: up-sampling as one gather."""
 
-    def __init__(self, ancestors: Ints) -> None:
+    def __init__(self, ancestors: Int64s) -> None:
         super().__init__()
         self.register_buffer("ancestors", torch.from_numpy(ancestors), persistent=False)
 
@@ -231,7 +232,7 @@ def _arrive(blocked: BlockedGraph, laplacian: nn.Module, before: int, level: int
     return DeployedGraph(laplacian, CopyNodes(ancestors), BlockLaplacian(copied, blocked.block))
 
 
-def _select_nodes(linear: nn.Linear, nodes: int, kept: Ints, size: int) -> nn.Linear:
+def _select_nodes(linear: nn.Linear, nodes: int, kept: Int64s, size: int) -> nn.Linear:
     """``linear`` for the output nodes ``kept`` only, then zeros up to ``size`` nodes."""
     features = linear.out_features // nodes
     selected = nn.Linear(linear.in_features, size * features)

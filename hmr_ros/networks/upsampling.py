@@ -7,13 +7,11 @@ up to one, in every pose and shape. The weights are a least-squares fit; no netw
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
+from hmr_ros.core.arrays import Floats, Int64s, Ints
 from hmr_ros.networks.coarsening import MeshGraph, face_adjacency
-
-Floats = NDArray[np.floating]
 
 NEIGHBOURS = 12
 """Nodes a vertex depends on."""
@@ -22,7 +20,7 @@ RIDGE = 3e-3
 """Pull towards equal weights, relative to the spread of the nodes: large weights would amplify a network's noise."""
 
 
-def representative_vertices(graph: MeshGraph, level: int) -> NDArray[np.int64]:
+def representative_vertices(graph: MeshGraph, level: int) -> Int64s:
     """(n,) the vertex nearest the middle of each real node of ``level``, in that level's order of real nodes."""
     vertices = graph.perm[graph.real[0]]
     cluster = np.flatnonzero(graph.real[0]) >> level
@@ -35,7 +33,7 @@ def representative_vertices(graph: MeshGraph, level: int) -> NDArray[np.int64]:
     return vertices[order[first]]
 
 
-def fit_upsampling(bodies: Floats, faces: NDArray[np.integer], nodes: NDArray[np.int64]) -> csr_array:
+def fit_upsampling(bodies: Floats, faces: Ints, nodes: Int64s) -> csr_array:
     """(V, n) map that rebuilds ``bodies`` (S, V, 3) from their vertices ``nodes`` (n,).
 
     ``bodies`` should vary in pose and shape; the first one defines which nodes are near a vertex, along the surface.
@@ -54,7 +52,7 @@ def fit_upsampling(bodies: Floats, faces: NDArray[np.integer], nodes: NDArray[np
     return csr_array((weights.ravel(), (rows, near.ravel())), shape=(len(near), len(nodes)))
 
 
-def _nearest_along_surface(vertices: Floats, faces: NDArray[np.integer], nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _nearest_along_surface(vertices: Floats, faces: Ints, nodes: Int64s) -> Int64s:
     """(V, K) the ``nodes`` nearest to each vertex on the mesh's edges: never across from thigh to thigh."""
     edges = face_adjacency(faces, len(vertices)).tocoo()
     length = np.linalg.norm(vertices[edges.row] - vertices[edges.col], axis=1)

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hmr_ros.core.arrays import Ints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.shedding import Shed
@@ -36,7 +34,7 @@ class Assembly:
     """
 
     pipeline: Pipeline
-    faces: NDArray[np.integer]
+    faces: Ints
     body_model: str
     networks: tuple[str, ...]
     backend: str

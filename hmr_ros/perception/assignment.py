@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Floats, Int64s
 
 
-def assign(cost: NDArray[np.floating]) -> NDArray[np.int64]:
+def assign(cost: Floats) -> Int64s:
     """Pairs (min(R, C), 2) of row and column, in the order of rows, with the least total of finite ``cost`` (R, C).
 
     Source: Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
@@ -24,7 +25,7 @@ def assign(cost: NDArray[np.floating]) -> NDArray[np.int64]:
 class _Matching:
     """A best assignment of the rows added so far, with the prices (dual variables) that prove it."""
 
-    def __init__(self, cost: NDArray[np.floating]) -> None:
+    def __init__(self, cost: Floats) -> None:
         rows, columns = cost.shape
         self._cost = cost.astype(np.float64)
         self._row_price, self._column_price = np.zeros(rows), np.zeros(columns)
@@ -52,7 +53,7 @@ class _Matching:
         self._column_price[closed] -= length - distance[closed]
         self._shift(start, column, reached_from)
 
-    def _shift(self, start: int, column: int, reached_from: NDArray[np.int64]) -> None:
+    def _shift(self, start: int, column: int, reached_from: Int64s) -> None:
         """Walk the path back from the free ``column``: each row moves on to the column that was reached from it."""
         row = -1
         while row != start:

@@ -18,7 +18,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from hmr_ros.core.people import Bools, Floats, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image, Ints
 from hmr_ros.perception.similarity import box_iou
 
 STRIDE = 32
@@ -100,7 +100,7 @@ def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
     return max(STRIDE, round(width * scale / STRIDE) * STRIDE), max(STRIDE, round(height * scale / STRIDE) * STRIDE)
 
 
-def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def resize(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """``image`` (H, W, 3) squeezed into ``size`` (width, height); first halved as often as aliasing demands."""
     smaller: MatLike = image
     while smaller.shape[0] > 2.5 * size[1]:
@@ -109,7 +109,7 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 @lru_cache(maxsize=8)
-def anchors(width: int, height: int) -> NDArray[np.float32]:
+def anchors(width: int, height: int) -> Float32s:
     """(A, 2) px: the centre that each of the detector's outputs counts from, for an input of this size."""
     grids = []
     for cell, repeats in CELLS:
@@ -119,9 +119,7 @@ def anchors(width: int, height: int) -> NDArray[np.float32]:
     return np.concatenate(grids).astype(np.float32)
 
 
-def decode_candidates(
-    regressions: NDArray[np.float32], logits: NDArray[np.float32], size: tuple[int, int], threshold: float
-) -> Candidates:
+def decode_candidates(regressions: Float32s, logits: Float32s, size: tuple[int, int], threshold: float) -> Candidates:
     """Candidates in px of the detector's input of ``size`` (width, height), best first.
 
     ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two of the shoulders that
@@ -157,7 +155,7 @@ def region_sides(regions: Floats) -> Floats:
     return np.asarray(2 * REGION_SCALE * radius)
 
 
-def image_from_crop(regions: Floats) -> NDArray[np.float64]:
+def image_from_crop(regions: Floats) -> Float64s:
     """(P, 2, 3) affine maps from px of the crop to px of the image.
 
     The landmark network counts from the crop's corner (mirrored crops gave mirrored points within 0.1 px about 128), so
@@ -171,7 +169,7 @@ def image_from_crop(regions: Floats) -> NDArray[np.float64]:
     return np.concatenate([axes, corner[:, :, None]], axis=2)
 
 
-def crop(image: NDArray[np.uint8], maps: Floats) -> NDArray[np.uint8]:
+def crop(image: Image, maps: Floats) -> NDArray[np.uint8]:
     """(P, 256, 256, 3) patches of ``image`` (H, W, 3) under ``maps`` (P, 2, 3), image from crop.
 
     Beyond the image its border goes on: black there would shift the points of a person who is cut by it.
@@ -191,7 +189,7 @@ def crop(image: NDArray[np.uint8], maps: Floats) -> NDArray[np.uint8]:
     return patches
 
 
-def refine(points: NDArray[np.float32], heatmaps: NDArray[np.float32]) -> NDArray[np.float32]:
+def refine(points: Float32s, heatmaps: Float32s) -> Float32s:
     """Move points (P, J, 2) px of the crop to the centre of mass of the heatmap (P, J, S, S, logits) around them.
 
     Points outside of the crop, or where the window has no clear peak, stay (MediaPipe, RefineLandmarksFromHeatmap).
@@ -213,9 +211,7 @@ def refine(points: NDArray[np.float32], heatmaps: NDArray[np.float32]) -> NDArra
     return np.where(sure[..., None], centre, points).astype(np.float32)
 
 
-def decode_poses(
-    landmarks: NDArray[np.float32], presence: NDArray[np.float32], heatmaps: NDArray[np.float32], maps: Floats
-) -> Poses:
+def decode_poses(landmarks: Float32s, presence: Float32s, heatmaps: Float32s, maps: Floats) -> Poses:
     """Poses from the landmark network's outputs; ``maps`` (P, 2, 3) are the crops', image from crop.
 
     ``landmarks`` (P, 39, 5): x, y and z in px of the crop, logits of visibility and presence; ``presence`` (P, 1);

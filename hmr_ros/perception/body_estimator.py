@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
@@ -25,7 +23,7 @@ class BodyEstimator(Protocol):
     def calibration(self) -> Calibration | None:
         """What the covariances are made with; None: they are unknown."""
 
-    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
         """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection."""
 
 

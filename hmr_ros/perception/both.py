@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Camera, Detections, Estimates, Floats
+from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.body_estimator import BodyEstimator
 
@@ -37,7 +37,7 @@ class Both:
         """That of the published bodies."""
         return self._first.calibration
 
-    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, as ``first`` says."""
         first = self._first.estimate(image, detections, camera)
         if not self.asks_second:

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Image, Ints
 from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.crop import crop_from_image, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
-from hmr_ros.core.people import Camera, Floats, Ints
+from hmr_ros.core.people import Camera
 
 _REACH = 0.1
 """The scale of a box is measured between points this part of its height above and below its centre: at its edges a lens
@@ -37,7 +38,7 @@ def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
     return rows, CropView(padded[rows], normalized[rows], height[rows])
 
 
-def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
+def cut(image: Image, boxes: Floats) -> NDArray[np.uint8]:
     """(P, 256, 192, 3): what ``boxes`` (P, 4) px of the crop's aspect show of ``image`` (H, W, 3), black beyond it."""
     crops = np.empty((len(boxes), *CROP_SHAPE, 3), np.uint8)
     for box, crop in zip(boxes, crops, strict=True):
@@ -45,7 +46,7 @@ def cut(image: NDArray[np.uint8], boxes: Floats) -> NDArray[np.uint8]:
     return crops
 
 
-def _cut_one(image: NDArray[np.uint8], box: Floats, crop: NDArray[np.uint8]) -> None:
+def _cut_one(image: Image, box: Floats, crop: NDArray[np.uint8]) -> None:
     """Fill ``crop`` with ``box`` (4,). A crop much smaller than its box is sampled more finely first, and averaged.
 
     So a pixel is the mean of all light that falls on it, as in a sensor, and as in the images of the training.

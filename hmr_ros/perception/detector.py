@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Image
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
-from hmr_ros.core.people import UNTRACKED, Bools, Detections, Floats
+from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
@@ -27,7 +27,7 @@ FAR_SEARCH_PIXELS = 1280 * 704
 class Detector(Protocol):
     """Finds people in images. Yours fits the pipeline if it has these two methods and a joint set of skeleton.py."""
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: Image) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB; it may follow them from call to call. Ids stay UNTRACKED."""
 
     def reset(self) -> None:
@@ -119,7 +119,7 @@ class BlazePoseDetector:
         self._regions: Floats = np.zeros((0, 2, 2), np.float32)
         self._until_search = 0
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: Image) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
@@ -133,7 +133,7 @@ class BlazePoseDetector:
         self._regions = poses.next_regions
         return _detections(poses, image)
 
-    def _find_new(self, image: NDArray[np.uint8], pixels: int, followed: Floats) -> Poses:
+    def _find_new(self, image: Image, pixels: int, followed: Floats) -> Poses:
         """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
         candidates = self._search(image, pixels)
         candidates = candidates.take(~_are_near(candidates.regions, followed))
@@ -148,7 +148,7 @@ class BlazePoseDetector:
             poses, steadiness = poses.take(steady), np.full(int(steady.sum()), _STEADY)
         return poses.take(_are_people(poses, image, _NEW_PRESENCE))
 
-    def _search(self, image: NDArray[np.uint8], pixels: int) -> Candidates:
+    def _search(self, image: Image, pixels: int) -> Candidates:
         """Places in ``image`` that may show a person, best first; regions in px of the image."""
         height, width = image.shape[:2]
         size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))
@@ -160,7 +160,7 @@ class BlazePoseDetector:
         scale = np.array([width / size[0], height / size[1]])
         return Candidates(candidates.boxes * np.tile(scale, 2), candidates.regions * scale, candidates.scores)
 
-    def _look(self, image: NDArray[np.uint8], regions: Floats) -> Poses:
+    def _look(self, image: Image, regions: Floats) -> Poses:
         """What the landmark network sees in each of ``regions`` (P, 2, 2)."""
         if len(regions) == 0:
             return Poses.empty()
@@ -190,20 +190,20 @@ def _distinct(poses: Poses) -> Bools:
     return keep
 
 
-def _in_image(poses: Poses, image: NDArray[np.uint8]) -> Bools:
+def _in_image(poses: Poses, image: Image) -> Bools:
     """(P, 33) whether points lie in the image."""
     height, width = image.shape[:2]
     return np.asarray(((poses.points >= 0) & (poses.points < (width, height))).all(2))
 
 
-def _are_people(poses: Poses, image: NDArray[np.uint8], min_presence: float) -> Bools:
+def _are_people(poses: Poses, image: Image, min_presence: float) -> Bools:
     """(P,) whether the network believes in a person, large enough, with enough points seen in the image."""
     seen = _in_image(poses, image) & (poses.visibility >= _SEEN)
     large = blazepose.region_sides(poses.next_regions) >= _MIN_SIDE
     return np.asarray((poses.presence >= min_presence) & (seen.sum(1) >= _MIN_SEEN) & large)
 
 
-def _detections(poses: Poses, image: NDArray[np.uint8]) -> Detections:
+def _detections(poses: Poses, image: Image) -> Detections:
     scores = np.where(_in_image(poses, image), poses.visibility, 0)
     boxes = boxes_of_keypoints(poses.points, scores >= _SEEN, np.array(image.shape[1::-1]))
     return Detections(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import ANCHORS
 from hmr_ros.core.fitting.placement import Placement
@@ -54,7 +54,7 @@ class GlobalToPixel:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
         """One row per detection. People with few keypoints are placed where the network sees them."""
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)
@@ -71,7 +71,7 @@ class GlobalToPixel:
         covariances = self._uncertainty(outputs["joint_error"], keypoints.placing_score, placed.cam_t)
         return estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
 
-    def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> NDArray[np.float32]:
+    def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> Float32s:
         """(P, J, 3): x, y in crop units and score, zeros for missing ones; without anchors, all are missing."""
         score = keypoints.score if self.options.anchors == "detector" else np.zeros_like(keypoints.score)
         places = np.concatenate([views.to_crop_units(keypoints.pixels), score[..., None]], -1)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Image, Ints
 from hmr_ros.core.geometry.camera import project
-from hmr_ros.core.people import Bodies, Camera, Floats, State
+from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.perception.raster import rasterise, vertex_normals
 
-Image = NDArray[np.uint8]
 Color = tuple[float, float, float]
 
 _PALETTE: tuple[Color, ...] = (
@@ -37,7 +36,7 @@ def person_color(track_id: int) -> Color:
     return _PALETTE[track_id % len(_PALETTE)]
 
 
-def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: NDArray[np.integer]) -> Image:
+def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: Ints) -> Image:
     """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and bare keypoints of people without a position.
 
     Who is not seen is paler, and behind who is.
@@ -53,7 +52,7 @@ def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: NDAr
     return canvas
 
 
-def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: NDArray[np.integer], opacity: float) -> None:
+def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: Ints, opacity: float) -> None:
     """All bodies share one depth buffer, so that they hide each other."""
     people, vertex_count = bodies.vertices.shape[:2]
     vertices = bodies.vertices.reshape(-1, 3).astype(np.float64)
@@ -73,7 +72,7 @@ def draw_surface(
     canvas: Image,
     pixels: Floats,
     depth: Floats,
-    faces: NDArray[np.integer],
+    faces: Ints,
     tint: Floats,
     opacity: float = _OPACITY,
 ) -> None:

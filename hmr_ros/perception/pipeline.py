@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, Measured
@@ -64,9 +64,7 @@ class Pipeline:
         self._known: set[int] = set()
         self._last_stamp_s = -np.inf
 
-    def __call__(
-        self, image: NDArray[np.uint8], camera: Camera | None, stamp_s: float, depth: DepthImage | None = None
-    ) -> Bodies:
+    def __call__(self, image: Image, camera: Camera | None, stamp_s: float, depth: DepthImage | None = None) -> Bodies:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, and those expected though not seen: ``Bodies.states`` tells.
 
         Without a ``camera`` who is seen has 2D evidence only, and is not ``valid``; who is not seen goes on coasting.
@@ -111,9 +109,7 @@ class Pipeline:
         self._depth_placement.forget(self.lost)
         self._known = (self._known - ended) | set(tracks.people.ids.tolist())
 
-    def _estimate(
-        self, image: NDArray[np.uint8], seen: Detections, camera: Camera | None, depth: DepthImage | None
-    ) -> Measured:
+    def _estimate(self, image: Image, seen: Detections, camera: Camera | None, depth: DepthImage | None) -> Measured:
         if camera is None or len(seen) == 0:
             measured = Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
         else:

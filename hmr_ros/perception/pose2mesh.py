@@ -7,8 +7,8 @@ placed, pulled onto its keypoints and made an SMPL body by ``core/fitting/placem
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
@@ -42,7 +42,7 @@ class Pose2Mesh:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: NDArray[np.uint8], detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
         """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
         view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)

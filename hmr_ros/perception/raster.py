@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hmr_ros.core.people import Floats
+from hmr_ros.core.arrays import Floats, Int64s, Ints
 
 _NEAR_M = 0.05
 _SLACK = -1e-5
@@ -25,18 +24,18 @@ _MOST_PAIRS = 40_000_000
 class Visible:
     """The covered pixels: ``rows`` and ``columns`` (N,), the front ``face`` (N,) and its ``weights`` (N, 3) there."""
 
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    face: NDArray[np.int64]
+    rows: Int64s
+    columns: Int64s
+    face: Int64s
     weights: Floats
 
-    def interpolate(self, faces: NDArray[np.integer], per_vertex: Floats) -> Floats:
+    def interpolate(self, faces: Ints, per_vertex: Floats) -> Floats:
         """Values (V, C) of vertices -> values (N, C) of pixels."""
         values: Floats = np.einsum("nk,nkc->nc", self.weights, per_vertex[faces[self.face]])
         return values
 
 
-def rasterise(pixels: Floats, depth: Floats, faces: NDArray[np.integer], height: int, width: int) -> Visible:
+def rasterise(pixels: Floats, depth: Floats, faces: Ints, height: int, width: int) -> Visible:
     """Find the front face of every pixel.
 
     ``pixels`` (V, 2) px, pixel centres at whole numbers; ``depth`` (V,) m along the optical axis; ``faces`` (F, 3),
@@ -61,7 +60,7 @@ def rasterise(pixels: Floats, depth: Floats, faces: NDArray[np.integer], height:
     return Visible(rows[front], columns[front], facing[face[front]], weights)
 
 
-def _planes(pixels: Floats, depth: Floats, faces: NDArray[np.integer]) -> tuple[NDArray[np.int64], Floats]:
+def _planes(pixels: Floats, depth: Floats, faces: Ints) -> tuple[Int64s, Floats]:
     """Faces that look at the camera, and for each (9,): second weight, third weight and 1/depth as planes over px.
 
     1/depth is linear in the image, depth is not.
@@ -84,7 +83,7 @@ def _planes(pixels: Floats, depth: Floats, faces: NDArray[np.integer]) -> tuple[
     return facing, np.concatenate([plane(second, zero), plane(third, zero), plane(slope, inverse[:, 0])], 1)
 
 
-def _boxes(corners: Floats, height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _boxes(corners: Floats, height: int, width: int) -> tuple[Int64s, Int64s]:
     """First and last pixel (column, row) of each face's bounding box inside the image; first > last when empty."""
     last = np.array([width - 1, height - 1])
     low = np.ceil(np.clip(corners.min(1), 0, last + 1)).astype(np.int64)
@@ -92,7 +91,7 @@ def _boxes(corners: Floats, height: int, width: int) -> tuple[NDArray[np.int64],
     return low, high
 
 
-def _nearest(pixel: NDArray[np.int64], inverse_depth: Floats) -> NDArray[np.int64]:
+def _nearest(pixel: Int64s, inverse_depth: Floats) -> Int64s:
     """Index of the nearest candidate of each pixel."""
     order = np.lexsort((-inverse_depth, pixel))
     first = np.ones(len(order), np.bool_)
@@ -100,7 +99,7 @@ def _nearest(pixel: NDArray[np.int64], inverse_depth: Floats) -> NDArray[np.int6
     return order[first]
 
 
-def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
+def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
     """(V, 3) unit normals of smooth shading: the faces around a vertex, weighted by area."""
     a, b, c = vertices[faces].transpose(1, 0, 2)
     of_face = np.cross(b - a, c - a)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmr_ros.core.people import Floats
+from hmr_ros.core.arrays import Floats
 
 TOLERANCE = 0.1
 """Standard deviation of a keypoint in body sizes: wider than COCO's (0.025 to 0.107), as people move between images."""

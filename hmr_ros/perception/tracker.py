@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.people import Detections, Floats, Ints, State
+from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.people import Detections, State
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.velocity import filtered_velocity
 from hmr_ros.perception.assignment import assign

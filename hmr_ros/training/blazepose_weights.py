@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 from torch import nn
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import BlazePoseTrunk
 
@@ -43,14 +43,14 @@ def load_blazepose(trunk: BlazePoseTrunk, path: Path | None = None) -> None:
             _copy(layer, *weights[tensor], f"{path}, tensor t{tensor}")
 
 
-def _convolutions(model: ModelProto) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _convolutions(model: ModelProto) -> dict[int, tuple[Float32s, Float32s]]:
     """Kernel and bias of each convolution by the number of the tensor it makes."""
     stored = {i.name: numpy_helper.to_array(i).astype(np.float32) for i in model.graph.initializer}
     names = {i.name.removesuffix("_kernel_half") for i in model.graph.initializer if i.name.endswith("_kernel_half")}
     return {int(name[1:]): (stored[f"{name}_kernel_half"], stored[f"{name}_bias_half"]) for name in names}
 
 
-def _copy(layer: nn.Conv2d, kernel: NDArray[np.float32], bias: NDArray[np.float32], source: str) -> None:
+def _copy(layer: nn.Conv2d, kernel: Float32s, bias: Float32s, source: str) -> None:
     if tuple(layer.weight.shape) != kernel.shape:
         raise ValueError(f"{source}: expected a kernel of shape {tuple(layer.weight.shape)}, got {kernel.shape}")
     with torch.no_grad():

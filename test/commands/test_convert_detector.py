@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from hmr_ros.conversion import detector as convert_detector
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import TensorSpec, load_manifest, models_dir
 
 onnx = pytest.importorskip("onnx")
@@ -29,7 +29,6 @@ from hmr_ros.conversion.detector.tflite_reader import (  # noqa: E402
 )
 
 RNG = np.random.default_rng(0)
-Array = NDArray[Any]
 
 
 def run(network: Network, image: Array, outputs: dict[str, TensorSpec], scale: float = 1.0, offset: float = 0.0) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, TensorSpec
 from hmr_ros.engines import switching
 from hmr_ros.engines.backends import Choice
 from hmr_ros.engines.cache.cache import Builder, EngineCache
-from hmr_ros.engines.runtime import Array, Engine, EngineError, EngineOptions
+from hmr_ros.engines.runtime import Engine, EngineError, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import EngineState, Recipe, SwitchingEngine, open_serving, rebuild, state_of
 from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress

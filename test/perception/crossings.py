@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.tracker import Tracker
-
-Floats = NDArray[np.floating]
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[600.0, 0, 640], [0, 600, 360], [0, 0, 1]]), 1280, 720)
@@ -72,9 +70,7 @@ def follow(tracker: Tracker, scene: Scene, rate_hz: float, seed: int) -> Outcome
     return Outcome(switches, len(ids))
 
 
-def _detected(
-    scene: Scene, stamp_s: float, phases: Floats, rng: np.random.Generator
-) -> tuple[Detections, NDArray[np.int64]]:
+def _detected(scene: Scene, stamp_s: float, phases: Floats, rng: np.random.Generator) -> tuple[Detections, Int64s]:
     """What is detected, and which walker each row shows."""
     joints = np.stack([_joints(w, stamp_s, p) for w, p in zip(scene.walkers, phases, strict=True)])
     c, s = np.cos(scene.turn * stamp_s), np.sin(scene.turn * stamp_s)
@@ -112,7 +108,7 @@ def _joints(walker: Walker, stamp_s: float, phase: float) -> Floats:
     return turned @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) + (here[0], 0.1, here[1])
 
 
-def _hidden(points: Floats, depth: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def _hidden(points: Floats, depth: Floats) -> tuple[Bools, Int64s]:
     """(P, J) which points are behind somebody's limbs, and (P,) who hides most of each person."""
     people = len(points)
     by = np.zeros((people, people, points.shape[1]), np.bool_)

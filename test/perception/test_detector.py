@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float64s, Image
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
@@ -49,7 +50,7 @@ class Person:
     logit: float = 5.0
     restless: int = 0
 
-    def points(self) -> NDArray[np.float64]:
+    def points(self) -> Float64s:
         self.restless -= 1
         body = BODY if self.restless < 0 else RNG.permutation(BODY)
         return np.concatenate([body, [(0, 0), (0, -1)], np.zeros((4, 2))]) * self.height + (self.x, self.y)
@@ -74,7 +75,7 @@ class PaintedNetwork:
 
     def close(self) -> None: ...
 
-    def _search(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def _search(self, images: Image) -> dict[str, NDArray[Any]]:
         height, width = images.shape[1:3]
         anchors = blazepose.anchors(width, height)
         scale = np.array([width, height]) / SIZE
@@ -118,7 +119,7 @@ class World:
         return self.detector.detect(painted_world())
 
 
-def centres(found: Detections) -> NDArray[np.float64]:
+def centres(found: Detections) -> Float64s:
     return found.kp2d.mean(1) - BODY.mean(0) * 40
 
 

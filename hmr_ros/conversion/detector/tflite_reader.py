@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Int64s
+
 Constant = NDArray[Any]
 Table = Any
 """An object of the generated, untyped ``tflite`` package."""
@@ -62,8 +64,8 @@ class Level:
     """One level of a sparse tensor: dense with ``size`` positions, or sparse with ``segments`` and ``indices``."""
 
     size: int
-    segments: NDArray[np.int64] | None = None
-    indices: NDArray[np.int64] | None = None
+    segments: Int64s | None = None
+    indices: Int64s | None = None
 
 
 def read_tflite(content: bytes) -> Network:
@@ -118,9 +120,7 @@ def expand_sparse(
     return dense
 
 
-def _descend(
-    positions: NDArray[np.int64], level: Level
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _descend(positions: Int64s, level: Level) -> tuple[Int64s, Int64s, Int64s]:
     """Children of ``positions`` in the next level: their positions, each one's parent row, each one's index."""
     if level.segments is None or level.indices is None:
         index = np.tile(np.arange(level.size), len(positions))
@@ -162,12 +162,12 @@ def _read_level(metadata: Table) -> Level:
     )
 
 
-def _read_sparse_vector(kind: int, table: Table) -> NDArray[np.int64]:
+def _read_sparse_vector(kind: int, table: Table) -> Int64s:
     import tflite
 
     vector = {1: tflite.Int32Vector, 2: tflite.Uint16Vector, 3: tflite.Uint8Vector}[kind]()
     vector.Init(table.Bytes, table.Pos)
-    values: NDArray[np.int64] = vector.ValuesAsNumpy().astype(np.int64)
+    values: Int64s = vector.ValuesAsNumpy().astype(np.int64)
     return values
 
 

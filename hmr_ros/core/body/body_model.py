@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Int32s
 from hmr_ros.core.body.capsules import CapsuleRig
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import file_sha256
 from hmr_ros.core.skeleton import COCO, COCO17, JOINT_SETS, SMPL, SMPL_PARENTS
-
-Floats = NDArray[np.floating]
 
 BETAS = 10
 """Shape coefficients in use; files with more are cut."""
@@ -59,7 +58,7 @@ class BodyModel:
     """
 
     v_template: Floats
-    faces: NDArray[np.int32]
+    faces: Int32s
     shapedirs: Floats
     posedirs: Floats
     J_regressor: Floats

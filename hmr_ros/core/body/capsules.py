@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from hmr_ros.core.arrays import Floats
 
 PADDING_M = 0.02
 """What the measured coverage needs; less leaves single vertices of the armpits and the buttocks outside."""

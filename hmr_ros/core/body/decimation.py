@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Floats, Int64s, Ints
 
 
-def joint_error(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+def joint_error(points: Floats, count: int) -> Int64s:
     """Indices (count,) of ``points`` (N, 3) that lie as far from each other as possible.
 
     Farthest-point sampling: each next one is the point farthest from all before it (Gonzalez, 1985), so no point is
@@ -24,7 +25,7 @@ def joint_error(points: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     return chosen
 
 
-def coarse_faces(vertices: NDArray[np.floating], faces: NDArray[np.integer], count: int) -> NDArray[np.int64]:
+def coarse_faces(vertices: Floats, faces: Ints, count: int) -> Int64s:
     """At most ``count`` triangles (N, 3) over some of the same ``vertices`` (V, 3) m that stand for ``faces`` (F, 3).
 
     The vertices are parted into cells, each around one of some that are spread over the mesh, and grown along its edges
@@ -44,7 +45,7 @@ def coarse_faces(vertices: NDArray[np.floating], faces: NDArray[np.integer], cou
     return coarse
 
 
-def _grown(vertices: NDArray[np.floating], edges: NDArray[np.integer], seeds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _grown(vertices: Floats, edges: Ints, seeds: Int64s) -> Int64s:
     """The seed (V,) that each vertex is nearest to along ``edges`` (E, 2), by relaxation (Bellman-Ford); -1 if none."""
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     start, end = np.concatenate([edges, edges[:, ::-1]]).T
@@ -69,7 +70,7 @@ def _grown(vertices: NDArray[np.floating], edges: NDArray[np.integer], seeds: ND
         owner[ends[nearer]] = owner[source[ends[nearer]]]
 
 
-def _between_cells(owner: NDArray[np.int64], faces: NDArray[np.integer]) -> NDArray[np.int64]:
+def _between_cells(owner: Int64s, faces: Ints) -> Int64s:
     """The triangles whose corners lie in three cells, one of each three cells and sense of rotation."""
     corners = owner[faces]
     a, b, c = corners.T

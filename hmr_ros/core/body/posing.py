@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Detections, Estimates, Floats, Ints
+from hmr_ros.core.people import Bodies, Detections, Estimates
 
 
 def pose_bodies(detections: Detections, estimates: Estimates, body_model: BodyModel) -> Bodies:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Int64s, Ints
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
-Floats = NDArray[np.floating]
 
-
-def _levels() -> tuple[NDArray[np.int64], ...]:
+def _levels() -> tuple[Int64s, ...]:
     depth = np.zeros(SMPL.size, np.int64)
     for joint in range(1, SMPL.size):
         depth[joint] = depth[SMPL_PARENTS[joint]] + 1
@@ -63,7 +61,7 @@ class Skin:
     directions: Floats
     weights: Floats
 
-    def subset(self, vertices: NDArray[np.integer]) -> Skin:
+    def subset(self, vertices: Ints) -> Skin:
         """The skin of some of the vertices only."""
         parts = (self.template, self.directions, self.weights)
         return Skin(*(np.ascontiguousarray(part[..., vertices]) for part in parts))

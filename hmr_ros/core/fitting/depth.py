@@ -17,11 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.camera import project
-from hmr_ros.core.people import Bools, Camera, Estimates, Floats, Ints
+from hmr_ros.core.people import Camera, Estimates
 from hmr_ros.core.skeleton import SMPL
 
 _TRUNK = "pelvis left_hip right_hip spine1 spine2 spine3 left_collar right_collar neck head".split()
@@ -61,7 +61,7 @@ class DepthImage:
     Registered to the colour image, pixel by pixel or at another resolution of the same view.
     """
 
-    z: NDArray[np.floating]
+    z: Floats
 
     def __post_init__(self) -> None:
         if self.z.ndim != 2 or not self.z.size:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
 from hmr_ros.core.fitting.translation import EXPECTED_DEVIATION, angular_size
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
-
-Floats = NDArray[np.floating]
 
 TURN_RAD = 0.1
 """Standard deviation of a lifted joint angle: smaller holds the pose, larger follows keypoints into their noise."""

@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
-
-Floats = NDArray[np.floating]
 
 REACH = 0.18
 """m on the rest pose: how far along the body a keypoint moves its surroundings."""

@@ -12,13 +12,14 @@ import dataclasses
 
 import numpy as np
 
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
 from hmr_ros.core.fitting.keypoint_pull import KeypointPull
 from hmr_ros.core.fitting.smpl_fitting import fit_smpl
 from hmr_ros.core.fitting.translation import angular_size, fit_translation
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
-from hmr_ros.core.people import Bools, Estimates, Floats
+from hmr_ros.core.people import Estimates
 
 WORST_FIT = 0.35
 """Largest reprojection error of an accepted body, as a part of the person's angular size. Keypoints of one person are

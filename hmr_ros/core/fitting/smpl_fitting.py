@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.body.skinning import Skin, chained_joints, local_rotations, transformed, world_rotations
 from hmr_ros.core.geometry.rotation import project_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
-
-Floats = NDArray[np.floating]
 
 _VERTICES_PER_PART = 16
 """Enough to hold every part; equal numbers, so that face and fingers do not outweigh the limbs."""
@@ -88,7 +86,7 @@ class _Basis:
     """
 
     body_model: BodyModel
-    vertices: NDArray[np.integer]
+    vertices: Ints
     skin: Skin
     turning: Floats
     reach: Floats
@@ -166,7 +164,7 @@ def _basis(body_model: BodyModel) -> _Basis:
     return _Basis(body_model, vertices, skin, turning.reshape(len(vertices), -1), reach, directions)
 
 
-def _evenly(part: NDArray[np.integer]) -> NDArray[np.integer]:
+def _evenly(part: Ints) -> Ints:
     """(V,) the part of each vertex -> some vertices, equally many of each part."""
     members = [np.flatnonzero(part == p) for p in range(SMPL.size)]
     return np.concatenate([m[np.linspace(0, len(m) - 1, _VERTICES_PER_PART).astype(int)] for m in members if len(m)])

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
+from hmr_ros.core.arrays import Bools, Floats
 
 MIN_KEYPOINTS = 4
 """Fewer than this cannot show that one of them is wrong."""

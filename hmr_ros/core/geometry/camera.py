@@ -17,12 +17,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.polynomial import Polynomial
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import rotation_between
 from hmr_ros.core.people import Camera
-
-Floats = NDArray[np.floating]
 
 _WIDEST_ANGLE = np.deg2rad(89)
 """No ray is farther off the axis: at 90 degrees x/z has no value."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-
+from hmr_ros.core.arrays import Bools, Floats
 
 KEYPOINT_MARGIN = 0.1
 """Keypoints lie inside of the body; boxes reach beyond them by this fraction of their size."""
 
 
-def boxes_of_keypoints(points: Floats, seen: NDArray[np.bool_], image_size: NDArray[np.generic]) -> Floats:
+def boxes_of_keypoints(points: Floats, seen: Bools, image_size: NDArray[np.generic]) -> Floats:
     """(..., J, 2) px, (..., J) and (..., 2) width, height px -> (..., 4) px: boxes around the points that are seen.
 
     They are a little wider than that and end where the image does. Where nothing is seen, the box is turned inside out.

@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Floats
 from hmr_ros.core.geometry.camera import looking_at
-
-Floats = NDArray[np.floating]
 
 CROP_SHAPE = (256, 192)
 """Height and width in px of the network's input."""
@@ -43,7 +41,7 @@ class CropView:
     height: Floats
 
     @property
-    def camera(self) -> NDArray[np.float32]:
+    def camera(self) -> Float32s:
         """(P, 3) what the network is told: the ray of the centre, and the height."""
         return np.concatenate([self.centre, self.height[:, None]], 1).astype(np.float32)
 

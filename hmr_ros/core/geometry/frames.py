@@ -11,11 +11,9 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import quat_to_rotmat
-
-Floats = NDArray[np.floating]
 
 KEPT_NS = 10_000_000_000
 """How much of the past is kept, as in tf2."""

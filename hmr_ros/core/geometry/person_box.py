@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.people import Bodies, Camera
-
-Floats = NDArray[np.floating]
 
 _VERTEX_STEP = 8
 """Every so many vertices are enough for a rectangle."""

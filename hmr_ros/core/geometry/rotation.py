@@ -7,9 +7,8 @@ near the identity and near half turns. Matrices act on column vectors. Rotation 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from hmr_ros.core.arrays import Floats
 
 
 def skew(v: Floats) -> Floats:

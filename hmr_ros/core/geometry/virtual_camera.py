@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats
 from hmr_ros.core.geometry.camera import looking_at
 
 MIN_KEYPOINTS = 6
@@ -32,13 +32,13 @@ class VirtualView:
     ``ok`` (P,): enough keypoints were seen; other rows are zeros with an identity rotation.
     """
 
-    keypoints: NDArray[np.float32]
-    context: NDArray[np.float32]
-    optical_from_virtual: NDArray[np.float32]
-    ok: NDArray[np.bool_]
+    keypoints: Float32s
+    context: Float32s
+    optical_from_virtual: Float32s
+    ok: Bools
 
 
-def to_virtual_camera(normalized: NDArray[np.floating], score: NDArray[np.floating]) -> VirtualView:
+def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
     """Turn the camera onto each person.
 
     ``normalized`` (P, J, 2): undistorted image rays x/z, y/z; ``score`` (P, J), 0 where a keypoint is missing (its ray
@@ -68,7 +68,7 @@ def to_virtual_camera(normalized: NDArray[np.floating], score: NDArray[np.floati
     )
 
 
-def _angular_size(xy: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _angular_size(xy: Float64s, weight: Float64s) -> Float64s:
     """(P,) root mean square distance of the seen keypoints from the axis; 1 for people without keypoints."""
     mean_square = ((xy**2).sum(-1) * weight).sum(1) / np.maximum(weight.sum(1), 1)
     return np.where(weight.any(1), np.sqrt(np.maximum(mean_square, 1e-12)), 1.0)

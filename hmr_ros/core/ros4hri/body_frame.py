@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hmr_ros.core.people import Floats
+from hmr_ros.core.arrays import Float64s, Floats
 from hmr_ros.core.skeleton import SMPL
 
-ROS_FROM_SMPL: NDArray[np.float64] = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+ROS_FROM_SMPL: Float64s = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """(3, 3) axes of SMPL's body (x left, y up, z forward) -> axes of REP-103 (x forward, y left, z up)."""
 
 _HIPS = [SMPL.index("left_hip"), SMPL.index("right_hip")]

@@ -14,12 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float64s, Floats
 from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
 from hmr_ros.core.skeleton import SMPL
-
-Floats = NDArray[np.floating]
 
 _SIDES = {"l": 1, "r": -1}
 _SIGNS = np.array([*_SIDES.values()], np.float64)
@@ -81,7 +79,7 @@ HUMAN_JOINTS = (
 REVOLUTE_JOINTS = tuple(joint for joint in HUMAN_JOINTS if joint.axis is not None)
 """The 20 joints that move, in the order of all arrays of angles."""
 
-REVOLUTE_JOINT_LIMITS: NDArray[np.float64] = np.array([joint.limits for joint in REVOLUTE_JOINTS])
+REVOLUTE_JOINT_LIMITS: Float64s = np.array([joint.limits for joint in REVOLUTE_JOINTS])
 """(20, 2) rad."""
 
 _PITCH_BELOW = 0.7

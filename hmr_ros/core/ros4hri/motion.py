@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
@@ -19,10 +19,6 @@ from hmr_ros.core.ros4hri.body_frame import body_frame
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS, human_angles, wrapped
 from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations, measured_origins, rest_joints
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
 
 _NEW_SHAPE_M = 0.02
 """A joint that has moved so far in its link makes a new URDF: two or three while the shape of a new person settles."""

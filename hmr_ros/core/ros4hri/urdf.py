@@ -9,14 +9,12 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import quat_to_rotmat
 from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, HumanJoint, axis_slants
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
-
-Floats = NDArray[np.floating]
 
 LINKS = ("body", *(joint.child for joint in HUMAN_JOINTS))
 """The 27 links, the root first; a link's frame is called ``<link>_<id>``."""

@@ -6,11 +6,9 @@ How far off the pose held and the place are after how long: docs/tracking.md.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.uncertainty import joint_drift
-
-Floats = NDArray[np.floating]
 
 VELOCITY_MEMORY_S = 0.5
 """Time constant of the velocity that people coast at: two steps of a walk, which a limb's swing does not turn."""

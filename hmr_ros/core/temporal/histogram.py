@@ -6,7 +6,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Int64s
 
 BOUNDS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 300, 500, 1000)
 """Upper bounds of the buckets, inclusive; one more bucket has all beyond."""
@@ -16,8 +17,8 @@ BOUNDS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 100, 120, 15
 class Counts:
     """Images per bucket (B,): since the beginning, and since the last report."""
 
-    total: NDArray[np.int64]
-    recent: NDArray[np.int64]
+    total: Int64s
+    recent: Int64s
 
 
 class LatencyHistogram:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
@@ -21,10 +21,6 @@ from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 from hmr_ros.core.uncertainty import Covariances, grown
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
 
 _SPEED_CUTOFF_HZ = 1.0
 

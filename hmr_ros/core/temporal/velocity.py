@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from hmr_ros.core.arrays import Bools, Floats, Ints
 
 MAX_GAP_S = 0.5
 """A speed over a longer time says nothing about now: whoever was unknown for so long has none yet."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, Sequence
 
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, TensorSpec
-from hmr_ros.engines.runtime import Array, EngineError
+from hmr_ros.engines.runtime import EngineError
 
 CPU, CUDA, TENSORRT = "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"
 """Names of backends."""

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Protocol, SupportsInt, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bytes
 from hmr_ros.engines.runtime import EngineError
-
-Bytes = NDArray[np.uint8]
 
 DEVICE = 0
 """The first visible GPU; ``use_device`` or CUDA_VISIBLE_DEVICES choose another."""

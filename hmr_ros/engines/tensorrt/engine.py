@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
+from hmr_ros.core.arrays import Array, Bytes
 from hmr_ros.core.manifest import Manifest, TensorSpec
-from hmr_ros.engines.runtime import BATCH_SIZES, Array, EngineError
+from hmr_ros.engines.runtime import BATCH_SIZES, EngineError
 from hmr_ros.engines.tensorrt.api import Contexts, TensorRt
 from hmr_ros.engines.tensorrt.build_request import precision_of
-from hmr_ros.engines.tensorrt.cuda import Bytes, CudaError, CudaStream, Graph
+from hmr_ros.engines.tensorrt.cuda import CudaError, CudaStream, Graph
 from hmr_ros.engines.tensorrt.types import ExecutionContext
 
 MAX_SHAPES = 16

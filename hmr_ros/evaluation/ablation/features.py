@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from hmr_ros.core.arrays import Ints
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.networks.global_to_pixel import Features
@@ -76,7 +77,7 @@ class Seen:
     def __len__(self) -> int:
         return len(self.features)
 
-    def take(self, rows: NDArray[np.integer]) -> Batch:
+    def take(self, rows: Ints) -> Batch:
         """A batch of the images ``rows`` whose image is their features."""
         chosen = torch.from_numpy(rows)
         return Batch(torch.from_numpy(self.features[rows]), *(column[chosen] for column in self.batch[1:]))

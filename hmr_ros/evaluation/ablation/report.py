@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import default_rng
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.metrics import Interval
 from hmr_ros.evaluation.ablation.variants import VARIANTS, Variant
-from hmr_ros.evaluation.held_out.report import Errors, Strings
-
-Floats = NDArray[np.floating]
+from hmr_ros.evaluation.held_out.report import Errors
 
 RESAMPLES = 2000
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.random import Generator, default_rng
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from hmr_ros.core.arrays import Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures
@@ -91,7 +91,7 @@ def trained(config: TrainConfig, material: Material, label: str, start: Weights 
     return recipe
 
 
-def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[Int64s]:
     """Batches of the numbers below ``count``, without end; all come once before any comes again."""
     due = np.zeros(0, np.int64)
     while True:

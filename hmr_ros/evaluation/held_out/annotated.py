@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
-from hmr_ros.evaluation.held_out.case import Bools, Case, Floats
+from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
@@ -18,8 +18,6 @@ from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleBatch
 from hmr_ros.training.synthetic.subjects import Subjects, cut_crops
 
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 SyntheticPeople = PeopleBatch | ImageBatch
 
 
@@ -31,8 +29,8 @@ class Shown:
     missing; ``view`` of the crops.
     """
 
-    image: NDArray[np.uint8]
-    keypoints: NDArray[np.float32]
+    image: Image
+    keypoints: Float32s
     view: CropView
 
 
@@ -108,7 +106,7 @@ def observed(
 
 def _keypoints(
     subjects: Subjects, joint_set: str, source: KeypointMix | None, rng: Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Float64s, Float64s]:
     """(B, J, 2) px and (B, J)."""
     if source is None:
         return np.zeros(subjects.pixels.shape), np.zeros(subjects.visible.shape)

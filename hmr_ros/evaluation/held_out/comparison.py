@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.metrics import Interval, bootstrap_mean
-from hmr_ros.evaluation.held_out.report import Errors, Grouping, Split, Strings, splits
-
-Floats = NDArray[np.floating]
+from hmr_ros.evaluation.held_out.report import Errors, Grouping, Split, splits
 
 
 @dataclass(frozen=True)

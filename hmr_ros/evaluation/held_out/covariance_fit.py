@@ -11,8 +11,8 @@ import dataclasses
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import (
     LEVELS,
@@ -25,9 +25,6 @@ from hmr_ros.core.uncertainty import (
     keypoint_of_joint,
 )
 from hmr_ros.evaluation.held_out.residuals import Residuals, distances
-
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 _EXPONENTS = np.arange(0, 3.01, 0.01)
 _DIGITS = 4

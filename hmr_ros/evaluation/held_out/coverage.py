@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Strings
 from hmr_ros.core.metrics import Interval, bootstrap_mean
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration, Uncertainty
 from hmr_ros.evaluation.held_out.report import Split, splits
 from hmr_ros.evaluation.held_out.residuals import Distances, Residuals, distances
-
-Strings = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def coverages(residuals: Residuals, calibration: Calibration, joint_set: str, ta
 def _coverage(found: Distances, calibration: Calibration, takes: Strings, split: Split) -> Coverage:
     joints, root, number = found.joints[split.chosen], found.root[split.chosen], takes[split.chosen]
 
-    def interval(within: NDArray[np.bool_]) -> Interval:
+    def interval(within: Bools) -> Interval:
         return bootstrap_mean(100 * within.reshape(len(root), -1).mean(1), np.unique(number, return_inverse=True)[1])
 
     return Coverage(

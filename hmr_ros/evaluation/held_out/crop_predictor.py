@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
@@ -16,8 +17,6 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.evaluation.held_out.case import Case, Prediction, Shown
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
-
-Floats = NDArray[np.floating]
 
 GLOBAL, LOCAL = "global stage", "local stage"
 CHUNK = 50

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted
 from hmr_ros.training.datasets.motion import Motion
-
-Floats = NDArray[np.floating]
 
 SETTLED_S = 1.0
 """After so long a pose is as different from what it was as it gets."""
@@ -64,7 +62,7 @@ def _joint_drift(motion: Motion, joints: Floats, after_s: float) -> Floats:
     return np.asarray(np.sqrt((found**2 + found[SMPL.mirror] ** 2) / 2))
 
 
-def _frames_within_clips(motion: Motion, before: int, after: int) -> NDArray[np.int64]:
+def _frames_within_clips(motion: Motion, before: int, after: int) -> Int64s:
     """Frames whose clip began ``before`` frames earlier and goes on for ``after`` more; ValueError if there is none."""
     frames = np.arange(before, len(motion) - after)
     frames = frames[motion.clip[frames - before] == motion.clip[frames + after]]
@@ -73,7 +71,7 @@ def _frames_within_clips(motion: Motion, before: int, after: int) -> NDArray[np.
     return frames
 
 
-def _deviation(motion: Motion, frames: NDArray[np.int64], away: Floats) -> Floats:
+def _deviation(motion: Motion, frames: Int64s, away: Floats) -> Floats:
     """(N, ..., 3) m at ``frames`` (N,) -> (...) root mean square per axis."""
     weight = motion.weights[frames] / motion.weights[frames].sum()
     return np.asarray(np.sqrt(np.tensordot(weight, (away * away).mean(-1), 1)))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.fitting.translation import fit_translation
@@ -18,7 +18,6 @@ from hmr_ros.evaluation.held_out.case import Case, Prediction
 from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 
-Floats = NDArray[np.floating]
 Network = Callable[..., tuple[Floats, Floats, Floats]]
 """Its input arrays -> vertices (P, V, 3) and SMPL joints (P, 24, 3) in m, relative to the pelvis joint, and the joints'
 expected errors (P, 24) in m, NaN where it expects none.

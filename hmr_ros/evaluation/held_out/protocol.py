@@ -19,8 +19,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Strings
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, SMPL
@@ -28,9 +28,6 @@ from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople
 from hmr_ros.evaluation.held_out.report import Errors, Grouping
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.poses import PoseKind
-
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 SOURCES: dict[str, KeypointMix | None] = {
     "true": KeypointMix(clean=1.0),
@@ -114,19 +111,19 @@ def groupings(people: SyntheticPeople) -> list[Grouping]:
     ]
 
 
-def _loss_labels(lost: Bools) -> NDArray[np.str_]:
+def _loss_labels(lost: Bools) -> Strings:
     """Name each person (B, J) -> (B,) by how many keypoints are lost: none, up to a third, more."""
     fraction = lost.mean(1)
     return np.select([fraction == 0, fraction <= _MANY], LOSSES[:2], LOSSES[2])
 
 
-def _focal_labels(people: SyntheticPeople) -> NDArray[np.str_]:
+def _focal_labels(people: SyntheticPeople) -> Strings:
     ratio = people.K[:, 0, 0] / np.linalg.norm(people.image_size, axis=1)
-    labels: NDArray[np.str_] = np.array(FOCALS)[np.digitize(ratio, _FOCAL_EDGES[1:-1])]
+    labels: Strings = np.array(FOCALS)[np.digitize(ratio, _FOCAL_EDGES[1:-1])]
     return labels
 
 
-def _view_labels(people: SyntheticPeople) -> NDArray[np.str_]:
+def _view_labels(people: SyntheticPeople) -> Strings:
     """Front, side or back by the angle between the pelvis's forward axis and the line of sight."""
     sight = people.joints[:, 0] / np.linalg.norm(people.joints[:, 0], axis=1, keepdims=True)
     away = (people.rotations[:, 0, :, 2] * sight).sum(1)

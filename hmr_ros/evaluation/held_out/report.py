@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Strings
 from hmr_ros.core.metrics import Interval, bootstrap_mean
-
-Floats = NDArray[np.floating]
-Strings = NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +37,7 @@ class Errors:
     def __len__(self) -> int:
         return len(self.mpjpe)
 
-    def take(self, index: NDArray[np.bool_]) -> Errors:
+    def take(self, index: Bools) -> Errors:
         """The samples at ``index``."""
         return Errors(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
 
@@ -98,7 +95,7 @@ class Split:
 
     grouping: str
     part: str
-    chosen: NDArray[np.bool_]
+    chosen: Bools
 
     def __str__(self) -> str:
         return "all" if self.grouping == "all" else f"{self.grouping}: {self.part}"

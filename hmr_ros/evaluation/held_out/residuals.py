@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import default_rng
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import join_rows, take_rows
 from hmr_ros.core.uncertainty import Uncertainty
@@ -18,9 +18,6 @@ from hmr_ros.evaluation.held_out.predictor import Predictor
 from hmr_ros.evaluation.held_out.protocol import SOURCES, groupings
 from hmr_ros.evaluation.held_out.report import Grouping, join_groupings
 from hmr_ros.training.datasets.motion import Motion
-
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 KEYPOINTS = {source: mix for source, mix in SOURCES.items() if mix}
 """The mix that networks are calibrated on: every person is seen with each of these errors once."""
@@ -43,8 +40,8 @@ class Residuals:
     expected_error: Floats
     score: Floats
     cam_t: Floats
-    person: NDArray[np.int64]
-    clip: NDArray[np.int64]
+    person: Int64s
+    clip: Int64s
     groupings: Sequence[Grouping]
 
     def __len__(self) -> int:

@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Array, Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import Manifest, load_manifest, models_dir
 from hmr_ros.core.people import Camera
 
 if TYPE_CHECKING:
-    from hmr_ros.engines.runtime import Array, Engine
+    from hmr_ros.engines.runtime import Engine
     from hmr_ros.perception.body_estimator import BodyEstimator
     from hmr_ros.perception.detector import BlazePoseDetector
 
 CLIP_IMAGES = 6
 CROWDS = (1, 4, 8)
 
-Image = NDArray[np.uint8]
 Inputs = Mapping[str, "Array"]
 
 

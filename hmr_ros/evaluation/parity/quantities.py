@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 
-Floats = NDArray[np.floating]
 Outputs = Mapping[str, Floats]
 
 
@@ -36,7 +35,7 @@ class Quantity:
     unit: str
     points: Callable[[Outputs], Floats]
     gate: Gate | None = None
-    counts: Callable[[Outputs], NDArray[np.bool_]] | None = None
+    counts: Callable[[Outputs], Bools] | None = None
 
     def gaps(self, ours: Outputs, reference: Outputs) -> Floats:
         """(K,) distances of all points that count."""
@@ -141,7 +140,7 @@ def _detector() -> tuple[Quantity, ...]:
     def boxes(outputs: Outputs) -> Floats:
         return outputs["regressions"].reshape(*outputs["regressions"].shape[:2], -1, 2)
 
-    def somebody(outputs: Outputs) -> NDArray[np.bool_]:
+    def somebody(outputs: Outputs) -> Bools:
         return np.asarray(_sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
 
     return (

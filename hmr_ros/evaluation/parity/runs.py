@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.evaluation.parity.inputs import Inputs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from hmr_ros.engines.runtime import Array, Engine
+    from hmr_ros.engines.runtime import Engine
 
 Run = Callable[[Inputs], Mapping[str, "Array"]]
 

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hmr_ros.core.arrays import Floats, Image, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG, focal_length, project
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
-from hmr_ros.core.people import Camera, Detections, Floats
+from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.photos.labels import LabelledPhoto, read_coco
 from hmr_ros.evaluation.photos.regions import image_distances, shadows
@@ -39,8 +39,6 @@ DETECTOR = "keypoints"
 
 _SAME_PERSON = 0.3
 """Least overlap (IoU) of a detection's box with the labelled one."""
-
-Image = NDArray[np.uint8]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +112,7 @@ def score(
     return Outcome(errors, np.stack(distances), photo.labelled[labels], photo.upright()[labels])
 
 
-def matched(labels: Floats, detections: Floats) -> NDArray[np.int64]:
+def matched(labels: Floats, detections: Floats) -> Int64s:
     """Pairs (N, 2) of a labelled box and the detected one of the same person."""
     if len(detections) == 0:
         return np.zeros((0, 2), np.int64)

@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from hmr_ros.core.people import Bools, Floats
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.skeleton import COCO17
 
 _UPRIGHT_LEAN = np.deg2rad(35)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.metrics import bootstrap_mean
-from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.skeleton import COCO17, SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.evaluation.photos.scores import Outcome

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.metrics import Interval, bootstrap_mean
-from hmr_ros.core.people import Bools, Floats
 from hmr_ros.core.skeleton import COCO17
 
 _BODY_PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.skeleton import SMPL, JointSet
 
 LOWEST, HIGHEST = -0.5, 1.5
@@ -27,7 +27,7 @@ TOE = 0.76
 """How far forward from the heel to the toe."""
 
 
-def anchor_weights(joint_set: JointSet) -> NDArray[np.float32]:
+def anchor_weights(joint_set: JointSet) -> Float32s:
     """(24, J): SMPL's joints as weighted sums of keypoints; a row of zeros where ``joint_set`` lacks one of them."""
     weights = np.zeros((SMPL.size, joint_set.size), np.float32)
     for joint, mixture in _mixtures().items():

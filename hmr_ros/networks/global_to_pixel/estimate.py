@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Floats, Int64s
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.networks.body_model import rot6d_to_rotmat
@@ -29,8 +30,8 @@ FIRST_SCALE = 0.9
 class MeanPose:
     """Where prediction starts: ``rot6d`` (24, 6), the root in the crop camera's axes; ``betas`` (10,)."""
 
-    rot6d: NDArray[np.floating]
-    betas: NDArray[np.floating]
+    rot6d: Floats
+    betas: Floats
 
     def __post_init__(self) -> None:
         for name, array, shape in (("rot6d", self.rot6d, (SMPL.size, 6)), ("betas", self.betas, (BETAS,))):
@@ -148,7 +149,7 @@ class JointChain(nn.Module):
         return torch.cat(places, 1).index_select(1, self.order)
 
 
-def _generations() -> list[NDArray[np.int64]]:
+def _generations() -> list[Int64s]:
     """Joints by their distance from the root, each generation in ascending order."""
     depth = np.zeros(SMPL.size, np.int64)
     for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):

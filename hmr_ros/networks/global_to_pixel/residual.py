@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import BETAS
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
@@ -36,7 +36,7 @@ class LinearPerJoint(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-def family() -> NDArray[np.float32]:
+def family() -> Float32s:
     """(48, 24): rows that pick the parent (the root: the mean of all), then rows that average the children, if any."""
     parent, children = np.zeros((2, SMPL.size, SMPL.size), np.float32)
     parent[0] = 1 / SMPL.size

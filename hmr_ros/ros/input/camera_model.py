@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.people import Camera
 
 _STEREO_BASELINE = 1e-9
@@ -46,7 +46,7 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
         raise BadCameraInfoError(str(err)) from err
 
 
-def _matrix(info: CameraInfo, *, rectified: bool) -> NDArray[np.float64]:
+def _matrix(info: CameraInfo, *, rectified: bool) -> Float64s:
     """P without its last column, or K, of the full sensor. Raises BadCameraInfoError."""
     name = "P" if rectified else "K"
     K = np.array(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else np.array(info.k, np.float64).reshape(3, 3)

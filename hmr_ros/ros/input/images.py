@@ -10,8 +10,9 @@ from enum import StrEnum
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image as ImageMessage
 
+from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.ros.input.image_header import image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
@@ -47,7 +48,7 @@ class Frame:
 
     stamp: Stamp
     frame_id: str
-    image: NDArray[np.uint8]
+    image: Image
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding)
         raise BadImageError(BadImageReason.BAD_SIZE, str(err)) from err
 
 
-def _as_uint8(pixels: NDArray[np.integer] | cv2.typing.MatLike) -> NDArray[np.uint8]:
+def _as_uint8(pixels: Ints | cv2.typing.MatLike) -> NDArray[np.uint8]:
     """Contiguous uint8 (a no-op for what is so already)."""
     return np.ascontiguousarray(pixels, np.uint8)
 
@@ -197,6 +198,6 @@ def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
     from rclpy.serialization import deserialize_message
 
     try:
-        return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, Image), "rgb8"))
+        return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, ImageMessage), "rgb8"))
     except (CvBridgeError, RuntimeError) as err:
         raise BadImageError(BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r}: {err}") from err

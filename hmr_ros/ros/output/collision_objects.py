@@ -16,9 +16,9 @@ from geometry_msgs.msg import Pose, Quaternion
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.capsules import CapsuleAxes, Capsules
 from hmr_ros.core.config import PlanningConfig
-from hmr_ros.core.people import Floats, Ints
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.interfaces import COLLISION_OBJECTS, SHAPES

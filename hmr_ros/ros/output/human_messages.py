@@ -11,7 +11,8 @@ from geometry_msgs.msg import Point, PointStamped, Twist, TwistStamped, Vector3
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
-from hmr_ros.core.people import Bodies, Floats
+from hmr_ros.core.arrays import Floats
+from hmr_ros.core.people import Bodies
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.skeleton import COCO, JOINT_SETS, convert_keypoints

@@ -13,9 +13,10 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header, String
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.config import HumansConfig
 from hmr_ros.core.geometry.person_box import person_boxes
-from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.ros4hri.urdf import urdf
 from hmr_ros.ros.input.images import Frame

@@ -16,9 +16,10 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import joint_error
-from hmr_ros.core.people import Bodies, Floats, Ints, State
+from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.temporal.velocity import VelocityFilter
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 from hmr_ros.ros.wire.cdr import Stamp, write_points

@@ -15,8 +15,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
+from hmr_ros.core.arrays import Float64s, Floats
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Camera, Floats
+from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
@@ -87,7 +88,7 @@ class Recorder(Node):
         """Messages per second on each topic, between its first and its last."""
         return {topic: _rate_hz(arrivals) for topic, arrivals in self._arrivals.items()}
 
-    def latencies_s(self) -> NDArray[np.float64]:
+    def latencies_s(self) -> Float64s:
         """For each image, stamp -> its last mesh published by the node, s."""
         return np.array(list(self._mesh_latency.values()))
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, JointState, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros.wire.cdr import CdrReader
 from hmr_ros.ros.wire.interfaces import TF
@@ -82,11 +82,11 @@ class Stopwatch(Node):
         """Messages received."""
         return self._messages
 
-    def latencies_s(self) -> NDArray[np.float64]:
+    def latencies_s(self) -> Float64s:
         """For each image, stamp -> the last message about it published, s."""
         return np.array(list(self._latency_s.values()))
 
-    def bodies_at_s(self) -> NDArray[np.float64]:
+    def bodies_at_s(self) -> Float64s:
         """When bodies were published, s."""
         return np.array(self._bodies_at_s)
 

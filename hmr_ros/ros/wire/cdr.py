@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s, Image
+
 ENCAPSULATION = b"\x00\x01\x00\x00"
 """Plain CDR 1, little endian (OMG DDSI-RTPS, section 10.5)."""
 
@@ -106,7 +108,7 @@ class CdrReader:
         """The next string (its length counts the closing zero)."""
         return bytes(self.octets()).rstrip(b"\0").decode("utf-8", "replace")
 
-    def doubles(self, count: int) -> NDArray[np.float64]:
+    def doubles(self, count: int) -> Float64s:
         """The next ``count`` float64."""
         start = _aligned(self._at, 8)
         if start + 8 * count > len(self._data):
@@ -153,7 +155,7 @@ class CdrWriter:
         self._append(encoded, len(encoded), 1)
         return self
 
-    def array(self, values: NDArray[np.uint8] | NDArray[np.float64], count: int) -> CdrWriter:
+    def array(self, values: NDArray[np.uint8] | Float64s, count: int) -> CdrWriter:
         """Append a sequence of ``count`` elements that lie contiguously in ``values``."""
         self.pack("I", count)
         if count:
@@ -201,7 +203,7 @@ def stamp_of(data: bytes) -> Stamp:
     return CdrReader(data).stamp()
 
 
-def write_image(stamp: Stamp, frame_id: str, image: NDArray[np.uint8], encoding: str) -> bytes:
+def write_image(stamp: Stamp, frame_id: str, image: Image, encoding: str) -> bytes:
     """Serialise a sensor_msgs/Image from ``image`` (H, W, C) uint8."""
     height, width = image.shape[:2]
     writer = CdrWriter().stamp(stamp).string(frame_id).pack("I", height, width).string(encoding).pack("B", 0)
@@ -213,7 +215,7 @@ def write_compressed_image(stamp: Stamp, frame_id: str, payload: NDArray[np.uint
     return CdrWriter().stamp(stamp).string(frame_id).string(format_name).array(payload, payload.size).finish()
 
 
-def write_points(stamp: Stamp, frame_id: str, points: NDArray[np.float32]) -> bytes:
+def write_points(stamp: Stamp, frame_id: str, points: Float32s) -> bytes:
     """Serialise a sensor_msgs/PointCloud2 with fields x, y, z from ``points`` (N, 3) float32 m; N may be 0."""
     writer = CdrWriter().stamp(stamp).string(frame_id).pack("I", 1, len(points), 3)
     for axis, name in enumerate("xyz"):
@@ -231,9 +233,7 @@ class MeshStyle:
     lifetime_s: float
 
 
-def write_mesh_marker(
-    stamp: Stamp, frame_id: str, namespace: str, triangles: NDArray[np.float64], style: MeshStyle
-) -> bytes:
+def write_mesh_marker(stamp: Stamp, frame_id: str, namespace: str, triangles: Float64s, style: MeshStyle) -> bytes:
     """Serialise a visualization_msgs/Marker of type TRIANGLE_LIST.
 
     ``triangles`` (3 F, 3) float64 m: three corners per face, in ``frame_id``.

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point, Vector3
-from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.people import Bodies, Floats, State
+from hmr_ros.core.arrays import Float32s, Floats
+from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.msg import SmplBody, SmplBodyArray
@@ -110,7 +110,7 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
 
 
 def _lost_body(track_id: int) -> SmplBody:
-    def unknown(size: int) -> NDArray[np.float32]:
+    def unknown(size: int) -> Float32s:
         return np.full(size, np.nan, np.float32)
 
     nan = float("nan")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Int64s
 from hmr_ros.core.geometry.rotation import rotmat_to_quat
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
@@ -41,8 +42,8 @@ class _Layout:
     """A serialised TFMessage, and the bytes (N, 8) of its stamps and (N, 56) of its transforms."""
 
     data: NDArray[np.uint8]
-    stamps: NDArray[np.int64]
-    transforms: NDArray[np.int64]
+    stamps: Int64s
+    transforms: Int64s
 
 
 class TransformWriter:
@@ -62,9 +63,7 @@ class TransformWriter:
         transforms = np.concatenate([_root_transforms(humans)[:, None], links], 1)
         return self._write(stamp, frame_id, humans.ids.tolist(), _tree_edges, transforms)
 
-    def _write(
-        self, stamp: Stamp, frame_id: str, ids: list[int], edges_of: _Edges, transforms: NDArray[np.floating]
-    ) -> bytes:
+    def _write(self, stamp: Stamp, frame_id: str, ids: list[int], edges_of: _Edges, transforms: Floats) -> bytes:
         """``edges_of`` one person after the other, and their ``transforms`` in this order, 7 numbers each."""
         if (key := (edges_of, frame_id, *ids)) != self._key:
             people = [edges_of(frame_id, person_name(track_id)) for track_id in ids]
@@ -86,7 +85,7 @@ def _tree_edges(frame_id: str, person: str) -> list[_Edge]:
     ]
 
 
-def _root_transforms(humans: Humans) -> NDArray[np.floating]:
+def _root_transforms(humans: Humans) -> Floats:
     return np.concatenate([humans.places, rotmat_to_quat(humans.orientations)], 1)
 
 

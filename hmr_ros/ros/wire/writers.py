@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Ints
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros.wire import messages
@@ -100,7 +101,7 @@ class JointStateWriter:
 class MeshWriter:
     """Writes visualization_msgs/Marker of type TRIANGLE_LIST; keeps the buffer and the face order between calls."""
 
-    def __init__(self, faces: NDArray[np.integer]) -> None:
+    def __init__(self, faces: Ints) -> None:
         self._corners = faces.astype(np.int64).ravel()
         self._triangles = np.empty((self._corners.size, 3))
 

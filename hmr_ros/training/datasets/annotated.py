@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Ints, Strings
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, JOINT_SETS, SMPL
-
-Floats = NDArray[np.floating]
-Strings = NDArray[np.str_]
 
 OPENPOSE18 = tuple(
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
@@ -70,7 +67,7 @@ class AnnotatedPeople:
     def __len__(self) -> int:
         return len(self.image)
 
-    def take(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> AnnotatedPeople:
+    def take(self, index: Ints | Bools | slice) -> AnnotatedPeople:
         """The people at ``index``."""
         arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "joint_set"}
         return dataclasses.replace(self, **{name: array[index] for name, array in arrays.items()})

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, camera_matrix
-
-Floats = NDArray[np.float32]
 
 TEST_SUBJECTS = (9, 11)
 TEST_STEP = 50
@@ -39,7 +37,7 @@ def read_subjects(directory: Path, body: BodyModel, subjects: tuple[int, ...], s
     """
     frames = [frame for subject in subjects for frame in _frames(directory, subject, step)]
 
-    def column(key: str, *shape: int) -> Floats:
+    def column(key: str, *shape: int) -> Float32s:
         return np.array([frame[key] for frame in frames], np.float32).reshape(-1, *shape)
 
     R, t = column("R", 3, 3), column("t", 3) * _MM

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s, Ints, Strings
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.skeleton import SMPL
-
-Strings = NDArray[np.str_]
 
 REQUIRED_KEYS = ("pose", "trans", "clip", "clip_id", "clip_subject", "clip_split", "clip_cat", "fps")
 SPLITS = ("train", "val", "test")
@@ -37,14 +36,14 @@ class Motion:
     a body with another leg length ``trans`` scales by the ratio.
     """
 
-    pose: NDArray[np.float32]
-    trans: NDArray[np.float32]
-    clip: NDArray[np.int64]
+    pose: Float32s
+    trans: Float32s
+    clip: Int64s
     clip_id: Strings
     clip_subject: Strings
     clip_category: Strings
     clip_split: Strings
-    clip_leg: NDArray[np.float32]
+    clip_leg: Float32s
     fps: float
     notice: str = ""
 
@@ -80,14 +79,14 @@ class Motion:
         return self.clip_split[self.clip]
 
     @cached_property
-    def weights(self) -> NDArray[np.float64]:
+    def weights(self) -> Float64s:
         """(N,) sampling probabilities: 1 / sqrt(frames of the category), so that no category (dances) dominates."""
         _, inverse, counts = np.unique(self.category, return_inverse=True, return_counts=True)
-        weights: NDArray[np.float64] = 1 / np.sqrt(counts[inverse])
+        weights: Float64s = 1 / np.sqrt(counts[inverse])
         weights /= weights.sum()
         return weights
 
-    def take(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Motion:
+    def take(self, index: Ints | Bools | slice) -> Motion:
         """The frames at ``index``; every clip stays known."""
         return dataclasses.replace(self, pose=self.pose[index], trans=self.trans[index], clip=self.clip[index])
 
@@ -99,9 +98,7 @@ class Motion:
         return self.take(frames)
 
 
-def mirror(
-    pose: NDArray[np.floating], trans: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def mirror(pose: Floats, trans: Floats) -> tuple[Floats, Floats]:
     """Swap left and right: ``pose`` (..., 24, 3) axis-angle, ``trans`` (..., 3) m. An involution.
 
     Reflection in the plane x = 0 turns a rotation about (x, y, z) into one about (x, -y, -z) of the partner joint.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import (
@@ -57,7 +57,7 @@ def read_3dpw(path: Path, body: BodyModel) -> AnnotatedPeople:
     )
 
 
-def _keypoints(path: Path, people: list[Record]) -> NDArray[np.float32]:
+def _keypoints(path: Path, people: list[Record]) -> Float32s:
     """(N, 17, 3) px and score: detections where there is a file of them, else 3DPW's own."""
     split = path.stem.rpartition("_")[2]
     detections = path.with_name(f"darkpose_3dpw_{split}set_output.json")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.training.motion.clip import Clip
 
@@ -46,7 +46,7 @@ def read_amass(path: Path) -> Clip:
     )
 
 
-def _members(archive: np.lib.npyio.NpzFile) -> tuple[NDArray[np.floating], NDArray[np.floating], float]:
+def _members(archive: np.lib.npyio.NpzFile) -> tuple[Floats, Floats, float]:
     rate_keys = [k for k in _RATE_KEYS if k in archive] or [_RATE_KEYS[0]]
     if missing := [k for k in ("poses", "trans", *rate_keys) if k not in archive]:
         raise ValueError(f"it lacks {missing}")

@@ -7,11 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float64s, Int64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +21,10 @@ class BvhMotion:
     """
 
     names: tuple[str, ...]
-    parents: NDArray[np.int64]
-    rest: Floats
-    rotations: Floats
-    positions: Floats
+    parents: Int64s
+    rest: Float64s
+    rotations: Float64s
+    positions: Float64s
     fps: float
 
     @cached_property
@@ -100,7 +98,7 @@ def _read_line(skeleton: _Skeleton, words: list[str]) -> None:
             raise ValueError
 
 
-def _read_frames(path: Path, lines: list[str], start: int, width: int) -> tuple[Floats, float]:
+def _read_frames(path: Path, lines: list[str], start: int, width: int) -> tuple[Float64s, float]:
     """(T, width) channel values and the frame rate."""
     header = " ".join(lines[start + 1 : start + 3]).split()
     try:
@@ -120,7 +118,7 @@ def _read_frames(path: Path, lines: list[str], start: int, width: int) -> tuple[
     return values.reshape(count, width), 1 / seconds
 
 
-def _pose(skeleton: _Skeleton, values: Floats, fps: float) -> BvhMotion:
+def _pose(skeleton: _Skeleton, values: Float64s, fps: float) -> BvhMotion:
     """Forward kinematics of every frame and of the rest pose."""
     frames, joints = len(values), len(skeleton.names)
     rotations, positions = np.zeros((frames, joints, 3, 3)), np.zeros((frames, joints, 3))
@@ -140,7 +138,7 @@ def _pose(skeleton: _Skeleton, values: Floats, fps: float) -> BvhMotion:
     return BvhMotion(tuple(skeleton.names), np.array(skeleton.parents, np.int64), rest, rotations, positions, fps)
 
 
-def _local(values: Floats, channels: list[str], offset: Floats) -> tuple[Floats, Floats]:
+def _local(values: Float64s, channels: list[str], offset: Float64s) -> tuple[Float64s, Float64s]:
     """Rotation (T, 3, 3) and translation (T, 3) of one joint; position channels replace the offset."""
     rotation = np.broadcast_to(np.eye(3), (len(values), 3, 3))
     shift = np.tile(offset, (len(values), 1))

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.motion import Motion
@@ -35,8 +35,8 @@ class Clip:
     id: str
     subject: str
     category: str
-    pose: NDArray[np.float32]
-    trans: NDArray[np.float32]
+    pose: Float32s
+    trans: Float32s
     fps: float
     leg: float = float("nan")
 

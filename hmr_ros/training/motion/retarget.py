@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s
 from hmr_ros.core.geometry.rotation import rotation_between, rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.training.motion.bvh import BvhMotion
-
-Floats = NDArray[np.float64]
 
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
 _LIMBS = ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
@@ -94,17 +92,17 @@ REST = {
 """m. An average adult's joints in SMPL's rest pose, rounded; the right side is the mirror image."""
 
 
-def _rest_joints() -> Floats:
+def _rest_joints() -> Float64s:
     flip = np.array([-1, 1, 1])
-    joints: Floats = np.array([REST[j] if j in REST else REST["left_" + j[6:]] * flip for j in SMPL.joints])
+    joints: Float64s = np.array([REST[j] if j in REST else REST["left_" + j[6:]] * flip for j in SMPL.joints])
     return joints
 
 
-_BONES: Floats = _rest_joints() - _rest_joints()[SMPL_PARENTS.clip(0)]
+_BONES: Float64s = _rest_joints() - _rest_joints()[SMPL_PARENTS.clip(0)]
 """(24, 3) m from each joint's parent to the joint."""
 
 
-def _straightened_bones() -> Floats:
+def _straightened_bones() -> Float64s:
     """Bones of which each leg and each arm is a straight line from the front.
 
     SMPL's knees and elbows lie a few degrees off the line in its rest pose. That is where its joints are, not how the
@@ -149,24 +147,24 @@ class _Source:
         """Whether the source has this joint."""
         return bool(self.joint_map.source[joint])
 
-    def turn(self, joint: str) -> Floats:
+    def turn(self, joint: str) -> Float64s:
         """(T, 3, 3) global rotation since rest."""
         rotations = [self.motion.rotations[:, self.motion.index[n]] for n in self.joint_map.source[joint]]
         return _half_way(rotations[0], rotations[-1])
 
-    def rest(self, joint: str) -> Floats:
+    def rest(self, joint: str) -> Float64s:
         """(3,) position at rest, file units."""
         return np.asarray(self.motion.rest[self._number(joint)])
 
-    def position(self, joint: str) -> Floats:
+    def position(self, joint: str) -> Float64s:
         """(T, 3), file units."""
         return np.asarray(self.motion.positions[:, self._number(joint)])
 
-    def rest_bone(self, start: str, end: str) -> Floats:
+    def rest_bone(self, start: str, end: str) -> Float64s:
         """(3,) from one joint to another at rest."""
         return np.asarray(self.rest(end) - self.rest(start))
 
-    def rest_foot(self, ankle: str) -> Floats:
+    def rest_foot(self, ankle: str) -> Float64s:
         """(3,) from the ankle to whatever the file hangs on it: toes or an end site."""
         child = self.motion.first_child(self._number(ankle))
         if child is None:
@@ -174,7 +172,7 @@ class _Source:
         return np.asarray(self.motion.rest[child] - self.rest(ankle))
 
 
-def _half_way(a: Floats, b: Floats) -> Floats:
+def _half_way(a: Float64s, b: Float64s) -> Float64s:
     """(T, 3, 3) the rotations half way from ``a`` to ``b``."""
     return np.asarray(a @ rotvec_to_rotmat(0.5 * rotmat_to_rotvec(a.swapaxes(-1, -2) @ b)))
 
@@ -184,7 +182,7 @@ def _unprefixed(motion: BvhMotion) -> BvhMotion:
     return BvhMotion(names, motion.parents, motion.rest, motion.rotations, motion.positions, motion.fps)
 
 
-def retarget(motion: BvhMotion, metres_per_unit: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+def retarget(motion: BvhMotion, metres_per_unit: float) -> tuple[Float32s, Float32s, float]:
     """``pose`` (T, 24, 3) axis-angle, ``trans`` (T, 3) m pelvis position, and the length of thigh plus shin in m.
 
     ValueError when the skeleton is unknown, its rest pose does not stand upright facing +z, or the unit is wrong.
@@ -227,7 +225,7 @@ def _check_rest(source: _Source) -> None:
         )
 
 
-def _global_rotations(source: _Source) -> Floats:
+def _global_rotations(source: _Source) -> Float64s:
     """(T, 24, 3, 3) global rotations of SMPL's joints."""
     turns = np.zeros((len(source.motion.positions), SMPL.size, 3, 3))
     for joint in _TRUNK:
@@ -238,12 +236,12 @@ def _global_rotations(source: _Source) -> Floats:
     return turns
 
 
-def _lay(correction: Floats, joint: str, bone: Floats) -> Floats:
+def _lay(correction: Float64s, joint: str, bone: Float64s) -> Float64s:
     """Carry ``correction`` (3, 3) on to the bone that ends in SMPL's ``joint`` and is ``bone`` in the source's rest."""
     return np.asarray(rotation_between(correction @ _STRAIGHT[SMPL.index(joint)], bone) @ correction)
 
 
-def _turn_leg(source: _Source, side: str, turns: Floats) -> None:
+def _turn_leg(source: _Source, side: str, turns: Float64s) -> None:
     """Hip, knee, ankle and foot of ``turns``, in place."""
     hip, knee, ankle, foot = (f"{side}_{j}" for j in _LIMBS[:4])
     correction = np.eye(3)
@@ -260,12 +258,12 @@ def _turn_leg(source: _Source, side: str, turns: Floats) -> None:
     turns[:, SMPL.index(foot)] = source.turn(foot if source.follows(foot) else ankle) @ correction
 
 
-def _across(v: Floats, axis: Floats) -> Floats:
+def _across(v: Float64s, axis: Float64s) -> Float64s:
     """The part of ``v`` (3,) at right angles to ``axis`` (3,)."""
     return np.asarray(v - axis * (v @ axis) / (axis @ axis))
 
 
-def _turn_arm(source: _Source, side: str, turns: Floats) -> None:
+def _turn_arm(source: _Source, side: str, turns: Float64s) -> None:
     """Collar, shoulder, elbow, wrist and hand of ``turns``, in place."""
     collar, shoulder, elbow, wrist = (f"{side}_{j}" for j in _LIMBS[4:])
     correction = np.eye(3)
@@ -276,7 +274,7 @@ def _turn_arm(source: _Source, side: str, turns: Floats) -> None:
     _fraction_twist(turns, SMPL.index(elbow), SMPL.index(wrist))
 
 
-def _fraction_twist(turns: Floats, elbow: int, wrist: int) -> None:
+def _fraction_twist(turns: Float64s, elbow: int, wrist: int) -> None:
     """Give half of the wrist's twist about the forearm to the elbow, in place, as skin and bones do."""
     axis = _BONES[wrist] / np.linalg.norm(_BONES[wrist])
     quat = rotmat_to_quat(turns[:, elbow].swapaxes(-1, -2) @ turns[:, wrist])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmr_ros.core.arrays import Float32s
 
 
-def bounds(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def bounds(points: Float32s) -> tuple[Float32s, Float32s]:
     """(..., N, 3) -> the least and the greatest of each coordinate, (..., 3) each."""
     coordinates = np.ascontiguousarray(np.moveaxis(points, -1, -2))
     return coordinates.min(-1), coordinates.max(-1)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.settings import setting
-
-Array = NDArray[np.float64]
 
 _OPTICAL_FROM_LEVEL = np.diag([-1.0, -1.0, 1.0])
 """A level camera that looks along the world's +z: its x points to the world's -x, its y down."""
@@ -51,32 +49,32 @@ class Views:
     ``rotation`` (B, 3, 3), ``translation`` (B, 3) m, ``K`` (B, 3, 3) px, ``image_size`` (B, 2) width, height px.
     """
 
-    rotation: Array
-    translation: Array
-    K: Array
-    image_size: NDArray[np.int64]
+    rotation: Float64s
+    translation: Float64s
+    K: Float64s
+    image_size: Int64s
 
-    def to_optical(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_optical(self, points: Float32s) -> Float32s:
         """World points (B, N, 3) in the optical frame."""
         turned = points @ self.rotation.transpose(0, 2, 1).astype(np.float32)
         turned += self.translation[:, None].astype(np.float32)
         return turned
 
-    def to_pixels(self, points: Array) -> Array:
+    def to_pixels(self, points: Float64s) -> Float64s:
         """Optical points (B, N, 3) in px; points beside or behind the camera (z < 0.05 m) come out far outside."""
         normalized = points[..., :2] / np.maximum(points[..., 2:], 0.05)
         return normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
 
-    def to_normalized(self, pixels: Array) -> Array:
+    def to_normalized(self, pixels: Float64s) -> Float64s:
         """Pixels (B, N, 2) as normalised image rays x/z, y/z."""
         return (pixels - self.K[:, None, :2, 2]) / self.K[:, None, [0, 1], [0, 1]]
 
-    def inside(self, pixels: Array) -> NDArray[np.bool_]:
+    def inside(self, pixels: Float64s) -> Bools:
         """(B, N) pixels that lie in the image."""
         return ((pixels >= 0) & (pixels < self.image_size[:, None])).all(-1)
 
 
-def sample_views(mix: CameraMix, centre: Array, extent: Array, rng: Generator) -> Views:
+def sample_views(mix: CameraMix, centre: Float64s, extent: Float64s, rng: Generator) -> Views:
     """A camera for every person, a body of size ``extent`` (B,) m around ``centre`` (B, 3).
 
     A share ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may

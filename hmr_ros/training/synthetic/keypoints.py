@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.training.synthetic.noise import frame_scale, human36m_noise, synthetic_error
@@ -33,8 +33,8 @@ class KeypointMix:
 class Observations:
     """``pixels`` (B, J, 2) px and ``score`` (B, J), 0 where a keypoint is missing."""
 
-    pixels: NDArray[np.float64]
-    score: NDArray[np.float64]
+    pixels: Float64s
+    score: Float64s
 
 
 def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Generator) -> Observations:
@@ -48,16 +48,14 @@ def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Gen
     return Observations(noisy, score * people.visible)
 
 
-def seen_pixels(people: PeopleBatch) -> NDArray[np.float64]:
+def seen_pixels(people: PeopleBatch) -> Float64s:
     """(B, J, 2) true keypoints, unseen ones moved to the mean of the seen: errors follow the size of what is seen."""
     weight = people.visible[..., None].astype(np.float64)
     mean = (people.pixels * weight).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1)
     return np.where(weight > 0, people.pixels, mean)
 
 
-def with_error(
-    pixels: NDArray[np.float64], joint_set: JointSet, model: str, rng: Generator, strength: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def with_error(pixels: Float64s, joint_set: JointSet, model: str, rng: Generator, strength: Float64s) -> Float64s:
     """Pose2Mesh's synthetic error on ``pixels`` (B, J, 2), ``strength`` (B,) times as large."""
     per_joint = np.broadcast_to(strength[:, None], pixels.shape[:2])
     if model == "human36m":
@@ -66,7 +64,7 @@ def with_error(
     return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint).astype(np.float64)
 
 
-def _scores(error: NDArray[np.float64], pixels: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
+def _scores(error: Float64s, pixels: Float64s, rng: Generator) -> Float64s:
     """Scores as detectors give them: lower where the error is large, but never reliably so."""
     size = np.sqrt(np.prod(pixels.max(1) - pixels.min(1), -1))[:, None]
     relative = np.linalg.norm(error, axis=-1) / np.maximum(size, 1e-6)

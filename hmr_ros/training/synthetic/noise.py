@@ -21,12 +21,9 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Floats, Ints
 from hmr_ros.core.skeleton import COCO, COCO17, HUMAN36M, JOINT_SETS, JointSet
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
 
 FRAME_SIZE = (288, 384)
 """Width and height in px of the person frame in which errors are defined (the detector's input)."""
@@ -138,12 +135,12 @@ class _Pending:
 
     true: Floats
     partner: Floats
-    paired: NDArray[np.bool_]
+    paired: Bools
     kind: Ints
     inner: Floats
     outer: Floats
 
-    def take(self, index: NDArray[np.bool_]) -> _Pending:
+    def take(self, index: Bools) -> _Pending:
         return _Pending(
             self.true[index],
             self.partner[index],
@@ -154,7 +151,7 @@ class _Pending:
         )
 
 
-def _propose(joints: _Pending, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
+def _propose(joints: _Pending, rng: np.random.Generator) -> tuple[Floats, Bools]:
     """One candidate (M, 2) per joint, and whether it keeps its distance from the other joint of the pair."""
     fraction, radius, angle = rng.random((3, len(joints.kind)), np.float32)
     at_partner = (joints.kind == _INVERSION) | ((joints.kind == _MISS) & joints.paired & (fraction < _MISS_AT_PARTNER))
@@ -185,9 +182,7 @@ def _box_size(kp2d: Floats) -> Floats:
     return np.asarray(kp2d.max(1) - kp2d.min(1))
 
 
-def _taxonomy_error(
-    kp2d: Floats, joint_set: JointSet, rng: np.random.Generator, strength: Floats | float
-) -> NDArray[np.float32]:
+def _taxonomy_error(kp2d: Floats, joint_set: JointSet, rng: np.random.Generator, strength: Floats | float) -> Float32s:
     """PoseFix errors on ``kp2d`` (B, J, 2) px of any scale: all distances follow the size of the tight box."""
     table = _taxonomy(joint_set)
     out = np.array(kp2d, np.float32)
@@ -220,7 +215,7 @@ def frame_scale(kp2d: Floats) -> Floats:
 
 def human36m_noise(
     kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0, joint_set: JointSet = HUMAN36M
-) -> NDArray[np.float32]:
+) -> Float32s:
     """Human3.6M detector errors on ``kp2d`` (B, J, 2), px of the 288 x 384 frame (Pose2Mesh's "human36" set).
 
     ``strength``, a number or (B, J), multiplies the displacements; 1 is the paper's, 0 no error. Joints of other sets
@@ -246,7 +241,7 @@ def _human36m_table(joint_set: JointSet) -> Floats:
     return np.array([row(joint) for joint in joint_set.joints], np.float32)
 
 
-def coco_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> NDArray[np.float32]:
+def coco_noise(kp2d: Floats, rng: np.random.Generator, strength: Floats | float = 1.0) -> Float32s:
     """PoseFix errors on ``kp2d`` (B, 17, 2) px, COCO order (Pose2Mesh's "coco" set).
 
     ``strength``, a number or (B, 17), multiplies the distances and the probabilities of misses and inversions; 1 is
@@ -263,7 +258,7 @@ def synthetic_error(
     rng: np.random.Generator,
     midpoints: Midpoints = "clean",
     strength: Floats | float = 1.0,
-) -> NDArray[np.float32]:
+) -> Float32s:
     """Erroneous copy of true keypoints ``kp2d`` (B, J, 2), px of the image.
 
     ``joint_set`` is human36m, coco17, coco, coco_feet or smpl. ``scale_px`` (B,) is the ``frame_scale`` that the

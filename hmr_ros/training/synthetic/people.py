@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float64s, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.records import join_rows, take_rows
@@ -24,9 +24,6 @@ from hmr_ros.training.synthetic.bounds import bounds
 from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
 from hmr_ros.training.synthetic.poses import PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
-
-Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _SPARE, _LEAST_DRAWN = 1.3, 8
 """People drawn for each that is wanted, as some cannot be seen; and the fewest that are drawn at once."""
@@ -70,32 +67,32 @@ class PeopleBatch:
     each pose began as.
     """
 
-    vertices: Array
-    joints: Array
-    rotations: Array
-    betas: Array
-    pixels: Array
+    vertices: Float64s
+    joints: Float64s
+    rotations: Float64s
+    betas: Float64s
+    pixels: Float64s
     in_image: Bools
     visible: Bools
     views: Views
-    kind: NDArray[np.int64]
-    clip: NDArray[np.int64]
+    kind: Int64s
+    clip: Int64s
 
     def __len__(self) -> int:
         return len(self.joints)
 
     @property
-    def K(self) -> Array:  # noqa: N802
+    def K(self) -> Float64s:  # noqa: N802
         """(B, 3, 3) px of the cameras."""
         return self.views.K
 
     @property
-    def image_size(self) -> NDArray[np.int64]:
+    def image_size(self) -> Int64s:
         """(B, 2) px, width and height of the images."""
         return self.views.image_size
 
 
-def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Array:
+def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Float64s:
     """(B, 10): adults, and a fraction of children down to about 1 m."""
     betas = rng.normal(0, mix.others, (count, 10)).clip(-2.5, 2.5)
     adult = rng.random(count) >= mix.children
@@ -107,8 +104,8 @@ def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Array:
 class VertexSubset:
     """Vertices ``ids`` (S,), and ``regressor`` (J, S): the keypoints as sums over them."""
 
-    ids: NDArray[np.integer]
-    regressor: NDArray[np.floating]
+    ids: Ints
+    regressor: Floats
 
 
 class PeopleSampler:
@@ -133,7 +130,7 @@ class PeopleSampler:
     def sample(self, rng: Generator, count: int) -> PeopleBatch:
         """``count`` people of whom enough keypoints can be seen."""
         batches: list[PeopleBatch] = []
-        kept: list[NDArray[np.int64]] = []
+        kept: list[Int64s] = []
         missing = count
         while missing:
             batches.append(self._draw(rng, max(_LEAST_DRAWN, int(_SPARE * missing))))
@@ -166,7 +163,7 @@ class PeopleSampler:
         return PeopleBatch(vertices, joints, rotations, betas, pixels, in_image, visible, views, kind, clip)
 
 
-def _join(batches: list[PeopleBatch], rows: list[NDArray[np.int64]]) -> PeopleBatch:
+def _join(batches: list[PeopleBatch], rows: list[Int64s]) -> PeopleBatch:
     """The chosen rows of every batch, one after another."""
     chosen = list(zip(batches, rows, strict=True))
     views = join_rows([take_rows(batch.views, kept) for batch, kept in chosen])

@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.motion import Motion, mirror
-
-Floats = NDArray[np.float32]
 
 
 class PoseKind(IntEnum):
@@ -74,9 +72,9 @@ def real_poses(mix: PoseMix) -> PoseMix:
 class Poses(NamedTuple):
     """``rotvecs`` (B, 24, 3) rad; ``kind`` (B,) PoseKind; ``clip`` (B,) the motion clip each one began as."""
 
-    rotvecs: Floats
-    kind: NDArray[np.int64]
-    clip: NDArray[np.int64]
+    rotvecs: Float32s
+    kind: Int64s
+    clip: Int64s
 
 
 class PoseSource:
@@ -103,7 +101,7 @@ class PoseSource:
         pose[:, 0] = _place_root(pose[:, 0], kind, rng)
         return Poses(pose, kind, clip)
 
-    def _motion_frames(self, rng: Generator, count: int) -> tuple[Floats, NDArray[np.int64]]:
+    def _motion_frames(self, rng: Generator, count: int) -> tuple[Float32s, Int64s]:
         """Frames drawn by their weights, half of them mirrored, and their clips."""
         frames = np.searchsorted(self._cumulative, rng.random(count), side="right").clip(max=len(self._frames) - 1)
         pose = self._frames[frames]
@@ -112,7 +110,7 @@ class PoseSource:
         return pose, self._clips[frames]
 
 
-def _swapped_joints(fraction: float, rng: Generator, count: int) -> NDArray[np.bool_]:
+def _swapped_joints(fraction: float, rng: Generator, count: int) -> Bools:
     """(B, 24) joints of the limbs that a ``fraction`` of the poses take from another frame; the root never."""
     limbs = (rng.random((count, len(_LIMB_NAMES))) < 0.4) & (rng.random((count, 1)) < fraction)
     return np.concatenate([limbs, np.zeros((count, 1), np.bool_)], 1)[:, _LIMB_OF_JOINT]
@@ -135,13 +133,13 @@ _SITTING = _LegRange((60, 105), (40, 110), (-5, 30), (-20, 20), (-20, 35), (-15,
 _CROUCHING = _LegRange((80, 135), (80, 145), (0, 40), (-15, 25), (0, 45), (-5, 30), 15)
 
 
-def _bend_legs(pose: Floats, chosen: NDArray[np.bool_], span: _LegRange, rng: Generator) -> None:
+def _bend_legs(pose: Float32s, chosen: Bools, span: _LegRange, rng: Generator) -> None:
     """Overwrite the legs and the root's lean of the chosen poses (in place); arms and spine stay as they were."""
     n = int(chosen.sum())
     if n == 0:
         return
 
-    def both_sides(low_high: tuple[float, float]) -> NDArray[np.float64]:
+    def both_sides(low_high: tuple[float, float]) -> Float64s:
         shared = rng.uniform(*low_high, size=(n, 1))
         return (shared + rng.normal(0, span.asymmetry, (n, 2))) * _DEGREE
 
@@ -155,7 +153,7 @@ def _bend_legs(pose: Floats, chosen: NDArray[np.bool_], span: _LegRange, rng: Ge
     pose[chosen, 0] = root
 
 
-def _reach(pose: Floats, chosen: NDArray[np.bool_], rng: Generator) -> None:
+def _reach(pose: Float32s, chosen: Bools, rng: Generator) -> None:
     """Point one or both arms of the chosen poses somewhere in front of, beside or above the body (in place)."""
     n = int(chosen.sum())
     if n == 0:
@@ -177,7 +175,7 @@ def _reach(pose: Floats, chosen: NDArray[np.bool_], rng: Generator) -> None:
     pose[rows, _ELBOWS] = np.where(arms[..., None], elbows, pose[rows, _ELBOWS])
 
 
-def _place_root(root: Floats, kind: NDArray[np.int64], rng: Generator) -> Floats:
+def _place_root(root: Float32s, kind: Int64s, rng: Generator) -> Float32s:
     """Random heading for all; those lying are tipped over and rolled about their long axis."""
     count = len(root)
     rotation = rotvec_to_rotmat(root.astype(np.float64))
@@ -191,7 +189,7 @@ def _place_root(root: Floats, kind: NDArray[np.int64], rng: Generator) -> Floats
     return rotmat_to_rotvec(heading @ rotation).astype(np.float32)
 
 
-def _about(axis: str, angle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _about(axis: str, angle: Float64s) -> Float64s:
     """(B, 3, 3) rotations by ``angle`` (B,) about a coordinate axis."""
     unit = np.eye(3)["xyz".index(axis)]
     return rotvec_to_rotmat(angle[:, None] * unit)

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.geometry import crop
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
 from hmr_ros.core.skeleton import SMPL, JointSet
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.images.batch import MARGIN
 from hmr_ros.training.synthetic.people import PeopleBatch
-
-Array = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
@@ -32,14 +30,14 @@ class Subjects:
     ``K`` (B, 3, 3) px; ``width`` (B,) of the image.
     """
 
-    rotations: Array
-    betas: Array
-    joints: Array
-    pixels: Array
+    rotations: Floats
+    betas: Floats
+    joints: Floats
+    pixels: Floats
     visible: Bools
-    boxes: Array
-    K: Array
-    width: NDArray[np.integer]
+    boxes: Floats
+    K: Floats
+    width: Ints
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -85,16 +83,16 @@ class Subjects:
         return CropView(self.boxes, (centre - self.K[:, :2, 2]) / focal, height)
 
     @property
-    def crop_cam(self) -> Array:
+    def crop_cam(self) -> Floats:
         """(B, 3) s, tx, ty of the pelvis."""
         view = self.view
         return translation_to_crop_cam((view.crop_from_optical @ self.joints[:, 0, :, None])[..., 0], view.height)
 
-    def in_boxes(self, boxes: Array) -> Subjects:
+    def in_boxes(self, boxes: Floats) -> Subjects:
         """The same people in other ``boxes`` (B, 4) of the crop's aspect."""
         return dataclasses.replace(self, boxes=boxes)
 
-    def joint_pixels(self) -> Array:
+    def joint_pixels(self) -> Floats:
         """(B, 24, 2) px of the joints; those beside or behind the camera (z < 0.05 m) come out far outside."""
         normalized = self.joints[..., :2] / np.maximum(self.joints[..., 2:], 0.05)
         return np.asarray(normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2])
@@ -102,7 +100,7 @@ class Subjects:
     def mirrored(self, chosen: Bools, joint_set: JointSet) -> Subjects:
         """The ``chosen`` (B,) as their mirror images: left and right change places about the middle of the image."""
 
-        def flipped_x(x: Array, width: Array) -> Array:
+        def flipped_x(x: Floats, width: Floats) -> Floats:
             return np.asarray(width - 1 - x)
 
         width = self.width.astype(np.float64)
@@ -134,7 +132,7 @@ def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
     return Subjects(**{f.name: rows(f.name) for f in dataclasses.fields(Subjects)})
 
 
-def moved_boxes(boxes: Array, rng: Generator, scale: float, shift: float) -> Array:
+def moved_boxes(boxes: Floats, rng: Generator, scale: float, shift: float) -> Floats:
     """``boxes`` (B, 4) as others would draw them: by up to ``scale`` larger or smaller, ``shift`` box heights off."""
     centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     centre = centre + shift * size[:, 1:] * rng.uniform(-1, 1, centre.shape)
@@ -142,7 +140,7 @@ def moved_boxes(boxes: Array, rng: Generator, scale: float, shift: float) -> Arr
     return np.concatenate([centre - half, centre + half], 1)
 
 
-def cut_crops(images: ImageBatch, boxes: Array) -> NDArray[np.uint8]:
+def cut_crops(images: ImageBatch, boxes: Floats) -> NDArray[np.uint8]:
     """(B, 256, 192, 3) uint8: what ``boxes`` show of the stored crops, black outside of them."""
     height, width = CROP_SHAPE
     stored = crop.pad_to_aspect(images.boxes, CROP_ASPECT, MARGIN)
@@ -156,7 +154,7 @@ def cut_crops(images: ImageBatch, boxes: Array) -> NDArray[np.uint8]:
     return out
 
 
-def _chained(outer: Array, inner: Array) -> Array:
+def _chained(outer: Floats, inner: Floats) -> Floats:
     """(B, 2, 3) affine maps: first ``inner``, then ``outer``."""
     linear = outer[..., :2] @ inner[..., :2]
     offset = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]

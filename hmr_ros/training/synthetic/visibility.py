@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float64s
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class OcclusionMix:
     single_joint_rate: float = setting(0.08, doc="how many of their joints are lost", low=0, high=1)
 
 
-def sample_occlusion(pixels: NDArray[np.float64], joint_set: JointSet, mix: OcclusionMix, rng: Generator) -> Bools:
+def sample_occlusion(pixels: Float64s, joint_set: JointSet, mix: OcclusionMix, rng: Generator) -> Bools:
     """(B, J) joints that stay visible, for keypoints ``pixels`` (B, J, 2).
 
     Half planes are tables and walls (most often they hide the legs), rectangles are things in front of a person,
@@ -46,7 +44,7 @@ def _strike(probability: float, count: int, rng: Generator) -> Bools:
     return rng.random((count, 1)) < probability
 
 
-def _half_plane(place: NDArray[np.float64], rng: Generator) -> Bools:
+def _half_plane(place: Float64s, rng: Generator) -> Bools:
     """Hide everything beyond a line across the person's box: from below (70 %), or from one side."""
     count = len(place)
     edge = rng.uniform(0.35, 0.9, (count, 1))
@@ -56,7 +54,7 @@ def _half_plane(place: NDArray[np.float64], rng: Generator) -> Bools:
     )
 
 
-def _rectangle(place: NDArray[np.float64], rng: Generator) -> Bools:
+def _rectangle(place: Float64s, rng: Generator) -> Bools:
     count = len(place)
     centre = rng.uniform(0, 1, (count, 1, 2))
     half = rng.uniform(0.08, 0.3, (count, 1, 2))

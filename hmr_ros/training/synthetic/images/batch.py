@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from hmr_ros.core.arrays import Bools, Float32s, Int64s, Ints
 
 CROP_HEIGHT, CROP_WIDTH = 320, 240
 """Size of stored crops, px."""
@@ -35,22 +34,22 @@ class ImageBatch:
     """
 
     crops: NDArray[np.uint8]
-    boxes: Array
-    K: Array
-    image_size: NDArray[np.int64]
-    rotations: Array
-    betas: Array
-    joints: Array
-    pixels: Array
+    boxes: Float32s
+    K: Float32s
+    image_size: Int64s
+    rotations: Float32s
+    betas: Float32s
+    joints: Float32s
+    pixels: Float32s
     in_image: Bools
     visible: Bools
     self_hidden: Bools
-    joint_pixels: Array
+    joint_pixels: Float32s
     joint_visible: Bools
-    occlusion: Array
-    truncation: Array
-    kind: NDArray[np.int64]
-    clip: NDArray[np.int64]
+    occlusion: Float32s
+    truncation: Float32s
+    kind: Int64s
+    clip: Int64s
 
     def __post_init__(self) -> None:
         if self.crops.shape[1:] != (CROP_HEIGHT, CROP_WIDTH, 3):
@@ -62,7 +61,7 @@ class ImageBatch:
     def __len__(self) -> int:
         return len(self.crops)
 
-    def take(self, index: NDArray[np.integer] | Bools | slice) -> ImageBatch:
+    def take(self, index: Ints | Bools | slice) -> ImageBatch:
         """The samples at ``index``."""
         return ImageBatch(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
 

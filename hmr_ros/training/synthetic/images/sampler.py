@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop import apply, boxes_of_keypoints
 from hmr_ros.core.settings import setting, validate
@@ -25,9 +26,6 @@ from hmr_ros.training.synthetic.images.scene.scene import Scene, paint
 from hmr_ros.training.synthetic.images.scene.survey import survey
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, PeopleSampler
 from hmr_ros.training.synthetic.visibility import OcclusionMix
-
-Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _NO_OCCLUSION = OcclusionMix(0, 0, 0, 0, 0)
 """Of ``PeopleSampler``'s: in images it is the things drawn that hide keypoints."""
@@ -56,12 +54,12 @@ class ImageMix:
 class _Points:
     """J keypoints, then 24 joints, of each person: ``pixels`` (B, N, 2), ``depth`` (B, N) m, ``in_image`` (B, N)."""
 
-    pixels: Array
-    depth: Array
+    pixels: Float64s
+    depth: Float64s
     in_image: Bools
 
     @classmethod
-    def of(cls, points: Array, views: Views) -> _Points:
+    def of(cls, points: Float64s, views: Views) -> _Points:
         """``points`` (B, N, 3) m in the optical frames of ``views``."""
         pixels = views.to_pixels(points)
         return cls(pixels, points[..., 2], views.inside(pixels) & (points[..., 2] > _NEAREST_POINT_M))
@@ -72,7 +70,7 @@ class _Shot:
     """``crop`` of the network's ``box`` (4,) px; ``visible`` and ``self_hidden`` (N,) points; ``occlusion``."""
 
     crop: NDArray[np.uint8]
-    box: Array
+    box: Float64s
     visible: Bools
     self_hidden: Bools
     occlusion: float
@@ -114,7 +112,7 @@ class ImageSampler:
         crop = paint(scene, stored_box(box), self._template, self._backgrounds, self.mix.sensor, rng)
         return _Shot(crop, box, visible, in_image & found.self_hidden(pixels, depth), found.occlusion)
 
-    def _scene(self, views: Views, figures: Figures, seen: Array, row: int, rng: Generator) -> Scene:
+    def _scene(self, views: Views, figures: Figures, seen: Float64s, row: int, rng: Generator) -> Scene:
         """Person ``row``, of whom the image shows the keypoints ``seen`` (S, 2) px, with company and things."""
         box = boxes_of_keypoints(seen, np.ones(len(seen), np.bool_), views.image_size[row])
         stored = stored_box(network_box(box))
@@ -130,7 +128,7 @@ class ImageSampler:
         )
 
 
-def _thing(box: Array, stored: Array, rng: Generator) -> Layer:
+def _thing(box: Float64s, stored: Float64s, rng: Generator) -> Layer:
     """Something in front of a person at ``box`` (4,) px, over a crop that shows ``stored`` (4,) px."""
     corners = apply(canvas_from_image(stored, CROP_HEIGHT, CROP_WIDTH), box.reshape(2, 2))
     return sample_occluder(rng, CROP_HEIGHT, CROP_WIDTH, corners.ravel())

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Int32s, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic.images.clothing.garments import DRAPE
 from hmr_ros.training.synthetic.images.clothing.shading import Template
-
-Floats = NDArray[np.float32]
 
 RINGS, SPOKES = 12, 24
 
@@ -40,7 +39,7 @@ class Fall:
     folds: float
     phase: float
 
-    def room(self, fraction: float, flare: float) -> Floats:
+    def room(self, fraction: float, flare: float) -> Float32s:
         """(SPOKES,) m between body and cloth at a ``fraction`` 0..1 of the way down; ``flare`` m more at the hem."""
         waves = np.sin(7 * _ANGLE + self.phase) + np.sin(4 * _ANGLE - 2 * self.phase)
         return np.asarray(self.ease * (0.4 + fraction) + fraction * (flare + self.folds * waves), np.float32)
@@ -60,7 +59,7 @@ def clothes_template(body: BodyModel) -> Template:
     )
 
 
-def _tube(first: int) -> tuple[Floats, NDArray[np.int64]]:
+def _tube(first: int) -> tuple[Float32s, Int64s]:
     """Points (RINGS SPOKES, 3) of a drape, all at height 0, and its outer and inner faces, from vertex ``first`` on."""
     ring_points = np.stack([_REST_RADIUS[0] * _COSINE, np.zeros_like(_ANGLE), _REST_RADIUS[1] * _SINE], -1)
     points = np.tile(ring_points, (RINGS, 1))
@@ -72,7 +71,7 @@ def _tube(first: int) -> tuple[Floats, NDArray[np.int64]]:
     return points, first + np.concatenate([outer, outer[:, ::-1] + RINGS * SPOKES])
 
 
-def hang(vertices: Floats, rest: Floats, lower_body: NDArray[np.int32], cut: NDArray[np.void], fall: Fall) -> None:
+def hang(vertices: Float32s, rest: Float32s, lower_body: Int32s, cut: NDArray[np.void], fall: Fall) -> None:
     """Hang the drape of ``cut`` around a body, in place.
 
     ``vertices`` (V + D, 3) m: the naked body, then room for the drape, which shrinks to a point where there is none;
@@ -98,7 +97,7 @@ def hang(vertices: Floats, rest: Floats, lower_body: NDArray[np.int32], cut: NDA
     rest_drape[:, 1] = np.tile(heights.repeat(SPOKES), 2)
 
 
-def _ring_axes(centres: Floats, body: Floats, rest: Floats) -> tuple[Floats, Floats]:
+def _ring_axes(centres: Float32s, body: Float32s, rest: Float32s) -> tuple[Float32s, Float32s]:
     """(RINGS, 3) unit vectors to the left and to the front of a body, square to the line of the rings' ``centres``."""
     last = len(centres) - 1
     along = np.stack([centres[min(last, ring + 2)] - centres[max(0, ring - 2)] for ring in range(len(centres))])

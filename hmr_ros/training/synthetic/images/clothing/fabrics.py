@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.training.synthetic.images.clothing.garments import Pattern, Stuff
 
 NEUTRALS = ((15, 15, 17), (235, 235, 232), (120, 120, 122), (60, 62, 66), (28, 36, 62), (190, 176, 150), (92, 88, 62))
@@ -21,22 +22,22 @@ class Look(NamedTuple):
     materials: NDArray[np.void]
 
 
-def linear(colour: ArrayLike) -> NDArray[np.float64]:
+def linear(colour: ArrayLike) -> Float64s:
     """Display RGB 0..255 as linear 0..1; the inverse of shading's square root."""
     return np.asarray((np.clip(colour, 0, 255) / 255.0) ** 2)
 
 
-def jittered(colour: ArrayLike, rng: Generator, amount: float = 14) -> NDArray[np.float64]:
+def jittered(colour: ArrayLike, rng: Generator, amount: float = 14) -> Float64s:
     """(3,) display RGB near ``colour``: another hue, lighter or darker."""
     return np.asarray(colour, np.float64) + rng.normal(0, amount, 3) + rng.normal(0, amount)
 
 
-def neutral(rng: Generator) -> NDArray[np.float64]:
+def neutral(rng: Generator) -> Float64s:
     """Black, white, grey, navy, beige, olive."""
     return jittered(NEUTRALS[rng.integers(len(NEUTRALS))], rng)
 
 
-def any_colour(rng: Generator) -> NDArray[np.float64]:
+def any_colour(rng: Generator) -> Float64s:
     """Cloth: half of it black, white, grey, navy or beige; the rest any hue."""
     if rng.random() < 0.45:
         return neutral(rng)
@@ -44,9 +45,7 @@ def any_colour(rng: Generator) -> NDArray[np.float64]:
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value)) * 255
 
 
-def set_fabric(
-    look: Look, stuff: Stuff, colour: NDArray[np.float64], rng: Generator, thickness: tuple[float, float]
-) -> None:
+def set_fabric(look: Look, stuff: Stuff, colour: Float64s, rng: Generator, thickness: tuple[float, float]) -> None:
     """A plain fabric on all of ``stuff``."""
     material = look.materials[stuff]
     material["colour"] = linear(colour)

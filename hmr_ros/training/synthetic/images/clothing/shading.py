@@ -11,10 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Image, Int32s
 from hmr_ros.training.synthetic.images.clothing.garments import colour_at, stuff_at
 from hmr_ros.training.synthetic.images.rendering.lights import Lights, ShadowMap, lit_fraction
-
-Floats = NDArray[np.float32]
 
 SAMPLES = 2
 """Samples per pixel along each axis."""
@@ -27,9 +26,9 @@ class Meshes(NamedTuple):
     ``rest`` (M, V, 3) m T-pose; ``cuts`` (M,) and ``materials`` (M, K) of ``garments.py``.
     """
 
-    points: Floats
-    normals: Floats
-    rest: Floats
+    points: Float32s
+    normals: Float32s
+    rest: Float32s
     cuts: NDArray[np.void]
     materials: NDArray[np.void]
 
@@ -39,20 +38,20 @@ class Template(NamedTuple):
     ``face_joint`` (F,), and the vertices ``lower_body`` (L,). Cloth that hangs loose comes after the body proper.
     """
 
-    rest: Floats
-    faces: NDArray[np.int32]
-    joints: NDArray[np.int32]
-    face_joint: NDArray[np.int32]
-    lower_body: NDArray[np.int32]
+    rest: Float32s
+    faces: Int32s
+    joints: Int32s
+    face_joint: Int32s
+    lower_body: Int32s
 
 
 def shade(
-    face: NDArray[np.int32],
+    face: Int32s,
     meshes: Meshes,
     template: Template,
     lights: Lights,
     shadows: ShadowMap,
-    image: NDArray[np.uint8],
+    image: Image,
 ) -> None:
     """Paint the bodies into ``image`` (H, W, 3) uint8, the background, in place.
 

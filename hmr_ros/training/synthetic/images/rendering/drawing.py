@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hmr_ros.core.arrays import Floats, Image, Int32s
+
 Canvas = NDArray[np.uint8]
 """(H, W) or (H, W, 3), drawn on in place."""
 Paint = tuple[float, ...]
@@ -27,7 +29,7 @@ def line(canvas: Canvas, ends: ArrayLike, paint: Paint, thickness: int) -> None:
     cv2.line(canvas, start, end, paint, thickness, cv2.LINE_AA, _BITS)
 
 
-def lit(image: NDArray[np.uint8], gain: NDArray[np.floating]) -> NDArray[np.uint8]:
+def lit(image: Image, gain: Floats) -> NDArray[np.uint8]:
     """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is stretched smoothly over it."""
     height, width = image.shape[:2]
     coded = np.round(gain * 127).astype(np.uint8)  # bytes are the fastest to multiply
@@ -35,6 +37,6 @@ def lit(image: NDArray[np.uint8], gain: NDArray[np.floating]) -> NDArray[np.uint
     return np.asarray(cv2.multiply(image, cv2.merge([joint_error] * 3), scale=1 / 127), np.uint8)
 
 
-def _fixed(points: ArrayLike) -> NDArray[np.int32]:
+def _fixed(points: ArrayLike) -> Int32s:
     within = np.asarray(points, np.float64).clip(-_FARTHEST, _FARTHEST)
     return np.round(within * 2**_BITS).astype(np.int32)

@@ -10,12 +10,10 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s, Image, Int32s
 from hmr_ros.training.synthetic.bounds import bounds
 from hmr_ros.training.synthetic.images.rendering.framing import project
 from hmr_ros.training.synthetic.images.rendering.raster import NOTHING, Canvas
-
-Floats = NDArray[np.float32]
-Array = NDArray[np.float64]
 
 _MAP_SIZE = 128
 _FAR_M = 50.0
@@ -32,12 +30,12 @@ class Lights(NamedTuple):
     optical frame. The first lamp throws shadows.
     """
 
-    up: Floats
-    above: Floats
-    below: Floats
-    towards: Floats
-    halfway: Floats
-    colour: Floats
+    up: Float32s
+    above: Float32s
+    below: Float32s
+    towards: Float32s
+    halfway: Float32s
+    colour: Float32s
 
 
 class ShadowMap(NamedTuple):
@@ -45,12 +43,12 @@ class ShadowMap(NamedTuple):
     for a place at depth z m that a canvas shows at its (column, row); ``inverse_depth`` (S, S) 1/m of what it lights.
     """
 
-    linear: Floats
-    shift: Floats
-    inverse_depth: Floats
+    linear: Float32s
+    shift: Float32s
+    inverse_depth: Float32s
 
 
-def sample_lights(surroundings: NDArray[np.uint8], up: Array, rng: Generator) -> Lights:
+def sample_lights(surroundings: NDArray[np.uint8], up: Float64s, rng: Generator) -> Lights:
     """Daylight, lamps, gloom or glare: one to three lamps, mostly from above; ambient light takes after the image
     ``surroundings`` (H, W, 3) uint8.
     """
@@ -68,7 +66,7 @@ def sample_lights(surroundings: NDArray[np.uint8], up: Array, rng: Generator) ->
     return Lights(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
 
-def cast_shadows(vertices: Floats, faces: NDArray[np.int32], lights: Lights, camera: Array) -> ShadowMap:
+def cast_shadows(vertices: Float32s, faces: Int32s, lights: Lights, camera: Float64s) -> ShadowMap:
     """What the first lamp sees of figures (M, V, 3) m, around the first of them; ``camera`` (3, 3): the canvas's K."""
     towards = lights.towards[0].astype(np.float64)
     across = np.cross(towards, (0.0, 0.0, 1.0) if abs(towards[2]) < 0.9 else (0.0, 1.0, 0.0))
@@ -109,10 +107,10 @@ def lit_fraction(shadows, column, row, depth):
 
 
 def shade_floor(
-    image: NDArray[np.uint8],
-    vertices: Floats,
-    faces: NDArray[np.int32],
-    camera: Array,
+    image: Image,
+    vertices: Float32s,
+    faces: Int32s,
+    camera: Float64s,
     lights: Lights,
     floor: float,
     rng: Generator,

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from hmr_ros.core.arrays import Float32s, Int32s
 
 NEAR_M = 0.05
 """Faces with a corner nearer than this are left out."""
@@ -25,15 +23,15 @@ NOTHING = -1
 class Canvas:
     """``inverse_depth`` (H, W) 1/m, 0 where nothing is; ``face`` (H, W) index of the face in front, or NOTHING."""
 
-    inverse_depth: Floats
-    face: Ints
+    inverse_depth: Float32s
+    face: Int32s
 
     @classmethod
     def blank(cls, height: int, width: int) -> Canvas:
         """Nothing in view."""
         return cls(np.zeros((height, width), np.float32), np.full((height, width), NOTHING, np.int32))
 
-    def draw(self, points: Floats, faces: Ints, first_face: int) -> None:
+    def draw(self, points: Float32s, faces: Int32s, first_face: int) -> None:
         """Add a mesh: ``points`` (V, 3) column px, row px, depth m; face f of ``faces`` gets ``first_face`` + f."""
         _draw(points, faces, first_face, self.inverse_depth, self.face)
 

@@ -9,8 +9,8 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s
 from hmr_ros.core.settings import setting
 from hmr_ros.training.synthetic.images.rendering.drawing import line, lit
 from hmr_ros.training.synthetic.images.rendering.textures import Rgb
@@ -66,7 +66,7 @@ def _through_lens(image: Rgb, mix: SensorMix, rng: Generator) -> Rgb:
     return image if loss < 0.02 else lit(image, _falloff(loss))
 
 
-def _streak(length: float, rng: Generator) -> NDArray[np.float32]:
+def _streak(length: float, rng: Generator) -> Float32s:
     """The kernel of a straight motion of ``length`` px."""
     half = math.ceil(length / 2)
     angle = rng.uniform(0, math.pi)
@@ -78,7 +78,7 @@ def _streak(length: float, rng: Generator) -> NDArray[np.float32]:
     return kernel[np.ix_(rows, columns)].astype(np.float32) / kernel.sum()
 
 
-def _falloff(loss: float) -> NDArray[np.float64]:
+def _falloff(loss: float) -> Float64s:
     """(16, 16) gain over an image: 1 in the middle, ``loss`` less in the corners."""
     x, y = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 16))
     return np.asarray(1 - loss * (x**2 + y**2) / 2)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s
+
 Rgb = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 Pattern = NDArray[np.uint8]
@@ -32,7 +34,7 @@ def coloured(pattern: Pattern, colours: Rgb) -> Rgb:
     return np.asarray(cv2.LUT(cv2.merge([pattern] * 3), colours.reshape(1, 256, 3)), np.uint8)
 
 
-def colour(rng: Generator) -> NDArray[np.float32]:
+def colour(rng: Generator) -> Float32s:
     """A colour as places have them, ``(3,)`` 0..255: rarely saturated, warm rather than green or purple."""
     hue = rng.uniform(0, 1) if rng.random() < 0.5 else rng.normal(0.08, 0.04) % 1
     saturation = rng.beta(1.0, 4.0) if rng.random() < 0.88 else rng.uniform(0.5, 1)
@@ -51,7 +53,7 @@ def ramp(rng: Generator, contrast: float = 0.5) -> Rgb:
     return shades(ends.clip(0, 255).astype(np.float32), cv2.INTER_NEAREST if banded else cv2.INTER_LINEAR)
 
 
-def shades(stops: NDArray[np.float32], interpolation: int = cv2.INTER_LINEAR) -> Rgb:
+def shades(stops: Float32s, interpolation: int = cv2.INTER_LINEAR) -> Rgb:
     """The (256, 1, 3) ramp through colours ``stops`` (S, 3)."""
     return np.asarray(cv2.resize(stops[:, None], (1, 256), interpolation=interpolation).round(), np.uint8)
 

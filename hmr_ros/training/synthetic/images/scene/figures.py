@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.clothing.appearance import sample_look
@@ -16,8 +17,6 @@ from hmr_ros.training.synthetic.images.clothing.fabrics import Look
 from hmr_ros.training.synthetic.images.clothing.garments import Stuff, offsets
 from hmr_ros.training.synthetic.images.clothing.shading import Template
 from hmr_ros.training.synthetic.images.rendering.raster import vertex_normals
-
-Floats = NDArray[np.float32]
 
 _CLOSEST_M = 0.4
 """Companions do not come nearer than this to the camera."""
@@ -29,9 +28,9 @@ class Figures:
     ``cuts`` (M,) and ``materials`` (M, K) as in ``garments.py``.
     """
 
-    vertices: Floats
-    normals: Floats
-    rest: Floats
+    vertices: Float32s
+    normals: Float32s
+    rest: Float32s
     cuts: NDArray[np.void]
     materials: NDArray[np.void]
 
@@ -41,7 +40,7 @@ class Figures:
         return Figures(self.vertices[index], self.normals[index], *clothes)
 
 
-def dressed(naked: Floats, template: Template, rng: Generator) -> Figures:
+def dressed(naked: Float32s, template: Template, rng: Generator) -> Figures:
     """Posed bodies (B, V, 3) m in random clothes."""
     looks = [sample_look(rng) for _ in naked]
     cuts, materials = (np.stack(parts) for parts in zip(*looks, strict=True))
@@ -55,7 +54,7 @@ def dressed(naked: Floats, template: Template, rng: Generator) -> Figures:
     return Figures(vertices, normals, rest, cuts, materials)
 
 
-def _dress(vertices: Floats, rest: Floats, template: Template, look: Look, rng: Generator) -> None:
+def _dress(vertices: Float32s, rest: Float32s, template: Template, look: Look, rng: Generator) -> None:
     """Hang the drape and push out what clothes cover, in place."""
     ease = float(look.materials[Stuff.BOTTOM]["thickness"]) + rng.uniform(0.004, 0.03)
     hang(vertices, rest, template.lower_body, look.cuts, Fall(ease, rng.uniform(0, 0.012), rng.uniform(0, 2 * np.pi)))
@@ -78,14 +77,14 @@ def gathered(figures: Figures, views: Views, subject: int, companions: int, rng:
     return Figures(np.stack(vertices), np.stack(normals), *clothes)
 
 
-def _placed(figures: Figures, views: Views, subject: int, other: int, rng: Generator) -> tuple[Floats, Floats]:
+def _placed(figures: Figures, views: Views, subject: int, other: int, rng: Generator) -> tuple[Float32s, Float32s]:
     """Rigid motion from the optical frame of ``other``'s camera to that of ``subject``'s, turned and moved at random.
 
     Both stand on the floor of a world of their own (y up).
     """
     ground = np.array([1.0, 0.0, 1.0])
 
-    def centre(index: int) -> NDArray[np.float64]:
+    def centre(index: int) -> Float64s:
         middle = figures.vertices[index].mean(0, dtype=np.float64)
         return np.asarray(ground * (views.rotation[index].T @ (middle - views.translation[index])))
 
@@ -98,7 +97,7 @@ def _placed(figures: Figures, views: Views, subject: int, other: int, rng: Gener
     return rotation.astype(np.float32), translation.astype(np.float32)
 
 
-def _beside(rng: Generator) -> NDArray[np.float64]:
+def _beside(rng: Generator) -> Float64s:
     """(3,) m in the optical frame: from one person to another, half of the time right in front of or behind it."""
     distance = 0.35 + 3 * rng.random() ** 2
     lined_up = rng.choice((0, np.pi)) + rng.normal(0, 0.4)

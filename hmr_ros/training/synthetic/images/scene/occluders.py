@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Floats
 from hmr_ros.training.synthetic.images.rendering.drawing import line, lit, polygon
 from hmr_ros.training.synthetic.images.rendering.textures import Rgb, texture
 
@@ -24,7 +25,7 @@ _ACROSS = 2000.0
 """px: from anywhere in a crop to beyond its border."""
 
 _Mask = NDArray[np.uint8]
-_Box = NDArray[np.floating]
+_Box = Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Layer:
     """Something to lay over an image: ``rgb`` (H, W, 3) uint8 and ``alpha`` (H, W) float32, 1 where it hides all."""
 
     rgb: Rgb
-    alpha: NDArray[np.float32]
+    alpha: Float32s
 
     def over(self, image: Rgb) -> Rgb:
         """``image`` (H, W, 3) with this in front."""

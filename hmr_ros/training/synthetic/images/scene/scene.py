@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float64s, Image, Int64s
 from hmr_ros.core.geometry.crop import inverse
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH
 from hmr_ros.training.synthetic.images.clothing.shading import SAMPLES, Meshes, Template, shade
@@ -27,9 +27,6 @@ from hmr_ros.training.synthetic.images.scene.backgrounds import Backgrounds
 from hmr_ros.training.synthetic.images.scene.figures import Figures
 from hmr_ros.training.synthetic.images.scene.occluders import Layer
 
-Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
-
 FLOORS = 0.6
 """Share of images with shadows on the floor: not every background has one."""
 
@@ -42,11 +39,11 @@ class Scene:
     """
 
     figures: Figures
-    K: Array
-    image_size: NDArray[np.int64]
-    up: Array
+    K: Float64s
+    image_size: Int64s
+    up: Float64s
     floor: float
-    stored: Array
+    stored: Float64s
     layer: Layer | None
 
     def alone(self) -> Scene:
@@ -55,7 +52,7 @@ class Scene:
 
 
 def paint(
-    scene: Scene, stored: Array, template: Template, backgrounds: Backgrounds, sensor: SensorMix, rng: Generator
+    scene: Scene, stored: Float64s, template: Template, backgrounds: Backgrounds, sensor: SensorMix, rng: Generator
 ) -> Image:
     """(CROP_HEIGHT, CROP_WIDTH, 3): ``stored`` (4,) px of the full image as a camera saw it.
 
@@ -74,7 +71,7 @@ def paint(
     return np.asarray(cv2.resize(image, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _draw_figures(scene: Scene, stored: Array, template: Template, image: Image, rng: Generator) -> None:
+def _draw_figures(scene: Scene, stored: Float64s, template: Template, image: Image, rng: Generator) -> None:
     figures, faces = scene.figures, template.faces
     lights = sample_lights(image, scene.up, rng)
     camera = canvas_camera(scene.K, canvas_from_image(stored, *image.shape[:2]))
@@ -90,7 +87,7 @@ def _draw_figures(scene: Scene, stored: Array, template: Template, image: Image,
     shade(canvas.face, meshes, template, lights, cast_shadows(figures.vertices, faces, lights, camera), image)
 
 
-def _fitted(layer: Layer, drawn: Array, stored: Array, height: int, width: int) -> Layer:
+def _fitted(layer: Layer, drawn: Float64s, stored: Float64s, height: int, width: int) -> Layer:
     """``layer``, drawn over a crop of ``drawn`` (4,) px, as a crop of ``stored`` (4,) px sees it."""
     to_canvas = canvas_from_image(stored, height, width)
     from_layer = inverse(canvas_from_image(drawn, CROP_HEIGHT, CROP_WIDTH))

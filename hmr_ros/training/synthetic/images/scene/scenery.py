@@ -13,10 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Float64s
 from hmr_ros.training.synthetic.images.rendering.drawing import line, lit, polygon
 from hmr_ros.training.synthetic.images.rendering.textures import Rgb, colour, coloured, fbm, ramp, shades, texture
-
-Floats = NDArray[np.float32]
 
 _FAR = 5.0
 """How much larger than its far end the near end of a floor or wall is drawn."""
@@ -90,7 +89,7 @@ def _sky(rng: Generator, height: int, width: int, horizon: float) -> NDArray[np.
     return np.asarray(cv2.addWeighted(clouds, w := rng.uniform(0, 0.7), _rows(fall, width), 1 - w, 0), np.uint8)
 
 
-def _rows(values: Floats, width: int) -> NDArray[np.uint8]:
+def _rows(values: Float32s, width: int) -> NDArray[np.uint8]:
     return values.astype(np.uint8)[:, None].repeat(width, 1)
 
 
@@ -123,7 +122,7 @@ def _horizon(rng: Generator, canvas: Rgb, horizon: float) -> None:
     cv2.copyTo(coloured(fbm(rng, *mask.shape, 5, 1.0), colours), mask, above)
 
 
-def _lay(canvas: Rgb, quad: NDArray[np.float64], surface: Rgb) -> None:
+def _lay(canvas: Rgb, quad: Float64s, surface: Rgb) -> None:
     """Draw ``surface`` onto the four corners ``quad`` (4, 2) px, in perspective."""
     height, width = canvas.shape[:2]
     x0, y0 = np.floor(quad.min(0)).clip(0, (width, height)).astype(int)
@@ -138,7 +137,7 @@ def _lay(canvas: Rgb, quad: NDArray[np.float64], surface: Rgb) -> None:
     canvas[y0:y1, x0:x1] = window
 
 
-def _hang(rng: Generator, canvas: Rgb, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+def _hang(rng: Generator, canvas: Rgb, low: Float64s, high: Float64s) -> None:
     """A window, image, cupboard or door on the back wall, some with a frame."""
     extent = (high - low) * rng.uniform(0.08, 0.45, 2)
     corner = low + rng.uniform(0, 1, 2) * (high - low - extent)
@@ -150,7 +149,7 @@ def _hang(rng: Generator, canvas: Rgb, low: NDArray[np.float64], high: NDArray[n
     _paste(canvas, corner, corner + extent, texture(rng, 48, 48))
 
 
-def _furnish(rng: Generator, canvas: Rgb, ground: float, vanishing: NDArray[np.float64], tall: float) -> None:
+def _furnish(rng: Generator, canvas: Rgb, ground: float, vanishing: Float64s, tall: float) -> None:
     """A box on the ground, its sides running to the vanishing point; thin ones are poles."""
     left = rng.uniform(-0.2, 1.1) * canvas.shape[1]
     wide = tall * rng.uniform(0.1, 2.5)
@@ -166,7 +165,7 @@ def _furnish(rng: Generator, canvas: Rgb, ground: float, vanishing: NDArray[np.f
     )
 
 
-def _paste(canvas: Rgb, low: NDArray[np.float64], high: NDArray[np.float64], surface: Rgb) -> None:
+def _paste(canvas: Rgb, low: Float64s, high: Float64s, surface: Rgb) -> None:
     """Draw ``surface`` onto the rectangle from ``low`` to ``high`` (x, y) px, as far as it lies in the canvas."""
     height, width = canvas.shape[:2]
     x0, y0 = np.round(low).clip(0, (width, height)).astype(int)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int32s, Int64s, Ints
 from hmr_ros.core.geometry.crop import apply
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH
 from hmr_ros.training.synthetic.images.clothing.shading import Template
 from hmr_ros.training.synthetic.images.rendering.framing import canvas_camera, canvas_from_image, project
 from hmr_ros.training.synthetic.images.rendering.raster import NOTHING, Canvas
 from hmr_ros.training.synthetic.images.scene.scene import Scene
-
-Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _HEIGHT, _WIDTH = CROP_HEIGHT // 2, CROP_WIDTH // 2
 _OPAQUE = 0.5
@@ -29,11 +26,11 @@ class Survey:
     ``outline`` (H, W) the subject's silhouette inside the image, as if alone; ``affine`` (2, 3) from the full image.
     """
 
-    owner: NDArray[np.int32]
-    depth: NDArray[np.float32]
+    owner: Int32s
+    depth: Float32s
     covered: Bools
     outline: Bools
-    affine: Array
+    affine: Float64s
 
     @property
     def occlusion(self) -> float:
@@ -41,18 +38,18 @@ class Survey:
         seen = self.outline & (self.owner == 0) & ~self.covered
         return 1 - float(seen.sum() / max(1, self.outline.sum()))
 
-    def hidden(self, pixels: Array, depth: Array) -> Bools:
+    def hidden(self, pixels: Float64s, depth: Float64s) -> Bools:
         """Points (N, 2) px of the full image at ``depth`` (N,) m that a thing or another figure hides."""
         rows, columns = self._cells(pixels)
         other = (self.owner[rows, columns] > 0) & (self.depth[rows, columns] < depth)
         return np.asarray(other | self.covered[rows, columns])
 
-    def self_hidden(self, pixels: Array, depth: Array) -> Bools:
+    def self_hidden(self, pixels: Float64s, depth: Float64s) -> Bools:
         """Points that lie behind another part of the subject."""
         rows, columns = self._cells(pixels)
         return np.asarray((self.owner[rows, columns] == 0) & (self.depth[rows, columns] < depth - _INSIDE_M))
 
-    def _cells(self, pixels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _cells(self, pixels: Float64s) -> tuple[Int64s, Int64s]:
         columns, rows = np.rint(apply(self.affine, pixels)).clip(0, (_WIDTH - 1, _HEIGHT - 1)).astype(np.int64).T
         return rows, columns
 
@@ -72,7 +69,7 @@ def survey(scene: Scene, template: Template) -> Survey:
     return Survey(owner, depth, covered, outline, affine)
 
 
-def _inside(affine: Array, image_size: NDArray[np.integer]) -> Bools:
+def _inside(affine: Float64s, image_size: Ints) -> Bools:
     """(H, W) pixels of the survey that lie inside the image."""
     columns = (np.arange(_WIDTH) - affine[0, 2]) / affine[0, 0]
     rows = (np.arange(_HEIGHT) - affine[1, 2]) / affine[1, 1]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.geometry.crop import apply, crop_from_image
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, ImageBatch
 from hmr_ros.training.synthetic.images.rendering.framing import stored_box
-
-Image = NDArray[np.uint8]
 
 COLUMNS = 8
 BONE, VISIBLE, SELF_HIDDEN, HIDDEN = (60, 220, 60), (40, 80, 255), (255, 200, 0), (255, 30, 30)
@@ -41,6 +39,6 @@ def labelled(batch: ImageBatch, row: int) -> Image:
     return image
 
 
-def _whole(points: NDArray[np.floating]) -> list[tuple[int, int]]:
+def _whole(points: Floats) -> list[tuple[int, int]]:
     """(N, 2) px as cv2 wants them."""
     return [(int(x), int(y)) for x, y in np.rint(points).clip(-_FARTHEST_PX, _FARTHEST_PX)]
