@@ -90,11 +90,11 @@ def _config(args: argparse.Namespace) -> TrainConfig:
             f"{config.local.steps}"
         )
     motion = str(Path(args.motion or config.run.motion).resolve())
-    backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.images.backgrounds
+    backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.image_mix.backgrounds
     return dataclasses.replace(
         config,
         run=dataclasses.replace(config.run, motion=motion),
-        images=dataclasses.replace(config.images, people=config.people, backgrounds=backgrounds),
+        image_mix=dataclasses.replace(config.image_mix, people=config.people, backgrounds=backgrounds),
     )
 
 
@@ -125,11 +125,11 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     people = see(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
     clips, first = [], 0
-    for images in shown(val, args.people):
-        case = observed(images, config.global_to_pixel.joint_set, None, body, default_rng(0))
-        cases.append(_with_features(case, people.features[first : first + len(images)]))
-        clips.append(images.clip.astype(str))
-        first += len(images)
+    for drawn in shown(val, args.people):
+        case = observed(drawn, config.global_to_pixel.joint_set, None, body, default_rng(0))
+        cases.append(_with_features(case, people.features[first : first + len(drawn)]))
+        clips.append(drawn.clip.astype(str))
+        first += len(drawn)
     return Material(motion, body, images, cases), np.concatenate(clips)
 
 
@@ -141,7 +141,7 @@ def _with_features(case: Case, features: np.ndarray) -> Case:
 
 def _drawn(config: TrainConfig, split: str, count: int, out: Path) -> Path:
     """Draw the images of a split that ``out`` lacks; the directory of their shards."""
-    mix = config.images
+    mix = config.image_mix
     if split != "train":
         mix = dataclasses.replace(mix, people=evaluated_people(mix.people))
     directory, joint_set = out / "images" / split, config.global_to_pixel.joint_set

@@ -120,7 +120,7 @@ def evaluate_annotated(
     """One row for all ``people``; ``body`` is the network's, ``bodies`` are the ground truth's by gender."""
     errors, persons = [], []
     for case, part in cases(people, predictor.joint_set, bodies, BATCH):
-        found = predictor.estimate(case)[-1]
+        found = predictor.predict(case)[-1]
         errors.append(errors_of(found, case, body))
         persons.append(part.person)
     return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))

@@ -54,7 +54,7 @@ class SideBySide:
         """What the other method says of the same people."""
         detections, stamp = _detections(bodies), moment.message.header.stamp
         estimates = self._smoother(
-            bodies.ids, _recovered(self._other, detections, moment.camera), stamp.sec + 1e-9 * stamp.nanosec
+            bodies.ids, _estimated(self._other, detections, moment.camera), stamp.sec + 1e-9 * stamp.nanosec
         )
         return pose_bodies(detections, estimates, self._body_model)
 
@@ -75,7 +75,7 @@ def labelled(image: Image, text: str) -> Image:
     return out
 
 
-def _recovered(method: BodyEstimator, detections: Detections, camera: Camera | None) -> Estimates:
+def _estimated(method: BodyEstimator, detections: Detections, camera: Camera | None) -> Estimates:
     if camera is None or len(detections) == 0:
         return Estimates.unknown(len(detections))
     return method.estimate(_NO_IMAGE, detections, camera)

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A recoverer with its networks.
+    """A body estimator with its networks.
 
     ``apply`` takes over the settings that may change while running, ``shed`` how much to leave out of the next images.
     """

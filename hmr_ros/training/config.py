@@ -90,7 +90,7 @@ class TrainConfig:
     global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    images: ImageMix = field(default_factory=ImageMix)
+    image_mix: ImageMix = field(default_factory=ImageMix)
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
     local: StageConfig = field(default_factory=StageConfig)

@@ -67,7 +67,7 @@ def test_each_half_shows_one_method_on_the_same_keypoints(bodies):
     np.testing.assert_array_equal(asked.kp2d, bodies.kp2d)
 
 
-def test_without_a_camera_or_people_there_is_nothing_to_recover(bodies):
+def test_without_a_camera_or_people_there_is_nothing_to_estimate(bodies):
     other = Other()
     draw = SideBySide(BODY_MODEL, other)
     assert draw(moment(camera=None), bodies).shape == (240, 640, 3)

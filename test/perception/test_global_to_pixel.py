@@ -197,7 +197,7 @@ def test_who_has_no_box_or_an_impossible_skeleton_stays_2d_and_the_others_do_not
     assert np.abs(bodies.joints - ground_truth.posed.joints)[[0, 3]].max() < 2e-3
 
 
-def test_a_network_that_returns_nothing_finite_recovers_nobody():
+def test_a_network_that_returns_nothing_finite_estimates_no_one():
     class Broken(Oracle):
         def run(self, inputs):
             return {name: value * np.nan for name, value in super().run(inputs).items()}

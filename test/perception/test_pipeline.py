@@ -196,5 +196,5 @@ def test_timings_are_those_of_the_last_image():
     assert run.timings.total_s == 0
     run(IMAGE, CAMERA, 1.0)
     steps = dataclasses.asdict(run.timings)
-    assert set(steps) == {"detect_s", "track_s", "recover_s", "smooth_s"}
+    assert set(steps) == {"detect_s", "track_s", "estimate_s", "smooth_s"}
     assert run.timings.total_s == sum(steps.values()) > 0

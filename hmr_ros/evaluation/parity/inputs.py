@@ -92,7 +92,7 @@ def _look(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: I
     detector.reset()
     detections = detector.detect(image)
     if estimator is not None and len(detections):
-        estimator.predict(image, detections, camera)
+        estimator.estimate(image, detections, camera)
 
 
 def _images() -> Iterator[tuple[Image, Camera]]:

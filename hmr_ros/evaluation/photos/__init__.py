@@ -64,21 +64,21 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
     assemblies = _open(args.networks or _shipped())
     first = next(iter(assemblies.values())).pipeline
-    recoverers = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
+    estimators = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
         image, camera = read_photo(photo), assumed_camera(photo, args.fov)
         first.detector.reset()
-        outcomes.append(score(photo, image, camera, first.detector.detect(image), recoverers, first.body_model))
+        outcomes.append(score(photo, image, camera, first.detector.detect(image), estimators, first.body_model))
     for assembly in assemblies.values():
         assembly.close()
 
-    outcome, methods = join(outcomes), (DETECTOR, *recoverers)
+    outcome, methods = join(outcomes), (DETECTOR, *estimators)
     reports = {threshold: summarise(outcome, threshold) for threshold in THRESHOLDS}
     print(f"{sum(map(len, photos))} people in {len(photos)} photos; {len(outcome.upright)} found and evaluated")
     for threshold, rows in reports.items():
         print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
-    calibrations = {name: estimator.calibration for name, estimator in recoverers.items()}
+    calibrations = {name: estimator.calibration for name, estimator in estimators.items()}
     print("", *shadows(outcome, calibrations, methods), sep="\n")
     if args.json:
         write_json(reports, methods, args.labels, args.json)
@@ -90,7 +90,7 @@ def score(
     image: Image,
     camera: Camera,
     detections: Detections,
-    recoverers: Mapping[str, BodyEstimator],
+    estimators: Mapping[str, BodyEstimator],
     body_model: BodyModel,
 ) -> Outcome:
     """How far the joints of ``detections``, and of the bodies made of them, are from those of ``photo``.
@@ -103,8 +103,8 @@ def score(
     labels, seen = pairs[:, 0], detections.take(pairs[:, 1])
     away = [convert_keypoints(seen.kp2d, seen.kp2d_score, JOINT_SETS[seen.joint_set], COCO17)[0] - photo.kp2d[labels]]
     distances = [np.full(away[0].shape[:2], np.nan)]
-    for estimator in recoverers.values():
-        bodies = pose_bodies(seen, estimator.predict(image, seen, camera), body_model)
+    for estimator in estimators.values():
+        bodies = pose_bodies(seen, estimator.estimate(image, seen, camera), body_model)
         away.append(project(body_model.regressor(COCO17.name) @ bodies.vertices, camera) - photo.kp2d[labels])
         distances.append(image_distances(bodies, away[-1], camera))
     errors = np.nan_to_num(np.linalg.norm(np.stack(away), axis=-1), nan=np.inf, posinf=np.inf)

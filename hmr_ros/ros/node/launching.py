@@ -38,7 +38,7 @@ def argument(name: str, default: str, text: str, choices: Sequence[str] | None =
 
 
 def node_arguments() -> list[DeclareLaunchArgument]:
-    """The arguments of a process that recovers bodies: those that ``body_node`` reads."""
+    """The arguments of a process that estimates bodies: those that ``body_node`` reads."""
     parameters = [
         argument(s.name, "", f"{s.doc}; left out: as params_file says", _choices(s.type == "bool", s.choices))
         for s in _SETTINGS.values()

@@ -1,7 +1,7 @@
 """``hmr_node``: a lifecycle node from a camera topic to bodies.
 
 One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works, see
-worker.py: decode, detect, recover, publish, then the newest image again. So the age of what is published is bounded by
+worker.py: decode, detect, estimate, publish, then the newest image again. So the age of what is published is bounded by
 one image and one processing time, whatever the camera's rate.
 """
 

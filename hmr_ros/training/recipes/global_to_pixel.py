@@ -131,7 +131,7 @@ class GlobalToPixelRecipe:
         """Images of people: for training from shards, where there are some."""
         if split == "train" and self._config.crops.shards:
             return ShardReader(Path(self._config.crops.shards))
-        images = dataclasses.replace(self._config.images, people=mix_of(split, self._config.people))
+        images = dataclasses.replace(self._config.image_mix, people=mix_of(split, self._config.people))
         return ImageSampler(self._motion.select(split), self._body, self._joint_set.name, images)
 
     def _people(self, split: str) -> Sampler:
