@@ -150,10 +150,10 @@ class LiftingNet(nn.Module):
         return self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
 
     def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), spread (B, 24) m: expected distance
+        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), joint error (B, 24) m: expected distance
         from the ground truth.
 
-        The spread must not bend the features to its own ends, so its gradient stops at them.
+        The joint error must not bend the features to its own ends, so its gradient stops at them.
         """
         joints = self.joints(hidden).reshape(-1, SMPL.size, 3)
         features = self.features(hidden).reshape(-1, SMPL.size, JOINT_CHANNELS)
@@ -240,11 +240,11 @@ class CompactPose2Mesh(nn.Module):
         self.upsampling = Upsampling(topology)
 
     def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, spread (B, 24) m."""
+        """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, joint error (B, 24) m."""
         joints, features, joint_error = self.lifting(keypoints, context)
         return self.mesh(joints, features), joints, joint_error
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> vertices (B, V, 3) m, joints (B, 24, 3) m, spread (B, 24) m."""
+        """-> vertices (B, V, 3) m, joints (B, 24, 3) m, joint error (B, 24) m."""
         nodes, joints, joint_error = self.nodes(keypoints, context)
         return self.upsampling(nodes), joints, joint_error

@@ -39,7 +39,7 @@ class Wrong:
     def __init__(self):
         self.rng = np.random.default_rng(0)
 
-    def estimate(self, case):
+    def predict(self, case):
         people = len(case.joints)
         error = self.rng.uniform(0.3, 2, (people, 1)) * self.rng.uniform(0.05, 0.15, (people, 24))
         error[:, 0] = 0

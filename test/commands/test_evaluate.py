@@ -140,7 +140,7 @@ def test_networks_that_look_need_images(untrained_checkpoint, rest_pose_model):
     people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
     case = observed(people, "coco_feet", None, BODY, np.random.default_rng(0))
     with pytest.raises(ValueError, match="looks at people: evaluate it on --motion or --shards"):
-        predictor.estimate(case)
+        predictor.predict(case)
 
 
 def test_unusable_models_are_explained(rest_pose_model, tmp_path):

@@ -69,7 +69,7 @@ def test_another_answer_is_too_far_off(monkeypatch: pytest.MonkeyPatch, capsys: 
         return lambda arrays: {name: 1.02 * value for name, value in real(engine)(arrays).items()}
 
     monkeypatch.setattr(parity, "engine_run", worse)
-    monkeypatch.setattr(parity, "_half_run", lambda path: real(parity_engine()))
+    monkeypatch.setattr(parity, "_fp16_run", lambda path: real(parity_engine()))
     assert main(["parity", str(POSE2MESH)]) == 1
     assert "TOO FAR OFF" in capsys.readouterr().out
 

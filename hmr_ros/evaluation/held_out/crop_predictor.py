@@ -28,7 +28,7 @@ class StageParameters:
     """What one stage says of B people, in their crop cameras.
 
     ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) as
-    ``networks/global_to_pixel`` has them; the spread is NaN but for the last stage.
+    ``networks/global_to_pixel`` has them; the joint error is NaN but for the last stage.
     """
 
     stage: str

@@ -128,7 +128,7 @@ def test_every_variant_trains_all_its_parameters(body, targets, change):
     total(network.stages(*network.example_inputs(2), targets), targets).backward()
     unused = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
     # The lifting's own expected error is Pose2Mesh's; the local stage alone reads the pyramid and lifted joints.
-    allowed = ("lifting.network.features", "lifting.network.spread")
+    allowed = ("lifting.network.features", "lifting.network.joint_error")
     if change.get("local") == "off":
         allowed += ("backbone.trunk.laterals", "backbone.trunk.last", "lifting.network.joints")
     assert not {name for name in unused if not name.startswith(allowed)}

@@ -72,7 +72,7 @@ where that is higher), ``drape_flare`` m wider there.
 
 MATERIAL = np.dtype(
     [("colour", np.float32, (3,)), ("second", np.float32, (3,)), ("pattern", np.int32)]
-    + [(name, np.float32) for name in "frequency phase share gloss thickness folds".split()]
+    + [(name, np.float32) for name in "frequency phase fraction gloss thickness folds".split()]
 )
 """``colour`` and ``second`` linear RGB 0..1; ``pattern`` a Pattern of spatial ``frequency`` rad/m, ``phase`` rad and a
 ``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
