@@ -1,19 +1,25 @@
-"""``hmr prepare-motion``: build a motion file from AMASS and BVH recordings (docs/motion_format.md)."""
+"""``hmr prepare-motion``: build a motion file from AMASS and BVH recordings, or from a motion file of an earlier run.
+
+docs/motion_format.md describes the file and what is done to recordings.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from hmr_ros.training.datasets.motion import SPLITS, Motion, save_motion
+from hmr_ros.training.datasets.motion import SPLITS, Motion, is_motion_file, load_motion, save_motion
 from hmr_ros.training.motion.amass import read_amass
 from hmr_ros.training.motion.bvh import read_bvh
 from hmr_ros.training.motion.clip import Clip, cut_at_glitches, join, resample
 from hmr_ros.training.motion.retarget import retarget
+from hmr_ros.training.motion.straighten import straighten, table
 
 CMU_UNIT = 0.0254 / 0.45
 """m per length unit of the CMU mocap library."""
@@ -24,7 +30,11 @@ NOTICE = "Made by hmr prepare-motion. The licences of the recordings apply to th
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="AMASS or BVH file, or a directory of them"
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="AMASS or BVH files, directories of them, or one motion file",
     )
     parser.add_argument("--out", type=Path, default=Path("motion.npz"), help="motion file to write (%(default)s)")
     parser.add_argument(
@@ -33,22 +43,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bvh-unit", type=float, default=CMU_UNIT, help="m per unit of BVH files (%(default).5f, CMU's)"
     )
-    parser.add_argument("--notice", default=NOTICE, help="licence notice to keep in the file")
+    parser.add_argument("--notice", help="licence notice to keep in the file (default: a general one)")
+    parser.add_argument(
+        "--straighten",
+        action="store_true",
+        help="take out constant joint-angle offsets of subjects, such as knees that never straighten, and print them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, clean, split and write."""
     if args.out.suffix != ".npz":
         raise ValueError(f"--out {args.out}: expected a name that ends in .npz")
-    paths = find_recordings(args.inputs)
-    clips = [piece for path in tqdm(paths, unit="file") for piece in read_clips(path, args.bvh_unit)]
-    subjects = {clip.subject for clip in clips}
-    splits = read_splits(args.split_file, subjects) if args.split_file else default_splits(subjects)
-    motion = join(clips, splits, args.notice)
+    motion = _read(args)
+    if args.straighten:
+        motion, offsets = straighten(motion)
+        print(table(offsets))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_motion(motion, args.out)
     print(summary(motion, args.out))
     return 0
+
+
+def _read(args: argparse.Namespace) -> Motion:
+    """The motion of the inputs; that of a motion file keeps its splits unless a split file is given."""
+    if any(is_motion_file(path) for path in args.inputs):
+        if len(args.inputs) > 1:
+            raise ValueError(f"expected one motion file and nothing else, got {len(args.inputs)} inputs")
+        motion = load_motion(args.inputs[0])
+        splits = dict(zip(motion.clip_subject.tolist(), motion.clip_split.tolist(), strict=True))
+    else:
+        paths = find_recordings(args.inputs)
+        clips = [piece for path in tqdm(paths, unit="file") for piece in read_clips(path, args.bvh_unit)]
+        splits = default_splits({clip.subject for clip in clips})
+        motion = join(clips, splits, NOTICE)
+    if args.split_file:
+        splits = read_splits(args.split_file, splits)
+    clip_split = np.array([splits[subject] for subject in motion.clip_subject.tolist()])
+    return dataclasses.replace(motion, clip_split=clip_split, notice=args.notice or motion.notice)
 
 
 def find_recordings(inputs: Iterable[Path]) -> list[Path]:

@@ -1,12 +1,14 @@
 import argparse
+import dataclasses
 
 import numpy as np
 import pytest
 
 from hmr_ros.commands.prepare_motion import add_arguments, default_splits, find_recordings, read_splits, run
-from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.datasets.motion import load_motion, save_motion
 from test.training.motion.bvh_files import PARENT, smooth_angles, write_bvh
 from test.training.motion.test_amass import write_amass
+from test.training.motion.test_straighten import knees, motion_of, walking
 
 
 def parse(*words):
@@ -74,3 +76,20 @@ def test_default_splits_are_stable_and_about_one_in_eight():
     splits = default_splits(map(str, range(800)))
     assert splits == default_splits(map(str, range(800)))
     assert 70 < sum(s == "val" for s in splits.values()) < 130
+
+
+def test_a_motion_file_is_straightened_and_keeps_its_splits(tmp_path, capsys):
+    bent = motion_of(walking(np.random.default_rng(0), 17), walking(np.random.default_rng(1), 5))
+    bent = dataclasses.replace(bent, clip_split=np.array(["val", "train"]), notice="free")
+    save_motion(bent, tmp_path / "bent.npz")
+    assert run(parse("--out", tmp_path / "straight.npz", "--straighten", tmp_path / "bent.npz")) == 0
+    straight = load_motion(tmp_path / "straight.npz")
+    assert (straight.clip_split.tolist(), straight.notice) == (["val", "train"], "free")
+    assert knees(straight, "s0").min() == pytest.approx(7, abs=0.2)
+    assert "left knee" in capsys.readouterr().out
+
+
+def test_a_motion_file_stands_alone(recordings, tmp_path):
+    save_motion(motion_of(walking(np.random.default_rng(0), 5)), tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="expected one motion file and nothing else, got 2 inputs"):
+        run(parse("--out", tmp_path / "b.npz", tmp_path / "a.npz", recordings / "walking"))

@@ -106,6 +106,17 @@ def mirror(pose: Floats, trans: Floats) -> tuple[Floats, Floats]:
     return pose[..., SMPL.mirror, :] * _MIRROR_ROTVEC, trans * _MIRROR_POINT
 
 
+def is_motion_file(path: Path) -> bool:
+    """Whether ``path`` is an archive with the keys of a motion file; AMASS's .npz files are not."""
+    if path.suffix != ".npz" or not path.is_file():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return set(REQUIRED_KEYS) <= set(archive.files)
+    except (ValueError, OSError):
+        return False
+
+
 def load_motion(path: Path | str) -> Motion:
     """Read a motion file; FileNotFoundError or ValueError name the file and what to do."""
     path = Path(path)

@@ -1,0 +1,123 @@
+"""Constant offsets of made subjects: what calibration did is taken out, what people do stays."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.motion.straighten import MIN_FRAMES, STANDING_ANGLES, straighten, table, upright_frames
+
+KNEES = [SMPL.index("left_knee"), SMPL.index("right_knee")]
+HIPS = [SMPL.index("left_hip"), SMPL.index("right_hip")]
+ANKLES = [SMPL.index("left_ankle"), SMPL.index("right_ankle")]
+FRAMES = 200
+
+
+def walking(rng: np.random.Generator, knee_deg: float, hip_deg: float = 5.0) -> np.ndarray:
+    """(FRAMES, 24, 3) of a subject whose knees bend from ``knee_deg`` to 40 degrees more, straight half of the time."""
+    pose = np.zeros((FRAMES, 24, 3), np.float32)
+    swing = np.maximum(rng.uniform(-40, 40, (FRAMES, 2)), 0)
+    pose[:, KNEES, 0] = np.deg2rad(knee_deg + swing)
+    pose[:, HIPS, 0] = -np.deg2rad(hip_deg)
+    return pose
+
+
+def motion_of(*poses: np.ndarray) -> Motion:
+    subjects = [f"s{k}" for k in range(len(poses))]
+    return Motion(
+        pose=np.concatenate(poses),
+        trans=np.zeros((sum(map(len, poses)), 3), np.float32),
+        clip=np.repeat(np.arange(len(poses)), [len(pose) for pose in poses]),
+        clip_id=np.array(subjects),
+        clip_subject=np.array(subjects),
+        clip_category=np.array(["walk"] * len(poses)),
+        clip_split=np.array(["train"] * len(poses)),
+        clip_leg=np.full(len(poses), np.nan, np.float32),
+        fps=30.0,
+    )
+
+
+def knees(motion: Motion, subject: str) -> np.ndarray:
+    return np.rad2deg(motion.pose[motion.subject == subject][:, KNEES, 0])
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def test_knees_that_never_straighten_lose_their_constant(rng):
+    motion = motion_of(walking(rng, 5), walking(rng, 5 + 12))
+    straight, offsets = straighten(motion)
+    np.testing.assert_array_equal(knees(straight, "s0"), knees(motion, "s0"))
+    np.testing.assert_allclose(knees(straight, "s1"), knees(motion, "s1") - 10, atol=0.1)  # 17 -> 7: anatomy's end
+    removed = {o.angle.name: o.removed for o in offsets if o.subject == "s1" and o.removed}
+    assert removed == pytest.approx({"left knee": 10, "right knee": 10}, abs=0.1)
+
+
+def test_knees_that_bend_backwards_are_moved_too(rng):
+    motion = motion_of(walking(rng, -6))
+    np.testing.assert_allclose(knees(straighten(motion)[0], "s0"), knees(motion, "s0") + 9, atol=0.1)
+
+
+def test_the_foot_stays_below_the_hip(rng):
+    motion = motion_of(walking(rng, 17))
+    change = np.rad2deg(straighten(motion)[0].pose[..., 0] - motion.pose[..., 0])
+    np.testing.assert_allclose(change[:, HIPS], 5, atol=0.1)
+    np.testing.assert_allclose(change[:, ANKLES], 5, atol=0.1)
+    np.testing.assert_allclose(change[:, HIPS] + change[:, KNEES] + change[:, ANKLES], 0, atol=1e-4)
+
+
+def test_a_subject_who_crouches_stays_crouched(rng):
+    motion = motion_of(walking(rng, 30, hip_deg=15))
+    straight, offsets = straighten(motion)
+    np.testing.assert_array_equal(straight.pose, motion.pose)
+    assert not any(o.removed for o in offsets)
+
+
+def test_frames_of_bent_legs_do_not_count_but_are_straightened(rng):
+    sitting = walking(rng, 17)
+    sitting[:, KNEES, 0] = np.deg2rad(90)
+    sitting[:, HIPS, 0] = -np.deg2rad(80)
+    both = np.concatenate([walking(rng, 17)] + 5 * [sitting])
+    motion = motion_of(both)
+    assert upright_frames(both).sum() < 0.2 * len(both)
+    np.testing.assert_allclose(knees(straighten(motion)[0], "s0")[-1], 80, atol=0.1)
+
+
+def test_few_upright_frames_are_not_judged(rng):
+    motion = motion_of(walking(rng, 17)[: MIN_FRAMES - 1])
+    straight, offsets = straighten(motion)
+    assert offsets == []
+    np.testing.assert_array_equal(straight.pose, motion.pose)
+
+
+def test_a_lying_body_is_not_upright(rng):
+    pose = walking(rng, 5)
+    pose[:, 0, 0] = np.pi / 2
+    assert not upright_frames(pose).any()
+
+
+def test_twice_is_as_good_as_once(rng):
+    once, _ = straighten(motion_of(walking(rng, 17), walking(rng, 12), walking(rng, -3)))
+    twice, offsets = straighten(once)
+    np.testing.assert_allclose(twice.pose, once.pose, atol=1e-3)
+    assert max(abs(o.removed) for o in offsets) < 0.1
+
+
+def test_other_fields_stay(rng):
+    motion = motion_of(walking(rng, 17))
+    straight, _ = straighten(motion)
+    for field in dataclasses.fields(motion):
+        if field.name != "pose":
+            assert getattr(straight, field.name) is getattr(motion, field.name)
+
+
+def test_the_table_has_a_row_per_angle(rng):
+    _, offsets = straighten(motion_of(walking(rng, 17), walking(rng, 5)))
+    rows = table(offsets).splitlines()
+    assert [row.split("  ")[0] for row in rows[1:]] == [angle.name for angle in STANDING_ANGLES]
+    assert "1 of   2" in rows[1]
+    assert "10, 10" in rows[1]
