@@ -54,7 +54,7 @@ def standing(body_model: BodyModel, people: int) -> Bodies:
         cam_t=cam_t,
         joints=posed.joints,
         vertices=posed.vertices,
-        uncertainty=np.full((people, 24), 0.02),
+        joint_error=np.full((people, 24), 0.02),
         disagreement=np.full((people, 24), np.nan),
         joint_covariance=np.tile(1e-3 * np.eye(3), (people, 24, 1, 1)),
         root_covariance=np.tile(1e-2 * np.eye(3), (people, 1, 1)),

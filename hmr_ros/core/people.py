@@ -142,7 +142,7 @@ _ESTIMATED = {
     "body_pose": (23, 3),
     "betas": (10,),
     "cam_t": (3,),
-    "uncertainty": (24,),
+    "joint_error": (24,),
     "disagreement": (24,),
     "joint_covariance": (24, 3, 3),
     "root_covariance": (3, 3),
@@ -155,7 +155,7 @@ class Estimates:
     """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
 
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
-    (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``uncertainty`` (P, 24) m, expected distance of each
+    (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joint_error`` (P, 24) m, expected distance of each
     joint from the ground truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints
     of two methods, root-relative (NaN: one of them says nothing); ``joint_covariance`` (P, 24, 3, 3) m^2,
     root-relative, and ``root_covariance`` (P, 3, 3) m^2 (core/uncertainty.py; NaN: unknown); ``valid`` (P,): the other
@@ -166,7 +166,7 @@ class Estimates:
     body_pose: Floats
     betas: Floats
     cam_t: Floats
-    uncertainty: Floats
+    joint_error: Floats
     disagreement: Floats
     joint_covariance: Floats
     root_covariance: Floats
@@ -195,7 +195,7 @@ class Estimates:
         """These estimates with expected errors (P, 24) m and covariances, where they are valid."""
         return dataclasses.replace(
             self,
-            uncertainty=np.where(self.valid[:, None], expected_error, np.nan),
+            joint_error=np.where(self.valid[:, None], expected_error, np.nan),
             joint_covariance=np.where(self.valid[:, None, None, None], covariances.joints, np.nan),
             root_covariance=np.where(self.valid[:, None, None], covariances.root, np.nan),
         )
@@ -216,7 +216,7 @@ class Bodies:
     ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
     (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joints`` (P, 24, 3) m, SMPL joints; ``vertices`` (P, V,
-    3) m; ``uncertainty`` (P, 24) m, expected distance of each joint from the ground truth, root-relative (NaN:
+    3) m; ``joint_error`` (P, 24) m, expected distance of each joint from the ground truth, root-relative (NaN:
     unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
     ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative, and ``root_covariance`` (P, 3, 3) m^2 of the estimates before
     smoothing (NaN: unknown); ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of
@@ -236,7 +236,7 @@ class Bodies:
     cam_t: Floats
     joints: Floats
     vertices: Floats
-    uncertainty: Floats
+    joint_error: Floats
     disagreement: Floats
     joint_covariance: Floats
     root_covariance: Floats

@@ -103,7 +103,7 @@ def test_both_methods_from_their_files(models):
     assert assembly.method == "global_to_pixel"
     assert assembly.networks[-2:] == ("global_to_pixel", "pose2mesh")
     assert bodies.valid.tolist() == [True] * PEOPLE
-    np.testing.assert_allclose(bodies.uncertainty, 0.05)
+    np.testing.assert_allclose(bodies.joint_error, 0.05)
     assert (bodies.cam_t[:, 2] > 3).all()
     assert 0.005 < bodies.disagreement.mean() < 0.1
 

@@ -34,7 +34,7 @@ def standing(people, cam_t=(0.0, 0.0, 4.0)):
         Estimates.unknown(people),
         global_orient=np.tile([np.pi, 0, 0], (people, 1)),
         cam_t=np.tile(cam_t, (people, 1)),
-        uncertainty=np.full((people, 24), 0.03),
+        joint_error=np.full((people, 24), 0.03),
         valid=np.ones(people, np.bool_),
         **zeros,
     )

@@ -101,7 +101,7 @@ def test_bodies_come_back_where_they_stood(camera):
     assert np.abs(bodies.cam_t - cam_t).max() < 0.005
     assert np.abs(bodies.vertices - posed.vertices).max() < 0.005
     assert np.abs(bodies.joints - posed.joints).max() < 0.005
-    assert np.allclose(bodies.uncertainty, JOINT_ERROR)
+    assert np.allclose(bodies.joint_error, JOINT_ERROR)
     assert np.degrees(np.linalg.norm(bodies.body_pose - pose, axis=-1)).mean() < 3
     assert np.array_equal(bodies.kp2d, found.kp2d)
 

@@ -62,5 +62,5 @@ def test_the_mesh_lies_on_the_keypoints(body, estimated):
 def test_heads_are_up_and_the_expected_error_is_believable(estimated):
     _, bodies = estimated
     assert (bodies.joints[:, SMPL.index("head"), 1] < bodies.joints[:, SMPL.index("left_foot"), 1] - 1).all()
-    assert (bodies.uncertainty[:, 1:] > 0.005).all()
-    assert bodies.uncertainty[:, 1:].mean() < 0.15
+    assert (bodies.joint_error[:, 1:] > 0.005).all()
+    assert bodies.joint_error[:, 1:].mean() < 0.15

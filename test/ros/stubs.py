@@ -56,7 +56,7 @@ class StubEstimator:
             body_pose=np.zeros((people, 23, 3)),
             betas=np.zeros((people, 10)),
             cam_t=np.stack([np.arange(people) - 1.0, np.zeros(people), np.full(people, 3.0)], 1),
-            uncertainty=np.full((people, 24), 0.02),
+            joint_error=np.full((people, 24), 0.02),
             disagreement=np.full((people, 24), self.disagreement),
             joint_covariance=np.tile(np.diag([1e-3, 1e-3, 4e-3]), (people, 24, 1, 1)),
             root_covariance=np.tile(np.diag([1e-3, 1e-3, 9e-2]), (people, 1, 1)),

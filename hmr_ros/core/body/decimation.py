@@ -7,7 +7,7 @@ import numpy as np
 from hmr_ros.core.arrays import Floats, Int64s, Ints
 
 
-def joint_error(points: Floats, count: int) -> Int64s:
+def farthest_points(points: Floats, count: int) -> Int64s:
     """Indices (count,) of ``points`` (N, 3) that lie as far from each other as possible.
 
     Farthest-point sampling: each next one is the point farthest from all before it (Gonzalez, 1985), so no point is
@@ -38,7 +38,7 @@ def coarse_faces(vertices: Floats, faces: Ints, count: int) -> Int64s:
     if count >= len(faces):
         return faces.astype(np.int64)
     edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
-    order = joint_error(vertices, min(count // 2 + 2, len(vertices)))
+    order = farthest_points(vertices, min(count // 2 + 2, len(vertices)))
     cells = len(order)
     while len(coarse := _between_cells(_grown(vertices, edges, order[:cells]), faces)) > count:
         cells -= max(1, (len(coarse) - count) // 2)

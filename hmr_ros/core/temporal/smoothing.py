@@ -106,7 +106,7 @@ def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 @dataclass(frozen=True, eq=False)
 class _Tracks:
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
-    ``velocities`` (N, 3) m/s they walk at, ``uncertainty`` (N, 24) m of their last pose, with its covariances.
+    ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances.
     """
 
     ids: Ints
@@ -114,7 +114,7 @@ class _Tracks:
     views: Floats
     betas: Floats
     velocities: Floats
-    uncertainty: Floats
+    joint_error: Floats
     joint_covariance: Floats
     root_covariance: Floats
     places: Filtered
@@ -130,7 +130,7 @@ class _Tracks:
             np.zeros(people),
             estimates.betas.astype(np.float64),
             np.zeros((people, 3)),
-            estimates.uncertainty.astype(np.float64),
+            estimates.joint_error.astype(np.float64),
             estimates.joint_covariance,
             estimates.root_covariance,
             places_at_rest(estimates.cam_t.astype(np.float64)),
@@ -166,7 +166,7 @@ class _Tracks:
 
 def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
     """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough."""
-    error = now.uncertainty.mean(-1)
+    error = now.joint_error.mean(-1)
     certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
     certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
     more = views + certainty
@@ -237,7 +237,7 @@ class BodySmoother:
         expected = dataclasses.replace(
             known,
             cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
-            uncertainty=np.hypot(tracks.uncertainty, pose_drift(unseen_s)),
+            joint_error=np.hypot(tracks.joint_error, pose_drift(unseen_s)),
             joint_covariance=covariances.joints,
             root_covariance=covariances.root,
             valid=np.ones(len(unseen_s), np.bool_),

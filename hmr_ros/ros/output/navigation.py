@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.decimation import joint_error
+from hmr_ros.core.body.decimation import farthest_points
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.temporal.velocity import VelocityFilter
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
@@ -62,7 +62,7 @@ class MeshPoints:
 @functools.lru_cache(maxsize=1)
 def _skin_points(body_model: BodyModel, count: int) -> Ints:
     """Vertices that stand for the skin; a tenth of a second's work that each activation would repeat."""
-    return joint_error(body_model.v_template, count)
+    return farthest_points(body_model.v_template, count)
 
 
 class PeoplePublisher:

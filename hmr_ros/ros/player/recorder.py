@@ -166,7 +166,7 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
         cam_t=cam_t,
         joints=stacked([body.joints for body in present], 24, 3),
         vertices=vertices,
-        uncertainty=stacked([body.joint_error for body in present], 24),
+        joint_error=stacked([body.joint_error for body in present], 24),
         disagreement=stacked([body.disagreement for body in present], 24),
         joint_covariance=stacked([body.joint_covariance for body in present], 24, 3, 3),
         root_covariance=stacked([body.root_covariance for body in present], 3, 3),

@@ -102,7 +102,7 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
         betas=bodies.betas[row].astype(np.float32),
         cam_t=point(bodies.cam_t[row]),
         joints=bodies.joints[row].astype(np.float32).ravel(),
-        joint_error=bodies.uncertainty[row].astype(np.float32),
+        joint_error=bodies.joint_error[row].astype(np.float32),
         disagreement=bodies.disagreement[row].astype(np.float32),
         joint_covariance=bodies.joint_covariance[row].astype(np.float32).ravel(),
         root_covariance=bodies.root_covariance[row].astype(np.float32).ravel(),

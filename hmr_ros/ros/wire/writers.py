@@ -31,7 +31,7 @@ _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "betas": lambda bodies: bodies.betas,
     "cam_t": lambda bodies: bodies.cam_t,
     "joints": lambda bodies: bodies.joints,
-    "joint_error": lambda bodies: bodies.uncertainty,
+    "joint_error": lambda bodies: bodies.joint_error,
     "disagreement": lambda bodies: bodies.disagreement,
     "joint_covariance": lambda bodies: bodies.joint_covariance,
     "root_covariance": lambda bodies: bodies.root_covariance,

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body.decimation import _grown, coarse_faces, joint_error
+from hmr_ros.core.body.decimation import _grown, coarse_faces, farthest_points
 
 
 def test_points_are_spread_over_the_body(body):
-    few = joint_error(body.v_template, 500)
+    few = farthest_points(body.v_template, 500)
     assert len(set(few.tolist())) == 500
     gaps = np.linalg.norm(body.v_template[:, None] - body.v_template[few][None], axis=-1).min(1)
     assert gaps.max() < 0.06
@@ -13,13 +13,13 @@ def test_points_are_spread_over_the_body(body):
 
 def test_every_point_may_be_taken():
     points = np.arange(12.0).reshape(4, 3)
-    assert sorted(joint_error(points, 4).tolist()) == [0, 1, 2, 3]
+    assert sorted(farthest_points(points, 4).tolist()) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_counts_beyond_the_points_are_refused(count):
     with pytest.raises(ValueError, match=f"expected 1 to 4 points, got {count}"):
-        joint_error(np.zeros((4, 3)), count)
+        farthest_points(np.zeros((4, 3)), count)
 
 
 def volume(vertices, faces):
@@ -48,7 +48,7 @@ def test_cells_grow_as_far_as_dijkstra_says(body):
     sparse = pytest.importorskip("scipy.sparse")
     vertices, faces = body.v_template, body.faces
     edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
-    seeds = joint_error(vertices, 40)
+    seeds = farthest_points(vertices, 40)
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     graph = sparse.coo_matrix((lengths, edges.T), (len(vertices), len(vertices)))
     reference = scipy_graph.dijkstra(graph, directed=False, indices=seeds)

@@ -40,7 +40,7 @@ def test_meshes_come_back_where_they_stood(body, placement, ground_truth):
     assert estimates.valid.all()
     assert off(body, estimates, posed).max() < 0.01
     np.testing.assert_allclose(estimates.cam_t, given.cam_t, atol=0.01)
-    assert np.isnan(estimates.uncertainty).all()
+    assert np.isnan(estimates.joint_error).all()
 
 
 def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placement, ground_truth):

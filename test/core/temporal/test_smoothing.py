@@ -180,7 +180,7 @@ def seen_with(betas: float, error: float = np.nan) -> tuple[np.ndarray, Estimate
     """Somebody with a shape, and how good the view was."""
     ids, estimates = someone([3])
     shape, joint_error = np.full((1, 10), betas), np.full((1, 24), error)
-    return ids, dataclasses.replace(estimates, betas=shape, uncertainty=joint_error)
+    return ids, dataclasses.replace(estimates, betas=shape, joint_error=joint_error)
 
 
 def test_the_shape_is_averaged():
@@ -267,7 +267,7 @@ def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
 
     smoother(*seen_with(0.0, error=0.05), last_s + 0.03)
     joint_error = [
-        smoother.coasted(np.array([3]), last_s + 0.03 + age).uncertainty.mean() for age in (0.0, 0.2, 0.5, 1.0)
+        smoother.coasted(np.array([3]), last_s + 0.03 + age).joint_error.mean() for age in (0.0, 0.2, 0.5, 1.0)
     ]
     assert joint_error[0] == pytest.approx(0.05)
     assert (np.diff(joint_error) > 0.01).all()
@@ -306,8 +306,8 @@ def test_invalid_rows_pass_and_keep_their_filters():
 
 def test_what_is_said_of_the_error_passes():
     smoother, (ids, now) = BodySmoother(BODY_MODEL), someone([3])
-    out = smoother(ids, dataclasses.replace(now, uncertainty=np.full((1, 24), 0.04)), 0.0)
-    assert_allclose(out.uncertainty, 0.04)
+    out = smoother(ids, dataclasses.replace(now, joint_error=np.full((1, 24), 0.04)), 0.0)
+    assert_allclose(out.joint_error, 0.04)
     assert np.isnan(out.disagreement).all()
 
 
