@@ -3,8 +3,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from hmr_ros.bench import Options
 from hmr_ros.bench.crowd import CAMERA, HEIGHT, WIDTH, crowd_image, standing
+from hmr_ros.bench.protocol import Options
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir

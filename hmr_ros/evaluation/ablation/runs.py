@@ -25,7 +25,7 @@ from hmr_ros.evaluation.held_out.report import Errors, join_errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
-from hmr_ros.training.train import learning_rate_fraction, make_optimiser, only_these_learn, optimise
+from hmr_ros.training.trainer import learning_rate_fraction, make_optimiser, only_these_learn, optimise
 
 Weights = Mapping[str, Tensor]
 
