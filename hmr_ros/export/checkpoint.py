@@ -14,7 +14,7 @@ from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.compact_pose2mesh import CompactConfig
+from hmr_ros.networks.compact_pose2mesh import CompactConfig, CompactPose2Mesh
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
 from hmr_ros.training.checkpoint import Checkpoint
@@ -61,8 +61,14 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
 
 
 def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig | GlobalToPixelConfig:
+    """The settings of the network that ``checkpoint`` holds."""
     config = checkpoint.config
-    return {"paper": config.paper, "compact": config.compact, "global_to_pixel": config.global_to_pixel}[config.recipe]
+    configs: dict[str, Pose2MeshConfig | CompactConfig | GlobalToPixelConfig] = {
+        "paper": config.paper,
+        "compact": config.compact,
+        "global_to_pixel": config.global_to_pixel,
+    }
+    return configs[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
@@ -79,9 +85,10 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
-    places = torch.randn(4, joints, 2, generator=generator)
+    assert isinstance(network, CompactPose2Mesh), "no other recipe makes networks"
+    positions = torch.randn(4, joints, 2, generator=generator)
     scores = torch.rand(4, joints, 1, generator=generator)
-    example = (torch.cat([places, scores], -1), -3 * torch.rand(4, 1, generator=generator))
+    example = (torch.cat([positions, scores], -1), -3 * torch.rand(4, 1, generator=generator))
     return Exportable(network, example, network.input_names, network.output_names)
 
 
