@@ -16,25 +16,25 @@ from typing import Protocol, cast
 from hmr_ros import __version__
 
 COMMANDS = {
-    "demo": ("hmr_ros.demo", "play a clip, a directory or a webcam through the node; write images and figures"),
-    "doctor": ("hmr_ros.commands.doctor", "check this machine and say what to do about what is missing"),
-    "bench": ("hmr_ros.bench", "measure speed, as ratios within one run (JSON)"),
-    "train": ("hmr_ros.training.train", "train a network from a TOML file"),
-    "evaluate": ("hmr_ros.commands.evaluate", "report the errors of a checkpoint, with confidence intervals"),
-    "calibrate": ("hmr_ros.commands.calibrate", "learn what a network's expected errors mean, for its covariances"),
-    "ablate": ("hmr_ros.commands.ablate", "train Global-to-Pixel with parts left out, and compare"),
-    "evaluate-photos": ("hmr_ros.evaluation.photos", "score estimated bodies on photos with labelled joints (PCK)"),
-    "export": ("hmr_ros.export.checkpoint", "write a checkpoint as ONNX and manifest"),
-    "render": ("hmr_ros.training.render", "draw images of clothed people for training, as shards or as a sheet"),
-    "half": ("hmr_ros.commands.fp16", "make the fp16 model of a network for TensorRT, if it stays accurate"),
-    "parity": ("hmr_ros.evaluation.parity", "compare a network's answers between libraries and precisions, in mm"),
-    "engines": ("hmr_ros.commands.engines", "list, verify, prune or build the TensorRT engines of this machine"),
-    "build-engine": ("hmr_ros.commands.build_engine", "build TensorRT engines, also for GPUs elsewhere"),
-    "prepare-motion": ("hmr_ros.commands.prepare_motion", "collect AMASS and BVH motion into one training file"),
-    "convert-detector": ("hmr_ros.conversion.detector", "convert BlazePose's .tflite files to ONNX"),
-    "convert-smpl": ("hmr_ros.commands.convert_smpl", "convert a licensed SMPL .pkl to .npz"),
+    "demo": "play a clip, a directory or a webcam through the node; write images and figures",
+    "doctor": "check this machine and say what to do about what is missing",
+    "bench": "measure speed, as ratios within one run (JSON)",
+    "train": "train a network from a TOML file",
+    "evaluate": "report the errors of a checkpoint, with confidence intervals",
+    "calibrate": "learn what a network's expected errors mean, for its covariances",
+    "ablate": "train Global-to-Pixel with parts left out, and compare",
+    "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
+    "export": "write a checkpoint as ONNX and manifest",
+    "render": "draw images of clothed people for training, as shards or as a sheet",
+    "fp16": "make the fp16 model of a network for TensorRT, if it stays accurate",
+    "parity": "compare a network's answers between libraries and precisions, in mm",
+    "engines": "list, verify, prune or build the TensorRT engines of this machine",
+    "build-engine": "build TensorRT engines, also for GPUs elsewhere",
+    "prepare-motion": "collect AMASS and BVH motion into one training file",
+    "convert-detector": "convert BlazePose's .tflite files to ONNX",
+    "convert-smpl": "convert a licensed SMPL .pkl to .npz",
 }
-"""Name -> (module, help)."""
+"""Name -> help; each is a module of ``hmr_ros.commands``."""
 
 
 DEBUG = "HMR_DEBUG"
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     overview = _overview()
     name = overview.parse_args(argv[:1]).command
     try:
-        command = cast(Command, importlib.import_module(COMMANDS[name][0]))
+        command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:
         overview.error(f"`hmr {name}` needs the Python module {err.name!r}, which is not installed; see `hmr doctor`")
     parser = argparse.ArgumentParser(f"hmr {name}", description=command.__doc__)
@@ -74,10 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def module_of(name: str) -> str:
+    """The module of the command ``name``: that of `hmr build-engine` is ``hmr_ros.commands.build_engine``."""
+    return f"hmr_ros.commands.{name.replace('-', '_')}"
+
+
 def _overview() -> argparse.ArgumentParser:
     """The parser of the first argument."""
     width = max(map(len, COMMANDS))
-    table = "\n".join(f"  {name:{width}}  {line}" for name, (_, line) in COMMANDS.items())
+    table = "\n".join(f"  {name:{width}}  {line}" for name, line in COMMANDS.items())
     parser = argparse.ArgumentParser(
         "hmr",
         description="Metric human body meshes for ROS 2.",

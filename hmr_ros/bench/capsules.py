@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from hmr_ros.bench import Options, Row
+from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.body.capsules import PADDING_M, CapsuleRig

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmr_ros.bench import BenchSkipped, Options, Row
 from hmr_ros.bench.flops import Cost, cost
+from hmr_ros.bench.protocol import BenchSkipped, Options, Row
 from hmr_ros.bench.timing import time_in_turns
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.evaluation.parity import shipped
+from hmr_ros.evaluation.parity.compare import shipped
 
 if TYPE_CHECKING:
     from hmr_ros.engines.tensorrt.cuda import GpuLimits

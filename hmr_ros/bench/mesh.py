@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmr_ros.bench import Options, Row
+from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.timing import time_in_turns
 from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.body.body_model import load_body_model

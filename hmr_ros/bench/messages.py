@@ -7,7 +7,7 @@ from geometry_msgs.msg import Point
 from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
-from hmr_ros.bench import Options, Row
+from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.timing import time_in_turns
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir

@@ -22,11 +22,11 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from hmr_ros.bench import Options, Row
-from hmr_ros.bench.crowd import HEIGHT, WIDTH, crowd_image
+from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.ros_case import CLIP, Case, Measured, drops_between, file_hash, median, timing
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.evaluation.crowd import HEIGHT, WIDTH, crowd_image
 from hmr_ros.ros.node.diagnostics import OVERHEAD, OVERHEAD_P99
 from hmr_ros.ros.player.session import Session
 from hmr_ros.ros.player.stopwatch import OUTPUTS, Stopwatch

@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 
-from hmr_ros.bench.crowd import standing
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
 from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.evaluation.crowd import standing
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker

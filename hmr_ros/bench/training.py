@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmr_ros.bench import Options, Row
+from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.timing import time_in_turns
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
@@ -57,7 +57,7 @@ def _calls(recipe: GlobalToPixelRecipe, stage: str) -> dict[str, Callable[[], ob
     import torch
 
     from hmr_ros.training.config import StageConfig
-    from hmr_ros.training.train import make_optimiser, only_these_learn, optimise
+    from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 
     sampler, rng = recipe.sampler("train", stage), np.random.default_rng(0)
     batch = recipe.batch(sampler, rng, BATCH)

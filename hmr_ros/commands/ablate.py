@@ -30,7 +30,7 @@ from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
-from hmr_ros.training.render import Plan, write_shards
+from hmr_ros.training.synthetic.images.shards.render import Plan, write_shards
 from hmr_ros.training.synthetic.people import evaluated_people
 
 SHARD_SIZE = 250

@@ -23,9 +23,9 @@ from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.covariance_fit import fit
 from hmr_ros.evaluation.held_out.coverage import Coverage, coverage_by_joint, coverage_table, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
-from hmr_ros.evaluation.held_out.evaluation import BATCH, sampled_people, shown_people
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
+from hmr_ros.evaluation.held_out.synthetic import BATCH, people_of_shards, sampled_people
 from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
@@ -100,7 +100,7 @@ def _people(
         sampler = ImageSampler(motion, body, predictor.joint_set, images)
     batches = sampled_people(sampler, args.samples, args.seed)
     if args.shards:
-        batches = (_checked(people, motion) for people in shown_people(args.shards, args.samples))
+        batches = (_checked(people, motion) for people in people_of_shards(args.shards, args.samples))
     yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
 
 

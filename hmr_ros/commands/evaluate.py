@@ -9,22 +9,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
-from hmr_ros.evaluation.held_out.annotated import cases
+from hmr_ros.evaluation.held_out.annotated import evaluate_annotated
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
-from hmr_ros.evaluation.held_out.evaluation import BATCH, judge, sampled_people, shown_people
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
-from hmr_ros.evaluation.held_out.protocol import errors_of
-from hmr_ros.evaluation.held_out.report import Row, join_errors, summarise, table
-from hmr_ros.training.datasets.annotated import AnnotatedPeople, AnnotationReader
+from hmr_ros.evaluation.held_out.report import Row, table
+from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
+from hmr_ros.training.datasets.annotated import AnnotationReader
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
@@ -94,7 +92,7 @@ def _synthetic(
 ) -> tuple[list[Row], list[str]]:
     if len({predictor.reads_images for predictor in predictors}) < len(predictors):
         raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
-    evaluation = judge(predictors, _people(args, predictors, body), body, args.seed)
+    evaluation = evaluate_synthetic(predictors, _people(args, predictors, body), body, args.seed)
     return evaluation.rows(), evaluation.verdicts()
 
 
@@ -104,7 +102,7 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
     if others:
         raise ValueError(f"--beside: expected a network that reads the keypoints {joint_set!r}, too, got {others}")
     if args.shards:
-        batches = shown_people(args.shards, args.samples)
+        batches = people_of_shards(args.shards, args.samples)
     else:
         motion, mix = load_motion(args.motion).select(args.split), evaluated_people(PeopleMix())
         sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, joint_set, mix)
@@ -112,18 +110,6 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
             sampler = ImageSampler(motion, body, joint_set, ImageMix(mix, backgrounds=str(args.backgrounds or "")))
         batches = sampled_people(sampler, args.samples, args.seed)
     yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
-
-
-def evaluate_annotated(
-    predictor: Predictor, people: AnnotatedPeople, body: BodyModel, bodies: Mapping[str, BodyModel]
-) -> list[Row]:
-    """One row for all ``people``; ``body`` is the network's, ``bodies`` are the ground truth's by gender."""
-    errors, persons = [], []
-    for case, part in cases(people, predictor.joint_set, bodies, BATCH):
-        found = predictor.predict(case)[-1]
-        errors.append(errors_of(found, case, body))
-        persons.append(part.person)
-    return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))
 
 
 def write_json(report: Report, path: Path) -> None:

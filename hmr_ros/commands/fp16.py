@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hmr_ros.core.manifest import Manifest, atomic_path, load_manifest, verify, write_manifest
-from hmr_ros.evaluation.parity import shipped
+from hmr_ros.evaluation.parity.compare import shipped
 from hmr_ros.evaluation.parity.inputs import recorded_inputs
 from hmr_ros.evaluation.parity.layers import Conversion, Loss, Measure, convert
 from hmr_ros.evaluation.parity.quantities import Distance, distances

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +43,24 @@ class DemoError(RuntimeError):
     """The demo could not run; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class Options:
+    """What to play, how the node is set, and where the files go; None: the default of the player or the node.
+
+    ``seconds``: when to stop; ``rate``: images per second; ``fov``: angle of the longer image side in degrees;
+    ``camera_info``: a calibration file instead; ``parameters`` of the node, each as NAME:=VALUE.
+    """
+
+    source: str
+    out: Path
+    model: str | None = None
+    seconds: float | None = None
+    rate: float | None = None
+    fov: float | None = None
+    camera_info: Path | None = None
+    parameters: Sequence[str] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a run left: the moments, image rate, topic rates, peak memory by process (MiB)."""
@@ -74,33 +91,34 @@ class People:
         return replace(bodies.take(rows), ids=np.array(numbers, np.int64))
 
 
-def play(args: argparse.Namespace) -> int:
+def play(options: Options) -> None:
     """Run the whole demo and write its files; raises SourceError or DemoError."""
-    source = open_source(args.source)
+    source = open_source(options.source)
     prepare_environment()
-    recording = record(source, args)
+    recording = record(source, options)
     if not recording.moments:
         raise DemoError("no image came back from the node; its messages above say why")
     body_model = load_body_model(models_dir() / "open_body.npz")
     people = People(body_model)
     all_bodies = [people.of(moment) for moment in recording.moments]
-    args.out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     draw = _drawing(body_model, recording)
-    files = write_images(args.out, source, recording, all_bodies, body_model, draw)
+    files = write_images(options.out, source, recording, all_bodies, body_model, draw)
     print(Report(recording.moments, recording.image_count, recording.rates_hz, recording.memory_mib, people.count))
     for path in files:
         print(f"  {path}")
-    return 0
 
 
-def record(source: Source, args: argparse.Namespace) -> Recording:
+def record(source: Source, options: Options) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
-    limit_s = args.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
+    limit_s = options.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE, Recorder)
-    model = [f"model:={args.model}"] if args.model else []
-    node = RosProcess("hmr_ros.ros.node.node", _NAMESPACE, parameters=[_QUIET, *model, *args.param])
+    model = [f"model:={options.model}"] if options.model else []
+    node = RosProcess("hmr_ros.ros.node.node", _NAMESPACE, parameters=[_QUIET, *model, *options.parameters])
     # The player waits for two subscribers: the node, which is loading its networks, and us.
-    player = RosProcess("hmr_ros.ros.player.player", _NAMESPACE, [args.source, "--wait", "2", *_player_arguments(args)])
+    player = RosProcess(
+        "hmr_ros.ros.player.player", _NAMESPACE, [options.source, "--wait", "2", *_player_arguments(options)]
+    )
     try:
         _listen(session, node, player, source, limit_s)
         memory = {"node": node.peak_memory_mib, "player": player.peak_memory_mib}
@@ -135,11 +153,11 @@ def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, so
     _end_progress()
 
 
-def _player_arguments(args: argparse.Namespace) -> list[str]:
-    rate = ["--rate", str(args.rate)] if args.rate else []
-    if args.camera_info:
-        return [*rate, "--camera-info", str(args.camera_info)]
-    return [*rate, "--fov", str(args.fov)] if args.fov else rate
+def _player_arguments(options: Options) -> list[str]:
+    rate = ["--rate", str(options.rate)] if options.rate else []
+    if options.camera_info:
+        return [*rate, "--camera-info", str(options.camera_info)]
+    return [*rate, "--fov", str(options.fov)] if options.fov else rate
 
 
 def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:

@@ -1,12 +1,7 @@
-"""``hmr export``: a checkpoint becomes an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
-
-Nothing is written unless ONNX Runtime gives PyTorch's answers.
-"""
+"""A checkpoint of training as a network to export, and the manifest that describes it."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -14,18 +9,18 @@ import onnx
 import torch
 from onnx import ModelProto, ValueInfoProto
 
-from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, models_dir, write_manifest
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, write_manifest
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.export.onnx_graph import OPSET, Exportable, Outputs, largest_difference, to_onnx, with_fp16_weights
+from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.compact_pose2mesh import CompactConfig
+from hmr_ros.networks.compact_pose2mesh import CompactConfig, CompactPose2Mesh
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
-from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
+from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.recipes import stage_names, trained_network
+from hmr_ros.training.recipes import stage_names
 
 _INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop"}
 """What each recipe's network reads, by ``normalisation`` of the manifest."""
@@ -35,42 +30,6 @@ TOLERANCE = 1e-4
 
 FP16_TOLERANCE = 2e-3
 """The same with weights rounded to float16, m."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training run")
-    parser.add_argument("--out", type=Path, required=True, help="artefact to write, for example models/pose2mesh")
-    parser.add_argument("--half", action="store_true", help="store weights as float16; arithmetic stays float32")
-    parser.add_argument("--body", type=Path, help="body model .npz it was trained on (the checkpoint's)")
-    parser.add_argument("--note", default="", help="anything about the training that its settings do not tell")
-    parser.add_argument("--licence", default="Apache-2.0", help="of the weights, which your data decide (%(default)s)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Export, compare, write."""
-    checkpoint = load_checkpoint(args.checkpoint)
-    body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
-    body = load_body_model(body_path)
-    network = exportable(checkpoint, trained_network(checkpoint, body), body)
-    model = with_fp16_weights(to_onnx(network)) if args.half else to_onnx(network)
-    difference = largest_difference(model, network)
-    check_difference(difference, FP16_TOLERANCE if args.half else TOLERANCE)
-    provenance = {
-        "command": "hmr export" + (" --half" if args.half else ""),
-        "recipe": checkpoint.config.recipe,
-        "checkpoint_sha256": file_sha256(args.checkpoint),
-        "exporter": f"torch {torch.__version__}, opset {OPSET}",
-        **training_facts(checkpoint.config),
-        **({"note": args.note} if args.note else {}),
-    }
-    onnx_path = args.out.with_name(args.out.name.removesuffix(".onnx") + ".onnx")
-    manifest = dataclasses.replace(
-        describe(model, checkpoint, onnx_path), body_model=body_path.stem, body_model_sha256=file_sha256(body_path)
-    )
-    write_artefact(model, dataclasses.replace(manifest, licence=args.licence, provenance=provenance), onnx_path)
-    print(f"{onnx_path}: {onnx_path.stat().st_size / 2**20:.1f} MiB, at most {1000 * difference:.2g} mm from PyTorch")
-    return 0
 
 
 def training_facts(config: TrainConfig) -> dict[str, str]:
@@ -102,8 +61,14 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
 
 
 def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig | GlobalToPixelConfig:
+    """The settings of the network that ``checkpoint`` holds."""
     config = checkpoint.config
-    return {"paper": config.paper, "compact": config.compact, "global_to_pixel": config.global_to_pixel}[config.recipe]
+    configs: dict[str, Pose2MeshConfig | CompactConfig | GlobalToPixelConfig] = {
+        "paper": config.paper,
+        "compact": config.compact,
+        "global_to_pixel": config.global_to_pixel,
+    }
+    return configs[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
@@ -120,9 +85,10 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
-    places = torch.randn(4, joints, 2, generator=generator)
+    assert isinstance(network, CompactPose2Mesh), "no other recipe makes networks"
+    positions = torch.randn(4, joints, 2, generator=generator)
     scores = torch.rand(4, joints, 1, generator=generator)
-    example = (torch.cat([places, scores], -1), -3 * torch.rand(4, 1, generator=generator))
+    example = (torch.cat([positions, scores], -1), -3 * torch.rand(4, 1, generator=generator))
     return Exportable(network, example, network.input_names, network.output_names)
 
 

@@ -28,7 +28,7 @@ PRODUCTS = frozenset("Conv ConvTranspose Gemm MatMul GridSample".split())
 _EXACT_SLOTS = {"Resize": (1, 2)}
 """Inputs that ONNX demands in float32: a region and scales."""
 
-_SUFFIX = {TensorProto.FLOAT: ".fp32", TensorProto.FLOAT16: ".fp16"}
+_SUFFIX: dict[int, str] = {TensorProto.FLOAT: ".fp32", TensorProto.FLOAT16: ".fp16"}
 _LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST = float(np.finfo(np.float16).tiny)
 

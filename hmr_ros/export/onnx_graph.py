@@ -62,6 +62,7 @@ def to_onnx(network: Exportable) -> ModelProto:
             dynamic_shapes=({0: batch},) * len(network.example),
             verbose=False,
         )
+    assert program is not None, "the exporter of TorchDynamo returns the program"
     model = program.model_proto
     _forget_origin(model)
     onnx.checker.check_model(model, full_check=True)

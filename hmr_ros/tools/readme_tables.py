@@ -63,7 +63,7 @@ def _parameters(settings: Iterable[Setting]) -> str:
 
 def commands_table() -> str:
     """Every subcommand of `hmr`."""
-    return _table(("command", "does"), [(f"`hmr {name}`", line) for name, (_, line) in COMMANDS.items()])
+    return _table(("command", "does"), [(f"`hmr {name}`", line) for name, line in COMMANDS.items()])
 
 
 def parameters_file() -> str:

@@ -1,6 +1,7 @@
 import pytest
 
-from hmr_ros.bench import Options, capsules
+from hmr_ros.bench import capsules
+from hmr_ros.bench.protocol import Options
 from hmr_ros.core.body.capsules import PADDING_M
 
 

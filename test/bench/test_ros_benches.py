@@ -3,11 +3,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from hmr_ros.bench import Options
-from hmr_ros.bench.crowd import CAMERA, HEIGHT, WIDTH, crowd_image, standing
+from hmr_ros.bench.protocol import Options
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.evaluation.crowd import CAMERA, HEIGHT, WIDTH, crowd_image, standing
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 

@@ -6,11 +6,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from hmr_ros import bench
+from hmr_ros.bench import report
+from hmr_ros.bench.protocol import Row
 from hmr_ros.bench.timing import Timings, time_in_turns
 from hmr_ros.cli import main
+from hmr_ros.commands import bench
 
-ROW: bench.Row = {
+ROW: Row = {
     "settings": {"threads": 2},
     "medians_ms": {"slow": 30.0, "fast": 10.0},
     "figures": {"slow / fast": 3.0},
@@ -24,7 +26,8 @@ def fake(monkeypatch):
     module = ModuleType("hmr_ros.bench.fake")
     module.run = lambda options: {**ROW, "settings": {"repeats": options.repeats}}
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(bench, "BENCHES", {"fake": "something fake", "absent": "nothing"})
+    for user in (bench, report):
+        monkeypatch.setattr(user, "BENCHES", {"fake": "something fake", "absent": "nothing"})
     return module
 
 

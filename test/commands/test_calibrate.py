@@ -14,8 +14,8 @@ from hmr_ros.evaluation.held_out.case import Prediction
 from hmr_ros.evaluation.held_out.covariance_fit import conformal_radii, fit
 from hmr_ros.evaluation.held_out.coverage import coverage_by_joint, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
-from hmr_ros.evaluation.held_out.evaluation import sampled_people
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, calibration_clips, residuals_of
+from hmr_ros.evaluation.held_out.synthetic import sampled_people
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard

@@ -1,4 +1,4 @@
-"""The converter: each operator against slow, obvious numpy; sparse weights; the file reader; the shipped result."""
+"""`hmr convert-detector`: what it refuses, and that the shipped files are its result."""
 
 from __future__ import annotations
 
@@ -6,218 +6,12 @@ import argparse
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from hmr_ros.conversion import detector as convert_detector
-from hmr_ros.core.arrays import Array
-from hmr_ros.core.manifest import TensorSpec, load_manifest, models_dir
-
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from hmr_ros.conversion.detector.onnx_writer import Interface, network_to_onnx  # noqa: E402
-from hmr_ros.conversion.detector.tflite_reader import (  # noqa: E402
-    Level,
-    Network,
-    Operator,
-    Options,
-    expand_sparse,
-    read_tflite,
-)
-
-RNG = np.random.default_rng(0)
-
-
-def run(network: Network, image: Array, outputs: dict[str, TensorSpec], scale: float = 1.0, offset: float = 0.0) -> Any:
-    size = image.shape[1:3]
-    interface = Interface(TensorSpec("image", "uint8", ("N", *size, 3)), scale, offset, outputs)
-    session = onnxruntime.InferenceSession(network_to_onnx(network, interface, "test").SerializeToString())
-    return session.run(None, {"image": image})
-
-
-def one_operator(
-    kind: str, output_shape: tuple[int, ...], constants: list[Array], image: Array, options: Options | None = None
-) -> Array:
-    """Result (NHWC if an image) of one operator on ``image`` (N, H, W, 3): tensor 0; constants follow, then output."""
-    last = len(constants) + 1
-    shapes = ((1, *image.shape[1:]), *(c.shape for c in constants), output_shape)
-    inputs = (0, *range(1, last))
-    network = Network(
-        names=tuple(f"n{k}" for k in range(last + 1)),
-        shapes=shapes,
-        constants={k + 1: c for k, c in enumerate(constants)},
-        operators=(Operator(kind, inputs, last, options or Options()),),
-        input=0,
-        outputs=(last,),
-    )
-    free = ("N", *(f"S{k}" for k in range(1, len(output_shape))))
-    result: Array = run(network, image, {f"n{last}": TensorSpec("y", "float32", free)})[0]
-    return result.transpose(0, 2, 3, 1) if result.ndim == 4 else result
-
-
-def images(height: int = 6, width: int = 8, people: int = 2) -> Array:
-    return RNG.integers(0, 10, (people, height, width, 3), dtype=np.uint8)
-
-
-def convolve_slowly(x: Array, kernel: Array, bias: Array, stride: int, same: bool) -> Array:
-    """Kernel (O, h, w, C); TensorFlow's "same" padding puts the odd pixel at the end."""
-    n, height, width, _ = x.shape
-    _, kh, kw, _ = kernel.shape
-    pad = [(0, 0)] * 4
-    if same:
-        for axis, (size, k) in enumerate(((height, kh), (width, kw)), start=1):
-            total = max((-(-size // stride) - 1) * stride + k - size, 0)
-            pad[axis] = (total // 2, total - total // 2)
-    x = np.pad(x, pad)
-    rows, columns = ((x.shape[1 + k] - (kh, kw)[k]) // stride + 1 for k in (0, 1))
-    y = np.empty((n, rows, columns, len(kernel)))
-    for r, c in np.ndindex(rows, columns):
-        patch = x[:, r * stride : r * stride + kh, c * stride : c * stride + kw]
-        y[:, r, c] = np.einsum("nhwc,ohwc->no", patch, kernel) + bias
-    return y
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("same", [False, True])
-@pytest.mark.parametrize("activation", ["none", "relu", "relu6"])
-def test_convolution(stride: int, same: bool, activation: str) -> None:
-    x, kernel, bias = images(), RNG.normal(size=(4, 3, 3, 3)).astype(np.float16), RNG.normal(size=4).astype(np.float16)
-    expected = convolve_slowly(x.astype(float), kernel.astype(float), bias.astype(float), stride, same)
-    limits = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}[activation]
-    options = Options(activation=activation, strides=(stride, stride), same_padding=same)
-    actual = one_operator("CONV_2D", (1, *expected.shape[1:]), [kernel, bias], x, options)
-    np.testing.assert_allclose(actual, np.clip(expected, *limits), atol=1e-3)
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_depthwise_convolution(stride: int) -> None:
-    x, kernel, bias = images(), RNG.normal(size=(1, 3, 3, 3)).astype(np.float16), np.zeros(3, np.float16)
-    dense = np.einsum("hwc,oc->ohwc", kernel[0].astype(float), np.eye(3))
-    expected = convolve_slowly(x.astype(float), dense, bias, stride, same=True)
-    options = Options(strides=(stride, stride), same_padding=True)
-    actual = one_operator("DEPTHWISE_CONV_2D", (1, *expected.shape[1:]), [kernel, bias], x, options)
-    np.testing.assert_allclose(actual, expected, atol=1e-3)
-
-
-def test_add() -> None:
-    x = images()
-    operator = Operator("ADD", (0, 0), 1, Options(activation="relu6"))
-    network = Network(("x", "y"), ((1, 6, 8, 3),) * 2, {}, (operator,), 0, (1,))
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", 3, 6, 8))})
-    np.testing.assert_array_equal(actual.transpose(0, 2, 3, 1), np.minimum(2.0 * x, 6))
-
-
-def test_pad() -> None:
-    x, amounts = images(), np.array([[0, 0], [1, 2], [0, 3], [0, 4]], np.int32)
-    np.testing.assert_array_equal(one_operator("PAD", (1, 9, 11, 7), [amounts], x), np.pad(x, amounts))
-
-
-def test_reshape_reads_channels_last() -> None:
-    x = images()
-    np.testing.assert_array_equal(one_operator("RESHAPE", (1, 24, 6), [], x), x.reshape(2, 24, 6))
-    np.testing.assert_array_equal(one_operator("RESHAPE", (1, 144), [], x), x.reshape(2, 144))
-
-
-def test_max_pool() -> None:
-    x = images()
-    expected = x.reshape(2, 3, 2, 4, 2, 3).max((2, 4))
-    options = Options(strides=(2, 2), window=(2, 2))
-    np.testing.assert_array_equal(one_operator("MAX_POOL_2D", (1, 3, 4, 3), [], x, options), expected)
-
-
-def test_logistic() -> None:
-    x = images()
-    np.testing.assert_allclose(one_operator("LOGISTIC", (1, 6, 8, 3), [], x), 1 / (1 + np.exp(-x.astype(float))), 1e-5)
-
-
-def test_depth_to_space() -> None:
-    x = images()
-    wide = np.eye(4, 3)[:, None, None].astype(np.float32)  # 3 channels -> 4, the last one empty
-    network = Network(
-        ("x", "w", "b", "c", "y"),
-        ((1, 6, 8, 3), wide.shape, (4,), (1, 6, 8, 4), (1, 12, 16, 1)),
-        {1: wide, 2: np.zeros(4, np.float32)},
-        (Operator("CONV_2D", (0, 1, 2), 3), Operator("DEPTH_TO_SPACE", (3,), 4, Options(block_size=2))),
-        0,
-        (4,),
-    )
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", 1, 12, 16))})
-    four = np.concatenate([x, 0 * x[..., :1]], -1).reshape(2, 6, 8, 2, 2)
-    np.testing.assert_array_equal(actual[:, 0], four.transpose(0, 1, 3, 2, 4).reshape(2, 12, 16))
-
-
-def test_resize_bilinear() -> None:
-    x = images(2, 2)
-    options = Options(resize_mode="half_pixel")
-    actual = one_operator("RESIZE_BILINEAR", (1, 4, 4, 3), [np.array([4, 4], np.int32)], x, options)
-    weight = np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
-    np.testing.assert_allclose(actual, np.einsum("ai,bj,nijc->nabc", weight, weight, x), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("axis", "shape"), [(1, (1, 12, 8, 3)), (2, (1, 6, 16, 3)), (3, (1, 6, 8, 6)), (-1, (1, 6, 8, 6))]
-)
-def test_concatenation(axis: int, shape: tuple[int, ...]) -> None:
-    x = images()
-    operator = Operator("CONCATENATION", (0, 0), 1, Options(axis=axis))
-    network = Network(("x", "y"), ((1, 6, 8, 3), shape), {}, (operator,), 0, (1,))
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", shape[3], shape[1], shape[2]))})
-    np.testing.assert_array_equal(actual.transpose(0, 2, 3, 1), np.concatenate([x, x], axis))
-
-
-def test_pixels_are_scaled_inside() -> None:
-    x = images()
-    network = Network(("x", "y"), ((1, 6, 8, 3), (1, 144)), {}, (Operator("RESHAPE", (0,), 1),), 0, (1,))
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", 144))}, 2.0, -1.0)
-    np.testing.assert_allclose(actual, 2.0 * x.reshape(2, 144) - 1)
-
-
-def test_what_no_output_needs_is_left_out() -> None:
-    operators = (Operator("LOGISTIC", (0,), 1), Operator("MYSTERY", (0,), 2))
-    network = Network(("x", "y", "z"), ((1, 6, 8, 3),) * 3, {}, operators, 0, (1, 2))
-    run(network, images(), {"y": TensorSpec("y", "float32", ("N", 3, 6, 8))})
-    with pytest.raises(ValueError, match="MYSTERY"):
-        run(network, images(), {"z": TensorSpec("z", "float32", ("N", 3, 6, 8))})
-    with pytest.raises(ValueError, match=r"expected outputs \['q'\], the network has \['y', 'z'\]"):
-        run(network, images(), {"q": TensorSpec("q", "float32", ("N", 3, 6, 8))})
-
-
-def test_sparse_rows() -> None:
-    dense = RNG.integers(1, 9, (5, 7)) * (RNG.random((5, 7)) < 0.4)
-    rows = [np.flatnonzero(row) for row in dense]
-    segments = np.cumsum([0, *map(len, rows)])
-    levels = [Level(5), Level(0, segments, np.concatenate(rows))]
-    np.testing.assert_array_equal(expand_sparse(dense[dense != 0], dense.shape, (0, 1), (), levels), dense)
-
-
-def test_sparse_blocks() -> None:
-    filled = RNG.random((3, 2)) < 0.5
-    filled[1] = False
-    dense = np.kron(filled, np.ones((1, 4), int)) * RNG.integers(1, 9, (3, 8))
-    rows = [np.flatnonzero(row) for row in filled]
-    values = np.concatenate([dense[r, 4 * b : 4 * b + 4] for r, blocks in enumerate(rows) for b in blocks])
-    levels = [Level(3), Level(0, np.cumsum([0, *map(len, rows)]), np.concatenate(rows)), Level(4)]
-    np.testing.assert_array_equal(expand_sparse(values, dense.shape, (0, 1, 2), (1,), levels), dense)
-
-
-def test_reads_a_file() -> None:
-    pytest.importorskip("tflite")
-    from test.conversion.tflite_file import convolution_file
-
-    kernel = RNG.normal(size=(4, 3, 3, 3)).astype(np.float16)
-    network = read_tflite(convolution_file(kernel))
-    assert network.names == ("image", "halves", "kernel", "features")
-    assert (network.input, network.outputs) == (0, (3,))
-    np.testing.assert_array_equal(network.constants[2], kernel)
-    options = Options(activation="relu6", strides=(2, 2), same_padding=True)
-    assert network.operators == (Operator("CONV_2D", (0, 2, -1), 3, options),)
-    x = images()
-    (actual,) = run(network, x, {"features": TensorSpec("features", "float32", ("N", 4, 3, 4))})
-    expected = convolve_slowly(x.astype(float), kernel.astype(float), np.zeros(4), 2, same=True)
-    np.testing.assert_allclose(actual.transpose(0, 2, 3, 1), np.clip(expected, 0, 6), atol=1e-3)
+from hmr_ros.commands import convert_detector
+from hmr_ros.conversion.detector.blazepose import DOWNLOAD_COMMAND, SOURCES, Source
+from hmr_ros.core.manifest import load_manifest, models_dir
 
 
 def arguments(**values: Path | None) -> argparse.Namespace:
@@ -246,15 +40,15 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
 def test_the_shipped_files_are_what_the_wheel_converts_to(tmp_path: Path) -> None:
     wheel = os.environ.get("HMR_ROS_MEDIAPIPE_WHEEL")
     if not wheel:
-        pytest.skip(f"set HMR_ROS_MEDIAPIPE_WHEEL to the file from: {convert_detector.DOWNLOAD_COMMAND}")
+        pytest.skip(f"set HMR_ROS_MEDIAPIPE_WHEEL to the file from: {DOWNLOAD_COMMAND}")
     convert_detector.run(arguments(wheel=Path(wheel), out=tmp_path))
-    for source in convert_detector.SOURCES:
+    for source in SOURCES:
         made, shipped = (load_manifest(directory / f"{source.name}.json") for directory in (tmp_path, models_dir()))
         assert made == shipped
 
 
-@pytest.mark.parametrize("source", convert_detector.SOURCES, ids=lambda s: s.name)
-def test_the_shipped_manifests_name_their_source(source: convert_detector.Source) -> None:
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.name)
+def test_the_shipped_manifests_name_their_source(source: Source) -> None:
     manifest = load_manifest(models_dir() / f"{source.name}.json")
     assert manifest.provenance["member_sha256"] == source.sha256
     assert manifest.inputs == (source.image,)

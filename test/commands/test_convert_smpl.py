@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from hmr_ros.commands import convert_smpl
+from hmr_ros.conversion import smpl as smpl_conversion
 from hmr_ros.conversion.restricted_pickle import UnsafePickleError, array, read_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
 from hmr_ros.core.manifest import models_dir
@@ -83,11 +84,11 @@ def test_keypoint_regressors_are_taken_in(tmp_path: Path, smpl: dict[str, object
     source, out = saved(tmp_path / "smpl.pkl", smpl), tmp_path / "smpl.npz"
     rows = np.eye(17, 6890, dtype=np.float32)
     np.save(tmp_path / "rows.npy", rows)
-    convert_smpl.convert(source, out, coco17=tmp_path / "rows.npy")
+    smpl_conversion.convert(source, out, coco17=tmp_path / "rows.npy")
     assert_allclose(load_body_model(out).regressor("coco17"), rows)
     np.save(tmp_path / "rows.npy", rows[:14])
     with pytest.raises(ValueError, match=r"rows\.npy: expected an array of shape \(17, 6890\), got \(14, 6890\)"):
-        convert_smpl.convert(source, out, human36m=tmp_path / "rows.npy")
+        smpl_conversion.convert(source, out, human36m=tmp_path / "rows.npy")
 
 
 class Malicious:
@@ -137,12 +138,12 @@ def test_other_files_are_named(tmp_path: Path, content: bytes, message: str):
     source, out = tmp_path / "other.pkl", tmp_path / "out.npz"
     source.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        convert_smpl.convert(source, out)
+        smpl_conversion.convert(source, out)
     assert [p.name for p in tmp_path.iterdir()] == ["other.pkl"]
 
 
 def test_wrong_paths_are_named(tmp_path: Path):
     with pytest.raises(ValueError, match=r"absent\.pkl"):
-        convert_smpl.convert(tmp_path / "absent.pkl", tmp_path / "out.npz")
+        smpl_conversion.convert(tmp_path / "absent.pkl", tmp_path / "out.npz")
     with pytest.raises(ValueError, match=r"must end in \.npz"):
-        convert_smpl.convert(tmp_path / "absent.pkl", tmp_path / "out.pkl")
+        smpl_conversion.convert(tmp_path / "absent.pkl", tmp_path / "out.pkl")

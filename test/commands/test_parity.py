@@ -12,9 +12,9 @@ from hmr_ros.cli import main
 from hmr_ros.commands import fp16 as fp16_command
 from hmr_ros.core.manifest import load_manifest, models_dir
 from hmr_ros.engines.opening import fp16_of
-from hmr_ros.evaluation import parity
+from hmr_ros.evaluation.parity import compare, runs
 from hmr_ros.evaluation.parity import inputs as parity_inputs
-from hmr_ros.evaluation.parity import runs, shipped
+from hmr_ros.evaluation.parity.compare import Finding, shipped
 from hmr_ros.evaluation.parity.runs import answers
 
 POSE2MESH = models_dir() / "pose2mesh.json"
@@ -26,7 +26,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     keypoints = np.concatenate([rng.normal(size=(3, 21, 2)) * 0.2, np.ones((3, 21, 1))], -1).astype(np.float32)
     given = [{"keypoints": keypoints, "context": np.full((3, 1), -1.0, np.float32)}] * 2
-    monkeypatch.setattr(parity, "recorded_inputs", lambda path: given)
+    monkeypatch.setattr(compare, "recorded_inputs", lambda path: given)
     monkeypatch.setattr(fp16_command, "recorded_inputs", lambda path: given)
 
 
@@ -35,7 +35,7 @@ def halved(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> P
     """The manifest of Pose2Mesh in a directory of its own, with its half beside it."""
     for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert main(["half", str(tmp_path / POSE2MESH.name)]) == 0
+    assert main(["fp16", str(tmp_path / POSE2MESH.name)]) == 0
     assert "MiB, from fp32: vertices" in capsys.readouterr().out
     return tmp_path / POSE2MESH.name
 
@@ -68,8 +68,8 @@ def test_another_answer_is_too_far_off(monkeypatch: pytest.MonkeyPatch, capsys: 
     def worse(engine: runs.Engine) -> runs.Run:
         return lambda arrays: {name: 1.02 * value for name, value in real(engine)(arrays).items()}
 
-    monkeypatch.setattr(parity, "engine_run", worse)
-    monkeypatch.setattr(parity, "_fp16_run", lambda path: real(parity_engine()))
+    monkeypatch.setattr(compare, "engine_run", worse)
+    monkeypatch.setattr(compare, "_fp16_run", lambda path: real(parity_engine()))
     assert main(["parity", str(POSE2MESH)]) == 1
     assert "TOO FAR OFF" in capsys.readouterr().out
 
@@ -84,7 +84,7 @@ def test_what_differs_from_run_to_run_is_found() -> None:
     rng = np.random.default_rng(0)
     found = answers("noise", lambda arrays: {"y": rng.normal(size=3)}, [{}, {}])
     assert not found.repeatable
-    assert not parity.Finding("net", "noise", repeatable=found.repeatable).accepted
+    assert not Finding("net", "noise", repeatable=found.repeatable).accepted
 
 
 def test_half_writes_a_network_that_is_taken(halved: Path) -> None:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.settings import updated
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.evaluation.crowd import CAMERA, crowd_image
 from hmr_ros.perception.assemble import assemble
 
 onnx = pytest.importorskip("onnx")

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.bench.crowd import CAMERA, standing
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
+from hmr_ros.evaluation.crowd import CAMERA, standing
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.perception.raster import rasterise

@@ -1,10 +1,10 @@
 import pytest
 
-from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.engines.sharing import behind
+from hmr_ros.evaluation.crowd import CAMERA, crowd_image
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.shared import SharedParts
 

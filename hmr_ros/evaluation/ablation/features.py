@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Ints
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.networks.global_to_pixel import Features
+from hmr_ros.networks.global_to_pixel import Features, GlobalToPixel
 from hmr_ros.networks.global_to_pixel.backbones import STRIDES, Backbone
 from hmr_ros.training.recipes.global_to_pixel import Batch, GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images import ImageBatch
@@ -55,9 +56,9 @@ class StoredFeatures(nn.Module):
 
     def forward(self, rows: Tensor) -> Features:
         """(B, size) -> Features."""
-        *levels, pooled, keypoints = rows.float().split(self._sizes, 1)
-        unflattened = (x.unflatten(1, s) for x, s in zip(levels, self._shapes, strict=True))
-        return Features(tuple(unflattened), pooled, keypoints.unflatten(1, (-1, 3)))
+        *levels, pooled, keypoints = torch.split(rows.float(), self._sizes, 1)
+        unflattened = (level.reshape(-1, *shape) for level, shape in zip(levels, self._shapes, strict=True))
+        return Features(tuple(unflattened), pooled, keypoints.reshape(-1, self.keypoints, 3))
 
 
 def flattened(features: Features) -> Tensor:
@@ -83,6 +84,11 @@ class Seen:
         return Batch(torch.from_numpy(self.features[rows]), *(column[chosen] for column in self.batch[1:]))
 
 
+def network_of(recipe: GlobalToPixelRecipe) -> GlobalToPixel:
+    """The network that ``recipe`` trains."""
+    return cast(GlobalToPixel, recipe.modules["network"])
+
+
 def see(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> Seen:
     """The first ``count`` of ``images``, a directory of shards; kept in ``path`` (.npy, and labels beside it).
 
@@ -94,7 +100,7 @@ def see(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augme
     with np.load(labels) as archive:
         batch = Batch(*(torch.from_numpy(archive[name]) for name in Batch._fields))
     seen = Seen(np.load(path, mmap_mode="c"), batch)
-    expected = (count, StoredFeatures(recipe.modules["network"].backbone).size)
+    expected = (count, StoredFeatures(network_of(recipe).backbone).size)
     if seen.features.shape != expected:
         raise ValueError(f"{path}: expected shape {expected}, got {seen.features.shape}; choose another --out")
     return seen
@@ -114,7 +120,7 @@ def shown(images: Path, count: int) -> Iterator[ImageBatch]:
 
 @torch.no_grad()
 def _look(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> None:
-    backbone = recipe.modules["network"].backbone.eval()
+    backbone = network_of(recipe).backbone.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     size, first, batches = StoredFeatures(backbone).size, 0, []
     with atomic_path(path) as temporary, tqdm(total=count, desc=path.stem, unit="image") as progress:
@@ -127,9 +133,9 @@ def _look(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, aug
             first += len(drawn)
             progress.update(len(drawn))
         table.flush()
-    columns = (torch.cat(same).numpy() for same in zip(*batches, strict=True))
+    columns = {name: torch.cat([getattr(batch, name) for batch in batches]).numpy() for name in Batch._fields}
     with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **dict(zip(Batch._fields, columns, strict=True)))
+        np.savez(stream, **columns)  # type: ignore[arg-type]  # its stubs take any keyword for allow_pickle
 
 
 @dataclass(frozen=True, eq=False)

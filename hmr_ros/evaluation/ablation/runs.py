@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures
+from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures, network_of
 from hmr_ros.evaluation.ablation.variants import WITHOUT_LOCAL, Variant
 from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.evaluation.held_out.crop_predictor import trained_crop_predictor
@@ -25,7 +25,7 @@ from hmr_ros.evaluation.held_out.report import Errors, join_errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
-from hmr_ros.training.train import learning_rate_fraction, make_optimiser, only_these_learn, optimise
+from hmr_ros.training.trainer import learning_rate_fraction, make_optimiser, only_these_learn, optimise
 
 Weights = Mapping[str, Tensor]
 
@@ -67,16 +67,17 @@ def global_stage(config: TrainConfig, material: Material, steps: int, path: Path
         recipe = trained(WITHOUT_LOCAL.of(longer), material, f"global stage, seed {config.run.seed}")
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
-            torch.save(recipe.modules["network"].global_stage.state_dict(), temporary)
-    return torch.load(path, weights_only=True)
+            torch.save(network_of(recipe).global_stage.state_dict(), temporary)
+    weights: Weights = torch.load(path, weights_only=True)
+    return weights
 
 
 def trained(config: TrainConfig, material: Material, label: str, start: Weights | None = None) -> GlobalToPixelRecipe:
     """Both stages of a network, trained on images in a random order, every one equally often."""
     torch.manual_seed(config.run.seed)
     recipe = GlobalToPixelRecipe(config, material.motion, material.body, None)
-    network, stage = recipe.modules["network"], config.images
-    network.backbone = StoredFeatures(network.backbone)
+    network, stage = network_of(recipe), config.images
+    network.add_module("backbone", StoredFeatures(network.backbone))
     if start:
         network.global_stage.load_state_dict(start)
     parts = recipe.trained(STAGE)
@@ -103,7 +104,7 @@ def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[Int64s]:
 
 def evaluated(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
     """Errors of the last stage alone, on everybody."""
-    network, body = recipe.modules["network"].eval(), material.body
+    network, body = network_of(recipe).eval(), material.body
     predictor = trained_crop_predictor("ablation", network, body)
     parts = []
     for case in material.cases:

@@ -1,4 +1,4 @@
-"""Annotated people of a licensed data set as cases of the protocol."""
+"""Evaluation of methods on the annotated people of a licensed data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,24 @@ from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.held_out.case import Case
+from hmr_ros.evaluation.held_out.predictor import Predictor
+from hmr_ros.evaluation.held_out.protocol import errors_of
+from hmr_ros.evaluation.held_out.report import Row, join_errors, summarise
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
+
+_BATCH = 250
+
+
+def evaluate_annotated(
+    predictor: Predictor, people: AnnotatedPeople, body: BodyModel, bodies: Mapping[str, BodyModel]
+) -> list[Row]:
+    """One row for all ``people``; ``body`` is the network's, ``bodies`` are the ground truth's by gender."""
+    errors, persons = [], []
+    for case, part in cases(people, predictor.joint_set, bodies, _BATCH):
+        found = predictor.predict(case)[-1]
+        errors.append(errors_of(found, case, body))
+        persons.append(part.person)
+    return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))
 
 
 def cases(

@@ -86,10 +86,10 @@ def observed(
 
     People without images must come with all vertices, which are those of ``body``.
     """
-    pictured = isinstance(people, ImageBatch)
-    subjects = Subjects.of_images(people) if pictured else Subjects.of_people(people)
+    images = people if isinstance(people, ImageBatch) else None
+    subjects = Subjects.of_images(people) if isinstance(people, ImageBatch) else Subjects.of_people(people)
+    vertices = _vertices(people, body) if isinstance(people, ImageBatch) else people.vertices
     pixels, score = _keypoints(subjects, joint_set, source, rng)
-    vertices = _vertices(people, body) if pictured else people.vertices
     K = subjects.K
     return Case(
         joint_set,
@@ -100,7 +100,7 @@ def observed(
         body.regressor("human36m") @ vertices,
         people.in_image,
         subjects.view.height,
-        _shown(people, subjects, pixels, score) if pictured else None,
+        _shown(images, subjects, pixels, score) if images is not None else None,
     )
 
 

@@ -115,7 +115,8 @@ def trained_crop_predictor(name: str, trained: GlobalToPixel, body: BodyModel) -
 
     @torch.no_grad()
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
-        stages = trained.stages(*map(torch.from_numpy, arrays))
+        image, keypoints, camera = map(torch.from_numpy, arrays)
+        stages = trained.stages(image, keypoints, camera)
         if trained.config.local == "off":
             return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)]
         unknown = torch.full_like(stages.joint_error, torch.nan)

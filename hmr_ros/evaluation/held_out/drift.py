@@ -64,7 +64,7 @@ def _joint_drift(motion: Motion, joints: Floats, after_s: float) -> Floats:
 
 def _frames_within_clips(motion: Motion, before: int, after: int) -> Int64s:
     """Frames whose clip began ``before`` frames earlier and goes on for ``after`` more; ValueError if there is none."""
-    frames = np.arange(before, len(motion) - after)
+    frames: Int64s = np.arange(before, len(motion) - after)
     frames = frames[motion.clip[frames - before] == motion.clip[frames + after]]
     if not len(frames):
         raise ValueError(f"motion: expected a clip of more than {before + after} frames, got none")

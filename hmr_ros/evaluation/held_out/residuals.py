@@ -98,7 +98,7 @@ def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str,
         clip=people.clip,
         groupings=[_sources(source, len(people)), _distance_groups(case), *groupings(people)],
     )
-    return everybody.take(np.isfinite(found.root).all(1))
+    return everybody.take(np.asarray(np.isfinite(found.root).all(1)))
 
 
 def _sources(source: str, count: int) -> Grouping:

@@ -96,7 +96,7 @@ def _look(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: I
 
 
 def _images() -> Iterator[tuple[Image, Camera]]:
-    from hmr_ros.bench.crowd import CAMERA, crowd_image
+    from hmr_ros.evaluation.crowd import CAMERA, crowd_image
 
     yield from _clip(models_dir().parent / "samples")
     body_model = load_body_model(models_dir() / "open_body.npz")

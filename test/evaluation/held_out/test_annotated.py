@@ -3,10 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.commands.evaluate import evaluate_annotated
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.evaluation.held_out.annotated import cases
+from hmr_ros.evaluation.held_out.annotated import cases, evaluate_annotated
 from hmr_ros.evaluation.held_out.keypoint_predictor import KeypointPredictor
 from hmr_ros.training.datasets.annotated import unknown
 from hmr_ros.training.datasets.human36m import read_subjects

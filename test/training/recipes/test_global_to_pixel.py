@@ -12,7 +12,7 @@ from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_cr
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import stage_names
 from hmr_ros.training.recipes.global_to_pixel import EVALUATED, GlobalToPixelRecipe
-from hmr_ros.training.train import make_optimiser, only_these_learn, optimise
+from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")

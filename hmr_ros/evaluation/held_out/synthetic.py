@@ -1,4 +1,4 @@
-"""Methods before synthetic people: who they are, and what came of it."""
+"""Evaluation of methods on synthetic people, drawn anew from a seed or stored in shards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sampled_people(sampler: PeopleSampler | ImageSampler, samples: int, seed: in
         yield sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
 
 
-def shown_people(directory: Path, samples: int) -> Iterator[SyntheticPeople]:
+def people_of_shards(directory: Path, samples: int) -> Iterator[SyntheticPeople]:
     """The first ``samples`` people of the shards of a directory."""
     for path in shards_of(directory):
         shard = read_shard(path).take(slice(samples))
@@ -72,7 +72,7 @@ class Evaluation:
         return out
 
 
-def judge(
+def evaluate_synthetic(
     predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int
 ) -> Evaluation:
     """Every 2D source observes the same people. Without keypoints, only networks that read images are evaluated."""

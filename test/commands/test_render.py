@@ -5,8 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hmr_ros.training import render
+from hmr_ros.commands import render
 from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH
+from hmr_ros.training.synthetic.images.shards.render import PLAN_FILE, SHEET_SAMPLES
 from hmr_ros.training.synthetic.images.shards.shards import ShardReader, read_shard, shard_path
 from hmr_ros.training.synthetic.images.shards.sheet import COLUMNS
 from test.training.datasets.test_motion import save_motion, small_motion
@@ -40,7 +41,7 @@ def test_shards_that_are_there_are_kept(command, tmp_path):
 
 def test_other_settings_do_not_mix_with_old_shards(command, tmp_path):
     command("--out", tmp_path, "--count", 2, "--shard-size", 2)
-    assert json.loads((tmp_path / render.PLAN_FILE).read_text())["seed"] == 0
+    assert json.loads((tmp_path / PLAN_FILE).read_text())["seed"] == 0
     with pytest.raises(ValueError, match="other settings; choose another --out"):
         command("--out", tmp_path, "--count", 2, "--shard-size", 2, "--seed", 1)
 
@@ -48,13 +49,13 @@ def test_other_settings_do_not_mix_with_old_shards(command, tmp_path):
 def test_a_mix_file_sets_what_is_random(command, tmp_path):
     (tmp_path / "mix.toml").write_text("occluded = 1.0\n[people]\nairborne = 0.0\n")
     command("--out", tmp_path / "out", "--count", 2, "--shard-size", 2, "--mix", tmp_path / "mix.toml")
-    mix = json.loads((tmp_path / "out" / render.PLAN_FILE).read_text())["mix"]
+    mix = json.loads((tmp_path / "out" / PLAN_FILE).read_text())["mix"]
     assert (mix["occluded"], mix["people"]["airborne"]) == (1.0, 0.0)
 
 
 def test_a_sheet(command, tmp_path):
     command("--sheet", tmp_path / "sheet.png")
-    rows = -(-render.SHEET_SAMPLES // COLUMNS)
+    rows = -(-SHEET_SAMPLES // COLUMNS)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (rows * CROP_HEIGHT, COLUMNS * CROP_WIDTH, 3)
 
 

@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 
+from hmr_ros.commands.train import add_arguments, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.recipes import trained_network
-from hmr_ros.training.train import RunningAverage, Trainer, add_arguments, learning_rate_fraction, optimise, run
+from hmr_ros.training.trainer import RunningAverage, Trainer, learning_rate_fraction, optimise
 from test.training.datasets.test_motion import small_motion
 
 SETTINGS = """

@@ -1,0 +1,39 @@
+"""What `hmr bench` prints of a bench, and what it says of the machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from hmr_ros.bench.protocol import BENCHES, Row
+
+PACKAGES = ("numpy", "torch", "onnxruntime", "rclpy")
+
+
+def table(name: str, row: Row) -> str:
+    """``row`` for people."""
+    lines = [f"{name}: {BENCHES[name]}", "  " + ", ".join(f"{key} {value}" for key, value in row["settings"].items())]
+    lines += [f"  {key:<58}{value:>12.3f} ms" for key, value in row["medians_ms"].items()]
+    lines += [f"  {key:<58}{value:>12.4g}" for key, value in row["figures"].items()]
+    lines += [f"  {goal:<58}{'met' if met else 'MISSED':>12}" for goal, met in row["goals"].items()]
+    return "\n".join(lines)
+
+
+def environment() -> dict[str, str | int | float]:
+    """Machine and versions; the load average tells whether the machine was busy with something else."""
+    versions: dict[str, str | int | float] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "absent"
+    return versions | {"cpu": _cpu_name(), "cores": os.cpu_count() or 0, "load_average_1min": os.getloadavg()[0]}
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,55 @@
+"""``hmr bench``: how fast the parts are, as ratios within one process on this machine.
+
+Absolute times differ from machine to machine and hour to hour; a ratio of two things measured in turns does not. Each
+bench is a module of ``hmr_ros/bench`` with ``run(options) -> Row``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+from typing import cast
+
+from hmr_ros import bench as benches
+from hmr_ros.bench.protocol import BENCHES, Bench, BenchSkipped, Options, Row
+from hmr_ros.bench.report import environment, table
+from hmr_ros.core.manifest import atomic_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    listed = "; ".join(f"{name}: {line}" for name, line in BENCHES.items())
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"benches to run (all). {listed}")
+    parser.add_argument("--gpu", action="store_true", help="run gpu alone; see docs/gpu.md")
+    parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
+    parser.add_argument("--quick", action="store_true", help="only the most telling cases, where there are many (ros)")
+    parser.add_argument(
+        "--source", type=Path, help="clip or directory of images to play (ros; default: the sample clip)"
+    )
+    parser.add_argument("--repeats", type=int, default=30, help="times that each thing is measured (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run benches, print a table; 1 if a goal is missed."""
+    if unknown := set(args.names) - set(BENCHES):
+        raise ValueError(f"no bench is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    rows: dict[str, Row] = {}
+    options = Options(args.repeats, args.quick, args.source)
+    for name in ["gpu"] if args.gpu else args.names or BENCHES:
+        try:
+            bench = cast(Bench, importlib.import_module(f"{benches.__name__}.{name}"))
+            rows[name] = bench.run(options)
+        except ModuleNotFoundError as err:
+            print(f"{name}: skipped, it needs the Python module {err.name}")
+        except BenchSkipped as err:
+            print(f"{name}: skipped, {err}")
+        else:
+            print(table(name, rows[name]))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(args.out) as temporary:
+            report = {"environment": environment(), "benches": rows}
+            temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(met for row in rows.values() for met in row["goals"].values()) else 1

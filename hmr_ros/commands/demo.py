@@ -1,0 +1,83 @@
+"""``hmr demo``: play a clip through the whole system and keep what comes out.
+
+A camera process, the node and this recorder talk over DDS as on a robot. Writes the clip with the bodies drawn over it
+(overlay.mp4), a contact sheet (sheet.png) and a view of people in space (space.png), and prints rates and latencies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import Scalar, describe
+
+SAMPLE_RATE_HZ = 4.0
+"""The sample clip was recorded at 10 Hz."""
+
+_ROS_MODULES = ("rclpy", "hmr_ros.msg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of `hmr demo`."""
+    parser.add_argument(
+        "--source", help="video, image, directory of images, or number of a webcam (default: sample clip)"
+    )
+    parser.add_argument(
+        "--model", choices=_models(), help="how bodies are estimated (default: the node's); both: side by side"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
+    parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
+    parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
+    parser.add_argument("--fov", type=float, help="angle of the longer image side in degrees (default: assume 60)")
+    parser.add_argument("--camera-info", type=Path, help="YAML file of camera_calibration, instead of --fov")
+    parser.add_argument(
+        "-p", "--param", action="append", default=[], metavar="NAME:=VALUE", help="parameter of the node, repeatable"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the exit status."""
+    for module in _ROS_MODULES:
+        if not _is_importable(module):
+            print(f"hmr demo: {module} is missing: run `make demo`, or source your ROS 2 workspace", file=sys.stderr)
+            return 1
+    from hmr_ros.demo.play import DemoError, Options, play
+    from hmr_ros.ros.player.sources import SourceError
+
+    try:
+        if args.source is None:
+            _use_sample(args)
+        play(
+            Options(args.source, args.out, args.model, args.seconds, args.rate, args.fov, args.camera_info, args.param)
+        )
+        return 0
+    except (SourceError, DemoError) as err:
+        print(f"hmr demo: {err}", file=sys.stderr)
+        return 1
+
+
+def _models() -> tuple[Scalar, ...] | None:
+    """What the node's parameter may be."""
+    return next(setting.choices for setting in describe(RobotConfig) if setting.name == "model")
+
+
+def _use_sample(args: argparse.Namespace) -> None:
+    """Fill in the clip that comes with the package, its calibration, and a detector that sees its distant people.
+
+    That detector and seven people are more than two CPU cores manage at the clip's 10 Hz: it plays slower.
+    """
+    samples = models_dir().parent / "samples"
+    args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
+    args.param = ["detector.size:=1280x704", *args.param]
+    args.rate = args.rate or SAMPLE_RATE_HZ
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

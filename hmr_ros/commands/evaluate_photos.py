@@ -1,0 +1,97 @@
+"""``hmr evaluate-photos``: estimated bodies, drawn back into photos, against joints marked by hand.
+
+Every method gets the same detections of the same photos. The score is PCK: the fraction of labelled joints that lie
+within a part of the torso's length of their labels. The detector's own keypoints are scored, too: methods start from
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
+from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
+from hmr_ros.evaluation.photos.labels import read_coco
+from hmr_ros.evaluation.photos.regions import shadows
+from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
+from hmr_ros.evaluation.photos.scores import Row, as_json, join, summarise, table
+from hmr_ros.perception.assemble import Assembly, assemble
+
+METHODS = ("pose2mesh", "global_to_pixel")
+THRESHOLDS = (0.2, 0.1)
+DETECTOR = "keypoints"
+"""Column of the detector's own keypoints."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("labels", type=Path, help="JSON file of labels in COCO's keypoint format")
+    parser.add_argument("--photos", type=Path, help="directory of the photos (that of the labels)")
+    parser.add_argument(
+        "--networks", type=Path, nargs="+", help="manifests (.json) of the networks to compare (those shipped)"
+    )
+    parser.add_argument(
+        "--fov",
+        type=float,
+        default=ASSUMED_FIELD_OF_VIEW_DEG,
+        help="angle of the longer image side in degrees (%(default)s)",
+    )
+    parser.add_argument("--json", type=Path, help="write the report there, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    photos = read_coco(args.labels, args.photos or args.labels.parent)
+    if not photos:
+        raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
+    assemblies = _open(args.networks or _shipped())
+    first = next(iter(assemblies.values())).pipeline
+    estimators = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
+    outcomes = []
+    for photo in tqdm(photos, unit="photo"):
+        image, camera = read_photo(photo), assumed_camera(photo, args.fov)
+        first.detector.reset()
+        outcomes.append(score(photo, image, camera, first.detector.detect(image), estimators, first.body_model))
+    for assembly in assemblies.values():
+        assembly.close()
+
+    outcome, methods = join(outcomes), (DETECTOR, *estimators)
+    reports = {threshold: summarise(outcome, threshold) for threshold in THRESHOLDS}
+    print(f"{sum(map(len, photos))} people in {len(photos)} photos; {len(outcome.upright)} found and evaluated")
+    for threshold, rows in reports.items():
+        print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
+    calibrations = {name: estimator.calibration for name, estimator in estimators.items()}
+    print("", *shadows(outcome, calibrations, methods), sep="\n")
+    if args.json:
+        write_json(reports, methods, args.labels, args.json)
+    return 0
+
+
+def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], labels: Path, path: Path) -> None:
+    """The tables and what they were made from, as JSON."""
+    pck = {f"{threshold:g}": as_json(rows, methods) for threshold, rows in reports.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        report = {"labels": str(labels), "unit": "percent of joints within the fraction of the torso", "pck": pck}
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _shipped() -> list[Path]:
+    return [path for method in METHODS if (path := models_dir() / f"{method}.json").is_file()]
+
+
+def _open(manifests: Sequence[Path]) -> dict[str, Assembly]:
+    """The networks by name. Raises ValueError for two of one name, and what ``assemble`` raises."""
+    assemblies: dict[str, Assembly] = {}
+    for path in manifests:
+        manifest = load_manifest(path)
+        if manifest.name in assemblies:
+            raise ValueError(f"{path}: there is another network named {manifest.name!r}")
+        assemblies[manifest.name] = assemble(RobotConfig(model=manifest.kind, model_path=str(path), num_threads=1))
+    return assemblies

@@ -1,0 +1,63 @@
+"""``hmr export``: a checkpoint becomes an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
+
+Nothing is written unless ONNX Runtime gives PyTorch's answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import file_sha256, models_dir
+from hmr_ros.export.checkpoint import (
+    FP16_TOLERANCE,
+    TOLERANCE,
+    check_difference,
+    describe,
+    exportable,
+    training_facts,
+    write_artefact,
+)
+from hmr_ros.export.onnx_graph import OPSET, largest_difference, to_onnx, with_fp16_weights
+from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.recipes import trained_network
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="artefact to write, for example models/pose2mesh")
+    parser.add_argument("--half", action="store_true", help="store weights as float16; arithmetic stays float32")
+    parser.add_argument("--body", type=Path, help="body model .npz it was trained on (the checkpoint's)")
+    parser.add_argument("--note", default="", help="anything about the training that its settings do not tell")
+    parser.add_argument("--licence", default="Apache-2.0", help="of the weights, which your data decide (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, compare, write."""
+    checkpoint = load_checkpoint(args.checkpoint)
+    body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
+    body = load_body_model(body_path)
+    network = exportable(checkpoint, trained_network(checkpoint, body), body)
+    model = with_fp16_weights(to_onnx(network)) if args.half else to_onnx(network)
+    difference = largest_difference(model, network)
+    check_difference(difference, FP16_TOLERANCE if args.half else TOLERANCE)
+    provenance = {
+        "command": "hmr export" + (" --half" if args.half else ""),
+        "recipe": checkpoint.config.recipe,
+        "checkpoint_sha256": file_sha256(args.checkpoint),
+        "exporter": f"torch {torch.__version__}, opset {OPSET}",
+        **training_facts(checkpoint.config),
+        **({"note": args.note} if args.note else {}),
+    }
+    onnx_path = args.out.with_name(args.out.name.removesuffix(".onnx") + ".onnx")
+    manifest = dataclasses.replace(
+        describe(model, checkpoint, onnx_path), body_model=body_path.stem, body_model_sha256=file_sha256(body_path)
+    )
+    write_artefact(model, dataclasses.replace(manifest, licence=args.licence, provenance=provenance), onnx_path)
+    print(f"{onnx_path}: {onnx_path.stat().st_size / 2**20:.1f} MiB, at most {1000 * difference:.2g} mm from PyTorch")
+    return 0

@@ -1,0 +1,46 @@
+"""``hmr render``: draw training images, as shards on disk or on one sheet to look at."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from hmr_ros.core.settings import load_toml
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.training.datasets.motion import SPLITS
+from hmr_ros.training.synthetic.images import ImageMix
+from hmr_ros.training.synthetic.images.shards.render import SHEET_SAMPLES, Plan, write_shards, write_sheet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--motion", type=Path, required=True, help="motion file of `hmr prepare-motion`")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="whose poses (%(default)s)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (procedural without it)")
+    parser.add_argument("--mix", type=Path, help="TOML file of ImageMix: what is random, and how much")
+    parser.add_argument("--joint-set", choices=sorted(JOINT_SETS), default="coco_feet", help="keypoints (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other images (%(default)s)")
+    parser.add_argument("--out", type=Path, help="directory for shards; shards that it has are kept")
+    parser.add_argument("--count", type=int, default=10_000, help="images in all (%(default)s)")
+    parser.add_argument("--shard-size", type=int, default=500, help="images per shard (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
+    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} images with skeletons to a .png instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render a sheet or shards."""
+    if bool(args.out) == bool(args.sheet):
+        raise ValueError("expected either --out DIRECTORY for shards or --sheet FILE.png to look at")
+    for name in ("count", "shard_size", "workers"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(args, name)}")
+    mix = load_toml(args.mix, ImageMix) if args.mix else ImageMix()
+    if args.backgrounds:
+        mix = dataclasses.replace(mix, backgrounds=str(args.backgrounds.resolve()))
+    plan = Plan(str(args.motion.resolve()), args.split, args.joint_set, args.seed, args.shard_size, mix)
+    if args.sheet:
+        write_sheet(plan, args.sheet)
+    else:
+        write_shards(plan, args.out, args.count, args.workers)
+    return 0

@@ -1,0 +1,46 @@
+"""``hmr train``: train a network as a TOML file says, or go on where its run stopped.
+
+A run lives in a directory: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best
+validation, to evaluate and export; a later stage replaces it).
+
+Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; each step then takes a batch in each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from hmr_ros.core.settings import load_toml
+from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.distributed import choose_device, join_process_group, leave_process_group
+from hmr_ros.training.trainer import Trainer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``hmr train``."""
+    parser.add_argument("config", type=Path, help="settings, for example config/train/pose2mesh.toml")
+    parser.add_argument("--out", type=Path, help="directory of the run (default: runs/<name of the config>)")
+    parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
+    parser.add_argument("--restart", action="store_true", help="start again even if the directory holds a run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or go on where the run in the directory stopped."""
+    config = load_toml(args.config, TrainConfig)
+    if args.motion:
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, motion=args.motion))
+    out = args.out or Path("runs") / args.config.stem
+    last = out / "last.pt"
+    resumed = load_checkpoint(last) if last.exists() and not args.restart else None
+    device = choose_device(config.run.device)
+    group = join_process_group(device)
+    try:
+        Trainer(config, out, resumed, device, group).train()
+    finally:
+        leave_process_group()
+    if group.leads:
+        print(f"the best weights are in {out / 'best.pt'}; export them with: hmr export {out / 'best.pt'}")
+    return 0

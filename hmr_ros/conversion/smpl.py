@@ -1,0 +1,48 @@
+"""A licensed SMPL model, from its pickle to the .npz that hmr_ros reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmr_ros.conversion.restricted_pickle import array, read_pickle
+from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
+from hmr_ros.core.manifest import atomic_path
+
+
+def convert(source: Path, out: Path, coco17: Path | None = None, human36m: Path | None = None) -> None:
+    """Write the arrays of the pickle ``source`` and the given keypoint regressors to ``out``.
+
+    Raises ValueError for files that hold no SMPL model, or that name what no model needs; ``out`` is then untouched.
+    """
+    if out.suffix != ".npz":
+        raise ValueError(f"{out}: the converted file must end in .npz")
+    arrays = _smpl_arrays(source)
+    for key, path in (("J_regressor_coco17", coco17), ("J_regressor_h36m17", human36m)):
+        if path:
+            arrays[key] = _regressor(path, vertex_count=len(arrays["v_template"]))
+    with atomic_path(out) as temporary:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+        load_body_model(temporary)
+
+
+def _smpl_arrays(source: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        content = read_pickle(source.read_bytes())
+        if missing := [key for key in SMPL_KEYS if key not in content]:
+            raise ValueError(f"it lacks {missing}, so it is no SMPL model")
+        return {key: array(content[key], key) for key in SMPL_KEYS}
+    except (OSError, ValueError, IndexError) as err:
+        raise ValueError(f"{source}: {err}") from err
+
+
+def _regressor(path: Path, vertex_count: int) -> NDArray[np.generic]:
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as err:
+        raise ValueError(f"{path}: not a .npy file of numbers ({err})") from err
+    if not isinstance(rows, np.ndarray) or rows.shape != (17, vertex_count):
+        raise ValueError(f"{path}: expected an array of shape (17, {vertex_count}), got {getattr(rows, 'shape', rows)}")
+    return rows
