@@ -104,12 +104,17 @@ class Pipeline:
         return self.estimator.calibration
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks."""
+        return tuple(engine.manifest.name for engine in self.engines)
+
+    @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What runs here, as names and values: method, body model, networks and what runs each of them."""
         return (
             ("method", self.method),
             ("body model", self.body_model_name),
-            ("networks", ", ".join(engine.manifest.name for engine in self.engines)),
+            ("networks", ", ".join(self.networks)),
             ("backend", self.backend),
             *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
         )
