@@ -14,14 +14,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
 from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.regions import shadows
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
 from hmr_ros.evaluation.photos.scores import Row, as_json, join, summarise, table
-from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.pipeline import Pipeline
 
 METHODS = ("pose2mesh", "global_to_pixel")
 THRESHOLDS = (0.2, 0.1)
@@ -50,16 +51,16 @@ def run(args: argparse.Namespace) -> int:
     photos = read_coco(args.labels, args.photos or args.labels.parent)
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
-    assemblies = _open(args.networks or _shipped())
-    first = next(iter(assemblies.values())).pipeline
-    estimators = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
+    pipelines = _open(args.networks or _shipped())
+    first = next(iter(pipelines.values()))
+    estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
         image, camera = read_photo(photo), assumed_camera(photo, args.fov)
         first.detector.reset()
         outcomes.append(score(photo, image, camera, first.detector.detect(image), estimators, first.body_model))
-    for assembly in assemblies.values():
-        assembly.close()
+    for pipeline in pipelines.values():
+        pipeline.close()
 
     outcome, methods = join(outcomes), (DETECTOR, *estimators)
     reports = {threshold: summarise(outcome, threshold) for threshold in THRESHOLDS}
@@ -86,12 +87,12 @@ def _shipped() -> list[Path]:
     return [path for method in METHODS if (path := models_dir() / f"{method}.json").is_file()]
 
 
-def _open(manifests: Sequence[Path]) -> dict[str, Assembly]:
+def _open(manifests: Sequence[Path]) -> dict[str, Pipeline]:
     """The networks by name. Raises ValueError for two of one name, and what ``assemble`` raises."""
-    assemblies: dict[str, Assembly] = {}
+    pipelines: dict[str, Pipeline] = {}
     for path in manifests:
         manifest = load_manifest(path)
-        if manifest.name in assemblies:
+        if manifest.name in pipelines:
             raise ValueError(f"{path}: there is another network named {manifest.name!r}")
-        assemblies[manifest.name] = assemble(RobotConfig(model=manifest.kind, model_path=str(path), num_threads=1))
-    return assemblies
+        pipelines[manifest.name] = assemble(PipelineSettings(model=manifest.kind, model_path=str(path), num_threads=1))
+    return pipelines

@@ -19,6 +19,7 @@ from hmr_ros.core.arrays import Float64s, Image
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
@@ -115,8 +116,8 @@ class World:
         self.landmarks = PaintedNetwork("landmarks", self.people)
         self.detector = BlazePoseDetector(self.search, self.landmarks, BlazePoseOptions(**options))
 
-    def see(self) -> Detections:
-        return self.detector.detect(painted_world())
+    def see(self, shed: Shed = Shed.NOTHING) -> Detections:
+        return self.detector.detect(painted_world(), shed)
 
 
 def centres(found: Detections) -> Float64s:
@@ -160,11 +161,9 @@ def test_a_newcomer_waits_for_the_next_search() -> None:
 
 def test_searches_are_rarer_while_they_are_saved_but_do_not_end() -> None:
     world = World(Person(80, 100), period=2)
-    world.detector.saves_searches = True
     for _ in range(17):
-        world.see()
+        world.see(Shed.SEARCHES)
     assert world.search.runs == 3  # image 1, 9 and 17
-    world.detector.saves_searches = False
     for _ in range(12):
         world.see()
     assert world.search.runs == 6  # image 25, as was planned, 27 and 29

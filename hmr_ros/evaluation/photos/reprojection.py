@@ -10,7 +10,7 @@ import numpy as np
 from hmr_ros.core.arrays import Floats, Image, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
-from hmr_ros.core.geometry.camera import focal_length, project
+from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.photos.labels import LabelledPhoto
@@ -73,6 +73,4 @@ def read_photo(photo: LabelledPhoto) -> Image:
 
 def assumed_camera(photo: LabelledPhoto, field_of_view_deg: float) -> Camera:
     """A pinhole camera whose longer image side spans the angle; the principal point is in the centre."""
-    focal_px = focal_length(field_of_view_deg, photo.width, photo.height)
-    cx, cy = (photo.width - 1) / 2, (photo.height - 1) / 2
-    return Camera(np.array([[focal_px, 0, cx], [0, focal_px, cy], [0, 0, 1]]), photo.width, photo.height)
+    return Camera.from_fov(field_of_view_deg, photo.width, photo.height)
