@@ -7,8 +7,20 @@ from dataclasses import dataclass, field
 
 from hmr_ros.core.settings import setting, validate
 
+BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
+"""What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""
+
+PRECISIONS = ("fp32", "fp16")
+"""Arithmetic of networks on a GPU."""
+
+BUILD_TIMEOUT_S = 3600.0
+"""Longest time to build one engine: the largest networks take a quarter of an hour on the smallest Jetson."""
+
+METHODS = ("pose2mesh", "global_to_pixel", "both")
+"""How bodies may be estimated."""
+
 ANCHORS = ("detector", "projection")
-"""What Global-to-Pixel may be led by."""
+"""Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +84,13 @@ class PlanningConfig:
 
 
 @dataclass(frozen=True)
-class RobotConfig:
-    """Every parameter of the node."""
+class EngineSettings:
+    """What runs the networks, and how."""
 
     backend: str = setting(
         "auto",
         doc="what runs the networks; auto takes the fastest that works",
-        choices=("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"),
+        choices=BACKENDS,
         read_only=True,
     )
     engine_cache: str = setting(
@@ -90,7 +102,7 @@ class RobotConfig:
         read_only=True,
     )
     engine_build_timeout_s: float = setting(
-        3600.0, doc="longest time to build one engine; it fails after that", low=10, high=7200, read_only=True
+        BUILD_TIMEOUT_S, doc="longest time to build one engine; it fails after that", low=10, high=7200, read_only=True
     )
     serve_while_building: bool = setting(
         True,
@@ -100,7 +112,7 @@ class RobotConfig:
     precision: str = setting(
         "fp16",
         doc="arithmetic of TensorRT: fp16 where the network has a checked half (hmr half), or fp32 throughout",
-        choices=("fp32", "fp16"),
+        choices=PRECISIONS,
         read_only=True,
     )
     device_id: int = setting(
@@ -110,17 +122,26 @@ class RobotConfig:
         high=15,
         read_only=True,
     )
+    num_threads: int = setting(
+        0, doc="CPU threads of the networks; 0: as many as there are cores", low=0, high=256, read_only=True
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class PerceptionSettings:
+    """How people are found, followed and estimated."""
+
     model: str = setting(
         "pose2mesh",
         doc="how bodies are estimated; both: by global_to_pixel, and pose2mesh says how far it disagrees",
-        choices=("pose2mesh", "global_to_pixel", "both"),
+        choices=METHODS,
         read_only=True,
     )
     model_path: str = setting("", doc="manifest (.json) of the network; empty: the shipped one", read_only=True)
     smpl_path: str = setting("", doc="body model (.npz, SMPL schema); empty: the shipped open body", read_only=True)
-    num_threads: int = setting(
-        0, doc="CPU threads of the networks; 0: as many as there are cores", low=0, high=256, read_only=True
-    )
     max_people: int = setting(8, doc="most people followed at once", low=1, high=32)
     detection_threshold: float = setting(0.5, doc="least score of a person", low=0.05, high=0.95)
     min_keypoints: int = setting(6, doc="fewest seen keypoints that are lifted to a body", low=6, high=18)
@@ -130,6 +151,25 @@ class RobotConfig:
         doc="where global_to_pixel looks closely: at the detector's keypoints, or where it expects joints itself",
         choices=ANCHORS,
     )
+    track_timeout_s: float = setting(
+        1.0, doc="a person unseen for so long is lost; until then they coast", low=0.05, high=60
+    )
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class PipelineSettings(PerceptionSettings, EngineSettings):
+    """Every setting of a pipeline: what runs the networks, and how bodies are estimated."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What the node adds to a pipeline: topics, rates, latency and frames."""
+
     max_disagreement_m: float = setting(
         0.15, doc="mean distance of two methods' joints above which diagnostics warn (model: both)", low=0.01, high=10
     )
@@ -142,9 +182,6 @@ class RobotConfig:
     )
     max_frame_age_s: float = setting(0.5, doc="older images are dropped; 0: none are", low=0, high=10)
     input_timeout_s: float = setting(1.0, doc="silence of a topic before it is reported", low=0.05, high=60)
-    track_timeout_s: float = setting(
-        1.0, doc="a person unseen for so long is lost; until then they coast", low=0.05, high=60
-    )
     image_transport: str = setting(
         "raw", doc="subscribe image or image/compressed", choices=("raw", "compressed"), read_only=True
     )
@@ -179,14 +216,17 @@ class RobotConfig:
         13776, doc="most triangles of each body in mesh; fewer are coarser, and cheaper to send", low=100, high=13776
     )
     autostart: bool = setting(True, doc="configure and activate at start, without a lifecycle manager", read_only=True)
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
-    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     humans: HumansConfig = field(default_factory=HumansConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)
 
     def __post_init__(self) -> None:
         validate(self)
         _check_frame("target_frame", self.target_frame)
+
+
+@dataclass(frozen=True)
+class RobotConfig(NodeSettings, PipelineSettings):
+    """Every parameter of the node."""
 
 
 def _check_frame(name: str, frame: str) -> None:

@@ -12,20 +12,20 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.body_estimator import BodyEstimator
 
 
 class Both:
-    """The estimates of ``first``, with their distance from those of ``second`` unless it is not asked."""
+    """The estimates of ``first``, with their distance from those of ``second`` unless there is no time to ask it."""
 
     def __init__(self, first: BodyEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
         self._first = first
         self._second = second
         self._body_model = body_model
-        self.asks_second = True
-        """May be changed between images."""
 
     @property
     def method(self) -> str:
@@ -37,13 +37,18 @@ class Both:
         """That of the published bodies."""
         return self._first.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
-        """One row per detection, as ``first`` says."""
-        first = self._first.estimate(image, detections, camera)
-        if not self.asks_second:
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
+        """The bodies of ``first``, one row per detection; ``shed`` decides whether ``second`` is asked."""
+        first = self._first.estimate(image, detections, camera, shed)
+        if shed >= Shed.SECOND_METHOD:
             return first
-        second = self._second.estimate(image, detections, camera)
+        second = self._second.estimate(image, detections, camera, shed)
         return dataclasses.replace(first, disagreement=self._distance(first, second))
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self._first.configure(settings)
+        self._second.configure(settings)
 
     def _distance(self, first: Estimates, second: Estimates) -> Floats:
         """(P, 24) m between the joints, root-relative; NaN where either is not valid."""

@@ -11,8 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Image
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
@@ -25,13 +27,21 @@ FAR_SEARCH_PIXELS = 1280 * 704
 
 
 class Detector(Protocol):
-    """Finds people in images. Yours fits the pipeline if it has these two methods and a joint set of skeleton.py."""
+    """Finds people in images. Yours gives a joint set of skeleton.py, and inherits the methods it does not need."""
 
-    def detect(self, image: Image) -> Detections:
-        """People in ``image`` (H, W, 3) uint8 RGB; it may follow them from call to call. Ids stay UNTRACKED."""
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
+        """People in ``image`` (H, W, 3) uint8 RGB; it may follow them from call to call. Ids stay UNTRACKED.
+
+        ``shed`` is the work to leave out.
+        """
 
     def reset(self) -> None:
         """Forget everything about earlier images."""
+        return
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        return
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,17 @@ class BlazePoseOptions:
             raise ValueError(f"search_pixels, period and max_people: expected at least 1, got {self}")
         if not 0 < self.min_presence < 1:
             raise ValueError(f"min_presence: expected between 0 and 1, got {self.min_presence}")
+
+    @staticmethod
+    def of(settings: PerceptionSettings) -> BlazePoseOptions:
+        """The options that ``settings`` ask for."""
+        width, height = settings.detector.size.split("x")
+        return BlazePoseOptions(
+            search_pixels=int(width) * int(height),
+            period=settings.detector.period,
+            max_people=settings.max_people,
+            min_presence=settings.detection_threshold,
+        )
 
     @property
     def search_sizes(self) -> tuple[int, ...]:
@@ -95,7 +116,7 @@ class BlazePoseDetector:
     """BlazePose for several people: a search of the whole image now and then, landmarks in each person's region always.
 
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
-    ``options`` may be exchanged between images, and ``saves_searches`` set while there is no time for the usual period.
+    ``options`` may be exchanged between images. From ``Shed.SEARCHES`` on, searches are rarer than ``period``.
     Keypoint scores are the network's visibility, which on photos with parts cut off or covered told right points from
     wrong ones better than its presence does; points beyond the image score 0. It needs to see a head to find a person,
     but goes on following one whose head leaves the image.
@@ -109,7 +130,6 @@ class BlazePoseDetector:
                     f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
                 )
         self.options = options or BlazePoseOptions()
-        self.saves_searches = False
         self._search_engine = search
         self._landmark_engine = landmarks
         self.reset()
@@ -119,7 +139,11 @@ class BlazePoseDetector:
         self._regions: Floats = np.zeros((0, 2, 2), np.float32)
         self._until_search = 0
 
-    def detect(self, image: Image) -> Detections:
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = BlazePoseOptions.of(settings)
+
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
@@ -128,7 +152,7 @@ class BlazePoseDetector:
         if self._until_search < 0 or not alive.any() or not alive.all():
             for pixels in self.options.search_sizes:
                 poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
-            self._until_search = self.options.period * (_SAVING if self.saves_searches else 1) - 1
+            self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
         return _detections(poses, image)

@@ -12,10 +12,11 @@ import numpy as np
 
 from hmr_ros.core.arrays import Float32s, Image
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.config import ANCHORS
+from hmr_ros.core.config import ANCHORS, PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import check_manifest
@@ -54,7 +55,11 @@ class GlobalToPixel:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = GlobalToPixelOptions(KeypointOptions.of(settings), settings.anchors)
+
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One row per detection. People with few keypoints are placed where the network sees them."""
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)

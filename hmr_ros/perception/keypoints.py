@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS
 from hmr_ros.core.people import Camera, Detections
@@ -19,6 +20,11 @@ class KeypointOptions:
 
     threshold: float = 0.3
     minimum: int = MIN_KEYPOINTS
+
+    @staticmethod
+    def of(settings: PerceptionSettings) -> KeypointOptions:
+        """The options that ``settings`` ask for."""
+        return KeypointOptions(settings.keypoint_threshold, settings.min_keypoints)
 
 
 @dataclass(frozen=True, eq=False)

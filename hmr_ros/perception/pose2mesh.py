@@ -10,10 +10,12 @@ import numpy as np
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import check_manifest
@@ -42,7 +44,11 @@ class Pose2Mesh:
         """Of the network."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.keypoint_options = KeypointOptions.of(settings)
+
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
         view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)

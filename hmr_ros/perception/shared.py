@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import EngineSettings
 from hmr_ros.engines.runtime import Engine, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
@@ -30,18 +30,9 @@ class SharedParts:
         self._lock = threading.Lock()
         self._body_models: dict[Path, BodyModel] = {}
 
-    def network(self, manifest_path: Path, config: RobotConfig) -> Engine:
-        """The network beside a manifest, run as ``config`` asks. Raises ManifestError or EngineError."""
-        options = EngineOptions(
-            backend=config.backend,
-            threads=config.num_threads,
-            device=config.device_id,
-            cache=Path(config.engine_cache).expanduser() if config.engine_cache else None,
-            precision=config.precision,
-            allow_build=config.allow_engine_build,
-            build_timeout_s=config.engine_build_timeout_s,
-        )
-        serve = config.serve_while_building
+    def network(self, manifest_path: Path, settings: EngineSettings) -> Engine:
+        """The network beside a manifest, run as ``settings`` ask. Raises ManifestError or EngineError."""
+        options, serve = EngineOptions.of(settings), settings.serve_while_building
         key = (manifest_path, options, serve)
         return self._engines.open(key, lambda: open_serving(manifest_path, options, serve_while_building=serve))
 

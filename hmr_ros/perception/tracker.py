@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import Detections, State
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.velocity import filtered_velocity
@@ -39,11 +40,13 @@ class Tracks:
 
     ``people`` have ids; those unseen have their boxes and keypoints where expected, with keypoint scores 0, and a score
     that falls with time. ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that showed the person.
+    ``lost`` are the ids of the tracks that ended with this image, which have no row any more.
     """
 
     people: Detections
     states: Ints
     unseen_s: Floats
+    lost: tuple[int, ...] = ()
 
     @property
     def seen(self) -> Detections:
@@ -105,15 +108,17 @@ class Tracker:
     def __init__(self, options: TrackerOptions = TrackerOptions(), ids: Iterator[int] | None = None) -> None:
         """``ids``: where people get their ids from, for trackers that must not give the same; None: 1, 2, 3, ..."""
         self.options = options
-        self.lost: tuple[int, ...] = ()
-        """Ids that the last update gave up."""
         self._tracks: list[_Track] = []
         self._ids = itertools.count(1) if ids is None else ids
         self._stamp_s = -np.inf
 
     def reset(self) -> None:
         """Forget everybody; ids go on counting."""
-        self._tracks, self.lost = [], ()
+        self._tracks = []
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = dataclasses.replace(self.options, timeout_s=settings.track_timeout_s)
 
     def update(self, detections: Detections, stamp_s: float) -> Tracks:
         """Everybody who is followed after an image with ``detections``. ``stamp_s`` must never decrease."""
@@ -121,12 +126,13 @@ class Tracker:
         goes_on = pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S)
         track_of = dict(self._match(detections, stamp_s)) if goes_on else {}
         seen = [self._observe(track_of.get(d), detections, d) for d in range(len(detections))]
-        self._give_up()
+        lost = self._give_up()
         unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
         return Tracks(
             _with_unseen(detections, [track.id for track in seen], unseen, stamp_s),
             np.array([*map(self._state, seen), *map(self._state, unseen)], np.uint8),
             np.array([stamp_s - track.stamp_s for track in (*seen, *unseen)]),
+            lost,
         )
 
     def _match(self, detections: Detections, stamp_s: float) -> list[tuple[int, _Track]]:
@@ -164,15 +170,16 @@ class Tracker:
             return State.TENTATIVE
         return State.TRACKED if track.stamp_s == self._stamp_s else State.COASTING
 
-    def _give_up(self) -> None:
-        """Drop tentative people who were not seen now, and others unseen for too long."""
+    def _give_up(self) -> tuple[int, ...]:
+        """Drop tentative tracks that were not seen now, and others unseen for too long; their ids."""
 
         def is_over(track: _Track) -> bool:
             patience_s = 0 if self._state(track) == State.TENTATIVE else self.options.timeout_s
             return self._stamp_s - track.stamp_s > patience_s
 
-        self.lost = tuple(track.id for track in self._tracks if is_over(track))
+        lost = tuple(track.id for track in self._tracks if is_over(track))
         self._tracks = [track for track in self._tracks if not is_over(track)]
+        return lost
 
 
 def _with_unseen(detections: Detections, ids: list[int], unseen: list[_Track], stamp_s: float) -> Detections:

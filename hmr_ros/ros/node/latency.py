@@ -11,7 +11,6 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayou
 
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
 from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder
-from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Timings
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 
@@ -20,12 +19,11 @@ _ROWS = "upper bound [ms], images, images since the last message"
 
 
 class LatencyBudget:
-    """Sheds work of ``assembly`` so that images are done in time. Used by the worker thread alone."""
+    """Says what to leave out so that images are done in time. Used by the worker thread alone."""
 
-    def __init__(self, node: Node, assembly: Assembly) -> None:
+    def __init__(self, node: Node) -> None:
         self._publishers = PublisherFactory(node)
         self._publisher = self._publishers.create(Float64MultiArray, "~/latency", QoSProfile(depth=1))
-        self._assembly = assembly
         self._shedder = Shedder()
         self._histogram = LatencyHistogram()
         self._age_s = 0.0
@@ -44,9 +42,7 @@ class LatencyBudget:
     def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> bool:
         """Whether an image that is ``age_s`` old can be done in time, with what is left of the work."""
         self._age_s = age_s
-        admitted = self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
-        self._assembly.shed(self._shedder.level)
-        return admitted
+        return self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
 
     def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
         """The image last admitted is published, ``latency_s`` after its stamp; meshes and overlay took ``views_s``."""
@@ -58,8 +54,7 @@ class LatencyBudget:
             self._publisher.publish(histogram_message(self._histogram.report()))
 
     def close(self) -> None:
-        """Unpublish, and leave out nothing any more."""
-        self._assembly.shed(Shed.NOTHING)
+        """Stop publishing."""
         self._publishers.destroy(self._publisher)
 
 

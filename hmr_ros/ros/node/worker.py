@@ -14,7 +14,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import EngineError
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
@@ -46,7 +46,7 @@ class Worker:
         node: Node,
         source: CameraInput,
         outputs: Outputs,
-        assembly: Assembly,
+        pipeline: Pipeline,
         monitor: Monitor,
         config: RobotConfig,
     ) -> None:
@@ -54,9 +54,9 @@ class Worker:
         self._node = node
         self._source = source
         self._outputs = outputs
-        self._assembly = assembly
+        self._pipeline = pipeline
         self._monitor = monitor
-        self._budget = LatencyBudget(node, assembly)
+        self._budget = LatencyBudget(node)
         self._last_stamp = Stamp(0, 0)
         self._turn = threading.Lock()  # held for each image
         self._shown: _Shown | None = None
@@ -80,7 +80,7 @@ class Worker:
             raise TimeoutError(f"the image at hand has taken {_PATIENCE_S:g} s and is not done")
         try:
             shown, self._shown = self._shown, None
-            self._assembly.pipeline.reset()
+            self._pipeline.reset()
             if shown is not None:
                 self._outputs.end(shown.stamp, shown.frame_id, shown.bodies)
         finally:
@@ -103,36 +103,38 @@ class Worker:
                 if not self._node.context.ok():
                     return  # the middleware went away under us: the process is ending
                 self._drop(Drop.INTERNAL_ERROR, traceback.format_exc())
-                self._assembly.pipeline.reset()
+                self._pipeline.reset()
 
     def _process(self, data: bytes) -> None:
-        started_s, config, pipeline = time.perf_counter(), self.config, self._assembly.pipeline
+        started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
         if not self._is_wanted(stamp, config):
             return
         frame = DECODERS[config.image_transport](data)
         camera = self._source.camera(frame, config.input_timeout_s)
-        bodies = pipeline(frame.image, camera, stamp.seconds, self._source.depth(frame, camera))
-        self._shown = _Shown(stamp, frame.frame_id, bodies)
-        self._outputs.publish(frame, camera, bodies, pipeline.lost)
-        views_s = self._publish_views(frame, camera, bodies)
+        depth = self._source.depth(frame, camera)
+        result = self._pipeline(frame.image, camera, stamp.seconds, depth, self._budget.shed)
+        self._shown = _Shown(stamp, frame.frame_id, result.bodies)
+        self._outputs.publish(frame, camera, result.bodies, result.lost)
+        views_s = self._publish_views(frame, camera, result)
         if self._outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
         self._last_stamp, latency_s = stamp, self._age_s(stamp)
-        self._budget.done(stamp.seconds, latency_s, pipeline.timings, views_s)
-        overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
-        self._monitor.process(self._processed(bodies, latency_s, overhead_s))
+        self._budget.done(stamp.seconds, latency_s, result.timings, views_s)
+        overhead_s = time.perf_counter() - started_s - result.timings.total_s
+        self._monitor.process(self._processed(result, latency_s, overhead_s))
 
-    def _processed(self, bodies: Bodies, latency_s: float, overhead_s: float) -> Processed:
+    def _processed(self, result: Result, latency_s: float, overhead_s: float) -> Processed:
         """What is told about the image at hand."""
+        bodies = result.bodies
         return Processed(
             at_s=time.monotonic(),
             latency_s=latency_s,
-            timings=self._assembly.pipeline.timings,
+            timings=result.timings,
             overhead_s=overhead_s,
             people=len(bodies),
             metric=int(bodies.valid.sum()),
-            measured=self._assembly.pipeline.measured,
+            measured=result.measured,
             shed=str(self._budget.shed),
             disagreement=Disagreement.about(bodies),
             tentative=int((bodies.states == State.TENTATIVE).sum()),
@@ -140,12 +142,12 @@ class Worker:
             limit_violations=self._outputs.limit_violations,
         )
 
-    def _publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies) -> float:
+    def _publish_views(self, frame: Frame, camera: Camera | None, result: Result) -> float:
         """What people look at, if there is time for it; how long it took, s."""
         if self._budget.shed >= Shed.VIEWS:
             return 0.0
         started_s = time.perf_counter()
-        self._outputs.publish_views(frame, camera, bodies, self._assembly.pipeline.lost)
+        self._outputs.publish_views(frame, camera, result.bodies, result.lost)
         return time.perf_counter() - started_s
 
     def _is_wanted(self, stamp: Stamp, config: RobotConfig) -> bool:

@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.media.errors import SourceError
 from hmr_ros.media.images import Bgr
@@ -138,7 +139,7 @@ def main(args: list[str] | None = None) -> int:
         if options.wait:
             player.wait_for_subscribers(options.wait, 30.0)
         play(player, source, options.rate or source.rate_hz, loop=options.loop)
-    except (SourceError, calibration.CalibrationError) as err:
+    except (SourceError, CalibrationError) as err:
         print(f"hmr_player: {err}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
