@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from hmr_ros.core.settings import describe
 from hmr_ros.media.sources import Excerpt, Frame, PhotoSource, Source, Unreadable, VideoSource, open_source
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
 from hmr_ros.recording.arrays import Arrays
 from hmr_ros.recording.entry import Writer
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.source)
     _check_applicable(args, source)
     out = _directory(args, source)
-    with assemble(_settings(args)) as pipeline:
+    with _open_pipeline(args) as pipeline:
         directory.prepare(out)
         writers = list(_writers(saved, out, source, excerpt, pipeline, args.mesh_every))
         frames = _with_progress(source.frames(excerpt), source.count(excerpt))
@@ -117,6 +119,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _settings(args: argparse.Namespace) -> PipelineSettings:
     named = {name: getattr(args, name) for name in _SETTINGS}
     return dataclasses.replace(PipelineSettings(detector=DetectorConfig(size=args.size)), **named)
+
+
+def _open_pipeline(args: argparse.Namespace) -> Pipeline:
+    """The pipeline that the arguments ask for; people are numbered from 1, so that each run gives the same files."""
+    parts = SharedParts()
+    parts.ids = itertools.count(1)
+    return assemble(_settings(args), parts)
 
 
 def _saved(text: str) -> tuple[str, ...]:

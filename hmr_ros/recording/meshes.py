@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.arrays import Bytes, Floats, Ints
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.people import Bodies
 from hmr_ros.perception.overlay import person_color
@@ -66,9 +66,7 @@ def encode_meshes(bodies: Bodies, faces: Ints, mesh_format: MeshFormat) -> bytes
 
     scene = trimesh.Scene()
     for body_id, vertices in zip(bodies.ids, bodies.vertices, strict=True):
-        mesh = trimesh.Trimesh(
-            to_gltf(vertices), faces, process=False, vertex_colors=(*np.round(255 * _color(int(body_id))), 255)
-        )
+        mesh = trimesh.Trimesh(to_gltf(vertices), faces, process=False, vertex_colors=_rgba(int(body_id)))
         scene.add_geometry(mesh, node_name=f"body_{body_id}", geom_name=f"body_{body_id}")
     encoded = scene.export(file_type=mesh_format)
     return encoded.encode() if isinstance(encoded, str) else bytes(encoded)
@@ -79,6 +77,6 @@ def to_gltf(points: Floats) -> Floats:
     return np.asarray(points @ GLTF_FROM_OPTICAL.T)
 
 
-def _color(body_id: int) -> Floats:
-    """(3,) RGB 0..1, as in the overlay."""
-    return np.array(person_color(body_id))
+def _rgba(body_id: int) -> Bytes:
+    """(4,) uint8, as in the overlay."""
+    return np.round(255 * np.array([*person_color(body_id), 1.0])).astype(np.uint8)
