@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from hmr_ros.recording.json_lines import JsonLines
 from hmr_ros.recording.meshes import Meshes, require_trimesh
 from hmr_ros.recording.overlays import OverlayImages, OverlayVideo
 from hmr_ros.recording.process import Cameras, Summary, estimator, record
+from hmr_ros.recording.stopping import Stopping
 
 SAVED = ("overlay", "json", "npz", "glb", "obj")
 """What may be written."""
@@ -86,7 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # complete the files, as after Ctrl-C
     saved = _all_saved(args)
     excerpt = Excerpt(args.every, args.start, args.seconds, args.rate)
     cameras = _cameras(args)
@@ -97,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
         directory.prepare(out)
         writers = list(_writers(saved, out, source, excerpt, pipeline, args.mesh_every))
         frames = _with_progress(source.frames(excerpt), source.count(excerpt))
-        summary = record(frames, estimator(source, pipeline, cameras), writers, _report)
+        with Stopping() as stopping:
+            summary = record(frames, estimator(source, pipeline, cameras), writers, _report, stopping)
     _print(summary, out)
     return _exit_status(summary, source)
 

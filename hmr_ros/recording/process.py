@@ -10,6 +10,7 @@ from hmr_ros.core.people import Camera
 from hmr_ros.media.sources import Frame, PhotoSource, Source, Unreadable
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.recording.entry import Entry, Writer, unique_stems
+from hmr_ros.recording.stopping import Stopping
 
 Cameras = Callable[[int, int], Camera]
 """Width and height of an image in px -> the camera that took it; ValueError where that is not known."""
@@ -22,7 +23,7 @@ Estimate = Callable[[Frame], Entry]
 class Summary:
     """What a run came to: images with their bodies written, images that could not be read, bodies, different people.
 
-    ``interrupted``: somebody pressed Ctrl-C before the source ended.
+    ``interrupted``: it was asked to stop, by Ctrl-C or SIGTERM.
     """
 
     images: int
@@ -42,32 +43,32 @@ def record(
     estimate: Estimate,
     writers: Sequence[Writer],
     report: Callable[[Unreadable], None],
+    stopping: Stopping,
 ) -> Summary:
     """Hand the bodies of all ``frames`` to the ``writers``, and close these whatever happens.
 
-    What is unreadable is reported, and the next image is taken. Ctrl-C ends the run early.
+    What is unreadable is reported, and the next image is taken. A request to stop is met between two images, so that
+    all files hold the same ones.
     """
     images = unreadable = bodies = 0
     people: set[int] = set()
-    interrupted = False
     with contextlib.ExitStack() as open_writers:
         for writer in writers:
             open_writers.callback(writer.close)
-        try:
-            for frame in frames:
-                if isinstance(frame, Unreadable):
-                    unreadable += 1
-                    report(frame)
-                    continue
-                entry = estimate(frame)
-                for writer in writers:
-                    writer.write(entry)
-                trusted = entry.trusted()
-                images, bodies = images + 1, bodies + len(trusted)
-                people.update(trusted.ids.tolist())
-        except KeyboardInterrupt:
-            interrupted = True
-    return Summary(images, unreadable, bodies, len(people), interrupted)
+        for frame in frames:
+            if stopping.requested:
+                break
+            if isinstance(frame, Unreadable):
+                unreadable += 1
+                report(frame)
+                continue
+            entry = estimate(frame)
+            for writer in writers:
+                writer.write(entry)
+            trusted = entry.trusted()
+            images, bodies = images + 1, bodies + len(trusted)
+            people.update(trusted.ids.tolist())
+    return Summary(images, unreadable, bodies, len(people), stopping.requested)
 
 
 def _photos(source: PhotoSource, pipeline: Pipeline, cameras: Cameras) -> Estimate:

@@ -7,6 +7,7 @@ from hmr_ros.core.camera import Camera
 from hmr_ros.media.sources import Frame, PhotoSource, Unreadable, VideoSource
 from hmr_ros.perception.pipeline import Result
 from hmr_ros.recording.process import Summary, estimator, record
+from hmr_ros.recording.stopping import Stopping
 from test.recording.entries import bodies, entry
 
 FRAMES = [Frame(np.full((48, 64, 3), (1, 2, 3), np.uint8), f"{k}.jpg", k, 0.1 * k) for k in range(3)]
@@ -34,7 +35,7 @@ def by_index(frame):
 
 def test_every_writer_gets_every_image_and_is_closed():
     writers = [Kept(), Kept()]
-    summary = record(FRAMES, by_index, writers, pytest.fail)
+    summary = record(FRAMES, by_index, writers, pytest.fail, Stopping())
     assert [writer.indices for writer in writers] == [[0, 1, 2]] * 2
     assert all(writer.closed for writer in writers)
     assert summary == Summary(images=3, unreadable=0, bodies=6, people=4, interrupted=False)
@@ -42,27 +43,28 @@ def test_every_writer_gets_every_image_and_is_closed():
 
 def test_an_unreadable_image_is_reported_and_the_next_one_taken():
     writer, reported = Kept(), []
-    summary = record([FRAMES[0], BROKEN, FRAMES[2]], by_index, [writer], reported.append)
+    summary = record([FRAMES[0], BROKEN, FRAMES[2]], by_index, [writer], reported.append, Stopping())
     assert writer.indices == [0, 2]
     assert reported == [BROKEN]
     assert (summary.images, summary.unreadable) == (2, 1)
 
 
-def test_ctrl_c_completes_the_files_of_what_was_done():
-    def interrupted():
-        yield FRAMES[0]
-        raise KeyboardInterrupt
+def test_a_request_to_stop_is_met_between_two_images():
+    stopping, writers = Stopping(), [Kept(), Kept()]
 
-    writer = Kept()
-    summary = record(interrupted(), by_index, [writer], pytest.fail)
-    assert summary.interrupted
-    assert (summary.images, writer.closed) == (1, True)
+    def requesting(frame):
+        stopping.requested = frame.index == 1
+        return by_index(frame)
+
+    summary = record(FRAMES, requesting, writers, pytest.fail, stopping)
+    assert [writer.indices for writer in writers] == [[0, 1]] * 2
+    assert summary == Summary(images=2, unreadable=0, bodies=4, people=3, interrupted=True)
 
 
 def test_all_writers_are_closed_when_one_fails():
     writers = [Kept(), Kept(fails_at=1), Kept()]
     with pytest.raises(OSError, match="disk full"):
-        record(FRAMES, by_index, writers, pytest.fail)
+        record(FRAMES, by_index, writers, pytest.fail, Stopping())
     assert all(writer.closed for writer in writers)
 
 
