@@ -153,7 +153,7 @@ def open_source(name: str) -> Source:
             return WebcamSource(int(name), capture.rate_hz)
     path = Path(name).expanduser()
     if path.is_dir():
-        images = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES))
+        images = tuple(sorted(p for p in path.iterdir() if _is_image_name(p)))
         if not images:
             raise SourceError(f"{path}: no images in this directory ({', '.join(sorted(IMAGE_SUFFIXES))})")
         return PhotoSource(images)
@@ -165,6 +165,11 @@ def open_source(name: str) -> Source:
         return PhotoSource((path,))
     with closing(Capture(path)) as capture:
         return VideoSource(path, capture.rate_hz, capture.count)
+
+
+def _is_image_name(path: Path) -> bool:
+    """By its suffix; what is hidden is another program's."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _stamps(capture: Capture, true_rate_hz: float | None, rate_hz: float) -> Iterator[tuple[int, float]]:

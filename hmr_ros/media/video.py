@@ -28,7 +28,7 @@ class Capture:
                 raise SourceError(
                     f"cannot open webcam {what}: is it plugged in, free, and may you read /dev/video{what}?"
                 )
-            raise SourceError(f"{what}: not a video OpenCV can read")
+            raise SourceError(f"{what}: not a video OpenCV can read, and its name is not that of an image")
 
     @property
     def rate_hz(self) -> float:

@@ -72,6 +72,7 @@ def test_excerpts_that_make_no_sense_are_refused(values, words):
 def test_a_directory_gives_each_image_by_name_and_ignores_other_files(tmp_path):
     write_photos(tmp_path, b=200, a=10, c=30)
     (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "._a.png").write_text("metadata of another system")
     source = open_source(str(tmp_path))
     assert isinstance(source, PhotoSource)
     frames = list(source.frames())
