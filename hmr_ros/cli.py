@@ -16,6 +16,7 @@ from typing import Protocol, cast
 from hmr_ros import __version__
 
 COMMANDS = {
+    "run": "estimate the bodies in photos, a video or a webcam and write them; without ROS",
     "demo": "play a clip, a directory or a webcam through the node; write images and figures",
     "doctor": "check this machine and say what to do about what is missing",
     "bench": "measure speed, as ratios within one run (JSON)",

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"hmr demo: {module} is missing: run `make demo`, or source your ROS 2 workspace", file=sys.stderr)
             return 1
     from hmr_ros.demo.play import DemoError, Options, play
-    from hmr_ros.ros.player.sources import SourceError
+    from hmr_ros.media.errors import SourceError
 
     try:
         if args.source is None:

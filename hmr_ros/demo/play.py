@@ -15,13 +15,14 @@ from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
-from hmr_ros.demo import images, view3d
+from hmr_ros.demo import view3d
 from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
+from hmr_ros.media import images, video
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.player.recorder import Moment, Recorder, bodies_from_message
 from hmr_ros.ros.player.session import Session
-from hmr_ros.ros.player.sources import Source, open_source
+from hmr_ros.ros.player.shots import Show, open_show
 from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
@@ -93,7 +94,7 @@ class People:
 
 def play(options: Options) -> None:
     """Run the whole demo and write its files; raises SourceError or DemoError."""
-    source = open_source(options.source)
+    source = open_show(options.source)
     prepare_environment()
     recording = record(source, options)
     if not recording.moments:
@@ -109,7 +110,7 @@ def play(options: Options) -> None:
         print(f"  {path}")
 
 
-def record(source: Source, options: Options) -> Recording:
+def record(source: Show, options: Options) -> Recording:
     """Run player and node as processes of their own and keep what they say."""
     limit_s = options.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE, Recorder)
@@ -130,7 +131,7 @@ def record(source: Source, options: Options) -> Recording:
     return Recording(recorder.moments, recorder.image_count, recorder.rates_hz(), memory)
 
 
-def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Source, limit_s: float) -> None:
+def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Show, limit_s: float) -> None:
     """Receive until the player has ended and the node is through, or the time is over."""
     recorder = session.node
     started_s = first_image_s = time.monotonic()
@@ -169,7 +170,7 @@ def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
 
 def write_images(
     out: Path,
-    source: Source,
+    source: Show,
     recording: Recording,
     all_bodies: list[Bodies],
     body_model: BodyModel,
@@ -193,7 +194,7 @@ def write_images(
     # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
     fraction = len(moments) / max(recording.image_count, 1)
     rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * fraction) or source.rate_hz
-    images.write_video(files[0], drawn(), rate_hz)
+    video.write_video(files[0], drawn(), rate_hz)
     images.write_image_file(files[1], images.contact_sheet(tiles))
     floor = view3d.estimate_floor(all_bodies)
     best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))

@@ -1,7 +1,7 @@
 """The node and all else that speaks ROS, which no other package of ours imports. Arithmetic is in core.
 
 Processes
-    node: ``hmr_node`` and its lifecycle; cameras: ``hmr_multi``, several of them; player: ``hmr_player``, with sources
+    node: ``hmr_node`` and its lifecycle; cameras: ``hmr_multi``, several of them; player: ``hmr_player``, with shots
     (files, webcams) and calibration (a CameraInfo for them); process: how any of these begins and ends; launching: what
     the launch files share.
 While the node is active

@@ -21,8 +21,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
+from hmr_ros.media.errors import SourceError
+from hmr_ros.media.images import Bgr
 from hmr_ros.ros.player import calibration
-from hmr_ros.ros.player.sources import Bgr, Shot, Source, SourceError, open_source
+from hmr_ros.ros.player.shots import Shot, Show, open_show
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image, write_image
 from hmr_ros.ros.wire.messages import header
 
@@ -76,7 +78,7 @@ class Player(Node):
         return write_compressed_image(stamp, self._frame_id, np.asarray(payload, np.uint8).ravel(), "jpeg")
 
 
-def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
+def play(player: Player, source: Show, rate_hz: float, *, loop: bool) -> None:
     """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late images are not made up for."""
     due_s = time.monotonic()
     for shot in _endless(source) if loop else source.shots():
@@ -92,7 +94,7 @@ def play(player: Player, source: Source, rate_hz: float, *, loop: bool) -> None:
         player.publish(shot.image)
 
 
-def _endless(source: Source) -> Iterator[Shot]:
+def _endless(source: Show) -> Iterator[Shot]:
     return itertools.chain.from_iterable(source.shots() for _ in itertools.count())
 
 
@@ -132,7 +134,7 @@ def main(args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as SIGINT does
     rclpy.init(args=argv)
     try:
-        source = open_source(options.source)
+        source = open_show(options.source)
         player = Player(_calibration(options, "hmr_player"), options.frame_id, compressed=options.compressed)
         if options.wait:
             player.wait_for_subscribers(options.wait, 30.0)

@@ -8,7 +8,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hmr_ros.ros.player import player as player_module
-from hmr_ros.ros.player.sources import open_source
+from hmr_ros.ros.player.shots import open_show
 from test.ros.graph import qos, spin_until
 
 
@@ -64,7 +64,7 @@ def test_nobody_is_there_between_the_images_of_a_directory(executor, tmp_path, m
     for value in (90, 180):
         cv2.imwrite(str(tmp_path / f"{value:03}.png"), np.full((8, 8, 3), value, np.uint8))
     screen = Screen(executor.context)
-    player_module.play(screen, open_source(str(tmp_path)), 1e4, loop=False)
+    player_module.play(screen, open_show(str(tmp_path)), 1e4, loop=False)
     assert screen.shown == [0, *[90] * 10, 0, *[180] * 10]
 
 

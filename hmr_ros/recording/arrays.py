@@ -1,0 +1,76 @@
+"""Bodies as flat arrays: one .npz file of a whole run, without pickles."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from hmr_ros.core.arrays import Array
+from hmr_ros.core.manifest import atomic_path
+from hmr_ros.core.people import Bodies
+from hmr_ros.recording.entry import Entry
+
+COLUMNS = tuple(f.name for f in dataclasses.fields(Bodies) if f.name not in ("vertices", "joint_set"))
+"""The arrays of Bodies that are kept; vertices follow from the SMPL parameters."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Row:
+    """What is kept of one image."""
+
+    name: str
+    index: int
+    stamp_s: float
+    size: tuple[int, int]
+    K: Array
+    D: Array
+    joint_set: str
+    columns: tuple[Array, ...]
+
+
+class Arrays:
+    """Collects entries, and writes them when it is closed; nothing when there was none.
+
+    The arrays of N bodies in I images: those of ``Bodies`` under their names, (N, ...); ``image_index`` (N,) which of
+    the images each body is in; and of the images ``image_name``, ``image_frame``, ``image_stamp_s`` (I,) (NaN: a
+    photo), ``camera_K`` (I, 3, 3), ``camera_D`` (I, D), ``camera_size`` (I, 2) width and height in px; ``joint_set``,
+    the name of the keypoints' joints.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: list[_Row] = []
+
+    def write(self, entry: Entry) -> None:
+        """Keep the bodies of ``entry``, but no pixels."""
+        camera, bodies = entry.camera, entry.bodies
+        stamp_s = np.nan if entry.stamp_s is None else entry.stamp_s
+        columns = tuple(np.asarray(getattr(bodies, name)) for name in COLUMNS)
+        size = (camera.width, camera.height)
+        row = _Row(entry.name, entry.index, stamp_s, size, camera.K, camera.D, bodies.joint_set, columns)
+        self._rows.append(row)
+
+    def close(self) -> None:
+        """Write the file."""
+        if self._rows:
+            with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
+                np.savez_compressed(stream, allow_pickle=False, **_tables(self._rows))
+        self._rows = []
+
+
+def _tables(rows: list[_Row]) -> dict[str, Array]:
+    counts = [len(row.columns[0]) for row in rows]
+    bodies = {name: np.concatenate([row.columns[k] for row in rows]) for k, name in enumerate(COLUMNS)}
+    return {
+        "image_index": np.repeat(np.arange(len(rows)), counts),
+        "image_name": np.array([row.name for row in rows]),
+        "image_frame": np.array([row.index for row in rows]),
+        "image_stamp_s": np.array([row.stamp_s for row in rows], np.float64),
+        "camera_K": np.stack([row.K for row in rows]),
+        "camera_D": np.stack([row.D for row in rows]),
+        "camera_size": np.array([row.size for row in rows]),
+        "joint_set": np.array(rows[0].joint_set),
+        **bodies,
+    }

@@ -1,0 +1,48 @@
+"""The directory of a run: which it is, and what an earlier run left there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+JSON_LINES, ARRAYS, VIDEO = "bodies.jsonl", "bodies.npz", "overlay.mp4"
+OVERLAYS, MESHES = "overlay", "meshes"
+
+_FILES = (JSON_LINES, ARRAYS, VIDEO, f"{OVERLAYS}/*.png", f"{MESHES}/*.glb", f"{MESHES}/*.obj")
+"""All that a run writes, as patterns within its directory."""
+
+DEFAULT_ROOT = Path("out/run")
+
+
+def free_directory(name: str, root: Path = DEFAULT_ROOT) -> Path:
+    """``root/name``, or, where a run has left files there, the first of ``root/name-2``, ``-3``, ... without any."""
+    candidates = itertools.chain([root / name], (root / f"{name}-{k}" for k in itertools.count(2)))
+    return next(path for path in candidates if not _is_taken(path))
+
+
+def check_free(directory: Path) -> None:
+    """Raise FileExistsError, with the remedy, where a run has left files in ``directory``."""
+    if _is_taken(directory):
+        raise FileExistsError(f"{directory} holds files of another run: choose another --out, or give --overwrite")
+
+
+def prepare(directory: Path) -> None:
+    """Make ``directory``, and remove what an earlier run wrote there: no file is of one run among files of another.
+
+    Files that no run writes stay.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in list(written_files(directory)):
+        path.unlink()
+
+
+def written_files(directory: Path) -> Iterator[Path]:
+    """The files in ``directory`` that runs write."""
+    return (path for pattern in _FILES for path in sorted(directory.glob(pattern)) if path.is_file())
+
+
+def _is_taken(directory: Path) -> bool:
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(f"{directory} is a file; choose another --out")
+    return next(written_files(directory), None) is not None

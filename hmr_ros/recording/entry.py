@@ -1,0 +1,50 @@
+"""One image with the bodies in it, as writers get it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hmr_ros.core.arrays import Image
+from hmr_ros.core.people import Bodies, Camera, State
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An ``image`` (H, W, 3) uint8 RGB, the ``camera`` that took it, and the ``bodies`` in it.
+
+    ``name`` is the image's file, or the video's; ``index`` counts the images of the source from 0; ``stamp_s`` is the
+    time in the video, s, None of a photo; ``stem`` begins the names of files about this image alone; ``lost`` are the
+    ids of tracks that ended with it.
+    """
+
+    name: str
+    index: int
+    stem: str
+    stamp_s: float | None
+    image: Image
+    camera: Camera
+    bodies: Bodies
+    lost: tuple[int, ...] = ()
+
+    def trusted(self) -> Bodies:
+        """The bodies without those that may be none (TENTATIVE)."""
+        return self.bodies.take(self.bodies.states != State.TENTATIVE)
+
+
+class Writer(Protocol):
+    """Keeps entries in files. Each of them is complete or absent, whenever the process ends."""
+
+    def write(self, entry: Entry) -> None:
+        """Take over the next image."""
+
+    def close(self) -> None:
+        """Complete what is not written yet."""
+
+
+def unique_stems(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A name for each of ``paths``, files of one directory: without suffix where that tells them apart."""
+    stems = [path.stem.lower() for path in paths]
+    return tuple(path.stem if stems.count(stem) == 1 else path.name for path, stem in zip(paths, stems, strict=True))

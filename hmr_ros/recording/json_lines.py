@@ -1,0 +1,89 @@
+"""Bodies as JSON lines: one object per image."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from hmr_ros.core.arrays import Array
+from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.recording.entry import Entry
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+_NAMES = {"ids": "id", "states": "state", "scores": "score"}
+"""Columns of Bodies whose value for one person has a name of its own."""
+
+_LEFT_OUT = frozenset({"vertices", "joint_set"})
+"""Vertices follow from the SMPL parameters, and would make the lines a hundred times as long."""
+
+
+class JsonLines:
+    """Writes a line per image, at once: whoever reads the file meanwhile finds whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream = path.open("w", encoding="utf-8")
+
+    def write(self, entry: Entry) -> None:
+        """Append the line of ``entry``."""
+        self._stream.write(to_line(entry) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def to_line(entry: Entry) -> str:
+    """One JSON object without line breaks; numbers have six digits, and what is unknown is null."""
+    record: dict[str, Json] = {
+        "image": entry.name,
+        "frame": entry.index,
+        "stamp_s": None if entry.stamp_s is None else _rounded(entry.stamp_s, 9),
+        "camera": _camera(entry.camera),
+        "lost": list(entry.lost),
+        "joint_set": entry.bodies.joint_set,
+        "bodies": [_body(entry.bodies, row) for row in range(len(entry.bodies))],
+    }
+    return json.dumps(record, allow_nan=False, separators=(",", ":"))
+
+
+def _camera(camera: Camera) -> Json:
+    return {
+        "width": camera.width,
+        "height": camera.height,
+        "K": to_json(camera.K),
+        "distortion_model": camera.distortion_model,
+        "D": to_json(camera.D),
+    }
+
+
+def _body(bodies: Bodies, row: int) -> Json:
+    columns = [field.name for field in dataclasses.fields(bodies) if field.name not in _LEFT_OUT]
+    record = {_NAMES.get(name, name): to_json(getattr(bodies, name)[row]) for name in columns}
+    return record | {"state": State(int(bodies.states[row])).name}
+
+
+def to_json(values: Array) -> Json:
+    """An array of numbers as nested lists (a scalar as a number): six digits, null for NaN and infinities."""
+    values = np.asarray(values)
+    if values.dtype.kind in "biu":
+        plain: Json = values.tolist()
+        return plain
+    return _nested([_rounded(value) for value in values.ravel().tolist()], values.shape)
+
+
+def _rounded(value: float, digits: int = 6) -> float | None:
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def _nested(flat: list[float | None], shape: tuple[int, ...]) -> Json:
+    """``flat`` values in the order of rows -> lists in lists of ``shape``."""
+    if not shape:
+        return flat[0]
+    step = math.prod(shape[1:])
+    return [_nested(flat[k * step : (k + 1) * step], shape[1:]) for k in range(shape[0])]

@@ -1,0 +1,51 @@
+import cv2
+import numpy as np
+import pytest
+
+from hmr_ros.media.video import VideoFile, write_video
+
+RED, BLUE = np.full((30, 40, 3), (250, 0, 0), np.uint8), np.full((30, 40, 3), (0, 0, 250), np.uint8)
+
+
+def test_a_video_holds_every_image_at_its_rate(tmp_path):
+    write_video(tmp_path / "clip.mp4", iter([RED, BLUE, RED[:, :20]]), 5.0)
+    capture = cv2.VideoCapture(str(tmp_path / "clip.mp4"))
+    frames = [capture.read()[1] for _ in range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))]
+    assert capture.get(cv2.CAP_PROP_FPS) == 5.0
+    assert len(frames) == 3
+    assert frames[0].shape == RED.shape
+    assert frames[0][15, 20, 2] > 200 > 50 > frames[0][15, 20, 0]
+    assert frames[1][15, 20, 0] > 200
+    assert frames[2][15, 4].max() < 50  # narrower than the first: between black bars
+
+
+def test_a_video_has_its_name_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with VideoFile(path, 10.0) as video:
+        video.write(RED)
+        assert not path.exists()
+    assert cv2.VideoCapture(str(path)).read()[0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def interrupted(path):
+    with VideoFile(path, 10.0) as video:
+        video.write(RED)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_video_can_be_played_up_to_there(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "clip.mp4")
+    assert cv2.VideoCapture(str(tmp_path / "clip.mp4")).read()[0]
+
+
+def test_a_video_without_images_is_no_file(tmp_path):
+    with VideoFile(tmp_path / "clip.mp4", 10.0):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OSError, match="nowhere"), VideoFile(tmp_path / "nowhere" / "clip.mp4", 10.0) as video:
+        video.write(RED)

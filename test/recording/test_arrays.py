@@ -1,0 +1,48 @@
+import numpy as np
+
+from hmr_ros.recording.arrays import COLUMNS, Arrays
+from test.recording.entries import bodies, entry
+
+
+def load(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def test_flat_arrays_say_which_image_each_body_is_in(tmp_path):
+    arrays = Arrays(tmp_path / "bodies.npz")
+    entries = [
+        entry([4, 9], index=0, name="a.jpg"),
+        entry(index=1, name="b.jpg"),
+        entry([2], index=5, stamp_s=0.5, name="c"),
+    ]
+    for each in entries:
+        arrays.write(each)
+    assert list(tmp_path.iterdir()) == []
+    arrays.close()
+    read = load(tmp_path / "bodies.npz")
+    assert read["image_index"].tolist() == [0, 0, 2]
+    assert read["image_name"].tolist() == ["a.jpg", "b.jpg", "c"]
+    assert read["image_frame"].tolist() == [0, 1, 5]
+    assert np.array_equal(read["image_stamp_s"], [np.nan, np.nan, 0.5], equal_nan=True)
+    assert read["camera_K"].shape == (3, 3, 3)
+    assert read["camera_size"].tolist() == [[64, 48]] * 3
+    assert read["ids"].tolist() == [4, 9, 2]
+    assert str(read["joint_set"]) == "blazepose"
+    for name in COLUMNS:
+        assert np.array_equal(read[name], getattr(bodies([4, 9, 2]), name), equal_nan=True), name
+    assert "vertices" not in read
+
+
+def test_a_run_without_people_has_arrays_without_rows(tmp_path):
+    arrays = Arrays(tmp_path / "bodies.npz")
+    arrays.write(entry())
+    arrays.close()
+    read = load(tmp_path / "bodies.npz")
+    assert read["joints"].shape == (0, 24, 3)
+    assert len(read["image_name"]) == 1
+
+
+def test_a_run_without_images_leaves_no_file(tmp_path):
+    Arrays(tmp_path / "bodies.npz").close()
+    assert list(tmp_path.iterdir()) == []
