@@ -17,6 +17,7 @@ from hmr_ros.tools.readme_tables import DOCUMENTS, PARAMETERS_FILE, TABLES, para
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
+GUIDES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("[ms]*/README.md")))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 ROSDEP_KEYS = {
@@ -149,7 +150,7 @@ def test_the_params_file_is_current():
     assert PARAMETERS_FILE.read_text() == parameters_file(), "run python -m hmr_ros.tools.readme_tables"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_name_files_that_exist(path: Path):
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
