@@ -15,7 +15,7 @@ ARGS ?=
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all check format clean distclean
+.PHONY: help demo test test-all check docs format clean distclean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,11 +29,14 @@ test: check install/.interfaces  ## run the checks and the tests; ARGS="-k track
 test-all: check install/.interfaces  ## the same with the slow tests
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
 
-check: $(VENV)/.dev  ## lint, format, types, import rules
+check: out/site/index.html  ## lint, format, types, import rules, documentation
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --quiet --check
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports >/dev/null || $(VENV)/bin/lint-imports
+
+docs: out/site/index.html  ## make the documentation site: guides and API reference
+	@echo "file://$(CURDIR)/$<"
 
 format: $(VENV)/.dev  ## mend formatting, and what lint can mend
 	@$(VENV)/bin/ruff format
@@ -65,6 +68,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
 DIRECTORIES := $(shell find hmr_ros launch config models samples -type d -not -name __pycache__)
 INTERFACES := $(shell find msg test/interfaces/tf2_msgs -type f)
 TEST_INTERFACES := test/interface_package.cmake $(shell find test/interfaces -type f)
+
+# Warnings are errors: links to what is not there, docstrings that do not parse.
+PAGES := mkdocs.yml README.md CONTRIBUTING.md models/README.md $(shell find docs msg hmr_ros -type f -not -name '*.pyc')
+out/site/index.html: $(VENV)/.dev $(PAGES)
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(DIRECTORIES)
 	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/tf2_msgs

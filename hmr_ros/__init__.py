@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # colcon generates `hmr_ros.msg` into the install space. A checkout finds it there too, once that space is sourced.
 __path__ = extend_path(__path__, __name__)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Bodies",

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from hmr_ros.tools.readme_tables import DOCUMENTS, PARAMETERS_FILE, TABLES, para
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
+GUIDES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("[ms]*/README.md")))
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
@@ -24,6 +27,9 @@ ROSDEP_KEYS = {
     "yaml": "python3-yaml",
 }
 """Python module -> rosdep key, where they differ."""
+
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+"""Python module -> package on PyPI, where they differ."""
 
 
 def third_party_imports(*directories: str) -> set[str]:
@@ -43,16 +49,47 @@ def constraints() -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line)
 
 
-def required() -> set[str]:
+def requirement_files() -> set[str]:
+    """Names in robot.txt and dev.txt, as constraints.txt spells them."""
     lines = [line for name in ("robot", "dev") for line in (ROOT / f"requirements/{name}.txt").read_text().splitlines()]
-    return {line.partition(";")[0] for line in lines if line and not line.startswith(("#", "-"))}
+    names = [re.split(r"[;\[ ]", line)[0] for line in lines if line and not line.startswith(("#", "-"))]
+    return {name.lower().replace("_", "-") for name in names}
+
+
+def asked(extra: str) -> dict[str, str]:
+    """Requirements of an extra, of the package itself for "": name -> lowest version. Extras within it are followed."""
+    lines: list[str] = PYPROJECT["optional-dependencies"][extra] if extra else PYPROJECT["dependencies"]
+    found = {}
+    for line in lines:
+        name, options, lowest = re.fullmatch(r"([\w-]+)(?:\[([\w,-]+)\])?(?:>=([\d.]+))?", line).groups()
+        if name == "hmr_ros":
+            found |= {key: value for part in options.split(",") for key, value in asked(part).items()}
+        else:
+            found[name.lower()] = lowest
+    return found
+
+
+def changelog() -> list[str]:
+    """Versions of CHANGELOG.rst, the newest first, without what is forthcoming."""
+    return re.findall(r"^(\d+\.\d+\.\d+) \([\d-]+\)$", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE)
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def test_one_version():
     assert PACKAGE_XML.findtext("version") == __version__
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert newest is not None
-    assert newest[1] == __version__
+    assert changelog()[0] == __version__
+
+
+@pytest.mark.filterwarnings("ignore:nodes.Node.traverse:DeprecationWarning")  # catkin_pkg calls it
+def test_the_changelog_is_as_ros_release_tools_expect():
+    """They read it with this parser, which takes sections whose heading is "VERSION (DATE)" or "Forthcoming"."""
+    headings = re.findall(r"^(?:\d+\.\d+\.\d+ \(|Forthcoming)", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE)
+    parsed = pytest.importorskip("catkin_pkg.changelog").get_changelog_from_path(ROOT / "CHANGELOG.rst", "hmr_ros")
+    assert len(list(parsed.foreach_version())) == len(headings)
+    assert next(version for version, _, _ in parsed.foreach_version(reverse=True)) in (__version__, "Forthcoming")
 
 
 @pytest.mark.parametrize("part", ["core", "ros"])
@@ -74,13 +111,32 @@ def test_cmake_builds_every_message():
 
 
 def test_every_requirement_is_pinned():
-    assert {name.lower().replace("_", "-") for name in required()} - constraints().keys() == set()
+    assert requirement_files() - constraints().keys() == set()
 
 
-def test_setup_py_and_the_pins_agree():
-    """Every library that setup.py asks for is among the pinned ones."""
-    asked = re.findall(r'"([\w-]+)>=[\d.]+"', (ROOT / "setup.py").read_text())
-    assert set(asked) - constraints().keys() == set()
+def test_pyproject_and_the_pins_agree():
+    """The pins satisfy every requirement of the package and its extras."""
+    pins = constraints()
+    for extra in PYPROJECT["optional-dependencies"] | {"": PYPROJECT["dependencies"]}:
+        for name, lowest in asked(extra).items():
+            assert version(pins[name]) >= version(lowest), name
+
+
+def test_dev_txt_installs_all_that_the_extra_dev_asks_for():
+    assert asked("dev").keys() - requirement_files() == set()
+
+
+def test_pip_installs_every_import_of_the_library():
+    """Without extras: what finds and draws people in an image. ROS is not on PyPI; the launch files need it."""
+    imported = third_party_imports("hmr_ros/core", "hmr_ros/engines", "hmr_ros/perception")
+    assert {DISTRIBUTIONS.get(module, module) for module in imported} - asked("").keys() == set()
+
+
+def test_the_extra_train_installs_every_import_of_networks_and_training():
+    """timm is for those who bring their own backbone; its absence is reported when one is asked for."""
+    imported = third_party_imports("hmr_ros/networks", "hmr_ros/training", "hmr_ros/export") - {"timm"}
+    names = {DISTRIBUTIONS.get(module, module) for module in imported}
+    assert names - asked("").keys() - asked("train").keys() == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -94,7 +150,7 @@ def test_the_params_file_is_current():
     assert PARAMETERS_FILE.read_text() == parameters_file(), "run python -m hmr_ros.tools.readme_tables"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_name_files_that_exist(path: Path):
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []

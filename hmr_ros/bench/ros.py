@@ -26,6 +26,7 @@ from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.ros_case import CLIP, Case, Measured, drops_between, file_hash, median, timing
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.share import share_dir
 from hmr_ros.evaluation.crowd import HEIGHT, WIDTH, crowd_image
 from hmr_ros.ros.node.diagnostics import OVERHEAD, OVERHEAD_P99
 from hmr_ros.ros.player.session import Session
@@ -98,7 +99,7 @@ def _networks() -> list[Path]:
 
 def _scenes(directory: Path, source: Path | None) -> dict[int, _Scene]:
     """What to play for each number of people."""
-    samples = models_dir().parent / "samples"
+    samples = share_dir() / "samples"
     clip = _Scene(samples / "crossing.mp4", ("--camera-info", str(samples / "crossing.yaml")))
     scenes = {CLIP: clip if source is None else _Scene(source, ())}
     body_model = load_body_model(models_dir() / "open_body.npz")

@@ -29,6 +29,7 @@ from hmr_ros.evaluation.held_out.case import Case, observed
 from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images.shards.render import Plan, write_shards
 from hmr_ros.training.synthetic.people import evaluated_people
@@ -38,7 +39,7 @@ SHARD_SIZE = 250
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("config", type=Path, help="settings, for example config/train/ablation.toml")
+    parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one: ablation")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people, for new images")
     parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (drawn again without)")
@@ -82,7 +83,7 @@ def _errors(config: TrainConfig, material: Material, first_steps: int, directory
 
 def _config(args: argparse.Namespace) -> TrainConfig:
     """The settings; ValueError for those that this command cannot follow."""
-    config = load_toml(args.config, TrainConfig)
+    config = load_toml(find_recipe(args.config), TrainConfig)
     if config.recipe != "global_to_pixel" or config.crops.backbone or config.local.steps:
         raise ValueError(
             f"{args.config}: expected recipe = 'global_to_pixel', crops.backbone = 0 (features are computed once) and "

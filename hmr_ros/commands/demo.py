@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import Scalar, describe
+from hmr_ros.core.share import share_dir
 
 SAMPLE_RATE_HZ = 4.0
 """The sample clip was recorded at 10 Hz."""
@@ -70,7 +70,7 @@ def _use_sample(args: argparse.Namespace) -> None:
 
     That detector and seven people are more than two CPU cores manage at the clip's 10 Hz: it plays slower.
     """
-    samples = models_dir().parent / "samples"
+    samples = share_dir() / "samples"
     args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
     args.param = ["detector.size:=1280x704", *args.param]
     args.rate = args.rate or SAMPLE_RATE_HZ

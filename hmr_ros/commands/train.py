@@ -16,12 +16,13 @@ from hmr_ros.core.settings import load_toml
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.distributed import choose_device, join_process_group, leave_process_group
+from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.trainer import Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``hmr train``."""
-    parser.add_argument("config", type=Path, help="settings, for example config/train/pose2mesh.toml")
+    parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one, such as pose2mesh")
     parser.add_argument("--out", type=Path, help="directory of the run (default: runs/<name of the config>)")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
     parser.add_argument("--restart", action="store_true", help="start again even if the directory holds a run")
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or go on where the run in the directory stopped."""
-    config = load_toml(args.config, TrainConfig)
+    config = load_toml(find_recipe(args.config), TrainConfig)
     if args.motion:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, motion=args.motion))
     out = args.out or Path("runs") / args.config.stem

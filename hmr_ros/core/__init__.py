@@ -2,7 +2,7 @@
 
 Records
     people: Camera, Detections, Crops, Estimates, Bodies; records: what these have in common; manifest: what a network
-    expects and returns; config: the node's parameters, by settings.
+    expects and returns; config: the node's parameters, by settings; share: where shipped files lie.
 Geometry
     rotation; camera: lenses and projection; crop, crop_view: a person's part of the image; person_box; frames: TF.
 The body

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 
 KINDS = ("detector", "landmarks", "pose2mesh", "global_to_pixel")
@@ -157,19 +158,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def models_dir() -> Path:
-    """The directory of shipped artefacts: $HMR_ROS_MODELS, the checkout's ``models/``, or the installed share
-    directory.
-    """
+    """The directory of artefacts: $HMR_ROS_MODELS, or else the shipped one (``share_dir``)."""
     if chosen := os.environ.get(MODELS_VARIABLE):
         if not Path(chosen).is_dir():
             raise FileNotFoundError(f"{MODELS_VARIABLE}={chosen} is not a directory; correct or unset the variable")
         return Path(chosen)
-    here = Path(__file__)
-    candidates = [here.parents[2] / "models", *(p / "share/hmr_ros/models" for p in here.parents)]
-    for directory in candidates:
-        if (directory / "open_body.npz").is_file():  # a bare "models" beside site-packages may be someone else's
-            return directory
-    raise FileNotFoundError(f"no models directory beside or above {here}; set {MODELS_VARIABLE} to the one to use")
+    return share_dir() / "models"
 
 
 def _parse(raw: object) -> Manifest:

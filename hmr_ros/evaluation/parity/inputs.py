@@ -16,6 +16,7 @@ from hmr_ros.core.arrays import Array, Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import Manifest, load_manifest, models_dir
 from hmr_ros.core.people import Camera
+from hmr_ros.core.share import share_dir
 
 if TYPE_CHECKING:
     from hmr_ros.engines.runtime import Engine
@@ -98,7 +99,7 @@ def _look(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: I
 def _images() -> Iterator[tuple[Image, Camera]]:
     from hmr_ros.evaluation.crowd import CAMERA, crowd_image
 
-    yield from _clip(models_dir().parent / "samples")
+    yield from _clip(share_dir() / "samples")
     body_model = load_body_model(models_dir() / "open_body.npz")
     for people in CROWDS:
         yield crowd_image(body_model, people), CAMERA

@@ -5,11 +5,11 @@ import pytest
 
 from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import distort
-from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.share import share_dir
 from hmr_ros.ros.input.camera_model import camera_from_info
 from hmr_ros.ros.player.calibration import from_field_of_view, from_file, from_focal_length
 
-SAMPLE = models_dir().parent / "samples" / "crossing.yaml"
+SAMPLE = share_dir() / "samples" / "crossing.yaml"
 
 
 def test_focal_length_and_field_of_view_agree():

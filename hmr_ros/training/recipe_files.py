@@ -1,0 +1,21 @@
+"""Training settings that ship with the package, found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hmr_ros.core.share import share_dir
+
+
+def find_recipe(config: Path) -> Path:
+    """The TOML file that ``config`` means: an existing file, or a shipped one by name.
+
+    Names are as "pose2mesh" or "config/train/pose2mesh.toml". Raises FileNotFoundError with the shipped ones.
+    """
+    if config.is_file():
+        return config
+    shipped = {path.stem: path for path in sorted((share_dir() / "config/train").glob("*.toml"))}
+    inside = config.parent in (Path(), Path("config/train"))
+    if inside and config.suffix in ("", ".toml") and config.stem in shipped:
+        return shipped[config.stem]
+    raise FileNotFoundError(f"no file {config}; name a TOML file, or one that ships with hmr_ros: {', '.join(shipped)}")

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from hmr_ros.core.share import share_dir
+from hmr_ros.training.recipe_files import find_recipe
+
+SHIPPED = share_dir() / "config/train/pose2mesh.toml"
+
+
+@pytest.mark.parametrize("name", ["pose2mesh", "pose2mesh.toml", "config/train/pose2mesh.toml"])
+def test_a_shipped_recipe_is_found_by_name_from_anywhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe(Path(name)) == SHIPPED
+
+
+def test_a_file_of_the_user_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    own = Path("pose2mesh.toml")
+    own.touch()
+    assert find_recipe(own) == own
+
+
+@pytest.mark.parametrize("name", ["pose3mesh", "elsewhere/pose2mesh.toml", "pose2mesh.json"])
+def test_an_unknown_recipe_is_refused_with_the_names_there_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"no file {name}.*ablation, global_to_pixel, pose2mesh"):
+        find_recipe(Path(name))
