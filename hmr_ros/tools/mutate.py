@@ -21,7 +21,7 @@ from hmr_ros.tools.mutation.selection import Selection
 from hmr_ros.tools.mutation.sites import Mutant
 from hmr_ros.tools.mutation.workbench import Workbench, copy_tree, environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "perception", "ros", "training")
 
 

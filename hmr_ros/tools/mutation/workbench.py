@@ -16,7 +16,7 @@ from typing import IO
 
 from hmr_ros.tools.mutation.sites import Mutant
 
-PASSED, NO_TESTS, TIMED_OUT = 0, 5, -1
+PASSED, INTERNAL_ERROR, USAGE_ERROR, NO_TESTS = 0, 3, 4, 5  # of pytest
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def environment(root: Path, to: Path) -> dict[str, str]:
     """The variables of this process, into which a sourced workspace put its paths, led to the copy."""
     path = re.compile(re.escape(str(root)) + r"(?=[/:]|$)")
     settings = {name: path.sub(str(to), value) for name, value in os.environ.items()}
-    return settings | {"HYPOTHESIS_STORAGE_DIRECTORY": str(to / ".hypothesis")}
+    return settings | {"OMP_NUM_THREADS": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(to / ".hypothesis")}
 
 
 class Workbench:
@@ -105,7 +105,10 @@ class Workbench:
     def _passes(self, tests: tuple[str, ...]) -> bool:
         """Whether tests pass, in time, on the code as it is: asked once."""
         if tests not in self._sound:
-            self._sound[tests] = not self._run(tests).noticed
+            outcome = self._run(tests)
+            if outcome.status in (INTERNAL_ERROR, USAGE_ERROR):
+                raise RuntimeError(f"pytest cannot run {tests} on the code as it is: {self._log.read_text()[-2000:]}")
+            self._sound[tests] = not outcome.noticed
         return self._sound[tests]
 
     def _run(self, tests: Sequence[str]) -> Outcome:
