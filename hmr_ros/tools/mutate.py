@@ -11,7 +11,6 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from hmr_ros.tools.mutation.allowed import Allowed, load_allowed
@@ -66,10 +65,10 @@ def _tried(mutants: Sequence[Mutant], allowed: Allowed, options: argparse.Namesp
         for mutant in tqdm(mutants, desc="mutants", unit="mutant"):
             drafted = draft(mutant, bench.source(mutant.path))
             if reason := allowed.reason(drafted.path, drafted.before, drafted.after):
-                known[drafted.key] = replace(drafted, fate="equivalent", by=reason)
+                known[drafted.key] = drafted.decided("equivalent", reason)
             elif drafted.key not in known:
                 test = bench.noticed_by(mutant, selection.stages(mutant.path, options.files))
-                known[drafted.key] = replace(drafted, fate="noticed" if test else "survived", by=test)
+                known[drafted.key] = drafted.decided("noticed" if test else "survived", test)
             keys.append(drafted.key)
             save_results(options.out, known.values())
     return [known[key] for key in keys]

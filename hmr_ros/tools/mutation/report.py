@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,10 @@ class Result:
     def key(self) -> str:
         """What tells mutants apart, also after lines above have moved."""
         return "\n".join((self.path, self.kind, self.before, self.after))
+
+    def decided(self, fate: Fate, by: str) -> Result:
+        """The same mutant with another fate."""
+        return replace(self, fate=fate, by=by)
 
     @property
     def diff(self) -> str:

@@ -1,4 +1,6 @@
-"""Runs tests for the driver in forks of one process that has the large libraries loaded: a script, no module.
+"""Runs tests for the driver in forks of one process that has large libraries loaded: a script, no module.
+
+Its arguments name the libraries; one that is not installed is passed over.
 
 A request is a line of JSON on stdin, ``{"arguments": [...], "seconds": s, "log": path}``; the answer is a line with
 pytest's exit status, or -1 for a run that was killed because its time was up.
@@ -16,14 +18,13 @@ import sys
 import time
 import traceback
 
-_LARGE = ("numpy", "pytest", "_pytest.assertion.rewrite", "torch", "onnxruntime", "cv2", "rclpy")
 _BYTES = 12 << 30
 """A mutant that allocates without end fails, and takes no other process with it."""
 
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    for name in _LARGE:
+    for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     sys.path.insert(0, os.getcwd())
@@ -73,4 +74,5 @@ def _wait(child: int, end: float) -> int:
     return -1
 
 
-main()
+if __name__ == "__main__":
+    main()
