@@ -15,7 +15,7 @@ ARGS ?=
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all check docs format clean distclean
+.PHONY: help demo test test-all check docs format mutate clean distclean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ docs: out/site/index.html  ## make the documentation site: guides and API refere
 format: $(VENV)/.dev  ## mend formatting, and what lint can mend
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
+
+mutate: install/.interfaces  ## break a copy of the code in small ways: do the tests notice? ARGS="--base main" (docs/testing.md)
+	@$(SOURCED) nice python -m hmr_ros.tools.mutate $(ARGS)
 
 clean:  ## forget what was built
 	rm -rf build install log out

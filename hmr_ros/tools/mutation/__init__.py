@@ -1,0 +1,1 @@
+"""Mutation testing of this tree: small wrong changes to a copy of it, and whether the tests notice them."""

@@ -1,0 +1,126 @@
+"""The rules by which the tracker takes a person for the same: position, size, time unseen, keypoints that count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hmr_ros.core.people import UNTRACKED, Detections, State
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
+
+JOINTS = 17
+WIDTH, HEIGHT = 60.0, 200.0
+BODY = np.random.default_rng(0).uniform((-WIDTH / 2, -HEIGHT / 2), (WIDTH / 2, HEIGHT / 2), (JOINTS, 2))
+"""Keypoints of a person about the middle of the body, px."""
+CENTRE = np.array([500.0, 300.0])
+AT_ONCE = TrackerOptions(hits_to_confirm=1)
+
+
+def person(x: float = 0.0, y: float = 0.0, size: float = 1.0) -> NDArray[np.float64]:
+    """(J, 2) px: keypoints of a person so far from CENTRE and so much larger."""
+    return CENTRE + (x, y) + size * BODY
+
+
+def seen(*points: NDArray[np.float64], score: NDArray[np.float64] | None = None) -> Detections:
+    """Detections of keypoints (J, 2) px each, all with the keypoint scores ``score`` (J,); None: 1."""
+    kp2d = np.array(points).reshape(-1, JOINTS, 2)
+    counted = np.ones(JOINTS) if score is None else score
+    shown = kp2d[:, counted > 0]
+    boxes = np.concatenate([shown.min(1), shown.max(1)], 1)
+    count = len(kp2d)
+    scores = np.tile(counted, (count, 1))
+    return Detections(boxes, np.ones(count), kp2d, scores, "coco17", np.full(count, UNTRACKED))
+
+
+def hidden() -> Detections:
+    return Detections.empty("coco17")
+
+
+def id_of(row: int, now: Detections, after_s: float, options: TrackerOptions = AT_ONCE) -> int:
+    """The id that row ``row`` of ``now`` gets, ``after_s`` after person 1 stood at CENTRE."""
+    tracker = Tracker(options)
+    tracker.update(seen(person()), 0.0)
+    return int(tracker.update(now, after_s).people.ids[row])
+
+
+def test_a_person_who_came_nearer_while_hidden_is_known_beside_one_of_the_old_size() -> None:
+    now = seen(person(size=1.35), person(200))
+    assert id_of(0, now, after_s=1.0) == 1
+    assert id_of(1, now, after_s=1.0) == 2
+
+
+def test_a_person_does_not_grow_from_one_image_to_the_next() -> None:
+    now = seen(person(size=1.35), person(12))
+    assert id_of(1, now, after_s=0.03) == 1
+
+
+@pytest.mark.parametrize(("after_s", "same"), [(0.03, False), (0.5, True)])
+def test_the_farther_a_person_may_have_gone_the_farther_away_one_is_looked_for(after_s: float, same: bool) -> None:
+    assert (id_of(0, seen(person(80)), after_s) == 1) is same
+
+
+@pytest.mark.parametrize(("min_similarity", "same"), [(0.3, True), (0.9, False)])
+def test_a_person_less_alike_than_the_threshold_is_another(min_similarity: float, same: bool) -> None:
+    options = TrackerOptions(hits_to_confirm=1, min_similarity=min_similarity)
+    assert (id_of(0, seen(person(12)), 0.03, options) == 1) is same
+
+
+def test_a_person_elsewhere_of_the_same_size_is_another() -> None:
+    assert id_of(0, seen(person(400)), after_s=0.1) == 2
+
+
+def test_a_longer_timeout_is_kept_through_a_pause_of_the_images() -> None:
+    assert id_of(0, seen(person()), 20.0, TrackerOptions(hits_to_confirm=1, timeout_s=30.0)) == 1
+    assert id_of(0, seen(person()), 20.0, TrackerOptions(hits_to_confirm=1, timeout_s=5.0)) == 2
+
+
+@pytest.mark.parametrize("hits", [1, 2, 4])
+def test_a_person_is_trusted_after_as_many_images_as_asked_for(hits: int) -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=hits))
+    states = [tracker.update(seen(person()), k / 30).states[0] for k in range(5)]
+    assert states == [State.TENTATIVE] * (hits - 1) + [State.TRACKED] * (6 - hits)
+
+
+def test_keypoints_without_a_score_neither_hide_nor_move_a_person() -> None:
+    score = (np.arange(JOINTS) % 2).astype(float)
+    tracker = Tracker(AT_ONCE)
+    for k in range(20):
+        walker = person(3.0 * k)
+        walker[score == 0] = np.random.default_rng(k).uniform(0, 2000, (9, 2))
+        tracks = tracker.update(seen(walker, score=score), k / 30)
+        assert tracks.people.ids.tolist() == [1]
+    expected = tracker.update(hidden(), 19 / 30 + 0.2).coasting.kp2d[0, score > 0]
+    np.testing.assert_allclose(expected, person(3 * 19 + 90 * 0.2)[score > 0], atol=3)
+
+
+def test_a_standing_person_is_expected_where_seen_last() -> None:
+    tracker = Tracker(AT_ONCE)
+    for k in range(10):
+        tracker.update(seen(person()), k / 30)
+    np.testing.assert_allclose(tracker.update(hidden(), 0.8).coasting.kp2d[0], person(), atol=1e-6)
+
+
+def test_belief_in_a_hidden_person_falls_steadily_and_returns_with_the_person() -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=2.0))
+    tracker.update(seen(person()), 0.0)
+    scores = [float(tracker.update(hidden(), 0.4 * k).people.scores[0]) for k in range(1, 4)]
+    assert 1 > scores[0] > scores[1] > scores[2] > 0
+    assert scores[1] / scores[0] == pytest.approx(scores[2] / scores[1])
+    assert tracker.update(seen(person()), 1.6).people.scores[0] == 1
+
+
+def test_ids_come_from_the_given_source() -> None:
+    tracker = Tracker(AT_ONCE, iter([7, 11]))
+    assert tracker.update(seen(person(), person(400)), 0.0).people.ids.tolist() == [7, 11]
+
+
+def test_every_person_hidden_is_lost_together_and_named_once() -> None:
+    tracker = Tracker(AT_ONCE)
+    tracker.update(seen(person(), person(400)), 0.0)
+    tracker.update(hidden(), 0.9)
+    assert tracker.lost == ()
+    tracker.update(hidden(), 1.1)
+    assert tracker.lost == (1, 2)
+    tracker.update(hidden(), 1.2)
+    assert tracker.lost == ()

@@ -1,0 +1,119 @@
+"""Sampled poses: each kind is what it is called, and variation is asked for, not given."""
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.training.synthetic import poses as module
+from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, real_poses
+
+COUNT = 600
+PLAIN = dict.fromkeys(("sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0)
+KNEES = [SMPL.index("left_knee"), SMPL.index("right_knee")]
+
+
+class Recording:
+    """What PoseSource reads of a motion file: three frames, the last one drawn most often."""
+
+    pose = np.zeros((3, 24, 3), np.float32)
+    clip = np.array([0, 0, 1])
+    weights = np.array([0.1, 0.1, 0.8])
+
+
+Recording.pose[:, SMPL.index("left_shoulder"), 2] = (0.1, 0.2, 0.3)
+Recording.pose[:, SMPL.index("spine1"), 0] = (0.11, 0.21, 0.31)
+
+
+def drawn(**mix: float) -> Poses:
+    return PoseSource(Recording(), PoseMix(**PLAIN | mix)).sample(np.random.default_rng(0), COUNT)  # type: ignore[arg-type]
+
+
+def up(poses: Poses) -> np.ndarray:
+    """(B, 3) where the body's own y points."""
+    return rotvec_to_rotmat(poses.rotvecs[:, 0].astype(float))[:, :, 1]
+
+
+def test_frames_are_drawn_by_weight_with_their_clip_and_mirrored_half_of_the_time():
+    poses = drawn()
+    assert (poses.kind == PoseKind.MOTION).all()
+    assert (poses.clip == 1).mean() == pytest.approx(0.8, abs=0.05)
+    left, right = (np.abs(poses.rotvecs[:, SMPL.index(f"{side}_shoulder"), 2]) for side in ("left", "right"))
+    assert ((left > 0) ^ (right > 0)).all()
+    assert (left > 0).mean() == pytest.approx(0.5, abs=0.06)
+    assert set(np.round(np.maximum(left, right), 2)[poses.clip == 1]) == {np.float32(0.3)}
+
+
+def test_people_face_every_way_and_stand_upright():
+    poses = drawn()
+    forward = rotvec_to_rotmat(poses.rotvecs[:, 0].astype(float))[:, :, 2]
+    heading = np.arctan2(forward[:, 0], forward[:, 2])
+    assert np.histogram(heading, 8, (-np.pi, np.pi))[0].min() > 0.06 * COUNT
+    np.testing.assert_allclose(up(poses), np.tile([0, 1.0, 0], (COUNT, 1)), atol=1e-5)
+
+
+def test_kinds_are_drawn_by_their_fractions():
+    kinds = drawn(sitting=0.3, lying=0.2, crouching=0.1).kind
+    for kind, fraction in {PoseKind.SITTING: 0.3, PoseKind.LYING: 0.2, PoseKind.CROUCHING: 0.1}.items():
+        assert (kinds == kind).mean() == pytest.approx(fraction, abs=0.05)
+
+
+def test_who_lies_is_tipped_over_in_both_directions():
+    poses = drawn(lying=1.0)
+    assert (np.abs(up(poses)[:, 1]) < np.sin(np.deg2rad(21))).all()
+    assert (np.abs(poses.rotvecs[:, KNEES]) == 0).all()
+
+
+@pytest.mark.parametrize(("kind", "knee"), [("sitting", 75), ("crouching", 112)])
+def test_who_sits_or_crouches_bends_hips_and_knees_forward(kind: str, knee: float):
+    rotvecs = np.rad2deg(drawn(**{kind: 1.0}).rotvecs)
+    assert rotvecs[:, KNEES, 0].mean() == pytest.approx(knee, abs=6)
+    assert rotvecs[:, KNEES, 0].min() >= 0
+    hips = rotvecs[:, [SMPL.index("left_hip"), SMPL.index("right_hip")]]
+    assert (hips[..., 0] < -15).mean() > 0.98, "thighs forward"
+    assert hips[:, 0, 2].mean() > 2, "the left knee outward"
+    assert hips[:, 1, 2].mean() < -2, "the right one, too"
+    assert np.abs(hips[:, 0, 0] - hips[:, 1, 0]).mean() < 25, "both sides alike"
+
+
+def test_who_crouches_leans_forward():
+    assert (up(drawn(crouching=1.0))[:, 1] > 0.6).all()
+    assert up(drawn(crouching=1.0))[:, 1].mean() < 0.97
+
+
+def test_arms_that_reach_point_mostly_forward_and_every_way():
+    poses = drawn(reaching=1.0)
+    for side, rest in (("left", (1.0, 0, 0)), ("right", (-1.0, 0, 0))):
+        rotation = rotvec_to_rotmat(poses.rotvecs[:, SMPL.index(f"{side}_shoulder")].astype(float))
+        arm = (rotation @ np.array(rest))[np.abs(poses.rotvecs[:, SMPL.index(f"{side}_elbow"), 1]) > 0]
+        assert 0.5 * COUNT < len(arm) < 0.8 * COUNT
+        assert arm[:, 2].mean() > 0.3, "forward"
+        assert rest[0] * arm[:, 0].mean() > 0.1, "to its own side"
+        assert (arm.std(0) > 0.3).all()
+    elbows = poses.rotvecs[:, [SMPL.index("left_elbow"), SMPL.index("right_elbow")], 1]
+    assert (elbows[:, 0] <= 0).all()
+    assert (elbows[:, 1] >= 0).all(), "elbows bend the way they can"
+
+
+def test_limbs_are_exchanged_whole_and_the_root_stays():
+    plain, mixed = drawn(), drawn(recombined=1.0)
+    spine = mixed.rotvecs[:, SMPL.index("spine1"), 0]
+    assert not np.array_equal(plain.rotvecs, mixed.rotvecs)
+    arm = np.maximum(*(np.abs(mixed.rotvecs[:, SMPL.index(f"{s}_shoulder"), 2]) for s in ("left", "right")))
+    assert (np.abs(arm + 0.01 - np.abs(spine)) > 0.05).any(), "arms and trunks of different frames"
+    assert set(module._swapped_joints(1.0, np.random.default_rng(0), 50)[:, 0]) == {False}
+
+
+def test_perturbation_turns_all_joints_by_little():
+    still, moved = drawn(), drawn(perturbed=1.0, perturbation_rad=0.2)
+    off = moved.rotvecs[:, 1:] - np.where(np.abs(still.rotvecs[:, 1:]) > 0, np.nan, 0)
+    assert 0.02 < np.nanstd(off) < 0.2
+    assert np.nanmax(np.abs(off)) < 5 * 0.2
+    half = drawn(perturbed=0.5, perturbation_rad=0.2)
+    moved_people = (np.abs(half.rotvecs[:, KNEES]) > 0).any((1, 2)).mean()
+    assert moved_people == pytest.approx(0.5, abs=0.08)
+
+
+def test_real_poses_are_as_recorded_but_keep_their_kinds():
+    mix = real_poses(PoseMix(sitting=0.2))
+    assert (mix.sitting, mix.reaching, mix.recombined, mix.perturbed) == (0.2, 0, 0, 0)

@@ -1,0 +1,71 @@
+"""Each kind of occlusion hides what it is named after, as often as it is asked to."""
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.skeleton import COCO_FEET
+from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
+
+NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints"), 0.0)
+COUNT = 2000
+
+
+def hidden(pixels: np.ndarray | None = None, **mix: float) -> np.ndarray:
+    """(B, J) hidden keypoints of people in random poses, or at ``pixels``."""
+    rng = np.random.default_rng(0)
+    people = rng.uniform((100, 50), (200, 400), (COUNT, COCO_FEET.size, 2)) if pixels is None else pixels
+    return ~sample_occlusion(people, COCO_FEET, OcclusionMix(**NONE | mix), rng)
+
+
+def test_nothing_hides_nothing():
+    assert not hidden().any()
+
+
+@pytest.mark.parametrize("kind", ["half_plane", "rectangle", "limb", "single_joints"])
+def test_each_kind_strikes_as_often_as_asked(kind: str):
+    always, rarely = (hidden(**{kind: share}).any(1).mean() for share in (1.0, 0.3))
+    assert always > 0.7
+    assert rarely == pytest.approx(0.3 * always, abs=0.04)
+
+
+def test_kinds_add_up():
+    both = hidden(half_plane=1.0, limb=1.0)
+    assert both.mean() > 1.2 * max(hidden(half_plane=1.0).mean(), hidden(limb=1.0).mean())
+
+
+def test_single_joints_are_lost_at_their_rate_and_independently():
+    lost = hidden(single_joints=1.0, single_joint_rate=0.2)
+    assert lost.mean() == pytest.approx(0.2, abs=0.01)
+    assert np.abs(np.cov(lost.T) - np.diag(lost.var(0))).max() < 0.02
+
+
+def test_a_limb_is_a_forearm_or_a_lower_leg_of_one_side():
+    names = {tuple(COCO_FEET.joints[j] for j in np.flatnonzero(row)) for row in hidden(limb=1.0)}
+    assert len(names) == 4
+    for limb in names:
+        assert len({joint.split("_")[0] for joint in limb}) == 1
+        assert len({any(part in joint for part in ("elbow", "wrist")) for joint in limb}) == 1
+        assert not any("shoulder" in joint or "hip" in joint or "eye" in joint for joint in limb)
+
+
+def test_a_straight_edge_most_often_hides_what_is_low():
+    lost = hidden(np.tile(np.linspace((150, 50), (150, 400), COCO_FEET.size), (COUNT, 1, 1)), half_plane=1.0)
+    per_joint = lost.mean(0)
+    assert per_joint[0] < 0.2, "the head, only by an edge at one side"
+    assert per_joint[-1] == pytest.approx(0.85, abs=0.04), "the feet"
+    assert (np.diff(per_joint) >= 0).all()
+
+
+def test_an_edge_at_one_side_hides_left_and_right_alike():
+    lost = hidden(np.tile(np.linspace((50, 150), (400, 150), COCO_FEET.size), (COUNT, 1, 1)), half_plane=1.0).mean(0)
+    assert 0.1 < lost[0] < 0.2
+    assert lost[0] == pytest.approx(lost[-1], abs=0.04)
+
+
+def test_a_rectangle_hides_neighbours_and_leaves_the_far_ones():
+    row = np.tile(np.linspace((150, 50), (151, 400), COCO_FEET.size), (COUNT, 1, 1))
+    lost = hidden(row, rectangle=1.0)
+    struck = lost[lost.any(1)]
+    edges = np.diff(np.pad(struck, ((0, 0), (1, 1))).astype(int), axis=1)
+    assert (np.abs(edges).sum(1) == 2).all(), "one run of joints"
+    assert struck.sum(1).max() < 0.7 * COCO_FEET.size
