@@ -133,6 +133,11 @@ def test_arrays_that_are_no_image_are_refused(image):
         pipeline(1)(image, CAMERA, 1.0)
 
 
+def test_a_camera_of_another_image_size_is_refused():
+    with pytest.raises(ValueError, match="640 x 480 px, got one for 1280 x 720"):
+        pipeline(1)(IMAGE, Camera.pinhole(600, 1280, 720), 1.0)
+
+
 def test_a_lost_track_is_reported_once():
     run = pipeline(2, 1, 1, 1, 1)
     first = run(IMAGE, CAMERA, 1.0)
@@ -223,7 +228,7 @@ def test_people_of_a_photo_count_at_once_and_are_forgotten():
     assert len(set(np.concatenate(ids).tolist())) == 6
 
 
-def test_what_is_shed_reaches_detector_and_estimator():
+def test_detector_and_estimator_are_given_the_work_to_leave_out():
     run = pipeline(1, 1)
     run(IMAGE, CAMERA, 1.0)
     assert (run.detector.shed, run.estimator.shed) == (Shed.NOTHING, Shed.NOTHING)
@@ -247,7 +252,7 @@ def test_timings_are_those_of_the_image():
     assert timings.total_s == sum(steps.values()) > 0
 
 
-def test_a_pipeline_closes_its_networks_and_says_what_they_are():
+def test_a_pipeline_lists_and_closes_its_networks():
     engine = FakeEngine(1)
     with Pipeline(Script([]), Tracker(), Flat(), Plain(), BODY_MODEL, (engine,), "mine", "auto") as run:
         assert run.faces is BODY_MODEL.faces
