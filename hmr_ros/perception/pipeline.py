@@ -44,9 +44,9 @@ class Timings:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """All that the pipeline says about one image.
+    """The result of one image.
 
-    ``bodies`` of the people in it, and of those who are expected though not seen (``Bodies.states``); ``lost`` ids of
+    ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
     the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
     position depth gave.
     """
@@ -104,12 +104,17 @@ class Pipeline:
         return self.estimator.calibration
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks."""
+        return tuple(engine.manifest.name for engine in self.engines)
+
+    @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What runs here, as names and values: method, body model, networks and what runs each of them."""
         return (
             ("method", self.method),
             ("body model", self.body_model_name),
-            ("networks", ", ".join(engine.manifest.name for engine in self.engines)),
+            ("networks", ", ".join(self.networks)),
             ("backend", self.backend),
             *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
         )
@@ -122,13 +127,14 @@ class Pipeline:
         depth: DepthImage | None = None,
         shed: Shed = Shed.NOTHING,
     ) -> Result:
-        """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those expected though not seen.
+        """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
-        to leave out. Raises ValueError for an array that is no such image, EngineError when a network fails.
+        to leave out. Raises ValueError for an array that is no such image, or of another size than the
+        camera's, and EngineError when a network fails.
         """
-        _check_image(image)
+        _check_image(image, camera)
         forgotten = self._begin(stamp_s)
         clock = [time.perf_counter()]
         detections = self.detector.detect(image, shed)
@@ -143,7 +149,7 @@ class Pipeline:
         return Result(bodies, lost, Timings(*(float(step) for step in np.diff(clock))), int(estimated.used.sum()))
 
     def photo(self, image: Image, camera: Camera | None, depth: DepthImage | None = None) -> Result:
-        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and nobody is remembered.
+        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
 
         A video that was followed ends here without a report of its lost ids. Raises what a call raises.
         """
@@ -224,6 +230,11 @@ class Pipeline:
         return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
 
 
-def _check_image(image: Image) -> None:
+def _check_image(image: Image, camera: Camera | None) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image: expected (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    height, width = image.shape[:2]
+    if camera is not None and (camera.width, camera.height) != (width, height):
+        raise ValueError(
+            f"camera: expected one for images of {width} x {height} px, got one for {camera.width} x {camera.height}"
+        )

@@ -10,7 +10,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
-from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder
+from hmr_ros.core.temporal.shedding import Admission, Costs, Shed, Shedder
 from hmr_ros.perception.pipeline import Timings
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 
@@ -25,6 +25,7 @@ class LatencyBudget:
         self._publishers = PublisherFactory(node)
         self._publisher = self._publishers.create(Float64MultiArray, "~/latency", QoSProfile(depth=1))
         self._shedder = Shedder()
+        self._admission = Admission(True, Shed.NOTHING, 0.0)
         self._histogram = LatencyHistogram()
         self._age_s = 0.0
         self._reported_s = time.monotonic()
@@ -32,22 +33,24 @@ class LatencyBudget:
     @property
     def shed(self) -> Shed:
         """What the image at hand goes without."""
-        return self._shedder.level
+        return self._admission.shed
 
     @property
     def expected_s(self) -> float:
         """The latency that was expected of the image asked about last."""
-        return self._shedder.expected_s
+        return self._admission.expected_s
 
     def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> bool:
         """Whether an image that is ``age_s`` old can be done in time, with what is left of the work."""
         self._age_s = age_s
-        return self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
+        self._admission = self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
+        return self._admission.is_admitted
 
     def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
         """The image last admitted is published, ``latency_s`` after its stamp; meshes and overlay took ``views_s``."""
         rest_s = latency_s - self._age_s - timings.detect_s - timings.estimate_s - views_s
-        self._shedder.observe(stamp_s, Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0)))
+        costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0))
+        self._shedder.observe(stamp_s, self.shed, costs)
         self._histogram.add(latency_s)
         if time.monotonic() - self._reported_s >= _REPORT_S and has_subscribers(self._publisher):
             self._reported_s = time.monotonic()
