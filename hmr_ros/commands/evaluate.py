@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.records import join_rows
 from hmr_ros.evaluation.held_out.annotated import cases
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.evaluation import BATCH, judge, sampled_people, shown_people
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
-from hmr_ros.evaluation.held_out.report import Row, join_errors, summarise, table
+from hmr_ros.evaluation.held_out.report import Row, summarise, table
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, AnnotationReader
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
@@ -123,7 +124,7 @@ def evaluate_annotated(
         found = predictor.predict(case)[-1]
         errors.append(errors_of(found, case, body))
         persons.append(part.person)
-    return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))
+    return summarise("annotated", found.output, join_rows(errors), [], np.concatenate(persons))
 
 
 def write_json(report: Report, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Image
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.records import join_rows
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
@@ -127,7 +128,7 @@ class BlazePoseDetector:
         self._until_search -= 1
         if self._until_search < 0 or not alive.any() or not alive.all():
             for pixels in self.options.search_sizes:
-                poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
+                poses = join_rows([poses, self._find_new(image, pixels, poses.next_regions)])
             self._until_search = self.options.period * (_SAVING if self.saves_searches else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions

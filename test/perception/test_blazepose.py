@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.core.records import join_rows
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import CROP_SIZE, Candidates, Poses
 
@@ -151,4 +152,4 @@ def test_decoded_poses_lie_in_the_image() -> None:
 
 def test_nobody_joins_anybody() -> None:
     nobody = Poses.empty()
-    assert len(nobody) == len(blazepose.join(nobody, nobody)) == len(nobody.take(slice(None))) == 0
+    assert len(nobody) == len(join_rows([nobody, nobody])) == len(nobody.take(slice(None))) == 0
