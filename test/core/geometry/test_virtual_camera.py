@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS, to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 
 
 def person(rng, joints=21):
