@@ -56,6 +56,31 @@ def test_one_wild_keypoint_is_ignored(pull, people):
     assert np.linalg.norm(vertices - posed.vertices, axis=-1).max() < 0.01
 
 
+def test_an_outlier_among_noisy_keypoints_counts_as_missing(pull, people, rng):
+    posed, keypoints, normalized = people
+    z, wrist = keypoints[..., 2:], COCO_FEET.index("left_wrist")
+    normalized = normalized + 0.02 * rng.normal(size=normalized.shape) / z
+    score = np.ones(normalized.shape[:2])
+    without = score * (np.arange(score.shape[1]) != wrist)
+    expected = pull(posed.vertices, Keypoints.of(normalized, without))
+    for metres in (0.3, 3.0):
+        wild = normalized.copy()
+        wild[:, wrist] = (keypoints[:, wrist, :2] + [metres, 0]) / z[:, wrist]
+        np.testing.assert_allclose(pull(posed.vertices, Keypoints.of(wild, score)), expected, atol=2e-3)
+
+
+def test_a_keypoint_pulls_less_the_more_it_stands_out(pull, people):
+    posed, keypoints, normalized = people
+    wrist, moved = COCO_FEET.index("left_wrist"), []
+    for metres in (0.02, 0.06, 0.11):
+        off = normalized.copy()
+        off[:, wrist, 0] += metres / keypoints[:, wrist, 2]
+        vertices = pull(posed.vertices, Keypoints.of(off, np.ones(normalized.shape[:2])))
+        moved.append(np.linalg.norm(vertices - posed.vertices, axis=-1).max() / metres)
+    assert moved[0] > moved[1] > 0.85
+    assert moved[2] < 0.5
+
+
 def test_bad_keypoints_pull_less_than_good_ones(body, pull, people, rng):
     posed, keypoints, normalized = people
     error = rng.normal(size=normalized.shape) / keypoints[..., 2:]

@@ -61,6 +61,19 @@ def test_gross_errors_are_ignored(people):
     assert fit.ok.all()
 
 
+@pytest.mark.parametrize("metres", [0.3, 1.0])
+def test_an_outlier_among_noisy_keypoints_changes_little(people, metres):
+    """By how much the root moves with one keypoint off, against leaving that keypoint out."""
+    points, normalized, cam_t = people
+    normalized = normalized + 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]
+    weight = np.ones(normalized.shape[:2])
+    without = placed(points, normalized, weight * (np.arange(21) != 9)).translation
+    normalized[:, 9, 0] += metres / cam_t[:, 2]
+    moved = np.linalg.norm(placed(points, normalized, weight).translation - without, axis=1)
+    assert np.median(moved) < 0.02
+    assert (moved / cam_t[:, 2]).max() < 0.03
+
+
 def test_distance_scales_with_the_size_of_the_body(people):
     points, normalized, cam_t = people
     fit = placed(1.2 * points, normalized, np.ones(normalized.shape[:2]))
