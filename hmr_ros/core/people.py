@@ -15,7 +15,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.camera import DISTORTION_SIZES as DISTORTION_SIZES
 from hmr_ros.core.camera import Camera as Camera
-from hmr_ros.core.records import check_shape, take_rows
+from hmr_ros.core.records import Record, check_shape
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
 
@@ -37,7 +37,7 @@ class State(enum.IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
+class Detections(Record):
     """People found in one image.
 
     ``boxes`` (P, 4) x1 y1 x2 y2 in px; ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) in full-image px;
@@ -63,13 +63,6 @@ class Detections:
         check_shape(self, "kp2d_score", (people, joints))
         check_shape(self, "ids", (people,))
 
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def take(self, index: Ints | Bools | slice) -> Detections:
-        """The people at ``index``, in that order."""
-        return take_rows(self, index)
-
     @staticmethod
     def empty(joint_set: str) -> Detections:
         """Nobody."""
@@ -85,7 +78,7 @@ class Detections:
 
 
 @dataclass(frozen=True, eq=False)
-class Crops:
+class Crops(Record):
     """Image patches, one per person.
 
     ``images`` (P, H, W, 3) uint8 RGB; ``crop_from_image`` (P, 2, 3) affine maps, full-image px -> crop px;
@@ -102,13 +95,6 @@ class Crops:
         check_shape(self, "crop_from_image", (people, 2, 3))
         check_shape(self, "boxes", (people, 4))
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, index: Ints | Bools | slice) -> Crops:
-        """The crops at ``index``, in that order."""
-        return take_rows(self, index)
-
 
 _ESTIMATED = {
     "global_orient": (3,),
@@ -124,7 +110,7 @@ _ESTIMATED = {
 
 
 @dataclass(frozen=True, eq=False)
-class Estimates:
+class Estimates(Record):
     """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
 
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
@@ -151,13 +137,6 @@ class Estimates:
             check_shape(self, name, (people, *shape))
         check_shape(self, "valid", (people,))
 
-    def __len__(self) -> int:
-        return len(self.valid)
-
-    def take(self, index: Ints | Bools | slice) -> Estimates:
-        """The people at ``index``, in that order."""
-        return take_rows(self, index)
-
     @staticmethod
     def unknown(people: int) -> Estimates:
         """Nothing is known of ``people``: NaN, float32, ``valid`` False."""
@@ -182,7 +161,7 @@ class Estimates:
 
 
 @dataclass(frozen=True, eq=False)
-class Bodies:
+class Bodies(Record):
     """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
 
     ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that shows the person, 0: this one;
@@ -227,13 +206,6 @@ class Bodies:
         for name, shape in _ESTIMATED.items():
             check_shape(self, name, (people, *shape))
         check_shape(self, "valid", (people,))
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def take(self, index: Ints | Bools | slice) -> Bodies:
-        """The bodies at ``index``, in that order."""
-        return take_rows(self, index)
 
     @staticmethod
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:

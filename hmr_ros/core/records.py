@@ -1,19 +1,47 @@
-"""Frozen dataclasses of parallel arrays: what every record of people needs."""
+"""Frozen dataclasses of parallel arrays: the base of every record that holds one row per person, image or sample."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Ints
+from hmr_ros.core.arrays import Array, Bools, Ints
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+_Rows = TypeVar("_Rows", bound="Record")
 
-_Record = TypeVar("_Record", bound="DataclassInstance")
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """N rows in *columns*: the fields that are arrays (N, ...) or records of N rows.
+
+    All other fields (a joint set, a path) hold for every row. The first column counts the rows.
+    """
+
+    def __len__(self) -> int:
+        return len(next(self._columns())[1])
+
+    def take(self, index: Ints | Bools | slice) -> Self:
+        """The rows ``index``, in that order: (M,) row numbers, an (N,) mask or a slice.
+
+        The record itself, not a copy, where a mask takes all rows.
+        """
+        if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
+            return self
+        return dataclasses.replace(self, **{name: _rows_of(column, index) for name, column in self._columns()})
+
+    def _columns(self) -> Iterator[tuple[str, Array | Record]]:
+        columns = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return ((name, value) for name, value in columns if isinstance(value, (np.ndarray, Record)))
+
+
+def join_rows(records: Sequence[_Rows]) -> _Rows:
+    """The rows of one or more records, in order; fields that are no columns are those of the first record."""
+    columns = {name: _joined([getattr(r, name) for r in records]) for name, _ in records[0]._columns()}
+    return dataclasses.replace(records[0], **columns)
 
 
 def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> None:
@@ -24,18 +52,11 @@ def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> N
         raise ValueError(f"{type(owner).__name__}.{name}: expected shape {wanted}, got {actual}")
 
 
-def take_rows(record: _Record, index: Ints | Bools | slice) -> _Record:
-    """Rows ``index`` of every array field of ``record``; the record itself where a mask takes them all."""
-    if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
-        return record
-    return dataclasses.replace(record, **{name: getattr(record, name)[index] for name in _columns(record)})
+def _rows_of(column: Array | Record, index: Ints | Bools | slice) -> Array | Record:
+    return column.take(index) if isinstance(column, Record) else column[index]
 
 
-def join_rows(records: Sequence[_Record]) -> _Record:
-    """The first of ``records``, one or more, with the rows of all others below in every array field."""
-    columns = {name: np.concatenate([getattr(r, name) for r in records]) for name in _columns(records[0])}
-    return dataclasses.replace(records[0], **columns)
-
-
-def _columns(record: DataclassInstance) -> Iterator[str]:
-    return (f.name for f in dataclasses.fields(record) if isinstance(getattr(record, f.name), np.ndarray))
+def _joined(columns: Sequence[Array | Record]) -> Array | Record:
+    if inner := [column for column in columns if isinstance(column, Record)]:
+        return join_rows(inner)
+    return np.concatenate([column for column in columns if not isinstance(column, Record)])

@@ -9,7 +9,6 @@ pose_detection and pose_landmark graphs. Points are in px as CameraInfo counts t
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +17,8 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image, Ints
+from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
+from hmr_ros.core.records import Record
 from hmr_ros.perception.similarity import box_iou
 
 STRIDE = 32
@@ -39,23 +39,16 @@ HEATMAP_PEAK = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class Candidates(Record):
     """Proposals of the detector: ``boxes`` (C, 4) of heads and ``regions`` (C, 2, 2) in px, ``scores`` (C,) 0..1."""
 
     boxes: Floats
     regions: Floats
     scores: Floats
 
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def take(self, index: Ints | Bools | slice) -> Candidates:
-        """The candidates at ``index``, in that order."""
-        return Candidates(self.boxes[index], self.regions[index], self.scores[index])
-
 
 @dataclass(frozen=True, eq=False)
-class Poses:
+class Poses(Record):
     """Answers of the landmark network for P regions.
 
     ``points`` (P, 33, 2) px of the full image; ``visibility`` and ``inside`` (P, 33) 0..1: the probability
@@ -69,9 +62,6 @@ class Poses:
     presence: Floats
     next_regions: Floats
 
-    def __len__(self) -> int:
-        return len(self.points)
-
     @staticmethod
     def empty() -> Poses:
         """No poses."""
@@ -83,15 +73,6 @@ class Poses:
             np.zeros(0, np.float32),
             np.zeros((0, 2, 2), np.float32),
         )
-
-    def take(self, index: Ints | Bools | slice) -> Poses:
-        """The poses at ``index``, in that order."""
-        return Poses(*(getattr(self, f.name)[index] for f in dataclasses.fields(Poses)))
-
-
-def join(a: Poses, b: Poses) -> Poses:
-    """The poses of ``a``, then those of ``b``."""
-    return Poses(*(np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in dataclasses.fields(Poses)))
 
 
 def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:

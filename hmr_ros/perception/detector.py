@@ -14,6 +14,7 @@ from hmr_ros.core.arrays import Bools, Floats, Image
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
@@ -151,7 +152,7 @@ class BlazePoseDetector:
         self._until_search -= 1
         if self._until_search < 0 or not alive.any() or not alive.all():
             for pixels in self.options.search_sizes:
-                poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
+                poses = join_rows([poses, self._find_new(image, pixels, poses.next_regions)])
             self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions

@@ -9,7 +9,7 @@ import numpy as np
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.camera import undistort_points
-from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet, convert_keypoints
 

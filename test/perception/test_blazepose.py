@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.core.records import join_rows
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import CROP_SIZE, Candidates, Poses
 
@@ -151,4 +152,4 @@ def test_decoded_poses_lie_in_the_image() -> None:
 
 def test_empty_poses_join_others() -> None:
     empty = Poses.empty()
-    assert len(empty) == len(blazepose.join(empty, empty)) == len(empty.take(slice(None))) == 0
+    assert len(empty) == len(join_rows([empty, empty])) == len(empty.take(slice(None))) == 0

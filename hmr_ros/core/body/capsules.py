@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.records import Record
 
 PADDING_M = 0.02
 """What the measured coverage needs; less leaves single vertices of the armpits and the buttocks outside."""
@@ -35,7 +36,7 @@ class CapsuleAxes:
 
 
 @dataclass(frozen=True, eq=False)
-class Capsules:
+class Capsules(Record):
     """All points within ``radii`` (P, C) m of the segments from ``starts`` to ``ends`` (P, C, 3) m; P bodies."""
 
     starts: Floats
@@ -49,9 +50,6 @@ class Capsules:
                 raise ValueError(
                     f"Capsules.{name}: expected shape {(people, count, 3)}, got {getattr(self, name).shape}"
                 )
-
-    def __len__(self) -> int:
-        return len(self.radii)
 
     def padded(self, padding_m: float) -> Capsules:
         """The same, thicker by ``padding_m``."""
@@ -84,7 +82,7 @@ class Capsules:
 
 
 @dataclass(frozen=True, eq=False)
-class CapsuleRig:
+class CapsuleRig(Record):
     """Where the capsules of a body model are.
 
     End points are weighted means of vertices, so they follow shape and pose: ``start_weights`` and ``end_weights``
@@ -102,9 +100,6 @@ class CapsuleRig:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"CapsuleRig.{name}: expected shape {shape}, got {getattr(self, name).shape}")
-
-    def __len__(self) -> int:
-        return len(self.radii)
 
     def posed(self, vertices: Floats, betas: Floats) -> Capsules:
         """The capsules of posed bodies: ``vertices`` (P, V, 3) m, in any frame; ``betas`` (P, 10)."""

@@ -66,6 +66,14 @@ class Skin:
         parts = (self.template, self.directions, self.weights)
         return Skin(*(np.ascontiguousarray(part[..., vertices]) for part in parts))
 
+    @property
+    def reach(self) -> Floats:
+        """(24, V) how much a vertex follows a joint's rotation: by its weight, and by those of the joints below it."""
+        reach = self.weights.copy()
+        for joint in range(SMPL.size - 1, 0, -1):
+            reach[SMPL_PARENTS[joint]] += reach[joint]
+        return reach
+
     def unposed(self, betas: Floats, rotations: Floats) -> Floats:
         """(P, 10) and child -> parent rotations (P, 24, 3, 3) -> (P, 3, V) m: shaped and corrected, still in T-pose."""
         feature = rotations[:, 1:] - np.eye(3, dtype=rotations.dtype)

@@ -14,7 +14,8 @@ import numpy as np
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
-from hmr_ros.core.fitting.translation import EXPECTED_DEVIATION, angular_size
+from hmr_ros.core.fitting.translation import EXPECTED_DEVIATION
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
@@ -30,7 +31,7 @@ _OUTLYING = 3.0
 _STEPS = 2
 _LARGEST_STEP_RAD = 0.5
 _NEAREST_M = 0.1
-_LEAST_SIZE = 1e-6
+_SMALLEST_RAD = 1e-6
 _TURNS = 3 * SMPL.size
 """Unknowns of the joints; three of the place follow them."""
 _FREE = 1e-6
@@ -48,19 +49,15 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
-    """Keypoints: ``normalized`` (P, J, 2), ``score`` (P, J), both 0 where missing, and their ``noise`` (P, 1) rad."""
+    """``keypoints`` of P people, and the standard deviation ``noise`` (P, 1) rad of a sure one."""
 
-    normalized: Floats
-    score: Floats
+    keypoints: Keypoints
     noise: Floats
 
     @staticmethod
-    def of(normalized: Floats, score: Floats) -> _Evidence:
-        seen = (score > 0) & np.isfinite(normalized).all(-1)
-        normalized, score = np.where(seen[..., None], normalized, 0.0), np.where(seen, score, 0.0)
-        return _Evidence(
-            normalized, score, KEYPOINT_NOISE * np.maximum(angular_size(normalized, score), _LEAST_SIZE)[:, None]
-        )
+    def of(keypoints: Keypoints) -> _Evidence:
+        size = np.maximum(keypoints.angular_size(), _SMALLEST_RAD)
+        return _Evidence(keypoints, KEYPOINT_NOISE * size[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +88,18 @@ class KeypointFit:
         self._body_model = body_model
         self._regressor = regressor[:, used]
         self._skin: Skin = body_model.skin.subset(used)
-        reach = self._skin.weights.copy()
-        for joint in range(SMPL.size - 1, 0, -1):
-            reach[SMPL_PARENTS[joint]] += reach[joint]
-        self._reach = self._regressor @ reach.T
+        self._reach = self._regressor @ self._skin.reach.T
         """(J, 24): how much a keypoint follows a joint, itself or through the joints below."""
 
-    def __call__(
-        self, start: Placed, betas: Floats, normalized: Floats, score: Floats, expected_z: Floats | None = None
-    ) -> Placed:
-        """Bodies of shape ``betas`` (P, 10) whose keypoints come nearer to ``normalized`` (P, J, 2), x/z and y/z.
+    def __call__(self, start: Placed, betas: Floats, keypoints: Keypoints, expected_z: Floats | None = None) -> Placed:
+        """Bodies of shape ``betas`` (P, 10), rotated and moved from ``start`` towards ``keypoints``.
 
-        ``score`` (P, J) is 0 for missing keypoints, whose rays mean nothing; ``expected_z`` (P,) m: z of the pelvis
-        from elsewhere, off by EXPECTED_DEVIATION of itself.
+        ``expected_z`` (P,) m: z of the pelvis by another estimate, with a standard deviation of EXPECTED_DEVIATION
+        times itself.
         """
         rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
         cam_t = start.cam_t.astype(np.float64)
-        evidence = _Evidence.of(normalized, score)
+        evidence = _Evidence.of(keypoints)
         prior = _Prior.of(cam_t, expected_z)
         for _ in range(_STEPS):
             step = self._step(rotations, betas, cam_t, evidence, prior)
@@ -140,7 +132,7 @@ class KeypointFit:
         world = world_rotations(rotations)
         keypoints, joints = self._keypoints(rotations, world, betas.astype(np.float32))
         position = keypoints + cam_t[:, None]
-        z, normalized = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.normalized
+        z, normalized = np.maximum(position[..., 2], _NEAREST_M)[..., None], evidence.keypoints.normalized
         residual = (position[..., :2] - normalized * position[..., 2:]) / z
         columns = (
             np.concatenate([self._turning(keypoints, joints, world, normalized), _moving(normalized)], -1)
@@ -148,7 +140,7 @@ class KeypointFit:
         )
 
         fraction = np.linalg.norm(residual, axis=-1) / (_OUTLYING * evidence.noise)
-        weight = evidence.score / (1 + fraction**2) ** 2 / evidence.noise**2
+        weight = evidence.keypoints.score / (1 + fraction**2) ** 2 / evidence.noise**2
         weighted = weight[..., None, None] * columns
         people, unknowns, equations = len(betas), columns.shape[-1], 2 * columns.shape[1]
         flat, weighted = (x.reshape(people, equations, unknowns) for x in (columns, weighted))

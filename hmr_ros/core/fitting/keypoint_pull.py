@@ -14,6 +14,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.keypoints import Keypoints
 
 REACH = 0.18
 """m on the rest pose: how far along the body a keypoint moves its surroundings."""
@@ -44,15 +45,13 @@ class KeypointPull:
         rest = regressor @ body.v_template
         return KeypointPull(_kernel(body.v_template, rest), _kernel(rest, rest), regressor)
 
-    def __call__(self, vertices: Floats, normalized: Floats, score: Floats) -> Floats:
-        """Move ``vertices`` (P, V, 3), m in optical axes at their place, sideways; a moved copy.
-
-        ``normalized`` (P, J, 2) and ``score`` (P, J) are the keypoints, 0 where missing.
-        """
-        seen = self.regressor @ vertices
-        measured = (score > 0) & np.isfinite(normalized).all(-1)
-        residual = np.where(measured[..., None], np.nan_to_num(normalized) * seen[..., 2:] - seen[..., :2], 0.0)
-        noise = self._noise(np.linalg.norm(residual, axis=-1), np.where(measured, score, 0.0))
+    def __call__(self, vertices: Floats, keypoints: Keypoints) -> Floats:
+        """A copy of ``vertices`` (P, V, 3) m, optical frame, moved in x and y towards ``keypoints``."""
+        predicted = self.regressor @ vertices
+        # The noise of a missing keypoint is huge, so that its residual moves nothing.
+        residual = keypoints.normalized * predicted[..., 2:] - predicted[..., :2]
+        residual *= (keypoints.score > 0)[..., None]
+        noise = self._noise(np.linalg.norm(residual, axis=-1), keypoints.score)
         system = self.keypoints + noise[..., None] * np.eye(noise.shape[1])
         field = self.points @ np.linalg.solve(system, residual).astype(vertices.dtype)
         moved = vertices.copy()

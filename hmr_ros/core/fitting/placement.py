@@ -17,7 +17,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
 from hmr_ros.core.fitting.keypoint_pull import KeypointPull
 from hmr_ros.core.fitting.smpl_fitting import fit_smpl
-from hmr_ros.core.fitting.translation import angular_size, fit_translation
+from hmr_ros.core.fitting.translation import fit_translation
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.people import Estimates
 
@@ -29,8 +30,8 @@ fitted to 0.1 or better; two people's keypoints in one skeleton exceed this."""
 class Placement:
     """Places bodies of one model by keypoints of one joint set.
 
-    Throughout, ``normalized`` (P, J, 2) are x/z, y/z of the keypoints and ``score`` (P, J) is 0 for missing ones, whose
-    rays mean nothing (so do NaN rays).
+    Throughout, ``normalized`` (P, J, 2) and ``score`` (P, J) are keypoints of which some are missing: this is the one
+    step that masks them, by ``Keypoints.of``; what it calls reads no missing keypoint.
     """
 
     def __init__(self, body_model: BodyModel, joint_set: str) -> None:
@@ -43,13 +44,13 @@ class Placement:
 
         Not ``valid`` are those with too few keypoints, or with keypoints that their body does not explain.
         """
-        normalized, score = _seen(normalized, score)
-        fit = fit_translation(self._pull.regressor @ vertices, normalized, score)
-        ok = _explained(fit.residual, normalized, score)
-        normalized, score = normalized[ok], score[ok]
-        smpl = fit_smpl(self._pull(vertices[ok] + fit.translation[ok, None], normalized, score), self._body_model)
+        keypoints = Keypoints.of(normalized, score)
+        fit = fit_translation(self._pull.regressor @ vertices, keypoints)
+        ok = _explained(fit.residual, keypoints)
+        used = keypoints.take(ok)
+        smpl = fit_smpl(self._pull(vertices[ok] + fit.translation[ok, None], used), self._body_model)
         start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
-        placed = self._fit(start, smpl.betas, normalized, score)
+        placed = self._fit(start, smpl.betas, used)
         return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas))
 
     def of_parameters(
@@ -60,13 +61,13 @@ class Placement:
         ``rotations`` (P, 24, 3, 3): the root to optical, the others child -> parent; ``betas`` (P, 10); ``cam_t``
         (P, 3) m, the pelvis joint. Not ``valid`` are those whose body does not explain their keypoints.
         """
-        normalized, score = _seen(normalized, score)
-        blind = np.asarray(~score.any(1))
-        fit = fit_translation(self._fit.keypoints(rotations, betas), normalized, score, expected_z=cam_t[:, 2])
-        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, normalized, score))
+        keypoints = Keypoints.of(normalized, score)
+        blind = keypoints.count == 0
+        fit = fit_translation(self._fit.keypoints(rotations, betas), keypoints, expected_z=cam_t[:, 2])
+        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, keypoints))
         pose = rotmat_to_rotvec(rotations[ok])
         start = Placed(pose[:, 0], pose[:, 1:], np.where(blind[:, None], cam_t, fit.translation)[ok])
-        placed = self._fit(start, betas[ok], normalized[ok], score[ok], expected_z=cam_t[ok, 2])
+        placed = self._fit(start, betas[ok], keypoints.take(ok), expected_z=cam_t[ok, 2])
         return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, betas[ok]))
 
 
@@ -81,12 +82,6 @@ def _estimates(placed: Placed, betas: Floats) -> Estimates:
     )
 
 
-def _seen(normalized: Floats, score: Floats) -> tuple[Floats, Floats]:
-    """Keypoints with zeros for those that are missing."""
-    seen = (score > 0) & np.isfinite(normalized).all(-1)
-    return np.where(seen[..., None], normalized, 0.0), np.where(seen, score, 0.0)
-
-
-def _explained(residual: Floats, normalized: Floats, score: Floats) -> Bools:
-    """(P,) whether a body that was placed by keypoints explains them; ``residual`` (P,) rad, NaN where none was."""
-    return np.asarray(residual < WORST_FIT * angular_size(normalized, score))
+def _explained(residual: Floats, keypoints: Keypoints) -> Bools:
+    """(P,) whether a body fits its keypoints well enough; ``residual`` (P,) rad of the translation fit, NaN: no fit."""
+    return np.asarray(residual < WORST_FIT * keypoints.angular_size())

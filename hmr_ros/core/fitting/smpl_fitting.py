@@ -81,8 +81,8 @@ class _Basis:
     """What fitting reads of a body model, for V' of its ``vertices``.
 
     ``turning`` (V', 72): template vertices about the middle of each part, times the squares of its weights, so that one
-    product gives the cross-covariances of all parts; ``reach`` (24, V'): how much a vertex follows a joint, by its own
-    weight and those of the joints below; ``joint_directions`` (10, 24, 3) m.
+    product gives the cross-covariances of all parts; ``reach`` (24, V') of the skin; ``joint_directions`` (10, 24, 3)
+    m per unit of beta.
     """
 
     body_model: BodyModel
@@ -156,12 +156,9 @@ def _basis(body_model: BodyModel) -> _Basis:
     squared = skin.weights**2
     middle = (skin.template @ squared.T / squared.sum(1)).T
     turning = squared.T[..., None] * (skin.template.T[:, None] - middle)
-    reach = skin.weights.copy()
-    for joint in range(SMPL.size - 1, 0, -1):
-        reach[SMPL_PARENTS[joint]] += reach[joint]
     zero, unit = np.zeros((1, BETAS), np.float32), np.eye(BETAS, dtype=np.float32)
     directions = body_model.rest_joints(unit) - body_model.rest_joints(zero)
-    return _Basis(body_model, vertices, skin, turning.reshape(len(vertices), -1), reach, directions)
+    return _Basis(body_model, vertices, skin, turning.reshape(len(vertices), -1), skin.reach, directions)
 
 
 def _evenly(part: Ints) -> Ints:

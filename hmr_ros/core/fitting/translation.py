@@ -1,4 +1,4 @@
-"""From a body to a person in the world: where the root stands, from 2D keypoints and what depth there is."""
+"""The root translation of bodies, from 2D keypoints and, where it was measured, depth."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
-
-MIN_KEYPOINTS = 4
-"""Fewer than this cannot show that one of them is wrong."""
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, Keypoints
 
 NEAREST_M = 0.1
-"""No part of a person is nearer to the camera."""
+"""A body with a keypoint nearer to the camera than this is refused."""
 
 SMALLEST_RAD = 2e-3
-"""The keypoints of people of a smaller angular size (rms radius) do not tell their distance."""
+"""The keypoints of people of a smaller angular size (rms radius) do not determine their distance."""
 
 SURFACE_OFFSET_M = 0.07
 """Keypoints lie inside the body, about this far behind the skin that a depth camera sees."""
 
 EXPECTED_DEVIATION = 0.1
-"""Standard deviation of a distance that a network expects, as a part of it."""
+"""Standard deviation of a distance that a network estimates, as a fraction of it."""
 
 _DEPTH_DEVIATION_M = 0.06
 _FINEST = 0.01
-"""Keypoints are never trusted beyond this part of a person's angular size."""
+"""Lower bound of the robust scale, as a fraction of a person's angular size: keypoints are no better than this."""
 
 _ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
 class TranslationFit:
-    """Where people stand.
+    """Root translations of P people.
 
     ``translation`` (P, 3) m of the root, optical frame; ``residual`` (P,) rad, root mean square angle between keypoints
     and body, weighted as in the fit; ``ok`` (P,): rows that are not hold NaN.
@@ -44,22 +42,21 @@ class TranslationFit:
 
 
 def fit_translation(
-    points: Floats, normalized: Floats, weight: Floats, depth: Floats | None = None, expected_z: Floats | None = None
+    points: Floats, keypoints: Keypoints, depth: Floats | None = None, expected_z: Floats | None = None
 ) -> TranslationFit:
-    """Where a body must stand for its keypoints to be seen under the given rays.
+    """The root translation that projects ``points`` onto ``keypoints``, of P people.
 
-    ``points`` (P, J, 3) m: keypoints relative to the root, in optical axes; ``normalized`` (P, J, 2): x/z, y/z where
-    they are seen; ``weight`` (P, J) >= 0, 0 for unseen keypoints (so are those with a NaN ray); ``depth`` (P, J) m: z
-    of the surface measured there, NaN where missing; ``expected_z`` (P,) m: z of the root from elsewhere, which decides
-    where the keypoints hardly tell it.
+    ``points`` (P, J, 3) m: keypoints of the body relative to its root, in optical axes; ``keypoints``: where they are
+    seen, weighted by their scores; ``depth`` (P, J) m: z of the surface measured there, NaN where missing;
+    ``expected_z`` (P,) m: z of the root by another estimate, which decides where the keypoints hardly determine it. Not
+    ``ok`` are people with fewer than MIN_KEYPOINTS, too small ones, and those behind or in the camera.
 
-    A keypoint (X, Y, Z) on the ray (u, v) asks for X + t_x = u (Z + t_z) and Y + t_y = v (Z + t_z): linear least
-    squares, repeated with the weights of a Geman-McClure estimator on the viewing angle, whose scale is twice the
-    median angle. Without depth, the distance is wrong by the same factor as the size of the body: a child taken for an
-    adult is put too far away.
+    A point (X, Y, Z) seen at (u, v) requires X + t_x = u (Z + t_z) and Y + t_y = v (Z + t_z): linear least squares,
+    repeated with the weights of a Geman-McClure estimator on the viewing angle, whose scale is twice the median angle.
+    Without depth, the distance is wrong by the same factor as the size of the body: a child taken for an adult is put
+    too far away.
     """
-    seen = np.isfinite(normalized[..., 0]) & np.isfinite(normalized[..., 1])
-    u, weight = np.where(seen[..., None], normalized, 0), np.where(seen, weight, 0)
+    u, weight = keypoints.normalized, keypoints.score
     depth = np.full_like(weight, np.nan) if depth is None else depth
     measured = np.isfinite(depth) & (weight > 0)
     root_z = np.where(measured, depth + SURFACE_OFFSET_M - points[..., 2], 0)
@@ -68,7 +65,7 @@ def fit_translation(
     if expected_z is not None:
         prior_z, prior_weight = expected_z[:, None], (EXPECTED_DEVIATION * expected_z[:, None]) ** -2.0
 
-    size = angular_size(u, weight)
+    size = keypoints.angular_size()
     t = _first_translation(points, u, weight, root_z, measured)
     confidence, angle = weight, np.zeros_like(weight)
     for _ in range(_ROUNDS):
@@ -82,14 +79,17 @@ def fit_translation(
         known_z, weight_z = (np.concatenate(pair, 1) for pair in ((root_z, prior_z), (confidence_z, prior_weight)))
         t = _solve(points, u, confidence / (scale * distance) ** 2, known_z, weight_z)
 
-    ok = ((weight > 0).sum(1) >= MIN_KEYPOINTS) & ((size > SMALLEST_RAD) | measured.any(1))
+    ok = (keypoints.count >= MIN_KEYPOINTS) & ((size > SMALLEST_RAD) | measured.any(1))
     ok &= points[..., 2].min(1, initial=np.inf) + t[:, 2] > NEAREST_M
     residual = np.sqrt((confidence * angle**2).sum(1) / _positive(confidence.sum(1)))
     return TranslationFit(np.where(ok[:, None], t, np.nan), np.where(ok, residual, np.nan), ok)
 
 
 def _solve(points: Floats, u: Floats, weight: Floats, root_z: Floats, weight_z: Floats) -> Floats:
-    """(P, 3): weighted least squares of t_xy - u t_z = u Z - XY over the keypoints, and of t_z = root_z."""
+    """(P, 3) m: weighted least squares of t_xy - u t_z = u Z - XY over the keypoints, and of t_z = root_z.
+
+    ``points`` (P, J, 3) m; ``u`` (P, J, 2) and its ``weight`` (P, J); ``root_z`` (P, N) m and its ``weight_z`` (P, N).
+    """
     a = u * points[..., 2:] - points[..., :2]
     total = _positive(weight.sum(1))[:, None]
     mean_u, mean_a = ((weight[..., None] * x).sum(1) / total for x in (u, a))
@@ -100,7 +100,10 @@ def _solve(points: Floats, u: Floats, weight: Floats, root_z: Floats, weight_z: 
 
 
 def _first_translation(points: Floats, u: Floats, weight: Floats, root_z: Floats, measured: Bools) -> Floats:
-    """Start from the median depth where there is any: it stands up to a background seen past a limb."""
+    """(P, 3) m to start from: by the median depth, where any was ``measured`` (P, J), as it resists the background.
+
+    ``points`` (P, J, 3) m, ``u`` (P, J, 2), ``weight`` (P, J), ``root_z`` (P, J) m.
+    """
     median_z = np.where(measured.any(1), _median(root_z, measured), 0)[:, None]
     certain = np.where(measured, 1e6, 0)
     return _solve(points, u, weight, np.broadcast_to(median_z, root_z.shape), certain)
@@ -114,18 +117,11 @@ def _median(values: Floats, chosen: Bools) -> Floats:
     return np.where(np.isfinite(median), median, 0)
 
 
-def angular_size(u: Floats, weight: Floats) -> Floats:
-    """(P,) root mean square distance of the rays from their mean."""
-    fraction = weight / _positive(weight.sum(1))[:, None]
-    centred = u - (fraction[..., None] * u).sum(1, keepdims=True)
-    out: Floats = np.sqrt((fraction * (centred * centred).sum(-1)).sum(1))
-    return out
-
-
 def _geman_mcclure(x: Floats) -> Floats:
+    """Weight 0..1 of a residual ``x``, in units of its scale (Geman and McClure, 1987)."""
     return 1 / (1 + x * x) ** 2
 
 
 def _positive(x: Floats) -> Floats:
-    """Make what is >= 0 safe to divide by."""
+    """``x`` >= 0, made safe to divide by."""
     return np.maximum(x, 1e-9)

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats
+from hmr_ros.core.arrays import Bools, Float32s, Floats
 from hmr_ros.core.geometry.camera import looking_at
-
-MIN_KEYPOINTS = 6
-"""Fewer seen keypoints than this cannot carry a pose."""
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, rms_radius
 
 FARTHEST_OFF_AXIS = 0.1
 """Smallest z of a ray in the virtual camera: rays that leave a person by more than 84 degrees do not belong to them."""
@@ -58,7 +56,7 @@ def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
 
     turned = np.einsum("pab,pjb->pja", virtual_from_optical, directions)
     xy = turned[..., :2] / np.maximum(turned[..., 2:], FARTHEST_OFF_AXIS)
-    size = _angular_size(xy, weight)
+    size = np.where(ok, np.maximum(rms_radius(xy, weight), 1e-6), 1.0)
     keypoints = np.concatenate([xy / size[:, None, None], score[..., None]], -1) * weight[..., None]
     return VirtualView(
         keypoints.astype(np.float32),
@@ -66,9 +64,3 @@ def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
         virtual_from_optical.transpose(0, 2, 1).astype(np.float32),
         ok,
     )
-
-
-def _angular_size(xy: Float64s, weight: Float64s) -> Float64s:
-    """(P,) root mean square distance of the seen keypoints from the axis; 1 for people without keypoints."""
-    mean_square = ((xy**2).sum(-1) * weight).sum(1) / np.maximum(weight.sum(1), 1)
-    return np.where(weight.any(1), np.sqrt(np.maximum(mean_square, 1e-12)), 1.0)

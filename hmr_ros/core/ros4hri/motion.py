@@ -15,6 +15,7 @@ from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.records import Record
 from hmr_ros.core.ros4hri.body_frame import body_frame
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS, human_angles, wrapped
 from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations, measured_origins, rest_joints
@@ -25,7 +26,7 @@ _NEW_SHAPE_M = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Humans:
+class Humans(Record):
     """People with a position, as human_description has them, one row each.
 
     ``ids`` (P,); ``places`` (P, 3) m and ``orientations`` (P, 3, 3) of the body frame (REP-155) in the optical frame;
@@ -48,9 +49,6 @@ class Humans:
     link_rotations: Floats
     urdf_origins: Floats
     reshaped: Bools
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     @property
     def limit_violations(self) -> int:

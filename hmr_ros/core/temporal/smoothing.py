@@ -16,7 +16,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import UNTRACKED, Estimates
-from hmr_ros.core.records import join_rows, take_rows
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
@@ -32,25 +32,17 @@ _GOOD_VIEW_M = 0.055
 
 
 @dataclass(frozen=True, eq=False)
-class Filtered:
+class Filtered(Record):
     """State of N filters: the filtered ``value``, the last ``raw`` one, and the filtered ``speed`` per second."""
 
     value: Floats
     raw: Floats
     speed: Floats
 
-    def take(self, index: Ints | Bools) -> Filtered:
-        """The signals at ``index``."""
-        return take_rows(self, index)
-
     def replaced(self, rows: Bools, others: Filtered) -> Filtered:
         """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
         pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
         return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
-
-    def joined(self, other: Filtered) -> Filtered:
-        """These signals, then those of ``other``."""
-        return join_rows([self, other])
 
 
 def places_at_rest(raw: Floats) -> Filtered:
@@ -104,7 +96,7 @@ def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class _Tracks:
+class _Tracks(Record):
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
     ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances.
     """
@@ -140,14 +132,6 @@ class _Tracks:
     @staticmethod
     def nobody() -> _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
-
-    def take(self, index: Ints | Bools) -> _Tracks:
-        filtered = self.places.take(index), self.rotations.take(index)
-        return dataclasses.replace(take_rows(self, index), places=filtered[0], rotations=filtered[1])
-
-    def joined(self, other: _Tracks) -> _Tracks:
-        filtered = self.places.joined(other.places), self.rotations.joined(other.rotations)
-        return dataclasses.replace(join_rows([self, other]), places=filtered[0], rotations=filtered[1])
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
@@ -204,11 +188,12 @@ class BodySmoother:
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
         rows = np.flatnonzero(estimates.valid)
         now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
-        last = [row if row >= 0 else len(known.ids) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
-        before = known.joined(now).take(np.array(last, np.int64))
+        last = [row if row >= 0 else len(known) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
+        before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
         seen = before.updated(self._shaped(before, now, free), self.config)
-        self._tracks = known.take(~np.isin(known.ids, now.ids)).joined(seen.take(seen.ids != UNTRACKED))
+        others = known.take(~np.isin(known.ids, now.ids))
+        self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
 
     def _shaped(self, before: _Tracks, now: _Tracks, free: Bools) -> _Tracks:
@@ -231,7 +216,7 @@ class BodySmoother:
         """
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
         tracks = self._tracks.take(rows[rows >= 0])
-        known = _smoothed(Estimates.unknown(len(tracks.ids)), tracks)
+        known = _smoothed(Estimates.unknown(len(tracks)), tracks)
         unseen_s = stamp_s - tracks.stamp_s
         covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
         expected = dataclasses.replace(

@@ -16,12 +16,13 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import atomic_path
+from hmr_ros.core.records import join_rows
 from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures, network_of
 from hmr_ros.evaluation.ablation.variants import WITHOUT_LOCAL, Variant
 from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.evaluation.held_out.crop_predictor import trained_crop_predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
-from hmr_ros.evaluation.held_out.report import Errors, join_errors
+from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
@@ -111,4 +112,4 @@ def evaluated(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
         assert case.shown is not None, "the people were drawn in images"
         found = predictor.stages(case.shown)[-1].predicted(case.shown.view, body)
         parts.append(errors_of(found, case, body))
-    return join_errors(parts)
+    return join_rows(parts)

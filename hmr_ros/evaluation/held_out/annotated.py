@@ -10,11 +10,12 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
+from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.evaluation.held_out.predictor import Predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
-from hmr_ros.evaluation.held_out.report import Row, join_errors, summarise
+from hmr_ros.evaluation.held_out.report import Row, summarise
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
 
 _BATCH = 250
@@ -29,7 +30,7 @@ def evaluate_annotated(
         found = predictor.predict(case)[-1]
         errors.append(errors_of(found, case, body))
         persons.append(part.person)
-    return summarise("annotated", found.output, join_errors(errors), [], np.concatenate(persons))
+    return summarise("annotated", found.output, join_rows(errors), [], np.concatenate(persons))
 
 
 def cases(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.evaluation.held_out.case import Case, Prediction, Shown
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
 
@@ -24,7 +25,7 @@ CHUNK = 50
 
 
 @dataclass(frozen=True, eq=False)
-class StageParameters:
+class StageParameters(Record):
     """What one stage says of B people, in their crop cameras.
 
     ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) as
@@ -42,13 +43,6 @@ class StageParameters:
         """A stage's estimate."""
         arrays = (estimate.rotations, estimate.betas, estimate.crop_cam, joint_error)
         return StageParameters(stage, *(x.float().cpu().numpy() for x in arrays))
-
-    @staticmethod
-    def join(parts: Sequence[StageParameters]) -> StageParameters:
-        """People of several batches, one after another."""
-        names = ("rotations", "betas", "crop_cam", "joint_error")
-        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
-        return StageParameters(parts[0].stage, *columns)
 
     def predicted(self, view: CropView, body: BodyModel) -> Prediction:
         """The stage's bodies where it says they stand."""
@@ -87,7 +81,7 @@ class CropPredictor:
         inputs = (shown.image, shown.keypoints, shown.view.camera)
         starts = range(0, len(shown.image), CHUNK)
         parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
-        return [StageParameters.join(same) for same in zip(*parts, strict=True)]
+        return [join_rows(same) for same in zip(*parts, strict=True)]
 
     def _shown(self, case: Case) -> Shown:
         if case.shown is None:

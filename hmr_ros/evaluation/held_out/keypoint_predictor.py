@@ -12,6 +12,7 @@ from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.fitting.translation import fit_translation
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.evaluation.held_out.case import Case, Prediction
@@ -45,7 +46,7 @@ class KeypointPredictor:
             # Pose2Mesh as published normalises x and y by themselves, so rays are as good as the pixels it asks for
             vertices, joints, error = self.network(case.normalized.astype(np.float32))
             keypoints = self.body.regressor(self.joint_set) @ vertices
-            root = fit_translation(keypoints, case.normalized, case.score).translation
+            root = fit_translation(keypoints, Keypoints.of(case.normalized, case.score)).translation
             return [Prediction("pose2mesh", vertices, joints, root, error)]
         alone = self._in_virtual_camera(case)
         placed = Placement(self.body, self.joint_set).of_meshes(alone.vertices, case.normalized, case.score)

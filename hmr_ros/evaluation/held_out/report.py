@@ -10,10 +10,11 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Strings
 from hmr_ros.core.metrics import Interval, bootstrap_mean
+from hmr_ros.core.records import Record
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class Errors(Record):
     """One figure per sample, (N,) each.
 
     ``mpjpe``, ``pa_mpjpe`` on the 14 Human3.6M joints and ``mpvpe`` in mm, ``mpjpe_smpl`` on the 24 SMPL joints in mm;
@@ -33,13 +34,6 @@ class Errors:
         for f in dataclasses.fields(self):
             if (shape := getattr(self, f.name).shape) != (len(self),):
                 raise ValueError(f"Errors.{f.name}: expected shape {(len(self),)}, got {shape}")
-
-    def __len__(self) -> int:
-        return len(self.mpjpe)
-
-    def take(self, index: Bools) -> Errors:
-        """The samples at ``index``."""
-        return Errors(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +70,6 @@ class Row:
     depth_median: float | None
     depth_90: float | None
     placed: float
-
-
-def join_errors(parts: Sequence[Errors]) -> Errors:
-    """The samples of all ``parts``, in order."""
-    return Errors(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Errors)})
 
 
 def join_groupings(parts: Sequence[Sequence[Grouping]]) -> list[Grouping]:

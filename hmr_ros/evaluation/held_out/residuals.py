@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.random import default_rng
 
-from hmr_ros.core.arrays import Bools, Floats, Int64s
+from hmr_ros.core.arrays import Bools, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.records import join_rows, take_rows
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.uncertainty import Uncertainty
 from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople, observed
 from hmr_ros.evaluation.held_out.predictor import Predictor
@@ -27,7 +28,7 @@ _DISTANCE_EDGES_M = (2.5, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Residuals:
+class Residuals(Record):
     """Errors of N placed people; m, optical frame.
 
     ``joints`` (N, 24, 3): estimate minus ground truth, both relative to their pelvis; ``root`` (N, 3): of the pelvis;
@@ -44,13 +45,10 @@ class Residuals:
     clip: Int64s
     groupings: Sequence[Grouping]
 
-    def __len__(self) -> int:
-        return len(self.joints)
-
-    def take(self, index: Bools) -> Residuals:
-        """The people at ``index`` (N,)."""
+    def take(self, index: Ints | Bools | slice) -> Self:
+        """The people at ``index``, with their groupings."""
         groups = [dataclasses.replace(g, labels=g.labels[index]) for g in self.groupings]
-        return dataclasses.replace(take_rows(self, index), groupings=groups)
+        return dataclasses.replace(super().take(index), groupings=groups)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,13 @@ from numpy.random import default_rng
 
 from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.records import join_rows
 from hmr_ros.evaluation.held_out.case import SyntheticPeople, observed
 from hmr_ros.evaluation.held_out.comparison import gains, verdict
 from hmr_ros.evaluation.held_out.crop_predictor import GLOBAL, LOCAL
 from hmr_ros.evaluation.held_out.predictor import Predictor
 from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
-from hmr_ros.evaluation.held_out.report import Errors, Grouping, Row, join_errors, join_groupings, summarise
+from hmr_ros.evaluation.held_out.report import Errors, Grouping, Row, join_groupings, summarise
 from hmr_ros.training.synthetic.images import ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_of
 from hmr_ros.training.synthetic.people import PeopleSampler
@@ -88,5 +89,5 @@ def evaluate_synthetic(
         groups.append(groupings(people))
         clips.append(people.clip.astype(str))
         first += len(people)
-    joined = {key: join_errors(parts) for key, parts in errors.items()}
+    joined = {key: join_rows(parts) for key, parts in errors.items()}
     return Evaluation(joined, join_groupings(groups), np.concatenate(clips))

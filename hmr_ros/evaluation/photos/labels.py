@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import COCO17
 
 _UPRIGHT_LEAN = np.deg2rad(35)
@@ -18,7 +19,7 @@ _UPRIGHT_LEAN = np.deg2rad(35)
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPhoto:
+class LabelledPhoto(Record):
     """One photo, ``width`` x ``height`` px, and its people.
 
     ``boxes`` (P, 4) x1 y1 x2 y2 px; ``kp2d`` (P, 17, 2) px, joint set "coco17"; ``labelled`` (P, 17) where a joint was
@@ -38,9 +39,6 @@ class LabelledPhoto:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"LabelledPhoto.{name}: expected shape {shape}, got {getattr(self, name).shape}")
-
-    def __len__(self) -> int:
-        return len(self.boxes)
 
     def torso(self) -> Floats:
         """(P,) px: from a shoulder to the opposite hip, the mean of both diagonals; NaN where neither is labelled.

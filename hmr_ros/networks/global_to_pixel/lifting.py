@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.geometry.crop_view import CROP_ASPECT
-from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, MIN_KEYPOINTS
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS
 from hmr_ros.networks.compact_pose2mesh import CompactConfig, LiftingNet
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop

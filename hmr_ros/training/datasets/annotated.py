@@ -6,15 +6,15 @@ so training and evaluation need not know where people come from.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints, Strings
+from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.body.body_model import BETAS, BodyModel
+from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, JOINT_SETS, SMPL
 
 OPENPOSE18 = tuple(
@@ -25,7 +25,7 @@ OPENPOSE18 = tuple(
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedPeople:
+class AnnotatedPeople(Record):
     """N people. Metres, the camera's optical frame; what a data set does not tell is NaN.
 
     ``image`` (N,) file names; ``person`` (N,) who it is (frames of one person are alike: confidence intervals draw
@@ -63,14 +63,6 @@ class AnnotatedPeople:
         for name, shape in expected.items():
             if (actual := getattr(self, name).shape) != shape:
                 raise ValueError(f"AnnotatedPeople.{name}: expected shape {shape}, got {actual}")
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    def take(self, index: Ints | Bools | slice) -> AnnotatedPeople:
-        """The people at ``index``."""
-        arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "joint_set"}
-        return dataclasses.replace(self, **{name: array[index] for name, array in arrays.items()})
 
 
 class AnnotationReader(Protocol):

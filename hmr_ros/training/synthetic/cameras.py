@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.records import Record
 from hmr_ros.core.settings import setting
 
 _OPTICAL_FROM_LEVEL = np.diag([-1.0, -1.0, 1.0])
@@ -43,7 +44,7 @@ class CameraMix:
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class Views(Record):
     """One camera per person: x_optical = ``rotation`` @ x_world + ``translation``.
 
     ``rotation`` (B, 3, 3), ``translation`` (B, 3) m, ``K`` (B, 3, 3) px, ``image_size`` (B, 2) width, height px.

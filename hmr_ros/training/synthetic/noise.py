@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Float32s, Floats, Ints
+from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import COCO, COCO17, HUMAN36M, JOINT_SETS, JointSet
 
 FRAME_SIZE = (288, 384)
@@ -130,7 +131,7 @@ def _taxonomy(joint_set: JointSet) -> _Taxonomy:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pending:
+class _Pending(Record):
     """M joints that wait for an erroneous position: the joint, its partner, the error class, the ring of distances."""
 
     true: Floats
@@ -139,16 +140,6 @@ class _Pending:
     kind: Ints
     inner: Floats
     outer: Floats
-
-    def take(self, index: Bools) -> _Pending:
-        return _Pending(
-            self.true[index],
-            self.partner[index],
-            self.paired[index],
-            self.kind[index],
-            self.inner[index],
-            self.outer[index],
-        )
 
 
 def _propose(joints: _Pending, rng: np.random.Generator) -> tuple[Floats, Bools]:

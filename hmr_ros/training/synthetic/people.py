@@ -15,7 +15,7 @@ from numpy.random import Generator
 from hmr_ros.core.arrays import Bools, Float64s, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.records import join_rows, take_rows
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.body_model import TorchBodyModel
@@ -57,7 +57,7 @@ def evaluated_people(mix: PeopleMix) -> PeopleMix:
 
 
 @dataclass(frozen=True, eq=False)
-class PeopleBatch:
+class PeopleBatch(Record):
     """B people, each before a camera of their own; metres, the camera's optical frame.
 
     ``vertices`` (B, S, 3) of the sampler's vertex ids; ``joints`` (B, 24, 3); ``rotations`` (B, 24, 3, 3): the root
@@ -77,9 +77,6 @@ class PeopleBatch:
     views: Views
     kind: Int64s
     clip: Int64s
-
-    def __len__(self) -> int:
-        return len(self.joints)
 
     @property
     def K(self) -> Float64s:  # noqa: N802
@@ -165,6 +162,4 @@ class PeopleSampler:
 
 def _join(batches: list[PeopleBatch], rows: list[Int64s]) -> PeopleBatch:
     """The chosen rows of every batch, one after another."""
-    chosen = list(zip(batches, rows, strict=True))
-    views = join_rows([take_rows(batch.views, kept) for batch, kept in chosen])
-    return dataclasses.replace(join_rows([take_rows(batch, kept) for batch, kept in chosen]), views=views)
+    return join_rows([batch.take(kept) for batch, kept in zip(batches, rows, strict=True)])

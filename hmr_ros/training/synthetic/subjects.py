@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.geometry import crop
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
+from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import SMPL, JointSet
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.images.batch import MARGIN
@@ -22,7 +23,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
-class Subjects:
+class Subjects(Record):
     """B people, each in a box of an image; metres, the camera's optical frame.
 
     ``rotations`` (B, 24, 3, 3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints``
@@ -38,9 +39,6 @@ class Subjects:
     boxes: Floats
     K: Floats
     width: Ints
-
-    def __len__(self) -> int:
-        return len(self.joints)
 
     @staticmethod
     def of_people(people: PeopleBatch) -> Subjects:

@@ -6,6 +6,7 @@ import pytest
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 
@@ -49,7 +50,7 @@ def metres_off(placed, ground_truth, betas):
 def test_keypoints_come_nearer_and_so_does_the_body(people):
     ground_truth, betas, guess = people
     normalized = normalized_of(ground_truth, betas)
-    fitted = FIT(guess, betas, normalized, np.ones(normalized.shape[:2]))
+    fitted = FIT(guess, betas, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     assert pixels_off(fitted, betas, normalized) < 0.35 * pixels_off(guess, betas, normalized)
     assert metres_off(fitted, ground_truth, betas) < 0.85 * metres_off(guess, ground_truth, betas)
 
@@ -57,7 +58,7 @@ def test_keypoints_come_nearer_and_so_does_the_body(people):
 def test_a_body_that_agrees_stays_where_it_is(people):
     ground_truth, betas, _ = people
     normalized = normalized_of(ground_truth, betas)
-    fitted = FIT(ground_truth, betas, normalized, np.ones(normalized.shape[:2]))
+    fitted = FIT(ground_truth, betas, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     assert metres_off(fitted, ground_truth, betas) < 1e-4
     assert np.abs(fitted.cam_t - ground_truth.cam_t).max() < 1e-3
 
@@ -67,7 +68,7 @@ def test_missing_and_wrong_keypoints_do_little_harm(people):
     normalized, score = normalized_of(ground_truth, betas), np.ones((PEOPLE, len(REGRESSOR)))
     normalized[:, 9] += 0.5  # a wrist on the wrong person
     normalized[:, 16], score[:, 16] = np.nan, 0.0
-    fitted = FIT(guess, betas, normalized, score)
+    fitted = FIT(guess, betas, Keypoints.of(normalized, score))
     assert metres_off(fitted, ground_truth, betas) < metres_off(guess, ground_truth, betas)
 
 
@@ -92,7 +93,7 @@ def test_columns_are_the_derivatives(people):
 
 def test_nobody_is_nobody():
     none = Placed(np.zeros((0, 3)), np.zeros((0, 23, 3)), np.zeros((0, 3)))
-    fitted = FIT(none, np.zeros((0, 10)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
+    fitted = FIT(none, np.zeros((0, 10)), Keypoints.of(np.zeros((0, 21, 2)), np.zeros((0, 21))))
     assert fitted.body_pose.shape == (0, 23, 3)
 
 
@@ -102,8 +103,8 @@ def test_an_expected_distance_holds_what_keypoints_hardly_tell(people, rng):
     score = np.ones(normalized.shape[:2]) * (np.arange(normalized.shape[1]) < 7)
     noisy = normalized + 0.02 * rng.normal(size=normalized.shape) / ground_truth.cam_t[:, None, 2:]
     far = dataclasses.replace(guess, cam_t=1.2 * guess.cam_t)
-    free = FIT(far, betas, noisy, score)
-    held = FIT(far, betas, noisy, score, expected_z=ground_truth.cam_t[:, 2])
+    free = FIT(far, betas, Keypoints.of(noisy, score))
+    held = FIT(far, betas, Keypoints.of(noisy, score), expected_z=ground_truth.cam_t[:, 2])
     off = [np.median(np.abs(fit.cam_t[:, 2] / ground_truth.cam_t[:, 2] - 1)) for fit in (free, held)]
     assert off[1] < 0.5 * off[0]
     assert off[1] < 0.07

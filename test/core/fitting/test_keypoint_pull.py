@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.fitting.keypoint_pull import KeypointPull
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.skeleton import COCO_FEET
 from test.core.conftest import random_parameters
 
@@ -22,14 +23,14 @@ def people(body):
 
 def test_a_body_on_its_keypoints_stays(pull, people):
     posed, _, normalized = people
-    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
+    vertices = pull(posed.vertices, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     np.testing.assert_allclose(vertices, posed.vertices, atol=1e-4)
 
 
 def test_keypoints_come_nearer_and_depth_stays(body, pull, people, rng):
     posed, keypoints, normalized = people
     normalized = normalized + 0.02 * rng.normal(size=normalized.shape) / keypoints[..., 2:]
-    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
+    vertices = pull(posed.vertices, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     moved = body.regressor("coco_feet") @ vertices
     before = np.linalg.norm(normalized * keypoints[..., 2:] - keypoints[..., :2], axis=-1)
     after = np.linalg.norm(normalized * moved[..., 2:] - moved[..., :2], axis=-1)
@@ -41,7 +42,7 @@ def test_what_is_far_from_a_keypoint_hardly_moves(body, pull, people):
     posed, keypoints, normalized = people
     wrist = COCO_FEET.index("left_wrist")
     normalized[:, wrist] += 0.04 / keypoints[:, wrist, 2:]
-    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
+    vertices = pull(posed.vertices, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     step = np.linalg.norm(vertices - posed.vertices, axis=-1)
     arm, legs = body.weights[:, 20] > 0.5, body.weights[:, [4, 5, 7, 8]].sum(1) > 0.9
     assert step[:, arm].mean() > 0.01
@@ -51,8 +52,33 @@ def test_what_is_far_from_a_keypoint_hardly_moves(body, pull, people):
 def test_one_wild_keypoint_is_ignored(pull, people):
     posed, keypoints, normalized = people
     normalized[:, 9] += 0.6 / keypoints[:, 9, 2:]
-    vertices = pull(posed.vertices, normalized, np.ones(normalized.shape[:2]))
+    vertices = pull(posed.vertices, Keypoints.of(normalized, np.ones(normalized.shape[:2])))
     assert np.linalg.norm(vertices - posed.vertices, axis=-1).max() < 0.01
+
+
+def test_an_outlier_among_noisy_keypoints_counts_as_missing(pull, people, rng):
+    posed, keypoints, normalized = people
+    z, wrist = keypoints[..., 2:], COCO_FEET.index("left_wrist")
+    normalized = normalized + 0.02 * rng.normal(size=normalized.shape) / z
+    score = np.ones(normalized.shape[:2])
+    without = score * (np.arange(score.shape[1]) != wrist)
+    expected = pull(posed.vertices, Keypoints.of(normalized, without))
+    for metres in (0.3, 3.0):
+        wild = normalized.copy()
+        wild[:, wrist] = (keypoints[:, wrist, :2] + [metres, 0]) / z[:, wrist]
+        np.testing.assert_allclose(pull(posed.vertices, Keypoints.of(wild, score)), expected, atol=2e-3)
+
+
+def test_a_keypoint_pulls_less_the_more_it_stands_out(pull, people):
+    posed, keypoints, normalized = people
+    wrist, moved = COCO_FEET.index("left_wrist"), []
+    for metres in (0.02, 0.06, 0.11):
+        off = normalized.copy()
+        off[:, wrist, 0] += metres / keypoints[:, wrist, 2]
+        vertices = pull(posed.vertices, Keypoints.of(off, np.ones(normalized.shape[:2])))
+        moved.append(np.linalg.norm(vertices - posed.vertices, axis=-1).max() / metres)
+    assert moved[0] > moved[1] > 0.85
+    assert moved[2] < 0.5
 
 
 def test_bad_keypoints_pull_less_than_good_ones(body, pull, people, rng):
@@ -60,7 +86,7 @@ def test_bad_keypoints_pull_less_than_good_ones(body, pull, people, rng):
     error = rng.normal(size=normalized.shape) / keypoints[..., 2:]
     fractions = []
     for size in (0.01, 0.08):
-        vertices = pull(posed.vertices, normalized + size * error, np.ones(normalized.shape[:2]))
+        vertices = pull(posed.vertices, Keypoints.of(normalized + size * error, np.ones(normalized.shape[:2])))
         fractions.append(np.linalg.norm(vertices - posed.vertices, axis=-1).mean() / size)
     assert fractions[1] < 0.6 * fractions[0]
 
@@ -70,11 +96,11 @@ def test_missing_keypoints_do_not_count(pull, people):
     spoilt, score = normalized.copy(), np.ones(normalized.shape[:2])
     spoilt[:, :4] = np.nan
     score[:, :4] = 0
-    vertices = pull(posed.vertices, spoilt, score)
+    vertices = pull(posed.vertices, Keypoints.of(spoilt, score))
     np.testing.assert_allclose(vertices, posed.vertices, atol=1e-4)
-    nothing = pull(posed.vertices, spoilt, np.zeros_like(score))
+    nothing = pull(posed.vertices, Keypoints.of(spoilt, np.zeros_like(score)))
     np.testing.assert_array_equal(nothing, posed.vertices)
 
 
 def test_nobody(pull):
-    assert pull(np.zeros((0, 6890, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21))).shape == (0, 6890, 3)
+    assert pull(np.zeros((0, 6890, 3)), Keypoints.of(np.zeros((0, 21, 2)), np.zeros((0, 21)))).shape == (0, 6890, 3)

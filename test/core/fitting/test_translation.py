@@ -3,10 +3,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.fitting.translation import SURFACE_OFFSET_M, fit_translation
+from hmr_ros.core.fitting.translation import SURFACE_OFFSET_M, TranslationFit, fit_translation
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, Keypoints
 from test.core.conftest import random_parameters
 
 NAN3 = [np.nan] * 3
+
+
+def placed(points, normalized, weight, *depth, **expected) -> TranslationFit:
+    """``fit_translation`` of keypoints of which some may be missing."""
+    return fit_translation(points, Keypoints.of(normalized, weight), *depth, **expected)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,7 @@ def people(exact_body: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_exact_rays_give_the_exact_place(people):
     points, normalized, cam_t = people
-    fit = fit_translation(points, normalized, np.ones(normalized.shape[:2]))
+    fit = placed(points, normalized, np.ones(normalized.shape[:2]))
     assert fit.ok.all()
     assert_allclose(fit.translation, cam_t, atol=1e-9)
     assert_allclose(fit.residual, 0, atol=1e-9)
@@ -31,13 +37,13 @@ def test_unseen_keypoints_do_not_matter(people):
     weight, normalized = np.ones(normalized.shape[:2]), normalized.copy()
     normalized[:, 15:] = np.nan
     weight[:, :4], normalized[:, :4] = 0, 100
-    assert_allclose(fit_translation(points, normalized, weight).translation, cam_t, atol=1e-9)
+    assert_allclose(placed(points, normalized, weight).translation, cam_t, atol=1e-9)
 
 
 def test_noise_moves_the_depth_by_per_cents(people):
     points, normalized, cam_t = people
     noise = 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]  # 2 cm at the person
-    fit = fit_translation(points, normalized + noise, np.ones(normalized.shape[:2]))
+    fit = placed(points, normalized + noise, np.ones(normalized.shape[:2]))
     off = np.abs(fit.translation[:, 2] / cam_t[:, 2] - 1)
     assert np.median(off) < 0.015
     assert off.max() < 0.08
@@ -49,15 +55,28 @@ def test_gross_errors_are_ignored(people):
     rng = np.random.default_rng(1)
     wrong = rng.permuted(np.arange(21) < 6, axis=None)  # 6 of 21, half a metre off
     normalized = normalized + 0.5 * wrong[:, None] * rng.normal(size=normalized.shape) / cam_t[:, None, 2:]
-    fit = fit_translation(points, normalized, np.ones(normalized.shape[:2]))
+    fit = placed(points, normalized, np.ones(normalized.shape[:2]))
     off = np.linalg.norm(fit.translation - cam_t, axis=1)
     assert np.median(off) < 0.01
     assert fit.ok.all()
 
 
+@pytest.mark.parametrize("metres", [0.3, 1.0])
+def test_an_outlier_among_noisy_keypoints_changes_little(people, metres):
+    """By how much the root moves with one keypoint off, against leaving that keypoint out."""
+    points, normalized, cam_t = people
+    normalized = normalized + 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]
+    weight = np.ones(normalized.shape[:2])
+    without = placed(points, normalized, weight * (np.arange(21) != 9)).translation
+    normalized[:, 9, 0] += metres / cam_t[:, 2]
+    moved = np.linalg.norm(placed(points, normalized, weight).translation - without, axis=1)
+    assert np.median(moved) < 0.02
+    assert (moved / cam_t[:, 2]).max() < 0.03
+
+
 def test_distance_scales_with_the_size_of_the_body(people):
     points, normalized, cam_t = people
-    fit = fit_translation(1.2 * points, normalized, np.ones(normalized.shape[:2]))
+    fit = placed(1.2 * points, normalized, np.ones(normalized.shape[:2]))
     assert_allclose(fit.translation, 1.2 * cam_t, atol=1e-9)
 
 
@@ -67,8 +86,8 @@ def test_depth_overrules_a_body_of_the_wrong_size(people):
     depth = points[..., 2] + cam_t[:, None, 2] - SURFACE_OFFSET_M
     depth[:, 3] = np.nan
     depth[:, 7:11] += 3  # the wall behind an arm
-    assert_allclose(fit_translation(points, normalized, weight, depth).translation, cam_t, atol=0.02)
-    child_taken_for_an_adult = fit_translation(1.3 * points, normalized, weight, depth)
+    assert_allclose(placed(points, normalized, weight, depth).translation, cam_t, atol=0.02)
+    child_taken_for_an_adult = placed(1.3 * points, normalized, weight, depth)
     off = np.abs(child_taken_for_an_adult.translation[:, 2] / cam_t[:, 2] - 1)
     assert np.median(off) < 0.1  # 0.3 without depth
 
@@ -77,17 +96,17 @@ def test_what_cannot_be_placed_is_not_ok(people):
     points, normalized = (a[:1] for a in people[:2])
     weight = np.ones(normalized.shape[:2])
     few = weight * (np.arange(21) < 3)
-    behind = fit_translation(points, normalized * -1 + 2 * normalized.mean(1, keepdims=True), weight)
-    for fit in (fit_translation(points, normalized, few), fit_translation(points, normalized * 0, weight), behind):
+    behind = placed(points, normalized * -1 + 2 * normalized.mean(1, keepdims=True), weight)
+    for fit in (placed(points, normalized, few), placed(points, normalized * 0, weight), behind):
         assert not fit.ok.any()
         assert_allclose(fit.translation, [NAN3])
         assert_allclose(fit.residual, [np.nan])
-    nobody_seen = fit_translation(points, np.full_like(normalized, np.nan), weight)
+    nobody_seen = placed(points, np.full_like(normalized, np.nan), weight)
     assert not nobody_seen.ok.any()
 
 
 def test_nobody_can_be_placed():
-    fit = fit_translation(np.zeros((0, 21, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
+    fit = placed(np.zeros((0, 21, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert fit.translation.shape == (0, 3)
     assert fit.ok.shape == fit.residual.shape == (0,)
 
@@ -95,8 +114,8 @@ def test_nobody_can_be_placed():
 def test_an_expected_distance_decides_where_keypoints_hardly_tell_it(people):
     points, normalized, cam_t = people
     noise = 0.02 * np.random.default_rng(0).normal(size=normalized.shape) / cam_t[:, None, 2:]
-    face = np.ones(normalized.shape[:2]) * (np.arange(21) < 5)
-    for weight, fraction in ((np.ones_like(face), (0.0, 0.3)), (face, (0.7, 1.0))):
-        fit = fit_translation(points, normalized + noise, weight, expected_z=1.3 * cam_t[:, 2])
+    head = np.ones(normalized.shape[:2]) * (np.arange(21) < MIN_KEYPOINTS)  # and a shoulder
+    for weight, fraction in ((np.ones_like(head), (0.0, 0.3)), (head, (0.7, 1.0))):
+        fit = placed(points, normalized + noise, weight, expected_z=1.3 * cam_t[:, 2])
         followed = np.median(fit.translation[:, 2] / cam_t[:, 2] - 1) / 0.3
         assert fraction[0] <= followed <= fraction[1]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS, to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, to_virtual_camera
 
 
 def person(rng, joints=21):
@@ -66,3 +67,27 @@ def test_nobody():
     view = to_virtual_camera(np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert view.keypoints.shape == (0, 21, 3)
     assert view.optical_from_virtual.shape == (0, 3, 3)
+
+
+def test_a_person_far_off_the_axis_is_seen_as_one_on_it():
+    """81 degrees to the side, as a fisheye sees them: the same person, on the axis of their own camera."""
+    points = np.random.default_rng(0).normal(0, 0.2, (1, 21, 3)) + [0, 0, 3]
+    angle = np.deg2rad(81)
+    turned = points @ rotvec_to_rotmat(np.array([0.0, angle, 0.0])).T
+    assert (turned[..., 2] > 0).all()
+    far, near = (to_virtual_camera(p[..., :2] / p[..., 2:], np.ones((1, 21))) for p in (turned, points))
+    np.testing.assert_allclose(far.context, near.context, atol=1e-4)
+    np.testing.assert_allclose(far.optical_from_virtual[0, :, 2], [np.sin(angle), 0, np.cos(angle)], atol=0.05)
+
+
+def test_a_keypoint_beside_the_virtual_camera_stays_finite_and_on_its_side(rng):
+    """A keypoint of somebody else, 120 degrees from the person's direction, has no x/z there."""
+    points, _ = person(rng)
+    points = points @ rotvec_to_rotmat(np.array([0.0, np.deg2rad(60), 0.0])).T
+    normalized = points[..., :2] / np.maximum(points[..., 2:], 0.3)
+    normalized[0, 3] = [np.tan(np.deg2rad(-60)), 0.0]
+    view = to_virtual_camera(normalized, np.ones((1, 21)))
+    xy = view.keypoints[..., :2] * np.exp(view.context)[:, None]
+    assert np.isfinite(xy).all()
+    assert np.abs(xy).max() <= 1 / FARTHEST_OFF_AXIS + 1e-4
+    assert xy[0, 3, 0] == xy[0, :, 0].min() < -5

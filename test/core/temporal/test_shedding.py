@@ -148,6 +148,32 @@ def test_the_expected_age_of_an_image_is_its_age_and_the_work_not_shed():
     assert late.expected_s == pytest.approx(0.2 + FULL.rest_s)
 
 
+def test_images_come_back_after_a_clock_jumped_back_while_all_were_dropped():
+    run = Run(limit_s=0.080).images(3, slowness=10)
+    run.stamp_s -= 500
+    run.images(1)
+    assert sum(run.admitted) > 0, "the next probe is not 500 s away"
+    run.images(3)
+    assert all(run.admitted[-RATE_HZ:])
+
+
+def test_work_comes_back_after_a_clock_jumped_back():
+    run = Run(limit_s=0.080).images(3)
+    assert run.images(3, slowness=1.7).levels[-1] == Shed.SEARCHES
+    run.stamp_s -= 500
+    run.images(60)
+    assert run.levels[-1] == Shed.NOTHING
+
+
+def test_a_clock_that_jumps_back_makes_no_work_seem_longer():
+    """What shed views would take is forgotten with time. Were time negative, they would seem to take ever longer."""
+    run = Run(limit_s=0.050).images(10)
+    run.stamp_s -= 30
+    run.images(10)
+    run.limit_s = 0.080
+    assert run.images(10).levels[-1] == Shed.NOTHING
+
+
 def test_levels_say_what_they_leave_out():
     assert [str(level) for level in Shed] == [
         "nothing",

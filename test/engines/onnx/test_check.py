@@ -147,6 +147,24 @@ def sparse(model: onnx.ModelProto) -> None:
     model.graph.sparse_initializer.add().dims.append(3)
 
 
+def sparse_constant(model: onnx.ModelProto) -> None:
+    """A Constant node whose attribute is a sparse tensor."""
+    value = helper.make_sparse_tensor(
+        helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("i", TensorProto.INT64, [1], [0]),
+        [3],
+    )
+    model.graph.node.append(helper.make_node("Constant", [], ["c"], sparse_value=value))
+
+
+def sparse_constants(model: onnx.ModelProto) -> None:
+    """An attribute that is a list of sparse tensors."""
+    sparse_constant(model)
+    attribute = model.graph.node[-1].attribute[0]
+    attribute.sparse_tensors.append(attribute.sparse_tensor)
+    attribute.ClearField("sparse_tensor")
+
+
 def function(model: onnx.ModelProto) -> None:
     model.functions.append(helper.make_function("f", "F", [], [], [], [helper.make_opsetid("", 17)]))
 
@@ -165,6 +183,8 @@ ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a local function": (edited(function), "functions"),
     "deeply nested graphs": (lambda: nested(20), "deep"),
     "sparse weights": (edited(sparse), "sparse"),
+    "a sparse constant": (edited(sparse_constant), "sparse constant"),
+    "a list of sparse constants": (edited(sparse_constants), "sparse constant"),
     "text weights": (lambda: network(helper.make_tensor("w", TensorProto.STRING, [1], [b"x"])), "texts"),
     "too few weights": (edited(lambda m: m.graph.initializer[0].dims.__setitem__(0, 4)), "3 numbers for shape"),
     "half a number": (edited(lambda m: setattr(m.graph.initializer[0], "raw_data", b"12345")), "no whole numbers"),

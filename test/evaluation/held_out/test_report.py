@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.evaluation.held_out.report import Errors, Grouping, join_errors, join_groupings, summarise, table
+from hmr_ros.core.records import join_rows
+from hmr_ros.evaluation.held_out.report import Errors, Grouping, join_groupings, summarise, table
 
 EACH = np.arange(60).astype(str)
 
@@ -48,7 +49,7 @@ def test_no_one_placed_gives_no_depth():
 
 def test_batches_join_in_order():
     a, b = some_errors(10), some_errors(5, seed=1)
-    joined = join_errors([a, b])
+    joined = join_rows([a, b])
     np.testing.assert_array_equal(joined.mpvpe, np.concatenate([a.mpvpe, b.mpvpe]))
     parts = ("short", "a longer one")
     batches = [[Grouping("x", parts, np.array([part])), Grouping("y", parts, np.array(["short"]))] for part in parts]

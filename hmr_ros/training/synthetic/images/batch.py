@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Bools, Float32s, Int64s, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Int64s
+from hmr_ros.core.records import Record
 
 CROP_HEIGHT, CROP_WIDTH = 320, 240
 """Size of stored crops, px."""
@@ -20,7 +20,7 @@ may shift and scale what it cuts from them.
 
 
 @dataclass(frozen=True, eq=False)
-class ImageBatch:
+class ImageBatch(Record):
     """B labelled people in images; metres, the camera's optical frame, and pixels of the full image.
 
     ``crops`` (B, 320, 240, 3) uint8 RGB: MARGIN times ``boxes``, black beyond the image; ``boxes`` (B, 4) the network's
@@ -57,16 +57,3 @@ class ImageBatch:
         lengths = {f.name: len(getattr(self, f.name)) for f in dataclasses.fields(self)}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"ImageBatch: expected fields of one length, got {lengths}")
-
-    def __len__(self) -> int:
-        return len(self.crops)
-
-    def take(self, index: Ints | Bools | slice) -> ImageBatch:
-        """The samples at ``index``."""
-        return ImageBatch(**{f.name: getattr(self, f.name)[index] for f in dataclasses.fields(self)})
-
-
-def join(batches: Sequence[ImageBatch]) -> ImageBatch:
-    """All samples of ``batches``, of which there is at least one, in order."""
-    names = [f.name for f in dataclasses.fields(ImageBatch)]
-    return ImageBatch(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Float32s, Float64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.records import Record
 from hmr_ros.training.synthetic.cameras import Views
 from hmr_ros.training.synthetic.images.clothing.appearance import sample_look
 from hmr_ros.training.synthetic.images.clothing.drapes import Fall, hang
@@ -23,7 +24,7 @@ _CLOSEST_M = 0.4
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class Figures(Record):
     """M dressed bodies: ``vertices`` (M, V, 3) m and ``normals`` (M, V, 3), optical frame; ``rest`` (M, V, 3) m T-pose;
     ``cuts`` (M,) and ``materials`` (M, K) as in ``garments.py``.
     """
@@ -33,11 +34,6 @@ class Figures:
     rest: Float32s
     cuts: NDArray[np.void]
     materials: NDArray[np.void]
-
-    def take(self, index: list[int] | slice) -> Figures:
-        """Those at ``index``."""
-        clothes = (self.rest[index], self.cuts[index], self.materials[index])
-        return Figures(self.vertices[index], self.normals[index], *clothes)
 
 
 def dressed(naked: Float32s, template: Template, rng: Generator) -> Figures:

@@ -18,7 +18,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.training.synthetic.images.batch import ImageBatch, join
+from hmr_ros.core.records import join_rows
+from hmr_ros.training.synthetic.images.batch import ImageBatch
 
 JPEG_QUALITY = 92
 
@@ -77,7 +78,7 @@ class ShardReader:
             taken, self._loaded = self._loaded[:count], self._loaded[count:]
             batches.append(_batch(taken, self._paths[0].parent))
             count -= len(taken)
-        return join(batches)
+        return join_rows(batches)
 
     def _load_next(self, rng: Generator) -> None:
         if not self._due:

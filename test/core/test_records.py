@@ -1,0 +1,58 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.records import Record, check_shape, join_rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Point(Record):
+    xy: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Walker(Record):
+    name: str
+    ids: Ints
+    point: _Point
+
+
+def walkers(*ids: int, name: str = "a") -> _Walker:
+    return _Walker(name, np.array(ids, np.int64), _Point(np.outer(ids, [1.0, 10.0])))
+
+
+@pytest.mark.parametrize("index", [np.array([2, 0]), np.array([True, False, True]), slice(1, None)])
+def test_rows_are_taken_from_every_column_and_from_records_in_it(index):
+    taken = walkers(3, 5, 7).take(index)
+    assert isinstance(taken, _Walker)
+    assert_array_equal(taken.ids, np.array([3, 5, 7])[index])
+    assert_array_equal(taken.point.xy[:, 1], 10 * taken.ids)
+    assert taken.name == "a"
+    assert len(taken) == len(taken.point) == 2
+
+
+def test_a_mask_that_takes_all_rows_copies_nothing():
+    three = walkers(3, 5, 7)
+    assert three.take(np.ones(3, np.bool_)) is three
+    assert three.take(np.array([True, True, False])) is not three
+
+
+def test_rows_are_joined_in_order_also_those_of_inner_records():
+    joined = join_rows([walkers(3), walkers(), walkers(7, 5, name="b")])
+    assert_array_equal(joined.ids, [3, 7, 5])
+    assert_array_equal(joined.point.xy[:, 0], [3, 7, 5])
+    assert joined.name == "a"
+
+
+def test_no_rows():
+    none = walkers()
+    assert len(none) == len(none.take(np.zeros(0, np.bool_))) == len(join_rows([none, none])) == 0
+
+
+def test_wrong_shapes_are_named():
+    check_shape(walkers(1).point, "xy", (1, None))
+    with pytest.raises(ValueError, match=r"_Point.xy: expected shape \(2, '\*'\), got \(1, 2\)"):
+        check_shape(walkers(1).point, "xy", (2, None))
