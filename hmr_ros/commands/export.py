@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="artefact to write, for example models/pose2mesh")
-    parser.add_argument("--half", action="store_true", help="store weights as float16; arithmetic stays float32")
+    parser.add_argument("--fp16-weights", action="store_true", help="store weights as fp16; arithmetic stays fp32")
     parser.add_argument("--body", type=Path, help="body model .npz it was trained on (the checkpoint's)")
     parser.add_argument("--note", default="", help="anything about the training that its settings do not tell")
     parser.add_argument("--licence", default="Apache-2.0", help="of the weights, which your data decide (%(default)s)")
@@ -43,11 +43,11 @@ def run(args: argparse.Namespace) -> int:
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
     body = load_body_model(body_path)
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
-    model = with_fp16_weights(to_onnx(network)) if args.half else to_onnx(network)
+    model = with_fp16_weights(to_onnx(network)) if args.fp16_weights else to_onnx(network)
     difference = largest_difference(model, network)
-    check_difference(difference, FP16_TOLERANCE if args.half else TOLERANCE)
+    check_difference(difference, FP16_TOLERANCE if args.fp16_weights else TOLERANCE)
     provenance = {
-        "command": "hmr export" + (" --half" if args.half else ""),
+        "command": "hmr export" + (" --fp16-weights" if args.fp16_weights else ""),
         "recipe": checkpoint.config.recipe,
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "exporter": f"torch {torch.__version__}, opset {OPSET}",

@@ -83,7 +83,7 @@ def write_fp16(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
     stem = path.stem + FP16_SUFFIX
     content = with_fp16_weights(conversion.model).SerializeToString()
     provenance = {
-        "command": "hmr half",
+        "command": "hmr fp16",
         "precision": "fp16",
         "source_sha256": manifest.sha256,
         **({"kept_in_fp32": " ".join(conversion.kept)} if conversion.kept else {}),

@@ -99,7 +99,7 @@ class RobotConfig:
     )
     precision: str = setting(
         "fp16",
-        doc="arithmetic of TensorRT: fp16 where the network has a checked half (hmr half), or fp32 throughout",
+        doc="arithmetic of TensorRT: fp16 where the network has a checked fp16 model (hmr fp16), or fp32 throughout",
         choices=("fp32", "fp16"),
         read_only=True,
     )

@@ -97,7 +97,7 @@ def check_difference(difference: float, tolerance: float) -> None:
     if not difference <= tolerance:
         raise ValueError(
             f"ONNX Runtime and PyTorch differ by {difference:.3g} m, more than {tolerance:g} m: not written; "
-            "try without --half, or other versions of torch and onnxruntime"
+            "try without --fp16-weights, or other versions of torch and onnxruntime"
         )
 
 
