@@ -196,7 +196,7 @@ def test_a_manifest_is_calibrated(artefact, capsys):
     assert json.loads(report.read_text())["rows"][0]["group"] == "all"
     Uncertainty(manifest.uncertainty, "coco_feet")
     out = capsys.readouterr().out
-    assert "not written: the coverage of everybody is off by" in out
+    assert "not written: the coverage of all people is off by" in out
     assert "2D: coco" in out
     assert "distance: beyond 8 m" in out
 

@@ -41,7 +41,9 @@ def image_distances(bodies: Bodies, errors: Floats, camera: Camera) -> Floats:
     return distances
 
 
-def shadows(outcome: Outcome, calibrations: Mapping[str, Calibration | None], methods: Sequence[str]) -> list[str]:
+def projected_coverage(
+    outcome: Outcome, calibrations: Mapping[str, Calibration | None], methods: Sequence[str]
+) -> list[str]:
     """A line per calibrated method: how many of the labelled joints lie in the shadows of its regions."""
     levels = ", ".join(f"{100 * level:.0f}" for level in LEVELS)
     lines = []
