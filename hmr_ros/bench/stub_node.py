@@ -1,4 +1,4 @@
-"""The node with constant answers in place of its networks: one person, standing 3 m ahead. For `hmr bench ros`."""
+"""The node with constant outputs in place of its networks: one standing person. For `hmr bench ros`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hmr_ros.ros.node import node
 
 
 class OneDetection:
-    """Sees the same person in every image."""
+    """Detects the same person in every image."""
 
     def detect(self, image: Image) -> Detections:
         """One person in the middle of ``image``."""
@@ -31,11 +31,11 @@ class OneDetection:
         return Detections(box, np.ones(1), line, np.ones((1, 17)), "coco17", np.array([UNTRACKED]))
 
     def reset(self) -> None:
-        """Nothing is remembered."""
+        """Do nothing: there is no state."""
 
 
 class OneBody:
-    """Recovers the same body from every detection."""
+    """Estimates the same body for every detection."""
 
     method = "stub"
     calibration = None
@@ -50,7 +50,7 @@ class OneBody:
 
 
 def stub_assembly(config: RobotConfig) -> Assembly:
-    """The real tracker and smoother around constant answers."""
+    """An assembly of the real tracker and smoother with constant outputs."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     smoother = BodySmoother(body_model, config.smoothing)
     pipeline = Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)

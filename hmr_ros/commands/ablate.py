@@ -21,7 +21,7 @@ from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.core.settings import load_toml
-from hmr_ros.evaluation.ablation.features import see, shown
+from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
 from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
@@ -127,11 +127,11 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     train = args.train or _drawn(config, "train", args.images, args.out)
     val = args.val or _drawn(config, "val", args.people, args.out)
     recipe = GlobalToPixelRecipe(config, motion, body, None)
-    images = see(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
-    people = see(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
+    images = stored_images(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
+    people = stored_images(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
     clips, first = [], 0
-    for drawn in shown(val, args.people):
+    for drawn in chunks_of_shards(val, args.people):
         case = observed(drawn, config.global_to_pixel.joint_set, None, body, default_rng(0))
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))

@@ -74,7 +74,7 @@ def test_half_weights_halve_the_file(model, network):
 def test_weights_beyond_float16_are_refused():
     linear = nn.Linear(64, 64)
     nn.init.constant_(linear.weight, 1e5)
-    with pytest.raises(ValueError, match="too large for float16"):
+    with pytest.raises(ValueError, match="too large for fp16"):
         with_fp16_weights(to_onnx(Exportable(linear, (torch.zeros(2, 64),), ("x",), ("y",))))
 
 
