@@ -1,7 +1,7 @@
-"""`hmr`: one command, a table of subcommands.
+"""`hmr`: one program, a table of commands.
 
-Each is a module with ``add_arguments(parser) -> None`` and ``run(args) -> int``, imported only when it is called: `hmr
-doctor` must work where torch, or ROS, is missing.
+Each command is a module of ``hmr_ros.commands``, imported only when it is called: `hmr doctor` must work where torch,
+or ROS, is missing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -18,20 +20,20 @@ from hmr_ros import __version__
 COMMANDS = {
     "run": "estimate the bodies in photos, a video or a webcam and write them; without ROS",
     "demo": "play a clip, a directory or a webcam through the node; write images and figures",
-    "doctor": "check this machine and say what to do about what is missing",
+    "doctor": "check this machine; for what is missing, print the command that installs it",
     "bench": "measure speed, as ratios within one run (JSON)",
     "train": "train a network from a TOML file",
     "evaluate": "report the errors of a checkpoint, with confidence intervals",
-    "calibrate": "learn what a network's expected errors mean, for its covariances",
-    "ablate": "train Global-to-Pixel with parts left out, and compare",
+    "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
+    "ablate": "train Global-to-Pixel with one part left out at a time, and compare",
     "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
     "export": "write a checkpoint as ONNX and manifest",
-    "render": "draw images of clothed people for training, as shards or as a sheet",
-    "fp16": "make the fp16 model of a network for TensorRT, if it stays accurate",
-    "parity": "compare a network's answers between libraries and precisions, in mm",
+    "render": "draw images of clothed people for training, as shards or as a contact sheet",
+    "fp16": "write the fp16 model of a network for TensorRT, if it stays accurate",
+    "parity": "compare a network's outputs between libraries and precisions, in mm",
     "engines": "list, verify, prune or build the TensorRT engines of this machine",
     "build-engine": "build TensorRT engines, also for GPUs elsewhere",
-    "prepare-motion": "collect AMASS and BVH motion into one training file",
+    "prepare-motion": "collect AMASS and BVH recordings into one motion file",
     "convert-detector": "convert BlazePose's .tflite files to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",
 }
@@ -43,7 +45,10 @@ DEBUG = "HMR_DEBUG"
 
 
 class Command(Protocol):
-    """What the module of a subcommand holds."""
+    """The contents of a command's module; its docstring is the description of `hmr COMMAND --help`."""
+
+    EXAMPLES: tuple[str, ...]
+    """Command lines to copy, from "hmr COMMAND" on."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the command's arguments on ``parser``."""
@@ -61,16 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:
         overview.error(f"`hmr {name}` needs the Python module {err.name!r}, which is not installed; see `hmr doctor`")
-    parser = argparse.ArgumentParser(f"hmr {name}", description=command.__doc__)
-    command.add_arguments(parser)
-    args = parser.parse_args(argv[1:])
+    args = parser_of(name, command).parse_args(argv[1:])
     if os.environ.get(DEBUG):
         return command.run(args)
     try:
         return command.run(args)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError, RuntimeError) as err:  # what our errors are; each says what to do
+    except (ValueError, OSError, RuntimeError) as err:  # the package's own errors, which name the remedy
         print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
         return 1
 
@@ -80,6 +83,25 @@ def module_of(name: str) -> str:
     return f"hmr_ros.commands.{name.replace('-', '_')}"
 
 
+def parser_of(name: str, command: Command) -> argparse.ArgumentParser:
+    """The parser of the arguments of ``command``, called ``name``."""
+    parser = argparse.ArgumentParser(
+        f"hmr {name}",
+        description=_filled(command.__doc__ or ""),
+        epilog="\n  ".join(["examples:", *command.EXAMPLES]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return parser
+
+
+def _filled(docstring: str) -> str:
+    """``docstring`` for a terminal: its paragraphs wrapped anew, quotes of code simple."""
+    width = max(shutil.get_terminal_size().columns - 2, 40)
+    paragraphs = docstring.strip().replace("``", "`").split("\n\n")
+    return "\n\n".join(textwrap.fill(p, width, break_on_hyphens=False, break_long_words=False) for p in paragraphs)
+
+
 def _overview() -> argparse.ArgumentParser:
     """The parser of the first argument."""
     width = max(map(len, COMMANDS))
@@ -87,7 +109,7 @@ def _overview() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "hmr",
         description="Metric human body meshes for ROS 2.",
-        epilog=f"commands:\n{table}\n\n`hmr COMMAND --help` tells more.",
+        epilog=f"commands:\n{table}\n\n`hmr COMMAND --help` shows arguments and examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hmr_ros {__version__}")

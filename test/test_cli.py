@@ -2,10 +2,12 @@
 
 import argparse
 import importlib
+import pkgutil
+import shlex
 
 import pytest
 
-from hmr_ros import __version__, cli
+from hmr_ros import __version__, cli, commands
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]):
@@ -46,6 +48,8 @@ def test_arguments_reach_the_command_and_its_status_comes_back(monkeypatch: pyte
     class Echo:
         """A command."""
 
+        EXAMPLES = ()
+
         @staticmethod
         def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument("--status", type=int)
@@ -66,9 +70,34 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith(f"usage: hmr {name}")
 
 
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_examples_in_the_help_are_command_lines_that_parse(name: str, capsys: pytest.CaptureFixture[str]):
+    command = importlib.import_module(cli.module_of(name))
+    assert command.EXAMPLES
+    for example in command.EXAMPLES:
+        program, called, *arguments = shlex.split(example)
+        assert (program, called) == ("hmr", name)
+        cli.parser_of(name, command).parse_args(arguments)
+    cli.parser_of(name, command).print_help()
+    assert all(f"\n  {example}\n" in capsys.readouterr().out for example in command.EXAMPLES[:1])
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_help_of_a_command_begins_with_its_name(name: str):
+    command = importlib.import_module(cli.module_of(name))
+    assert str(command.__doc__).startswith(f"`hmr {name}`: ")
+
+
+def test_every_module_of_commands_is_in_the_table():
+    found = {info.name for info in pkgutil.iter_modules(commands.__path__)}
+    assert found == {cli.module_of(name).rpartition(".")[2] for name in cli.COMMANDS}
+
+
 def test_errors_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     class Failing:
         """A command."""
+
+        EXAMPLES = ()
 
         @staticmethod
         def add_arguments(parser: argparse.ArgumentParser) -> None:

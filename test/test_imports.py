@@ -66,6 +66,17 @@ def test_training_loads_neither_ros_nor_the_robots_column():
     assert "torch" in loaded
 
 
+def test_export_and_evaluation_on_held_out_people_load_neither_ros_nor_the_robots_column():
+    needs("torch", "onnx")
+    loaded = loaded_by("hmr_ros.export", "hmr_ros.evaluation.held_out", "hmr_ros.evaluation.ablation")
+    assert loaded & (ROS | ROBOT) == set()
+
+
+def test_evaluation_on_photos_and_parity_load_no_training():
+    loaded = loaded_by("hmr_ros.evaluation.photos", "hmr_ros.evaluation.parity")
+    assert loaded & (ROS | TRAINING | {"hmr_ros.ros"}) == set()
+
+
 def test_the_command_line_loads_what_it_needs_when_it_needs_it():
     loaded = loaded_by("hmr_ros.cli", "hmr_ros.commands.doctor")
     assert loaded & (ROS | ROBOT | TRAINING | {"cv2", "onnxruntime"}) == set()

@@ -1,5 +1,5 @@
-"""Benches of `hmr bench`: each is a module with ``run(options) -> Row``, named in ``protocol.BENCHES``.
+"""The benches of `hmr bench`: each is a module with ``run(options) -> Row``, listed in ``protocol.BENCHES``.
 
-What they share: ``timing`` (calls timed in turns), ``crowd`` (images with a known number of people), ``flops`` (what a
-network costs), ``ros_case`` and ``stub_node`` (the node over DDS), ``report`` (what is printed).
+They share ``timing`` (calls timed in turns), ``flops`` (the cost of a network), ``ros_case`` and ``stub_node`` (the
+node over DDS) and ``report`` (the printed table and the machine).
 """

@@ -1,7 +1,7 @@
-"""How well the capsules of the open body contain it: vertices inside, volume, time.
+"""Capsules of the open body: the fraction of its vertices inside them, their volume, and their time.
 
-People are random: the shape and every joint axis are normally distributed, limbs bend more than the spine, which goes
-beyond what motion capture holds. The volume of a body is that of its mesh, the volume of the union is by Monte Carlo.
+People are random: shape and joint axes are normally distributed, and limbs bend more than the spine, which exceeds the
+poses of motion capture. The volume of a body is that of its mesh, the volume of the union is by Monte Carlo.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HANDS = [21, 22]
 
 
 def run(options: Options) -> Row:
-    """Measure."""
+    """Measure coverage, volume and time."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     rig = body_model.capsules
     assert rig is not None, "the open body has capsules"
@@ -73,7 +73,7 @@ def _inside(body_model: BodyModel, rig: CapsuleRig, rng: np.random.Generator, be
 
 
 def _volume_ratios(body_model: BodyModel, rig: CapsuleRig, rng: np.random.Generator) -> Floats:
-    """(paddings,) volume of the union, by that of the mesh."""
+    """(paddings,) volume of the union of capsules divided by that of the mesh."""
     vertices, betas = _random_bodies(body_model, rng, 1, BENDS_RAD[0])
     capsules = rig.posed(vertices, betas)
     margin = float(capsules.radii.max()) + max(PADDINGS_M)

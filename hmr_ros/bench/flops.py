@@ -1,4 +1,4 @@
-"""How much arithmetic and memory a network costs at least, read from its ONNX file."""
+"""Minimum arithmetic and memory traffic of a network, from its ONNX file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one inference: ``flop`` of matrix products and convolutions (2 per multiply-add), ``weight_bytes`` read."""
+    """The cost of one inference: ``flop`` of products and convolutions (2 per multiply-add), ``weight_bytes`` read."""
 
     flop: int
     weight_bytes: int
 
 
 def cost(model: ModelProto, sizes: Mapping[str, int]) -> Cost:
-    """What ``model`` costs with the named ``sizes``, such as {"N": 4}. ValueError if a shape remains unknown."""
+    """The cost of ``model`` with the named ``sizes``, such as {"N": 4}. ValueError if a shape remains unknown."""
     from hmr_ros.export.fp16 import fold_stored_weights
 
-    folded = fold_stored_weights(model)  # as it runs: weights that are cast on loading have the size after it
+    folded = fold_stored_weights(model)  # weights that are cast on loading count with the size after the cast
     weights = sum(len(tensor.raw_data) for tensor in folded.graph.initializer)
     shapes = _shapes(folded, sizes)
     return Cost(sum(2 * _multiply_adds(node, shapes) for node in folded.graph.node), weights)
@@ -50,7 +50,7 @@ def _shapes(model: ModelProto, sizes: Mapping[str, int]) -> Shapes:
 
 
 def _multiply_adds(node: NodeProto, shapes: Shapes) -> int:
-    """Of a matrix product or convolution; the rest counts for nothing."""
+    """Multiply-adds of a matrix product or convolution; 0 for other nodes."""
     if node.op_type not in ("Conv", "Gemm", "MatMul"):
         return 0
     out, inner = shapes[node.output[0]], shapes[node.input[1]]

@@ -1,6 +1,6 @@
-"""The networks on this machine's GPU: ms per person at several batch sizes, beside what the GPU could do at best.
+"""The networks on this machine's GPU: ms per person at several batch sizes, beside the floor that the GPU sets.
 
-Timed is what the node waits for: arrays on the host in, arrays on the host out. The floor is the larger of arithmetic
+The time is that of the node's call, from host arrays to host arrays. The floor is the larger of arithmetic
 at the peak rate of the tensor cores (fp16, sums in fp32) and of reading the weights once. Real networks stay well above
 it: at batch 1, launching kernels takes longest.
 """
@@ -36,7 +36,7 @@ TENSOR_FLOP_PER_CYCLE = {
     "sm_90": 4096,
     "sm_120": 512,
 }
-"""Of a multiprocessor, fp16 with sums in fp32, dense: peak / multiprocessors / clock of NVIDIA's data sheets."""
+"""Per multiprocessor, dense fp16 with sums in fp32: peak / multiprocessors / clock of NVIDIA's data sheets."""
 
 
 def run(options: Options) -> Row:
@@ -61,7 +61,7 @@ def run(options: Options) -> Row:
 
 
 def floor_ms(cost: Cost, limits: GpuLimits, capability: str) -> float:
-    """The least time of one inference; what the GPU does not tell of itself does not count."""
+    """The minimum time of one inference, ms; a limit that the GPU does not report is left out."""
     flop_per_s = limits.cycles_per_s * TENSOR_FLOP_PER_CYCLE.get(capability, 0)
     arithmetic = cost.flop / flop_per_s if flop_per_s else 0.0
     reading = cost.weight_bytes / limits.bytes_per_s if limits.bytes_per_s else 0.0
@@ -82,15 +82,15 @@ def _time_network(
     found = {}
     for batch in (1,) if manifest.kind == "detector" else BATCHES:
         timings = time_in_turns({"run": functools.partial(engine.run, _inputs(manifest, batch))}, repeats)
-        least = floor_ms(cost(model, {"N": batch, **SEARCH}), limits, capability)
+        floor = floor_ms(cost(model, {"N": batch, **SEARCH}), limits, capability)
         label = f"{manifest.name}, batch {batch}, per person"
-        found[label] = (timings.medians_ms()["run"] / batch, least / batch)
+        found[label] = (timings.medians_ms()["run"] / batch, floor / batch)
     engine.close()
     return found
 
 
 def _inputs(manifest: Manifest, batch: int) -> dict[str, Array]:
-    """Arrays of the right shapes. What is in them does not change the time."""
+    """Ones of the right shapes; values do not change the time."""
     sizes = {"N": batch, **SEARCH}
     return {
         spec.name: np.ones([sizes.get(s, 1) if isinstance(s, str) else s for s in spec.shape], spec.dtype)

@@ -1,8 +1,8 @@
 """Pose2Mesh's mesh network, one person: the paper's widths on the open body in three forms.
 
 "plain": PyTorch, sparse matrix products on the padded graphs, as it is trained. "deployed": the same network as it
-is exported, in ONNX Runtime. "default": our shipped network, which also lifts the pose. Weights are random, which does
-not change the time, and the mesh is scaled to 1 m, so that differences mean what they would for a body.
+is exported, in ONNX Runtime. "default": the shipped network, which also lifts the pose. Weights are random, which does
+not change the time, and the mesh is scaled to 1 m, the size of a body, so that differences are in m.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _deployed_session(net: MeshNet, pose: Float32s) -> onnxruntime.InferenceSess
 
 
 def _default() -> dict[str, Callable[[], object]]:
-    """Our shipped network, if there is one."""
+    """The shipped network, if there is one."""
     from hmr_ros.engines.opening import open_engine
 
     path = models_dir() / "pose2mesh.json"

@@ -9,6 +9,7 @@ from visualization_msgs.msg import Marker
 
 from hmr_ros.bench.protocol import Options, Row
 from hmr_ros.bench.timing import time_in_turns
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Detections
@@ -20,7 +21,7 @@ _STAMP, _FRAME = Stamp(1, 2), "camera_optical_frame"
 
 
 def run(options: Options) -> Row:
-    """Time both in turns and compare what they write."""
+    """Time both ways in turns and compare their messages."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     bodies = _one_body(body_model.v_template)
     writer = MeshWriter(body_model.faces)
@@ -47,18 +48,19 @@ def run(options: Options) -> Row:
         "goals": {
             f"at least {RATIO_GOAL:g} times faster": ratio >= RATIO_GOAL,
             f"at most {TIME_GOAL_MS} ms per body": medians["straight into CDR"] <= TIME_GOAL_MS,
-            "both say the same": same,
+            "both messages are equal": same,
         },
     }
 
 
-def _one_body(vertices: np.ndarray) -> Bodies:
-    nobody = Detections.empty("coco17")
+def _one_body(vertices: Floats) -> Bodies:
+    """Bodies of one person with ``vertices`` (V, 3) m."""
+    empty = Detections.empty("coco17")
     one = Detections(
         np.zeros((1, 4)),
         np.ones(1),
-        np.zeros((1, *nobody.kp2d.shape[1:])),
-        np.zeros((1, nobody.kp2d.shape[1])),
+        np.zeros((1, *empty.kp2d.shape[1:])),
+        np.zeros((1, empty.kp2d.shape[1])),
         "coco17",
         np.array([1]),
     )

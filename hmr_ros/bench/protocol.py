@@ -9,22 +9,22 @@ from typing import NotRequired, Protocol, TypedDict
 BENCHES = {
     "mesh": "Pose2Mesh's mesh network: deployed form and our default against plain sparse PyTorch",
     "messages": "messages: mesh written straight into CDR against Point objects",
-    "training": "Global-to-Pixel's training: samples made, samples learnt from, memory",
+    "training": "Global-to-Pixel's training: samples drawn per second, samples trained on, memory",
     "gpu": "the networks on this machine's GPU: ms per person against its limits",
     "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
-    "capsules": "collision capsules: how much of the body they contain, and how much more",
-    "render": "training images: how many per second of a core, and where the time goes",
+    "capsules": "collision capsules: the fraction of the body that they contain, and their volume",
+    "render": "training images: rate on one core, and time of each step",
 }
-"""Module in this package -> what it measures."""
+"""Module in this package -> description."""
 
 
-class BenchSkipped(RuntimeError):  # noqa: N818  # nothing went wrong
+class BenchSkipped(RuntimeError):  # noqa: N818  # it is no error
     """A bench has nothing to measure on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """``repeats``: times that each thing is measured; ``quick``: only the most telling cases; ``source``: a clip."""
+    """``repeats``: rounds of timing; ``quick``: only the main cases; ``source``: a clip or directory of images."""
 
     repeats: int
     quick: bool = False
@@ -32,9 +32,9 @@ class Options:
 
 
 class Row(TypedDict):
-    """What a bench returns: what was measured, medians in ms, figures made of them, and whether each goal is met.
+    """The result of a bench: its settings, medians in ms, figures derived from them, and whether each goal is met.
 
-    For the JSON alone: ``cases`` has everything that was measured in each situation, ``sha256`` the files that went in.
+    In the JSON only: ``cases`` with all measurements of each situation, ``sha256`` of the input files.
     """
 
     settings: dict[str, str | int | float | list[int]]

@@ -1,7 +1,7 @@
-"""Rendering training images: how many per second of one core, and which steps take the time.
+"""Rendering training images: images per second of one core, and the time of each step.
 
 Poses are random rotations instead of motion capture, and backgrounds are procedural, so that the bench needs no data.
-Throughput counts the time that the process ran, not the time that it waited for a core.
+Throughput is per second of processor time, without waiting for a core.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RATE_GOAL = 60.0
 
 
 def run(options: Options) -> Row:
-    """Time whole batches and, in turns with them, the steps that stand alone."""
+    """Time whole batches and, in turns with them, single steps."""
     import cv2
     import torch
 
@@ -74,7 +74,7 @@ def _motion() -> Motion:
 
 
 def _steps() -> dict[str, Callable[[], object]]:
-    """Steps as often as a batch takes them, at the size of a crop."""
+    """Each step repeated as often as in a batch, at the size of a crop."""
     from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH, ImageMix
     from hmr_ros.training.synthetic.images.clothing.drapes import clothes_template
     from hmr_ros.training.synthetic.images.rendering.sensor import SensorMix, expose

@@ -13,7 +13,7 @@ PACKAGES = ("numpy", "torch", "onnxruntime", "rclpy")
 
 
 def table(name: str, row: Row) -> str:
-    """``row`` for people."""
+    """``row`` as text, columns aligned."""
     lines = [f"{name}: {BENCHES[name]}", "  " + ", ".join(f"{key} {value}" for key, value in row["settings"].items())]
     lines += [f"  {key:<58}{value:>12.3f} ms" for key, value in row["medians_ms"].items()]
     lines += [f"  {key:<58}{value:>12.4g}" for key, value in row["figures"].items()]
@@ -22,7 +22,7 @@ def table(name: str, row: Row) -> str:
 
 
 def environment() -> dict[str, str | int | float]:
-    """Machine and versions; the load average tells whether the machine was busy with something else."""
+    """Machine and versions; the load average shows whether other programs were running."""
     versions: dict[str, str | int | float] = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -3,9 +3,9 @@ outputs.
 
 The people are rendered (open bodies side by side), so that their number is known; the clip is the one of the demo, or
 the user's. Latency is the camera's stamp -> the time at which the node published the last message about the image.
-"own overhead" is the node without its networks, whose place constant answers take: all it does between an image's
-arrival in the process and the last message about it. The method is ros2_benchmark's: fixed rates, several windows,
-medians over them, everything in one JSON with the hashes of what went in.
+"own overhead" is the time of the node with constant outputs in place of its networks, between an image's arrival in the
+process and the last message about it. The method is ros2_benchmark's: fixed rates, several windows,
+medians over them, everything in one JSON with the hashes of the input files.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ RATES_HZ = (10.0, CAMERA_HZ, 60.0)
 CROWDS = (0, 1, 4, 8)
 QUICK_CROWDS = (1, 4, 8)
 USUAL = ("tf", "joint_states", "markers", "mesh")
-"""What a robot and RViz listen to."""
+"""What a robot and RViz subscribe."""
 LATENCY_GOAL_MS, OVERHEAD_GOAL_MS = 66.0, 3.0
 RATIO_GOALS = {4: 4.0, 8: 7.0}
 
 _NAMESPACE = f"hmr_bench_{os.getpid()}"
-"""A name of its own, so that two at once do not hear each other."""
+"""Unique, so that two runs at once do not receive each other's messages."""
 _STARTUP_S, _SETTLE_S = 60.0, 2.5
 _WINDOWS, _WINDOW_S_PER_REPEAT = 3, 0.15
 _QUICK_WINDOW_S = 4.0
@@ -55,7 +55,7 @@ _FOCAL = ("--focal", "1000")
 
 @dataclass(frozen=True)
 class _Scene:
-    """What the camera shows: a file for hmr_player, and the arguments that calibrate it."""
+    """The input of a camera: a file for hmr_player, and its calibration arguments."""
 
     path: Path
     calibration: Sequence[str]
@@ -84,7 +84,7 @@ def run(options: Options) -> Row:
 
 
 def _cases() -> list[Case]:
-    """Rates by crowds, the clip at each rate, and each output alone."""
+    """All rates with all crowds and the clip, and each output alone."""
     crowds = [Case(rate_hz, people, USUAL) for rate_hz in RATES_HZ for people in (*CROWDS, CLIP)]
     return [*crowds, Case(CAMERA_HZ, 1, ()), *(Case(CAMERA_HZ, 1, (output,)) for output in OUTPUTS)]
 
@@ -98,7 +98,7 @@ def _networks() -> list[Path]:
 
 
 def _scenes(directory: Path, source: Path | None) -> dict[int, _Scene]:
-    """What to play for each number of people."""
+    """The scene of each number of people."""
     samples = share_dir() / "samples"
     clip = _Scene(samples / "crossing.mp4", ("--camera-info", str(samples / "crossing.yaml")))
     scenes = {CLIP: clip if source is None else _Scene(source, ())}
@@ -131,7 +131,7 @@ def _measure(
 
 
 def _measure_case(case: Case, scene: _Scene, session: Session[Stopwatch], node: RosProcess, plan: _Plan) -> Measured:
-    """Run a camera, wait until bodies come, and listen for a while."""
+    """Start a camera, wait for the first bodies, and measure several windows."""
     session.node.listen(case.outputs)
     camera = [str(scene.path), "--rate", str(case.rate_hz), "--loop", "--wait", "1", *scene.calibration]
     player = RosProcess("hmr_ros.ros.player.player", _NAMESPACE, camera)
@@ -142,14 +142,14 @@ def _measure_case(case: Case, scene: _Scene, session: Session[Stopwatch], node: 
             if time.monotonic() > deadline_s or not node.running:
                 raise RuntimeError(f"{case.name}: no bodies within {_STARTUP_S:.0f} s; the messages above say why")
             session.spin(_POLL_S)
-        _listen(session, _SETTLE_S)
+        _receive(session, _SETTLE_S)
         return median([_window(session, node, plan.window_s) for _ in range(plan.windows)])
     finally:
         player.stop()
 
 
-def _listen(session: Session[Stopwatch], seconds: float) -> None:
-    """Receive for a while, also what people bring along who appear meanwhile."""
+def _receive(session: Session[Stopwatch], seconds: float) -> None:
+    """Receive for ``seconds``, and subscribe the topics of people who appear."""
     until_s = time.monotonic() + seconds
     while (left_s := until_s - time.monotonic()) > 0:
         session.node.follow_people()
@@ -203,7 +203,7 @@ def _row(measured: dict[Case, Measured], stub: Measured, plan: _Plan, hashes: di
             f"1 person within {LATENCY_GOAL_MS:g} ms": one <= LATENCY_GOAL_MS,
             **{f"{n} people at most {goal:g} times 1": ratios[n] <= goal for n, goal in RATIO_GOALS.items()},
             f"own overhead p99 within {OVERHEAD_GOAL_MS:g} ms": stub.overhead_p99_ms <= OVERHEAD_GOAL_MS,
-            "everybody was found": all(crowds[n].people > n - 0.5 for n in people),
+            "all people were found": all(crowds[n].people > n - 0.5 for n in people),
         },
         "sha256": hashes,
         "cases": [
@@ -215,7 +215,7 @@ def _row(measured: dict[Case, Measured], stub: Measured, plan: _Plan, hashes: di
 
 @contextmanager
 def _two_cores() -> Iterator[None]:
-    """Keep this process and its children to two cores, where the system can."""
+    """Restrict this process and its children to two cores, where the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

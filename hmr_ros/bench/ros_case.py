@@ -1,4 +1,4 @@
-"""One situation of `hmr bench ros`: how often images come, with how many people, who listens; and what was measured."""
+"""Cases of `hmr bench ros`, which set image rate, people and subscribed outputs, and their measurements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from hmr_ros.core.arrays import Float64s
 
 CLIP = -1
-"""As a number of people: those of the clip."""
+"""Number of people that stands for those of the clip."""
 
 _NAN = float("nan")
 _DROPPED = "dropped: "
@@ -21,7 +21,7 @@ _DROPPED = "dropped: "
 
 @dataclass(frozen=True)
 class Case:
-    """``people`` in the image, CLIP: as many as the clip has; ``outputs`` that are listened to besides the bodies."""
+    """``people`` in the image, CLIP: those of the clip; ``outputs`` subscribed besides the bodies."""
 
     rate_hz: float
     people: int
@@ -29,7 +29,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """The label in tables."""
         people = "the clip" if self.people == CLIP else f"{self.people} people"
         return f"{people}, {self.rate_hz:g} Hz, {' + '.join(self.outputs) or 'bodies alone'}"
 
@@ -38,7 +38,7 @@ class Case:
 class Timing:
     """Latency, ms: stamp -> last message about an image published; jitter, ms: how its bodies' intervals deviate.
 
-    NaN where nothing came; deviation is the standard one.
+    Jitter is the standard deviation; NaN without messages.
     """
 
     latency_p50_ms: float = _NAN
@@ -50,7 +50,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measured:
-    """One window.
+    """The measurements of one window.
 
     ``images_hz`` come in and bodies go out at ``rate_hz``; ``overhead`` is the node's own time, all but the pipeline's;
     ``cpu`` in cores; ``people`` are those it saw last.
@@ -69,7 +69,7 @@ class Measured:
 
 
 def timing(latencies_s: Float64s, bodies_at_s: Float64s) -> Timing:
-    """What the latencies of images (N,) s and the times of their bodies (N,) s come to."""
+    """Percentiles of the latencies (N,) s of images, and the jitter of the times (N,) s of their bodies."""
     if len(latencies_s) == 0:
         return Timing()
     p50, p99, p999, largest = np.percentile(latencies_s * 1e3, (50, 99, 99.9, 100)).tolist()

@@ -1,4 +1,4 @@
-"""The node with constant answers in place of its networks: one person, standing 3 m ahead. For `hmr bench ros`."""
+"""The node with constant outputs in place of its networks: one standing person. For `hmr bench ros`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hmr_ros.ros.node import node
 
 
 class OneDetection(Detector):
-    """Sees the same person in every image."""
+    """Detects the same person in every image."""
 
     def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """One person in the middle of ``image``."""
@@ -34,7 +34,7 @@ class OneDetection(Detector):
 
 
 class OneBody(BodyEstimator):
-    """Recovers the same body from every detection."""
+    """Estimates the same body for every detection."""
 
     method = "stub"
     calibration = None
@@ -48,12 +48,12 @@ class OneBody(BodyEstimator):
         return Estimates(*columns).take(np.zeros(len(detections), np.int64))
 
 
-def stub_assembly(config: RobotConfig) -> Pipeline:
-    """The real tracker and smoother around constant answers."""
+def stub_pipeline(config: RobotConfig) -> Pipeline:
+    """A pipeline of the real tracker and smoother with constant outputs."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     smoother = BodySmoother(body_model, config.smoothing)
     return Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)
 
 
 if __name__ == "__main__":
-    sys.exit(node.main(build=stub_assembly))
+    sys.exit(node.main(build=stub_pipeline))

@@ -1,4 +1,4 @@
-"""Timing things in turns, so that whatever else the machine does hits all of them alike."""
+"""Timing of calls in turns, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hmr_ros.core.arrays import Float64s
 WARM_UPS = 3
 
 PAUSE_S = 0.02
-"""Between two calls: thread pools go on spinning for a while after their work and would slow the next one down."""
+"""Pause between two calls: thread pools spin for a while after their work, which would slow the next call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Timings:
         return dict(zip(self.names, (1000 * np.median(self.rounds, axis=0)).tolist(), strict=True))
 
     def ratio(self, slow: str, fast: str) -> float:
-        """How many times faster ``fast`` is: the median over rounds, in each of which both ran one after the other."""
+        """How many times as fast ``fast`` is: the median of the ratios of all rounds."""
         columns = self.rounds[:, [self.names.index(slow), self.names.index(fast)]]
         return float(np.median(columns[:, 0] / columns[:, 1]))
 

@@ -1,7 +1,7 @@
-"""Global-to-Pixel's training on this machine: samples made and samples learnt from, on one thread each, and memory.
+"""Global-to-Pixel's training on this machine: rates of drawing samples and of training steps on one thread, and memory.
 
-No images are read from disk and weights are random, which does not change the times. Motion is made up, too: standing
-people with small random turns of all joints.
+No images are read from disk and weights are random, which does not change the times. Motion is synthetic, too: standing
+people with small random rotations of all joints.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(options: Options) -> Row:
 
 
 def _calls(recipe: GlobalToPixelRecipe, stage: str) -> dict[str, Callable[[], object]]:
-    """Making a batch of ``stage``, and a step on it."""
+    """Drawing a batch of ``stage``, and a training step on it."""
     import torch
 
     from hmr_ros.training.config import StageConfig
@@ -77,16 +77,16 @@ def _parameters(recipe: GlobalToPixelRecipe) -> int:
 
 
 def standing_people(frames: int = 200) -> Motion:
-    """Upright people of two subjects, one for training and one for validation, every joint turned a little."""
+    """Upright people of two subjects, one for training and one for validation, every joint slightly rotated."""
     from hmr_ros.training.datasets.motion import Motion
 
     pose = np.random.default_rng(0).normal(0, 0.15, (frames, 24, 3)).astype(np.float32)
-    half = np.arange(frames) * 2 // frames
+    clip = np.arange(frames) * 2 // frames
     names = np.array(["train", "val"])
     return Motion(
         pose=pose,
         trans=np.zeros((frames, 3), np.float32),
-        clip=half,
+        clip=clip,
         clip_id=names,
         clip_subject=names,
         clip_category=np.array(["stand", "stand"]),

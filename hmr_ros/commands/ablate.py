@@ -1,7 +1,7 @@
-"""``hmr ablate``: train Global-to-Pixel with one part left out at a time, at equal budget, and compare.
+"""`hmr ablate`: train Global-to-Pixel with one part left out at a time, at equal budget, and compare the errors.
 
-The backbone is frozen: what it sees in an image is computed once. Images are those of `hmr render`, or drawn if none
-are given. Whatever is finished is kept in ``--out``, and the command goes on where it stopped.
+The backbone is frozen, so its features are computed once for all runs. Without shards of `hmr render`, images are
+drawn. Finished runs are kept in --out; the command resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.core.settings import load_toml
-from hmr_ros.evaluation.ablation.features import see, shown
+from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
 from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
@@ -37,26 +37,32 @@ from hmr_ros.training.synthetic.people import evaluated_people
 SHARD_SIZE = 250
 
 
+EXAMPLES = ("hmr ablate config/train/ablation.toml --motion motion.npz --backgrounds photos_of_places",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one: ablation")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people, for new images")
-    parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (drawn again without)")
-    parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (drawn again without)")
-    parser.add_argument("--images", type=int, default=6000, help="to train on (%(default)s)")
-    parser.add_argument("--people", type=int, default=2000, help="to evaluate on (%(default)s)")
+    parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (default: draw images)")
+    parser.add_argument("--val", type=Path, help="shards of `hmr render --split val` (default: draw images)")
+    parser.add_argument("--images", type=int, default=6000, help="number of images to train on (%(default)s)")
+    parser.add_argument("--people", type=int, default=2000, help="number of people to evaluate on (%(default)s)")
     parser.add_argument(
-        "--head-start", type=int, default=8, help="steps of the global stage before, times images.steps (%(default)s)"
+        "--head-start",
+        type=int,
+        default=8,
+        help="steps that train the global stage first, as a multiple of images.steps (%(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/ablation"), help="directory for everything (%(default)s)"
+        "--out", type=Path, default=Path("runs/ablation"), help="directory of runs, features and report (%(default)s)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train what is missing, then print the table."""
+    """Train the runs that are missing, then print the table."""
     config = _config(args)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -82,7 +88,7 @@ def _errors(config: TrainConfig, material: Material, first_steps: int, directory
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:
-    """The settings; ValueError for those that this command cannot follow."""
+    """The settings of the TOML file and the command line; ValueError where variants could not be compared."""
     config = load_toml(find_recipe(args.config), TrainConfig)
     if config.recipe != "global_to_pixel" or config.crops.backbone or config.local.steps:
         raise ValueError(
@@ -100,7 +106,7 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 
 
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
-    """Store what the runs in ``--out`` are made with; ValueError if those that are there were made otherwise."""
+    """Store the settings in ``--out``; ValueError if its runs were made with other settings."""
     images = {"train_images": str(args.train), "val_images": str(args.val)}
     text = json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n"
     path = args.out / "settings.json"
@@ -116,17 +122,17 @@ def _budget(args: argparse.Namespace) -> dict[str, int]:
 
 
 def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
-    """What all runs share, and the clips (N,) that the evaluated people are from."""
+    """The training images and evaluated people that all runs share, and the clips (N,) of those people."""
     body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
     motion = load_motion(config.run.motion)
     train = args.train or _drawn(config, "train", args.images, args.out)
     val = args.val or _drawn(config, "val", args.people, args.out)
     recipe = GlobalToPixelRecipe(config, motion, body, None)
-    images = see(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
-    people = see(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
+    images = stored_images(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
+    people = stored_images(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
     clips, first = [], 0
-    for drawn in shown(val, args.people):
+    for drawn in chunks_of_shards(val, args.people):
         case = observed(drawn, config.global_to_pixel.joint_set, None, body, default_rng(0))
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))
@@ -135,13 +141,13 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
 
 
 def _with_features(case: Case, features: np.ndarray) -> Case:
-    """``case`` as a network reads it whose backbone has been passed already."""
+    """``case`` with ``features`` (B, size) float16 of the backbone in place of images, see ``StoredFeatures``."""
     assert case.shown is not None, "the people were drawn in images"
     return dataclasses.replace(case, shown=dataclasses.replace(case.shown, image=features))
 
 
 def _drawn(config: TrainConfig, split: str, count: int, out: Path) -> Path:
-    """Draw the images of a split that ``out`` lacks; the directory of their shards."""
+    """The directory of the shards of a split, drawn where they are missing."""
     mix = config.image_mix
     if split != "train":
         mix = dataclasses.replace(mix, people=evaluated_people(mix.people))

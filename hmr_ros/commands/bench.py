@@ -1,7 +1,7 @@
-"""``hmr bench``: how fast the parts are, as ratios within one process on this machine.
+"""`hmr bench`: measure the speed of the parts, as ratios within one process on this machine.
 
-Absolute times differ from machine to machine and hour to hour; a ratio of two things measured in turns does not. Each
-bench is a module of ``hmr_ros/bench`` with ``run(options) -> Row``.
+Absolute times differ between machines and from hour to hour; the ratio of two calls timed in turns does not. Each bench
+is a module of ``hmr_ros/bench``. The exit status is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -17,22 +17,28 @@ from hmr_ros.bench.protocol import BENCHES, Bench, BenchSkipped, Options, Row
 from hmr_ros.bench.report import environment, table
 from hmr_ros.core.manifest import atomic_path
 
+EXAMPLES = (
+    "hmr bench mesh messages --repeats 10",
+    "hmr bench ros --quick --source my_clip.mp4 --out bench.json",
+    "hmr bench --gpu",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     listed = "; ".join(f"{name}: {line}" for name, line in BENCHES.items())
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benches to run (all). {listed}")
-    parser.add_argument("--gpu", action="store_true", help="run gpu alone; see docs/gpu.md")
-    parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
-    parser.add_argument("--quick", action="store_true", help="only the most telling cases, where there are many (ros)")
+    parser.add_argument("--gpu", action="store_true", help="run only the bench gpu (docs/gpu.md)")
+    parser.add_argument("--out", type=Path, help="JSON file for the full report")
+    parser.add_argument("--quick", action="store_true", help="measure only the main cases (ros)")
     parser.add_argument(
         "--source", type=Path, help="clip or directory of images to play (ros; default: the sample clip)"
     )
-    parser.add_argument("--repeats", type=int, default=30, help="times that each thing is measured (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=30, help="rounds of timing (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run benches, print a table; 1 if a goal is missed."""
+    """Run benches and print their tables; 1 if a goal is missed."""
     if unknown := set(args.names) - set(BENCHES):
         raise ValueError(f"no bench is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     rows: dict[str, Row] = {}

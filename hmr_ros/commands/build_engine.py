@@ -1,7 +1,8 @@
-"""Build the TensorRT engine of one network into a file: for this GPU, or with --edition rtx for desktop GPUs elsewhere.
+"""`hmr build-engine`: build the TensorRT engine of one network into a file.
 
-It shows whether a network compiles and how large it gets. The node does not take such files: it runs only what lies in
-its sealed cache (`hmr engines build`, which knows --target, too). Engines are executables: run none from strangers.
+The engine is for this machine's GPU or, with --edition rtx and --target, for other desktop GPUs. The file shows whether
+a network compiles and how large it becomes; the node does not load such files. It loads engines from its sealed cache
+only (`hmr engines build`, which takes --target, too). Engines are executables: run none from strangers.
 """
 
 from __future__ import annotations
@@ -24,17 +25,29 @@ from hmr_ros.engines.tensorrt.build_request import (
 EDITIONS = {"rtx": "tensorrt_rtx", "full": "tensorrt"}
 
 
+EXAMPLES = (
+    "hmr build-engine models/blazepose_landmarks_fp16.json",
+    "hmr build-engine models/pose2mesh.json --target sm_86+sm_89 --out pose2mesh.engine",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
         "model", type=Path, help="manifest (.json) of a network, for example models/blazepose_landmarks_fp16.json"
     )
-    parser.add_argument("--edition", choices=EDITIONS, default="rtx", help="TensorRT for RTX or the full one")
+    parser.add_argument(
+        "--edition", choices=EDITIONS, default="rtx", help="TensorRT for RTX or the full TensorRT (%(default)s)"
+    )
     parser.add_argument("--target", help="GPUs to build for: sm_86, or several as sm_86+sm_89 (this machine's GPU)")
     parser.add_argument("--out", type=Path, help="engine file (<model>.<target>.engine)")
-    parser.add_argument("--workspace", type=int, default=1024, help="most scratch memory on the GPU, MiB (%(default)s)")
-    parser.add_argument("--version-compatible", action="store_true", help="runs on later minor versions, slower")
-    parser.add_argument("--hardware-compatible", action="store_true", help="runs on later GPUs, slower (full only)")
+    parser.add_argument(
+        "--workspace", type=int, default=1024, help="maximum scratch memory on the GPU, MiB (%(default)s)"
+    )
+    parser.add_argument("--version-compatible", action="store_true", help="let it run on later minor versions, slower")
+    parser.add_argument(
+        "--hardware-compatible", action="store_true", help="let it run on later GPUs, slower (full only)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

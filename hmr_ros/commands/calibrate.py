@@ -1,7 +1,8 @@
-"""``hmr calibrate``: learn what the errors mean that a network expects, and write it into its manifest.
+"""`hmr calibrate`: fit covariances to a network's expected errors, and write them into its manifest.
 
-Half of the takes of held-out subjects teach, the other half tests: see ``evaluation/residuals.py``. Nothing is written
-unless the regions hold as much of the test half as they say.
+The covariances are fitted on one half of the takes of held-out subjects and tested on the other half
+(``evaluation/held_out/residuals.py``). Nothing is written unless the regions of the test half hold the fractions that
+they claim.
 """
 
 from __future__ import annotations
@@ -30,24 +31,37 @@ from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
+EXAMPLES = (
+    "hmr calibrate models/pose2mesh.json --motion motion.npz",
+    "hmr calibrate models/global_to_pixel.json --motion motion.npz --shards shards_val --json calibration.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("model", type=Path, help="manifest (.json) of an exported network; its uncertainty is replaced")
     parser.add_argument("--motion", type=Path, required=True, help="motion file (docs/motion_format.md)")
-    parser.add_argument("--split", default="val", help="its subjects, whom training never saw (%(default)s)")
-    parser.add_argument("--shards", type=Path, help="images of them (hmr render --split val); drawn again without it")
-    parser.add_argument("--backgrounds", type=Path, help="directory of images without people, to draw them on")
+    parser.add_argument(
+        "--split", default="val", help="split of --motion whose subjects training never saw (%(default)s)"
+    )
+    parser.add_argument(
+        "--shards", type=Path, help="images of them, of `hmr render --split val` (default: draw images)"
+    )
+    parser.add_argument(
+        "--backgrounds", type=Path, help="directory of images without people, as backgrounds of drawn images"
+    )
     parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (%(default)s)")
-    parser.add_argument("--tolerance", type=float, default=3.0, help="largest accepted gap, percent (%(default)s)")
+    parser.add_argument(
+        "--tolerance", type=float, default=3.0, help="largest accepted coverage gap, percent (%(default)s)"
+    )
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
-    parser.add_argument("--json", type=Path, help="write the report there, too")
+    parser.add_argument("--json", type=Path, help="JSON file for the report")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it: the ``calibration``, and how it covers other people, everybody first; percent."""
+    """A ``calibration`` and its coverage of other people in percent: by group, all people first, and by joint."""
 
     calibration: Calibration
     rows: list[Coverage]
@@ -55,7 +69,7 @@ class Report:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate, test, write; 1 if the test failed."""
+    """Calibrate, test and write; 1 if the test failed."""
     manifest = load_manifest(args.model)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     predictor, everything = open_predictor(args.model, body), load_motion(args.motion)
@@ -67,32 +81,32 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _write_json(report, args.json)
     if (gap := report.rows[0].largest_gap) > args.tolerance:
-        print(f"not written: the coverage of everybody is off by {gap:.1f}, more than {args.tolerance:g} percent")
+        print(f"not written: the coverage of all people is off by {gap:.1f}, more than {args.tolerance:g} percent")
         return 1
-    told = f"hmr calibrate, {args.samples} people, seed {args.seed}, {args.motion.name}, split {args.split}"
-    provenance = {**manifest.provenance, "uncertainty": f"{told}, sha256 {file_sha256(args.motion)}"}
+    command = f"hmr calibrate, {args.samples} people, seed {args.seed}, {args.motion.name}, split {args.split}"
+    provenance = {**manifest.provenance, "uncertainty": f"{command}, sha256 {file_sha256(args.motion)}"}
     calibrated = dataclasses.replace(manifest, uncertainty=report.calibration, provenance=provenance)
     write_manifest(calibrated, args.model)
     return 0
 
 
 def _report(residuals: Residuals, motion: Motion, joint_set: str) -> Report:
-    """Calibrate on one half of the takes, test on the other, and print what comes of it."""
+    """Calibrate on one half of the takes, test on the other half, and print both."""
     known = calibration_clips(motion)[residuals.clip]
     test, takes = residuals.take(~known), motion.clip_id[residuals.clip]
     calibration = fit(residuals.take(known), joint_set)
-    rows = coverages(test, calibration, joint_set, takes[~known])
-    report = Report(calibration, rows, coverage_by_joint(test, calibration, joint_set))
-    here, there = (f"{half.sum()} estimates of {len(set(takes[half]))} takes" for half in (known, ~known))
-    print(f"learnt from {here}, tested on {there}; keypoints: {', '.join(KEYPOINTS)}")
-    print(coverage_table(rows), _facts(report), sep="\n")
+    covered = coverages(test, calibration, joint_set, takes[~known])
+    report = Report(calibration, covered, coverage_by_joint(test, calibration, joint_set))
+    here, there = (f"{rows.sum()} estimates of {len(set(takes[rows]))} takes" for rows in (known, ~known))
+    print(f"fitted to {here}, tested on {there}; keypoints: {', '.join(KEYPOINTS)}")
+    print(coverage_table(covered), _facts(report), sep="\n")
     return report
 
 
 def _people(
     args: argparse.Namespace, predictor: Predictor, motion: Motion, body: BodyModel
 ) -> Iterator[SyntheticPeople]:
-    """Batches of people who move as in ``motion``, in images if the network looks at them, with a progress bar."""
+    """Batches of people who move as in ``motion``, with images if the network reads them, under a progress bar."""
     mix = evaluated_people(PeopleMix())
     sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, predictor.joint_set, mix)
     if predictor.reads_images:
@@ -105,17 +119,17 @@ def _people(
 
 
 def _checked(people: SyntheticPeople, motion: Motion) -> SyntheticPeople:
-    """``people``, unless one of them does not move as in ``motion``: training may have seen them."""
+    """``people``; ValueError if one of them moves as in a clip outside ``motion``, which training may have seen."""
     if strangers := set(people.clip.tolist()) - set(motion.clip.tolist()):
         raise ValueError(
-            f"--shards: expected people of the split, got clips {sorted(strangers)[:5]} of others, whom training may "
+            f"--shards: expected people of the split, got clips {sorted(strangers)[:5]} of others, which training may "
             "have seen; render images with the same --motion and --split"
         )
     return people
 
 
 def _facts(report: Report) -> str:
-    """What was learnt, in words."""
+    """The calibration and its worst joints as lines of text."""
     calibration, fractions = report.calibration, {joint: fraction[1] for joint, fraction in report.by_joint.items()}
     low, high = min(fractions, key=fractions.__getitem__), max(fractions, key=fractions.__getitem__)
     along, across = calibration.root_along, calibration.root_across
@@ -130,11 +144,11 @@ def _facts(report: Report) -> str:
 
 
 def _drift(motion: Motion, body: BodyModel) -> str:
-    """How far training's subjects stray, for whoever wants to compare ``core/uncertainty.py`` with it."""
+    """The drift of the training subjects while unseen as a line of text, to compare with ``core/uncertainty.py``."""
     drift = measure_drift(motion.select("train"), body)
     joints = ", ".join(f"{joint} {drift.joint_m[SMPL.index(joint)]:.2f}" for joint in SMPL.joints[1:])
     return (
-        f"people unseen: the root strays by {drift.root_m_s:.2f} m/s, joints within {drift.joint_time_s:.2f} s by (m): "
+        f"unseen people: the root drifts by {drift.root_m_s:.2f} m/s, joints within {drift.joint_time_s:.2f} s by (m): "
         f"{joints}"
     )
 

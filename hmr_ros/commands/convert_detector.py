@@ -1,6 +1,6 @@
-"""``hmr convert-detector``: BlazePose's two networks, from the MediaPipe wheel to ONNX files with manifests.
+"""`hmr convert-detector`: convert BlazePose's two networks from the MediaPipe wheel to ONNX with manifests.
 
-The wheel (Apache-2.0) is only read, never installed: it is a zip file with the two .tflite files in it.
+The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the two .tflite files.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from pathlib import Path
 from hmr_ros.conversion.detector.blazepose import DOWNLOAD_COMMAND, SOURCES, convert, unpack
 from hmr_ros.core.manifest import file_sha256
 
+EXAMPLES = ("hmr convert-detector --wheel mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``hmr convert-detector``."""
+    """Declare the command line."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--wheel", type=Path, help=f"the MediaPipe wheel; fetch it with: {DOWNLOAD_COMMAND}")
     source.add_argument("--tflite-dir", type=Path, help="a directory with the wheel's two .tflite files")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="directory to write to (default: models)")
+    parser.add_argument("--out", type=Path, default=Path("models"), help="directory to write to (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert both networks; prints one line per file."""
+    """Convert both networks; print a line for each file."""
     args.out.mkdir(parents=True, exist_ok=True)
     if args.tflite_dir:
         _convert_all(args.tflite_dir, args.out, {"directory": args.tflite_dir.name})

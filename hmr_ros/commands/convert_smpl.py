@@ -1,7 +1,7 @@
-"""``hmr convert-smpl``: convert a licensed SMPL model from .pkl to the .npz that hmr_ros reads.
+"""`hmr convert-smpl`: convert a licensed SMPL model from .pkl to the .npz that hmr_ros reads.
 
-SMPL comes as a Python pickle, which can run code when it is read. This command reads it with a restricted unpickler
-that knows arrays only, once, after you have said that you trust the file; the .npz that it writes can do no harm.
+SMPL comes as a Python pickle, which can run code when it is read. This command reads it once, with a restricted
+unpickler that resolves arrays only, and only if --i-trust-this-file is given. The .npz that it writes holds no code.
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ from hmr_ros.conversion.smpl import convert
 _TRUST = "--i-trust-this-file"
 
 
+EXAMPLES = ("hmr convert-smpl SMPL_NEUTRAL.pkl smpl_neutral.npz --i-trust-this-file",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("pickle", type=Path, help="SMPL_NEUTRAL.pkl, from the SMPL web site")
     parser.add_argument("out", type=Path, help="the .npz to write")
     parser.add_argument(_TRUST, action="store_true", dest="trusted", help="the file comes from a source you trust")
     parser.add_argument("--coco17", type=Path, help="keypoint regressor to include: .npy (17, V) in COCO's order")
-    parser.add_argument("--human36m", type=Path, help="the same of Human3.6M: .npy (17, V), right leg before left leg")
+    parser.add_argument(
+        "--human36m", type=Path, help="keypoint regressor of Human3.6M: .npy (17, V), right leg before left leg"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
-"""``hmr demo``: play a clip through the whole system and keep what comes out.
+"""`hmr demo`: play a clip through camera process, node and DDS, and write the results.
 
-A camera process, the node and this recorder talk over DDS as on a robot. Writes the clip with the bodies drawn over it
-(overlay.mp4), a contact sheet (sheet.png) and a view of people in space (space.png), and prints rates and latencies.
+Three processes communicate over DDS as on a robot: a camera, the node, and this recorder. Writes the clip with meshes
+drawn over it (overlay.mp4), a contact sheet (sheet.png) and a view of the people in space (space.png), and prints rates
+and latencies.
 """
 
 from __future__ import annotations
@@ -20,16 +21,23 @@ SAMPLE_RATE_HZ = 4.0
 _ROS_MODULES = ("rclpy", "hmr_ros.msg")
 
 
+EXAMPLES = (
+    "hmr demo",
+    "hmr demo --source my.mp4 --fov 70 --model both",
+    "hmr demo --source 0 --seconds 30 -p max_people:=4",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr demo`."""
     parser.add_argument(
         "--source", help="video, image, directory of images, or number of a webcam (default: sample clip)"
     )
     parser.add_argument(
-        "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: side by side"
+        "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: methods side by side"
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
-    parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
+    parser.add_argument("--seconds", type=float, help="duration (default: the whole source; 20 s of a webcam)")
     parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
     parser.add_argument("--fov", type=float, help="angle of the longer image side in degrees (default: assume 60)")
     parser.add_argument("--camera-info", type=Path, help="YAML file of camera_calibration, instead of --fov")
@@ -39,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo; the exit status."""
+    """Run the demo; 1 if it could not run, with the reason on stderr."""
     for module in _ROS_MODULES:
         if not _is_importable(module):
             print(f"hmr demo: {module} is missing: run `make demo`, or source your ROS 2 workspace", file=sys.stderr)

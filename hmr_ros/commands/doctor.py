@@ -1,7 +1,7 @@
-"""Check this machine: what is there, what is missing, and the command that mends it.
+"""`hmr doctor`: check this machine; for everything that is missing, print the command that installs it.
 
-Exit status 1 when something that the node needs is missing. Training and building are reported, but a robot can do
-without.
+The exit status is 1 when something that the node needs is missing. What only training and building need is reported,
+too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TRANSPORT_VARIABLES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. ``remedy`` is empty when all is well; ``needed``: the node cannot do without."""
+    """The result of one check. ``remedy`` is empty when all is well; ``needed``: the node cannot run without it."""
 
     subject: str
     detail: str
@@ -40,8 +40,11 @@ class Finding:
         return f"{text}\n{'':10}{self.remedy}" if self.remedy else text
 
 
+EXAMPLES = ("hmr doctor",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`hmr doctor` takes none."""
+    """`hmr doctor` takes no arguments."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_libraries() -> Iterator[Finding]:
-    """The interpreter and what the networks run on."""
+    """The interpreter and the libraries that run the networks."""
     yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
     remedy = "rosdep install --from-paths src --ignore-src, or pip install -r requirements/robot.txt"
     for module in ("numpy", "cv2", "onnxruntime"):
@@ -60,7 +63,7 @@ def check_libraries() -> Iterator[Finding]:
 
 
 def check_ros() -> Iterator[Finding]:
-    """ROS 2, our messages, and how images travel."""
+    """ROS 2, this package's messages, and the transport of images."""
     sourcing = ". install/setup.bash after `make demo`, or . /opt/ros/<distro>/setup.bash"
     try:
         utilities = importlib.import_module("rclpy.utilities")
@@ -90,7 +93,7 @@ def check_models() -> Iterator[Finding]:
 
 
 def check_gpu() -> Iterator[Finding]:
-    """What runs the networks, and why."""
+    """The backend that runs the networks, and why it was chosen."""
     from hmr_ros.engines.backends import choose
 
     choice = choose("auto")
@@ -98,7 +101,7 @@ def check_gpu() -> Iterator[Finding]:
 
 
 def check_building() -> Iterator[Finding]:
-    """What `colcon build` and training need."""
+    """The packages that `colcon build` and training need."""
     missing = missing_packages()
     remedy = f"sudo apt-get install {' '.join(missing)}" if missing else ""
     yield Finding("compiler", ", ".join(missing.values()) + " missing" if missing else "found", remedy, needed=False)
@@ -139,7 +142,7 @@ def _check_transport(middleware: str) -> Iterator[Finding]:
     remedy = (
         f"images above 0.5 MB may get lost: start the camera with {TRANSPORT_VARIABLES[0]}=config/fastdds.xml (README)"
     )
-    detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS as it comes"
+    detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS at its defaults"
     yield Finding("transport", detail, "" if fine else remedy, needed=False)
 
 

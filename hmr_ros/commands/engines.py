@@ -1,7 +1,7 @@
-"""The TensorRT engines of this machine: list, verify and prune what is stored, build what is missing.
+"""`hmr engines`: list, verify, prune or build the TensorRT engines of this machine.
 
-Engines are executables. Only those that this machine built, or that came in a cache directory together with its secret,
-are ever loaded.
+Engines are executables. The node loads only those that this machine built, or that came in a cache directory together
+with its secret.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from hmr_ros.engines.cache.cache import EngineCache, Stored
     from hmr_ros.engines.tensorrt.build_request import BuildRequest
 
-_FP16_DONE = "half built, or damaged"
+_DAMAGED = "incomplete or damaged"
 
 
 @dataclass(frozen=True)
 class Here:
-    """What engines on this machine are for; None: not known, so nothing is stale for its sake.
+    """What engines must be built for to run on this machine.
 
-    ``versions`` are those of the installed TensorRT libraries by edition.
+    ``gpu``, ``driver``: names, None where unknown, so that no engine is stale for it; ``versions`` of the installed
+    TensorRT libraries by edition.
     """
 
     gpu: str | None
@@ -35,22 +36,30 @@ class Here:
     versions: dict[str, str]
 
 
+EXAMPLES = (
+    "hmr engines list",
+    "hmr engines build --backend tensorrt_rtx",
+    "hmr engines build models/pose2mesh.json --target sm_86+sm_89",
+    "hmr engines prune",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--cache", type=Path, help="directory of engines (the user's)")
+    parser.add_argument("--cache", type=Path, help="directory of the engine cache (default: the user's)")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="show every engine: network, target, size, age, state")
-    actions.add_parser("verify", help="the same; exit status 1 if any is damaged or stale")
+    actions.add_parser("verify", help="the same table; exit status 1 if an engine is damaged or stale")
     prune = actions.add_parser("prune", help="delete damaged and stale engines")
-    prune.add_argument("--all", action="store_true", help="delete good ones, too")
-    build = actions.add_parser("build", help="build what is missing, so that no robot waits for it")
-    build.add_argument("manifests", nargs="*", type=Path, help="networks (.json); all that are installed")
+    prune.add_argument("--all", action="store_true", help="delete good engines, too")
+    build = actions.add_parser("build", help="build missing engines ahead of the robot's first start")
+    build.add_argument("manifests", nargs="*", type=Path, help="networks (.json; default: all that are installed)")
     build.add_argument("--backend", choices=("auto", "tensorrt", "tensorrt_rtx"), default="auto")
-    build.add_argument("--target", help="build for other GPUs than this machine's, with RTX: sm_89, or sm_86+sm_89")
+    build.add_argument("--target", help="GPUs other than this machine's (RTX edition): sm_89, or sm_86+sm_89")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what ``args.action`` names."""
+    """Do the action; 1 if an engine is damaged, stale or cannot be deleted."""
     from hmr_ros.engines.opening import engine_cache
 
     cache = engine_cache(args.cache and args.cache.absolute())
@@ -63,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show(cache: EngineCache) -> list[str]:
-    """Print a table of everything that is stored; the state of each."""
+    """Print the table of stored engines; the state of each."""
     here, stored = look_around(), cache.survey()
     states = [state_of(one, here) for one in stored]
     print(f"{len(stored)} in {cache.directory}")
@@ -73,7 +82,7 @@ def show(cache: EngineCache) -> list[str]:
 
 
 def prune(cache: EngineCache, *, everything: bool) -> int:
-    """Delete what is not good, or everything; 1 if something is in use."""
+    """Delete engines that are not good, or all; 1 if one is in use."""
     here, kept = look_around(), 0
     for one in cache.survey():
         state = state_of(one, here)
@@ -85,8 +94,10 @@ def prune(cache: EngineCache, *, everything: bool) -> int:
 
 
 def build(cache: EngineCache, manifests: list[Path], backend: str, target: str | None) -> int:
-    """Obtain an engine for each network."""
-    for request in dict.fromkeys(_request(path, backend, target) for path in manifests):  # a half is found twice
+    """Obtain an engine for each network, from the cache or built."""
+    for request in dict.fromkeys(
+        _request(path, backend, target) for path in manifests
+    ):  # a fp16 model is found by its own name and by its fp32 network's
         line = Line(request.onnx_path.stem)
         try:
             engine = cache.obtain(request, line)
@@ -115,9 +126,9 @@ def look_around() -> Here:
 
 
 def state_of(stored: Stored, here: Here) -> str:
-    """In a few words: "good", or why this engine is of no use."""
+    """The state of an engine: "good", or why it cannot be used."""
     if stored.entry is None:
-        return f"{_FP16_DONE}: {stored.problem}"
+        return f"{_DAMAGED}: {stored.problem}"
     reason = _why_stale(stored.entry.request, here)
     return f"stale: {reason}" if reason else "good"
 
@@ -132,12 +143,12 @@ def row(stored: Stored, state: str) -> str:
 
 
 def _why_stale(request: BuildRequest, here: Here) -> str:
-    """Why an engine for ``request`` will not be asked for any more; empty if it may."""
+    """Why an engine for ``request`` cannot be used any more; empty if it can."""
     from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER
 
     target = request.target
     if not request.onnx_path.is_file() or file_sha256(request.onnx_path) != request.onnx_sha256:
-        return f"{request.onnx_path} is gone, or another network now"
+        return f"{request.onnx_path} is missing or has changed"
     if here.versions.get(target.edition, target.version) != target.version:
         return f"{target.edition} is {here.versions[target.edition]} now"
     if here.gpu and target.gpu_name not in (ANY_GPU, here.gpu):
@@ -148,7 +159,7 @@ def _why_stale(request: BuildRequest, here: Here) -> str:
 
 
 def _request(manifest_path: Path, backend: str, target: str | None) -> BuildRequest:
-    """What `build` builds: the engine of this network, or of its half if there is one."""
+    """The request for this network, or for its fp16 model if there is one."""
     from hmr_ros.engines.backends import choose
     from hmr_ros.engines.opening import fp16_of, request_here
     from hmr_ros.engines.tensorrt.api import load_tensorrt
@@ -179,7 +190,7 @@ def _target(request: BuildRequest) -> str:
 
 
 def _age(seconds: float) -> str:
-    """In the largest unit that gives at least one."""
+    """``seconds`` in the largest unit of which there is at least one."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
@@ -187,19 +198,19 @@ def _age(seconds: float) -> str:
 
 
 class Line:
-    """A build's progress on one line of the terminal, without tqdm, which robots do not have."""
+    """Progress of a build on one line of the terminal; tqdm is not installed on robots."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._shown = ""
 
     def __call__(self, phase: str, fraction: float) -> None:
-        """A Progress: write the line again if it changed."""
+        """Show ``fraction`` of ``phase`` as done, if the line changes."""
         text = f"{self._name}: {round(100 * fraction):3} %  {phase}"
         if text != self._shown:
             self._shown = text
             print(f"\r{text[:79]:79}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Leave the line empty, with the cursor at its start."""
+        """Erase the line and return the cursor to its start."""
         print(f"\r{'':79}\r", end="", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""``hmr evaluate``: errors of a network, on synthetic people of held-out motion or on a licensed data set.
+"""`hmr evaluate`: report the errors of a network on synthetic people of held-out motion or on a licensed data set.
 
-A network that reads images is shown rendered images, Pose2Mesh keypoints alone; with ``--beside`` both are evaluated on
-the same people. The protocol is that of ``evaluation/protocol.py``.
+A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
+on the same people. ``evaluation/held_out/protocol.py`` defines the errors and groups.
 """
 
 from __future__ import annotations
@@ -33,28 +33,35 @@ from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluate
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
 
 
+EXAMPLES = (
+    "hmr evaluate models/pose2mesh.json --motion motion.npz",
+    "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
+    "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("model", type=Path, help="manifest (.json) of an exported network, or a checkpoint (.pt)")
-    parser.add_argument("--beside", type=Path, help="another network to evaluate on the same people")
+    parser.add_argument("--beside", type=Path, help="the other method's network, evaluated on the same people")
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--motion", type=Path, help="motion file (docs/motion_format.md): test on synthetic people")
-    data.add_argument("--shards", type=Path, help="directory of images (hmr render): test on the people in them")
-    data.add_argument("--annotations", type=Path, help="annotations of a data set: test on its people")
-    parser.add_argument("--format", choices=READERS, default="3dpw", help="of --annotations (%(default)s)")
-    parser.add_argument("--split", default="val", help="subjects of --motion to test on (%(default)s)")
-    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (procedural without it)")
+    data.add_argument("--motion", type=Path, help="motion file (docs/motion_format.md): evaluate on synthetic people")
+    data.add_argument("--shards", type=Path, help="shards of `hmr render`: evaluate on the people in their images")
+    data.add_argument("--annotations", type=Path, help="annotations of a data set: evaluate on its people")
+    parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
+    parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
     parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
     parser.add_argument("--body-female", type=Path, help="the female SMPL model, for annotations made with it")
-    parser.add_argument("--body-male", type=Path, help="the male one")
-    parser.add_argument("--json", type=Path, help="write the report there, too")
+    parser.add_argument("--body-male", type=Path, help="the male SMPL model")
+    parser.add_argument("--json", type=Path, help="JSON file for the report")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it: ``rows`` and ``verdicts`` on ``model``, on ``data``."""
+    """The result: ``rows`` of the table and ``verdicts`` in words on ``model``, evaluated on ``data``."""
 
     model: str
     data: str
@@ -63,7 +70,7 @@ class Report:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print."""
+    """Evaluate and print the table."""
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
@@ -97,7 +104,7 @@ def _synthetic(
 
 
 def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:
-    """Batches of people, in images if anybody needs to see them, with a progress bar."""
+    """Batches of people, with images if a network reads them, under a progress bar."""
     joint_set, *others = sorted({predictor.joint_set for predictor in predictors})
     if others:
         raise ValueError(f"--beside: expected a network that reads the keypoints {joint_set!r}, too, got {others}")
@@ -113,7 +120,7 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
 
 
 def write_json(report: Report, path: Path) -> None:
-    """The report as JSON."""
-    content = {"unit": "mm; pck and depth in percent; placed is a share", **dataclasses.asdict(report)}
+    """Write the report as JSON."""
+    content = {"unit": "mm; pck and depth in percent; placed is a fraction", **dataclasses.asdict(report)}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

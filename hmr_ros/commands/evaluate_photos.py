@@ -1,8 +1,8 @@
-"""``hmr evaluate-photos``: estimated bodies, drawn back into photos, against joints marked by hand.
+"""`hmr evaluate-photos`: score estimated bodies, projected into photos, against joints labelled by hand (PCK).
 
-Every method gets the same detections of the same photos. The score is PCK: the fraction of labelled joints that lie
-within a part of the torso's length of their labels. The detector's own keypoints are scored, too: methods start from
-them.
+All networks get the same detections of the same photos. PCK is the fraction of labelled joints whose estimate lies
+within a fraction of the torso's length of the label. The detector's own keypoints, which the networks start from, are
+scored, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
 from hmr_ros.evaluation.photos.labels import read_coco
-from hmr_ros.evaluation.photos.regions import shadows
+from hmr_ros.evaluation.photos.regions import projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
 from hmr_ros.evaluation.photos.scores import Row, as_json, join, summarise, table
 from hmr_ros.perception.assemble import assemble
@@ -30,12 +30,21 @@ DETECTOR = "keypoints"
 """Column of the detector's own keypoints."""
 
 
+EXAMPLES = (
+    "hmr evaluate-photos test/data/photos/labels.json",
+    "hmr evaluate-photos person_keypoints_val2017.json --photos val2017 --networks models/pose2mesh.json --fov 55",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("labels", type=Path, help="JSON file of labels in COCO's keypoint format")
-    parser.add_argument("--photos", type=Path, help="directory of the photos (that of the labels)")
+    parser.add_argument("--photos", type=Path, help="directory of the photos (default: that of the labels)")
     parser.add_argument(
-        "--networks", type=Path, nargs="+", help="manifests (.json) of the networks to compare (those shipped)"
+        "--networks",
+        type=Path,
+        nargs="+",
+        help="manifests (.json) of the networks to compare (default: the shipped ones)",
     )
     parser.add_argument(
         "--fov",
@@ -43,11 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=ASSUMED_FIELD_OF_VIEW_DEG,
         help="angle of the longer image side in degrees (%(default)s)",
     )
-    parser.add_argument("--json", type=Path, help="write the report there, too")
+    parser.add_argument("--json", type=Path, help="JSON file for the report")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print."""
+    """Evaluate and print the tables."""
     photos = read_coco(args.labels, args.photos or args.labels.parent)
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
@@ -68,14 +77,14 @@ def run(args: argparse.Namespace) -> int:
     for threshold, rows in reports.items():
         print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
     calibrations = {name: estimator.calibration for name, estimator in estimators.items()}
-    print("", *shadows(outcome, calibrations, methods), sep="\n")
+    print("", *projected_coverage(outcome, calibrations, methods), sep="\n")
     if args.json:
         write_json(reports, methods, args.labels, args.json)
     return 0
 
 
 def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], labels: Path, path: Path) -> None:
-    """The tables and what they were made from, as JSON."""
+    """Write the tables and the name of the labels as JSON."""
     pck = {f"{threshold:g}": as_json(rows, methods) for threshold, rows in reports.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -84,6 +93,7 @@ def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], l
 
 
 def _shipped() -> list[Path]:
+    """Manifests of the networks that come with the package."""
     return [path for method in METHODS if (path := models_dir() / f"{method}.json").is_file()]
 
 

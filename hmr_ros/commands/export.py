@@ -1,6 +1,6 @@
-"""``hmr export``: a checkpoint becomes an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
+"""`hmr export`: write a checkpoint as an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
 
-Nothing is written unless ONNX Runtime gives PyTorch's answers.
+Nothing is written unless ONNX Runtime and PyTorch give the same outputs.
 """
 
 from __future__ import annotations
@@ -26,28 +26,32 @@ from hmr_ros.export.onnx_graph import OPSET, largest_difference, to_onnx, with_f
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.recipes import trained_network
 
+EXAMPLES = ("hmr export runs/pose2mesh/best.pt --out models/pose2mesh --fp16-weights",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="artefact to write, for example models/pose2mesh")
-    parser.add_argument("--half", action="store_true", help="store weights as float16; arithmetic stays float32")
-    parser.add_argument("--body", type=Path, help="body model .npz it was trained on (the checkpoint's)")
-    parser.add_argument("--note", default="", help="anything about the training that its settings do not tell")
-    parser.add_argument("--licence", default="Apache-2.0", help="of the weights, which your data decide (%(default)s)")
+    parser.add_argument("--fp16-weights", action="store_true", help="store weights as fp16; arithmetic stays fp32")
+    parser.add_argument("--body", type=Path, help="body model .npz that it was trained on (default: the checkpoint's)")
+    parser.add_argument("--note", default="", help="remark on the training for the manifest")
+    parser.add_argument(
+        "--licence", default="Apache-2.0", help="licence of the weights, which depends on your data (%(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, compare, write."""
+    """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
     body = load_body_model(body_path)
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
-    model = with_fp16_weights(to_onnx(network)) if args.half else to_onnx(network)
+    model = with_fp16_weights(to_onnx(network)) if args.fp16_weights else to_onnx(network)
     difference = largest_difference(model, network)
-    check_difference(difference, FP16_TOLERANCE if args.half else TOLERANCE)
+    check_difference(difference, FP16_TOLERANCE if args.fp16_weights else TOLERANCE)
     provenance = {
-        "command": "hmr export" + (" --half" if args.half else ""),
+        "command": "hmr export" + (" --fp16-weights" if args.fp16_weights else ""),
         "recipe": checkpoint.config.recipe,
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "exporter": f"torch {torch.__version__}, opset {OPSET}",

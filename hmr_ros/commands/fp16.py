@@ -1,7 +1,8 @@
-"""Make the half of a network, ``<name>_fp16``, that TensorRT runs: refused where it answers too differently.
+"""`hmr fp16`: write the fp16 model of a network, ``<name>_fp16``, for TensorRT, if it stays accurate.
 
-It is measured on real and rendered inputs as a GPU rounds. Where it is farther from fp32 than `hmr parity` accepts, the
-layers that lose most are listed and kept in fp32; where that does not help, nothing is written.
+Its outputs are compared with fp32 on recorded and rendered inputs, rounded as a GPU rounds. Where they differ by more
+than `hmr parity` accepts, the layers with the largest losses are listed and kept in fp32; if that does not suffice,
+nothing is written.
 """
 
 from __future__ import annotations
@@ -23,22 +24,30 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 REPORTED = 10
-"""Most costly layers to list."""
+"""Number of layers with the largest losses to list."""
+
+
+EXAMPLES = (
+    "hmr fp16",
+    "hmr fp16 models/pose2mesh.json",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("models", type=Path, nargs="*", help="manifests (.json) of networks in fp32 (all shipped ones)")
+    parser.add_argument(
+        "models", type=Path, nargs="*", help="manifests (.json) of fp32 networks (default: all shipped ones)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert each; 1 if one was refused."""
+    """Convert each network; 1 if one was refused."""
     accepted = [convert_file(path) for path in args.models or shipped()]
     return 0 if all(accepted) else 1
 
 
 def convert_file(path: Path) -> bool:
-    """Write the half beside ``path`` unless it is refused; whether it was written."""
+    """Write the fp16 model beside the manifest ``path`` unless it is refused; whether it was written."""
     import onnx
 
     manifest = load_manifest(path)
@@ -55,22 +64,22 @@ def convert_file(path: Path) -> bool:
 
 
 def measure_on_inputs(path: Path, model: ModelProto) -> Measure:
-    """How far a half of ``model`` is from it, on what the network beside ``path`` gets to see."""
+    """A function that compares fp16 versions of ``model`` with it, on recorded inputs of the manifest ``path``."""
     manifest, inputs = load_manifest(path), recorded_inputs(path)
     reference = answers("reference", onnx_run(model, manifest), inputs).outputs
 
-    def measure(half: ModelProto) -> list[Distance]:
+    def measure(fp16: ModelProto) -> list[Distance]:
         from hmr_ros.export.fp16 import emulated
 
-        run = onnx_run(emulated(half), manifest)
+        run = onnx_run(emulated(fp16), manifest)
         return distances(manifest.kind, [run(arrays) for arrays in inputs], reference)
 
     return measure
 
 
 def print_losses(ranked: list[Loss]) -> None:
-    """The most costly layers."""
-    print("layers that lose most (times the gate that is left when one keeps fp32):")
+    """Print the layers with the largest losses."""
+    print("layers with the largest losses (error left when one keeps fp32, as a multiple of the gate):")
     for loss in ranked[:REPORTED]:
         print(f"  {loss.severity:8.3f}  {loss.group.name}")
 
@@ -83,13 +92,13 @@ def write_fp16(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
     stem = path.stem + FP16_SUFFIX
     content = with_fp16_weights(conversion.model).SerializeToString()
     provenance = {
-        "command": "hmr half",
+        "command": "hmr fp16",
         "precision": "fp16",
         "source_sha256": manifest.sha256,
         **({"kept_in_fp32": " ".join(conversion.kept)} if conversion.kept else {}),
         **{key: text for key, text in manifest.provenance.items() if key != "command"},
     }
-    half = dataclasses.replace(
+    fp16 = dataclasses.replace(
         manifest,
         name=manifest.name + FP16_SUFFIX,
         file=f"{stem}.onnx",
@@ -97,15 +106,15 @@ def write_fp16(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
         provenance=provenance,
         metrics={**manifest.metrics, **_metrics(conversion)},
     )
-    onnx_path = path.with_name(half.file)
+    onnx_path = path.with_name(fp16.file)
     with atomic_path(onnx_path) as temporary:
         temporary.write_bytes(content)
-    write_manifest(half, path.with_name(f"{stem}.json"))
+    write_manifest(fp16, path.with_name(f"{stem}.json"))
     return onnx_path
 
 
 def _metrics(conversion: Conversion) -> dict[str, float]:
-    """How far the half is from fp32, for its manifest: from_fp32_vertices_mean_mm and so on."""
+    """The distances from fp32 for the manifest, named from_fp32_vertices_mean_mm and so on."""
     metrics: dict[str, float] = {}
     for distance in conversion.distances:
         if distance.quantity.gate is not None:

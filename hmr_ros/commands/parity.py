@@ -1,8 +1,8 @@
-"""``hmr parity``: whether a network answers alike wherever it runs, in millimetres of body or pixels of image.
+"""`hmr parity`: compare a network's outputs between libraries and precisions, in mm of body or px of image.
 
-The reference is ONNX Runtime on the CPU. Compared with it are the network in half (``<name>_fp16.json``, as a GPU
-computes it), the backends that are named, and PyTorch where there is a checkpoint. Inputs are what the networks get in
-the sample clip and in rendered crowds. Exit status 1: something is farther off than it may be.
+The reference is ONNX Runtime on the CPU. Compared with it are the fp16 model (``<name>_fp16.json``, rounded as a GPU
+rounds), the backends given by --backend, and PyTorch if there is a --checkpoint. Inputs are recorded from the sample
+clip and from rendered crowds. The exit status is 1 if a difference is too large.
 """
 
 from __future__ import annotations
@@ -14,17 +14,26 @@ from pathlib import Path
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.evaluation.parity.compare import compare, shipped
 
+EXAMPLES = (
+    "hmr parity",
+    "hmr parity models/pose2mesh.json --backend tensorrt --checkpoint runs/pose2mesh/best.pt --out parity.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("models", type=Path, nargs="*", help="manifests (.json) of networks (all shipped ones)")
-    parser.add_argument("--backend", action="append", default=[], help="compare this backend, too; repeatable")
-    parser.add_argument("--checkpoint", type=Path, help="compare PyTorch: the training run that the network is from")
-    parser.add_argument("--out", type=Path, help="write everything there as JSON, too")
+    parser.add_argument(
+        "models", type=Path, nargs="*", help="manifests (.json) of networks (default: all shipped ones)"
+    )
+    parser.add_argument("--backend", action="append", default=[], help="backend to compare; repeatable")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="compare PyTorch: checkpoint that the network was exported from"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file for the report")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare and print; 1 if anything is too far off."""
+    """Compare and print; 1 if a difference is too large."""
     findings = []
     for path in args.models or shipped():
         print(f"{path.stem}: against onnxruntime on the CPU")

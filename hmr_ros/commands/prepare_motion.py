@@ -1,4 +1,4 @@
-"""``hmr prepare-motion``: build a motion file from AMASS and BVH recordings, or from a motion file of an earlier run.
+"""`hmr prepare-motion`: collect AMASS and BVH recordings into one motion file, or change a motion file.
 
 docs/motion_format.md describes the file and what is done to recordings.
 """
@@ -27,6 +27,12 @@ CMU_UNIT = 0.0254 / 0.45
 NOTICE = "Made by hmr prepare-motion. The licences of the recordings apply to this file and to weights trained on it."
 
 
+EXAMPLES = (
+    "hmr prepare-motion --out motion.npz AMASS/CMU my_bvh_directory",
+    "hmr prepare-motion --split-file splits.txt --bvh-unit 0.01 recordings",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
@@ -52,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, clean, split and write."""
+    """Read, clean, split and write recordings."""
     if args.out.suffix != ".npz":
         raise ValueError(f"--out {args.out}: expected a name that ends in .npz")
     motion = _read(args)
@@ -106,14 +112,14 @@ def read_clips(path: Path, bvh_unit: float) -> list[Clip]:
 
 
 def _read_bvh_clip(path: Path, unit: float) -> Clip:
-    """CMU's file names are ``<subject>_<trial>.bvh``; the directory's name becomes the category."""
+    """A .bvh file as a clip: ``<subject>_<trial>.bvh``, as CMU names it, in a directory named after the category."""
     motion = read_bvh(path)
     try:
         pose, trans, leg = retarget(motion, unit)
     except ValueError as err:
         raise ValueError(f"{path}: {err}") from err
     subject = path.stem.split("_")[0]
-    # The first frame is often a calibration pose that no one took.
+    # The first frame is often the rig's rest pose, which was not recorded.
     return Clip(path.stem, subject, path.resolve().parent.name, pose[1:], trans[1:], motion.fps, leg)
 
 
@@ -145,7 +151,7 @@ def read_splits(path: Path, subjects: Iterable[str]) -> dict[str, str]:
 
 
 def summary(motion: Motion, path: Path) -> str:
-    """What was written, in a few lines."""
+    """Frames and subjects of each split as lines of text."""
     lines = [f"{path}: {len(motion)} frames at {motion.fps:g} fps in {len(motion.clip_id)} clips"]
     for split in SPLITS:
         subjects = set(motion.clip_subject[motion.clip_split == split].tolist())

@@ -1,4 +1,4 @@
-"""``hmr render``: draw training images, as shards on disk or on one sheet to look at."""
+"""`hmr render`: draw images of clothed people for training, as shards or as one contact sheet."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ from hmr_ros.training.datasets.motion import SPLITS
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.images.shards.render import SHEET_SAMPLES, Plan, write_shards, write_sheet
 
+EXAMPLES = (
+    "hmr render --motion motion.npz --sheet sheet.png",
+    "hmr render --motion motion.npz --backgrounds photos_of_places --count 100000 --workers 8 --out shards",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("--motion", type=Path, required=True, help="motion file of `hmr prepare-motion`")
-    parser.add_argument("--split", choices=SPLITS, default="train", help="whose poses (%(default)s)")
-    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (procedural without it)")
-    parser.add_argument("--mix", type=Path, help="TOML file of ImageMix: what is random, and how much")
-    parser.add_argument("--joint-set", choices=sorted(JOINT_SETS), default="coco_feet", help="keypoints (%(default)s)")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="subjects whose poses are drawn (%(default)s)")
+    parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
+    parser.add_argument(
+        "--mix", type=Path, help="TOML file of ImageMix settings, which say what is random and how much"
+    )
+    parser.add_argument(
+        "--joint-set", choices=sorted(JOINT_SETS), default="coco_feet", help="keypoints to label (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other images (%(default)s)")
-    parser.add_argument("--out", type=Path, help="directory for shards; shards that it has are kept")
-    parser.add_argument("--count", type=int, default=10_000, help="images in all (%(default)s)")
+    parser.add_argument("--out", type=Path, help="directory for shards; existing shards are kept")
+    parser.add_argument("--count", type=int, default=10_000, help="total number of images (%(default)s)")
     parser.add_argument("--shard-size", type=int, default=500, help="images per shard (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
-    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} images with skeletons to a .png instead")
+    parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} images with skeletons to this .png instead")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,9 +1,10 @@
-"""``hmr train``: train a network as a TOML file says, or go on where its run stopped.
+"""`hmr train`: train a network as a TOML file says, or resume its run.
 
-A run lives in a directory: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best
-validation, to evaluate and export; a later stage replaces it).
+A run is a directory: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best validation,
+to evaluate and export; a later stage replaces it).
 
-Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; each step then takes a batch in each.
+Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; then each step takes one batch per
+process.
 """
 
 from __future__ import annotations
@@ -19,17 +20,24 @@ from hmr_ros.training.distributed import choose_device, join_process_group, leav
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.trainer import Trainer
 
+EXAMPLES = (
+    "hmr train config/train/pose2mesh.toml --motion motion.npz",
+    "hmr train my.toml --out runs/second --restart",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``hmr train``."""
+    """Declare the command line."""
     parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one, such as pose2mesh")
     parser.add_argument("--out", type=Path, help="directory of the run (default: runs/<name of the config>)")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
-    parser.add_argument("--restart", action="store_true", help="start again even if the directory holds a run")
+    parser.add_argument(
+        "--restart", action="store_true", help="start from the beginning even if the directory holds a run"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, or go on where the run in the directory stopped."""
+    """Train, or resume the run in the directory."""
     config = load_toml(find_recipe(args.config), TrainConfig)
     if args.motion:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, motion=args.motion))

@@ -1,0 +1,5 @@
+"""Other people's models, converted once to the files that this package reads.
+
+``detector`` converts BlazePose's networks to ONNX; ``smpl`` converts a licensed SMPL model, read by
+``restricted_pickle``.
+"""

@@ -1,4 +1,4 @@
-"""Reading the arrays out of SMPL's pickles without running what else a pickle may hold.
+"""Reading the arrays of SMPL's pickles without running code that a pickle may hold.
 
 A pickle is a program: it names functions and calls them. Here only the names that SMPL's files need are resolved,
 chumpy and scipy objects become inert holders of their state, and everything else is refused before it is imported.
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 
 class UnsafePickleError(ValueError):
-    """The pickle names something that a body model does not need."""
+    """The pickle names a function or class that no body model needs."""
 
 
 class Holder:
-    """Stands for an object of chumpy or scipy.sparse: keeps its state and can do nothing."""
+    """Replaces an object of chumpy or scipy.sparse: keeps its state and has no behaviour."""
 
     def __new__(cls, *_: object) -> Holder:
         """Ignore the arguments, which copyreg passes for classes it rebuilds."""
@@ -33,7 +33,7 @@ class Holder:
 
 
 def _encode(text: str, codec: str) -> bytes:
-    """Give the bytes of an array that Python 3 pickled for Python 2."""
+    """The bytes of an array that Python 3 pickled for Python 2."""
     if codec != "latin1":
         raise UnsafePickleError(f"refused to encode as {codec!r}")
     return text.encode("latin1")
@@ -53,7 +53,7 @@ _HARMLESS: dict[tuple[str, str], object] = {
 
 class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
-        """Resolve a name of the pickle, if it is one of the few."""
+        """Resolve a name of the pickle if it is allowed."""
         if (module, name) in _HARMLESS:
             return _HARMLESS[module, name]
         if module in _ARRAY_MODULES and name in ("_reconstruct", "scalar"):

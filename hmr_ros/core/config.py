@@ -127,7 +127,7 @@ class EngineSettings:
     )
     precision: str = setting(
         "fp16",
-        doc="arithmetic of TensorRT: fp16 where the network has a checked fp16 model, or fp32 throughout",
+        doc="arithmetic of TensorRT: fp16 where the network has a checked fp16 model (hmr fp16), or fp32 throughout",
         choices=PRECISIONS,
         read_only=True,
     )

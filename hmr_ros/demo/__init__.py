@@ -1,1 +1,5 @@
-"""The run behind `hmr demo`: ``play`` starts the processes and keeps what comes back, the rest draws and reports it."""
+"""The run of `hmr demo` and its files.
+
+``play`` starts camera and node and records what they publish, ``images`` and ``view3d`` draw it, ``compare`` draws two
+methods side by side, ``report`` is the table at the end.
+"""

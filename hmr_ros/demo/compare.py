@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 _LABEL_HEIGHT = 0.045
-"""Of the letters, as a part of the image's height."""
+"""Height of the letters as a fraction of the image's."""
 
 
 class SideBySide:
     """Draws the bodies of messages, and beside them those of ``other``, a method that needs the keypoints alone.
 
-    A node that runs two methods publishes the bodies of one; what the other makes of the keypoints in its messages is
-    computed again here. Call it with moments in their order, as bodies are smoothed.
+    A node that runs two methods publishes the bodies of one; those of the other are computed
+    here from the keypoints in the messages. Call it with moments in their order, as bodies are smoothed.
     """
 
     def __init__(self, body_model: BodyModel, other: BodyEstimator) -> None:
@@ -51,7 +51,7 @@ class SideBySide:
         return np.concatenate(images, 1)
 
     def _others(self, moment: Moment, bodies: Bodies) -> Bodies:
-        """What the other method says of the same people."""
+        """The other method's bodies of the same people."""
         detections, stamp = _detections(bodies), moment.message.header.stamp
         estimates = self._smoother(
             bodies.ids, _estimated(self._other, detections, moment.camera), stamp.sec + 1e-9 * stamp.nanosec
@@ -60,7 +60,7 @@ class SideBySide:
 
 
 def beside_pose2mesh(body_model: BodyModel) -> SideBySide:
-    """Whatever was published, and the shipped Pose2Mesh."""
+    """The published bodies beside those of the shipped Pose2Mesh."""
     return SideBySide(body_model, Pose2Mesh(open_engine(models_dir() / "pose2mesh.json"), body_model))
 
 
@@ -82,6 +82,6 @@ def _estimated(method: BodyEstimator, detections: Detections, camera: Camera | N
 
 
 def _detections(bodies: Bodies) -> Detections:
-    """The evidence of ``bodies``; their boxes are not published."""
+    """The detections of ``bodies``; boxes are NaN, as they are not published."""
     boxes = np.full((len(bodies), 4), np.nan)
     return Detections(boxes, bodies.scores, bodies.kp2d, bodies.kp2d_score, bodies.joint_set, bodies.ids)

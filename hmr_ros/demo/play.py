@@ -1,4 +1,4 @@
-"""The demo's run: start the processes, listen, draw, report."""
+"""The run of the demo: start the processes, record what they publish, draw it, report."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
 _NAMESPACE = f"hmr_demo_{os.getpid()}"
-"""A name of its own, so that two at once do not hear each other."""
+"""Unique, so that two demos at once do not receive each other's messages."""
 _QUIET = "input_timeout_s:=10.0"
-"""The player comes after the node, and leaves before it."""
+"""The player starts after the node and ends before it; the node must not report missing images meanwhile."""
 _STARTUP_S = 60.0
 _DRAIN_S = 1.5
-"""After the last image: silence that tells that the node is through with it."""
+"""Time without messages after which the node has processed the last image."""
 _SPIN_S = 0.2
 _SHEET_TILES = 9
 
@@ -64,7 +64,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a run left: the moments, image rate, topic rates, peak memory by process (MiB)."""
+    """The result of a run: moments, number of images, topic rates, peak memory by process (MiB)."""
 
     moments: list[Moment]
     image_count: int
@@ -81,11 +81,11 @@ class People:
 
     @property
     def count(self) -> int:
-        """How many different ids there were."""
+        """Number of different ids."""
         return len(self._numbers)
 
     def of(self, moment: Moment) -> Bodies:
-        """The bodies of one moment, without those that may be none (TENTATIVE)."""
+        """The bodies of one moment, without TENTATIVE ones, which may be false detections."""
         bodies, names = bodies_from_message(moment.message, self._body_model)
         rows = np.flatnonzero(bodies.states != State.TENTATIVE)
         numbers = [self._numbers.setdefault(names[row], len(self._numbers)) for row in rows]
@@ -111,7 +111,7 @@ def play(options: Options) -> None:
 
 
 def record(source: Show, options: Options) -> Recording:
-    """Run player and node as processes of their own and keep what they say."""
+    """Run player and node as processes and record what they publish."""
     limit_s = options.seconds or (_WEBCAM_SECONDS if source.live else float("inf"))
     session = Session(_NAMESPACE, Recorder)
     model = [f"model:={options.model}"] if options.model else []
@@ -121,7 +121,7 @@ def record(source: Show, options: Options) -> Recording:
         "hmr_ros.ros.player.player", _NAMESPACE, [options.source, "--wait", "2", *_player_arguments(options)]
     )
     try:
-        _listen(session, node, player, source, limit_s)
+        _receive(session, node, player, source, limit_s)
         memory = {"node": node.peak_memory_mib, "player": player.peak_memory_mib}
     finally:
         player.stop()
@@ -131,8 +131,8 @@ def record(source: Show, options: Options) -> Recording:
     return Recording(recorder.moments, recorder.image_count, recorder.rates_hz(), memory)
 
 
-def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Show, limit_s: float) -> None:
-    """Receive until the player has ended and the node is through, or the time is over."""
+def _receive(session: Session[Recorder], node: RosProcess, player: RosProcess, source: Show, limit_s: float) -> None:
+    """Receive until the player has ended and the node has processed everything, or until the limit."""
     recorder = session.node
     started_s = first_image_s = time.monotonic()
     while player.running and time.monotonic() - first_image_s < limit_s:
@@ -142,7 +142,7 @@ def _listen(session: Session[Recorder], node: RosProcess, player: RosProcess, so
         if not recorder.image_count:
             first_image_s = time.monotonic()
             if first_image_s - started_s > _STARTUP_S:
-                raise DemoError(f"no image within {_STARTUP_S:.0f} s; does `hmr doctor` find a mistake?")
+                raise DemoError(f"no image within {_STARTUP_S:.0f} s; run `hmr doctor`")
         if not node.running:
             raise DemoError(f"the node ended with status {node.exit_status}; its messages above say why")
         _show_progress("playing", recorder.image_count, source.count)
@@ -162,7 +162,7 @@ def _player_arguments(options: Options) -> list[str]:
 
 
 def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
-    """Meshes over the image; where two methods were compared, an image for each."""
+    """Meshes over the image; with two methods, an image for each, side by side."""
     if np.isfinite(disagreements(recording.moments)).any():
         return beside_pose2mesh(body_model)
     return lambda moment, bodies: draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
@@ -179,7 +179,7 @@ def write_images(
     """Draw the recording; the paths of the files."""
     moments = recording.moments
     files = [out / "overlay.mp4", out / "sheet.png"]
-    shown = _joint_error(all_bodies, _SHEET_TILES)
+    shown = _evenly_spaced(all_bodies, _SHEET_TILES)
     tiles: list[Image] = []
 
     def drawn() -> Iterator[Image]:
@@ -191,7 +191,7 @@ def write_images(
             yield overlay
         _end_progress()
 
-    # The pace of the source, whatever it was played at; a live one keeps the pace at which it was seen.
+    # The rate of the source, whatever rate it was played at; that of a live source is the rate of its bodies.
     fraction = len(moments) / max(recording.image_count, 1)
     rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * fraction) or source.rate_hz
     video.write_video(files[0], drawn(), rate_hz)
@@ -207,14 +207,14 @@ def write_images(
     return files
 
 
-def _joint_error(all_bodies: list[Bodies], count: int) -> set[int]:
-    """Up to ``count`` moments spread over those with people in them, or over all when nobody was seen."""
+def _evenly_spaced(all_bodies: list[Bodies], count: int) -> set[int]:
+    """Up to ``count`` moments, evenly spaced among those with people, or among all if there are none."""
     peopled = [i for i, bodies in enumerate(all_bodies) if len(bodies)] or list(range(len(all_bodies)))
     return {peopled[k] for k in np.linspace(0, len(peopled) - 1, min(count, len(peopled))).round().astype(int)}
 
 
 def _show_progress(label: str, done: int, total: int) -> None:
-    """One line that renews itself on a terminal; silent in a log."""
+    """Progress on one line of a terminal; nothing in a log."""
     if not sys.stderr.isatty():
         return
     bar = f"{done}/{total} [{'#' * (30 * min(done, total) // total):30}]" if total else str(done)

@@ -15,7 +15,7 @@ from hmr_ros.ros.player.recorder import Moment
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a run amounted to; ``str`` is the table. ``ids`` counts different people."""
+    """The figures of a run; ``str`` is the table. ``ids``: number of different people."""
 
     moments: Sequence[Moment]
     image_count: int
@@ -52,13 +52,13 @@ class Report:
 
 
 def disagreements(moments: Sequence[Moment]) -> Floats:
-    """(N, 24) m between the joints of two methods for everybody in every moment; NaN where only one ran."""
+    """(N, 24) m between the joints of two methods for all people of all moments; NaN where only one ran."""
     distances = [body.disagreement for moment in moments for body in moment.message.bodies]
     return np.array(distances, np.float64).reshape(-1, SMPL.size)
 
 
 def _disagreement(moments: Sequence[Moment]) -> list[tuple[str, str]]:
-    """A line about it, where two methods were compared."""
+    """The line on disagreement, where two methods ran."""
     distances = disagreements(moments)
     of_person = 1e3 * distances[np.isfinite(distances).all(1)].mean(1)
     if len(of_person) == 0:

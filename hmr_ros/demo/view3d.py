@@ -18,11 +18,11 @@ _FOCAL = 1300.0
 _SKY = ((250, 250, 252), (222, 228, 236))
 _GRID, _SHADOW, _FRUSTUM = (186, 194, 206), (150, 158, 172), (70, 90, 130)
 _PLATE_DEPTH = 0.15
-"""Length of the drawn frustum, as a part of the distance to the farthest body."""
+"""Length of the drawn frustum, as a fraction of the distance to the farthest body."""
 _FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
 """Standard deviations: of a foot's height, and of the tangent of the angle between people's mean axis and upright."""
 _MARGIN = 0.82
-"""Part of the image that the scene may fill."""
+"""Fraction of the image that the scene fills."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,13 @@ class _View:
     view_from_optical: Floats
     eye: Floats
 
-    def turned(self, points: Floats) -> Floats:
+    def to_view(self, points: Floats) -> Floats:
         """(..., 3) m, optical frame -> this view's optical frame."""
         return (points - self.eye) @ self.view_from_optical.T
 
     def pixels(self, points: Floats) -> Floats:
         """(..., 3) m, optical frame -> (..., 2) px; NaN behind the view."""
-        x, y, z = np.moveaxis(self.turned(points), -1, 0)
+        x, y, z = np.moveaxis(self.to_view(points), -1, 0)
         z = np.where(z > 0.05, z, np.nan)
         return np.stack([_FOCAL * x / z + _WIDTH / 2, _FOCAL * y / z + _HEIGHT / 2], -1)
 
@@ -63,7 +63,7 @@ class Floor:
 
 
 def estimate_floor(bodies: list[Bodies]) -> Floor | None:
-    """The plane nearest to where people's feet are, on the understanding that people are upright. None without people.
+    """The plane nearest to where people's feet are, assuming that people are upright. None without people.
 
     Least squares for the height and two small tilts of the mean body axis; one person alone leaves that axis as it is.
     """
@@ -99,7 +99,7 @@ def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: Ints, floor: 
     _draw_shadows(canvas, view, floor, bodies, faces)
     _draw_camera(canvas, view, image, camera, _PLATE_DEPTH * float(bodies.cam_t[:, 2].max()))
     people, vertex_count = bodies.vertices.shape[:2]
-    vertices = view.turned(bodies.vertices.reshape(-1, 3).astype(np.float64))
+    vertices = view.to_view(bodies.vertices.reshape(-1, 3).astype(np.float64))
     all_faces = (faces.astype(np.int64) + vertex_count * np.arange(people)[:, None, None]).reshape(-1, 3)
     colors = np.repeat(np.array([person_color(int(i)) for i in bodies.ids]), vertex_count, 0)
     tint = colors * shade(vertex_normals(vertices, all_faces))[:, None]

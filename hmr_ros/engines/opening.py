@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hmr_ros.engines.cache.cache import EngineCache
 
 FP16_SUFFIX = "_fp16"
-"""``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr half`."""
+"""``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr fp16`."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def fp16_of(manifest_path: Path) -> Path | None:
         _log.warning("runs in fp32: %s", err)
         return None
     if made_from != load_manifest(manifest_path).sha256:
-        _log.warning("%s was made from another network: it runs in fp32 until hmr half is run again", path)
+        _log.warning("%s was made from another network: it runs in fp32 until hmr fp16 is run again", path)
         return None
     return path
 

@@ -15,10 +15,10 @@ CAMERA = Camera(np.array([[1000.0, 0, WIDTH / 2], [0, 1000.0, HEIGHT / 2], [0, 0
 
 _PER_ROW = 4
 _DISTANCE_M = {1: 4.0, 2: 5.4}
-"""By number of rows: the farther, the more rows fit."""
+"""Distance by number of rows, so that all rows fit into the image."""
 
 _COLOR_OF = 7
-"""All have the colour of this id, the nearest to skin: the detector overlooks blue people."""
+"""The id whose colour all bodies have. It is the nearest to skin: the detector misses blue people."""
 
 
 def crowd_image(body_model: BodyModel, people: int) -> Image:
@@ -33,19 +33,19 @@ def standing(body_model: BodyModel, people: int) -> Bodies:
     """``people`` bodies with hanging arms that face the camera, in rows of up to four."""
     rows = -(-people // _PER_ROW)
     z = _DISTANCE_M[rows]
-    cam_t = np.array([_place(i, people, rows, z) for i in range(people)])
+    cam_t = np.array([_position(i, people, rows, z) for i in range(people)])
     upright = np.tile([np.pi, 0.0, 0.0], (people, 1))
     pose = np.zeros((people, 23, 3))
     pose[:, SMPL.index("left_shoulder") - 1, 2], pose[:, SMPL.index("right_shoulder") - 1, 2] = -1.2, 1.2
     betas = np.zeros((people, 10))
     posed = body_model.posed(upright, pose, betas, cam_t)
-    nobody = Detections.empty(COCO17.name)
+    empty = Detections.empty(COCO17.name)
     return Bodies(
         ids=np.full(people, _COLOR_OF),
         states=np.full(people, State.TRACKED),
         unseen_s=np.zeros(people),
         scores=np.ones(people),
-        kp2d=np.zeros((people, *nobody.kp2d.shape[1:])),
+        kp2d=np.zeros((people, *empty.kp2d.shape[1:])),
         kp2d_score=np.zeros((people, COCO17.size)),
         joint_set=COCO17.name,
         global_orient=upright,
@@ -62,7 +62,8 @@ def standing(body_model: BodyModel, people: int) -> Bodies:
     )
 
 
-def _place(index: int, people: int, rows: int, z: float) -> Floats:
+def _position(index: int, people: int, rows: int, z: float) -> Floats:
+    """(3,) m: root of one body, in rows of up to four at depth ``z``."""
     row, column = divmod(index, _PER_ROW)
     in_row = min(people - row * _PER_ROW, _PER_ROW)
     x = (column - (in_row - 1) / 2) * z * 0.3

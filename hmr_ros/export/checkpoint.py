@@ -23,17 +23,17 @@ from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import stage_names
 
 _INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop"}
-"""What each recipe's network reads, by ``normalisation`` of the manifest."""
+"""The manifest's ``normalisation`` of the input of each recipe's network."""
 
 TOLERANCE = 1e-4
 """Largest accepted difference between ONNX Runtime and PyTorch, m."""
 
 FP16_TOLERANCE = 2e-3
-"""The same with weights rounded to float16, m."""
+"""The same with weights rounded to fp16, m."""
 
 
 def training_facts(config: TrainConfig) -> dict[str, str]:
-    """What the weights were trained on, and for how long."""
+    """Stages, steps and motion file of the training, for the manifest's provenance."""
     facts = {}
     for name in stage_names(config):
         stage: StageConfig = getattr(config, name)
@@ -45,7 +45,7 @@ def training_facts(config: TrainConfig) -> dict[str, str]:
 
 
 def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Manifest:
-    """The manifest as far as the network itself tells."""
+    """The manifest of ``model``; licence, body model and provenance are left for the caller."""
     return Manifest(
         name=onnx_path.stem,
         kind="global_to_pixel" if checkpoint.config.recipe == "global_to_pixel" else "pose2mesh",
@@ -72,7 +72,7 @@ def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig |
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
-    """``network`` of ``checkpoint`` in the form that is exported, with inputs like the robot's."""
+    """The inference form of ``network`` of ``checkpoint``, with example inputs like the robot's."""
     joints = JOINT_SETS[_network_config(checkpoint).joint_set].size
     generator = torch.Generator().manual_seed(0)
     if isinstance(network, GlobalToPixel):
@@ -93,11 +93,11 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
 
 
 def check_difference(difference: float, tolerance: float) -> None:
-    """Raise ValueError where the exported network is another one; a NaN is."""
+    """Raise ValueError if the exported network differs by more than ``tolerance`` m, or by NaN."""
     if not difference <= tolerance:
         raise ValueError(
             f"ONNX Runtime and PyTorch differ by {difference:.3g} m, more than {tolerance:g} m: not written; "
-            "try without --half, or other versions of torch and onnxruntime"
+            "try without --fp16-weights, or other versions of torch and onnxruntime"
         )
 
 
@@ -109,7 +109,7 @@ def tensor_spec(value: ValueInfoProto) -> TensorSpec:
 
 
 def write_artefact(model: ModelProto, manifest: Manifest, onnx_path: Path) -> None:
-    """Write network, then manifest; each appears whole or not at all."""
+    """Write network, then manifest, each atomically."""
     onnx_path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(onnx_path) as temporary:
         temporary.write_bytes(model.SerializeToString())

@@ -1,9 +1,9 @@
-"""fp32 ONNX -> fp16: half weights and arithmetic, fp32 inputs and outputs, fp32 islands where halves lose too much.
+"""ONNX from fp32 to fp16: weights and arithmetic in fp16, inputs and outputs in fp32, and sensitive nodes in fp32.
 
-TensorRT takes the types of a network as they stand ("strongly typed"; 11 and RTX know no other way), so the file says
-what runs in half. In fp32 stay: operations that sum many terms or divide (EXACT_OPS), whatever follows the last matrix
-product on the way to an output (coordinates in metres and rotations, which a half would round to a millimetre), what
-gets its numbers from these only, and the nodes that the caller names.
+TensorRT networks are strongly typed (TensorRT 11 and RTX support nothing else), so the types in the file decide what
+runs in fp16. These nodes keep fp32: operations that sum many terms or divide (EXACT_OPS); all nodes between the last
+matrix product and an output (coordinates in metres and rotations, which fp16 would round to a millimetre); nodes whose
+inputs all come from such nodes; and the nodes that the caller names.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ EXACT_OPS = frozenset(
     "ReduceMean ReduceSum ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp LpNormalization GlobalAveragePool "
     "Exp Log Pow Sqrt Reciprocal Div Atan Sin Cos".split()
 )
-"""Operations that keep fp32 wherever they stand: orthonormalisation of rotations, attention, norms."""
+"""Operations that always keep fp32: they orthonormalise rotations, or belong to attention and norms."""
 
 PRODUCTS = frozenset("Conv ConvTranspose Gemm MatMul GridSample".split())
-"""Operations that are worth the halves: where the time goes."""
+"""Operations that take most of the time, and so gain from fp16."""
 
 _EXACT_SLOTS = {"Resize": (1, 2)}
-"""Inputs that ONNX demands in float32: a region and scales."""
+"""Inputs that ONNX requires in fp32: a region and scales."""
 
 _SUFFIX: dict[int, str] = {TensorProto.FLOAT: ".fp32", TensorProto.FLOAT16: ".fp16"}
 _LARGEST = float(np.finfo(np.float16).max)
@@ -34,18 +34,18 @@ _SMALLEST = float(np.finfo(np.float16).tiny)
 
 
 def to_fp16(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
-    """``model`` with half arithmetic except in the nodes named in ``keep``. ValueError for what cannot be converted."""
+    """``model`` in fp16, except for the nodes named in ``keep``. Raises ValueError for what cannot be converted."""
     if unknown := set(keep) - {node.name for node in model.graph.node}:
         raise ValueError(f"no node is named {', '.join(sorted(unknown))}: cannot keep it in fp32")
     folded = fold_stored_weights(model)
     exact = exact_nodes(folded) | set(keep)
-    half = _Rewriter(folded, frozenset(exact)).run()
-    onnx.checker.check_model(half, full_check=True)
-    return half
+    fp16 = _Rewriter(folded, frozenset(exact)).run()
+    onnx.checker.check_model(fp16, full_check=True)
+    return fp16
 
 
 def fold_stored_weights(model: ModelProto) -> ModelProto:
-    """``model`` with weights and constants as plain initialisers, where they were Cast or Constant nodes."""
+    """``model`` with Constant nodes, and Cast nodes of weights, replaced by initialisers."""
     folded = ModelProto()
     folded.CopyFrom(model)
     graph = folded.graph
@@ -71,9 +71,9 @@ def fold_stored_weights(model: ModelProto) -> ModelProto:
 def exact_nodes(model: ModelProto) -> set[str]:
     """Names of the nodes that keep fp32.
 
-    They are EXACT_OPS, the tails, those with a constant that is no half (an epsilon would become 0), and what gets all
-    of its numbers from such nodes. So a chain such as a Gram-Schmidt step, or a norm with its activation, is not
-    rounded in between; nor is what is done to the network's inputs before the first product.
+    They are EXACT_OPS, the tails, nodes with a constant outside fp16's range (an epsilon would become 0), and nodes
+    whose inputs all come from such nodes. So a chain such as a Gram-Schmidt step, or a norm with its activation, is not
+    rounded in between; nor are the operations on the network's inputs before the first product.
     """
     graph = model.graph
     exact = _tail_nodes(graph) | {node.name for node in graph.node if node.op_type in EXACT_OPS}
@@ -91,7 +91,7 @@ def exact_nodes(model: ModelProto) -> set[str]:
 
 
 def _is_odd_constant(tensor: TensorProto) -> bool:
-    """Whether it is a single number that is too small or too large for a half; trained weights are many."""
+    """Whether ``tensor`` is a single number too small or too large for fp16; trained weights have many numbers."""
     if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) != 1:
         return False
     size = abs(float(numpy_helper.to_array(tensor).item()))
@@ -99,8 +99,8 @@ def _is_odd_constant(tensor: TensorProto) -> bool:
 
 
 def _tail_nodes(graph: GraphProto) -> set[str]:
-    """Names of the nodes that no product comes after, other than products."""
-    feeds: set[str] = set()  # values from which a product is reached
+    """Names of the nodes, other than products, whose outputs reach no product."""
+    feeds: set[str] = set()  # values that reach a product
     tail = set()
     for node in reversed(graph.node):  # consumers before producers
         if node.op_type in PRODUCTS or not feeds.isdisjoint(node.output):
@@ -112,7 +112,7 @@ def _tail_nodes(graph: GraphProto) -> set[str]:
 
 @dataclass
 class _Rewriter:
-    """One conversion. ``stored`` holds the type that each float value of the network has after it."""
+    """One conversion. ``stored``: the type of each float value of the network after it."""
 
     model: ModelProto
     exact: frozenset[str]
@@ -122,24 +122,24 @@ class _Rewriter:
     aliases: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def run(self) -> ModelProto:
-        half = ModelProto()
-        half.CopyFrom(self.model)
-        graph = half.graph
+        fp16 = ModelProto()
+        fp16.CopyFrom(self.model)
+        graph = fp16.graph
         self.weights = {tensor.name: tensor for tensor in self.model.graph.initializer}
         self.stored = dict.fromkeys(_values(self.model, TensorProto.FLOAT), TensorProto.FLOAT)
         for node in graph.node:
             self._convert(node)
         for output in graph.output:
-            self._give_back(output.name)
+            self._restore_output(output.name)
         _set_nodes(graph, self.nodes)
         _keep_used(graph, self.weights)
         graph.ClearField("value_info")
-        return half
+        return fp16
 
     def _convert(self, node: NodeProto) -> None:
-        """Append ``node`` in the type it is to have, with casts of the inputs that have another."""
+        """Append ``node`` in its new type, with casts of the inputs that have another type."""
         if any(a.HasField("g") or a.graphs for a in node.attribute):
-            raise ValueError(f"node {node.name!r} ({node.op_type}) holds a graph of its own: cannot be made half")
+            raise ValueError(f"node {node.name!r} ({node.op_type}) holds a graph of its own: cannot convert it to fp16")
         dtype = self._type_of(node)
         for slot, name in enumerate(node.input):
             if name in self.stored:
@@ -151,14 +151,14 @@ class _Rewriter:
         self.nodes.append(node)
 
     def _type_of(self, node: NodeProto) -> int:
-        """Half where it gives floats and is not to be exact. Casts count only from bytes, which a half holds."""
+        """The new type of ``node``: FLOAT16 if its outputs are floats and it need not keep fp32, else FLOAT."""
         gives_floats = any(name in self.stored for name in node.output)
         if not gives_floats or node.name in self.exact:
             return int(TensorProto.FLOAT)
         return int(TensorProto.FLOAT16)
 
     def _as(self, name: str, dtype: int) -> str:
-        """The name under which value ``name`` is had as ``dtype``."""
+        """The name of value ``name`` as ``dtype``, cast if necessary."""
         if self.stored[name] == dtype:
             return name
         if (name, dtype) not in self.aliases:
@@ -169,8 +169,8 @@ class _Rewriter:
                 self.nodes.append(helper.make_node("Cast", [name], [alias], name=f"{alias}.cast", to=dtype))
         return self.aliases[name, dtype]
 
-    def _give_back(self, name: str) -> None:
-        """Let output ``name`` be fp32: its producer gives another value, which is cast."""
+    def _restore_output(self, name: str) -> None:
+        """Make output ``name`` fp32 again: its producer's value is renamed and cast."""
         if self.stored.get(name) != TensorProto.FLOAT16:
             return
         renamed = f"{name}.fp16"
@@ -187,13 +187,13 @@ def _values(model: ModelProto, dtype: int) -> list[str]:
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     typed = {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)}
     if untyped := {name for node in graph.node for name in node.output if name} - typed.keys():
-        raise ValueError(f"the type of {', '.join(sorted(untyped))} cannot be told: cannot be made half")
+        raise ValueError(f"the type of {', '.join(sorted(untyped))} cannot be inferred: cannot be converted to fp16")
     typed |= {tensor.name: tensor.data_type for tensor in graph.initializer}
     return [name for name, its_dtype in typed.items() if its_dtype == dtype]
 
 
 def _retype(node: NodeProto, old: int, new: int) -> None:
-    """Let the attributes of ``node`` that name or hold the type ``old`` be ``new``."""
+    """Replace the type ``old`` by ``new`` in the attributes of ``node``."""
     for attribute in node.attribute:
         if attribute.name in ("to", "dtype") and attribute.i == old:
             attribute.i = new
@@ -202,7 +202,7 @@ def _retype(node: NodeProto, old: int, new: int) -> None:
 
 
 def _retyped(tensor: TensorProto, name: str, dtype: int) -> TensorProto:
-    """``tensor`` as ``dtype``. ValueError if it does not fit."""
+    """``tensor`` as ``dtype``. Raises ValueError if a number exceeds its range."""
     values = numpy_helper.to_array(tensor)
     if dtype == TensorProto.FLOAT16 and values.size and not np.abs(values).max() <= _LARGEST:
         raise ValueError(f"weight {tensor.name!r} reaches {np.abs(values).max():g}: too large for fp16")
@@ -216,7 +216,7 @@ def _set_nodes(graph: GraphProto, nodes: Iterable[NodeProto]) -> None:
 
 
 def _keep_used(graph: GraphProto, weights: Mapping[str, TensorProto]) -> None:
-    """Let the weights of ``graph`` be those of ``weights`` that it needs."""
+    """Set the weights of ``graph`` to those of ``weights`` that its nodes use."""
     used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
     _set_initializers(graph, (tensor for name, tensor in weights.items() if name in used))
 
@@ -227,26 +227,26 @@ def _set_initializers(graph: GraphProto, tensors: Iterable[TensorProto]) -> None
     graph.initializer.extend(kept)
 
 
-def emulated(half: ModelProto) -> ModelProto:
-    """The fp32 network that answers like ``half`` does on a GPU: each half value is rounded, sums are kept in fp32.
+def emulated(fp16: ModelProto) -> ModelProto:
+    """The fp32 network that computes what ``fp16`` computes on a GPU: fp16 values are rounded, sums are in fp32.
 
-    ONNX Runtime on a CPU computes halves in fp32 and drops the casts between them, so that its errors flatter.
+    ONNX Runtime on a CPU computes fp16 nodes in fp32 and drops the casts between them, which hides rounding errors.
     """
     model = ModelProto()
-    model.CopyFrom(half)
+    model.CopyFrom(fp16)
     graph = model.graph
-    fp16_models = set(_values(half, TensorProto.FLOAT16))
+    fp16_values = set(_values(fp16, TensorProto.FLOAT16))
     nodes = []
     for node in graph.node:
         nodes.append(node)
         _retype(node, TensorProto.FLOAT16, TensorProto.FLOAT)
         for slot, name in enumerate(node.output):
-            if name in fp16_models:
+            if name in fp16_values:
                 node.output[slot] = f"{name}.exact"
-                nodes.append(helper.make_node("Cast", [node.output[slot]], [f"{name}.half"], to=TensorProto.FLOAT16))
-                nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+                nodes.append(helper.make_node("Cast", [node.output[slot]], [f"{name}.rounded"], to=TensorProto.FLOAT16))
+                nodes.append(helper.make_node("Cast", [f"{name}.rounded"], [name], to=TensorProto.FLOAT))
     _set_nodes(graph, nodes)
-    fp16_to_fp32 = [_retyped(t, t.name, TensorProto.FLOAT) if t.name in fp16_models else t for t in graph.initializer]
+    fp16_to_fp32 = [_retyped(t, t.name, TensorProto.FLOAT) if t.name in fp16_values else t for t in graph.initializer]
     _set_initializers(graph, fp16_to_fp32)
     graph.ClearField("value_info")
     onnx.checker.check_model(model, full_check=True)

@@ -1,4 +1,4 @@
-"""PyTorch -> ONNX: one file without external data, dynamic batch "N", the same answers."""
+"""PyTorch to ONNX: one file without external data, with dynamic batch "N" and the same outputs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from torch import Tensor, nn
 
 OPSET = 18
 LARGEST_BATCH = 1024
-"""Bound of the batch that the exporter reasons about; the file itself has none."""
+"""Upper bound of the batch in the exporter's shape analysis; the file itself has none."""
 
 SMALLEST_FP16 = 256
-"""Tensors with fewer elements stay float32: biases and constants, which weigh nothing but count most."""
+"""Tensors with fewer elements stay fp32: biases and constants are small, and rounding them costs most accuracy."""
 
 
 Outputs = Sequence[Tensor]
 
 
 def in_metres(outputs: Outputs) -> Outputs:
-    """Outputs that are in metres as they come."""
+    """Outputs that are in metres already, unchanged."""
     return outputs
 
 
@@ -45,11 +45,11 @@ class Exportable:
 
 
 def to_onnx(network: Exportable) -> ModelProto:
-    """Export; nothing in the file tells where and by whom it was made."""
+    """``network`` as ONNX; the file holds no trace of the machine that made it."""
     batch = torch.export.Dim("N", min=1, max=LARGEST_BATCH)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which nothing here needs
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", FutureWarning)  # between PyTorch's own parts
+        warnings.simplefilter("ignore", FutureWarning)  # raised by PyTorch's own code
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "# The axis name: N", UserWarning)  # of the second input, the same N
         program = torch.onnx.export(
@@ -70,7 +70,7 @@ def to_onnx(network: Exportable) -> ModelProto:
 
 
 def _forget_origin(model: ModelProto) -> None:
-    """Drop the exporter's notes on each tensor: source lines and paths of the machine it ran on."""
+    """Remove the exporter's metadata of each tensor: source lines and paths of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         part.ClearField("metadata_props")
@@ -78,28 +78,28 @@ def _forget_origin(model: ModelProto) -> None:
 
 
 def with_fp16_weights(model: ModelProto) -> ModelProto:
-    """Store large weights as float16 and cast them on loading: half the file, float32 arithmetic as before.
+    """Store large weights as fp16, cast to fp32 on loading: a file of half the size, arithmetic in fp32.
 
-    ONNX Runtime and TensorRT fold the casts. ValueError if a weight exceeds float16.
+    ONNX Runtime and TensorRT fold the casts. Raises ValueError if a weight exceeds fp16's range.
     """
-    half = ModelProto()
-    half.CopyFrom(model)
+    stored = ModelProto()
+    stored.CopyFrom(model)
     casts = []
-    for tensor in half.graph.initializer:
+    for tensor in stored.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_FP16:
             continue
         name, values = tensor.name, numpy_helper.to_array(tensor)
         if np.abs(values).max() > np.finfo(np.float16).max:
             raise ValueError(
-                f"weight {name!r} reaches {np.abs(values).max():g}, too large for float16: export in float32"
+                f"weight {name!r} reaches {np.abs(values).max():g}, too large for fp16: export without --fp16-weights"
             )
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.stored"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *half.graph.node]
-    half.graph.ClearField("node")
-    half.graph.node.extend(nodes)
-    onnx.checker.check_model(half, full_check=True)
-    return half
+    nodes = [*casts, *stored.graph.node]
+    stored.graph.ClearField("node")
+    stored.graph.node.extend(nodes)
+    onnx.checker.check_model(stored, full_check=True)
+    return stored
 
 
 def largest_difference(model: ModelProto, network: Exportable, batches: tuple[int, ...] = (1, 5)) -> float:
@@ -122,7 +122,7 @@ def largest_difference(model: ModelProto, network: Exportable, batches: tuple[in
 
 
 def _variations(example: tuple[Tensor, ...], batches: tuple[int, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Inputs like ``example``, of other batch sizes and slightly moved."""
+    """Inputs like ``example`` with other batch sizes and slightly other numbers."""
     generator = torch.Generator().manual_seed(0)
     for count in batches:
         rows = torch.arange(count) % len(example[0])
@@ -130,7 +130,7 @@ def _variations(example: tuple[Tensor, ...], batches: tuple[int, ...]) -> Iterat
 
 
 def _varied(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Numbers up to some 10 % larger or smaller; whole numbers are pixels, of which the negative is taken."""
+    """``x`` with its numbers varied by about 10 %; integers are pixels, which are inverted."""
     if x.is_floating_point():
         return x * (1 + 0.1 * torch.randn(x.shape, generator=generator))
     return 255 - x

@@ -47,7 +47,7 @@ class SampleStream(IterableDataset[Batch]):
 
 
 class RunningAverage:
-    """Exponential average of weights and statistics: steadier than the last step's, and usually better."""
+    """Exponential moving average of weights and statistics, usually more accurate than the last step's."""
 
     def __init__(self, state: Mapping[str, Tensor], decay: float, device: torch.device | None = None) -> None:
         """``device``: where to keep it (None: with ``state``)."""
@@ -56,7 +56,7 @@ class RunningAverage:
 
     @torch.no_grad()
     def update(self, state: Mapping[str, Tensor], step: int) -> None:
-        """Move towards ``state``; counters are copied. The first steps move farther, away from where weights began."""
+        """Move towards ``state``; counters are copied. The first steps move farther, away from the initial weights."""
         decay = min(self._decay, (1 + step) / (10 + step))
         names = [name for name, value in state.items() if value.is_floating_point()]
         torch._foreach_lerp_([self.state[n] for n in names], [state[n] for n in names], 1 - decay)

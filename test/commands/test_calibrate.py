@@ -132,7 +132,7 @@ def test_radii_hold_the_share_of_the_next_one():
 
 def test_a_network_that_expects_no_error_is_refused(residuals):
     silent = dataclasses.replace(residuals, expected_error=np.full_like(residuals.expected_error, np.nan))
-    with pytest.raises(ValueError, match="does not say what errors it expects"):
+    with pytest.raises(ValueError, match="predicts no expected errors"):
         fit(silent, "coco_feet")
 
 
@@ -196,7 +196,7 @@ def test_a_manifest_is_calibrated(artefact, capsys):
     assert json.loads(report.read_text())["rows"][0]["group"] == "all"
     Uncertainty(manifest.uncertainty, "coco_feet")
     out = capsys.readouterr().out
-    assert "not written: the coverage of everybody is off by" in out
+    assert "not written: the coverage of all people is off by" in out
     assert "2D: coco" in out
     assert "distance: beyond 8 m" in out
 

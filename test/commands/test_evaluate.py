@@ -139,7 +139,7 @@ def test_networks_that_look_need_images(untrained_checkpoint, rest_pose_model):
     predictor = open_predictor(untrained_checkpoint, BODY)
     people = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix()).sample(np.random.default_rng(0), 4)
     case = observed(people, "coco_feet", None, BODY, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="looks at people: evaluate it on --motion or --shards"):
+    with pytest.raises(ValueError, match="reads images: evaluate it on --motion or --shards"):
         predictor.predict(case)
 
 

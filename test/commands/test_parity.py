@@ -99,7 +99,7 @@ def test_half_writes_a_network_that_is_taken(halved: Path) -> None:
 def test_shipped_halves_are_of_the_shipped_networks(path: Path) -> None:
     if not path.with_stem(f"{path.stem}_fp16").is_file():
         pytest.skip("has no half")
-    assert fp16_of(path) is not None, "run `hmr half` again"
+    assert fp16_of(path) is not None, "run `hmr fp16` again"
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_half_weights_halve_the_file(model, network):
 def test_weights_beyond_float16_are_refused():
     linear = nn.Linear(64, 64)
     nn.init.constant_(linear.weight, 1e5)
-    with pytest.raises(ValueError, match="too large for float16"):
+    with pytest.raises(ValueError, match="too large for fp16"):
         with_fp16_weights(to_onnx(Exportable(linear, (torch.zeros(2, 64),), ("x",), ("y",))))
 
 
@@ -113,3 +113,11 @@ def test_wrong_checkpoint_is_named(tmp_path, capsys):
     assert main(["export", str(tmp_path / "x.pt"), "--out", str(tmp_path / "y")]) == 1
     assert "x.pt: not a checkpoint" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [tmp_path / "x.pt"]
+
+
+def test_fp16_weights_are_named_in_the_command_of_the_manifest(checkpoint, tmp_path):
+    assert main(["export", str(checkpoint), "--out", str(tmp_path / "tiny"), "--fp16-weights"]) == 0
+    manifest = load_manifest(tmp_path / "tiny.json")
+    assert manifest.provenance["command"] == "hmr export --fp16-weights"
+    names = {tensor.name for tensor in onnx.load(tmp_path / "tiny.onnx").graph.initializer if tensor.data_type == 10}
+    assert names, "weights are stored as FLOAT16"

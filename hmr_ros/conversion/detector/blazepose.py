@@ -1,7 +1,4 @@
-"""BlazePose's two networks: what the MediaPipe wheel holds, and what it becomes as ONNX with a manifest.
-
-The wheel (Apache-2.0) is only read, never installed: it is a zip file with the two .tflite files in it.
-"""
+"""BlazePose's two networks: where the MediaPipe wheel holds them, and their interface as ONNX with a manifest."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ REQUIREMENTS = "pip install tflite onnx"
 
 @dataclass(frozen=True)
 class Source:
-    """One network: where the wheel keeps it, its digest, and what it looks like from outside once it is ONNX.
+    """One network: its file in the wheel, its digest, and its interface as ONNX.
 
-    ``image_size`` (H, W): numbers, or names for sizes that may vary. The network itself turns RGB pixels 0..255 into
-    ``pixel * scale + offset``. ``outputs``: the source's name of each output to keep -> what it becomes.
+    ``image_size`` (H, W): numbers, or names of dynamic sizes. The ONNX network takes RGB pixels 0..255 and maps them to
+    ``pixel * scale + offset`` itself. ``outputs``: the source's name of each output to keep -> its name and shape.
     """
 
     name: str
@@ -70,7 +67,7 @@ LANDMARKS = Source(
     image_size=(256, 256),
     scale=1 / 255,
     offset=0.0,
-    outputs={  # not Identity_2, a mask as costly as a third of the rest, nor Identity_4, the network's own 3D guess
+    outputs={  # without Identity_2, a mask that costs a third of the rest, and Identity_4, its own 3D pose
         "Identity": TensorSpec("landmarks", "float32", ("N", 39, 5)),
         "Identity_1": TensorSpec("presence", "float32", ("N", 1)),
         "Identity_3": TensorSpec("heatmaps", "float32", ("N", 39, 64, 64)),
@@ -96,7 +93,7 @@ def convert(source: Source, tflite_path: Path, out: Path, origin: Mapping[str, s
         from hmr_ros.conversion.detector.onnx_writer import Interface, network_to_onnx
         from hmr_ros.conversion.detector.tflite_reader import read_tflite
     except ImportError as err:
-        raise ValueError(f"the converter needs a module that is not there ({err}); run: {REQUIREMENTS}") from err
+        raise ValueError(f"the converter needs a missing module ({err}); run: {REQUIREMENTS}") from err
     interface = Interface(source.image, source.scale, source.offset, source.outputs)
     model = network_to_onnx(read_tflite(content), interface, source.name).SerializeToString()
     with atomic_path(out / f"{source.name}.onnx") as temporary:

@@ -1,9 +1,9 @@
 """Write a network read from a .tflite file as ONNX, one small function per operator.
 
-The ONNX network differs from its source in four ways. It takes the camera's own numbers, uint8 (N, H, W, 3) RGB, and
-scales them itself. Inside, channels come first, which ONNX Runtime's convolutions want. Batch, and where the network
-allows it height and width, may vary. Outputs nobody asks for are left out, with all that only they need.
-Weights stay the half floats that the source holds; the runtime widens them once, when it loads the network.
+The ONNX network differs from its source in four ways. Its input is uint8 (N, H, W, 3) RGB, which it scales itself.
+Inside, channels come first, as ONNX Runtime's convolutions require. The batch is dynamic, and height and width where
+the network allows it. Unused outputs are left out, with all nodes that only they depend on. Weights stay fp16 as in the
+source; the runtime casts them to fp32 once, when it loads the network.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ OPSET = 17
 """The newest that TensorRT 10.3 (JetPack 6) reads in full."""
 IR_VERSION = 9
 Attribute = int | str | Sequence[int]
-"""What ONNX operators are configured with here."""
+"""A value of an ONNX attribute."""
 
 FROM_NHWC, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
 class Interface:
-    """What the ONNX network shall look like from outside.
+    """Input and outputs of the ONNX network.
 
     ``image``: the input, uint8 RGB (N, H, W, 3), whose pixels become ``pixel * scale + offset``.
     ``outputs``: the source's name of each output to keep -> its new name and the shape it is reshaped to.
@@ -58,7 +58,7 @@ class Writer:
         return output
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        """Store an array; halves are widened to float32 by a Cast that runtimes fold away when they load the file."""
+        """Store an array; returns its name. fp16 is cast to fp32 by a node that runtimes fold on loading."""
         stored = np.ascontiguousarray(values)
         if stored.dtype != np.float16:
             self.initializers.append(numpy_helper.from_array(stored, name))
@@ -141,7 +141,7 @@ def _needed(network: Network, outputs: Mapping[int, TensorSpec]) -> list[Operato
 
 
 def _write_output(writer: Writer, tensor: int, spec: TensorSpec) -> None:
-    """Rename an output; one with more or fewer dimensions than wanted is reshaped, an image stays NCHW."""
+    """Rename an output; it is reshaped if ``spec`` has another number of dimensions, an image stays NCHW."""
     if len(writer.network.shapes[tensor]) == len(spec.shape):
         writer.node("Identity", [f"t{tensor}"], spec.name)
     else:

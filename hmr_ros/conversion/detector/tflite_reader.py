@@ -79,7 +79,7 @@ def read_tflite(content: bytes) -> Network:
     operators = []
     for k in range(graph.OperatorsLength()):
         operator = _read_operator(tflite, model, graph.Operators(k))
-        if operator.kind in ("DEQUANTIZE", "DENSIFY"):  # done by _read_constants: halves stay halves
+        if operator.kind in ("DEQUANTIZE", "DENSIFY"):  # _read_constants did it; fp16 stays fp16
             constants[operator.output] = constants[operator.inputs[0]]
         else:
             operators.append(operator)

@@ -92,7 +92,7 @@ def _size_range(tensor: Tensor, axis: int, request: BuildRequest) -> SizeRange:
 def _remedy(request: BuildRequest) -> str:
     turing = "sm_75" in request.target.compute_capabilities
     if turing and request.target.edition == "tensorrt_rtx" and request.target.precision == "fp32":
-        return "it has no fp32 matrix products on sm_75; use the fp16 network (hmr half)"
+        return "it has no fp32 matrix products on sm_75; use the fp16 network (hmr fp16)"
     return ""
 
 

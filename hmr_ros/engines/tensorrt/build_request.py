@@ -110,5 +110,5 @@ def request_for(json_path: Path, manifest: Manifest, target: EngineTarget) -> Bu
 
 
 def precision_of(manifest: Manifest) -> str:
-    """One of PRECISIONS; `hmr half` writes it down."""
+    """One of PRECISIONS; `hmr fp16` writes it down."""
     return manifest.provenance.get("precision", PRECISIONS[0])

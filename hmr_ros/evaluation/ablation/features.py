@@ -1,8 +1,8 @@
-"""What a frozen backbone sees in images, computed once for all runs.
+"""Features of a frozen backbone, computed once for all runs.
 
-A run then costs its two stages only. Keypoints are never given: anchors come from the first stage's projection, as in
-the paper. A detector's keypoints would reach the local stage alone, so that a comparison with and without it would
-measure them.
+A run then trains its two stages only. Keypoints are never given: anchors come from the projection of the first stage's
+body, as in the paper. A detector's keypoints would reach the local stage alone, so that a comparison with and without
+it would measure the keypoints.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXACT = KeypointMix(clean=1.0)
 
 
 class StoredFeatures(nn.Module):
-    """Stands in for a backbone whose features were computed before: its "image" is a row of them, float16."""
+    """Replaces a backbone whose features are stored: its "image" is a row of features, float16."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class StoredFeatures(nn.Module):
         return sum(self._sizes)
 
     def forward(self, rows: Tensor) -> Features:
-        """(B, size) -> Features."""
+        """Rows (B, size) -> Features."""
         *levels, pooled, keypoints = torch.split(rows.float(), self._sizes, 1)
         unflattened = (level.reshape(-1, *shape) for level, shape in zip(levels, self._shapes, strict=True))
         return Features(tuple(unflattened), pooled, keypoints.reshape(-1, self.keypoints, 3))
@@ -69,8 +69,8 @@ def flattened(features: Features) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """N images as training reads them: ``features`` (N, size) float16, on disk; ``batch``: all but images."""
+class StoredImages:
+    """N images as training reads them: ``features`` (N, size) float16, on disk; ``batch``: everything but images."""
 
     features: NDArray[np.float16]
     batch: Batch
@@ -89,24 +89,24 @@ def network_of(recipe: GlobalToPixelRecipe) -> GlobalToPixel:
     return cast(GlobalToPixel, recipe.modules["network"])
 
 
-def see(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> Seen:
-    """The first ``count`` of ``images``, a directory of shards; kept in ``path`` (.npy, and labels beside it).
+def stored_images(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> StoredImages:
+    """The first ``count`` of ``images``, a directory of shards; stored in ``path`` (.npy, labels beside it as .npz).
 
-    ``augment``: boxes are moved and images mirrored as in training, once per image.
+    ``augment``: boxes are shifted and images mirrored as in training, once per image.
     """
     labels = path.with_suffix(".npz")
     if not labels.exists():
-        _look(recipe, images, count, path, augment)
+        _compute(recipe, images, count, path, augment)
     with np.load(labels) as archive:
         batch = Batch(*(torch.from_numpy(archive[name]) for name in Batch._fields))
-    seen = Seen(np.load(path, mmap_mode="c"), batch)
+    stored = StoredImages(np.load(path, mmap_mode="c"), batch)
     expected = (count, StoredFeatures(network_of(recipe).backbone).size)
-    if seen.features.shape != expected:
-        raise ValueError(f"{path}: expected shape {expected}, got {seen.features.shape}; choose another --out")
-    return seen
+    if stored.features.shape != expected:
+        raise ValueError(f"{path}: expected shape {expected}, got {stored.features.shape}; choose another --out")
+    return stored
 
 
-def shown(images: Path, count: int) -> Iterator[ImageBatch]:
+def chunks_of_shards(images: Path, count: int) -> Iterator[ImageBatch]:
     """The first ``count`` images of a directory of shards, CHUNK at a time; ValueError if there are fewer."""
     missing = count
     for path in shards_of(images):
@@ -119,13 +119,13 @@ def shown(images: Path, count: int) -> Iterator[ImageBatch]:
 
 
 @torch.no_grad()
-def _look(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> None:
+def _compute(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, augment: bool) -> None:
     backbone = network_of(recipe).backbone.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     size, first, batches = StoredFeatures(backbone).size, 0, []
     with atomic_path(path) as temporary, tqdm(total=count, desc=path.stem, unit="image") as progress:
         table = np.lib.format.open_memmap(temporary, "w+", np.float16, (count, size))
-        for drawn in shown(images, count):
+        for drawn in chunks_of_shards(images, count):
             mix = None if augment else _EXACT
             batch = recipe.batch(_Drawn(drawn), default_rng(first), len(drawn), mix)
             table[first : first + len(drawn)] = flattened(backbone(batch.image)).numpy()
@@ -140,7 +140,7 @@ def _look(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, aug
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """A sampler of images that were drawn already."""
+    """A sampler that returns images that were drawn before."""
 
     images: ImageBatch
 

@@ -1,4 +1,4 @@
-"""Runs of all variants -> the table beside the paper's."""
+"""The table of all variants, beside the paper's figures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ RESAMPLES = 2000
 class Figure:
     """One kind of error of a variant, mm.
 
-    ``mean`` of all seeds and people; ``worse``: than the full method, on the same people with the same seed; ``each``
-    seed's difference.
+    ``mean`` over all seeds and people; ``worse``: difference to the full method on the same people with the same seed;
+    ``each``: that difference per seed.
     """
 
     mean: Interval
@@ -81,7 +81,7 @@ def mean_over_runs(values: Floats, clips: Strings, confidence: float = 0.95, see
 
 
 def markdown(found: Sequence[Line]) -> str:
-    """The table."""
+    """The table in Markdown."""
     head = [
         "| | paper's MPJPE, PA-MPJPE | ours: MPJPE | PA-MPJPE | worse than full: MPJPE | PA-MPJPE | each seed |",
         "|---|---|---|---|---|---|---|",
@@ -101,7 +101,7 @@ def _row(line: Line) -> str:
 
 
 def order(found: Sequence[Line]) -> str:
-    """The variants from best to worst, theirs and ours, in words."""
+    """The variants from best to worst in the paper and in our runs, as a line of text."""
     ours = " < ".join(line.variant.name for line in sorted(found, key=lambda line: line.mpjpe.mean.mean))
     theirs = " < ".join(line.variant.name for line in sorted(found, key=lambda line: line.variant.paper_mpjpe))
     return f"MPJPE, best first. Paper: {theirs}. Ours: {ours}."

@@ -17,7 +17,7 @@ from hmr_ros.core.arrays import Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.records import join_rows
-from hmr_ros.evaluation.ablation.features import Seen, StoredFeatures, network_of
+from hmr_ros.evaluation.ablation.features import StoredFeatures, StoredImages, network_of
 from hmr_ros.evaluation.ablation.variants import WITHOUT_LOCAL, Variant
 from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.evaluation.held_out.crop_predictor import trained_crop_predictor
@@ -35,18 +35,18 @@ STAGE = "images"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What all runs share. ``cases`` are the people to evaluate, their image features in the place of images."""
+    """The data of all runs. ``cases`` are the people to evaluate, with image features in place of images."""
 
     motion: Motion
     body: BodyModel
-    images: Seen
+    images: StoredImages
     cases: list[Case]
 
 
 def errors_of_run(variant: Variant, config: TrainConfig, material: Material, start: Weights, path: Path) -> Errors:
-    """Errors of the variant, trained as ``config`` says, on everybody; from ``path`` if the run was made before.
+    """Errors of the variant, trained as ``config`` says, on all people; read from ``path`` if it was trained before.
 
-    ``start``: the global stage that it goes on from.
+    ``start``: the weights of the global stage that its training starts from.
     """
     if not path.exists():
         label = f"{variant.name}, seed {config.run.seed}"
@@ -59,9 +59,9 @@ def errors_of_run(variant: Variant, config: TrainConfig, material: Material, sta
 
 
 def global_stage(config: TrainConfig, material: Material, steps: int, path: Path) -> Weights:
-    """The global stage trained alone for ``steps``; from ``path`` if it was before.
+    """The global stage trained alone for ``steps``; read from ``path`` if it was trained before.
 
-    No gradient of a local stage ever reaches it, so all variants of a seed can have the same, and it is cheap.
+    No gradient of a local stage reaches it, so all variants of a seed share it.
     """
     if not path.exists():
         longer = dataclasses.replace(config, images=dataclasses.replace(config.images, steps=steps))
@@ -94,7 +94,7 @@ def trained(config: TrainConfig, material: Material, label: str, start: Weights 
 
 
 def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[Int64s]:
-    """Batches of the numbers below ``count``, without end; all come once before any comes again."""
+    """Endless batches of the numbers below ``count``; every number comes once before any is repeated."""
     due = np.zeros(0, np.int64)
     while True:
         while len(due) < batch_size:
@@ -104,7 +104,7 @@ def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[Int64s]:
 
 
 def evaluated(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
-    """Errors of the last stage alone, on everybody."""
+    """Errors of the last stage alone, on all people."""
     network, body = network_of(recipe).eval(), material.body
     predictor = trained_crop_predictor("ablation", network, body)
     parts = []

@@ -1,4 +1,4 @@
-"""What is left out, and what the paper reports for it."""
+"""The variants of the ablation, and the paper's errors for them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _BATCH = 250
 def evaluate_annotated(
     predictor: Predictor, people: AnnotatedPeople, body: BodyModel, bodies: Mapping[str, BodyModel]
 ) -> list[Row]:
-    """One row for all ``people``; ``body`` is the network's, ``bodies`` are the ground truth's by gender."""
+    """One row for all ``people``; ``body``: the network's body model; ``bodies``: the ground truth's by gender."""
     errors, persons = [], []
     for case, part in cases(people, predictor.joint_set, bodies, _BATCH):
         found = predictor.predict(case)[-1]
@@ -38,10 +38,13 @@ def cases(
 ) -> Iterator[tuple[Case, AnnotatedPeople]]:
     """Cases of at most ``batch`` people with those people, gender by gender; keypoints are read as ``joint_set``.
 
-    ``bodies``: the true body model by gender. ValueError where one, or a camera, or a place is missing.
+    ``bodies``: the true body model by gender. Raises ValueError where one, or a camera, or a
+    translation is missing.
     """
     if not (np.isfinite(people.K).all() and np.isfinite(people.cam_t).all()):
-        raise ValueError("these annotations have no cameras or places, which 2D keypoints are lifted and measured with")
+        raise ValueError(
+            "these annotations have no cameras or translations, which lifting and measuring 2D keypoints needs"
+        )
     if missing := set(people.gender.tolist()) - set(bodies):
         raise ValueError(
             f"people are annotated with SMPL models of gender {sorted(missing)}: set --body-female, --body-male"
@@ -64,7 +67,7 @@ def _case(people: AnnotatedPeople, joint_set: str, body: BodyModel) -> Case:
 
 
 def _box_heights(kp2d: Floats, seen: Bools) -> Floats:
-    """(P,) px of boxes around what was ``seen`` (P, J), as a network would be given them; NaN where nothing was."""
+    """(P,) px: heights of the boxes around ``seen`` keypoints (P, J), as networks get them; NaN without keypoints."""
     points = np.where(seen[..., None], kp2d, np.nan)
     low, high = np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)
     margin = KEYPOINT_MARGIN * (high - low)

@@ -1,4 +1,4 @@
-"""What is evaluated: people with what a method is shown of them, what is true of them, and what a method says."""
+"""The records of an evaluation: what a method gets, the ground truth, and what the method predicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SyntheticPeople = PeopleBatch | ImageBatch
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What a network that looks at B people is given.
+    """The inputs of a network that reads images of B people.
 
     ``image`` (B, 256, 192, 3) uint8 RGB: their crops; ``keypoints`` (B, J, 3) x, y in crop units and score, zeros where
     missing; ``view`` of the crops.
@@ -39,8 +39,8 @@ class Case:
     """B people to estimate, and the ground truth: m, optical frame.
 
     ``normalized`` (B, J, 2) x/z, y/z of the observed keypoints of ``joint_set`` and ``score`` (B, J); ``vertices`` (B,
-    V, 3); ``joints`` (B, 24, 3); ``human36m`` (B, 17, 3); ``in_image`` (B, J) keypoints that the image shows or would
-    show if nothing hid them; ``height`` (B,) of the person's box over the focal length; ``shown`` where there is an
+    V, 3); ``joints`` (B, 24, 3); ``human36m`` (B, 17, 3); ``in_image`` (B, J) keypoints within the
+    image, hidden ones included; ``height`` (B,) of the person's box over the focal length; ``shown`` where there is an
     image.
     """
 
@@ -57,11 +57,11 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a method says of B people.
+    """A method's estimate of B people.
 
-    ``output`` names which of its answers this is; ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m in optical axes,
-    at any place; ``root`` (B, 3) m, where the pelvis joint stands, NaN where the method does not know;
-    ``expected_error`` (B, 24) m of the joints, NaN where it does not say.
+    ``output`` names the stage or method; ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m in optical axes, with any
+    translation; ``root`` (B, 3) m, the position of the pelvis joint, NaN where unknown; ``expected_error`` (B, 24) m of
+    the joints, NaN where unknown.
     """
 
     output: str
@@ -71,7 +71,7 @@ class Prediction:
     expected_error: Floats
 
     def as_published(self, output: str, placed: Estimates, body: BodyModel) -> Prediction:
-        """The bodies that the robot would publish, ``placed``; these where it would publish none."""
+        """The prediction with the bodies ``placed`` that the robot would publish, where it would publish one."""
         known = placed.take(placed.valid)
         posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
         vertices, joints = self.vertices.copy(), self.joints.copy()
@@ -82,9 +82,9 @@ class Prediction:
 def observed(
     people: SyntheticPeople, joint_set: str, source: KeypointMix | None, body: BodyModel, rng: Generator
 ) -> Case:
-    """Synthetic ``people``, their keypoints as ``source`` says; without it nobody tells where any are.
+    """Synthetic ``people`` with keypoints observed as ``source`` says; None: without keypoints.
 
-    People without images must come with all vertices, which are those of ``body``.
+    People without images must have all vertices of ``body``.
     """
     images = people if isinstance(people, ImageBatch) else None
     subjects = Subjects.of_images(people) if isinstance(people, ImageBatch) else Subjects.of_people(people)
@@ -107,7 +107,7 @@ def observed(
 def _keypoints(
     subjects: Subjects, joint_set: str, source: KeypointMix | None, rng: Generator
 ) -> tuple[Float64s, Float64s]:
-    """(B, J, 2) px and (B, J)."""
+    """Observed keypoints (B, J, 2) px and scores (B, J)."""
     if source is None:
         return np.zeros(subjects.pixels.shape), np.zeros(subjects.visible.shape)
     seen = observe(subjects, JOINT_SETS[joint_set], source, rng)
@@ -115,12 +115,12 @@ def _keypoints(
 
 
 def _vertices(images: ImageBatch, body: BodyModel) -> Floats:
-    """(B, V, 3) m of the people in images, who are stored as parameters."""
+    """(B, V, 3) m: vertices of the people in images, from their SMPL parameters."""
     pose = rotmat_to_rotvec(images.rotations)
     return body.posed(pose[:, 0], pose[:, 1:], images.betas, images.joints[:, 0]).vertices
 
 
 def _shown(images: ImageBatch, subjects: Subjects, pixels: Floats, score: Floats) -> Shown:
-    places = np.concatenate([subjects.view.to_crop_units(pixels), score[..., None]], -1)
-    keypoints = np.where(score[..., None] > 0, places, 0).astype(np.float32)
+    positions = np.concatenate([subjects.view.to_crop_units(pixels), score[..., None]], -1)
+    keypoints = np.where(score[..., None] > 0, positions, 0).astype(np.float32)
     return Shown(cut_crops(images, subjects.boxes), keypoints, subjects.view)

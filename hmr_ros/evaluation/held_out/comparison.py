@@ -1,4 +1,4 @@
-"""One output against another on the same people: paired, so that easy and hard people cancel."""
+"""Paired comparison of two outputs on the same people: the difficulty of a person cancels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hmr_ros.evaluation.held_out.report import Errors, Grouping, Split, splits
 
 @dataclass(frozen=True)
 class Gain:
-    """By how much less one output errs than another on ``count`` people, mm."""
+    """The reduction of errors from one output to another on ``count`` people, mm."""
 
     split: str
     count: int
@@ -23,7 +23,7 @@ class Gain:
 
 
 def gains(better: Errors, worse: Errors, groupings: Sequence[Grouping], persons: Strings) -> list[Gain]:
-    """What ``better`` gains on ``worse``, everybody first, then split by split; negative where it loses.
+    """Errors of ``worse`` minus ``better``, for all people first, then for every split.
 
     Intervals draw whole ``persons`` (N,), as in ``summarise``.
     """
@@ -41,12 +41,12 @@ def _gain(better: Errors, worse: Errors, split: Split, persons: Strings) -> Gain
 
 
 def verdict(better: str, worse: str, found: Sequence[Gain]) -> str:
-    """In words: the gain on everybody, and the splits without one or with one that may be chance."""
+    """A line of text: the gain on all people, the splits without a gain, and those where it may be chance."""
     lost = [gain.split for gain in found if gain.mpjpe.mean <= 0 or gain.pa_mpjpe.mean <= 0]
     unsure = [g.split for g in found if g.split not in lost and min(g.mpjpe.low, g.pa_mpjpe.low) <= 0]
-    everybody = found[0]
+    overall = found[0]
     words = [
-        f"{better} against {worse}: {everybody.mpjpe} mm less MPJPE, {everybody.pa_mpjpe} mm less PA-MPJPE;",
+        f"{better} against {worse}: {overall.mpjpe} mm less MPJPE, {overall.pa_mpjpe} mm less PA-MPJPE;",
         f"less of both on {len(found) - len(lost)} of {len(found)} splits",
     ]
     words += [f"(not: {', '.join(lost)})"] if lost else []

@@ -1,8 +1,8 @@
-"""Residuals -> a calibration: standard deviations first, then radii that hold what they say on other people.
+"""Fit a calibration to residuals: standard deviations first, then the radii of regions on other people.
 
-The deviations are those that make the residuals most likely under a normal distribution, which are second moments: so
-covariances are covariances, however heavy the tails are. Tails are what the radii are for: split conformal prediction
-(Vovk et al., 2005; Lei et al., 2018), whose coverage needs no distribution at all.
+The deviations maximise the likelihood of the residuals under a normal distribution, so that covariances are second
+moments, however heavy the tails are. The radii account for the tails: split conformal prediction (Vovk et al., 2005;
+Lei et al., 2018), whose coverage assumes no distribution.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hmr_ros.evaluation.held_out.residuals import Residuals, distances
 _EXPONENTS = np.arange(0, 3.01, 0.01)
 _DIGITS = 4
 _PROVISIONAL = (1.0, 2.0, 3.0)
-"""Radii of a calibration that has none yet."""
+"""Radii of a calibration before they are fitted."""
 
 
 def fit(residuals: Residuals, joint_set: str) -> Calibration:
     """People with even numbers give the deviations, the others the radii.
 
-    Raises ValueError for a network that expects no errors, as Pose2Mesh in its published form.
+    Raises ValueError for a network without expected errors, such as Pose2Mesh in its published form.
     """
     if not np.isfinite(residuals.expected_error).all():
-        raise ValueError("the network does not say what errors it expects: there is nothing to calibrate")
+        raise ValueError("the network predicts no expected errors: there is nothing to calibrate")
     even = residuals.person % 2 == 0
     fitted = _with_deviations(residuals.take(even), joint_set)
     found = distances(residuals.take(~even), Uncertainty(fitted, joint_set))
@@ -58,9 +58,9 @@ def conformal_radii(found: Floats) -> tuple[float, ...]:
 
 def _with_deviations(residuals: Residuals, joint_set: str) -> Calibration:
     distance = np.linalg.norm(residuals.cam_t, axis=1)
-    ray = residuals.cam_t / distance[:, None]
-    joint_along, joint_across = _split(residuals.joints, ray[:, None])
-    root_along, root_across = _split(residuals.root, ray)
+    sight = residuals.cam_t / distance[:, None]
+    joint_along, joint_across = _split(residuals.joints, sight[:, None])
+    root_along, root_across = _split(residuals.root, sight)
     error = residuals.expected_error
     seen = joints_seen(residuals.score, keypoint_of_joint(joint_set))
     ratios = tuple((x / np.where(error > 0, error, 1)) ** 2 for x in (joint_along, joint_across))
@@ -78,15 +78,15 @@ def _with_deviations(residuals: Residuals, joint_set: str) -> Calibration:
     )
 
 
-def _split(error: Floats, ray: Floats) -> tuple[Floats, Floats]:
-    """(..., 3) -> (...) along the unit vector ``ray`` (..., 3), and (...) root mean square of both axes across it."""
-    along = (error * ray).sum(-1)
-    across = np.linalg.norm(error - along[..., None] * ray, axis=-1) / np.sqrt(2)
+def _split(error: Floats, sight: Floats) -> tuple[Floats, Floats]:
+    """(..., 3) -> (...) along the unit vector ``sight`` (..., 3), and (...) root mean square of both axes across it."""
+    along = (error * sight).sum(-1)
+    across = np.linalg.norm(error - along[..., None] * sight, axis=-1) / np.sqrt(2)
     return along, across
 
 
 def _deviations(squared: Floats, chosen: Bools) -> tuple[float, ...]:
-    """(N, 24) squared ratios of error to expected error -> root means over the ``chosen``, left and right alike."""
+    """Squared ratios (N, 24) of error to expected error -> root means (24,) over ``chosen``, left and right pooled."""
     total, count = (squared * chosen).sum(0), chosen.sum(0)
     mean = (total + total[SMPL.mirror]) / np.maximum(count + count[SMPL.mirror], 1)
     mean[0] = 0  # the pelvis relative to itself

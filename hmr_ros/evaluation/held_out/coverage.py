@@ -1,4 +1,4 @@
-"""How often the ground truth lies in the regions that should hold it: for everybody, and where they fail."""
+"""Coverage: how often the ground truth lies in the confidence regions, over all people and by group."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Coverage:
 
     @property
     def largest_gap(self) -> float:
-        """How far a coverage is from what it should be at most, percent."""
+        """The largest difference of a coverage from its level, percent."""
         wanted = 100 * np.array(LEVELS * 2)
         return float(np.abs([i.mean for i in (*self.joints, *self.root)] - wanted).max())
 
 
 def coverages(residuals: Residuals, calibration: Calibration, joint_set: str, takes: Strings) -> list[Coverage]:
-    """Of everybody first, then of every group; intervals draw whole ``takes`` (N,), as people of one are alike."""
+    """Coverage of all people first, then of every group; intervals resample whole ``takes`` (N,)."""
     found = distances(residuals, Uncertainty(calibration, joint_set))
     return [_coverage(found, calibration, takes, split) for split in splits(residuals.groupings, len(residuals))]
 

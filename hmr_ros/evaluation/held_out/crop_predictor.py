@@ -1,4 +1,4 @@
-"""Global-to-Pixel under test: it looks at crops, and may be told of keypoints."""
+"""Global-to-Pixel under test: it reads crops of images, with or without keypoints."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
 
 GLOBAL, LOCAL = "global stage", "local stage"
 CHUNK = 50
-"""Crops that pass a network at once: more would only fill the memory."""
+"""Crops per call of a network, which bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class StageParameters(Record):
-    """What one stage says of B people, in their crop cameras.
+    """The output of one stage for B people, in their crop cameras.
 
     ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) as
-    ``networks/global_to_pixel`` has them; the joint error is NaN but for the last stage.
+    ``networks/global_to_pixel`` has them; the joint error is NaN except for the last stage.
     """
 
     stage: str
@@ -45,7 +45,7 @@ class StageParameters(Record):
         return StageParameters(stage, *(x.float().cpu().numpy() for x in arrays))
 
     def predicted(self, view: CropView, body: BodyModel) -> Prediction:
-        """The stage's bodies where it says they stand."""
+        """The stage's bodies at the positions that it estimates."""
         rotations, cam_t = view.to_optical(self.rotations, self.crop_cam)
         pose = rotmat_to_rotvec(rotations)
         posed = body.posed(pose[:, 0], pose[:, 1:], self.betas, np.zeros_like(cam_t))
@@ -53,12 +53,12 @@ class StageParameters(Record):
 
 
 Network = Callable[..., list[StageParameters]]
-"""image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> its stages; the last one's answer is the network's."""
+"""image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> outputs of its stages; the last is the network's."""
 
 
 @dataclass(frozen=True, eq=False)
 class CropPredictor:
-    """A network that looks at crops. Each stage is evaluated as it is, and the last one as the robot publishes it."""
+    """A network that reads crops. Each stage is evaluated as it is, and the last one as the robot publishes it."""
 
     name: str
     joint_set: str
@@ -67,7 +67,7 @@ class CropPredictor:
     reads_images = True
 
     def predict(self, case: Case) -> list[Prediction]:
-        """Every stage alone, then what the robot makes of the last; ValueError for people without images."""
+        """Every stage alone, then the body that the robot would publish; ValueError for people without images."""
         shown = self._shown(case)
         stages = self.stages(shown)
         alone = [stage.predicted(shown.view, self.body) for stage in stages]
@@ -77,7 +77,7 @@ class CropPredictor:
         return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
 
     def stages(self, shown: Shown) -> list[StageParameters]:
-        """What the stages say."""
+        """The output of every stage."""
         inputs = (shown.image, shown.keypoints, shown.view.camera)
         starts = range(0, len(shown.image), CHUNK)
         parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
@@ -85,12 +85,12 @@ class CropPredictor:
 
     def _shown(self, case: Case) -> Shown:
         if case.shown is None:
-            raise ValueError(f"{self.name} looks at people: evaluate it on --motion or --shards, which have images")
+            raise ValueError(f"{self.name} reads images: evaluate it on --motion or --shards, which have images")
         return case.shown
 
 
 def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> CropPredictor:
-    """Training does not import the robot's engines, so ONNX Runtime is called here directly."""
+    """The network of a manifest. The offline column imports no engines, so ONNX Runtime is called here directly."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

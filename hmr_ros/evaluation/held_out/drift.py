@@ -1,4 +1,4 @@
-"""How far people stray from where they were: what coasting adds to the covariance of somebody unseen."""
+"""Drift of unseen people from their last state: the covariance that coasting must add."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted
 from hmr_ros.training.datasets.motion import Motion
 
 SETTLED_S = 1.0
-"""After so long a pose is as different from what it was as it gets."""
+"""Time after which a pose differs from its start as much as it ever does."""
 
 _ROOT_AFTER_S = 0.5
-"""The root's drift is taken where coasting ends."""
+"""The root's drift is measured where coasting ends."""
 _EARLY_S = 0.1
-"""The time constant is that of an exponential through what joints have strayed by then and in the end."""
+"""The time constant is that of an exponential through the joints' drift at this time and at SETTLED_S."""
 _CHUNK = 500
 
 
@@ -36,7 +36,7 @@ class Drift:
 
 
 def measure_drift(motion: Motion, body: BodyModel, stride: int = 4) -> Drift:
-    """Over clips of ``motion``, every category counting as in training; ``stride``: look at one clip in so many."""
+    """Over clips of ``motion``, every category counting as in training; ``stride``: use every stride-th clip."""
     motion = motion.take(motion.clip % stride == 0)
     parts = (motion.pose[first : first + _CHUNK] for first in range(0, len(motion), _CHUNK))
     joints = np.concatenate([body.posed_joints(p[:, 0], p[:, 1:], np.zeros((len(p), 10), np.float32)) for p in parts])
@@ -46,7 +46,7 @@ def measure_drift(motion: Motion, body: BodyModel, stride: int = 4) -> Drift:
 
 
 def _root_drift(motion: Motion, after_s: float) -> float:
-    """m/s."""
+    """Standard deviation of the root from its extrapolation, m/s per axis."""
     before, after = (max(1, round(s * motion.fps)) for s in (VELOCITY_MEMORY_S, after_s))
     frames = _frames_within_clips(motion, before, after)
     velocity = (motion.trans[frames] - motion.trans[frames - before]) * (motion.fps / before)
@@ -55,7 +55,7 @@ def _root_drift(motion: Motion, after_s: float) -> float:
 
 
 def _joint_drift(motion: Motion, joints: Floats, after_s: float) -> Floats:
-    """(24,) m, left and right alike."""
+    """(24,) m: standard deviation of each joint after ``after_s``, left and right pooled."""
     after = max(1, round(after_s * motion.fps))
     frames = _frames_within_clips(motion, 0, after)
     found = _deviation(motion, frames, joints[frames + after] - joints[frames])

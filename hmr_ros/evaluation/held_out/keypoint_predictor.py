@@ -21,16 +21,16 @@ from hmr_ros.training.checkpoint import Checkpoint
 
 Network = Callable[..., tuple[Floats, Floats, Floats]]
 """Its input arrays -> vertices (P, V, 3) and SMPL joints (P, 24, 3) in m, relative to the pelvis joint, and the joints'
-expected errors (P, 24) in m, NaN where it expects none.
+expected errors (P, 24) in m, NaN where it predicts none.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class KeypointPredictor:
-    """Keypoints of ``joint_set``, seen by a virtual camera of each person's or not, to bodies.
+    """A network from keypoints of ``joint_set`` to bodies, with a virtual camera per person or without.
 
-    With it, bodies are placed and fitted to their keypoints as on the robot; in its published form they are left as
-    its authors evaluate them.
+    With it, bodies are placed and fitted to their keypoints as on the robot; without it, in the published form, bodies
+    are evaluated as its authors do.
     """
 
     name: str
@@ -41,9 +41,9 @@ class KeypointPredictor:
     reads_images = False
 
     def predict(self, case: Case) -> list[Prediction]:
-        """One answer."""
+        """One prediction."""
         if not self.virtual_camera:
-            # Pose2Mesh as published normalises x and y by themselves, so rays are as good as the pixels it asks for
+            # As published, Pose2Mesh standardises x and y itself: normalized coordinates serve as well as its pixels.
             vertices, joints, error = self.network(case.normalized.astype(np.float32))
             keypoints = self.body.regressor(self.joint_set) @ vertices
             root = fit_translation(keypoints, Keypoints.of(case.normalized, case.score)).translation
@@ -53,16 +53,16 @@ class KeypointPredictor:
         return [alone.as_published("pose2mesh", placed, self.body)]
 
     def _in_virtual_camera(self, case: Case) -> Prediction:
-        """Bodies relative to the pelvis, turned back into axes of the optical frame."""
+        """Bodies relative to the pelvis, rotated back into the axes of the optical frame."""
         view = to_virtual_camera(case.normalized, case.score)
         virtual_from_optical = view.optical_from_virtual.transpose(0, 2, 1)
         vertices, joints, error = self.network(view.keypoints, view.context)
-        nowhere = np.full((len(joints), 3), np.nan)
-        return Prediction("lifted", vertices @ virtual_from_optical, joints @ virtual_from_optical, nowhere, error)
+        unknown = np.full((len(joints), 3), np.nan)
+        return Prediction("lifted", vertices @ virtual_from_optical, joints @ virtual_from_optical, unknown, error)
 
 
 def exported_keypoint_predictor(manifest: Manifest, content: bytes, body: BodyModel) -> KeypointPredictor:
-    """Training does not import the robot's engines, so ONNX Runtime is called here directly."""
+    """The network of a manifest. The offline column imports no engines, so ONNX Runtime is called here directly."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -92,5 +92,5 @@ def trained_keypoint_predictor(
 
 
 def _with_error(vertices: Floats, joints: Floats, joint_error: Floats | None = None) -> tuple[Floats, Floats, Floats]:
-    """The outputs of a ``Network``; the published form expects no error."""
+    """The outputs of a ``Network``; the published form predicts no expected error."""
     return vertices, joints, np.full(joints.shape[:2], np.nan) if joint_error is None else joint_error

@@ -23,18 +23,18 @@ class Predictor(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the network."""
+        """The name of the network."""
 
     @property
     def joint_set(self) -> str:
-        """The keypoints that it reads."""
+        """The joint set of the keypoints that it reads."""
 
     @property
     def reads_images(self) -> bool:
-        """Whether its cases need to be ``shown``; if so, it can do without keypoints."""
+        """Whether its cases need images (``Case.shown``); if so, it works without keypoints, too."""
 
     def predict(self, case: Case) -> list[Prediction]:
-        """Its answers, one or several; the last is what the robot publishes."""
+        """One or several predictions of the same people; the robot publishes the last."""
 
 
 def open_predictor(path: Path, body: BodyModel) -> Predictor:

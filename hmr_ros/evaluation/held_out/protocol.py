@@ -10,8 +10,8 @@
 * Depth: the root's z.
 
 Bodies are evaluated as the robot publishes them, placed and fitted to their keypoints by ``core/fitting/placement.py``;
-the stages of Global-to-Pixel also alone, where they say that they stand; those of Pose2Mesh in its published form as
-its authors evaluate them.
+the stages of Global-to-Pixel also alone, at the positions that they estimate; those of Pose2Mesh in its published form
+as its authors evaluate them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SOURCES: dict[str, KeypointMix | None] = {
     "coco": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0),
     "projection": None,
 }
-"""Where 2D keypoints come from: the ground truth; either of Pose2Mesh's synthetic errors, in full and without hints;
-nowhere, so that a network must look where it expects the joints itself.
+"""Sources of 2D keypoints: the ground truth; either of Pose2Mesh's synthetic errors, at full strength and without
+scores; none, so that a network uses the projection of its own first estimate.
 """
 
 PCK_FRACTIONS = (0.05, 0.1)
@@ -51,7 +51,7 @@ _FOCAL_EDGES = (0.6, 0.9, 1.3, 1.8)
 FOCALS = tuple(f"{a:g}-{b:g}" for a, b in itertools.pairwise(_FOCAL_EDGES))
 
 _MANY = 1 / 3
-"""Share of lost keypoints beyond which a body counts as half a body."""
+"""Fraction of lost keypoints beyond which a body counts as half a body."""
 _FACING = 0.5
 """Cosine to the line of sight beyond which a body is seen from the front or the back: within 60 degrees."""
 ADULT = 1.45
@@ -80,13 +80,13 @@ def errors_of(found: Prediction, case: Case, body: BodyModel) -> Errors:
 
 
 def correct_keypoints(found: Prediction, case: Case, body: BodyModel, fraction: float) -> Floats:
-    """(B,) percent of the keypoints in the image that are seen within ``fraction`` box heights of where they should be.
+    """(B,) percent of the keypoints in the image that project to within ``fraction`` box heights of the ground truth.
 
-    Bodies without a place have none.
+    Bodies without a position have none.
     """
     regressor = body.regressor(case.joint_set)
-    at_place = regressor @ (found.vertices + (found.root - found.joints[:, 0])[:, None])
-    distance = np.linalg.norm(_normalized(at_place) - _normalized(regressor @ case.vertices), axis=-1)
+    positioned = regressor @ (found.vertices + (found.root - found.joints[:, 0])[:, None])
+    distance = np.linalg.norm(_normalized(positioned) - _normalized(regressor @ case.vertices), axis=-1)
     correct = (distance <= fraction * case.height[:, None]) & case.in_image
     return np.asarray(100 * correct.sum(1) / np.maximum(case.in_image.sum(1), 1))
 
@@ -97,7 +97,7 @@ def _normalized(points: Floats) -> Floats:
 
 
 def groupings(people: SyntheticPeople) -> list[Grouping]:
-    """The groups that the report divides ``people`` into."""
+    """The groupings of ``people`` in the report."""
     poses = tuple(kind.name.lower() for kind in PoseKind)
     adult = _stature(people.joints) >= ADULT
     return [

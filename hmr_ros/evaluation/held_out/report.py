@@ -1,4 +1,4 @@
-"""Errors per sample -> a table by groups, with confidence intervals."""
+"""The table of errors by groups, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Errors(Record):
 
     ``mpjpe``, ``pa_mpjpe`` on the 14 Human3.6M joints and ``mpvpe`` in mm, ``mpjpe_smpl`` on the 24 SMPL joints in mm;
     ``pck_05`` and ``pck_10`` percent of keypoints within 0.05 and 0.1 box heights; ``depth`` signed relative error of
-    the root's distance along the optical axis, NaN where no place was found.
+    the root's distance along the optical axis, NaN where no position was found.
     """
 
     mpjpe: Floats
@@ -53,7 +53,8 @@ class Grouping:
 class Row:
     """One line of the report, of one ``output`` of a method.
 
-    Errors are in mm, ``pck_*`` in percent; ``depth_*`` in percent of the true depth, of those ``placed``.
+    Errors are in mm, ``pck_*`` in percent; ``depth_*`` in percent of the true depth, of the fraction ``placed``, for
+    whom a position was found.
     """
 
     source: str
@@ -99,7 +100,7 @@ def splits(groupings: Sequence[Grouping], count: int) -> list[Split]:
 def summarise(source: str, output: str, errors: Errors, groupings: Sequence[Grouping], persons: Strings) -> list[Row]:
     """One row per split.
 
-    ``persons`` (N,) names who each sample shows; intervals draw whole persons, as samples of one are alike.
+    ``persons`` (N,) names the person or clip of each sample; intervals resample whole persons, whose samples are alike.
     """
     chosen = splits(groupings, len(errors))
     return [_row(source, output, split, errors.take(split.chosen), persons[split.chosen]) for split in chosen]

@@ -1,4 +1,4 @@
-"""How far estimates are from the ground truth, with what the robot knows of them: what calibration is made from."""
+"""Residuals: differences of estimates from the ground truth, with what the robot knows of them, for calibration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hmr_ros.evaluation.held_out.report import Grouping, join_groupings
 from hmr_ros.training.datasets.motion import Motion
 
 KEYPOINTS = {source: mix for source, mix in SOURCES.items() if mix}
-"""The mix that networks are calibrated on: every person is seen with each of these errors once."""
+"""The keypoints that networks are calibrated on: every person is observed with each of these errors once."""
 
 DISTANCES = ("below 2.5 m", "2.5 to 8 m", "beyond 8 m")
 _DISTANCE_EDGES_M = (2.5, 8.0)
@@ -60,20 +60,20 @@ class Distances:
 
 
 def distances(residuals: Residuals, uncertainty: Uncertainty) -> Distances:
-    """By the covariances that the robot publishes."""
+    """Mahalanobis distances by the covariances that the robot publishes."""
     covariances = uncertainty(residuals.expected_error, residuals.score, residuals.cam_t)
     joints = _mahalanobis(residuals.joints[:, 1:], covariances.joints[:, 1:])
     return Distances(joints, _mahalanobis(residuals.root, covariances.root))
 
 
 def _mahalanobis(error: Floats, covariance: Floats) -> Floats:
-    """(..., 3) and (..., 3, 3) -> (...)."""
+    """Errors (..., 3) and covariances (..., 3, 3) -> distances (...)."""
     solved = np.linalg.solve(covariance, error[..., None])[..., 0]
     return np.asarray(np.sqrt((error * solved).sum(-1)))
 
 
 def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Residuals:
-    """What ``predictor`` makes of every person under all KEYPOINTS, as the robot would publish it."""
+    """Residuals of every person under all KEYPOINTS, of the bodies that the robot would publish."""
     parts: list[Residuals] = []
     first = 0
     for people in batches:
@@ -86,7 +86,7 @@ def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body:
 
 def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str, first: int) -> Residuals:
     relative = found.joints - found.joints[:, :1] - (case.joints - case.joints[:, :1])
-    everybody = Residuals(
+    residuals = Residuals(
         joints=relative,
         root=found.root - case.joints[:, 0],
         expected_error=found.expected_error,
@@ -96,7 +96,7 @@ def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str,
         clip=people.clip,
         groupings=[_sources(source, len(people)), _distance_groups(case), *groupings(people)],
     )
-    return everybody.take(np.asarray(np.isfinite(found.root).all(1)))
+    return residuals.take(np.asarray(np.isfinite(found.root).all(1)))
 
 
 def _sources(source: str, count: int) -> Grouping:
@@ -109,9 +109,9 @@ def _distance_groups(case: Case) -> Grouping:
 
 
 def calibration_clips(motion: Motion) -> Bools:
-    """(C,) whether a clip belongs to the half that networks are calibrated on; the others test the outcome.
+    """(C,) whether a clip belongs to the half that networks are calibrated on; the other half tests the calibration.
 
-    Takes are parted whole, as clips cut from one take are alike: every other take of each subject, by name.
+    Takes are not split, as clips cut from one take are alike: every other take of each subject, by name.
     """
     chosen = np.zeros(len(motion.clip_id), np.bool_)
     for subject in np.unique(motion.clip_subject):

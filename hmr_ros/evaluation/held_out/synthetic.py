@@ -1,4 +1,4 @@
-"""Evaluation of methods on synthetic people, drawn anew from a seed or stored in shards."""
+"""Evaluation of methods on synthetic people, drawn from a seed or read from shards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 250
 
 
 def sampled_people(sampler: PeopleSampler | ImageSampler, samples: int, seed: int) -> Iterator[SyntheticPeople]:
-    """New people; who is in a batch depends on the seed and its number only."""
+    """``samples`` people in batches; the content of a batch depends on the seed and its number only."""
     for first in range(0, samples, BATCH):
         yield sampler.sample(default_rng((seed, first)), min(BATCH, samples - first))
 
@@ -44,14 +44,14 @@ def people_of_shards(directory: Path, samples: int) -> Iterator[SyntheticPeople]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Errors of every output of every method by 2D source, on people in ``groupings``; ``clips`` (N,) they are from."""
+    """Errors by 2D source and output, on N people in ``groupings``; ``clips`` (N,) that they move as."""
 
     errors: Mapping[tuple[str, str], Errors]
     groupings: Sequence[Grouping]
     clips: Strings
 
     def rows(self) -> list[Row]:
-        """The report; outputs of one source and split one below the other."""
+        """The rows of the report, by source, then split, then output."""
         out: list[Row] = []
         for source in SOURCES:
             tables = [
@@ -63,7 +63,7 @@ class Evaluation:
         return out
 
     def verdicts(self) -> list[str]:
-        """Per 2D source, whether the local stage improves on the global stage, where there are both."""
+        """For every 2D source with both stages, how far the local stage improves on the global stage."""
         out = []
         for source in SOURCES:
             local, coarse = self.errors.get((source, LOCAL)), self.errors.get((source, GLOBAL))
@@ -76,7 +76,7 @@ class Evaluation:
 def evaluate_synthetic(
     predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int
 ) -> Evaluation:
-    """Every 2D source observes the same people. Without keypoints, only networks that read images are evaluated."""
+    """Evaluate all ``predictors`` on the same people and 2D sources; without keypoints, only those that read images."""
     errors: dict[tuple[str, str], list[Errors]] = {}
     groups, clips, first = [], [], 0
     for people in batches:

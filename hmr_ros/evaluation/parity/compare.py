@@ -14,7 +14,7 @@ from hmr_ros.evaluation.parity.runs import Run, answers, engine_run, onnx_run, p
 
 @dataclass(frozen=True)
 class Finding:
-    """How one way of running a network compares; ``skipped`` says why it was not run."""
+    """Distances of one ``way`` of running a network from the reference; ``skipped``: why it was not run."""
 
     network: str
     way: str
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def accepted(self) -> bool:
-        """Close enough, and the same every time."""
+        """Whether it passes the gates and repeats its outputs."""
         return bool(self.skipped) or (self.repeatable and all(distance.accepted for distance in self.distances))
 
     def __str__(self) -> str:
@@ -34,14 +34,14 @@ class Finding:
         return f"{self.way:24} {mark:6} {', '.join(map(str, self.distances))}"
 
     def summary(self) -> dict[str, object]:
-        """For JSON."""
+        """The finding as a JSON object."""
         figures = {d.quantity.name: {"mean": d.mean, "max": d.max, "unit": d.quantity.unit} for d in self.distances}
         facts = {"network": self.network, "way": self.way, "accepted": self.accepted, "repeatable": self.repeatable}
         return {**facts, "skipped": self.skipped, "distances": figures}
 
 
 def shipped() -> list[Path]:
-    """Manifests of the shipped networks, without their halves."""
+    """Manifests of the shipped networks, without their fp16 models."""
     from hmr_ros.engines.opening import FP16_SUFFIX
 
     return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(FP16_SUFFIX)]
@@ -61,8 +61,8 @@ def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterato
         found = distances(manifest.kind, ours.outputs, reference.outputs)
         return Finding(manifest.name, way, tuple(found), ours.repeatable)
 
-    if (half := _fp16_run(path)) is not None:
-        yield finding("fp16, as a GPU rounds", half)
+    if (fp16 := _fp16_run(path)) is not None:
+        yield finding("fp16, as a GPU rounds", fp16)
     if checkpoint is not None:
         yield finding("pytorch", pytorch_run(checkpoint))
     for backend in backends:

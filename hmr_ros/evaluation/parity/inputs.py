@@ -1,6 +1,6 @@
-"""What the networks really get to see: the pipeline runs on fixed images, and its networks' inputs are kept.
+"""Recorded inputs of networks: the pipeline runs on fixed images, and the inputs of its networks are stored.
 
-Real images are some of the sample clip; rendered ones show one, four and eight open bodies. The networks that make the
+Real images are from the sample clip; rendered images show one, four and eight open bodies. Networks whose outputs are
 inputs of others run in fp32 on the CPU, so that every comparison starts from the same numbers.
 """
 
@@ -30,7 +30,7 @@ Inputs = Mapping[str, "Array"]
 
 
 class Recording:
-    """An Engine that keeps what it is given."""
+    """An Engine that records its inputs."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -38,16 +38,16 @@ class Recording:
 
     @property
     def manifest(self) -> Manifest:
-        """The engine's."""
+        """The manifest of the engine."""
         return self._engine.manifest
 
     @property
     def status(self) -> str:
-        """Its engine's."""
+        """The status of the engine."""
         return self._engine.status
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
-        """Keep ``inputs`` and answer as the engine does."""
+        """Record ``inputs`` and run the engine on them."""
         self.given.append({name: array.copy() for name, array in inputs.items()})
         return self._engine.run(inputs)
 
@@ -57,7 +57,7 @@ class Recording:
 
 
 def recorded_inputs(manifest_path: Path) -> list[Inputs]:
-    """What the network beside ``manifest_path`` is given for each of the fixed images, oldest first."""
+    """Inputs of the network beside ``manifest_path`` for the fixed images, in order."""
     from hmr_ros.engines.opening import open_onnx
     from hmr_ros.engines.runtime import default_threads
     from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
@@ -70,7 +70,7 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
     detector = BlazePoseDetector(engines["detector"], engines["landmarks"], options)
     estimator = _estimator(engines[kind], load_body_model(models / "open_body.npz"))
     for image, camera in _images():
-        _look(detector, estimator, image, camera)
+        _process(detector, estimator, image, camera)
     for engine in engines.values():
         engine.close()
     return engines[kind].given
@@ -88,8 +88,8 @@ def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None
     return None if maker is None else maker(engine, body_model)
 
 
-def _look(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
-    """As on a single photo: nothing is followed from one image to the next."""
+def _process(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
+    """Run detector and estimator as on a single photo, without tracking between images."""
     detector.reset()
     detections = detector.detect(image)
     if estimator is not None and len(detections):

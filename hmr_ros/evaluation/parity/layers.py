@@ -1,7 +1,7 @@
-"""Which nodes lose most in half, and which to keep in fp32 until the rest is accurate enough.
+"""Which nodes lose most accuracy in fp16, and which must keep fp32 for the network to pass the gates.
 
-A group is a matrix product and what follows it up to the next one. Each is kept in fp32 once, with all others in half:
-how much nearer that comes to fp32 is what the group costs.
+A group is a matrix product and the nodes up to the next product. Each group is kept in fp32 once, with all others in
+fp16; how much nearer the outputs come to fp32 is the loss of the group.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 Measure = Callable[["ModelProto"], list[Distance]]
-"""Distances from fp32 of a network in half."""
+"""Distances of an fp16 network from fp32."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The product's."""
+        """The name of the product."""
         return self.nodes[0]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What is left of the distance (as Distance.severity) when ``group`` keeps fp32."""
+    """The distance (as Distance.severity) that is left when ``group`` keeps fp32."""
 
     group: Group
     severity: float
@@ -43,7 +43,7 @@ class Loss:
 
 @dataclass(frozen=True, eq=False)
 class Conversion:
-    """A network in half, the nodes that were kept in fp32 for the gate's sake, and how far it is from fp32."""
+    """An fp16 network, the nodes ``kept`` in fp32 to pass the gates, and its ``distances`` from fp32."""
 
     model: ModelProto
     kept: tuple[str, ...]
@@ -51,7 +51,7 @@ class Conversion:
 
     @property
     def accepted(self) -> bool:
-        """Whether every gate lets it pass."""
+        """Whether it passes every gate."""
         return all(distance.accepted for distance in self.distances)
 
 
@@ -69,7 +69,7 @@ def groups(model: ModelProto) -> list[Group]:
 
 
 def losses(model: ModelProto, kept: tuple[str, ...], measure: Measure) -> list[Loss]:
-    """What each group costs beside those ``kept`` already, the most costly first."""
+    """The loss of each group other than those ``kept``, the largest first."""
     from hmr_ros.export.fp16 import to_fp16
 
     candidates = [group for group in groups(model) if group.name not in kept]
@@ -81,22 +81,23 @@ def losses(model: ModelProto, kept: tuple[str, ...], measure: Measure) -> list[L
 
 
 def convert(model: ModelProto, measure: Measure, report: Callable[[list[Loss]], None]) -> Conversion:
-    """``model`` in half; where that is too far off, the most costly groups keep fp32, half as many as help.
+    """``model`` in fp16, except for the groups with the largest losses that must keep fp32 to pass the gates.
 
-    ``report`` gets the costs of all groups if they were needed. The result may not be ``accepted``.
+    At most half of the groups keep fp32. ``report`` gets the losses of all groups if they were needed. The result may
+    not be ``accepted``.
     """
     from hmr_ros.export.fp16 import to_fp16
 
-    half = to_fp16(model)
-    conversion = Conversion(half, (), tuple(measure(half)))
+    fp16 = to_fp16(model)
+    conversion = Conversion(fp16, (), tuple(measure(fp16)))
     if conversion.accepted:
         return conversion
     ranked = losses(model, (), measure)
     report(ranked)
     for count in range(1, len(ranked) // 2 + 1):
         kept = tuple(name for loss in ranked[:count] for name in loss.group.nodes)
-        half = to_fp16(model, kept)
-        conversion = Conversion(half, kept, tuple(measure(half)))
+        fp16 = to_fp16(model, kept)
+        conversion = Conversion(fp16, kept, tuple(measure(fp16)))
         if conversion.accepted:
             break
     return conversion

@@ -1,4 +1,4 @@
-"""What of a network's outputs is compared, in which unit, and how far apart it may be."""
+"""The quantities of a network's outputs that are compared, their units and largest accepted distances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Gate:
 class Quantity:
     """One thing to compare: ``points`` (..., D) from outputs, whose distances are in ``unit``.
 
-    Without a ``gate`` it is told only. ``counts`` (...) says of the reference's outputs which points count.
+    Without a ``gate`` it is reported only. ``counts`` (...): which points count, from the reference's outputs.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Distance:
 
     @property
     def accepted(self) -> bool:
-        """Whether the gate lets it pass; not a number does not."""
+        """Whether it passes the gate; NaN does not."""
         gate = self.quantity.gate
         return gate is None or (self.mean <= gate.mean and self.max <= gate.max)
 
     @property
     def severity(self) -> float:
-        """The distance as a part of what the gate allows: above 1 it is exceeded."""
+        """The distance as a multiple of the gate: above 1 it is exceeded."""
         gate = self.quantity.gate
         if gate is None:
             return 0.0
@@ -74,10 +74,10 @@ BODY = Gate(mean=1.0, max=5.0)
 """mm of a mesh: a tenth of what the best networks are off by."""
 
 PIXELS = Gate(mean=0.5, max=3.0)
-"""px of a crop of 256 px that shows 2 to 2.5 m: half a pixel is what people wobble by between two images."""
+"""px of a crop of 256 px that shows 2 to 2.5 m: people jitter by half a pixel between two images."""
 
 SEARCH = Gate(mean=1.5, max=10.0)
-"""px of an image in which people are 60 to 700 px high: it tells the landmark network where to look, with a margin."""
+"""px of an image in which people are 60 to 700 px high: the landmark network's crop has a margin."""
 
 CANDIDATE_SCORE = 0.5
 
@@ -111,13 +111,13 @@ def _pose2mesh() -> tuple[Quantity, ...]:
 
 
 def _global_to_pixel() -> tuple[Quantity, ...]:
-    """The body is posed at the origin: its place is fitted to keypoints afterwards."""
+    """The body is posed at the origin: its translation is fitted to keypoints afterwards."""
     body_model = load_body_model(models_dir() / "open_body.npz")
 
     def vertices(outputs: Outputs) -> Floats:
         rotvec = rotmat_to_rotvec(outputs["rotations"])
-        nowhere = np.zeros((len(rotvec), 3))
-        return 1000 * body_model.posed(rotvec[:, 0], rotvec[:, 1:], outputs["betas"], nowhere).vertices
+        origin = np.zeros((len(rotvec), 3))
+        return 1000 * body_model.posed(rotvec[:, 0], rotvec[:, 1:], outputs["betas"], origin).vertices
 
     return (
         Quantity("vertices", "mm", vertices, BODY),
@@ -135,16 +135,16 @@ def _landmarks() -> tuple[Quantity, ...]:
 
 
 def _detector() -> tuple[Quantity, ...]:
-    """Boxes count where there may be somebody; elsewhere they mean nothing."""
+    """Boxes count where a person is likely; elsewhere they have no meaning."""
 
     def boxes(outputs: Outputs) -> Floats:
         return outputs["regressions"].reshape(*outputs["regressions"].shape[:2], -1, 2)
 
-    def somebody(outputs: Outputs) -> Bools:
+    def likely(outputs: Outputs) -> Bools:
         return np.asarray(_sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
 
     return (
-        Quantity("boxes", "px", boxes, SEARCH, somebody),
+        Quantity("boxes", "px", boxes, SEARCH, likely),
         Quantity("scores", "", lambda outputs: _sigmoid(outputs["logits"])),
     )
 

@@ -1,4 +1,4 @@
-"""Running one network in several ways on the same inputs."""
+"""Ways of running a network on recorded inputs: engine, ONNX graph, PyTorch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 Run = Callable[[Inputs], Mapping[str, "Array"]]
 
 REPEATED = 3
-"""So many of the inputs are run twice, to see whether the same comes out."""
+"""Number of inputs that are run twice, to see whether the outputs repeat."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What one way of running gave for each of the inputs; ``repeatable``: the same bits when asked again."""
+    """The outputs for each of the inputs; ``repeatable``: a second run gives the same bits."""
 
     outputs: list[Mapping[str, Array]]
     repeatable: bool
@@ -42,12 +42,12 @@ def answers(name: str, run: Run, inputs: Sequence[Inputs]) -> Answers:
 
 
 def engine_run(engine: Engine) -> Run:
-    """As the robot runs it."""
+    """The network as the robot runs it."""
     return engine.run
 
 
 def onnx_run(model: ModelProto, manifest: Manifest) -> Run:
-    """A network that is in no file, run by ONNX Runtime on the CPU."""
+    """An ONNX graph in memory, run by ONNX Runtime on the CPU."""
     from hmr_ros.engines.onnx.engine import OnnxEngine
     from hmr_ros.engines.runtime import default_threads
 

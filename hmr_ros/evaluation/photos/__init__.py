@@ -1,1 +1,5 @@
-"""Estimated bodies against joints that were marked by hand in photos: `hmr evaluate-photos`."""
+"""Estimated bodies against joints labelled by hand in photos, for `hmr evaluate-photos`.
+
+``labels`` reads photos and labels, ``reprojection`` measures distances in the image, ``regions`` relates them to the
+covariances, ``scores`` are PCK and its intervals.
+"""

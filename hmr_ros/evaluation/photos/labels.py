@@ -1,4 +1,4 @@
-"""Photos whose people's joints were marked by hand, in COCO's keypoint format."""
+"""Photos with joints labelled by hand, in COCO's keypoint format."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import COCO17
 
 _UPRIGHT_LEAN = np.deg2rad(35)
-"""A torso that leans less, above legs that reach down at least half as far, is of somebody who stands or walks."""
+"""A person stands or walks if the torso leans less and the legs reach down at least half the torso's length."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledPhoto(Record):
     """One photo, ``width`` x ``height`` px, and its people.
 
-    ``boxes`` (P, 4) x1 y1 x2 y2 px; ``kp2d`` (P, 17, 2) px, joint set "coco17"; ``labelled`` (P, 17) where a joint was
-    marked, be it seen or inferred.
+    ``boxes`` (P, 4) x1 y1 x2 y2 px; ``kp2d`` (P, 17, 2) px, joint set "coco17"; ``labelled`` (P, 17) joints with a
+    label, visible or not.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class LabelledPhoto(Record):
         return np.asarray(np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan))
 
     def upright(self) -> Bools:
-        """(P,) who stands or walks, from shoulders to ankles in the photo."""
+        """(P,) whether a person stands or walks, with shoulders to ankles labelled."""
         shoulders, hips, knees, ankles = (self._middle(joint) for joint in ("shoulder", "hip", "knee", "ankle"))
         trunk, legs = hips - shoulders, ankles - hips
         lean = np.arctan2(np.abs(trunk[:, 0]), trunk[:, 1])

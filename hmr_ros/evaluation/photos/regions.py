@@ -1,7 +1,6 @@
-"""Whether the regions that calibrated bodies claim hold the joints that people marked in photos.
+"""Coverage of the joints labelled in photos by the confidence regions of calibrated bodies.
 
-A region is an ellipsoid in space, which no photo shows. Its shadow in the image holds at least as much as it does, as
-nothing is asked of the depth.
+A region is an ellipsoid in space; its projection into the image has at least the same coverage, as depth is not tested.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _IN_SMPL = np.array([SMPL.index(joint) for joint in _COMMON])
 def image_distances(bodies: Bodies, errors: Floats, camera: Camera) -> Floats:
     """Pixels ``errors`` (N, 17, 2) between label and body -> (N, 17) Mahalanobis distances in the image.
 
-    By the covariance of root and joint together, as if independent; NaN where it is unknown, as for joints that SMPL
+    By the sum of the covariances of root and joint, as if independent; NaN where it is unknown, as for joints that SMPL
     does not have. ``camera`` has no distortion.
     """
     x, y, z = np.moveaxis(bodies.joints[:, _IN_SMPL].astype(np.float64), -1, 0)
@@ -41,8 +40,10 @@ def image_distances(bodies: Bodies, errors: Floats, camera: Camera) -> Floats:
     return distances
 
 
-def shadows(outcome: Outcome, calibrations: Mapping[str, Calibration | None], methods: Sequence[str]) -> list[str]:
-    """A line per calibrated method: how many of the labelled joints lie in the shadows of its regions."""
+def projected_coverage(
+    outcome: Outcome, calibrations: Mapping[str, Calibration | None], methods: Sequence[str]
+) -> list[str]:
+    """A line of text per calibrated method: percent of the labelled joints in the projections of its regions."""
     levels = ", ".join(f"{100 * level:.0f}" for level in LEVELS)
     lines = []
     for name, distances in zip(methods, outcome.distances, strict=True):

@@ -1,4 +1,4 @@
-"""Estimated bodies, drawn back into a photo, against the joints marked in it."""
+"""Estimated bodies, projected into a photo, against the joints labelled in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.similarity import box_iou
 
 _SAME_PERSON = 0.3
-"""Least overlap (IoU) of a detection's box with the labelled one."""
+"""Minimum overlap (IoU) of the boxes of a detection and its label."""
 
 
 def score(
@@ -32,10 +32,10 @@ def score(
     estimators: Mapping[str, BodyEstimator],
     body_model: BodyModel,
 ) -> Outcome:
-    """How far the joints of ``detections``, and of the bodies made of them, are from those of ``photo``.
+    """Distances of the keypoints of ``detections``, and of bodies estimated from them, to the labels of ``photo``.
 
-    Only people who were detected and whose torso is labelled are evaluated: what the detector misses, no method can
-    have.
+    Only people who were detected and whose torso is labelled are evaluated, as no method estimates what the detector
+    misses.
     """
     pairs = matched(photo.boxes, detections.boxes)
     pairs = pairs[np.isfinite(photo.torso()[pairs[:, 0]])]

@@ -1,4 +1,4 @@
-"""Joints in a photo against labels: PCK, the fraction of joints that lie near enough, and its uncertainty."""
+"""PCK, the fraction of joints within a distance of their labels, and its confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PARTS = tuple(next((p for p in _BODY_PARTS if p in joint), "head") for joint in 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What N labelled people came to, by M methods.
+    """Distances of M methods' joints from the labels of N people.
 
-    ``errors`` (M, N, 17) distance to the label in torso lengths, infinite where a method placed no body; ``distances``
-    (M, N, 17) the same by the method's own covariances (``regions``), NaN where unknown; ``labelled`` (N, 17);
-    ``upright`` (N,).
+    ``errors`` (M, N, 17) distance to the label in torso lengths, infinite where a method estimated no body;
+    ``distances`` (M, N, 17) the same by the method's own covariances (``regions``), NaN where unknown; ``labelled`` (N,
+    17); ``upright`` (N,).
     """
 
     errors: Floats
@@ -64,9 +64,9 @@ def join(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def summarise(outcome: Outcome, threshold: float) -> list[Row]:
-    """PCK@``threshold``: everybody, upright people and others, then part by part. Groups without a joint are left out.
+    """PCK@``threshold`` of all people, of upright and other people, then by body part, without empty groups.
 
-    Intervals are 95 % bootstrap intervals that draw whole people, as joints of one person are right or wrong together.
+    Intervals are 95 % bootstrap intervals that resample whole people, as the joints of a person are correlated.
     """
     upright = outcome.upright[:, None]
     groups = [("all", outcome.labelled), ("upright", outcome.labelled & upright)]

@@ -4,7 +4,7 @@ import torch
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.evaluation.ablation.features import StoredFeatures, see
+from hmr_ros.evaluation.ablation.features import StoredFeatures, stored_images
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import make_recipe
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -20,7 +20,7 @@ def test_stored_features_are_those_of_the_backbone(tmp_path):
         write_shard(sampler.sample(np.random.default_rng(shard), 3), shard_path(tmp_path, shard))
     recipe = make_recipe(TrainConfig(recipe="global_to_pixel"), small_motion(), BODY, None)
     backbone = recipe.modules["network"].backbone.eval()
-    seen = see(recipe, tmp_path, 5, tmp_path / "features.npy", augment=False)
+    seen = stored_images(recipe, tmp_path, 5, tmp_path / "features.npy", augment=False)
     assert len(seen) == 5
     assert not seen.batch.keypoints.any(), "nobody tells where anything is"
 
@@ -35,10 +35,10 @@ def test_stored_features_are_those_of_the_backbone(tmp_path):
         for ours, theirs in zip((*stored.levels, stored.pooled), (*expected.levels, expected.pooled), strict=True):
             torch.testing.assert_close(ours[number], theirs[0], rtol=2e-3, atol=2e-3)
 
-    again = see(recipe, tmp_path / "gone", 5, tmp_path / "features.npy", augment=False)
+    again = stored_images(recipe, tmp_path / "gone", 5, tmp_path / "features.npy", augment=False)
     np.testing.assert_array_equal(again.features, seen.features, "they are kept")
     with pytest.raises(ValueError, match=r"features.npy: expected shape \(6, \d+\), got \(5, "):
-        see(recipe, tmp_path, 6, tmp_path / "features.npy", augment=False)
+        stored_images(recipe, tmp_path, 6, tmp_path / "features.npy", augment=False)
 
 
 def sampled(recipe, directory):
@@ -56,5 +56,5 @@ def test_too_few_images_are_counted(tmp_path):
     write_shard(sampler.sample(np.random.default_rng(0), 2), shard_path(tmp_path, 0))
     recipe = make_recipe(TrainConfig(recipe="global_to_pixel"), small_motion(), BODY, None)
     with pytest.raises(ValueError, match="expected 3 images, found 2; `hmr render` makes more"):
-        see(recipe, tmp_path, 3, tmp_path / "features.npy", augment=True)
+        stored_images(recipe, tmp_path, 3, tmp_path / "features.npy", augment=True)
     assert not (tmp_path / "features.npy").exists()

@@ -12,7 +12,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Detections, Estimates
 from hmr_ros.core.skeleton import COCO17, SMPL
 from hmr_ros.evaluation.photos.labels import LabelledPhoto
-from hmr_ros.evaluation.photos.regions import image_distances, shadows
+from hmr_ros.evaluation.photos.regions import image_distances, projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, matched, read_photo, score
 from test.core.test_uncertainty import CALIBRATION
 
@@ -125,12 +125,12 @@ def test_labels_are_as_far_away_as_the_covariances_say(scene):
     assert np.isnan(distances[:, COCO17.index("nose")]).all()
 
     outcome = evaluated(scene, seen(photo.kp2d + 1.0, photo.boxes), known)
-    (line,) = shadows(outcome, {"knows": CALIBRATION}, ("keypoints", "knows"))
+    (line,) = projected_coverage(outcome, {"knows": CALIBRATION}, ("keypoints", "knows"))
     hold = "100.0 [100.0, 100.0]"
     assert line == f"knows: regions of 50, 90, 95 % hold {hold}, {hold}, {hold} % of 24 labelled joints"
-    assert shadows(outcome, {"knows": None}, ("keypoints", "knows")) == []
+    assert projected_coverage(outcome, {"knows": None}, ("keypoints", "knows")) == []
     unsure = evaluated(scene, seen(photo.kp2d, photo.boxes), ground_truth)
-    assert shadows(unsure, {"knows": CALIBRATION}, ("keypoints", "knows")) == []
+    assert projected_coverage(unsure, {"knows": CALIBRATION}, ("keypoints", "knows")) == []
 
 
 def test_boxes_that_hardly_overlap_are_not_matched():
