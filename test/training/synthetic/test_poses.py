@@ -6,12 +6,10 @@ import pytest
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic import poses as module
-from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, PoseSource, Poses, real_poses
+from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, real_poses
 
 COUNT = 600
-PLAIN = dict.fromkeys(
-    ("sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0
-)
+PLAIN = dict.fromkeys(("sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0)
 KNEES = [SMPL.index("left_knee"), SMPL.index("right_knee")]
 
 
