@@ -8,7 +8,9 @@ command goes on where it was interrupted. docs/testing.md says how to read them.
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--files", type=int, default=12, help="most test files for one mutant (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=300, help="longest run of a group of tests (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after so long, and report what was tried until then"
+    )
     parser.add_argument("--again", action="store_true", help="try the survivors of an earlier run again")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out" / "mutants.json", help="results, resumed (%(default)s)"
@@ -61,7 +66,7 @@ def _tried(mutants: Sequence[Mutant], allowed: Allowed, options: argparse.Namesp
     known = {r.key: r for r in load_results(options.out) if not (options.again and r.fate == "survived")}
     keys: list[str] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory, _workbench(directory, options.seconds) as bench:
-        selection = Selection(bench.tree)
+        selection, end_s = Selection(bench.tree), time.monotonic() + 60 * options.minutes
         for mutant in tqdm(mutants, desc="mutants", unit="mutant"):
             drafted = draft(mutant, bench.source(mutant.path))
             if reason := allowed.reason(drafted.path, drafted.before, drafted.after):
@@ -71,6 +76,8 @@ def _tried(mutants: Sequence[Mutant], allowed: Allowed, options: argparse.Namesp
                 known[drafted.key] = drafted.decided("noticed" if test else "survived", test)
             keys.append(drafted.key)
             save_results(options.out, known.values())
+            if time.monotonic() > end_s:
+                break
     return [known[key] for key in keys]
 
 

@@ -1,7 +1,7 @@
 """Every small wrong change that can be made to a source file.
 
-Text that only a reader sees is left alone: docstrings, annotations, messages of errors and of the log, decorators,
-``__repr__``. Changes are made to the source text itself, so that a mutant's diff is one short line.
+Text that only a reader sees is left alone: docstrings, annotations, messages of errors and of the log, progress bars,
+decorators, ``__repr__``. Changes are made to the source text itself, so that a mutant's diff is one short line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OPPOSITES = dict(
     )
     for pair in ((a, b), (b, a))
 )  # fmt: skip
-_LOGS = frozenset("debug info warn warning error exception fatal log print".split())
+_LOGS = frozenset("debug info warn warning error exception fatal log print tqdm".split())
 _TEXT_FUNCTIONS = frozenset(("__repr__", "__str__"))
 
 
@@ -258,7 +258,7 @@ class _Finder(ast.NodeVisitor):
 
 
 def _is_log(node: ast.expr) -> bool:
-    """Whether this calls a method of a logger, or prints."""
+    """Whether this calls a method of a logger, prints, or draws a progress bar."""
     if not isinstance(node, ast.Call):
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

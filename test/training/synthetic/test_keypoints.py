@@ -1,0 +1,83 @@
+"""What detectors would report of synthetic people."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.skeleton import COCO17
+from hmr_ros.training.synthetic.keypoints import KeypointMix, observe, seen_pixels, with_error
+
+COUNT = 300
+
+
+class People(SimpleNamespace):
+    """Only what observing reads of a batch: ``pixels`` (B, 17, 2) and ``visible`` (B, 17)."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@pytest.fixture
+def people() -> People:
+    rng = np.random.default_rng(0)
+    return People(pixels=rng.uniform((100, 50), (200, 350), (COUNT, 17, 2)), visible=rng.random((COUNT, 17)) < 0.8)
+
+
+def observed(people: People, **mix: object):
+    exact = KeypointMix(clean=0.0, weak=1.0, strong=1.0, scored=0.0)
+    return observe(people, COCO17, dataclasses.replace(exact, **mix), np.random.default_rng(1))
+
+
+def off(people: People, seen) -> np.ndarray:
+    """(B, J) px, NaN where missing."""
+    return np.where(people.visible, np.linalg.norm(seen.pixels - people.pixels, axis=-1), np.nan)
+
+
+def test_missing_keypoints_score_nothing_and_others_something(people):
+    for scored in (0.0, 1.0):
+        score = observed(people, scored=scored).score
+        assert (score[~people.visible] == 0).all()
+        assert (score[people.visible] > 0).all()
+        assert (score <= 1).all()
+
+
+def test_clean_people_are_exact_and_as_many_as_asked(people):
+    assert np.nanmax(off(people, observed(people, clean=1.0))) < 1e-3
+    exact = (np.nan_to_num(off(people, observed(people, clean=0.4))) < 1e-3).all(1)
+    assert exact.mean() == pytest.approx(0.4, abs=0.08)
+
+
+def test_errors_grow_with_their_strength(people):
+    small, large = (np.nanmedian(off(people, observed(people, weak=s, strong=s))) for s in (0.3, 1.2))
+    assert 2 * small < large
+
+
+@pytest.mark.parametrize("model", ["coco", "human36m"])
+def test_errors_follow_the_size_of_the_person(people, model: str):
+    def median(scale: float) -> float:
+        pixels = scale * people.pixels
+        error = with_error(pixels, COCO17, model, np.random.default_rng(0), np.ones(COUNT)) - pixels
+        return float(np.median(np.linalg.norm(error, axis=-1)))
+
+    assert median(2.0) == pytest.approx(2 * median(1.0), rel=0.05)
+
+
+def test_scores_tell_of_errors_but_not_reliably(people):
+    seen = observed(people, scored=1.0)
+    error, score = off(people, seen)[people.visible], seen.score[people.visible]
+    order = np.argsort(error)
+    assert score[order[: len(order) // 4]].mean() > score[order[-len(order) // 4 :]].mean() + 0.05
+    assert np.corrcoef(error, score)[0, 1] > -0.98
+    told = observed(people, scored=0.5)
+    assert (told.score.max(1) < 1).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_unseen_keypoints_are_put_in_the_middle_of_the_seen(people):
+    pixels = seen_pixels(people)
+    np.testing.assert_array_equal(pixels[people.visible], people.pixels[people.visible])
+    person = int(np.flatnonzero(~people.visible.all(1))[0])
+    seen = people.visible[person]
+    middle = people.pixels[person][seen].mean(0)
+    np.testing.assert_allclose(pixels[person][~seen] - middle, 0, atol=1e-9)
