@@ -26,6 +26,8 @@ demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="-
 # Per cent of lines and branches that tests run, of all and of what runs on a robot. Asked for with the whole suite only.
 FLOOR := 80
 ROBOT_FLOOR := 90
+covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt || { cat out/coverage.txt; exit 1; }; \
+	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
 test: check install/.interfaces  ## run the checks and the tests, measure coverage; ARGS="-k tracker" goes to pytest
@@ -33,8 +35,8 @@ ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
 else
 	@$(SOURCED) python -m pytest --cov --cov-report=
-	@$(VENV)/bin/coverage report --fail-under=$(FLOOR) >out/coverage.txt || { cat out/coverage.txt; exit 1; }
-	@$(VENV)/bin/coverage report --include='$(ROBOT)' --fail-under=$(ROBOT_FLOOR) | sed -n 's/^TOTAL.* /coverage of the robot column: /p'
+	@$(call covered,everything,$(FLOOR),)
+	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
 endif
 
 test-all: check install/.interfaces  ## the same with the slow tests
@@ -81,7 +83,7 @@ INTERFACES := $(shell find msg test/interfaces/tf2_msgs -type f)
 TEST_INTERFACES := test/interface_package.cmake $(shell find test/interfaces -type f)
 
 # Warnings are errors: links to what is not there, docstrings that do not parse.
-PAGES := mkdocs.yml README.md CONTRIBUTING.md models/README.md $(shell find docs msg hmr_ros -type f -not -name '*.pyc')
+PAGES := mkdocs.yml README.md CONTRIBUTING.md SECURITY.md models/README.md $(shell find docs msg hmr_ros -type f -not -name '*.pyc')
 out/site/index.html: $(VENV)/.dev $(PAGES)
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 

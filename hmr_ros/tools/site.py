@@ -17,7 +17,12 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "models/README.md": "models.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "models/README.md": "models.md",
+    "SECURITY.md": "security.md",
+}
 """File of the repository -> page, for those outside of docs/."""
 
 API = ("core", "engines", "perception", "ros", "networks", "training", "evaluation", "export", "conversion")
