@@ -10,7 +10,6 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
 SOURCED := . install/setup.bash &&
-ARGS ?=
 
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -18,13 +17,27 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 .PHONY: help demo test test-all check docs format mutate clean distclean
 
 help:  ## list the targets
+	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="--source my.mp4" for your own
 	@$(SOURCED) hmr demo $(ARGS)
 
-test: check install/.interfaces  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
+# Per cent of lines and branches that tests run, of all and of what runs on a robot. Asked for with the whole suite only.
+FLOOR := 80
+ROBOT_FLOOR := 90
+covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt || { cat out/coverage.txt; exit 1; }; \
+	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
+ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
+
+test: check install/.interfaces  ## run the checks and the tests, measure coverage; ARGS="-k tracker" goes to pytest
+ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
+else
+	@$(SOURCED) python -m pytest --cov --cov-report=
+	@$(call covered,everything,$(FLOOR),)
+	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
+endif
 
 test-all: check install/.interfaces  ## the same with the slow tests
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
@@ -36,7 +49,7 @@ check: out/site/index.html  ## lint, format, types, import rules, documentation
 	@$(VENV)/bin/lint-imports >/dev/null || $(VENV)/bin/lint-imports
 
 docs: out/site/index.html  ## make the documentation site: guides and API reference
-	@echo "file://$(CURDIR)/$<"
+	@echo "file://$(CURDIR)/$<  (with search: $(VENV)/bin/mkdocs serve)"
 
 format: $(VENV)/.dev  ## mend formatting, and what lint can mend
 	@$(VENV)/bin/ruff format
@@ -73,7 +86,7 @@ INTERFACES := $(shell find msg test/interfaces/tf2_msgs -type f)
 TEST_INTERFACES := test/interface_package.cmake $(shell find test/interfaces -type f)
 
 # Warnings are errors: links to what is not there, docstrings that do not parse.
-PAGES := mkdocs.yml README.md CONTRIBUTING.md models/README.md $(shell find docs msg hmr_ros -type f -not -name '*.pyc')
+PAGES := mkdocs.yml README.md CONTRIBUTING.md SECURITY.md models/README.md $(shell find docs msg hmr_ros -type f -not -name '*.pyc')
 out/site/index.html: $(VENV)/.dev $(PAGES)
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 

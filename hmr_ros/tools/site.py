@@ -17,11 +17,19 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "models/README.md": "models.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "models/README.md": "models.md",
+    "SECURITY.md": "security.md",
+}
 """File of the repository -> page, for those outside of docs/."""
 
 API = ("core", "engines", "perception", "ros", "networks", "training", "evaluation", "export", "conversion")
 """Packages with reference pages, in the order of the navigation."""
+
+_BODY_ALONE = "    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n"
+"""For what has its heading already."""
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
@@ -29,7 +37,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the reference pages to the navigation."""
     assert config.nav is not None, "mkdocs.yml has a nav"
-    config.nav.insert(-1, {"API": ["api/index.md", *({part: list(_pages_of(part))} for part in API)]})
+    config.nav.insert(-1, {"API": ["api/index.md", *(_section(part) for part in API)]})
     return config
 
 
@@ -40,8 +48,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "messages.md", content=messages_page()))
     files.append(File.generated(config, "api/index.md", content=api_overview()))
     for part in API:
-        for page in _pages_of(part):
-            files.append(File.generated(config, page, content=reference(page)))
+        for package in _packages(part):
+            files.append(File.generated(config, _page(package), content=reference(package)))
     return files
 
 
@@ -84,25 +92,33 @@ def messages_page() -> str:
 
 def api_overview() -> str:
     """What `import hmr_ros` offers."""
-    return "# Python API\n\n::: hmr_ros\n    options:\n      show_root_heading: false\n"
+    return f"# Python API\n\n::: hmr_ros\n{_BODY_ALONE}"
 
 
-def reference(page: str) -> str:
+def reference(package: str) -> str:
     """The docstrings of a package, then of each module in it."""
-    package = _module(page)
     modules = sorted((ROOT / package.replace(".", "/")).glob("[!_]*.py"))
-    return "\n".join(f"::: {name}\n" for name in (package, *(f"{package}.{module.stem}" for module in modules)))
+    parts = [f"# {package}", f"::: {package}\n{_BODY_ALONE}", *(f"::: {package}.{module.stem}\n" for module in modules)]
+    return "\n\n".join(parts)
 
 
-def _pages_of(part: str) -> Iterator[str]:
-    """One page for a package, and one for each package inside."""
-    for initial in sorted((ROOT / "hmr_ros" / part).rglob("__init__.py")):
-        yield f"api/{initial.parent.relative_to(ROOT / 'hmr_ros')}.md"
+def _section(part: str) -> dict[str, list[str | dict[str, str]]]:
+    """The navigation of one part: its package, whose page opens with the section, then the packages inside."""
+    first, *others = _packages(part)
+    prefix = f"hmr_ros.{part}."
+    return {part: [_page(first), *({package.removeprefix(prefix): _page(package)} for package in others)]}
 
 
-def _module(page: str) -> str:
-    """The package that a reference page is of."""
-    return "hmr_ros." + page.removeprefix("api/").removesuffix(".md").replace("/", ".")
+def _packages(part: str) -> Iterator[str]:
+    """The dotted name of a package, and of each package inside."""
+    for directory in sorted(initial.parent for initial in (ROOT / "hmr_ros" / part).rglob("__init__.py")):
+        yield ".".join(directory.relative_to(ROOT).parts)
+
+
+def _page(package: str) -> str:
+    """The reference page of a package, such as hmr_ros.core.geometry."""
+    path = package.removeprefix("hmr_ros.").replace(".", "/")
+    return f"api/{path}.md" if "/" in path else f"api/{path}/index.md"
 
 
 def _reference_page(path: str) -> str | None:
@@ -110,5 +126,4 @@ def _reference_page(path: str) -> str | None:
     file = PurePosixPath(path)
     if file.suffix != ".py" or file.parts[0] != "hmr_ros" or file.parts[1] not in API:
         return None
-    module = ".".join(file.with_suffix("").parts)
-    return f"api/{file.parent.relative_to('hmr_ros')}.md#{module}"
+    return f"{_page('.'.join(file.parent.parts))}#{'.'.join(file.with_suffix('').parts)}"
