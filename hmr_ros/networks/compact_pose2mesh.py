@@ -92,14 +92,14 @@ class CompactTopology:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray]) -> CompactTopology:
+    def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> CompactTopology:
         """Inverse of ``to_arrays``."""
         graph = {k.removeprefix("graph."): v for k, v in arrays.items() if k.startswith("graph.")}
         up = tuple(arrays[f"upsampling.{part}"] for part in ("data", "indices", "indptr"))
-        finest, coarsest = map(int, arrays["levels"])
-        vertices = arrays["vertices"]
+        finest, coarsest = np.asarray(arrays["levels"], np.int64).tolist()
+        vertices, skinning = np.asarray(arrays["vertices"], np.int64), np.asarray(arrays["skinning"], np.float32)
         upsampling = csr_array(up, shape=(len(up[2]) - 1, len(vertices)))
-        return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
+        return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, skinning, upsampling)
 
 
 def build_topology(bodies: Floats, faces: Ints, weights: Floats, config: CompactConfig) -> CompactTopology:
@@ -129,7 +129,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, W) -> (B, W)."""
-        return x + self.body(x)
+        out: Tensor = x + self.body(x)
+        return out
 
 
 class LiftingNet(nn.Module):
@@ -147,7 +148,8 @@ class LiftingNet(nn.Module):
 
     def hidden(self, keypoints: Tensor, context: Tensor) -> Tensor:
         """(B, J, 3) and (B, 1) -> (B, W)."""
-        return self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+        out: Tensor = self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+        return out
 
     def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), joint error (B, 24) m: expected distance
@@ -181,6 +183,8 @@ class CoarseMeshNet(nn.Module):
     between are (N, B, F): nodes first.
     """
 
+    skinning: Tensor
+
     def __init__(self, topology: CompactTopology, channels: int) -> None:
         super().__init__()
         laplacians, parents = topology.laplacians, topology.parents
@@ -207,11 +211,14 @@ class CoarseMeshNet(nn.Module):
             x = x + torch.relu(self.convolutions[level](self.norms[level](x), self.laplacians[level]))
             if level:
                 x = x.index_select(0, self.get_buffer(f"parents{level - 1}"))
-        return self.skinning @ joints + self.last(x).transpose(0, 1)
+        out: Tensor = self.skinning @ joints + self.last(x).transpose(0, 1)
+        return out
 
 
 class Upsampling(nn.Module):
     """Mesh nodes -> vertices by a sparse map, patch by patch: neighbouring vertices read the same few nodes."""
+
+    order: Tensor
 
     def __init__(self, topology: CompactTopology) -> None:
         super().__init__()
@@ -224,7 +231,8 @@ class Upsampling(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(B, N, 3) -> (B, V, 3)."""
-        return self.patches(nodes).index_select(1, self.order)
+        out: Tensor = self.patches(nodes).index_select(1, self.order)
+        return out
 
 
 class CompactPose2Mesh(nn.Module):

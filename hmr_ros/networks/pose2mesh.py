@@ -53,6 +53,8 @@ class Pose2MeshOutput(NamedTuple):
 class Pose2Mesh(nn.Module):
     """(B, J, 2) normalised poses -> vertices and 3D poses."""
 
+    smpl_regressor: Tensor
+
     input_names = ("keypoints",)
     output_names = ("vertices", "joints")
 
@@ -80,6 +82,8 @@ class Pose2Mesh(nn.Module):
 class DeployedPose2Mesh(nn.Module):
     """Keypoints (N, J, 2) px -> vertices (N, V, 3) and SMPL joints (N, 24, 3), m, relative to the SMPL pelvis."""
 
+    smpl_regressor: Tensor
+
     def __init__(self, trained: Pose2Mesh) -> None:
         super().__init__()
         self.posenet = copy.deepcopy(trained.posenet)
@@ -100,7 +104,7 @@ def _deployed(mesh: nn.Module) -> nn.Module:
     if isinstance(mesh, MeshNet):
         return DeployedMeshNet(mesh)
     mesh = copy.deepcopy(mesh)
-    if isinstance(mesh, SmplGraph):
+    if isinstance(mesh, SmplGraph) and isinstance(mesh.meshnet, MeshNet):
         mesh.meshnet = DeployedMeshNet(mesh.meshnet)
     return mesh
 

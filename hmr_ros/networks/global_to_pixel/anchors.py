@@ -71,6 +71,9 @@ class Anchors(NamedTuple):
 class KeypointAnchors(nn.Module):
     """Keypoints where all that a joint needs were seen, else the projected joint."""
 
+    weights: Tensor
+    fraction: Tensor
+
     def __init__(self, joint_set: JointSet) -> None:
         super().__init__()
         weights = torch.from_numpy(anchor_weights(joint_set))

@@ -41,6 +41,9 @@ class Backbone(nn.Module):
     ``channels``: of each level; ``pooled_channels``: of the vector; ``keypoints``: how many.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     channels: tuple[int, ...]
     pooled_channels: int
     keypoints: int
@@ -67,6 +70,10 @@ class BlazePoseBackbone(Backbone):
     It takes squares, so the crop gets black columns on either side, and the maps lose them again. ``pooled`` is what
     its landmarks are made of, and the landmarks themselves.
     """
+
+    order: Tensor
+    middle: Tensor
+    unit: Tensor
 
     channels = (PYRAMID,) * len(STRIDES)
     pooled_channels = 4 * TAIL + POINTS * PER_POINT

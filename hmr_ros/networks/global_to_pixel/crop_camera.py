@@ -29,7 +29,8 @@ def optical_from_axis(direction: Tensor) -> Tensor:
     a, b, c = (direction / direction.norm(dim=1, keepdim=True)).unbind(1)
     shared = 1 / (1 + c)  # the smallest rotation between unit vectors, written out; c > 0 before a camera
     rows = (1 - a * a * shared, -a * b * shared, a, -a * b * shared, 1 - b * b * shared, b, -a, -b, c)
-    return torch.stack(rows, 1).unflatten(1, (3, 3))
+    out: Tensor = torch.stack(rows, 1).unflatten(1, (3, 3))
+    return out
 
 
 def crop_translation(crop_cam: Tensor, camera: Tensor) -> Tensor:

@@ -96,6 +96,10 @@ class SmplEstimate(NamedTuple):
 class MeanState(nn.Module):
     """The mean as buffers, which travel with the weights."""
 
+    rot6d: Tensor
+    betas: Tensor
+    crop_cam: Tensor
+
     def __init__(self, mean: MeanPose) -> None:
         super().__init__()
         self.register_buffer("rot6d", torch.from_numpy(mean.rot6d).float())
@@ -113,6 +117,10 @@ class JointChain(nn.Module):
 
     The same function as ``TorchBodyModel.posed(...).joints`` in operations that every inference engine has.
     """
+
+    j_template: Tensor
+    j_shapedirs: Tensor
+    order: Tensor
 
     def __init__(self, body: BodyModel) -> None:
         super().__init__()

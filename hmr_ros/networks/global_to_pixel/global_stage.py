@@ -32,8 +32,10 @@ class GlobalStage(nn.Module):
             *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
             nn.Linear(width, PARAMETERS),
         )
-        nn.init.xavier_uniform_(self.head[-1].weight, gain=0.01)
-        nn.init.zeros_(self.head[-1].bias)
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.xavier_uniform_(last.weight, gain=0.01)
+        nn.init.zeros_(last.bias)
 
     def forward(self, pooled: Tensor, lifted: Lifted, camera: Tensor, start: SmplState) -> SmplState:
         """(B, C), the backbone's own keypoints lifted, (B, 3) and the state to start from -> the state."""

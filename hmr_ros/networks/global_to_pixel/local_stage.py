@@ -57,7 +57,8 @@ class Queries(nn.Module):
         if features is not None:
             at_anchor = torch.cat([sample(level, anchors.places[:, :, None])[..., 0] for level in features.levels], 1)
             query = query + self.local(at_anchor.transpose(1, 2)) + self.crop(features.pooled)[:, None]
-        return self.norm(query)
+        out: Tensor = self.norm(query)
+        return out
 
 
 class SelfAttention(nn.Module):
@@ -73,7 +74,8 @@ class SelfAttention(nn.Module):
         """(B, K, W) -> (B, K, W)."""
         q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in self.inputs(x).chunk(3, 2))
         weights = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).softmax(-1)  # a few tokens: no need to fuse this
-        return self.output((weights @ v).transpose(1, 2).flatten(2))
+        out: Tensor = self.output((weights @ v).transpose(1, 2).flatten(2))
+        return out
 
 
 class LocalLayer(nn.Module):
@@ -100,7 +102,8 @@ class LocalLayer(nn.Module):
         x = self.norms[0](x + self.dropout(self.attention(x)))
         seen = 0 if features is None else self.dropout(self.reading(x, anchors, features.levels))
         x = self.norms[1](x + seen)
-        return self.norms[2](x + self.dropout(self.feedforward(x)))
+        out: Tensor = self.norms[2](x + self.dropout(self.feedforward(x)))
+        return out
 
 
 class LocalEncoder(nn.Module):
@@ -118,4 +121,5 @@ class LocalEncoder(nn.Module):
         x = self.queries(features, anchors, estimate, lifted, camera)
         for layer in self.layers:
             x = layer(x, anchors.places, features)
-        return x
+        out: Tensor = x
+        return out

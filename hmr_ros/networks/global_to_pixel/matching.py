@@ -158,7 +158,8 @@ def gather_mean(features: Tensor, positives: Tensor) -> Tensor:
     chosen = (positives >= 0).to(features.dtype)[:, None]
     index = positives.clamp(min=0).flatten(1)[:, None].expand(-1, features.shape[1], -1)
     picked = features.gather(2, index).unflatten(2, positives.shape[1:])
-    return ((picked * chosen).sum(3) / chosen.sum(3)).transpose(1, 2)
+    out: Tensor = ((picked * chosen).sum(3) / chosen.sum(3)).transpose(1, 2)
+    return out
 
 
 def positive_mask(positives: Tensor, pixels: int) -> Tensor:

@@ -145,7 +145,8 @@ class GlobalToPixel(nn.Module):
 
     def features(self, image: Tensor) -> Features:
         """(B, 256, 192, 3) uint8 RGB -> Features."""
-        return self.backbone(image)
+        out: Features = self.backbone(image)
+        return out
 
     def stages(
         self, image: Tensor, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
@@ -183,7 +184,8 @@ class GlobalToPixel(nn.Module):
         targets: MatchingTargets | None,
     ) -> Stages:
         base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
-        return self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
+        out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
+        return out
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) m."""

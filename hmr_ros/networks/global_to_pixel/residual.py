@@ -50,6 +50,8 @@ def family() -> Float32s:
 class ResidualHeads(nn.Module):
     """Corrections of pose, shape and camera."""
 
+    family: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         hidden = 3 * width // 2
@@ -58,8 +60,10 @@ class ResidualHeads(nn.Module):
             LinearPerJoint(3 * width + 6, hidden), nn.SiLU(), LinearPerJoint(hidden, 6, gain=SMALL)
         )
         self.body = nn.Sequential(nn.Linear(width + BETAS + 6, hidden), nn.SiLU(), nn.Linear(hidden, BETAS + 3))
-        nn.init.xavier_uniform_(self.body[-1].weight, gain=SMALL)
-        nn.init.zeros_(self.body[-1].bias)
+        last = self.body[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.xavier_uniform_(last.weight, gain=SMALL)
+        nn.init.zeros_(last.bias)
 
     def forward(self, tokens: Tensor, state: SmplState, camera: Tensor) -> SmplState:
         """(B, 24, W), the state to correct and (B, 3) -> what to add to it."""

@@ -132,7 +132,8 @@ class CompactRecipe:
         a, b = self._edges
 
         def length(x: Tensor) -> Tensor:
-            return torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
+            out: Tensor = torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
+            return out
 
         return (length(nodes) - length(target)).abs().mean()
 
@@ -152,7 +153,8 @@ class CompactRecipe:
         """(B, 17, 3) m."""
         if stage == "lift":
             hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
-            return self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+            out: Tensor = self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+            return out
         nodes, _, _ = self._network.nodes(batch.keypoints, batch.context)
         return self._human36m @ nodes[:, : batch.nodes.shape[1]]
 
@@ -163,7 +165,8 @@ def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> Com
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+    out: Tensor = torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+    return out
 
 
 def _node_edges(topology: CompactTopology) -> np.ndarray:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Float64s
+from hmr_ros.core.arrays import Bools, Float64s, Floats
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.training.synthetic.noise import frame_scale, human36m_noise, synthetic_error
-from hmr_ros.training.synthetic.people import PeopleBatch
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,21 @@ class Observations:
     score: Float64s
 
 
-def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Generator) -> Observations:
+class People(Protocol):
+    """B people whose keypoints are known."""
+
+    @property
+    def pixels(self) -> Floats:
+        """(B, J, 2) px."""
+
+    @property
+    def visible(self) -> Bools:
+        """(B, J) keypoints that the image shows."""
+
+
+def observe(people: People, joint_set: JointSet, mix: KeypointMix, rng: Generator) -> Observations:
     """Draw detections of ``people``. Keypoints that the image does not show are missing."""
-    count = len(people)
+    count = len(people.pixels)
     strength = rng.uniform(mix.weak, mix.strong, count) * (rng.random(count) >= mix.clean)
     true = seen_pixels(people)
     noisy = with_error(true, joint_set, mix.model, rng, strength)
@@ -48,11 +60,11 @@ def observe(people: PeopleBatch, joint_set: JointSet, mix: KeypointMix, rng: Gen
     return Observations(noisy, score * people.visible)
 
 
-def seen_pixels(people: PeopleBatch) -> Float64s:
+def seen_pixels(people: People) -> Float64s:
     """(B, J, 2) true keypoints, unseen ones moved to the mean of the seen: errors follow the size of what is seen."""
     weight = people.visible[..., None].astype(np.float64)
     mean = (people.pixels * weight).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1)
-    return np.where(weight > 0, people.pixels, mean)
+    return np.where(weight > 0, people.pixels, mean).astype(np.float64, copy=False)
 
 
 def with_error(pixels: Float64s, joint_set: JointSet, model: str, rng: Generator, strength: Float64s) -> Float64s:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Bools, Float64s, Floats, Int64s, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.records import join_rows, take_rows
@@ -67,9 +67,9 @@ class PeopleBatch:
     each pose began as.
     """
 
-    vertices: Float64s
-    joints: Float64s
-    rotations: Float64s
+    vertices: Float32s
+    joints: Float32s
+    rotations: Floats
     betas: Float64s
     pixels: Float64s
     in_image: Bools

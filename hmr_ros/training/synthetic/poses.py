@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
@@ -189,7 +189,7 @@ def _place_root(root: Float32s, kind: Int64s, rng: Generator) -> Float32s:
     return rotmat_to_rotvec(heading @ rotation).astype(np.float32)
 
 
-def _about(axis: str, angle: Float64s) -> Float64s:
+def _about(axis: str, angle: Float64s) -> Floats:
     """(B, 3, 3) rotations by ``angle`` (B,) about a coordinate axis."""
     unit = np.eye(3)["xyz".index(axis)]
     return rotvec_to_rotmat(angle[:, None] * unit)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Array, Bools, Floats, Ints
 from hmr_ros.core.geometry import crop
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
 from hmr_ros.core.skeleton import SMPL, JointSet
@@ -125,9 +125,9 @@ class Subjects:
 def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
     """Rows of ``a`` where ``chosen`` (B,), else of ``b``."""
 
-    def rows(name: str) -> NDArray[np.generic]:
+    def rows(name: str) -> Array:
         x, y = getattr(a, name), getattr(b, name)
-        return np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+        return np.asarray(np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y))
 
     return Subjects(**{f.name: rows(f.name) for f in dataclasses.fields(Subjects)})
 

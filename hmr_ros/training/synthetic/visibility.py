@@ -58,7 +58,7 @@ def _rectangle(place: Float64s, rng: Generator) -> Bools:
     count = len(place)
     centre = rng.uniform(0, 1, (count, 1, 2))
     half = rng.uniform(0.08, 0.3, (count, 1, 2))
-    return (np.abs(place - centre) < half).all(-1)
+    return np.asarray((np.abs(place - centre) < half).all(-1))
 
 
 def _limb(joint_set: JointSet, count: int, rng: Generator) -> Bools:
