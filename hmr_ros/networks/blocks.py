@@ -107,7 +107,7 @@ def _along_widest_axis(points: Floats) -> Callable[[Int64s], Floats]:
 
 
 def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floats]:
-    """Each node's place between the two ends of its part of the surface, smoothed over neighbours.
+    """Each node's position between the two ends of its part of the surface, smoothed over neighbours.
 
     One end is the node farthest from an arbitrary one, the other the node farthest from that. It cuts limbs and
     sheets across, where a plane would cut through the front and back of a hand at once.

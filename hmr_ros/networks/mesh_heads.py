@@ -1,7 +1,7 @@
 """What Pose2Mesh's ablation puts in MeshNet's place: other targets, other networks.
 
 Each maps pose features (B, J, F) to vertices (B, V, 3) in m, relative to the root joint. Sizes follow the paper's
-parameter counts where one reading of them fits; the rest is ours and says so.
+parameter counts where one reading of them fits; what is not published is noted where it is chosen.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class MeshTargets:
 
 @dataclass(frozen=True, eq=False)
 class MeshLosses:
-    """Unweighted losses; scalars."""
+    """Unweighted losses of Pose2Mesh, scalar tensors."""
 
     vertex: Tensor
     joint: Tensor

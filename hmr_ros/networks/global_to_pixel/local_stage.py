@@ -1,7 +1,7 @@
-"""One token per SMPL joint: it asks around its anchor in the image, and the other joints.
+"""One token per SMPL joint: it reads the image around its anchor, and the tokens of the other joints.
 
-Without an image (``features`` None) it makes do with the keypoints. What an image adds is projected by layers that
-start at zero, so a network that has learnt without images loses nothing when it first sees one.
+Without an image (``features`` None) it uses the keypoints alone. What an image adds is projected by layers that start
+at zero, so a network that has learnt without images loses nothing when it first sees one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FEEDFORWARD = 4
 
 
 class Queries(nn.Module):
-    """What each joint knows before it looks around: itself, its anchor, the estimate, the crop and all keypoints."""
+    """A joint's token before it reads the image: itself, its anchor, the estimate, the crop and all keypoints."""
 
     def __init__(self, backbone: Backbone, lifting_width: int, width: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Queries(nn.Module):
         lifted: Lifted,
         camera: Tensor,
     ) -> Tensor:
-        """-> (B, 24, W)."""
+        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
         view = camera_features(camera)[:, None].expand(-1, SMPL.size, -1)
         moved = anchors.places - estimate.anchors.clamp(-1, 2)
         state = torch.cat([estimate.rot6d, anchors.places - 0.5, anchors.score[..., None], moved, view], 2)
@@ -117,7 +117,7 @@ class LocalEncoder(nn.Module):
     def forward(
         self, features: Features | None, anchors: Anchors, estimate: SmplEstimate, lifted: Lifted, camera: Tensor
     ) -> Tensor:
-        """-> tokens (B, 24, W)."""
+        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
         x = self.queries(features, anchors, estimate, lifted, camera)
         for layer in self.layers:
             x = layer(x, anchors.places, features)

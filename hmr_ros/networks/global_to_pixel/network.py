@@ -39,7 +39,7 @@ FIRST_JOINT_ERROR = -3.0
 
 
 class Stages(NamedTuple):
-    """Everything that is trained.
+    """Everything that has a loss.
 
     ``coarse`` and ``fine``: the two stages' estimates, one and the same without a local stage. ``joint_error`` (B, 24)
     m: how far off each joint of ``fine`` is expected to be. ``pixels`` and ``positives`` (B, U, k), the pixels in use
@@ -85,7 +85,10 @@ class PixelStage(nn.Module):
         camera: Tensor,
         targets: MatchingTargets | None,
     ) -> Stages:
-        """Look where ``coarse`` and the keypoints say, and correct the state ``base``. No gradient reaches either."""
+        """Read the image around ``keypoints`` (B, J, 3), else ``coarse``, and correct ``base``; ``camera`` (B, 3).
+
+        No gradient reaches ``coarse`` or ``base``.
+        """
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
         tokens = self.encoder(features, anchors, start, lifted, camera)
@@ -101,7 +104,7 @@ class PixelStage(nn.Module):
         return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
 
     def _joint_error(self, tokens: Tensor) -> Tensor:
-        """(B, 24, W) -> (B, 24) m. It must not bend the features to its own ends, so no gradient goes back."""
+        """Tokens (B, 24, W) -> expected errors (B, 24) m; learning them must not change the tokens, so these are detached."""
         return softplus(self.joint_error(tokens.detach())[..., 0].float())
 
     def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:
@@ -166,8 +169,8 @@ class GlobalToPixel(nn.Module):
         coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
-        told = (keypoints[..., 2:] > 0).any(1, keepdim=True)
-        lifted = self.lifting(torch.where(told, keypoints, features.keypoints), camera)
+        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
+        lifted = self.lifting(torch.where(detected, keypoints, features.keypoints), camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
@@ -198,6 +201,6 @@ class GlobalToPixel(nn.Module):
         generator = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (batch, *CROP_SHAPE, 3), dtype=torch.uint8, generator=generator)
         keypoints = torch.rand(batch, JOINT_SETS[self.config.joint_set].size, 3, generator=generator)
-        ray = torch.rand(batch, 2, generator=generator) - 0.5
-        angle = torch.rand(batch, 1, generator=generator) + 0.2
-        return image, keypoints, torch.cat([ray, angle], 1)
+        centre = torch.rand(batch, 2, generator=generator) - 0.5
+        height = torch.rand(batch, 1, generator=generator) + 0.2
+        return image, keypoints, torch.cat([centre, height], 1)

@@ -1,4 +1,4 @@
-"""The pixel branch: every cell of a stride-8 map says what it is, and where the joints are."""
+"""The pixel branch: every cell of a stride-8 map predicts its class, and where the joints are."""
 
 from __future__ import annotations
 

@@ -66,9 +66,9 @@ class ResidualHeads(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, tokens: Tensor, state: SmplState, camera: Tensor) -> SmplState:
-        """(B, 24, W), the state to correct and (B, 3) -> what to add to it."""
+        """Tokens (B, 24, W), the state to correct and cameras (B, 3) -> the correction to add."""
         parent, children = (self.family @ tokens).chunk(2, 1)
         known = torch.cat([tokens, parent, children, state.rot6d], 2)
-        turn = self.pose(known.transpose(0, 1)).transpose(0, 1)
+        rot6d = self.pose(known.transpose(0, 1)).transpose(0, 1)
         whole = torch.cat([tokens.mean(1), state.betas, state.crop_cam, camera_features(camera)], 1)
-        return SmplState(turn, *self.body(whole).split((BETAS, 3), 1))
+        return SmplState(rot6d, *self.body(whole).split((BETAS, 3), 1))

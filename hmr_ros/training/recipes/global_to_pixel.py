@@ -45,12 +45,14 @@ from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, VertexSubset
 
 MEAN_POSE_FRAMES = 4000
+"""Random frames of the motion that the mean pose is taken of."""
+
 EVALUATED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 
 
 class GlobalToPixelRecipe:
-    """Everything about Global-to-Pixel that ``train`` does not need to know."""
+    """Global-to-Pixel: the local stage without images ("local"), then both stages with them ("images")."""
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body

@@ -1,7 +1,7 @@
 """How Pose2Mesh is trained, to the letter where the data allow: its network, losses, noise and optimiser.
 
 What differs from the published training is the data: our synthetic people, all of whose keypoints lie in the image, as
-the network cannot be told that some are missing. Ground ground truth joints are regressed from the true mesh.
+the network has no input for missing ones. Ground-truth joints are regressed from the true mesh.
 """
 
 from __future__ import annotations

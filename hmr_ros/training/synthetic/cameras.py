@@ -28,10 +28,10 @@ class CameraMix:
     """Ranges of the random cameras."""
 
     focal_over_diagonal: tuple[float, ...] = setting(
-        (0.6, 1.8), doc="least and most focal length over image diagonal", low=0.2, high=5
+        (0.6, 1.8), doc="smallest and largest focal length over image diagonal", low=0.2, high=5
     )
     distance: tuple[float, ...] = setting(
-        (1.5, 10.0), doc="least and most distance on the floor in m", low=0.5, high=100
+        (1.5, 10.0), doc="smallest and largest distance on the floor in m", low=0.5, high=100
     )
     height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
     whole: float = setting(0.6, doc="fraction of people that fit into the image", low=0, high=1)
@@ -67,7 +67,7 @@ class Views:
         return normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
 
     def to_normalized(self, pixels: Float64s) -> Float64s:
-        """Pixels (B, N, 2) as normalised image rays x/z, y/z."""
+        """Pixels (B, N, 2) as normalized image coordinates x/z, y/z."""
         return (pixels - self.K[:, None, :2, 2]) / self.K[:, None, [0, 1], [0, 1]]
 
     def inside(self, pixels: Float64s) -> Bools:
@@ -78,7 +78,7 @@ class Views:
 def sample_views(mix: CameraMix, centre: Float64s, extent: Float64s, rng: Generator) -> Views:
     """A camera for every person, a body of size ``extent`` (B,) m around ``centre`` (B, 3).
 
-    A share ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may
+    A fraction ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may
     be in view. The pitch limit wins over the aim, so people close to a low camera are cut all the same, as on robots.
     """
     count = len(centre)

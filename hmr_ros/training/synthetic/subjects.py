@@ -133,7 +133,7 @@ def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
 
 
 def moved_boxes(boxes: Floats, rng: Generator, scale: float, shift: float) -> Floats:
-    """``boxes`` (B, 4) as others would draw them: by up to ``scale`` larger or smaller, ``shift`` box heights off."""
+    """``boxes`` (B, 4) px resized by a factor of up to 1 + ``scale`` and moved by up to ``shift`` box heights."""
     centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     centre = centre + shift * size[:, 1:] * rng.uniform(-1, 1, centre.shape)
     half = size / 2 * np.exp(np.log1p(scale) * rng.uniform(-1, 1, (len(boxes), 1)))

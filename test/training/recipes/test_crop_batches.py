@@ -26,7 +26,11 @@ MIRROR = torch.tensor([-1.0, 1, 1])
 
 @pytest.fixture(scope="module")
 def people() -> PeopleBatch:
-    return PeopleSampler(small_motion(), BODY, "coco_feet", MIX).sample(np.random.default_rng(0), 6)
+    """Whole in the image, but each with a hidden left ankle."""
+    whole = PeopleSampler(small_motion(), BODY, "coco_feet", MIX).sample(np.random.default_rng(0), 6)
+    visible = whole.visible.copy()
+    visible[:, COCO_FEET.index("left_ankle")] = False
+    return dataclasses.replace(whole, visible=visible)
 
 
 @pytest.fixture(scope="module")

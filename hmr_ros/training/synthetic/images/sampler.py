@@ -103,7 +103,7 @@ class ImageSampler:
         scene = self._scene(views, figures, pixels[keypoints][in_image[keypoints]], row, rng)
         found = survey(scene, self._template)
         visible = in_image & ~found.hidden(pixels, depth)
-        if visible[keypoints].sum() < self.mix.people.min_visible:  # so nobody would detect this person
+        if visible[keypoints].sum() < self.mix.people.min_visible:  # no detector would find this person
             scene = scene.alone()
             found = survey(scene, self._template)
             visible = in_image

@@ -77,7 +77,7 @@ MATERIAL = np.dtype(
     + [(name, np.float32) for name in "frequency phase fraction gloss thickness folds".split()]
 )
 """``colour`` and ``second`` linear RGB 0..1; ``pattern`` a Pattern of spatial ``frequency`` rad/m, ``phase`` rad and a
-``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
+``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by
 ``folds`` 0..1 of itself.
 """
 

@@ -30,7 +30,7 @@ def line(canvas: Canvas, ends: ArrayLike, paint: Paint, thickness: int) -> None:
 
 
 def lit(image: Image, gain: Floats) -> NDArray[np.uint8]:
-    """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is stretched smoothly over it."""
+    """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is interpolated over it."""
     height, width = image.shape[:2]
     coded = np.round(gain * 127).astype(np.uint8)  # bytes are the fastest to multiply
     gains = cv2.resize(coded, (width, height))

@@ -15,10 +15,10 @@ from hmr_ros.training.synthetic.images.rendering.drawing import line, lit, polyg
 from hmr_ros.training.synthetic.images.rendering.textures import Rgb, texture
 
 _LEAST, _MOST = 0.05, 0.6
-"""Share of the person's box that an occluder covers."""
+"""Fraction of the person's box that an occluder covers."""
 _TRIES = 8
 _SOFT = 0.3
-"""Share of occluders that are so near to the camera that their edges blur."""
+"""Fraction of occluders that are so near to the camera that their edges blur."""
 
 _HIDDEN = (255,)
 _ACROSS = 2000.0
