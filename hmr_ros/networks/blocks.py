@@ -81,7 +81,7 @@ def _node_positions(graph: MeshGraph) -> list[Floats]:
     """Position of every node, finest first: a coarse node lies at the mean of its real children."""
     first = np.zeros((len(graph.perm), 3))
     first[graph.rev] = graph.positions
-    positions = [first]
+    positions: list[Floats] = [first]
     for real in graph.real[:-1]:
         weight = real.reshape(-1, 2, 1).astype(float)
         total = np.maximum(weight.sum(1), 1)
@@ -100,13 +100,14 @@ def _leaves(ids: Int64s, block: int, key: Callable[[Int64s], Floats]) -> Int64s:
 
 def _along_widest_axis(points: Floats) -> Callable[[Int64s], Floats]:
     def key(ids: Int64s) -> Floats:
-        return points[ids, np.argmax(np.ptp(points[ids], axis=0))]
+        out: Floats = points[ids, np.argmax(np.ptp(points[ids], axis=0))]
+        return out
 
     return key
 
 
 def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floats]:
-    """Each node's place between the two ends of its part of the surface, smoothed over neighbours.
+    """Each node's position between the two ends of its part of the surface, smoothed over neighbours.
 
     One end is the node farthest from an arbitrary one, the other the node farthest from that. It cuts limbs and
     sheets across, where a plane would cut through the front and back of a hand at once.
@@ -122,7 +123,8 @@ def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floa
         apart = part.sum()  # farther than anything connected
 
         def distance(node: int) -> Floats:
-            return np.minimum(dijkstra(part, indices=node), apart)
+            out: Floats = np.minimum(dijkstra(part, indices=node), apart)
+            return out
 
         one = distance(int(np.argmax(distance(0))))
         other = distance(int(np.argmax(one)))

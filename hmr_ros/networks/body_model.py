@@ -29,6 +29,13 @@ class Posed(NamedTuple):
 class TorchBodyModel(nn.Module):
     """Poses a body; all arrays are buffers, so ``.to(device)`` moves it. Nothing in it is trained."""
 
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    weights: Tensor
+    j_template: Tensor
+    j_shapedirs: Tensor
+
     def __init__(self, body: BodyModel, vertices: Ints | None = None) -> None:
         """Take ``body``, or only its vertices with the ids ``vertices``: joints stay exact, posing gets cheaper."""
         super().__init__()
@@ -47,7 +54,8 @@ class TorchBodyModel(nn.Module):
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """(B, 10) -> (B, 24, 3) m in the rest pose, in the model's own frame (the pelvis is not at the origin)."""
-        return self.j_template + (betas @ self.j_shapedirs).unflatten(-1, (-1, 3))
+        out: Tensor = self.j_template + (betas @ self.j_shapedirs).unflatten(-1, (-1, 3))
+        return out
 
     def posed(self, global_orient: Tensor, body_pose: Tensor, betas: Tensor) -> Posed:
         """(B, 3, 3) root rotation, (B, 23, 3, 3) rotations child -> parent and (B, 10) -> the posed bodies."""
@@ -71,7 +79,8 @@ class TorchBodyModel(nn.Module):
         offsets = joints - (rotations @ rest_joints[..., None])[..., 0]
         motions = torch.cat([rotations, offsets[..., None]], -1).flatten(2)
         blended = (self.weights @ motions).unflatten(-1, (3, 4))
-        return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
+        out: Tensor = (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
+        return out
 
 
 def rot6d_to_rotmat(x: Tensor) -> Tensor:

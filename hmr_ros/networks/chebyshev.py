@@ -31,6 +31,8 @@ HALO_MULTIPLE = 8
 class SparseLaplacian(nn.Module):
     """x -> L x with a sparse matrix product: the reference."""
 
+    matrix: Tensor
+
     def __init__(self, laplacian: csr_array) -> None:
         super().__init__()
         entries = laplacian.tocoo()
@@ -43,7 +45,8 @@ class SparseLaplacian(nn.Module):
         """(B, N, F) -> (B, N, F)."""
         batch, nodes, features = x.shape
         columns = x.permute(1, 0, 2).reshape(nodes, batch * features)
-        return torch.sparse.mm(self.matrix, columns).reshape(nodes, batch, features).permute(1, 0, 2)
+        out: Tensor = torch.sparse.mm(self.matrix, columns).reshape(nodes, batch, features).permute(1, 0, 2)
+        return out
 
 
 class BlockLaplacian(nn.Module):
@@ -52,6 +55,9 @@ class BlockLaplacian(nn.Module):
     Each block of consecutive nodes is a patch of the mesh; only a few dozen nodes around it matter to it (its halo).
     The matrix need not be square: (N, M) with any M takes (B, M, F) to (B, N, F).
     """
+
+    weights: Tensor
+    gather: Tensor
 
     def __init__(self, laplacian: csr_array, block: int = BLOCK) -> None:
         super().__init__()
@@ -79,6 +85,8 @@ class BlockLaplacian(nn.Module):
 class DenseLaplacian(nn.Module):
     """x -> L x with a dense matrix, for graphs as small as a skeleton."""
 
+    matrix: Tensor
+
     def __init__(self, laplacian: csr_array) -> None:
         super().__init__()
         self.register_buffer("matrix", torch.from_numpy(laplacian.toarray().astype(np.float32)), persistent=False)
@@ -105,7 +113,8 @@ class ChebConv(nn.Module):
         """(B, N, F_in) and x -> L x -> (B, N, F_out)."""
         first = laplacian(x)
         second = 2 * laplacian(first) - x
-        return self.linear(torch.stack([x, first, second], -1).flatten(-2))
+        out: Tensor = self.linear(torch.stack([x, first, second], -1).flatten(-2))
+        return out
 
 
 class ClenshawConv(nn.Module):
@@ -141,6 +150,8 @@ class ClenshawConv(nn.Module):
     @torch.no_grad()
     def _fold(self, norm: nn.BatchNorm1d) -> None:
         """Absorb y -> (y - mean) gain / std + shift, which is linear per output feature."""
+        assert norm.running_mean is not None, "a norm that keeps statistics"
+        assert norm.running_var is not None
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         for linear in (self.direct, self.once, self.twice):
             linear.weight.mul_(gain[:, None])
@@ -148,7 +159,8 @@ class ClenshawConv(nn.Module):
 
     def forward(self, x: Tensor, laplacian: nn.Module) -> Tensor:
         """(B, N, F_in) and x -> L x -> (B, N, F_out)."""
-        return self.direct(x) + laplacian(self.once(x) + laplacian(self.twice(x)))
+        out: Tensor = self.direct(x) + laplacian(self.once(x) + laplacian(self.twice(x)))
+        return out
 
     def upsampled(self, x: Tensor, copy: nn.Module, copied_laplacian: nn.Module, laplacian: nn.Module) -> Tensor:
         """``self(copy(x), laplacian)`` for half the work, given ``copied_laplacian``: x -> L copy(x).
@@ -156,4 +168,5 @@ class ClenshawConv(nn.Module):
         Copying nodes commutes with whatever acts on features, so the Linear layers run on the coarse nodes.
         """
         inner = copy(self.once(x)) + copied_laplacian(self.twice(x))
-        return copy(self.direct(x)) + laplacian(inner)
+        out: Tensor = copy(self.direct(x)) + laplacian(inner)
+        return out

@@ -91,7 +91,7 @@ class MeshGraph:
         return arrays
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray]) -> MeshGraph:
+    def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> MeshGraph:
         """Inverse of ``to_arrays``."""
         levels = sum(name.endswith(".real") for name in arrays)
         real = tuple(np.asarray(arrays[f"{level}.real"], bool) for level in range(levels))
@@ -102,7 +102,8 @@ class MeshGraph:
             )
             for level, mask in enumerate(real)
         )
-        return MeshGraph(laplacians, np.asarray(arrays["perm"]), real, np.asarray(arrays["positions"]))
+        perm, positions = np.asarray(arrays["perm"], np.int64), np.asarray(arrays["positions"], np.float32)
+        return MeshGraph(laplacians, perm, real, positions)
 
 
 def build_mesh_graph(faces: Ints, positions: Floats, levels: int = 9, rescaling: Rescaling = "pose2mesh") -> MeshGraph:

@@ -1,7 +1,7 @@
-"""Our default Pose2Mesh: the paper's two steps, made small, and fed what a robot knows.
+"""Compact Pose2Mesh, the shipped one: the paper's two steps in small networks that know the camera.
 
 Input is not bare pixels but the person as its virtual camera sees it (core/geometry/virtual_camera.py) with a score per
-keypoint, so focal length, place in the image and missing joints are all known to the network. ``LiftingNet`` plays
+keypoint, so the network knows focal length, position in the image and missing joints. ``LiftingNet`` plays
 PoseNet's part and ``CoarseMeshNet`` MeshNet's: graph convolutions from coarse to fine, but only up to about a thousand
 nodes; a fixed sparse map (upsampling.py) does the rest. Tensors are (B, ...); lengths in metres, relative to the pelvis
 joint.
@@ -28,12 +28,12 @@ from hmr_ros.networks.coarsening import MeshGraph, build_mesh_graph
 from hmr_ros.networks.upsampling import fit_upsampling, representative_vertices
 
 JOINT_CHANNELS = 16
-"""What the lifting network says of each joint beside its place: twist, flesh, anything that is not a point."""
+"""Features of each joint beside its position, from the lifting network: twist, shape, all that is no point."""
 
 
 @dataclass(frozen=True)
 class CompactConfig:
-    """Sizes of the network."""
+    """Sizes of compact Pose2Mesh."""
 
     joint_set: str = setting("coco_feet", doc="2D joints that are read", choices=tuple(JOINT_SETS))
     width: int = setting(512, doc="features of the lifting network", low=8)
@@ -75,7 +75,7 @@ class CompactTopology:
 
     @property
     def order_of_vertices(self) -> Int64s:
-        """(V,) place of each vertex when the vertices are sorted into patches."""
+        """(V,) index of each vertex when the vertices are sorted into patches."""
         return self._blocked.node_of_vertex
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -92,14 +92,14 @@ class CompactTopology:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray]) -> CompactTopology:
+    def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> CompactTopology:
         """Inverse of ``to_arrays``."""
         graph = {k.removeprefix("graph."): v for k, v in arrays.items() if k.startswith("graph.")}
         up = tuple(arrays[f"upsampling.{part}"] for part in ("data", "indices", "indptr"))
-        finest, coarsest = map(int, arrays["levels"])
-        vertices = arrays["vertices"]
+        finest, coarsest = np.asarray(arrays["levels"], np.int64).tolist()
+        vertices, skinning = np.asarray(arrays["vertices"], np.int64), np.asarray(arrays["skinning"], np.float32)
         upsampling = csr_array(up, shape=(len(up[2]) - 1, len(vertices)))
-        return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, arrays["skinning"], upsampling)
+        return CompactTopology(MeshGraph.from_arrays(graph), finest, coarsest, vertices, skinning, upsampling)
 
 
 def build_topology(bodies: Floats, faces: Ints, weights: Floats, config: CompactConfig) -> CompactTopology:
@@ -129,7 +129,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, W) -> (B, W)."""
-        return x + self.body(x)
+        out: Tensor = x + self.body(x)
+        return out
 
 
 class LiftingNet(nn.Module):
@@ -146,21 +147,21 @@ class LiftingNet(nn.Module):
         self.joint_error = nn.Linear(width, SMPL.size)
 
     def hidden(self, keypoints: Tensor, context: Tensor) -> Tensor:
-        """(B, J, 3) and (B, 1) -> (B, W)."""
-        return self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+        """Keypoints (B, J, 3) x, y, score and context (B, 1) -> hidden features (B, W)."""
+        out: Tensor = self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+        return out
 
     def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, W) -> joints (B, 24, 3) m, features (B, 24, C), joint error (B, 24) m: expected distance
-        from the ground truth.
+        """Hidden features (B, W) -> joints (B, 24, 3) m, features (B, 24, C) and expected joint error (B, 24) m.
 
-        The joint error must not bend the features to its own ends, so its gradient stops at them.
+        Learning the joint error must not change the features, so its gradient stops at them.
         """
         joints = self.joints(hidden).reshape(-1, SMPL.size, 3)
         features = self.features(hidden).reshape(-1, SMPL.size, JOINT_CHANNELS)
         return joints - joints[:, :1], features, 0.05 * torch.exp(self.joint_error(hidden.detach()))
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, J, 3) and (B, 1) -> the ``heads``."""
+        """Keypoints (B, J, 3) and context (B, 1) -> joints, features, joint error as from ``heads``."""
         return self.heads(self.hidden(keypoints, context))
 
 
@@ -177,9 +178,11 @@ class NodeFirstLaplacian(BlockLaplacian):
 class CoarseMeshNet(nn.Module):
     """3D joints and their features -> mesh nodes, by graph convolutions from the coarsest graph up.
 
-    Each node rides on the joints that move it (skinning weights); the network adds what that leaves out. Tensors in
+    Each node starts at the skinning-weighted mean of the joints; the network adds the difference. Tensors in
     between are (N, B, F): nodes first.
     """
+
+    skinning: Tensor
 
     def __init__(self, topology: CompactTopology, channels: int) -> None:
         super().__init__()
@@ -200,18 +203,21 @@ class CoarseMeshNet(nn.Module):
         self.register_buffer("skinning", torch.from_numpy(padded), persistent=False)
 
     def forward(self, joints: Tensor, features: Tensor) -> Tensor:
-        """(B, 24, 3) m, (B, 24, C) -> (B, N, 3) m, block padding included."""
+        """Joints (B, 24, 3) m and features (B, 24, C) -> nodes (B, N, 3) m, block padding included."""
         seed = torch.cat([joints, features], -1).flatten(1)
         x = self.seed(seed).reshape(-1, self.coarsest, self.last.in_features).transpose(0, 1)
         for level in reversed(range(len(self.laplacians))):
             x = x + torch.relu(self.convolutions[level](self.norms[level](x), self.laplacians[level]))
             if level:
                 x = x.index_select(0, self.get_buffer(f"parents{level - 1}"))
-        return self.skinning @ joints + self.last(x).transpose(0, 1)
+        out: Tensor = self.skinning @ joints + self.last(x).transpose(0, 1)
+        return out
 
 
 class Upsampling(nn.Module):
-    """Mesh nodes -> vertices by a sparse map, patch by patch: neighbouring vertices read the same few nodes."""
+    """Mesh nodes -> vertices by a fixed sparse map, patch by patch: neighbouring vertices read the same nodes."""
+
+    order: Tensor
 
     def __init__(self, topology: CompactTopology) -> None:
         super().__init__()
@@ -223,12 +229,16 @@ class Upsampling(nn.Module):
         self.register_buffer("order", torch.from_numpy(order), persistent=False)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """(B, N, 3) -> (B, V, 3)."""
-        return self.patches(nodes).index_select(1, self.order)
+        """Nodes (B, N, 3) m -> vertices (B, V, 3) m."""
+        out: Tensor = self.patches(nodes).index_select(1, self.order)
+        return out
 
 
 class CompactPose2Mesh(nn.Module):
-    """The whole default network; its ``forward`` is what is exported."""
+    """The whole network; its ``forward`` is exported.
+
+    ``keypoints`` (B, J, 3) x, y in the virtual camera and score; ``context`` (B, 1): see core/geometry/virtual_camera.
+    """
 
     input_names = ("keypoints", "context")
     output_names = ("vertices", "joints", "joint_error")
@@ -240,11 +250,11 @@ class CompactPose2Mesh(nn.Module):
         self.upsampling = Upsampling(topology)
 
     def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, joint error (B, 24) m."""
+        """Keypoints and context -> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, joint error (B, 24) m."""
         joints, features, joint_error = self.lifting(keypoints, context)
         return self.mesh(joints, features), joints, joint_error
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> vertices (B, V, 3) m, joints (B, 24, 3) m, joint error (B, 24) m."""
+        """Keypoints and context -> vertices (B, V, 3) m, joints (B, 24, 3) m, joint error (B, 24) m."""
         nodes, joints, joint_error = self.nodes(keypoints, context)
         return self.upsampling(nodes), joints, joint_error

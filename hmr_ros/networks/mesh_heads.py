@@ -1,7 +1,7 @@
 """What Pose2Mesh's ablation puts in MeshNet's place: other targets, other networks.
 
 Each maps pose features (B, J, F) to vertices (B, V, 3) in m, relative to the root joint. Sizes follow the paper's
-parameter counts where one reading of them fits; the rest is ours and says so.
+parameter counts where one reading of them fits; what is not published is noted where it is chosen.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ class VertexMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, F) -> (B, V, 3) m."""
-        return self.mlp(x.flatten(1)).unflatten(1, (-1, 3))
+        out: Tensor = self.mlp(x.flatten(1)).unflatten(1, (-1, 3))
+        return out
 
 
 class SmplParameters(nn.Module):
     """SMPL parameters -> vertices, relative to the joint that ``root`` (V,) regresses."""
+
+    root: Tensor
+    mean: Tensor
 
     def __init__(self, body: TorchBodyModel, root: Tensor) -> None:
         super().__init__()
@@ -66,7 +70,8 @@ class SmplMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, F) -> (B, V, 3) m."""
-        return self.decoder(self.mlp(x.flatten(1)))
+        out: Tensor = self.decoder(self.mlp(x.flatten(1)))
+        return out
 
 
 class SmplGraph(nn.Module):
@@ -82,4 +87,5 @@ class SmplGraph(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, F) -> (B, V, 3) m."""
-        return self.decoder(self.parameters_of_mesh(self.meshnet(x).flatten(1)))
+        out: Tensor = self.decoder(self.parameters_of_mesh(self.meshnet(x).flatten(1)))
+        return out

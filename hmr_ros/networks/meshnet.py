@@ -104,6 +104,8 @@ class MeshNet(nn.Module):
     its two children.
     """
 
+    rev: Tensor
+
     def __init__(
         self, joint_laplacian: csr_array, graph: MeshGraph, shape: MeshNetShape = BODY_SHAPE, route: Route | None = None
     ) -> None:
@@ -129,7 +131,8 @@ class MeshNet(nn.Module):
         x = x.unflatten(1, (self.graph.sizes[-1], -1))
         for (before, level), block, laplacian in zip(_steps(self.route), self.blocks, self.laplacians, strict=True):
             x = block(x.repeat_interleave(2 ** (before - level), 1), laplacian)
-        return self.last(x, self.laplacians[-1])
+        out: Tensor = self.last(x, self.laplacians[-1])
+        return out
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, F) -> (B, V, 3) m, in the mesh's vertex order."""
@@ -155,18 +158,29 @@ class DeployedBlock(nn.Module):
     def __init__(self, block: GraphBlock) -> None:
         super().__init__()
         norms = [*block.norms, *[None] * (len(block.convs) - len(block.norms))]
-        self.convs = nn.ModuleList(map(ClenshawConv.from_chebyshev, block.convs, norms))
+        convs = [_folded(conv, norm) for conv, norm in zip(block.convs, norms, strict=True)]
+        self.convs = nn.ModuleList(convs)
         self.activations = len(block.norms)
-        self.skip = _resampling(self.convs[0].direct.in_features, self.convs[-1].direct.out_features)
+        self.skip = _resampling(convs[0].direct.in_features, convs[-1].direct.out_features)
         self.residual = block.residual
 
     def forward(self, x: Tensor, graph: DeployedGraph) -> Tensor:
         """(B, M, widths[0]) before up-sampling -> (B, N, widths[-1])."""
-        y = self.convs[0].upsampled(x, graph.copy, graph.copied_laplacian, graph.laplacian)
+        first = self.convs[0]
+        assert isinstance(first, ClenshawConv), "made in the constructor"
+        y = first.upsampled(x, graph.copy, graph.copied_laplacian, graph.laplacian)
         for index, conv in enumerate(self.convs):
             y = y if index == 0 else conv(y, graph.laplacian)
             y = F.relu(y) if index < self.activations else y
-        return y + graph.copy(self.skip(x)) if self.residual else y
+        out: Tensor = y + graph.copy(self.skip(x)) if self.residual else y
+        return out
+
+
+def _folded(conv: nn.Module, norm: nn.Module | None) -> ClenshawConv:
+    """A convolution of a ``GraphBlock`` with the norm that follows it, None after the last one of a network."""
+    assert isinstance(conv, ChebConv), "GraphBlock is made of these"
+    assert norm is None or isinstance(norm, nn.BatchNorm1d)
+    return ClenshawConv.from_chebyshev(conv, norm)
 
 
 def _resampling(features_in: int, features_out: int) -> nn.Module:
@@ -181,6 +195,8 @@ def _resampling(features_in: int, features_out: int) -> nn.Module:
 
 class CopyNodes(nn.Module):
     """Give each node the features of an ancestor: up-sampling as one gather."""
+
+    ancestors: Tensor
 
     def __init__(self, ancestors: Int64s) -> None:
         super().__init__()
@@ -200,7 +216,9 @@ class DeployedMeshNet(nn.Module):
         laplacians = {level: BlockLaplacian(blocked.laplacians[level], blocked.block) for level in {*net.route, 0}}
         graphs = [_arrive(blocked, laplacians[level], before, level) for before, level in _steps(net.route)]
         self.graphs = nn.ModuleList([*graphs, _stay(laplacians[0])])
-        self.blocks = nn.ModuleList(map(DeployedBlock, [*net.blocks, net.last]))
+        self.blocks = nn.ModuleList(
+            DeployedBlock(block) for block in (*net.blocks, net.last) if isinstance(block, GraphBlock)
+        )
         self.pose, self.pose_graph = DeployedBlock(net.pose), _stay(DenseLaplacian(net.joint_matrix))
         self.coarse_nodes = blocked.sizes[-1]
         self.lift = _select_nodes(net.lift, net.graph.sizes[-1], blocked.nodes[-1], self.coarse_nodes)
@@ -212,7 +230,8 @@ class DeployedMeshNet(nn.Module):
         x = self.lift(self.pose(x, self.pose_graph).flatten(1)).unflatten(1, (self.coarse_nodes, -1))
         for block, graph in zip(self.blocks, self.graphs, strict=True):
             x = block(x, graph)
-        return self.vertices(x)
+        out: Tensor = self.vertices(x)
+        return out
 
 
 def _stay(laplacian: nn.Module) -> DeployedGraph:

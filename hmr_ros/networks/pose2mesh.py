@@ -1,7 +1,7 @@
 """Pose2Mesh as published: a 2D pose lifted to 3D by PoseNet, then to a mesh by MeshNet.
 
-PoseNet speaks millimetres and MeshNet metres, as in the paper's code, and no gradient flows from the mesh to PoseNet:
-it learns from its own loss only. Poses are normalised per person, so neither scale nor place in the image is known.
+PoseNet predicts millimetres and MeshNet metres, as in the paper's code, and no gradient flows from the mesh to PoseNet:
+it learns from its own loss only. Poses are normalised per person, so scale and position in the image are unknown.
 
 Source: Choi, Moon, Lee, "Pose2Mesh: Graph Convolutional Network for 3D Human Pose and Mesh Recovery from a 2D Human
 Pose", ECCV 2020.
@@ -26,7 +26,7 @@ from hmr_ros.networks.meshnet import BODY_SHAPE, DeployedMeshNet, MeshNet, MeshN
 from hmr_ros.networks.posenet import PAPER_WIDTH, PoseNet
 
 POSE_FEATURES = 5
-"""Per joint: the normalised 2D place and PoseNet's 3D place in m."""
+"""Per joint: its normalised 2D position and PoseNet's 3D position in m."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Pose2MeshOutput(NamedTuple):
 class Pose2Mesh(nn.Module):
     """(B, J, 2) normalised poses -> vertices and 3D poses."""
 
+    smpl_regressor: Tensor
+
     input_names = ("keypoints",)
     output_names = ("vertices", "joints")
 
@@ -63,7 +65,7 @@ class Pose2Mesh(nn.Module):
         self.register_buffer("smpl_regressor", smpl_regressor, persistent=False)
 
     def forward(self, pose2d: Tensor) -> Pose2MeshOutput:
-        """``pose2d`` comes from ``normalise_pose``."""
+        """``pose2d`` (B, J, 2) as ``normalise_pose`` makes it -> vertices and 3D pose."""
         pose3d = self.posenet(pose2d)
         features = torch.cat([pose2d, pose3d.detach() / 1000], -1)
         return Pose2MeshOutput(self.mesh(features), pose3d)
@@ -80,6 +82,8 @@ class Pose2Mesh(nn.Module):
 class DeployedPose2Mesh(nn.Module):
     """Keypoints (N, J, 2) px -> vertices (N, V, 3) and SMPL joints (N, 24, 3), m, relative to the SMPL pelvis."""
 
+    smpl_regressor: Tensor
+
     def __init__(self, trained: Pose2Mesh) -> None:
         super().__init__()
         self.posenet = copy.deepcopy(trained.posenet)
@@ -88,7 +92,7 @@ class DeployedPose2Mesh(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
-        """-> (vertices, joints)."""
+        """Keypoints (N, J, 2) px -> vertices (N, V, 3) m and joints (N, 24, 3) m."""
         pose2d = normalise_pose(keypoints)
         vertices = self.mesh(torch.cat([pose2d, self.posenet(pose2d) / 1000], -1))
         joints = self.smpl_regressor @ vertices
@@ -100,7 +104,7 @@ def _deployed(mesh: nn.Module) -> nn.Module:
     if isinstance(mesh, MeshNet):
         return DeployedMeshNet(mesh)
     mesh = copy.deepcopy(mesh)
-    if isinstance(mesh, SmplGraph):
+    if isinstance(mesh, SmplGraph) and isinstance(mesh.meshnet, MeshNet):
         mesh.meshnet = DeployedMeshNet(mesh.meshnet)
     return mesh
 

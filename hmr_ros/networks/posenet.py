@@ -25,7 +25,8 @@ class ResidualMLP(nn.Module):
         x = self.first(x)
         for block in self.blocks:
             x = x + block(x)
-        return self.last(x)
+        out: Tensor = self.last(x)
+        return out
 
 
 def _branch(width: int, dropout: float) -> nn.Sequential:
@@ -47,4 +48,5 @@ class PoseNet(nn.Module):
 
     def forward(self, pose2d: Tensor) -> Tensor:
         """(B, J, 2) -> (B, J, 3) mm."""
-        return self.mlp(pose2d.flatten(1)).unflatten(1, (-1, 3))
+        out: Tensor = self.mlp(pose2d.flatten(1)).unflatten(1, (-1, 3))
+        return out

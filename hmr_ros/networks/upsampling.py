@@ -17,7 +17,7 @@ NEIGHBOURS = 12
 """Nodes a vertex depends on."""
 
 RIDGE = 3e-3
-"""Pull towards equal weights, relative to the spread of the nodes: large weights would amplify a network's noise."""
+"""Pull towards equal weights, relative to the variance of the nodes: large weights would amplify a network's noise."""
 
 
 def representative_vertices(graph: MeshGraph, level: int) -> Int64s:

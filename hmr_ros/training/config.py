@@ -56,20 +56,18 @@ class CropConfig:
     """How Global-to-Pixel's crops are cut, and what it learns of them."""
 
     shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
-    backbone: float = setting(
-        0.0, doc="fraction of the learning rate that the backbone has; 0: it stays as it is", low=0
-    )
-    lifting: str = setting("", doc="best.pt of a Pose2Mesh run, whose lifting network is the start of ours")
+    backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
+    lifting: str = setting("", doc="best.pt of a Pose2Mesh run, whose lifting network training starts from")
     lifting_fraction: float = setting(
-        0.0, doc="fraction of the learning rate that such a start has; 0: it stays", low=0
+        0.0, doc="fraction of the learning rate for a lifting network that was loaded; 0: frozen", low=0
     )
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
-    box_shift: float = setting(0.05, doc="largest error of a box's place, box heights", low=0, high=0.2)
+    box_shift: float = setting(0.05, doc="largest error of a box's position, box heights", low=0, high=0.2)
     flip: float = setting(0.5, doc="fraction of mirrored images", low=0, high=1)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
     )
-    without_keypoints: float = setting(0.2, doc="fraction of people no detector tells about", low=0, high=1)
+    without_keypoints: float = setting(0.2, doc="fraction of people in images without keypoints", low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class TrainConfig:
 
     recipe: str = setting(
         "compact",
-        doc="compact: our default Pose2Mesh; paper: Pose2Mesh to the letter; global_to_pixel",
+        doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel",
         choices=("compact", "paper", "global_to_pixel"),
     )
     run: RunConfig = field(default_factory=RunConfig)

@@ -63,11 +63,14 @@ class GroundTruth(NamedTuple):
 class StageLoss(nn.Module):
     """What is wrong with one stage's estimate."""
 
+    keypoints: Tensor
+    human36m: Tensor
+
     def __init__(self, body: BodyModel, joint_set: JointSet, config: GlobalToPixelLossConfig) -> None:
         super().__init__()
         self._config = config
         regressors = {"keypoints": body.regressor(joint_set.name), "human36m": body.regressor("human36m")}
-        used = np.concatenate(list(regressors.values())).any(0)
+        used = np.asarray(np.concatenate(list(regressors.values())).any(0))
         used[::VERTEX_STEP] = True
         self.body = TorchBodyModel(body, np.flatnonzero(used))
         for name, regressor in regressors.items():
@@ -76,6 +79,10 @@ class StageLoss(nn.Module):
     def vertices(self, rotations: Tensor, betas: Tensor) -> Tensor:
         """(B, 24, 3, 3), (B, 10) -> (B, S, 3) m relative to the pelvis: the vertices that count."""
         return self.body.posed(rotations[:, 0], rotations[:, 1:], betas).vertices
+
+    def human36m_joints(self, rotations: Tensor, betas: Tensor) -> Tensor:
+        """(B, 24, 3, 3), (B, 10) -> (B, 17, 3) m relative to the pelvis: the Human3.6M joints of the mesh."""
+        return self.human36m @ self.vertices(rotations, betas)
 
     def forward(
         self, estimate: SmplEstimate, ground_truth: GroundTruth, true_vertices: Tensor, camera: Tensor

@@ -49,7 +49,7 @@ class MeshTargets:
 
 @dataclass(frozen=True, eq=False)
 class MeshLosses:
-    """Unweighted losses; scalars."""
+    """Unweighted losses of Pose2Mesh, scalar tensors."""
 
     vertex: Tensor
     joint: Tensor
@@ -70,6 +70,9 @@ class MeshLosses:
 
 class Pose2MeshLoss(nn.Module):
     """All losses of the second stage; the first stage is ``masked_l1`` on PoseNet's output alone."""
+
+    faces: Tensor
+    regressor: Tensor
 
     def __init__(self, faces: Tensor, regressor: Tensor) -> None:
         """``faces`` (F, 3) vertex ids; ``regressor`` (K, V) reads the target joints from vertices."""
@@ -92,7 +95,8 @@ class Pose2MeshLoss(nn.Module):
     def _edges(self, vertices: Tensor) -> Tensor:
         """(B, V, 3) -> (B, F, 3, 3): the edge vectors around each face."""
         corners = vertices.index_select(1, self.faces.flatten()).unflatten(1, self.faces.shape)
-        return corners.roll(-1, 2) - corners
+        out: Tensor = corners.roll(-1, 2) - corners
+        return out
 
 
 def joint_error_loss(error: Tensor, joint_error: Tensor) -> Tensor:
@@ -116,4 +120,5 @@ def normal_loss(predicted: Tensor, ground_truth: Tensor) -> Tensor:
 
 def edge_loss(predicted: Tensor, ground_truth: Tensor) -> Tensor:
     """Mean difference of edge lengths, m; both (B, F, 3, 3) edge vectors."""
-    return (predicted.norm(dim=-1) - ground_truth.norm(dim=-1)).abs().mean()
+    out: Tensor = (predicted.norm(dim=-1) - ground_truth.norm(dim=-1)).abs().mean()
+    return out

@@ -22,7 +22,7 @@ class RunLog:
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            self._events = SummaryWriter(str(directory))  # type: ignore[no-untyped-call]
+            self._events = SummaryWriter(str(directory))
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Count the loss terms of one step."""
@@ -44,10 +44,10 @@ class RunLog:
         for group, values in row.items():
             if self._events and isinstance(values, Mapping):
                 for name, value in values.items():
-                    self._events.add_scalar(f"{row['stage']}/{group}/{name}", value, row["step"])  # type: ignore[no-untyped-call]
+                    self._events.add_scalar(f"{row['stage']}/{group}/{name}", value, row["step"])
 
     def close(self) -> None:
         """End the files."""
         self._file.close()
         if self._events:
-            self._events.close()  # type: ignore[no-untyped-call]
+            self._events.close()

@@ -8,10 +8,12 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Generic
 
 import torch
 from numpy.random import default_rng
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
@@ -21,18 +23,18 @@ from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.distributed import ProcessGroup
-from hmr_ros.training.recipes import Batch, Recipe, Sampler, make_recipe, stage_names
+from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
 
 _CPU = torch.device("cpu")
 _ALONE = ProcessGroup()
 
 
-class SampleStream(IterableDataset[Batch]):
+class SampleStream(IterableDataset[Batch], Generic[Source, Batch]):
     """The batches ``numbers`` of one stage; what is in batch n depends on the seed and n only, whoever makes it."""
 
     def __init__(
-        self, recipe: Recipe[Batch], sampler: Sampler, key: tuple[int, int], size: int, numbers: range
+        self, recipe: Recipe[Source, Batch], sampler: Source, key: tuple[int, int], size: int, numbers: range
     ) -> None:
         super().__init__()
         self._recipe, self._sampler = recipe, sampler
@@ -82,7 +84,7 @@ class Trainer:
             torch.set_num_threads(config.run.threads)
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
         topology = resumed.topology if resumed else None
-        self._recipe: Recipe[object] = make_recipe(config, load_motion(config.run.motion), body, topology)
+        self._recipe: AnyRecipe = make_recipe(config, load_motion(config.run.motion), body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
@@ -116,8 +118,8 @@ class Trainer:
         optimiser = make_optimiser(stage, trained)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_fraction(stage, step))
         if self._resumed and self._step:
-            optimiser.load_state_dict(self._resumed.optimiser)
-            schedule.load_state_dict(self._resumed.schedule)
+            optimiser.load_state_dict(dict(self._resumed.optimiser))
+            schedule.load_state_dict(dict(self._resumed.schedule))
         loss = self._group.parallel(self._recipe.loss, self._recipe.modules)
         validation = self._recipe.sampler("val", name)
         last = stage.steps
@@ -135,20 +137,20 @@ class Trainer:
                 bar.update()
                 self._log.add(terms)
                 if self._step % self._config.run.log_every == 0:
-                    bar.set_postfix_str(self._log.flush(name, self._step, schedule.get_last_lr()[0]))
+                    bar.set_postfix_str(self._log.flush(name, self._step, float(schedule.get_last_lr()[0])))
                 if self._step % self._config.run.validate_every == 0 or self._step == last:
                     report = self._validate(validation, name)
                     bar.write(f"{name} {self._step}: " + "  ".join(f"{k} {v:.1f}" for k, v in report.items()))
                     self._save(report, optimiser, schedule)
 
-    def _batches(self, stage: StageConfig, name: str) -> DataLoader[object]:
+    def _batches(self, stage: StageConfig, name: str) -> DataLoader[tuple[Tensor, ...]]:
         sampler = self._recipe.sampler("train", name)
         key = (self._config.run.seed, self._stage)
         numbers = self._group.fraction(range(self._step, stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
         return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_one_thread)
 
-    def _validate(self, sampler: Sampler, name: str) -> dict[str, float]:
+    def _validate(self, sampler: object, name: str) -> dict[str, float]:
         """Errors of the averaged weights."""
         modules = self._recipe.modules
         live = {key: value.clone() for key, value in modules.state_dict().items()}
@@ -159,7 +161,7 @@ class Trainer:
         self._log.write({"stage": name, "step": self._step, "time": time.time(), "validation": report})
         return report
 
-    def _save(self, report: dict[str, float], optimiser: torch.optim.Optimizer, schedule: object) -> None:
+    def _save(self, report: dict[str, float], optimiser: torch.optim.Optimizer, schedule: LRScheduler) -> None:
         """Checkpoint; the smallest sum of all errors is the best."""
         total = sum(report.values())
         best = total < self._best

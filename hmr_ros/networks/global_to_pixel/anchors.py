@@ -69,7 +69,10 @@ class Anchors(NamedTuple):
 
 
 class KeypointAnchors(nn.Module):
-    """Keypoints where all that a joint needs were seen, else the projected joint."""
+    """Anchors from keypoints where all that a joint needs were seen, else from the projected joint."""
+
+    weights: Tensor
+    fraction: Tensor
 
     def __init__(self, joint_set: JointSet) -> None:
         super().__init__()
@@ -79,7 +82,7 @@ class KeypointAnchors(nn.Module):
         self.register_buffer("fraction", needed / needed.sum(1, keepdim=True).clamp(min=1), persistent=False)
 
     def forward(self, keypoints: Tensor, projected: Tensor) -> Anchors:
-        """(B, J, 3) and (B, 24, 2) crop units -> Anchors."""
+        """Keypoints (B, J, 3) crop units and score, projected joints (B, 24, 2) crop units -> Anchors."""
         seen = masked(keypoints)
         centred, score = seen[..., :2], seen[..., 2:]
         # Products are written out, as autocast would round matrix products, and anchors are places.

@@ -16,8 +16,8 @@ from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 
 STRIDES = (4, 8, 16, 32)
 
-LEAST_VISIBILITY = 0.3
-"""Of landmarks that count as keypoints; as in perception/detector.py."""
+MIN_VISIBILITY = 0.3
+"""Landmarks of a lower visibility do not count as keypoints; as in perception/detector.py."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,7 +27,7 @@ class Features(NamedTuple):
     """What a backbone sees of B crops.
 
     ``levels`` (B, C_l, H / s, W / s) for each of the ``STRIDES`` s; ``pooled`` (B, C); ``keypoints`` (B, J, 3) what it
-    takes for the 2D keypoints itself: crop units and score, 0 where it does not say.
+    takes for the 2D keypoints itself: crop units and score, 0 where it finds none.
     """
 
     levels: tuple[Tensor, ...]
@@ -36,10 +36,13 @@ class Features(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """Base of all: ``maps`` is theirs, what leads to it is shared.
+    """Base of the backbones: normalises images; each implements ``maps``.
 
     ``channels``: of each level; ``pooled_channels``: of the vector; ``keypoints``: how many.
     """
+
+    scale: Tensor
+    shift: Tensor
 
     channels: tuple[int, ...]
     pooled_channels: int
@@ -68,6 +71,10 @@ class BlazePoseBackbone(Backbone):
     its landmarks are made of, and the landmarks themselves.
     """
 
+    order: Tensor
+    middle: Tensor
+    unit: Tensor
+
     channels = (PYRAMID,) * len(STRIDES)
     pooled_channels = 4 * TAIL + POINTS * PER_POINT
 
@@ -95,12 +102,12 @@ class BlazePoseBackbone(Backbone):
         return Features(tuple(cut), torch.cat([tail.flatten(1), points.flatten(1)], 1), self._keypoints(landmarks))
 
     def _keypoints(self, landmarks: Tensor) -> Tensor:
-        """(B, 39, 5) -> (B, J, 3): places in the crop, which is the middle of the square; unsure ones have score 0."""
+        """Landmarks (B, 39, 5) px -> (B, J, 3) crop units and score; the crop is the middle of the square."""
         x, y, _, visibility, _ = landmarks.index_select(1, self.order).unbind(2)
         height, width = CROP_SHAPE
         places = torch.stack([(x - (SIDE - width) / 2) / width, y / height], 2)
         score = visibility.sigmoid()
-        seen = (score >= LEAST_VISIBILITY) & ((places >= 0) & (places <= 1)).all(2)
+        seen = (score >= MIN_VISIBILITY) & ((places >= 0) & (places <= 1)).all(2)
         return torch.cat([places, torch.where(seen, score, 0.0)[..., None]], 2)
 
 

@@ -84,7 +84,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
-        return x + self.body(x) if self.adds else self.body(x)
+        out: Tensor = self.body(x)
+        return x + out if self.adds else out
 
 
 class TailBlock(nn.Module):
@@ -99,10 +100,11 @@ class TailBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 288, H, W) -> (B, 288, H / stride, W / stride)."""
-        if self.stride == 1:
-            return self.relu(x + self.mix(self.relu(self.each(x))))
-        # Here, unlike in the bottlenecks, TensorFlow's SAME padding was kept: after the map only.
-        return self.relu(max_pool2d(x, 2) + self.mix(self.relu(self.each(pad(x, (0, 1, 0, 1))))))
+        skip, padded = x, x
+        if self.stride > 1:  # here, unlike in the bottlenecks, TensorFlow's SAME padding was kept: after the map only
+            skip, padded = max_pool2d(x, 2), pad(x, (0, 1, 0, 1))
+        out: Tensor = self.relu(skip + self.mix(self.relu(self.each(padded))))
+        return out
 
 
 class BlazePoseTrunk(nn.Module):
@@ -139,9 +141,8 @@ class BlazePoseTrunk(nn.Module):
             rising.append(x)
         last = self.last(x)
         maps = [lateral(y) for lateral, y in zip(self.laterals, (*rising[:-1], last), strict=True)]
-        for level in reversed(range(len(maps) - 1)):
-            maps[level] = maps[level] + interpolate(
-                maps[level + 1], scale_factor=2, mode="bilinear", align_corners=False
-            )
+        for fine in reversed(range(len(maps) - 1)):
+            coarser = interpolate(maps[fine + 1], scale_factor=2, mode="bilinear", align_corners=False)
+            maps[fine] = maps[fine] + coarser
         tail = self.tail(last)
         return Maps(tuple(maps), tail, self.points(tail).flatten(1).unflatten(1, (POINTS, PER_POINT)))

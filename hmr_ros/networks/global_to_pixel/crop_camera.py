@@ -1,8 +1,8 @@
-"""The crop camera: the real camera, turned so that the ray of the box centre is its optical axis.
+"""The crop camera: the real camera, rotated so that its optical axis goes through the centre of a person's box.
 
-A person's ``camera`` (B, 3) is (ray_x, ray_y, box_height_over_focal): the ray of the box centre (x/z, y/z in the real
-camera) and the angle that the box spans. No focal length in px is needed, so any camera will do. *Crop units* run from
-0 to 1 over the box: left to right and top to bottom.
+Each person's ``camera`` (B, 3) is (x, y, height): the normalized image coordinates x/z, y/z of the box centre in the
+real camera, and the box height over the focal length. No focal length in px is needed, so any camera will do. *Crop
+units* run from 0 to 1 over the box: left to right and top to bottom.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ NEAREST = 0.1
 """Points nearer than this are projected as if they were here, m."""
 
 SMALLEST_SCALE = 0.05
-"""``crop_cam``'s scale is taken as at least this: at it a person is 40 box heights tall, so only errors get there."""
+"""``crop_cam``'s scale is clamped to at least this, where the box spans 40 m at the person: only errors get there."""
 
 
 def optical_from_crop(camera: Tensor) -> Tensor:
-    """(B, 3) -> (B, 3, 3): turns vectors of the crop camera into the optical frame."""
+    """Cameras (B, 3) -> (B, 3, 3): rotates vectors of the crop camera into the optical frame."""
     return optical_from_axis(torch.cat([camera[:, :2], torch.ones_like(camera[:, :1])], 1))
 
 
 def optical_from_axis(direction: Tensor) -> Tensor:
-    """(B, 3), z > 0 -> (B, 3, 3): turns the optical axis onto a direction; the transpose of ``looking_at``."""
+    """Directions (B, 3), z > 0 -> (B, 3, 3): rotates the optical axis onto them; the transpose of ``looking_at``."""
     a, b, c = (direction / direction.norm(dim=1, keepdim=True)).unbind(1)
     shared = 1 / (1 + c)  # the smallest rotation between unit vectors, written out; c > 0 before a camera
     rows = (1 - a * a * shared, -a * b * shared, a, -a * b * shared, 1 - b * b * shared, b, -a, -b, c)
-    return torch.stack(rows, 1).unflatten(1, (3, 3))
+    out: Tensor = torch.stack(rows, 1).unflatten(1, (3, 3))
+    return out
 
 
 def crop_translation(crop_cam: Tensor, camera: Tensor) -> Tensor:
-    """(B, 3) s, tx, ty and (B, 3) -> (B, 3) m: place of the pelvis in the crop camera.
+    """``crop_cam`` (B, 3) s, tx, ty and cameras (B, 3) -> (B, 3) m: position of the pelvis in the crop camera.
 
     The depth is 2 / (s box_height_over_focal): where a body of 2 / s m would just fill the box.
     """
@@ -42,14 +43,14 @@ def crop_translation(crop_cam: Tensor, camera: Tensor) -> Tensor:
 
 
 def to_crop_units(points: Tensor, camera: Tensor) -> Tensor:
-    """(B, N, 3) m in the crop camera and (B, 3) -> (B, N, 2): where they are seen."""
-    turn = optical_from_crop(camera)[:, None]
-    x, y, z = (turn * points[:, :, None, :]).sum(-1).unbind(-1)  # written out: autocast must not round this
+    """Points (B, N, 3) m in the crop camera and cameras (B, 3) -> (B, N, 2) crop units, projected."""
+    rotation = optical_from_crop(camera)[:, None]
+    x, y, z = (rotation * points[:, :, None, :]).sum(-1).unbind(-1)  # written out: autocast must not round this
     normalized = torch.stack([x, y], -1) / z.clamp(min=NEAREST)[..., None]
     box = torch.stack([camera[:, 2] * CROP_ASPECT, camera[:, 2]], 1)
     return 0.5 + (normalized - camera[:, None, :2]) / box[:, None]
 
 
 def camera_features(camera: Tensor) -> Tensor:
-    """(B, 3) -> (B, 3) as networks read it: the angle's logarithm, as its ratio is what counts."""
+    """Cameras (B, 3) -> (B, 3) as networks read them: the logarithm of the height, as its ratio is what counts."""
     return torch.cat([camera[:, :2], camera[:, 2:].clamp(min=1e-3).log()], 1)

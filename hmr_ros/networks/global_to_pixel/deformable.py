@@ -72,11 +72,14 @@ class DeformableAttention(nn.Module):
             found.append((read * weights[:, None, :, :, number]).sum(-1))
         seen = self.norm(torch.cat(found, 1).permute(3, 0, 2, 1))  # (heads, B, K, channels)
         values = seen.flatten(1, 2) @ self.value
-        return self.output(values.unflatten(1, query.shape[:2]).permute(1, 2, 0, 3).flatten(2))
+        out: Tensor = self.output(values.unflatten(1, query.shape[:2]).permute(1, 2, 0, 3).flatten(2))
+        return out
 
 
 class RoiAttention(nn.Module):
     """Every query reads the mean of a fixed square around its anchor, on each level."""
+
+    square: Tensor
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
@@ -89,4 +92,5 @@ class RoiAttention(nn.Module):
         """(B, K, W), (B, K, 2) crop units and the levels -> (B, K, W)."""
         places = anchors[:, :, None] + self.square
         found = torch.cat([sample(level, places).mean(3) for level in pyramid], 1)
-        return self.output(self.norm(found.transpose(1, 2)))
+        out: Tensor = self.output(self.norm(found.transpose(1, 2)))
+        return out

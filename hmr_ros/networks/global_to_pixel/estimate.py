@@ -1,4 +1,4 @@
-"""What both stages predict, and what follows from it: rotations, joints and their places in the crop."""
+"""What both stages predict, and what follows from it: rotations, joints and their projections into the crop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MeanPose:
 
     @staticmethod
     def rest() -> MeanPose:
-        """The T-pose, upright and facing the camera: half a turn about x, as the body has y up and looks along z."""
+        """The T-pose, upright and facing the camera: rotated by 180 degrees about x, as its y is up and it faces +z."""
         rot6d = np.tile(np.array([1.0, 0, 0, 1, 0, 0]), (SMPL.size, 1))
         rot6d[0, 3] = -1
         return MeanPose(rot6d, np.zeros(BETAS))
@@ -69,7 +69,7 @@ class SmplState(NamedTuple):
 
 
 class SmplEstimate(NamedTuple):
-    """One stage's answer.
+    """One stage's estimate.
 
     ``rot6d`` (B, 24, 6) and the ``rotations`` (B, 24, 3, 3) they stand for: root -> crop camera, others child ->
     parent. ``betas`` (B, 10). ``crop_cam`` (B, 3): s, tx, ty of ``crop_translation``. ``joints`` (B, 24, 3) m relative
@@ -96,6 +96,10 @@ class SmplEstimate(NamedTuple):
 class MeanState(nn.Module):
     """The mean as buffers, which travel with the weights."""
 
+    rot6d: Tensor
+    betas: Tensor
+    crop_cam: Tensor
+
     def __init__(self, mean: MeanPose) -> None:
         super().__init__()
         self.register_buffer("rot6d", torch.from_numpy(mean.rot6d).float())
@@ -113,6 +117,10 @@ class JointChain(nn.Module):
 
     The same function as ``TorchBodyModel.posed(...).joints`` in operations that every inference engine has.
     """
+
+    j_template: Tensor
+    j_shapedirs: Tensor
+    order: Tensor
 
     def __init__(self, body: BodyModel) -> None:
         super().__init__()
@@ -136,16 +144,16 @@ class JointChain(nn.Module):
         """(B, 24, 3, 3) local rotations and (B, 10) -> joints (B, 24, 3) m, the pelvis at the origin."""
         # Products are written out, as autocast would round a matrix product to bfloat16.
         rest = self.j_template + (betas[:, :, None] * self.j_shapedirs).sum(1).unflatten(1, (-1, 3))
-        turned = [rotations.narrow(1, 0, 1)]
+        world = [rotations.narrow(1, 0, 1)]
         places = [torch.zeros_like(rest).narrow(1, 0, 1)]
         for depth in range(1, self.depth):
             joints, parents = self.get_buffer(f"joints{depth}"), self.get_buffer(f"parents{depth}")
             of_parent = self.get_buffer(f"places{depth}")
             bones = rest.index_select(1, joints) - rest.index_select(1, parents)
-            turn = turned[-1].index_select(1, of_parent)
-            places.append(places[-1].index_select(1, of_parent) + (turn * bones[..., None, :]).sum(-1))
+            parent = world[-1].index_select(1, of_parent)
+            places.append(places[-1].index_select(1, of_parent) + (parent * bones[..., None, :]).sum(-1))
             local = rotations.index_select(1, joints)
-            turned.append((turn[..., None] * local[..., None, :, :]).sum(-2))
+            world.append((parent[..., None] * local[..., None, :, :]).sum(-2))
         return torch.cat(places, 1).index_select(1, self.order)
 
 
@@ -165,7 +173,7 @@ class SmplDecoder(nn.Module):
         self.chain = JointChain(body)
 
     def forward(self, state: SmplState, camera: Tensor) -> SmplEstimate:
-        """State and (B, 3) -> SmplEstimate."""
+        """A state and cameras (B, 3), see ``crop_camera`` -> the estimate."""
         rot6d, betas, crop_cam = state
         rotations = rot6d_to_rotmat(rot6d)
         joints = self.chain(rotations, betas)

@@ -18,7 +18,7 @@ from hmr_ros.networks.global_to_pixel.lifting import Lifted
 
 
 class GlobalStage(nn.Module):
-    """Starts at the mean and corrects it a few times with one and the same head."""
+    """Corrects the state it starts from a few times with one and the same head."""
 
     def __init__(self, pooled_channels: int, lifting_width: int, width: int, iterations: int, dropout: float) -> None:
         super().__init__()
@@ -32,11 +32,13 @@ class GlobalStage(nn.Module):
             *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
             nn.Linear(width, PARAMETERS),
         )
-        nn.init.xavier_uniform_(self.head[-1].weight, gain=0.01)
-        nn.init.zeros_(self.head[-1].bias)
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.xavier_uniform_(last.weight, gain=0.01)
+        nn.init.zeros_(last.bias)
 
     def forward(self, pooled: Tensor, lifted: Lifted, camera: Tensor, start: SmplState) -> SmplState:
-        """(B, C), the backbone's own keypoints lifted, (B, 3) and the state to start from -> the state."""
+        """Pooled features (B, C), the backbone's own keypoints lifted, cameras (B, 3) and a start -> the state."""
         context = self.context(torch.cat([self.norm(pooled), lifted.hidden, camera_features(camera)], 1))
         x = start.to_vector()
         for _ in range(self.iterations):

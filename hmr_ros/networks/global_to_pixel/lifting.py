@@ -1,7 +1,7 @@
 """All 2D keypoints at once, lifted to 3D: what either stage knows of the whole pose before it looks at pixels.
 
-The lifting network is that of our Pose2Mesh (``networks/compact_pose2mesh.py``) and reads what that reads, so its
-weights will do as a start. Global-to-Pixel as published has no such part: there joints hear of each other by attention
+The lifting network is that of compact Pose2Mesh (``networks/compact_pose2mesh.py``) with the same input, so training
+can start from its weights. Global-to-Pixel as published has no such part: there joints exchange features by attention
 only.
 """
 
@@ -21,7 +21,7 @@ from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, opti
 
 
 class KeypointView(NamedTuple):
-    """Keypoints as the person's virtual camera sees them; ``VirtualView`` of core/geometry says what each is.
+    """Keypoints as the person's virtual camera sees them; the fields are those of ``VirtualView`` in core/geometry.
 
     ``keypoints`` (B, J, 3); ``context`` (B, 1); ``crop_from_virtual`` (B, 3, 3); ``ok`` (B, 1): 0 or 1.
     """
@@ -45,14 +45,14 @@ def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
     directions = torch.cat([normalized, torch.ones_like(weight)], 2)
     directions = directions / directions.norm(dim=2, keepdim=True)
     ahead = torch.cat([torch.zeros_like(normalized[:, 0]), 1 - ok], 1)
-    turn = optical_from_axis((directions * weight).sum(1) / count + ahead)
+    rotation = optical_from_axis((directions * weight).sum(1) / count + ahead)
 
-    x, y, z = (directions[:, :, :, None] * turn[:, None]).sum(2).unbind(2)  # virtual_from_optical: the transpose
+    x, y, z = (directions[:, :, :, None] * rotation[:, None]).sum(2).unbind(2)  # virtual_from_optical: the transpose
     xy = torch.stack([x, y], 2) / z.clamp(min=FARTHEST_OFF_AXIS)[..., None]
     square = (xy.square().sum(2, keepdim=True) * weight).sum(1) / count
     size = torch.where(ok > 0, square.clamp(min=1e-12).sqrt(), 1.0)
     view = torch.cat([xy / size[:, None], keypoints[..., 2:]], 2) * weight
-    crop_from_virtual = (optical_from_crop(camera)[:, :, :, None] * turn[:, :, None]).sum(1)
+    crop_from_virtual = (optical_from_crop(camera)[:, :, :, None] * rotation[:, :, None]).sum(1)
     return KeypointView(view, size.log(), crop_from_virtual, ok)
 
 
@@ -79,5 +79,5 @@ class KeypointLifting(nn.Module):
         view = to_virtual_camera(keypoints, camera)
         hidden = self.network.hidden(view.keypoints, view.context)
         joints = self.network.heads(hidden.float())[0]
-        turned = (view.crop_from_virtual[:, None] * joints[:, :, None]).sum(3)
-        return Lifted(hidden * view.ok, turned * view.ok[..., None])
+        in_crop = (view.crop_from_virtual[:, None] * joints[:, :, None]).sum(3)
+        return Lifted(hidden * view.ok, in_crop * view.ok[..., None])

@@ -1,7 +1,7 @@
-"""One token per SMPL joint: it asks around its anchor in the image, and the other joints.
+"""One token per SMPL joint: it reads the image around its anchor, and the tokens of the other joints.
 
-Without an image (``features`` None) it makes do with the keypoints. What an image adds is projected by layers that
-start at zero, so a network that has learnt without images loses nothing when it first sees one.
+Without an image (``features`` None) it uses the keypoints alone. What an image adds is projected by layers that start
+at zero, so a network that has learnt without images loses nothing when it first sees one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FEEDFORWARD = 4
 
 
 class Queries(nn.Module):
-    """What each joint knows before it looks around: itself, its anchor, the estimate, the crop and all keypoints."""
+    """A joint's token before it reads the image: itself, its anchor, the estimate, the crop and all keypoints."""
 
     def __init__(self, backbone: Backbone, lifting_width: int, width: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Queries(nn.Module):
         lifted: Lifted,
         camera: Tensor,
     ) -> Tensor:
-        """-> (B, 24, W)."""
+        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
         view = camera_features(camera)[:, None].expand(-1, SMPL.size, -1)
         moved = anchors.places - estimate.anchors.clamp(-1, 2)
         state = torch.cat([estimate.rot6d, anchors.places - 0.5, anchors.score[..., None], moved, view], 2)
@@ -57,7 +57,8 @@ class Queries(nn.Module):
         if features is not None:
             at_anchor = torch.cat([sample(level, anchors.places[:, :, None])[..., 0] for level in features.levels], 1)
             query = query + self.local(at_anchor.transpose(1, 2)) + self.crop(features.pooled)[:, None]
-        return self.norm(query)
+        out: Tensor = self.norm(query)
+        return out
 
 
 class SelfAttention(nn.Module):
@@ -73,7 +74,8 @@ class SelfAttention(nn.Module):
         """(B, K, W) -> (B, K, W)."""
         q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in self.inputs(x).chunk(3, 2))
         weights = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).softmax(-1)  # a few tokens: no need to fuse this
-        return self.output((weights @ v).transpose(1, 2).flatten(2))
+        out: Tensor = self.output((weights @ v).transpose(1, 2).flatten(2))
+        return out
 
 
 class LocalLayer(nn.Module):
@@ -100,7 +102,8 @@ class LocalLayer(nn.Module):
         x = self.norms[0](x + self.dropout(self.attention(x)))
         seen = 0 if features is None else self.dropout(self.reading(x, anchors, features.levels))
         x = self.norms[1](x + seen)
-        return self.norms[2](x + self.dropout(self.feedforward(x)))
+        out: Tensor = self.norms[2](x + self.dropout(self.feedforward(x)))
+        return out
 
 
 class LocalEncoder(nn.Module):
@@ -114,8 +117,9 @@ class LocalEncoder(nn.Module):
     def forward(
         self, features: Features | None, anchors: Anchors, estimate: SmplEstimate, lifted: Lifted, camera: Tensor
     ) -> Tensor:
-        """-> tokens (B, 24, W)."""
+        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
         x = self.queries(features, anchors, estimate, lifted, camera)
         for layer in self.layers:
             x = layer(x, anchors.places, features)
-        return x
+        out: Tensor = x
+        return out

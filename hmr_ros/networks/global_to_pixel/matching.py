@@ -18,6 +18,8 @@ from torch.nn.functional import one_hot, softplus
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 
 CLASS_WEIGHT, PLACE_WEIGHT = 2.0, 5.0
+"""Of class score and L1 distance in a pixel's cost."""
+
 ALPHA, GAMMA = 0.25, 2
 """Of the focal loss (Lin et al., ICCV 2017)."""
 
@@ -33,7 +35,7 @@ TOLERANCE = 0.05
 
 
 class PixelPredictions(NamedTuple):
-    """What P pixels say.
+    """What P pixels predict.
 
     ``logits`` (B, U, P): is this the pixel of the unit? ``places`` (B, 24, P, 2): where each takes the joints to be,
     crop units. ``centres`` (P, 2): of the pixels, crop units.
@@ -57,7 +59,7 @@ class MatchingTargets(NamedTuple):
 
 
 def focal_terms(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Focal loss of each logit, were it positive and were it negative."""
+    """Focal loss of each of the logits (any shape): if it is a positive, and if it is a negative."""
     score = logits.sigmoid()
     positive = ALPHA * (1 - score) ** GAMMA * softplus(-logits)
     negative = (1 - ALPHA) * score**GAMMA * softplus(logits)
@@ -65,7 +67,7 @@ def focal_terms(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distances(places: Tensor, targets: Tensor) -> Tensor:
-    """(B, 24, P, 2), (B, 24, 2) -> (B, 24, P) L1 in crop units."""
+    """Places (B, 24, P, 2) and targets (B, 24, 2) -> their L1 distances (B, 24, P), crop units."""
     return (places - targets[:, :, None]).abs().sum(-1)
 
 
@@ -98,12 +100,15 @@ def agreement(pixels: PixelPredictions, targets: MatchingTargets) -> Tensor:
 
 
 def cheapest(cost: Tensor) -> Tensor:
-    """(B, U, P) -> (B, U, 1)."""
+    """Costs (B, U, P) -> (B, U, 1): the pixel of the lowest."""
     return cost.argmin(-1, keepdim=True)
 
 
 def cheapest_few(cost: Tensor, similarity: Tensor) -> Tensor:
-    """(B, U, P) twice -> (B, U, 10): as many of the cheapest as the ten best similarities sum up to, at least one."""
+    """The dynamic number of cheapest pixels: as many as the ten best similarities sum up to, at least one.
+
+    Costs and similarities (B, U, P) -> indices (B, U, 10), -1 where fewer are taken.
+    """
     most = min(MOST_POSITIVES, cost.shape[-1])
     count = similarity.topk(most, -1).values.sum(-1).long().clamp(min=1)
     order = cost.topk(most, -1, largest=False).indices
@@ -119,7 +124,7 @@ def within_reach(centres: Tensor, targets: MatchingTargets, cell: Tensor) -> Ten
 
 
 def best_scored(logits: Tensor) -> Tensor:
-    """(B, U, P) -> (B, U, 1): what is used where no target is known."""
+    """Logits (B, U, P) -> (B, U, 1): the best scored pixel, used where no target is known."""
     return logits.argmax(-1, keepdim=True)
 
 
@@ -158,11 +163,12 @@ def gather_mean(features: Tensor, positives: Tensor) -> Tensor:
     chosen = (positives >= 0).to(features.dtype)[:, None]
     index = positives.clamp(min=0).flatten(1)[:, None].expand(-1, features.shape[1], -1)
     picked = features.gather(2, index).unflatten(2, positives.shape[1:])
-    return ((picked * chosen).sum(3) / chosen.sum(3)).transpose(1, 2)
+    out: Tensor = ((picked * chosen).sum(3) / chosen.sum(3)).transpose(1, 2)
+    return out
 
 
 def positive_mask(positives: Tensor, pixels: int) -> Tensor:
-    """(B, U, k) -> (B, U, P) bool."""
+    """Positives (B, U, k) -> (B, U, P) bool, P being ``pixels``."""
     return one_hot(positives + 1, pixels + 1).any(2)[..., 1:]
 
 

@@ -39,7 +39,7 @@ FIRST_JOINT_ERROR = -3.0
 
 
 class Stages(NamedTuple):
-    """Everything that is trained.
+    """Everything that has a loss.
 
     ``coarse`` and ``fine``: the two stages' estimates, one and the same without a local stage. ``joint_error`` (B, 24)
     m: how far off each joint of ``fine`` is expected to be. ``pixels`` and ``positives`` (B, U, k), the pixels in use
@@ -85,7 +85,10 @@ class PixelStage(nn.Module):
         camera: Tensor,
         targets: MatchingTargets | None,
     ) -> Stages:
-        """Look where ``coarse`` and the keypoints say, and correct the state ``base``. No gradient reaches either."""
+        """Read the image around ``keypoints`` (B, J, 3), else ``coarse``, and correct ``base``; ``camera`` (B, 3).
+
+        No gradient reaches ``coarse`` or ``base``.
+        """
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
         tokens = self.encoder(features, anchors, start, lifted, camera)
@@ -101,7 +104,7 @@ class PixelStage(nn.Module):
         return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
 
     def _joint_error(self, tokens: Tensor) -> Tensor:
-        """(B, 24, W) -> (B, 24) m. It must not bend the features to its own ends, so no gradient goes back."""
+        """Tokens (B, 24, W) -> expected errors (B, 24) m; tokens are detached, as learning the errors must not change them."""
         return softplus(self.joint_error(tokens.detach())[..., 0].float())
 
     def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:
@@ -145,7 +148,8 @@ class GlobalToPixel(nn.Module):
 
     def features(self, image: Tensor) -> Features:
         """(B, 256, 192, 3) uint8 RGB -> Features."""
-        return self.backbone(image)
+        out: Features = self.backbone(image)
+        return out
 
     def stages(
         self, image: Tensor, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
@@ -165,8 +169,8 @@ class GlobalToPixel(nn.Module):
         coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
-        told = (keypoints[..., 2:] > 0).any(1, keepdim=True)
-        lifted = self.lifting(torch.where(told, keypoints, features.keypoints), camera)
+        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
+        lifted = self.lifting(torch.where(detected, keypoints, features.keypoints), camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
@@ -183,7 +187,8 @@ class GlobalToPixel(nn.Module):
         targets: MatchingTargets | None,
     ) -> Stages:
         base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
-        return self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
+        out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
+        return out
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) m."""
@@ -196,6 +201,6 @@ class GlobalToPixel(nn.Module):
         generator = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (batch, *CROP_SHAPE, 3), dtype=torch.uint8, generator=generator)
         keypoints = torch.rand(batch, JOINT_SETS[self.config.joint_set].size, 3, generator=generator)
-        ray = torch.rand(batch, 2, generator=generator) - 0.5
-        angle = torch.rand(batch, 1, generator=generator) + 0.2
-        return image, keypoints, torch.cat([ray, angle], 1)
+        centre = torch.rand(batch, 2, generator=generator) - 0.5
+        height = torch.rand(batch, 1, generator=generator) + 0.2
+        return image, keypoints, torch.cat([centre, height], 1)

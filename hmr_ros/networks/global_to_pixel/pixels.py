@@ -1,4 +1,4 @@
-"""The pixel branch: every cell of a stride-8 map says what it is, and where the joints are."""
+"""The pixel branch: every cell of a stride-8 map predicts its class, and where the joints are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplDecoder, SmplState
+from hmr_ros.networks.global_to_pixel.layers import fill_bias
 from hmr_ros.networks.global_to_pixel.matching import PixelPredictions
 
 STRIDE = 8
@@ -44,19 +45,22 @@ class PixelFeatures(nn.Module):
         """Levels of strides 4, 8, 16, 32 -> (B, W, P)."""
         fine, middle, *coarse = pyramid
         enlarged = (interpolate(level, size=GRID, mode="bilinear", align_corners=False) for level in coarse)
-        return self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2)
+        out: Tensor = self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2)
+        return out
 
 
 class KeypointPixels(nn.Module):
     """Each pixel has a class score and an offset per joint."""
 
+    centres: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.classes = nn.Conv1d(width, SMPL.size, 1)
         self.offsets = nn.Conv1d(width, SMPL.size * 2, 1)
-        nn.init.constant_(self.classes.bias, PRIOR)
+        fill_bias(self.classes, PRIOR)
         nn.init.normal_(self.offsets.weight, std=1e-3)
-        nn.init.zeros_(self.offsets.bias)
+        fill_bias(self.offsets, 0.0)
         self.register_buffer("centres", centres(), persistent=False)
 
     def forward(self, features: Tensor, base: SmplState, camera: Tensor) -> PixelPredictions:
@@ -72,12 +76,14 @@ class KeypointPixels(nn.Module):
 class PersonPixels(nn.Module):
     """Each pixel has one class score, and proposes a correction of the whole person."""
 
+    centres: Tensor
+
     def __init__(self, width: int, decoder: SmplDecoder) -> None:
         super().__init__()
         self.classes = nn.Conv1d(width, 1, 1)
         self.proposals = nn.Linear(width, PARAMETERS)
         self.decoder = decoder
-        nn.init.constant_(self.classes.bias, PRIOR)
+        fill_bias(self.classes, PRIOR)
         nn.init.xavier_uniform_(self.proposals.weight, gain=0.01)
         nn.init.zeros_(self.proposals.bias)
         self.register_buffer("centres", centres(), persistent=False)
@@ -98,4 +104,5 @@ class PersonPixels(nn.Module):
         repeated = SmplState(*(x.repeat_interleave(count, 0) for x in base))
         proposed = self.corrected(repeated, features.transpose(1, 2).flatten(0, 1)[:, None])
         anchors = self.decoder(proposed, camera.repeat_interleave(count, 0)).anchors
-        return anchors.unflatten(0, (-1, count)).transpose(1, 2)
+        out: Tensor = anchors.unflatten(0, (-1, count)).transpose(1, 2)
+        return out

@@ -50,6 +50,8 @@ def family() -> Float32s:
 class ResidualHeads(nn.Module):
     """Corrections of pose, shape and camera."""
 
+    family: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         hidden = 3 * width // 2
@@ -58,13 +60,15 @@ class ResidualHeads(nn.Module):
             LinearPerJoint(3 * width + 6, hidden), nn.SiLU(), LinearPerJoint(hidden, 6, gain=SMALL)
         )
         self.body = nn.Sequential(nn.Linear(width + BETAS + 6, hidden), nn.SiLU(), nn.Linear(hidden, BETAS + 3))
-        nn.init.xavier_uniform_(self.body[-1].weight, gain=SMALL)
-        nn.init.zeros_(self.body[-1].bias)
+        last = self.body[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.xavier_uniform_(last.weight, gain=SMALL)
+        nn.init.zeros_(last.bias)
 
     def forward(self, tokens: Tensor, state: SmplState, camera: Tensor) -> SmplState:
-        """(B, 24, W), the state to correct and (B, 3) -> what to add to it."""
+        """Tokens (B, 24, W), the state to correct and cameras (B, 3) -> the correction to add."""
         parent, children = (self.family @ tokens).chunk(2, 1)
         known = torch.cat([tokens, parent, children, state.rot6d], 2)
-        turn = self.pose(known.transpose(0, 1)).transpose(0, 1)
+        rot6d = self.pose(known.transpose(0, 1)).transpose(0, 1)
         whole = torch.cat([tokens.mean(1), state.betas, state.crop_cam, camera_features(camera)], 1)
-        return SmplState(turn, *self.body(whole).split((BETAS, 3), 1))
+        return SmplState(rot6d, *self.body(whole).split((BETAS, 3), 1))

@@ -1,6 +1,6 @@
 """People in real images with SMPL annotations: what every reader of a licensed data set returns.
 
-The data sets themselves are not ours to ship. Their readers (``spin``, ``threedpw``, ``human36m``) share this record,
+The data sets are licensed and not shipped. Their readers (``spin``, ``threedpw``, ``human36m``) share this record,
 so training and evaluation need not know where people come from.
 """
 
@@ -26,7 +26,7 @@ OPENPOSE18 = tuple(
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPeople(Record):
-    """N people. Metres, the camera's optical frame; what a data set does not tell is NaN.
+    """N people. Metres, the camera's optical frame; what a data set does not give is NaN.
 
     ``image`` (N,) file names; ``person`` (N,) who it is (frames of one person are alike: confidence intervals draw
     whole persons); ``kp2d`` (N, J, 2) px and ``kp2d_score`` (N, J) of ``joint_set``; ``pose`` (N, 24, 3) axis-angle,
@@ -66,7 +66,7 @@ class AnnotatedPeople(Record):
 
 
 class AnnotationReader(Protocol):
-    """Reads one data set; ``body`` tells where SMPL's pelvis lies, which translations are relative to."""
+    """Reads one data set; ``body`` gives the position of SMPL's pelvis, which translations are relative to."""
 
     def __call__(self, path: Path, body: BodyModel) -> AnnotatedPeople:
         """ValueError names the file and what it lacks."""
@@ -79,7 +79,7 @@ def to_coco17(keypoints: Floats, names: tuple[str, ...]) -> Floats:
 
 
 def unknown(*shape: int) -> Floats:
-    """NaN: the data set does not tell."""
+    """NaN: the data set does not give it."""
     return np.full(shape, np.nan, np.float32)
 
 

@@ -1,1 +1,5 @@
-"""Readers that turn motion capture files into SMPL poses (for ``hmr prepare-motion``)."""
+"""Readers that make SMPL poses of motion capture files, for ``hmr prepare-motion``.
+
+``amass`` reads SMPL-H recordings; ``bvh`` reads skeletons, which ``retarget`` lays onto SMPL's; ``clip`` resamples,
+cuts and joins recordings.
+"""

@@ -17,8 +17,8 @@ from hmr_ros.training.datasets.motion import Motion
 FPS = 30.0
 """Rate of motion files, frames per second."""
 
-MAX_TURN = np.deg2rad(60)
-"""No joint turns further between two frames at 30 fps; a capture glitch does."""
+MAX_ROTATION = np.deg2rad(60)
+"""No joint rotates further between two frames at 30 fps; a capture glitch does."""
 MAX_ROOT_SPEED = 12.0
 """m/s; a sprinter's limit."""
 MIN_FRAMES = 20
@@ -64,12 +64,12 @@ def resample(clip: Clip, fps: float = FPS) -> Clip:
 
 
 def cut_at_glitches(clip: Clip) -> list[Clip]:
-    """The pieces between frames that jump (MAX_TURN scaled to the clip's rate, MAX_ROOT_SPEED), short ones dropped."""
+    """Pieces between frames that jump by more than MAX_ROTATION (at 30 fps) or MAX_ROOT_SPEED, short ones dropped."""
     rotations = rotvec_to_rotmat(clip.pose.astype(np.float64))
-    turn = rotmat_to_rotvec(rotations[:-1].swapaxes(-1, -2) @ rotations[1:])
-    fastest_turn = np.linalg.norm(turn, axis=-1).max(-1, initial=0)
+    change = rotmat_to_rotvec(rotations[:-1].swapaxes(-1, -2) @ rotations[1:])
+    fastest = np.linalg.norm(change, axis=-1).max(-1, initial=0)
     speed = np.linalg.norm(np.diff(clip.trans, axis=0), axis=-1) * clip.fps
-    jumps = np.flatnonzero((fastest_turn > MAX_TURN * FPS / clip.fps) | (speed > MAX_ROOT_SPEED)) + 1
+    jumps = np.flatnonzero((fastest > MAX_ROTATION * FPS / clip.fps) | (speed > MAX_ROOT_SPEED)) + 1
     borders = [0, *jumps.tolist(), len(clip)]
     return [
         dataclasses.replace(clip, pose=clip.pose[a:b], trans=clip.trans[a:b])

@@ -121,7 +121,7 @@ _STRAIGHT = _straightened_bones()
 
 
 def find_joint_map(names: tuple[str, ...]) -> JointMap:
-    """The first known hierarchy whose joints are all in ``names``; ValueError tells what the closest one misses."""
+    """The first known hierarchy whose joints are all in ``names``; ValueError names what the closest one lacks."""
     for joint_map in JOINT_MAPS:
         if joint_map.needed <= set(names):
             return joint_map
@@ -147,7 +147,7 @@ class _Source:
         """Whether the source has this joint."""
         return bool(self.joint_map.source[joint])
 
-    def turn(self, joint: str) -> Float64s:
+    def rotation(self, joint: str) -> Float64s:
         """(T, 3, 3) global rotation since rest."""
         rotations = [self.motion.rotations[:, self.motion.index[n]] for n in self.joint_map.source[joint]]
         return _half_way(rotations[0], rotations[-1])
@@ -193,12 +193,12 @@ def retarget(motion: BvhMotion, metres_per_unit: float) -> tuple[Float32s, Float
     _check_rest(source)
     if not _LEG_RANGE[0] < leg < _LEG_RANGE[1]:
         raise ValueError(f"legs are {leg:.3g} m long with {metres_per_unit:g} m per unit; set --bvh-unit")
-    turns = _global_rotations(source)
+    rotations = _global_rotations(source)
     bones = _BONES * leg / np.linalg.norm(_BONES[_numbers("left_knee", "left_ankle")], axis=1).sum()
     hips = (source.position("left_hip") + source.position("right_hip")) / 2 * metres_per_unit
-    trans = hips - turns[:, 0] @ bones[_numbers("left_hip", "right_hip")].mean(0)
-    local = turns.copy()
-    local[:, 1:] = turns[:, SMPL_PARENTS[1:]].swapaxes(-1, -2) @ turns[:, 1:]
+    trans = hips - rotations[:, 0] @ bones[_numbers("left_hip", "right_hip")].mean(0)
+    local = rotations.copy()
+    local[:, 1:] = rotations[:, SMPL_PARENTS[1:]].swapaxes(-1, -2) @ rotations[:, 1:]
     return rotmat_to_rotvec(local).astype(np.float32), trans.astype(np.float32), leg
 
 
@@ -227,13 +227,13 @@ def _check_rest(source: _Source) -> None:
 
 def _global_rotations(source: _Source) -> Float64s:
     """(T, 24, 3, 3) global rotations of SMPL's joints."""
-    turns = np.zeros((len(source.motion.positions), SMPL.size, 3, 3))
+    rotations = np.zeros((len(source.motion.positions), SMPL.size, 3, 3))
     for joint in _TRUNK:
-        turns[:, SMPL.index(joint)] = source.turn(joint)
+        rotations[:, SMPL.index(joint)] = source.rotation(joint)
     for side in ("left", "right"):
-        _turn_leg(source, side, turns)
-        _turn_arm(source, side, turns)
-    return turns
+        _rotate_leg(source, side, rotations)
+        _rotate_arm(source, side, rotations)
+    return rotations
 
 
 def _lay(correction: Float64s, joint: str, bone: Float64s) -> Float64s:
@@ -241,21 +241,21 @@ def _lay(correction: Float64s, joint: str, bone: Float64s) -> Float64s:
     return np.asarray(rotation_between(correction @ _STRAIGHT[SMPL.index(joint)], bone) @ correction)
 
 
-def _turn_leg(source: _Source, side: str, turns: Float64s) -> None:
-    """Hip, knee, ankle and foot of ``turns``, in place."""
+def _rotate_leg(source: _Source, side: str, rotations: Float64s) -> None:
+    """Hip, knee, ankle and foot of ``rotations``, in place."""
     hip, knee, ankle, foot = (f"{side}_{j}" for j in _LIMBS[:4])
     correction = np.eye(3)
     for start, end in ((hip, knee), (knee, ankle)):
         correction = _lay(correction, end, source.rest_bone(start, end))
-        turns[:, SMPL.index(start)] = source.turn(start) @ correction
+        rotations[:, SMPL.index(start)] = source.rotation(start) @ correction
     # Ankle joints lie at different heights above the sole, so the bone's pitch means nothing: only its heading counts.
     shin = source.rest_bone(knee, ankle)
     heading = rotation_between(
         _across(correction @ _BONES[SMPL.index(foot)], shin), _across(source.rest_foot(ankle), shin)
     )
     correction = heading @ correction
-    turns[:, SMPL.index(ankle)] = source.turn(ankle) @ correction
-    turns[:, SMPL.index(foot)] = source.turn(foot if source.follows(foot) else ankle) @ correction
+    rotations[:, SMPL.index(ankle)] = source.rotation(ankle) @ correction
+    rotations[:, SMPL.index(foot)] = source.rotation(foot if source.follows(foot) else ankle) @ correction
 
 
 def _across(v: Float64s, axis: Float64s) -> Float64s:
@@ -263,21 +263,21 @@ def _across(v: Float64s, axis: Float64s) -> Float64s:
     return np.asarray(v - axis * (v @ axis) / (axis @ axis))
 
 
-def _turn_arm(source: _Source, side: str, turns: Float64s) -> None:
-    """Collar, shoulder, elbow, wrist and hand of ``turns``, in place."""
+def _rotate_arm(source: _Source, side: str, rotations: Float64s) -> None:
+    """Collar, shoulder, elbow, wrist and hand of ``rotations``, in place."""
     collar, shoulder, elbow, wrist = (f"{side}_{j}" for j in _LIMBS[4:])
     correction = np.eye(3)
     for start, end in ((collar, shoulder), (shoulder, elbow), (elbow, wrist)):
         correction = _lay(correction, end, source.rest_bone(start, end))
-        turns[:, SMPL.index(start)] = source.turn(start) @ correction
-    turns[:, SMPL.index(wrist)] = turns[:, SMPL.index(f"{side}_hand")] = source.turn(wrist) @ correction
-    _fraction_twist(turns, SMPL.index(elbow), SMPL.index(wrist))
+        rotations[:, SMPL.index(start)] = source.rotation(start) @ correction
+    rotations[:, SMPL.index(wrist)] = rotations[:, SMPL.index(f"{side}_hand")] = source.rotation(wrist) @ correction
+    _halve_twist(rotations, SMPL.index(elbow), SMPL.index(wrist))
 
 
-def _fraction_twist(turns: Float64s, elbow: int, wrist: int) -> None:
+def _halve_twist(rotations: Float64s, elbow: int, wrist: int) -> None:
     """Give half of the wrist's twist about the forearm to the elbow, in place, as skin and bones do."""
     axis = _BONES[wrist] / np.linalg.norm(_BONES[wrist])
-    quat = rotmat_to_quat(turns[:, elbow].swapaxes(-1, -2) @ turns[:, wrist])
+    quat = rotmat_to_quat(rotations[:, elbow].swapaxes(-1, -2) @ rotations[:, wrist])
     twist = 2 * np.arctan2(quat[:, :3] @ axis, quat[:, 3])
     twist = (twist + np.pi) % (2 * np.pi) - np.pi
-    turns[:, elbow] = turns[:, elbow] @ rotvec_to_rotmat(0.5 * twist[:, None] * axis)
+    rotations[:, elbow] = rotations[:, elbow] @ rotvec_to_rotmat(0.5 * twist[:, None] * axis)

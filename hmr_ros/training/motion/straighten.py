@@ -97,7 +97,8 @@ def straighten(motion: Motion) -> tuple[Motion, list[Offset]]:
 
     Subjects with fewer than MIN_FRAMES upright frames stay as they are and are not listed.
     """
-    pose, offsets = motion.pose.copy(), []
+    pose = motion.pose.copy()
+    offsets: list[Offset] = []
     upright = upright_frames(motion.pose)
     for subject in np.unique(motion.clip_subject):
         rows = np.flatnonzero(motion.subject == subject)
@@ -109,7 +110,8 @@ def upright_frames(pose: Floats) -> Bools:
     """(N, 24, 3) axis-angle -> (N,): the trunk is upright and no hip or knee is bent by 45 degrees."""
     legs = np.rad2deg(pose[:, [SMPL.index(f"{s}_{j}") for s in ("left", "right") for j in ("hip", "knee")], X])
     trunk = rotvec_to_rotmat(pose[:, 0].astype(np.float64))[:, 1, 1]
-    return (np.abs(legs) < _UPRIGHT_LEG_DEG).all(1) & (trunk > _UPRIGHT_TRUNK)
+    upright: Bools = (np.abs(legs) < _UPRIGHT_LEG_DEG).all(1) & (trunk > _UPRIGHT_TRUNK)
+    return upright
 
 
 def table(offsets: Sequence[Offset]) -> str:

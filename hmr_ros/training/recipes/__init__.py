@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -17,17 +17,15 @@ from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.people import PeopleMix, evaluated_people
 
 Arrays = Mapping[str, NDArray[np.generic]]
+
+Source = TypeVar("Source")
+"""What draws the people of a recipe."""
+
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
+"""The tensors of a training step: a named tuple of each recipe's own."""
 
 
-class Sampler(Protocol):
-    """Draws what a recipe makes batches of; the same generator draws the same."""
-
-    def sample(self, rng: Generator, count: int) -> object:
-        """``count`` people."""
-
-
-class Recipe(Protocol, Generic[Batch]):
+class Recipe(Protocol[Source, Batch]):
     """What the training loop asks of a method."""
 
     modules: nn.ModuleDict
@@ -35,25 +33,29 @@ class Recipe(Protocol, Generic[Batch]):
 
     @property
     def topology(self) -> Arrays:
-        """What a checkpoint must hold to build the network again."""
+        """The arrays that a checkpoint must hold to build the network again."""
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
-        """What a stage trains, each with its fraction of the learning rate."""
+        """The modules that a stage trains, each with its fraction of the learning rate."""
 
-    def sampler(self, split: str, stage: str) -> Sampler:
+    def sampler(self, split: str, stage: str) -> Source:
         """People of the motion's ``split`` to make batches of: "train" as the settings say, "val" for evaluation."""
 
-    def batch(self, sampler: Sampler, rng: Generator, count: int) -> Batch:
-        """``count`` training samples."""
+    def batch(self, sampler: Source, rng: Generator, count: int) -> Batch:
+        """``count`` training samples; the same generator makes the same."""
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms, of which the sum is minimised; ``progress`` 0..1 through the stage."""
 
-    def validate(self, sampler: Sampler, stage: str) -> dict[str, float]:
+    def validate(self, sampler: Source, stage: str) -> dict[str, float]:
         """Errors in mm on the same people every time."""
 
 
-def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> Recipe:
+AnyRecipe: TypeAlias = Recipe[Any, Any]
+"""Some recipe: the training loop only hands back to it the samplers and batches that it made itself."""
+
+
+def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> AnyRecipe:
     """The recipe that ``config`` names; ``topology`` of the checkpoint that is resumed, None for a new run."""
     if config.recipe == "paper":
         from hmr_ros.training.recipes.paper import PaperRecipe
@@ -80,12 +82,22 @@ def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
 
 def trained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
     """The network of a checkpoint with its averaged weights, in evaluation mode."""
-    if checkpoint.config.recipe == "paper":
-        from hmr_ros.training.recipes.paper import build_network
-    elif checkpoint.config.recipe == "global_to_pixel":
-        from hmr_ros.training.recipes.global_to_pixel import build_network
-    else:
-        from hmr_ros.training.recipes.compact import build_network
-    network = build_network(checkpoint.config, body, checkpoint.topology)
+    network = _untrained_network(checkpoint, body)
     network.load_state_dict(checkpoint.averaged_weights("network"))
     return network.eval()
+
+
+def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
+    """The network that a checkpoint's weights fit into."""
+    config, topology = checkpoint.config, checkpoint.topology
+    if config.recipe == "paper":
+        from hmr_ros.training.recipes import paper
+
+        return paper.build_network(config, body, topology)
+    if config.recipe == "global_to_pixel":
+        from hmr_ros.training.recipes import global_to_pixel
+
+        return global_to_pixel.build_network(config, body, topology)
+    from hmr_ros.training.recipes import compact
+
+    return compact.build_network(config, body, topology)

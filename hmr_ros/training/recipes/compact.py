@@ -1,4 +1,4 @@
-"""How the default Pose2Mesh is trained: samples, losses, validation.
+"""How compact Pose2Mesh is trained: samples, losses, validation.
 
 Two stages, as in the paper: "lift" trains the 2D -> 3D network alone, "mesh" the whole. Unlike the paper, the mesh loss
 reaches the lifting network too, and distances are Euclidean norms in metres: what MPJPE and MPVPE measure.
@@ -13,6 +13,7 @@ import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Float32s, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
@@ -29,9 +30,17 @@ from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sampl
 from hmr_ros.training.synthetic.poses import PoseSource
 
 EDGE_WEIGHT = 0.5
+"""Of the edge lengths' error; distances in m have weight 1."""
+
 JOINT_ERROR_WEIGHT = 0.01
+"""Of the expected error's likelihood, which is a logarithm and not in m."""
+
 FITTING_BODIES = 400
+"""Random bodies that the up-sampling is fitted to."""
+
 LIFTING_FRACTION = 0.5
+"""Learning rate of the lifting network in the stage "mesh", as a fraction of the mesh's."""
+
 OBSERVED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
 
@@ -52,7 +61,7 @@ class Batch(NamedTuple):
 
 
 class CompactRecipe:
-    """Everything about the default network that ``train`` does not need to know."""
+    """Compact Pose2Mesh: lifting alone ("lift"), then the whole ("mesh")."""
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
@@ -67,7 +76,7 @@ class CompactRecipe:
         self._keypoints = body.regressor(self._joint_set.name) @ upsampling
         self._human36m = torch.from_numpy((body.regressor("human36m") @ upsampling).astype(np.float32))
         self._surface = np.concatenate([self._human36m.numpy(), self._keypoints]).astype(np.float32)
-        # Lifting alone also predicts surface points: they pin down the turn of limbs and head that joints leave open.
+        # Lifting alone also predicts surface points: they fix the twist of limbs and head, which joints leave open.
         self._lift_head = nn.Linear(config.compact.width, 3 * len(self._surface))
         self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head})
         self._edges = torch.from_numpy(_node_edges(self._topology))
@@ -96,12 +105,12 @@ class CompactRecipe:
         seen = observe(people, self._joint_set, mix or self._config.keypoints, rng)
         view = to_virtual_camera(people.views.to_normalized(seen.pixels), seen.score)
 
-        def turned(points: np.ndarray) -> np.ndarray:
+        def in_virtual_camera(points: Float32s) -> Float32s:
             relative = (points - people.joints[:, :1]).astype(np.float32)
             return relative @ view.optical_from_virtual
 
-        nodes = turned(people.vertices)
-        arrays = (view.keypoints, view.context, turned(people.joints), nodes, self._surface @ nodes)
+        nodes = in_virtual_camera(people.vertices)
+        arrays = (view.keypoints, view.context, in_virtual_camera(people.joints), nodes, self._surface @ nodes)
         return Batch(*map(torch.from_numpy, arrays))
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
@@ -132,7 +141,8 @@ class CompactRecipe:
         a, b = self._edges
 
         def length(x: Tensor) -> Tensor:
-            return torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
+            out: Tensor = torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
+            return out
 
         return (length(nodes) - length(target)).abs().mean()
 
@@ -149,10 +159,11 @@ class CompactRecipe:
         return report
 
     def _human36m_joints(self, batch: Batch, stage: str) -> Tensor:
-        """(B, 17, 3) m."""
+        """(B, 17, 3) m relative to the pelvis, virtual camera's axes."""
         if stage == "lift":
             hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
-            return self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+            out: Tensor = self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
+            return out
         nodes, _, _ = self._network.nodes(batch.keypoints, batch.context)
         return self._human36m @ nodes[:, : batch.nodes.shape[1]]
 
@@ -163,10 +174,11 @@ def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> Com
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+    out: Tensor = torch.linalg.vector_norm(predicted - target, dim=-1).mean()
+    return out
 
 
-def _node_edges(topology: CompactTopology) -> np.ndarray:
+def _node_edges(topology: CompactTopology) -> Int64s:
     """(2, E) edges of the finest level in use."""
     entries = topology.laplacians[0].tocoo()
     upper = entries.row < entries.col

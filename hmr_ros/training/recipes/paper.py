@@ -1,25 +1,26 @@
 """How Pose2Mesh is trained, to the letter where the data allow: its network, losses, noise and optimiser.
 
 What differs from the published training is the data: our synthetic people, all of whose keypoints lie in the image, as
-the network cannot be told that some are missing. Ground ground truth joints are regressed from the true mesh.
+the network has no input for missing ones. Ground-truth joints are regressed from the true mesh.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.networks.coarsening import MeshGraph
+from hmr_ros.networks.coarsening import MeshGraph, Rescaling
 from hmr_ros.networks.pose2mesh import Pose2Mesh, build_graph, build_pose2mesh, normalise_pose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.losses import MeshTargets, Pose2MeshLoss, masked_l1
+from hmr_ros.training.losses import MeshLosses, MeshTargets, Pose2MeshLoss, masked_l1
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.noise import synthetic_error
@@ -43,7 +44,7 @@ class PaperRecipe:
         self._root = self._joint_set.index(str(self._joint_set.root))
         self._regressor = body.regressor(self._joint_set.name)
         self._human36m = torch.from_numpy(body.regressor("human36m"))
-        self.topology = topology or build_graph(body, config.paper.rescaling).to_arrays()
+        self.topology = topology or build_graph(body, cast("Rescaling", config.paper.rescaling)).to_arrays()
         self._network = build_network(config, body, self.topology)
         self.modules = nn.ModuleDict({"network": self._network})
         faces, regressor = torch.from_numpy(body.faces), torch.from_numpy(self._regressor)
@@ -63,7 +64,7 @@ class PaperRecipe:
     def batch(self, sampler: PeopleSampler, rng: Generator, count: int, noisy: bool = True) -> Batch:
         """``count`` samples, their 2D poses with the paper's errors."""
         people = sampler.sample(rng, count)
-        pixels = people.pixels
+        pixels: Floats = people.pixels
         if noisy:
             pixels = synthetic_error(pixels, self._joint_set.name, None, rng)
         pose3d = sampler.regressor @ people.vertices
@@ -81,7 +82,8 @@ class PaperRecipe:
             return {"lift": masked_l1(self._network.posenet(batch.pose2d), batch.pose3d, everywhere)}
         targets = MeshTargets(batch.vertices, batch.pose3d, batch.pose3d, everywhere, everywhere, everywhere)
         epoch = 1 + int(progress * self._config.mesh.epochs)
-        return self._mesh_loss(self._network(batch.pose2d), targets).weighted(self._config.paper_loss, epoch)
+        losses: MeshLosses = self._mesh_loss(self._network(batch.pose2d), targets)
+        return losses.weighted(self._config.paper_loss, epoch)
 
     @torch.no_grad()
     def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:

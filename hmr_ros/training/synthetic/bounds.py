@@ -8,6 +8,6 @@ from hmr_ros.core.arrays import Float32s
 
 
 def bounds(points: Float32s) -> tuple[Float32s, Float32s]:
-    """(..., N, 3) -> the least and the greatest of each coordinate, (..., 3) each."""
+    """(..., N, 3) -> the minimum and the maximum of each coordinate, (..., 3) each."""
     coordinates = np.ascontiguousarray(np.moveaxis(points, -1, -2))
     return coordinates.min(-1), coordinates.max(-1)

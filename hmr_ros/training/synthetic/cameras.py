@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.records import Record
 from hmr_ros.core.settings import setting
@@ -28,10 +29,10 @@ class CameraMix:
     """Ranges of the random cameras."""
 
     focal_over_diagonal: tuple[float, ...] = setting(
-        (0.6, 1.8), doc="least and most focal length over image diagonal", low=0.2, high=5
+        (0.6, 1.8), doc="smallest and largest focal length over image diagonal", low=0.2, high=5
     )
     distance: tuple[float, ...] = setting(
-        (1.5, 10.0), doc="least and most distance on the floor in m", low=0.5, high=100
+        (1.5, 10.0), doc="smallest and largest distance on the floor in m", low=0.5, high=100
     )
     height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
     whole: float = setting(0.6, doc="fraction of people that fit into the image", low=0, high=1)
@@ -61,33 +62,33 @@ class Views(Record):
         turned += self.translation[:, None].astype(np.float32)
         return turned
 
-    def to_pixels(self, points: Float64s) -> Float64s:
+    def to_pixels(self, points: Floats) -> Float64s:
         """Optical points (B, N, 3) in px; points beside or behind the camera (z < 0.05 m) come out far outside."""
         normalized = points[..., :2] / np.maximum(points[..., 2:], 0.05)
         return normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2]
 
     def to_normalized(self, pixels: Float64s) -> Float64s:
-        """Pixels (B, N, 2) as normalised image rays x/z, y/z."""
+        """Pixels (B, N, 2) as normalized image coordinates x/z, y/z."""
         return (pixels - self.K[:, None, :2, 2]) / self.K[:, None, [0, 1], [0, 1]]
 
     def inside(self, pixels: Float64s) -> Bools:
         """(B, N) pixels that lie in the image."""
-        return ((pixels >= 0) & (pixels < self.image_size[:, None])).all(-1)
+        return np.asarray(((pixels >= 0) & (pixels < self.image_size[:, None])).all(-1))
 
 
 def sample_views(mix: CameraMix, centre: Float64s, extent: Float64s, rng: Generator) -> Views:
     """A camera for every person, a body of size ``extent`` (B,) m around ``centre`` (B, 3).
 
-    A share ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may
+    A fraction ``mix.whole`` is aimed and placed so that the body fits into the image; for the others any part of it may
     be in view. The pitch limit wins over the aim, so people close to a low camera are cut all the same, as on robots.
     """
     count = len(centre)
     sizes = np.array([mix.widths, mix.heights]).T[rng.integers(len(mix.widths), size=count)]
-    focal = np.linalg.norm(sizes, axis=1) * np.exp(rng.uniform(*np.log(mix.focal_over_diagonal), count))
-    height = rng.uniform(*mix.height, count)
+    focal = np.linalg.norm(sizes, axis=1) * np.exp(_between(np.log(mix.focal_over_diagonal), rng, count))
+    height = _between(mix.height, rng, count)
     whole = rng.random(count) < mix.whole
     fitting = MARGIN * extent * focal / sizes.min(1)
-    nearest = np.where(whole, np.clip(fitting, *mix.distance), mix.distance[0])
+    nearest = np.where(whole, np.clip(fitting, mix.distance[0], mix.distance[1]), mix.distance[0])
     distance = nearest * (mix.distance[1] / nearest) ** rng.random(count)
 
     room = (sizes - np.where(whole, MARGIN * extent * focal / distance, 0)[:, None]).clip(0) / 2
@@ -110,3 +111,9 @@ def sample_views(mix: CameraMix, centre: Float64s, extent: Float64s, rng: Genera
     K[:, :2, 2] = sizes / 2
     K[:, 2, 2] = 1
     return Views(rotation, -(rotation @ eye[..., None])[..., 0], K, sizes)
+
+
+def _between(limits: ArrayLike, rng: Generator, count: int) -> Float64s:
+    """(B,) uniform between the two ``limits``."""
+    low, high = np.asarray(limits, np.float64)
+    return rng.uniform(low, high, count)

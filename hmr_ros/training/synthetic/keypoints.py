@@ -25,7 +25,7 @@ class KeypointMix:
     weak: float = setting(0.2, doc="smallest error of the others, as a fraction of Pose2Mesh's synthetic error", low=0)
     strong: float = setting(1.2, doc="largest error of the others", low=0)
     scored: float = setting(
-        0.5, doc="fraction of the others whose scores tell of the errors (else all 1)", low=0, high=1
+        0.5, doc="fraction of the others whose scores reflect the errors (else all 1)", low=0, high=1
     )
 
 
@@ -55,8 +55,8 @@ def observe(people: People, joint_set: JointSet, mix: KeypointMix, rng: Generato
     strength = rng.uniform(mix.weak, mix.strong, count) * (rng.random(count) >= mix.clean)
     true = seen_pixels(people)
     noisy = with_error(true, joint_set, mix.model, rng, strength)
-    told = rng.random(count) < mix.scored
-    score = np.where(told[:, None], _scores(noisy - true, true, rng), 1.0)
+    scored = rng.random(count) < mix.scored
+    score = np.where(scored[:, None], _scores(noisy - true, true, rng), 1.0)
     return Observations(noisy, score * people.visible)
 
 

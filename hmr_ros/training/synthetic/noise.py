@@ -11,7 +11,7 @@ The published code draws 125 to 2000 candidates per joint and class and picks on
 other joint of the pair; drawing until one does is the same distribution, over a whole batch at once. As there, right
 joints are drawn after the left ones and keep their distance from the erroneous left ones.
 
-Our own additions, marked so below: heels and toes (as ankles) and the SMPL joints (each as the COCO joint beside it).
+Additions to it, marked below: heels and toes (as ankles) and the SMPL joints (each as the COCO joint beside it).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _NEAREST_COCO |= {"neck": "shoulder", "pelvis": "hip", "spine1": "hip", "spine2"
 _GOOD, _JITTER, _MISS, _INVERSION = range(4)
 _GOOD_SIMILARITY, _JITTER_SIMILARITY, _MISS_SIMILARITY = 0.85, 0.5, 0.1
 _MISS_AT_PARTNER = 0.2
-"""Share of the candidates for a miss that lie around the partner: a quarter of those around the joint itself."""
+"""Fraction of the candidates for a miss that lie around the partner: a quarter of those around the joint itself."""
 _ROUNDS = 40
 """At least half of all candidates pass, so after this many rounds one joint in 10^12 is left where it was."""
 

@@ -1,4 +1,4 @@
-"""Synthetic people before synthetic cameras: exact bodies, cameras and keypoints, with no image in between.
+"""Synthetic people in front of synthetic cameras: exact bodies, cameras and keypoints, with no image in between.
 
 The sampler is a function of a numpy Generator: the same seed gives the same people.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Bools, Float64s, Floats, Int64s, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.records import Record, join_rows
@@ -26,7 +26,7 @@ from hmr_ros.training.synthetic.poses import PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 
 _SPARE, _LEAST_DRAWN = 1.3, 8
-"""People drawn for each that is wanted, as some cannot be seen; and the fewest that are drawn at once."""
+"""People drawn per person wanted, as some cannot be seen; and the minimum that is drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PeopleMix:
     occlusion: OcclusionMix = field(default_factory=OcclusionMix)
     airborne: float = setting(0.1, doc="fraction of people whose lowest point is above the floor", low=0, high=1)
     min_visible: int = setting(6, doc="people with fewer visible keypoints are drawn again", low=1)
-    airborne_height: float = setting(0.5, doc="how high at most, in m", low=0, high=3)
+    airborne_height: float = setting(0.5, doc="largest height above the floor, m", low=0, high=3)
 
 
 def evaluated_people(mix: PeopleMix) -> PeopleMix:
@@ -58,7 +58,7 @@ def evaluated_people(mix: PeopleMix) -> PeopleMix:
 
 @dataclass(frozen=True, eq=False)
 class PeopleBatch(Record):
-    """B people, each before a camera of their own; metres, the camera's optical frame.
+    """B people, each in front of a camera of their own; metres, the camera's optical frame.
 
     ``vertices`` (B, S, 3) of the sampler's vertex ids; ``joints`` (B, 24, 3); ``rotations`` (B, 24, 3, 3): the root
     to optical, the others child to parent; ``betas`` (B, 10); ``pixels`` (B, J, 2) true keypoints; ``in_image``
@@ -67,9 +67,9 @@ class PeopleBatch(Record):
     each pose began as.
     """
 
-    vertices: Float64s
-    joints: Float64s
-    rotations: Float64s
+    vertices: Float32s
+    joints: Float32s
+    rotations: Floats
     betas: Float64s
     pixels: Float64s
     in_image: Bools

@@ -1,7 +1,7 @@
 """Random body poses: mocap frames, recombined and perturbed, with the sitting, lying and crouching it lacks.
 
 Everything is a function of a numpy Generator, vectorised over the batch. Poses are SMPL axis-angle (B, 24, 3) with the
-body upright along +y and facing +z; the root rotation holds lean and turn, so a random heading is added here.
+body upright along +y and facing +z; the root rotation holds lean and heading, so a random heading is added here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Int64s
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
@@ -58,10 +58,10 @@ class PoseMix:
     sitting: float = setting(0.08, doc="fraction of sitting people", low=0, high=1)
     lying: float = setting(0.05, doc="fraction of lying people", low=0, high=1)
     crouching: float = setting(0.04, doc="fraction of crouching people", low=0, high=1)
-    reaching: float = setting(0.06, doc="share whose arms point somewhere random", low=0, high=1)
-    recombined: float = setting(0.7, doc="share some of whose limbs come from another frame", low=0, high=1)
-    perturbed: float = setting(0.6, doc="share whose joints are turned at random", low=0, high=1)
-    perturbation_rad: float = setting(0.15, doc="largest standard deviation of these turns in rad", low=0, high=1)
+    reaching: float = setting(0.06, doc="fraction whose arms point somewhere random", low=0, high=1)
+    recombined: float = setting(0.7, doc="fraction some of whose limbs come from another frame", low=0, high=1)
+    perturbed: float = setting(0.6, doc="fraction whose joints are rotated at random", low=0, high=1)
+    perturbation_rad: float = setting(0.15, doc="largest standard deviation of these rotations in rad", low=0, high=1)
 
 
 def real_poses(mix: PoseMix) -> PoseMix:
@@ -189,7 +189,7 @@ def _place_root(root: Float32s, kind: Int64s, rng: Generator) -> Float32s:
     return rotmat_to_rotvec(heading @ rotation).astype(np.float32)
 
 
-def _about(axis: str, angle: Float64s) -> Float64s:
+def _about(axis: str, angle: Float64s) -> Floats:
     """(B, 3, 3) rotations by ``angle`` (B,) about a coordinate axis."""
     unit = np.eye(3)["xyz".index(axis)]
     return rotvec_to_rotmat(angle[:, None] * unit)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Array, Bools, Floats, Ints
 from hmr_ros.core.geometry import crop
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
 from hmr_ros.core.records import Record
@@ -123,15 +123,15 @@ class Subjects(Record):
 def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
     """Rows of ``a`` where ``chosen`` (B,), else of ``b``."""
 
-    def rows(name: str) -> NDArray[np.generic]:
+    def rows(name: str) -> Array:
         x, y = getattr(a, name), getattr(b, name)
-        return np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+        return np.asarray(np.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y))
 
     return Subjects(**{f.name: rows(f.name) for f in dataclasses.fields(Subjects)})
 
 
 def moved_boxes(boxes: Floats, rng: Generator, scale: float, shift: float) -> Floats:
-    """``boxes`` (B, 4) as others would draw them: by up to ``scale`` larger or smaller, ``shift`` box heights off."""
+    """``boxes`` (B, 4) px resized by a factor of up to 1 + ``scale`` and moved by up to ``shift`` box heights."""
     centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     centre = centre + shift * size[:, 1:] * rng.uniform(-1, 1, centre.shape)
     half = size / 2 * np.exp(np.log1p(scale) * rng.uniform(-1, 1, (len(boxes), 1)))

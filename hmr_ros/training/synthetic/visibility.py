@@ -16,10 +16,10 @@ from hmr_ros.core.skeleton import JointSet
 class OcclusionMix:
     """How often each kind of occlusion strikes a person (they may add up)."""
 
-    half_plane: float = setting(0.15, doc="share cut by a straight edge: a table, a wall", low=0, high=1)
-    rectangle: float = setting(0.15, doc="share with a rectangle in front of them", low=0, high=1)
-    limb: float = setting(0.1, doc="share with one forearm or lower leg hidden", low=0, high=1)
-    single_joints: float = setting(0.4, doc="share with single joints lost", low=0, high=1)
+    half_plane: float = setting(0.15, doc="fraction cut by a straight edge: a table, a wall", low=0, high=1)
+    rectangle: float = setting(0.15, doc="fraction with a rectangle in front of them", low=0, high=1)
+    limb: float = setting(0.1, doc="fraction with one forearm or lower leg hidden", low=0, high=1)
+    single_joints: float = setting(0.4, doc="fraction with single joints lost", low=0, high=1)
     single_joint_rate: float = setting(0.08, doc="how many of their joints are lost", low=0, high=1)
 
 
@@ -58,7 +58,7 @@ def _rectangle(place: Float64s, rng: Generator) -> Bools:
     count = len(place)
     centre = rng.uniform(0, 1, (count, 1, 2))
     half = rng.uniform(0.08, 0.3, (count, 1, 2))
-    return (np.abs(place - centre) < half).all(-1)
+    return np.asarray((np.abs(place - centre) < half).all(-1))
 
 
 def _limb(joint_set: JointSet, count: int, rng: Generator) -> Bools:

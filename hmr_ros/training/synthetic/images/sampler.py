@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Bools, Float64s
+from hmr_ros.core.arrays import Bools, Float64s, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop import apply, boxes_of_keypoints
 from hmr_ros.core.settings import setting, validate
@@ -103,7 +103,7 @@ class ImageSampler:
         scene = self._scene(views, figures, pixels[keypoints][in_image[keypoints]], row, rng)
         found = survey(scene, self._template)
         visible = in_image & ~found.hidden(pixels, depth)
-        if visible[keypoints].sum() < self.mix.people.min_visible:  # so nobody would detect this person
+        if visible[keypoints].sum() < self.mix.people.min_visible:  # no detector would find this person
             scene = scene.alone()
             found = survey(scene, self._template)
             visible = in_image
@@ -128,7 +128,7 @@ class ImageSampler:
         )
 
 
-def _thing(box: Float64s, stored: Float64s, rng: Generator) -> Layer:
+def _thing(box: Floats, stored: Float64s, rng: Generator) -> Layer:
     """Something in front of a person at ``box`` (4,) px, over a crop that shows ``stored`` (4,) px."""
     corners = apply(canvas_from_image(stored, CROP_HEIGHT, CROP_WIDTH), box.reshape(2, 2))
     return sample_occluder(rng, CROP_HEIGHT, CROP_WIDTH, corners.ravel())

@@ -12,7 +12,9 @@ from enum import IntEnum
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from hmr_ros.core.arrays import Float32s, Int32s
 from hmr_ros.core.skeleton import SMPL
 
 
@@ -75,7 +77,7 @@ MATERIAL = np.dtype(
     + [(name, np.float32) for name in "frequency phase fraction gloss thickness folds".split()]
 )
 """``colour`` and ``second`` linear RGB 0..1; ``pattern`` a Pattern of spatial ``frequency`` rad/m, ``phase`` rad and a
-``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by the share
+``fraction`` 0..1 of the second colour; ``gloss`` 0..1; ``thickness`` m outside of the skin, which varies by
 ``folds`` 0..1 of itself.
 """
 
@@ -94,7 +96,7 @@ _ARM_X = 0.2
 
 
 @njit(cache=True, nogil=True)
-def stuff_at(cut, joint, x, y, z):
+def stuff_at(cut: np.record, joint: int, x: float, y: float, z: float) -> int:
     """What covers the place (``x``, ``y``, ``z``) that hangs on ``joint`` (index in SMPL), a Stuff."""
     ax = abs(x)
     if joint == DRAPE:
@@ -123,7 +125,7 @@ def stuff_at(cut, joint, x, y, z):
 
 
 @njit(cache=True, nogil=True)
-def _head(cut, ax, y, z):
+def _head(cut: np.record, ax: float, y: float, z: float) -> int:
     if y > cut.hat + cut.hat_tilt * z:
         return _HAT
     if y > cut.fringe + 0.35 * max(0.0, z - _EAR_Z) - 0.5 * max(0.0, ax - 0.05):
@@ -151,7 +153,7 @@ def _head(cut, ax, y, z):
 
 
 @njit(cache=True, nogil=True)
-def colour_at(material, x, y, z):
+def colour_at(material: np.record, x: float, y: float, z: float) -> tuple[float, float, float]:
     """Linear red, green, blue of a ``material`` at a place."""
     t = _second_fraction(material, x, y, z)
     a, b = material.colour, material.second
@@ -159,7 +161,7 @@ def colour_at(material, x, y, z):
 
 
 @njit(cache=True, nogil=True)
-def _second_fraction(material, x, y, z):
+def _second_fraction(material: np.record, x: float, y: float, z: float) -> np.float32:
     """Where a pattern shows its second colour: 0..1."""
     pattern, frequency, phase = material.pattern, material.frequency, material.phase
     ax = abs(x)
@@ -187,21 +189,23 @@ def _second_fraction(material, x, y, z):
         return np.float32(hoop or (ax < _ARM_X and y > 0.2 and abs(ax - 0.1) < 0.022) or abs(ax - 0.5) < 0.025)
     if pattern == _SLEEVES:
         return np.float32(ax + 0.5 * max(0.0, y - 0.3) > 0.19)
-    return np.float32(0.5 + 0.5 * np.sin(x * 913 + np.sin(y * 1371)) * np.sin(y * 1103 + z * 887)) * material.fraction
+    grain = np.float32(0.5 + 0.5 * np.sin(x * 913 + np.sin(y * 1371)) * np.sin(y * 1103 + z * 887))
+    out: np.float32 = grain * material.fraction
+    return out
 
 
 @njit(cache=True, nogil=True)
-def _waves(x, y, z, frequency, phase):
+def _waves(x: float, y: float, z: float, frequency: np.float32, phase: np.float32) -> np.float32:
     """A smooth, irregular function of the place, -1..1."""
     u = frequency * (0.8 * x + 0.6 * z) + phase
     v = frequency * (y + 0.2 * x)
-    return 0.6 * np.sin(u + 1.7 * np.sin(0.6 * v + phase)) * np.sin(v + 1.3 * np.sin(0.7 * u)) + 0.4 * np.sin(
-        1.9 * v - 1.3 * u
-    )
+    broad = 0.6 * np.sin(u + 1.7 * np.sin(0.6 * v + phase)) * np.sin(v + 1.3 * np.sin(0.7 * u))
+    out: np.float32 = broad + 0.4 * np.sin(1.9 * v - 1.3 * u)
+    return out
 
 
 @njit(cache=True, nogil=True)
-def offsets(cut, materials, rest, joints):
+def offsets(cut: np.record, materials: NDArray[np.record], rest: Float32s, joints: Int32s) -> Float32s:
     """How far each vertex of the template ``rest`` (V, 3), hanging on ``joints`` (V,), is pushed out: (V,) m."""
     out = np.zeros(len(rest), np.float32)
     for v in range(len(rest)):

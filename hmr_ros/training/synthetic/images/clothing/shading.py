@@ -19,6 +19,9 @@ SAMPLES = 2
 """Samples per pixel along each axis."""
 
 
+_Vector = tuple[float, float, float]
+
+
 class Meshes(NamedTuple):
     """M bodies of one image, every one with V vertices and F faces.
 
@@ -61,7 +64,15 @@ def shade(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _shade(face, meshes, template, lights, shadows, samples, image):
+def _shade(
+    face: Int32s,
+    meshes: Meshes,
+    template: Template,
+    lights: Lights,
+    shadows: ShadowMap,
+    samples: int,
+    image: Image,
+) -> None:
     faces = len(template.faces)
     total = np.zeros(3, np.float32)
     for row in range(image.shape[0]):
@@ -95,7 +106,7 @@ def _shade(face, meshes, template, lights, shadows, samples, image):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _coverage(face, row, column, samples, faces):
+def _coverage(face: Int32s, row: int, column: int, samples: int, faces: int) -> tuple[int, bool]:
     """How many samples of a pixel show a body, and whether all show the same one: then a single one will do."""
     covered, lowest, highest = 0, face[row, column], face[row, column]
     for i in range(samples):
@@ -107,7 +118,9 @@ def _coverage(face, row, column, samples, faces):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(meshes, mesh, faces, face, row, column):
+def _interpolate(
+    meshes: Meshes, mesh: np.uint32, faces: Int32s, face: int, row: int, column: int
+) -> tuple[_Vector, _Vector, np.float32]:
     """Rest coordinates, unit normal and depth at a pixel, corrected for perspective."""
     points, normals, rest = meshes.points, meshes.normals, meshes.rest
     a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -134,7 +147,7 @@ def _interpolate(meshes, mesh, faces, face, row, column):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _lit(colour, normal, gloss, lights, first):
+def _lit(colour: _Vector, normal: _Vector, gloss: np.float32, lights: Lights, first: np.float32) -> _Vector:
     """Red, green, blue that a surface of this ``colour`` sends to the camera, which the ``first`` lamp reaches so far.
 
     Highlights are Blinn and Phong's.

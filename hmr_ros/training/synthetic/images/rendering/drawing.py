@@ -30,13 +30,14 @@ def line(canvas: Canvas, ends: ArrayLike, paint: Paint, thickness: int) -> None:
 
 
 def lit(image: Image, gain: Floats) -> NDArray[np.uint8]:
-    """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is stretched smoothly over it."""
+    """``image`` (H, W, 3) times ``gain`` (h, w) in 0..2, which is interpolated over it."""
     height, width = image.shape[:2]
     coded = np.round(gain * 127).astype(np.uint8)  # bytes are the fastest to multiply
-    joint_error = cv2.resize(coded, (width, height))
-    return np.asarray(cv2.multiply(image, cv2.merge([joint_error] * 3), scale=1 / 127), np.uint8)
+    gains = cv2.resize(coded, (width, height))
+    return np.asarray(cv2.multiply(image, cv2.merge([gains] * 3), scale=1 / 127), np.uint8)
 
 
 def _fixed(points: ArrayLike) -> Int32s:
     within = np.asarray(points, np.float64).clip(-_FARTHEST, _FARTHEST)
-    return np.round(within * 2**_BITS).astype(np.int32)
+    out: Int32s = np.round(within * 2**_BITS).astype(np.int32)
+    return out

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Float32s, Float64s, Image, Ints
+from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image, Ints
 from hmr_ros.core.geometry.crop import crop_from_image, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.training.synthetic.images.batch import CROP_HEIGHT, CROP_WIDTH, MARGIN
@@ -16,19 +16,19 @@ _SMALLEST_PX = 4
 _SMALLEST_CANVAS = 8
 
 
-def network_box(box: Float64s) -> Float64s:
+def network_box(box: Floats) -> Floats:
     """(4,) px of a detector -> (4,) px of the network's aspect."""
     centre, half = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], _SMALLEST_PX) / 2
     return np.asarray(pad_to_aspect(np.concatenate([centre - half, centre + half]), CROP_ASPECT, BOX_SCALE))
 
 
-def jittered(box: Float64s, amount: float, rng: Generator) -> Float64s:
+def jittered(box: Floats, amount: float, rng: Generator) -> Float64s:
     """The network's ``box`` (4,) with its edges moved by normal errors, ``amount`` of its size; aspect as before."""
     size = np.tile(box[2:] - box[:2], 2)
     return np.asarray(pad_to_aspect(box + rng.normal(0, 1, 4).clip(-2, 2) * amount * size, CROP_ASPECT))
 
 
-def stored_box(box: Float64s) -> Float64s:
+def stored_box(box: Floats) -> Float64s:
     """(4,) px of the network's box -> (4,) px that a stored crop shows."""
     return np.asarray(pad_to_aspect(box, CROP_ASPECT, MARGIN))
 
@@ -55,7 +55,7 @@ def project(vertices: Float32s, camera: Float64s) -> Float32s:
 
 
 @njit(cache=True, nogil=True)
-def _projected(vertices, scale, shift):
+def _projected(vertices: Float32s, scale: Float32s, shift: Float32s) -> Float32s:
     points = np.empty(vertices.shape, np.float32)
     for mesh in range(vertices.shape[0]):
         for v in range(vertices.shape[1]):

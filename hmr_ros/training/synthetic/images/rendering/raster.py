@@ -37,7 +37,7 @@ class Canvas:
 
 
 @njit(cache=True, nogil=True)
-def _draw(points, faces, first_face, inverse_depth, face):
+def _draw(points: Float32s, faces: Int32s, first_face: int, inverse_depth: Float32s, face: Int32s) -> None:
     """Corners are counter-clockwise seen from outside, so clockwise in an image whose y points down."""
     height, width = inverse_depth.shape
     for f in range(len(faces)):
@@ -75,7 +75,7 @@ def _draw(points, faces, first_face, inverse_depth, face):
 
 
 @njit(cache=True, nogil=True)
-def vertex_normals(vertices, faces):
+def vertex_normals(vertices: Float32s, faces: Int32s) -> Float32s:
     """(V, 3), (F, 3) -> (V, 3) unit normals of smooth shading: the faces around a vertex, weighted by area."""
     normals = np.zeros_like(vertices)
     for f in range(len(faces)):

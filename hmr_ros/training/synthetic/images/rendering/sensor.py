@@ -73,9 +73,10 @@ def _streak(length: float, rng: Generator) -> Float32s:
     reach = np.array([math.cos(angle), math.sin(angle)]) * length / 2
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
     line(kernel, (half - reach, half + reach), (255,), 1)
-    rows, columns = kernel.any(1), kernel.any(0)
+    rows, columns = np.any(kernel, 1), np.any(kernel, 0)
     rows, columns = rows | rows[::-1], columns | columns[::-1]  # still centred; small kernels are far faster
-    return kernel[np.ix_(rows, columns)].astype(np.float32) / kernel.sum()
+    out: Float32s = kernel[np.ix_(rows, columns)].astype(np.float32) / kernel.sum()
+    return out
 
 
 def _falloff(loss: float) -> Float64s:

@@ -66,8 +66,10 @@ def fbm(rng: Generator, height: int, width: int, octaves: int = 6, roughness: fl
     for size in sizes[1:]:
         strength *= roughness
         noise = cv2.resize(noise, size[::-1]) + strength * rng.random(size, np.float32)
-    stretched = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
-    return np.asarray(stretched if finest == 0 else cv2.resize(stretched, (width, height)))[:height, :width].copy()
+    stretched = np.empty(noise.shape, np.uint8)
+    cv2.normalize(noise, stretched, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    whole = stretched if finest == 0 else np.asarray(cv2.resize(stretched, (width, height)), np.uint8)
+    return whole[:height, :width].copy()
 
 
 def sawtooth(rng: Generator, height: int, width: int) -> Pattern:
@@ -83,8 +85,8 @@ def tiles(rng: Generator, height: int, width: int) -> Pattern:
     """Tiles or bricks of differing shades, with joints."""
     tall, wide = (round(s) for s in rng.uniform(0.03, 0.3, 2) * max(height, width) + 4)
     shape = (height // tall + 1, width // wide + 2)
-    joint_error = rng.integers(1, 200)
-    cells = rng.integers(255 - joint_error, 256, shape, np.uint8)
+    contrast = rng.integers(1, 200)
+    cells = rng.integers(255 - contrast, 256, shape, np.uint8)
     pattern = cells.repeat(tall, 0).repeat(wide, 1)
     joint, shade = int(rng.integers(0, 4)), rng.integers(0, 100)
     for start in range(joint):
@@ -100,7 +102,8 @@ def checks(rng: Generator, height: int, width: int) -> Pattern:
     period = rng.uniform(0.02, 0.2) * max(height, width) + 4
     profile = rng.integers(0, 128, int(rng.integers(2, 7)), np.uint8)
     down, across = (profile[(np.arange(n) / period * len(profile)).astype(int) % len(profile)] for n in (height, width))
-    return down[:, None] + across[None]
+    out: Pattern = down[:, None] + across[None]
+    return out
 
 
 def grain(rng: Generator, height: int, width: int) -> Pattern:

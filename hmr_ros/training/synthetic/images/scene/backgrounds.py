@@ -24,7 +24,7 @@ _SMALLEST_CROP = 0.4
 class Backgrounds:
     """Draws backgrounds; the same generator state gives the same image.
 
-    ``directory``: images (jpg, png; subfolders too) of places without people, decoded once; workers that are forked
+    ``directory``: images (jpg, png; subdirectories too) of places without people, decoded once; workers that are forked
     afterwards share them. ``fraction_of_images``: the others are scenery, also wherever ``directory`` is None or "".
     Raises ValueError for a directory without readable images; warns once, naming those that cannot be read.
     """

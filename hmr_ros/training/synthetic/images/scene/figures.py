@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.random import Generator
@@ -54,7 +55,9 @@ def _dress(vertices: Float32s, rest: Float32s, template: Template, look: Look, r
     """Hang the drape and push out what clothes cover, in place."""
     ease = float(look.materials[Stuff.BOTTOM]["thickness"]) + rng.uniform(0.004, 0.03)
     hang(vertices, rest, template.lower_body, look.cuts, Fall(ease, rng.uniform(0, 0.012), rng.uniform(0, 2 * np.pi)))
-    offset = offsets(look.cuts, look.materials, rest, template.joints)
+    # Compiled code reads the fields of these structured arrays as attributes, as those of records.
+    cut, materials = cast("np.record", look.cuts), cast("NDArray[np.record]", look.materials)
+    offset = offsets(cut, materials, rest, template.joints)
     vertices += offset[:, None] * vertex_normals(vertices, template.faces)
 
 

@@ -15,10 +15,10 @@ from hmr_ros.training.synthetic.images.rendering.drawing import line, lit, polyg
 from hmr_ros.training.synthetic.images.rendering.textures import Rgb, texture
 
 _LEAST, _MOST = 0.05, 0.6
-"""Share of the person's box that an occluder covers."""
+"""Fraction of the person's box that an occluder covers."""
 _TRIES = 8
 _SOFT = 0.3
-"""Share of occluders that are so near to the camera that their edges blur."""
+"""Fraction of occluders that are so near to the camera that their edges blur."""
 
 _HIDDEN = (255,)
 _ACROSS = 2000.0
@@ -50,7 +50,7 @@ def sample_occluder(rng: Generator, height: int, width: int, box: _Box) -> Layer
     if rng.random() < _SOFT:
         mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.005, 0.02) * height), np.uint8)
     surface = lit(texture(rng, height, width), rng.uniform(0.4, 1.3, (2, 2)))
-    return Layer(surface, mask.astype(np.float32) / 255)
+    return Layer(surface, mask.astype(np.float32) / np.float32(255))
 
 
 def _covering(rng: Generator, height: int, width: int, box: _Box) -> _Mask:
@@ -127,7 +127,7 @@ def _box_shape(rng: Generator, mask: _Mask, box: _Box) -> None:
     size = box[2:] - box[:2]
     centre = box[:2] + rng.uniform(0, 1, 2) * size
     shape = rng.uniform(0.15, 0.8, 2) * size
-    polygon(mask, cv2.boxPoints((centre, shape, rng.normal(0, 12))), _HIDDEN)
+    polygon(mask, cv2.boxPoints((centre.tolist(), shape.tolist(), rng.normal(0, 12))), _HIDDEN)
 
 
 def _panel(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -143,7 +143,13 @@ def _blob(rng: Generator, mask: _Mask, box: _Box) -> None:
     size = box[2:] - box[:2]
     for _ in range(rng.integers(1, 4)):
         centre = box[:2] + rng.uniform(0, 1, 2) * size
-        cv2.ellipse(mask, (centre, rng.uniform(0.15, 0.7, 2) * size, rng.uniform(0, 180)), _HIDDEN, -1, cv2.LINE_AA)
+        axes = rng.uniform(0.15, 0.7, 2) * size
+        _ellipse(mask, centre, axes, rng.uniform(0, 180))
+
+
+def _ellipse(mask: _Mask, centre: Floats, axes: Floats, angle: float) -> None:
+    """Fill an ellipse around ``centre`` (2,) px, ``axes`` (2,) px wide and high, rotated by ``angle`` degrees."""
+    cv2.ellipse(mask, (centre.tolist(), axes.tolist(), angle), _HIDDEN, -1, cv2.LINE_AA)
 
 
 def _plant(rng: Generator, mask: _Mask, box: _Box) -> None:
@@ -155,7 +161,7 @@ def _plant(rng: Generator, mask: _Mask, box: _Box) -> None:
         up = rng.beta(2, 1.5)
         centre = foot + (rng.normal(0, wide / 2) * up, -up * tall)
         leaf = rng.uniform(0.04, 0.22, 2) * (0.5, 1) * size.mean()
-        cv2.ellipse(mask, (centre, leaf, rng.uniform(0, 180)), _HIDDEN, -1, cv2.LINE_AA)
+        _ellipse(mask, centre, leaf, rng.uniform(0, 180))
     line(mask, (foot, foot - (0, tall / 2)), _HIDDEN, 3)
 
 

@@ -1,4 +1,4 @@
-"""One image: who and what is in it, and how a crop of it is painted."""
+"""One image: the people and things in it, and how a crop of it is painted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hmr_ros.training.synthetic.images.scene.figures import Figures
 from hmr_ros.training.synthetic.images.scene.occluders import Layer
 
 FLOORS = 0.6
-"""Share of images with shadows on the floor: not every background has one."""
+"""Fraction of images with shadows on the floor: not every background has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Scene:
     layer: Layer | None
 
     def alone(self) -> Scene:
-        """The subject with nobody and nothing around it."""
+        """The subject with no people or things around it."""
         return dataclasses.replace(self, figures=self.figures.take(slice(1)), layer=None)
 
 

@@ -119,7 +119,7 @@ def _horizon(rng: Generator, canvas: Rgb, horizon: float) -> None:
     mask = np.zeros(above.shape[:2], np.uint8)
     polygon(mask, np.concatenate([outline, [(width, horizon), (0, horizon)]]), (255,))
     colours = shades(np.stack([paint * 0.4, paint, paint * 1.8]).clip(0, 255).astype(np.float32))
-    cv2.copyTo(coloured(fbm(rng, *mask.shape, 5, 1.0), colours), mask, above)
+    cv2.copyTo(coloured(fbm(rng, len(above), width, 5, 1.0), colours), mask, above)
 
 
 def _lay(canvas: Rgb, quad: Float64s, surface: Rgb) -> None:

@@ -34,7 +34,7 @@ class Survey:
 
     @property
     def occlusion(self) -> float:
-        """Share of the subject's silhouette that others and things hide."""
+        """Fraction of the subject's silhouette that other people and things hide."""
         seen = self.outline & (self.owner == 0) & ~self.covered
         return 1 - float(seen.sum() / max(1, self.outline.sum()))
 

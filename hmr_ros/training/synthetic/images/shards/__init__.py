@@ -1,0 +1,1 @@
+"""Rendered images on disk: ``shards`` writes and reads them, ``sheet`` shows some with their skeletons."""

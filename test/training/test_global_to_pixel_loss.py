@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.skeleton import COCO_FEET
+from hmr_ros.networks.global_to_pixel import MeanPose, SmplEstimate
+from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
+from hmr_ros.networks.global_to_pixel.estimate import MeanState, SmplDecoder
+from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig, GroundTruth, StageLoss, reprojection
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+CAMERA = torch.tensor([[0.1, -0.2, 0.5], [-0.3, 0.0, 0.4]])
+
+
+@pytest.fixture(scope="module")
+def loss() -> StageLoss:
+    return StageLoss(BODY, COCO_FEET, GlobalToPixelLossConfig())
+
+
+@pytest.fixture(scope="module")
+def estimate() -> SmplEstimate:
+    return SmplDecoder(BODY)(MeanState(MeanPose.rest())(CAMERA), CAMERA)
+
+
+@pytest.fixture(scope="module")
+def truth(loss, estimate) -> GroundTruth:
+    """The ground truth that ``estimate`` meets exactly."""
+    vertices = loss.vertices(estimate.rotations, estimate.betas)
+    places = to_crop_units(loss.keypoints @ vertices + crop_translation(estimate.crop_cam, CAMERA)[:, None], CAMERA)
+    return GroundTruth(
+        estimate.rotations,
+        estimate.betas,
+        estimate.crop_cam,
+        estimate.joints,
+        estimate.anchors,
+        places,
+        torch.ones(2, COCO_FEET.size),
+    )
+
+
+def terms(loss: StageLoss, estimate: SmplEstimate, truth: GroundTruth) -> dict[str, float]:
+    found = loss(estimate, truth, loss.vertices(truth.rotations, truth.betas), CAMERA)
+    return {name: value.item() for name, value in found.items()}
+
+
+def test_the_ground_truth_costs_nothing(loss, estimate, truth):
+    found = terms(loss, estimate, truth)
+    assert found.pop("scale") < 1e-6, "a person of a sensible size"
+    assert found == dict.fromkeys(found, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answering"),
+    [
+        ("rotations", {"pose", "vertices", "keypoints"}),
+        ("betas", {"betas", "vertices", "keypoints"}),
+        ("crop_cam", {"crop_cam", "keypoints", "scale"}),
+        ("joints", {"joints"}),
+        ("anchors", set()),
+    ],
+)
+def test_each_term_answers_to_what_it_measures(loss, estimate, truth, wrong, answering):
+    value = getattr(estimate, wrong)
+    other = value.roll(1, -1) if wrong == "rotations" else value + 0.2
+    before, after = terms(loss, estimate, truth), terms(loss, estimate._replace(**{wrong: other}), truth)
+    assert {name for name in before if before[name] != after[name]} == answering
+
+
+def test_reprojection_is_a_mean_over_what_is_visible(truth):
+    """The same error on every keypoint costs the same however many are seen, and however many people there are."""
+    moved = truth.places + torch.tensor([0.1, -0.05])
+    half = truth.visible.clone()
+    half[:, ::2] = 0
+    for visible in (truth.visible, half, half * torch.tensor([[1.0], [0.0]])):
+        seen = truth._replace(visible=visible)
+        assert reprojection(moved, seen, 0.0).item() == pytest.approx(0.15, rel=1e-4)  # half box sides, mean of x, y
+
+
+def test_hidden_keypoints_and_small_errors_cost_nothing(truth):
+    moved = truth.places.clone()
+    moved[:, 3] += 0.4
+    hidden = truth.visible.clone()
+    hidden[:, 3] = 0
+    assert reprojection(moved, truth, 0.0) > 0
+    assert reprojection(moved, truth._replace(visible=hidden), 0.0) == 0
+    assert reprojection(truth.places + 0.004, truth, 0.01) == 0
+    assert reprojection(moved, truth._replace(visible=torch.zeros_like(hidden)), 0.0) == 0, "nobody seen"
+
+
+def test_one_keypoint_far_off_counts_no_more_than_half_a_box(truth):
+    near, far = truth.places.clone(), truth.places.clone()
+    near[0, 0] += 0.6
+    far[0, 0] += 50.0
+    assert reprojection(near, truth, 0.0) == reprojection(far, truth, 0.0)

@@ -1,0 +1,175 @@
+"""The loop itself, with a recipe of a few numbers: quick, and exact to the bit."""
+
+import dataclasses
+import json
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmr_ros.core.settings import updated
+from hmr_ros.training import train as loop
+from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.config import TrainConfig
+
+SETTINGS = {
+    "run.workers": 0,
+    "run.log_every": 2,
+    "run.validate_every": 3,
+    "run.ema": 0.9,
+    "lift.steps": 6,
+    "lift.batch_size": 8,
+    "lift.learning_rate": 0.05,
+    "lift.warmup": 0,
+    "mesh.steps": 3,
+    "mesh.batch_size": 8,
+}
+
+
+class Batch(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+class LineRecipe:
+    """A line through noisy points; "lift" trains its slope, "mesh" its offset, too."""
+
+    def __init__(self) -> None:
+        self.topology = {"points": np.arange(3)}
+        torch.manual_seed(0)
+        self.slope, self.offset = nn.Linear(1, 1, bias=False), nn.Linear(1, 1)
+        self.modules = nn.ModuleDict({"network": nn.ModuleDict({"slope": self.slope, "offset": self.offset})})
+        self.validated: list[dict[str, torch.Tensor]] = []
+        self.live: list[dict[str, torch.Tensor]] = []
+
+    def trained(self, stage):
+        return [(self.slope, 1.0)] if stage == "lift" else [(self.slope, 0.5), (self.offset, 1.0)]
+
+    def sampler(self, split, stage):
+        return split
+
+    def batch(self, sampler, rng, count):
+        x = torch.from_numpy(rng.normal(size=(count, 1)).astype(np.float32))
+        return Batch(x, 3 * x + 1 + 0.1 * torch.from_numpy(rng.normal(size=(count, 1)).astype(np.float32)))
+
+    def loss(self, batch, stage, progress):
+        self.live.append(weights(self))
+        return {"error": (self.slope(batch.x) + self.offset(torch.zeros_like(batch.x)) - batch.y).square().mean()}
+
+    def validate(self, sampler, stage):
+        assert sampler == "val"
+        self.validated.append(weights(self))
+        return {"mpjpe": float(len(self.validated) == 1)}  # the second validation is the best of its stage
+
+
+def weights(recipe: LineRecipe) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in recipe.modules.state_dict().items()}
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """-> a function that runs the loop in a directory, and returns its recipe."""
+    monkeypatch.setattr(loop, "load_motion", lambda path: None)
+    monkeypatch.setattr(loop, "load_body_model", lambda path: None)
+
+    def call(name: str = "run", resume: bool = False, **settings: object) -> LineRecipe:
+        recipe = LineRecipe()
+        monkeypatch.setattr(loop, "make_recipe", lambda *_: recipe)
+        config = updated(TrainConfig(), SETTINGS | {key.replace("__", "."): value for key, value in settings.items()})
+        resumed = load_checkpoint(tmp_path / name / "last.pt") if resume else None
+        loop.Trainer(config, tmp_path / name, resumed).train()
+        return recipe
+
+    return call
+
+
+def test_averaged_weights_are_validated_and_the_live_ones_trained_on(train, tmp_path):
+    recipe = train(mesh__steps=0)
+    rarely = train("rarely", mesh__steps=0, run__validate_every=100)
+    assert len(recipe.validated) == 2
+    for name, average in load_checkpoint(tmp_path / "run" / "last.pt").average.items():
+        torch.testing.assert_close(recipe.validated[-1][name], average, atol=0, rtol=0)
+    slope = "network.slope.weight"
+    assert recipe.validated[0][slope] != recipe.live[3][slope], "the average lags behind"
+    for often, seldom in zip(recipe.live, rarely.live, strict=True):
+        assert often[slope] == seldom[slope], "a validation leaves no trace in the training"
+    assert load_checkpoint(tmp_path / "run" / "last.pt").weights[slope] == weights(recipe)[slope]
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(train, tmp_path, monkeypatch):
+    train("whole")
+    original = loop.Trainer._save
+
+    def save_then_die(self, *arguments):
+        original(self, *arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Trainer, "_save", save_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            train("broken")
+    assert load_checkpoint(tmp_path / "broken" / "last.pt").step == 3
+    train("broken", resume=True)
+    whole, broken = (load_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "broken"))
+    assert (whole.stage, whole.step) == (broken.stage, broken.step) == (1, 3)
+    for kind in ("weights", "average"):
+        for name, value in getattr(whole, kind).items():
+            assert torch.equal(getattr(broken, kind)[name], value), f"{kind} {name}"
+
+
+def test_a_stage_trains_its_modules_only(train):
+    recipe = train()
+    first, last = recipe.live[0], recipe.live[6]
+    assert first["network.slope.weight"] != last["network.slope.weight"]
+    assert torch.equal(first["network.offset.bias"], last["network.offset.bias"])
+    assert not torch.equal(recipe.live[-1]["network.offset.bias"], last["network.offset.bias"])
+
+
+def test_the_best_checkpoint_is_that_of_the_smallest_validation(train, tmp_path):
+    recipe = train(mesh__steps=0, lift__steps=9)
+    best = load_checkpoint(tmp_path / "run" / "best.pt")
+    assert (best.step, best.best, dict(best.validation)) == (6, 0.0, {"mpjpe": 0.0})
+    assert load_checkpoint(tmp_path / "run" / "last.pt").step == 9
+    assert torch.equal(best.average["network.slope.weight"], recipe.validated[1]["network.slope.weight"])
+    assert not best.optimiser
+
+
+def test_the_log_has_means_since_the_last_line(train, tmp_path):
+    recipe = train(mesh__steps=0)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [2, 4, 6]
+    assert [row["step"] for row in rows if "validation" in row] == [3, 6]
+    assert recipe.topology.keys() == load_checkpoint(tmp_path / "run" / "last.pt").topology.keys()
+
+
+def test_the_average_forgets_the_initial_weights_at_once():
+    """Twenty steps at 1 leave nothing of the 0 it began with, which a fixed decay of 0.999 would keep."""
+    average = loop.RunningAverage({"w": torch.zeros(())}, 0.999)
+    history = []
+    for step in range(1, 21):
+        average.update({"w": torch.ones(())}, step)
+        history.append(average.state["w"].item())
+    assert history[0] > 0.8
+    assert history[-1] > 0.999
+
+
+def test_the_average_is_slow_in_the_end():
+    average = loop.RunningAverage({"w": torch.zeros(())}, 0.999)
+    average.update({"w": torch.ones(())}, 1_000_000)
+    assert average.state["w"].item() == pytest.approx(0.001, rel=1e-3)
+
+
+def test_the_learning_rate_rises_to_its_highest_and_no_further():
+    stage = dataclasses.replace(TrainConfig().lift, steps=1000, warmup=10, schedule="multistep", milestones=(0.9,))
+    rates = [loop.learning_rate_fraction(stage, step) for step in range(20)]
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
+    assert rates[10:] == [1.0] * 10
+
+
+def test_gradients_are_clipped_to_the_largest_norm():
+    layer = nn.Linear(1, 1, bias=False)
+    before = layer.weight.item()
+    loop.optimise(1000 * layer.weight.sum(), torch.optim.SGD(layer.parameters(), lr=1.0), layer, 0.5)
+    assert before - layer.weight.item() == pytest.approx(0.5, rel=1e-3)
