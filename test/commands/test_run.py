@@ -119,7 +119,10 @@ def fake_pipeline(monkeypatch):
 
 
 @pytest.mark.usefixtures("fake_pipeline")
-def test_a_directory_with_broken_images_is_read_as_far_as_it_can_be(here, capsys):
+@pytest.mark.parametrize("has_tqdm", [True, False])
+def test_a_directory_with_broken_images_is_read_as_far_as_it_can_be(here, capsys, monkeypatch, has_tqdm):
+    if not has_tqdm:
+        monkeypatch.setattr(run_module, "tqdm", None)
     (here / "mixed").mkdir()
     grey, alpha, deep = np.full((48, 64), 9, np.uint8), np.full((48, 64, 4), 9, np.uint8), np.full((48, 64), 900, "u2")
     for name, image in (("a.png", grey), ("b.png", alpha), ("c.png", deep)):
