@@ -26,6 +26,11 @@ from hmr_ros.recording.overlays import OverlayImages, OverlayVideo
 from hmr_ros.recording.process import Cameras, Summary, estimator, record
 from hmr_ros.recording.stopping import Stopping
 
+try:
+    from tqdm import tqdm
+except ModuleNotFoundError:  # a robot that has ROS's dependencies alone
+    tqdm = None
+
 SAVED = ("overlay", "json", "npz", "glb", "obj")
 """What may be written."""
 
@@ -214,16 +219,16 @@ def _writers(
 
 def _with_progress(frames: Iterable[Frame | Unreadable], count: int) -> Iterable[Frame | Unreadable]:
     """``frames`` with a bar on a terminal; as they are where tqdm is not installed."""
-    try:
-        from tqdm import tqdm
-    except ModuleNotFoundError:
+    if tqdm is None:
         return frames
     bar: Iterable[Frame | Unreadable] = tqdm(frames, total=count or None, unit="image", disable=None)
     return bar
 
 
 def _report(unreadable: Unreadable) -> None:
-    print(f"hmr run: skipped {unreadable.reason}", file=sys.stderr)
+    """One line on standard error, above the bar if there is one."""
+    write = print if tqdm is None else tqdm.write
+    write(f"hmr run: skipped {unreadable.reason}", file=sys.stderr)
 
 
 def _print(summary: Summary, out: Path) -> None:

@@ -45,6 +45,6 @@ class Writer(Protocol):
 
 
 def unique_stems(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A name for each of ``paths``, files of one directory: without suffix where that tells them apart."""
+    """A name for each of ``paths``, files of one directory: without suffix where they differ without it."""
     stems = [path.stem.lower() for path in paths]
     return tuple(path.stem if stems.count(stem) == 1 else path.name for path, stem in zip(paths, stems, strict=True))

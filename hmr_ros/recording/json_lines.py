@@ -23,7 +23,7 @@ _LEFT_OUT = frozenset({"vertices", "joint_set"})
 
 
 class JsonLines:
-    """Writes a line per image, at once: whoever reads the file meanwhile finds whole lines."""
+    """Writes a line per image, at once: a reader finds whole lines meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("w", encoding="utf-8")

@@ -36,7 +36,7 @@ class Meshes:
         self._images = 0
 
     def write(self, entry: Entry) -> None:
-        """Write the file of ``entry``, if it is its turn."""
+        """Write the file of ``entry``, if it is the ``every``-th one."""
         is_due = self._images % self._every == 0
         self._images += 1
         trusted = entry.trusted()

@@ -33,7 +33,7 @@ def test_what_is_unknown_is_null():
     assert record["bodies"][0]["root_covariance"] == [[None] * 3] * 3
 
 
-def test_nobody_is_an_empty_list():
+def test_an_image_without_people_has_an_empty_list():
     assert json.loads(to_line(entry()))["bodies"] == []
 
 
