@@ -160,6 +160,7 @@ def test_images_come_back_after_a_clock_jumped_back_while_all_were_dropped():
 def test_work_comes_back_after_a_clock_jumped_back():
     run = Run(limit_s=0.080).images(3)
     assert run.images(3, slowness=1.7).levels[-1] == Shed.SEARCHES
+    assert run.images(1.5).levels[-1] > Shed.NOTHING, "there is room, but not for long yet"
     run.stamp_s -= 500
     run.images(60)
     assert run.levels[-1] == Shed.NOTHING
