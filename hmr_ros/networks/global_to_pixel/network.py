@@ -104,7 +104,7 @@ class PixelStage(nn.Module):
         return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
 
     def _joint_error(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, 24, W) -> expected errors (B, 24) m; tokens are detached: learning must not change them."""
+        """Tokens (B, 24, W) -> expected errors (B, 24) m. They must not change the tokens, so no gradient goes back."""
         return softplus(self.joint_error(tokens.detach())[..., 0].float())
 
     def _positives(self, pixels: PixelPredictions, targets: MatchingTargets | None) -> Tensor:

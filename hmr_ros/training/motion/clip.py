@@ -64,7 +64,7 @@ def resample(clip: Clip, fps: float = FPS) -> Clip:
 
 
 def cut_at_glitches(clip: Clip) -> list[Clip]:
-    """Pieces between frames that jump by more than MAX_ROTATION (at 30 fps) or MAX_ROOT_SPEED, short ones dropped."""
+    """The pieces between jumps of more than MAX_ROTATION (at 30 fps) or MAX_ROOT_SPEED, short ones dropped."""
     rotations = rotvec_to_rotmat(clip.pose.astype(np.float64))
     change = rotmat_to_rotvec(rotations[:-1].swapaxes(-1, -2) @ rotations[1:])
     fastest = np.linalg.norm(change, axis=-1).max(-1, initial=0)

@@ -88,7 +88,7 @@ def cast_shadows(vertices: Float32s, faces: Int32s, lights: Lights, camera: Floa
 
 @njit(cache=True, nogil=True, fastmath=True)
 def lit_fraction(shadows: ShadowMap, column: np.float32, row: np.float32, depth: np.float32) -> np.float32:
-    """Fraction of the first lamp's light that reaches a pixel (``column``, ``row``), which is ``depth`` m away."""
+    """Fraction of the first lamp's light that reaches the pixel (``column``, ``row``) of a canvas, ``depth`` m away."""
     linear, shift = shadows.linear, shadows.shift
     u = depth * (linear[0, 0] * column + linear[0, 1] * row + linear[0, 2]) + shift[0]
     v = depth * (linear[1, 0] * column + linear[1, 1] * row + linear[1, 2]) + shift[1]
