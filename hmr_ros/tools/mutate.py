@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--packages", nargs="+", default=PACKAGES, help="sub-packages of hmr_ros (default: %(default)s)"
     )
     parser.add_argument("--files", type=int, default=12, help="most test files for one mutant (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=300, help="longest run of a group of tests (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=120, help="most CPU time of a group of tests (%(default)s)")
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="stop after so long, and report what was tried until then"
     )

@@ -69,6 +69,7 @@ def test_statements_arguments_and_functions_change() -> None:
         'log.warning("%s", a + 1)',
         "y: list[int] | None",
         "return isinstance(a, b)",
+        "return np.hypot(a, x)",
     ],
 )
 def test_text_and_types_are_left_alone(line: str) -> None:
@@ -226,3 +227,19 @@ def test_the_interval_of_a_rate_is_wilsons() -> None:
     assert wilson_interval(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
     assert wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson_interval(0, 0) == (0, 1)
+
+
+def test_a_mutant_that_never_ends_is_noticed(tree: Path, tmp_path: Path) -> None:
+    endless = "def count(left: int) -> None:\n    while left > 0:\n        left -= 1\n"
+    (tree / "hmr_ros/core/endless.py").write_text(endless)
+    (tree / "test/core/test_endless.py").write_text(
+        "from hmr_ros.core.endless import count\n\n\ndef test_it():\n    count(3)\n"
+    )
+    copy = (tmp_path / "copy").resolve()
+    copy_tree(tree, copy)
+    bench = Workbench(copy, environment(tree, copy) | {"PYTHONPATH": ""}, seconds=3, libraries=["pytest"])
+    try:
+        mutant = next(m for m in mutants_of("hmr_ros/core/endless.py", endless) if m.new == "+=")
+        assert bench.noticed_by(mutant, [["test/core/test_endless.py"]]) == "time-out"
+    finally:
+        bench.close()

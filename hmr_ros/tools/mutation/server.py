@@ -3,7 +3,7 @@
 Its arguments name the libraries; one that is not installed is passed over.
 
 A request is a line of JSON on stdin, ``{"arguments": [...], "seconds": s, "log": path}``; the answer is a line with
-pytest's exit status, or -1 for a run that was killed because its time was up.
+pytest's exit status, or -1 for a run that took more than ``s`` seconds of CPU time, or ten times as long by the clock.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
 import resource
 import signal
@@ -20,6 +21,8 @@ import traceback
 
 _BYTES = 12 << 30
 """A mutant that allocates without end fails, and takes no other process with it."""
+_WALL = 10
+"""Tests may take so many times their CPU time, as they do on a machine that is busy; a mutant that waits ends there."""
 
 
 def main() -> None:
@@ -36,20 +39,21 @@ def main() -> None:
 def _run(arguments: list[str], seconds: float, log: str) -> int:
     child = os.fork()
     if not child:
-        _test(arguments, log)
-    status = _wait(child, time.monotonic() + seconds)
+        _test(arguments, seconds, log)
+    status = _wait(child, time.monotonic() + _WALL * seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what the tests started and left
     return status
 
 
-def _test(arguments: list[str], log: str) -> None:
+def _test(arguments: list[str], seconds: float, log: str) -> None:
     os.setsid()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     resource.setrlimit(resource.RLIMIT_DATA, (_BYTES, _BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds)))
     import pytest
 
     status = 3
@@ -66,7 +70,8 @@ def _wait(child: int, end: float) -> int:
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1
+            code = os.waitstatus_to_exitcode(status)  # negative: the signal that ended it
+            return -1 if code in (-signal.SIGXCPU, -signal.SIGKILL) else abs(code)
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)

@@ -41,6 +41,7 @@ _OPPOSITES = dict(
     )
     for pair in ((a, b), (b, a))
 )  # fmt: skip
+_SYMMETRIC = frozenset("min max minimum maximum fmin fmax swapaxes hypot lcm gcd allclose".split())
 _LOGS = frozenset("debug info warn warning error exception fatal log print tqdm".split())
 _TEXT_FUNCTIONS = frozenset(("__repr__", "__str__"))
 
@@ -215,7 +216,7 @@ class _Finder(ast.NodeVisitor):
             return
         if len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
             first, second = (self._text(a) for a in node.args[:2])
-            if not _is_class_check(node):
+            if not _ignores_order(node):
                 self._span(node.args[0], node.args[1], f"{second}, {first}", "swapped arguments")
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in _OPPOSITES:
@@ -265,5 +266,7 @@ def _is_log(node: ast.expr) -> bool:
     return name in _LOGS and "np." not in ast.unparse(node.func) and "torch" not in ast.unparse(node.func)
 
 
-def _is_class_check(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id in {"isinstance", "issubclass", "cast", "getattr"}
+def _ignores_order(node: ast.Call) -> bool:
+    """Whether a call's first two arguments are as good the other way round, or are no values."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name in _SYMMETRIC or name in {"isinstance", "issubclass", "cast", "getattr"}

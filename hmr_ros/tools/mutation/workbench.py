@@ -71,7 +71,7 @@ LIBRARIES = ("numpy", "pytest", "torch", "onnxruntime", "cv2", "rclpy")
 class Workbench:
     """Breaks the copy at ``tree`` and runs tests there. Close it.
 
-    ``seconds``: the longest run of one group of tests. ``libraries``: modules that are imported once, for all runs.
+    ``seconds``: the most CPU time that one group of tests takes. ``libraries``: modules imported once, for all runs.
     """
 
     def __init__(

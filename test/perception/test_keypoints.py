@@ -1,0 +1,58 @@
+"""Which keypoints a network gets to see, and who can be placed by them."""
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.people import UNTRACKED, Camera, Detections
+from hmr_ros.core.skeleton import COCO17
+from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
+
+K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
+CAMERA = Camera(K, 640, 480)
+PIXELS = np.random.default_rng(0).uniform((100, 100), (500, 400), (2, 17, 2))
+
+
+def seen(score: np.ndarray, camera: Camera = CAMERA, pixels: np.ndarray = PIXELS, **options: float) -> SeenKeypoints:
+    people = len(pixels)
+    found = Detections(np.zeros((people, 4)), np.ones(people), pixels, score, "coco17", np.full(people, UNTRACKED))
+    return seen_keypoints(found, camera, COCO17, KeypointOptions(**options))  # type: ignore[arg-type]
+
+
+def test_keypoints_keep_their_pixels_and_become_normalized_coordinates() -> None:
+    kept = seen(np.ones((2, 17)))
+    np.testing.assert_allclose(kept.pixels, PIXELS, atol=1e-3)
+    np.testing.assert_allclose(kept.normalized, (PIXELS - (320, 240)) / 500, atol=1e-6)
+    assert (kept.score == 1).all()
+    assert (kept.placing_score == 1).all()
+
+
+def test_weak_keypoints_are_missing_and_those_at_the_threshold_are_not() -> None:
+    score = np.ones((2, 17))
+    score[0, :3] = (0.125, 0.25, 0.375)
+    kept = seen(score, threshold=0.25)
+    assert kept.score[0, :3].tolist() == [0, 0.25, 0.375]
+    np.testing.assert_array_equal(kept.score[1], 1)
+
+
+@pytest.mark.parametrize(("count", "placed"), [(5, False), (6, True), (7, True)])
+def test_people_of_whom_too_few_keypoints_are_seen_are_not_placed_but_keep_them(count: int, placed: bool) -> None:
+    score = np.ones((2, 17))
+    score[0, count:] = 0
+    kept = seen(score, minimum=6)
+    assert (kept.placing_score[0] > 0).any() == placed
+    assert (kept.score[0] > 0).sum() == count
+    np.testing.assert_array_equal(kept.placing_score[1], 1)
+
+
+def test_what_the_lens_cannot_have_seen_is_missing() -> None:
+    fisheye = Camera(K, 640, 480, "equidistant", np.zeros(4))
+    pixels = PIXELS.copy()
+    pixels[0, 0] = (320 + 500 * 1.7, 240)  # more than 90 degrees off the axis
+    kept = seen(np.ones((2, 17)), fisheye, pixels)
+    assert kept.score[0, 0] == 0
+    assert (kept.score[0, 1:] == 1).all()
+
+
+def test_nobody_is_a_normal_value() -> None:
+    kept = seen(np.ones((0, 17)), pixels=np.zeros((0, 17, 2)))
+    assert kept.score.shape == kept.placing_score.shape == (0, 17)
