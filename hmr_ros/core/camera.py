@@ -34,8 +34,10 @@ class Camera:
     "equidistant", also called "fisheye" (4). An empty ``D`` is a rectified camera.
 
     >>> camera = Camera.pinhole(f=600, width=1280, height=720)
-    >>> camera.K[0, 2]  # the principal point is in the centre; the centre of the first pixel is 0
-    639.5
+    >>> print(camera.K)  # the centre of the first pixel is (0, 0)
+    [[600.    0.  639.5]
+     [  0.  600.  359.5]
+     [  0.    0.    1. ]]
     """
 
     K: Floats

@@ -43,6 +43,9 @@ class Detections:
     ``boxes`` (P, 4) x1 y1 x2 y2 in px; ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) in full-image px;
     ``kp2d_score`` (P, J) 0..1, 0 = missing; ``joint_set`` names the J joints (core/skeleton.py);
     ``ids`` (P,) track ids, UNTRACKED before tracking.
+
+    >>> len(Detections.empty("coco17"))
+    0
     """
 
     boxes: Floats

@@ -131,9 +131,10 @@ class Pipeline:
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
-        to leave out. Raises ValueError for an array that is no such image, EngineError when a network fails.
+        to leave out. Raises ValueError for an array that is no such image, or of another size than the
+        camera's, and EngineError when a network fails.
         """
-        _check_image(image)
+        _check_image(image, camera)
         forgotten = self._begin(stamp_s)
         clock = [time.perf_counter()]
         detections = self.detector.detect(image, shed)
@@ -229,6 +230,11 @@ class Pipeline:
         return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
 
 
-def _check_image(image: Image) -> None:
+def _check_image(image: Image, camera: Camera | None) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image: expected (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    height, width = image.shape[:2]
+    if camera is not None and (camera.width, camera.height) != (width, height):
+        raise ValueError(
+            f"camera: expected one for images of {width} x {height} px, got one for {camera.width} x {camera.height}"
+        )

@@ -133,6 +133,11 @@ def test_arrays_that_are_no_image_are_refused(image):
         pipeline(1)(image, CAMERA, 1.0)
 
 
+def test_a_camera_of_another_image_size_is_refused():
+    with pytest.raises(ValueError, match="640 x 480 px, got one for 1280 x 720"):
+        pipeline(1)(IMAGE, Camera.pinhole(600, 1280, 720), 1.0)
+
+
 def test_a_lost_track_is_reported_once():
     run = pipeline(2, 1, 1, 1, 1)
     first = run(IMAGE, CAMERA, 1.0)
