@@ -2,6 +2,8 @@
 
 import doctest
 import importlib
+import importlib.util
+import inspect
 import json
 import os
 import pkgutil
@@ -14,7 +16,9 @@ from pathlib import Path
 import pytest
 
 import hmr_ros
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import describe
 from hmr_ros.perception.assemble import open_pipeline
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +77,12 @@ def test_every_public_name_is_there_typed_and_documented():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'open_pipe'"):
         hmr_ros.open_pipe  # noqa: B018
+
+
+def test_the_arguments_of_open_pipeline_are_settings_with_their_defaults():
+    arguments = {name: p.default for name, p in inspect.signature(open_pipeline).parameters.items()}
+    settings = {setting.name: setting.default for setting in describe(PipelineSettings)}
+    assert arguments == {name: settings[name] for name in arguments}
 
 
 @pytest.mark.skipif(not (models_dir() / "pose2mesh.json").is_file(), reason="needs the trained network")

@@ -48,8 +48,9 @@ def open_pipeline(
     movement is smoothed.
 
     ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
-    CPU threads, 0 for as many as there are cores; ``max_people`` the most people followed at once; ``model_path`` a
-    manifest (.json) of your own network; ``smpl_path`` your own body model (.npz). ``assemble`` takes all settings.
+    the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
+    at once; ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
+    ``assemble(PipelineSettings(...))`` takes every setting.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
     """

@@ -1,4 +1,4 @@
-"""The step that methods differ in: people in 2D -> SMPL parameters."""
+"""The interface of a method: people in 2D -> SMPL parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BodyEstimator(Protocol):
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the covariances are made with; None: they are unknown."""
+        """The calibration of the covariances; None: they are unknown."""
 
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection; ``shed`` may be left out."""

@@ -1,7 +1,7 @@
-"""Two methods side by side: the bodies of one, and how far the other disagrees.
+"""Two methods compared: the bodies of the first, and their distance from those of the second.
 
-The networks look at different evidence, image and keypoints, so they fail in different ways: where both say the same,
-both are probably right.
+The networks use different evidence, image and keypoints, and fail in different ways: where they agree, both are
+probably right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hmr_ros.perception.body_estimator import BodyEstimator
 
 
 class Both:
-    """The estimates of ``first``, with their distance from those of ``second`` unless there is no time to ask it."""
+    """The estimates of ``first``, with the distance of those of ``second`` unless that is shed."""
 
     def __init__(self, first: BodyEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
         self._first = first
@@ -29,16 +29,19 @@ class Both:
 
     @property
     def method(self) -> str:
-        """That of the published bodies."""
+        """That of ``first``, whose bodies are published."""
         return self._first.method
 
     @property
     def calibration(self) -> Calibration | None:
-        """That of the published bodies."""
+        """That of ``first``, whose bodies are published."""
         return self._first.calibration
 
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
-        """The bodies of ``first``, one row per detection; ``shed`` decides whether ``second`` is asked."""
+        """The bodies of ``first``, one row per detection in ``image`` (H, W, 3) uint8 RGB.
+
+        From ``Shed.SECOND_METHOD`` on, ``disagreement`` stays NaN.
+        """
         first = self._first.estimate(image, detections, camera, shed)
         if shed >= Shed.SECOND_METHOD:
             return first

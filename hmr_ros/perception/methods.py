@@ -1,4 +1,4 @@
-"""The method that the settings name, with its networks."""
+"""Opening the method that the settings name, with its networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Method:
 
 
 def open_method(settings: PerceptionSettings, body_model: BodyModel, open_network: OpenNetwork) -> Method:
-    """What ``settings.model`` names; Pose2Mesh, with a warning, where Global-to-Pixel's network is missing.
+    """Open the method ``settings.model``; Pose2Mesh, with a warning, where Global-to-Pixel's network is missing.
 
     Raises ManifestError or EngineError for a network that cannot be used, or that was asked for by path.
     """
@@ -43,7 +43,7 @@ def open_method(settings: PerceptionSettings, body_model: BodyModel, open_networ
     path = Path(settings.model_path or shipped / _GLOBAL_TO_PIXEL)
     if not settings.model_path and not path.is_file():
         _log.warning(
-            "%s is missing: pose2mesh estimates the bodies, though model is %s. To mend it, restore the file "
+            "%s is missing: pose2mesh estimates the bodies, though model is %s. To fix it, restore the file "
             "(git checkout models, colcon build), or make one (hmr train, hmr export)",
             path,
             settings.model,

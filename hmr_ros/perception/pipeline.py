@@ -44,9 +44,9 @@ class Timings:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """All that the pipeline says about one image.
+    """The result of one image.
 
-    ``bodies`` of the people in it, and of those who are expected though not seen (``Bodies.states``); ``lost`` ids of
+    ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
     the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
     position depth gave.
     """
@@ -127,7 +127,7 @@ class Pipeline:
         depth: DepthImage | None = None,
         shed: Shed = Shed.NOTHING,
     ) -> Result:
-        """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those expected though not seen.
+        """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
@@ -149,7 +149,7 @@ class Pipeline:
         return Result(bodies, lost, Timings(*(float(step) for step in np.diff(clock))), int(estimated.used.sum()))
 
     def photo(self, image: Image, camera: Camera | None, depth: DepthImage | None = None) -> Result:
-        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and nobody is remembered.
+        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
 
         A video that was followed ends here without a report of its lost ids. Raises what a call raises.
         """

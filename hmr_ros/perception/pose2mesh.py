@@ -1,7 +1,7 @@
 """2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
 
-The network sees each person through their own virtual camera and returns a mesh around its pelvis. Turned back, it is
-placed, pulled onto its keypoints and made an SMPL body by ``core/fitting/placement.py``.
+The network sees each person through a virtual camera of their own and returns a mesh around its pelvis. Rotated into
+the optical frame, the mesh gets its translation and SMPL parameters from ``core/fitting/placement.py``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INPUT = "virtual_camera"
 
 
 class Pose2Mesh:
-    """Recovers bodies from 2D keypoints. ``keypoint_options`` may be exchanged between images."""
+    """Estimates bodies from 2D keypoints. ``keypoint_options`` may be exchanged between images."""
 
     method = "pose2mesh"
 
@@ -41,7 +41,7 @@ class Pose2Mesh:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of the network."""
+        """The calibration of the network's covariances; None: they are unknown."""
         return self._uncertainty.calibration
 
     def configure(self, settings: PerceptionSettings) -> None:
@@ -49,7 +49,7 @@ class Pose2Mesh:
         self.keypoint_options = KeypointOptions.of(settings)
 
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
-        """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
+        """One row per detection, ``valid`` False where too few keypoints are seen. ``image`` (H, W, 3) is not used."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
         view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)
         rows = np.flatnonzero(view.ok)

@@ -1,4 +1,4 @@
-"""What the pipelines of one process have in common: networks, body models, and the numbers given to people."""
+"""What the pipelines of one process have in common: networks, body models, and the ids of people."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
 
 _FIRST_IDS = 2**31
-"""Numbers of people begin somewhere below this."""
+"""Ids begin at a random number below this."""
 
 
 class SharedParts:
     """Loads networks and body models once for all cameras of a process. Thread-safe.
 
-    ``ids`` numbers people, so that no two cameras give the same id. It begins anywhere: who knows somebody from before
-    a node was restarted, or configured again, is not to take somebody else for them.
+    ``ids`` numbers people, so that no two cameras give the same id. It begins at a random number: a subscriber that
+    knows an id from before a node was restarted, or configured again, must not take a new person for the old one.
     """
 
     def __init__(self) -> None:

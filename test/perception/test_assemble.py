@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reas
 
 
 def standing():
-    """What the network says of everybody: upright, facing the camera, arms hanging, filling the box."""
+    """The network's answer for all people: upright, facing the camera, arms hanging, filling the box."""
     turns = np.zeros((24, 3))
     turns[0, 0] = np.pi
     turns[SMPL.index("left_shoulder"), 2], turns[SMPL.index("right_shoulder"), 2] = -1.2, 1.2
@@ -87,7 +87,7 @@ def models(tmp_path, monkeypatch):
 
 
 def bodies_of(model):
-    """The people of a rendered image, seen twice, as nobody has an id at first."""
+    """The bodies of a rendered image that was seen twice, and the pipeline."""
     image = crowd_image(BODY_MODEL, PEOPLE)
     with assemble(PipelineSettings(model=model, backend="onnxruntime")) as pipeline:
         pipeline(image, CAMERA, 0.0)

@@ -42,7 +42,7 @@ def opened(**changes):
 
 
 @pytest.mark.parametrize("model", ["global_to_pixel", "both"])
-def test_a_missing_network_is_replaced_with_one_warning(models, caplog, model):
+def test_pose2mesh_replaces_a_missing_network_with_one_warning(models, caplog, model):
     with caplog.at_level(logging.WARNING):
         method, names, _ = opened(model=model)
     assert method.estimator.method == "pose2mesh"
@@ -52,7 +52,7 @@ def test_a_missing_network_is_replaced_with_one_warning(models, caplog, model):
         assert words in record.getMessage()
 
 
-def test_what_is_there_is_taken_without_a_word(models, caplog):
+def test_existing_networks_are_opened_without_a_warning(models, caplog):
     (models / "global_to_pixel.json").touch()
     for model, expected in (
         ("pose2mesh", ["pose2mesh.json"]),

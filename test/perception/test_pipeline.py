@@ -228,7 +228,7 @@ def test_people_of_a_photo_count_at_once_and_are_forgotten():
     assert len(set(np.concatenate(ids).tolist())) == 6
 
 
-def test_what_is_shed_reaches_detector_and_estimator():
+def test_detector_and_estimator_are_given_the_work_to_leave_out():
     run = pipeline(1, 1)
     run(IMAGE, CAMERA, 1.0)
     assert (run.detector.shed, run.estimator.shed) == (Shed.NOTHING, Shed.NOTHING)
@@ -252,7 +252,7 @@ def test_timings_are_those_of_the_image():
     assert timings.total_s == sum(steps.values()) > 0
 
 
-def test_a_pipeline_closes_its_networks_and_says_what_they_are():
+def test_a_pipeline_lists_and_closes_its_networks():
     engine = FakeEngine(1)
     with Pipeline(Script([]), Tracker(), Flat(), Plain(), BODY_MODEL, (engine,), "mine", "auto") as run:
         assert run.faces is BODY_MODEL.faces

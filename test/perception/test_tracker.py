@@ -36,7 +36,7 @@ def people(*xs: float | None, noise: float = 0.0) -> Detections:
 
 
 def trusted(tracks: Tracks) -> Detections:
-    """Who is seen and no longer tentative."""
+    """The seen tracks that are not tentative."""
     return tracks.people.take(tracks.states == State.TRACKED)
 
 
@@ -52,13 +52,13 @@ def ids_of_walkers(tracker: Tracker, walkers: list[Where], duration_s: float, no
         tracked = trusted(tracker.update(shown.take(shuffled), stamp))
         for row in range(len(tracked)):
             walker = int(np.abs(shown.kp2d - tracked.kp2d[row]).sum((1, 2)).argmin())
-            who = next(k for k, r in rows.items() if r == walker)
-            if ids[who][-1:] != [int(tracked.ids[row])]:
-                ids[who].append(int(tracked.ids[row]))
+            person = next(k for k, r in rows.items() if r == walker)
+            if ids[person][-1:] != [int(tracked.ids[row])]:
+                ids[person].append(int(tracked.ids[row]))
     return ids
 
 
-def test_a_person_is_trusted_after_two_images_and_keeps_the_id() -> None:
+def test_a_person_is_confirmed_after_two_images_and_keeps_the_id() -> None:
     tracker = Tracker()
     assert tracker.update(people(100), 0.0).states.tolist() == [State.TENTATIVE]
     for k in range(1, 30):
@@ -83,7 +83,7 @@ def test_single_photos_can_do_without_confirmation() -> None:
     assert tracks.states.tolist() == [State.TRACKED] * 2
 
 
-def test_a_flash_is_never_trusted_and_lost_at_once() -> None:
+def test_a_false_detection_is_never_confirmed_and_lost_at_once() -> None:
     tracker = Tracker()
     for k in range(20):
         tracks = tracker.update(people(None if k % 2 else 100), k / RATE)
@@ -109,7 +109,7 @@ def test_a_person_coasts_and_is_lost_once_and_never_comes_back() -> None:
     assert tracks.lost == ()
 
 
-def test_who_is_not_seen_is_expected_where_they_were_going() -> None:
+def test_an_unseen_track_is_predicted_at_constant_velocity() -> None:
     tracker = Tracker()
     for k in range(10):
         last = tracker.update(people(100 + 10 * k, 500), k / 10)
@@ -142,7 +142,7 @@ def test_two_people_cross_while_one_hides_the_other_for_half_a_second(offset: fl
     assert sorted(ids) == [[1], [2]]
 
 
-def test_size_tells_who_is_who_where_places_do_not() -> None:
+def test_size_decides_where_positions_are_ambiguous() -> None:
     def at(near: float, far: float) -> Detections:
         points = np.stack([WALKER + (near, 100), 0.7 * WALKER + (far, 130)])
         boxes = np.concatenate([points.min(1), points.max(1)], 1)
@@ -179,7 +179,7 @@ def test_reset_forgets_people_but_not_the_count() -> None:
     assert tracker.update(people(100), 0.0).people.ids.tolist() == [2]
 
 
-def test_nobody_is_a_normal_value() -> None:
+def test_no_detections_are_a_normal_value() -> None:
     tracker = Tracker()
     for k in range(3):
         tracks = tracker.update(people(), k / RATE)
