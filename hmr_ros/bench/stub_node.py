@@ -48,7 +48,7 @@ class OneBody(BodyEstimator):
         return Estimates(*columns).take(np.zeros(len(detections), np.int64))
 
 
-def stub_assembly(config: RobotConfig) -> Pipeline:
+def stub_pipeline(config: RobotConfig) -> Pipeline:
     """The real tracker and smoother around constant answers."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     smoother = BodySmoother(body_model, config.smoothing)
@@ -56,4 +56,4 @@ def stub_assembly(config: RobotConfig) -> Pipeline:
 
 
 if __name__ == "__main__":
-    sys.exit(node.main(build=stub_assembly))
+    sys.exit(node.main(build=stub_pipeline))
