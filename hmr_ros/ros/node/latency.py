@@ -1,4 +1,4 @@
-"""The latency budget ``max_latency_ms``, kept image by image, and what came of it: the topic ``~/latency``."""
+"""The latency budget ``max_latency_ms``, kept image by image, and the resulting latencies on ``~/latency``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
 from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder
 from hmr_ros.perception.assemble import Assembly
 from hmr_ros.perception.pipeline import Timings
+from hmr_ros.ros.monitor import Drop
+from hmr_ros.ros.node.admission import Rejection
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 
 _REPORT_S = 1.0
@@ -20,7 +22,7 @@ _ROWS = "upper bound [ms], images, images since the last message"
 
 
 class LatencyBudget:
-    """Sheds work of ``assembly`` so that images are done in time. Used by the worker thread alone."""
+    """Sheds work of ``assembly`` so that images are published in time. Used by the worker thread alone."""
 
     def __init__(self, node: Node, assembly: Assembly) -> None:
         self._publishers = PublisherFactory(node)
@@ -33,23 +35,22 @@ class LatencyBudget:
 
     @property
     def shed(self) -> Shed:
-        """What the image at hand goes without."""
+        """The work that the current image is processed without."""
         return self._shedder.level
 
-    @property
-    def expected_s(self) -> float:
-        """The latency that was expected of the image asked about last."""
-        return self._shedder.expected_s
-
-    def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> bool:
-        """Whether an image that is ``age_s`` old can be done in time, with what is left of the work."""
+    def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> Rejection | None:
+        """Shed work so that an image that is ``age_s`` old is published in time; returns why to drop it where none helps."""
         self._age_s = age_s
         admitted = self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
         self._assembly.shed(self._shedder.level)
-        return admitted
+        if admitted:
+            return None
+        expected_ms = self._shedder.expected_s * 1e3
+        explanation = f"it would be {expected_ms:.0f} ms old when published, max_latency_ms is {max_latency_ms:g}"
+        return Rejection(Drop.WOULD_BE_LATE, explanation)
 
     def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
-        """The image last admitted is published, ``latency_s`` after its stamp; meshes and overlay took ``views_s``."""
+        """Learn from the image last admitted: published ``latency_s`` after its stamp, ``views_s`` of it for the views."""
         rest_s = latency_s - self._age_s - timings.detect_s - timings.estimate_s - views_s
         self._shedder.observe(stamp_s, Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0)))
         self._histogram.add(latency_s)
@@ -58,13 +59,13 @@ class LatencyBudget:
             self._publisher.publish(histogram_message(self._histogram.report()))
 
     def close(self) -> None:
-        """Unpublish, and leave out nothing any more."""
+        """Destroy the publisher, and restore all work."""
         self._assembly.shed(Shed.NOTHING)
         self._publishers.destroy(self._publisher)
 
 
 def histogram_message(counts: Counts) -> Float64MultiArray:
-    """Three rows over the buckets: upper bounds in ms (the last is infinite), and both counts."""
+    """``counts`` as an array (3, buckets): upper bounds in ms (the last is infinite), all images, the recent ones."""
     buckets = len(counts.total)
     layout = MultiArrayLayout(
         dim=[
