@@ -39,7 +39,7 @@ class LatencyBudget:
         return self._shedder.level
 
     def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> Rejection | None:
-        """Shed work so that an image that is ``age_s`` old is published in time; returns why to drop it where none helps."""
+        """Shed work so that an image that is ``age_s`` old is published in time; returns why to drop it, if it is."""
         self._age_s = age_s
         admitted = self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
         self._assembly.shed(self._shedder.level)
@@ -50,7 +50,7 @@ class LatencyBudget:
         return Rejection(Drop.WOULD_BE_LATE, explanation)
 
     def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
-        """Learn from the image last admitted: published ``latency_s`` after its stamp, ``views_s`` of it for the views."""
+        """Learn from the image last admitted: published ``latency_s`` after its stamp; the views took ``views_s``."""
         rest_s = latency_s - self._age_s - timings.detect_s - timings.estimate_s - views_s
         self._shedder.observe(stamp_s, Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0)))
         self._histogram.add(latency_s)

@@ -47,7 +47,7 @@ class _Views:
 
 
 class Worker:
-    """Processes images from construction until the slot of ``source`` is closed; ``config`` may be replaced any time."""
+    """Processes images from construction until the slot of ``source`` is closed; ``config`` may be replaced."""
 
     def __init__(
         self,

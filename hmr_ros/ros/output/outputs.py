@@ -95,7 +95,7 @@ class Outputs:
         self._planning = PlanningOutputs(node, body_model, config, presence, self._frames)
 
     def apply(self, config: RobotConfig) -> None:
-        """Take over ``config`` for the next images; not to be called by the worker: decimating the mesh takes a while."""
+        """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
         self._config = config
         if config.mesh_faces != self._mesh_faces:
             faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from hmr_ros.ros.input.depth import DepthInput, decode_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
+from test.ros.stubs import StubDetector, StubEstimator, assembly
 from test.ros.world import World
 
 FRAME_ID = "camera_optical_frame"
@@ -97,9 +101,12 @@ class Source:
         self.input.adapt()
         return self.publisher.get_subscription_count()
 
+    @staticmethod
+    def stamp(offset_ms):
+        return cdr.Stamp(*divmod(FRAME.stamp.nanoseconds + offset_ms * 1_000_000, 10**9))
+
     def send(self, offset_ms, value):
-        stamp = cdr.Stamp(100, 0) if not offset_ms else cdr.Stamp(*divmod(int(100e9) + offset_ms * 1_000_000, 10**9))
-        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", stamp))
+        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", self.stamp(offset_ms)))
 
     def value(self, frame=FRAME):
         depth = self.input.of(frame, CAMERA)
@@ -125,6 +132,15 @@ def test_the_nearest_stamp_within_the_tolerance_is_taken(executor):
     assert source.input.problem == ""
     later = dataclasses.replace(FRAME, stamp=cdr.Stamp(101, 0))
     assert source.value(later) is None
+
+
+def test_the_nearest_depth_in_time_is_taken_not_the_newest(executor):
+    source = Source(executor)
+    for offset_ms, value in ((-10, 1), (40, 2), (-30, 3), (500, 4)):
+        source.send(offset_ms, value)
+        at_its_stamp = dataclasses.replace(FRAME, stamp=source.stamp(offset_ms))
+        spin_until(executor, lambda: source.value(at_its_stamp) == value)  # noqa: B023  # used at once
+    assert source.value() == 1
 
 
 def test_broken_depth_is_counted_and_the_image_goes_on(executor):
@@ -188,7 +204,7 @@ def test_people_stand_where_depth_is(world, encoding):
 def test_without_depth_the_image_alone_decides_and_diagnostics_tell(world):
     w = world()
     w.show_until(lambda: w.stands(3.0))
-    w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0)
+    w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0 and w.reported("people measured by depth"))
     assert w.reported("people measured by depth") == "0"
     assert any("no depth image on /depth" in report.status[0].message for report in w.received["/diagnostics"])
 
@@ -198,3 +214,25 @@ def test_depth_is_not_subscribed_unless_asked_for(world):
     w.show_until(lambda: w.stands(3.0))
     assert w.depth.get_subscription_count() == 0
     assert w.node.monitor.drops().get("depth_missing") is None
+
+
+def test_the_size_of_a_lost_person_is_forgotten():
+    """Whoever gets the same id later is placed by the keypoints alone until depth measures them."""
+    built = assembly(StubDetector(1), StubEstimator())
+    built.pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
+    screen = DepthImage(np.full((240, 320), 2.4, np.float32))
+
+    def distance_m(stamp_s, depth=None):
+        built.pipeline.detector.people = 1
+        bodies = built.pipeline(FRAME.image, CAMERA, stamp_s, depth)
+        return float(bodies.cam_t[0, 2])
+
+    assert distance_m(1.0) == pytest.approx(3.0, abs=0.05)
+    measured_m = distance_m(1.1, screen)
+    assert measured_m < 2.6
+    assert distance_m(1.2) == pytest.approx(measured_m, abs=0.05)
+    built.pipeline.detector.people = 0
+    for stamp_s in (1.3, 2.5):
+        built.pipeline(FRAME.image, CAMERA, stamp_s)
+    assert built.pipeline.lost == (7,)
+    assert distance_m(2.6) == pytest.approx(3.0, abs=0.05)

@@ -76,6 +76,25 @@ def test_an_image_that_was_overtaken_is_dropped_and_everybody_stays(bag):
     assert not b.ids(state=SmplBody.LOST)
 
 
+def test_an_image_that_was_overtaken_does_not_set_time_back(bag):
+    b = bag()
+    b.play(10_000, 10_400, 10_100, 10_300)  # each before the newest, whatever came between
+    assert b.node.monitor.drops() == {"out_of_order": 2}
+    b.play(10_450)
+    assert len(b.bodies) == 3
+
+
+def test_a_rate_limit_takes_the_first_image_after_a_pause_and_after_a_jump_back(bag):
+    b = bag(max_rate_hz=5.0)
+    b.play(10_000, 10_100, 10_200)
+    assert b.node.monitor.drops() == {"rate_limit": 1}
+    b.play(70_000, 70_100)
+    assert b.node.monitor.drops() == {"rate_limit": 2}
+    b.play(20_000, 20_100, 20_200)
+    assert b.node.monitor.drops() == {"rate_limit": 3}
+    assert len(b.bodies) == 5
+
+
 def test_a_bag_that_starts_over_shows_new_people_with_the_first_image(bag):
     b = bag()
     b.play(*range(10_000, 11_000, PERIOD_MS))

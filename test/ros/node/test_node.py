@@ -18,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
 from test.ros.world import World
@@ -236,6 +237,47 @@ def test_a_bug_in_the_pipeline_is_reported_and_survived(world):
 
     spin_until(w.executor, counted)
     w.detector.detect = original
+    w.show(count=len(w.received["bodies"]) + 1)
+
+
+def test_after_a_bug_tracking_begins_again_and_the_old_tracks_are_lost(world):
+    w = world(people=2)
+    assert w.node.start()
+    w.show_calibrated()
+    before = {body.id for body in w.received["bodies"][-1].bodies}
+    topics = [f"bodies/{name}/joint_states" for name in before]
+    spin_until(w.executor, lambda: all(w.peer.count_publishers(topic) for topic in topics))
+    estimate, bugs = w.estimator.estimate, [ZeroDivisionError("a bug")]
+
+    def crash_once(*args):
+        if bugs:
+            raise bugs.pop()
+        return estimate(*args)
+
+    w.estimator.estimate = crash_once
+    w.show_until(lambda: w.node.monitor.drops().get("internal_error"))
+    w.show_calibrated(count=len(w.received["bodies"]) + 2)
+    assert w.node.monitor.drops()["internal_error"] == 1
+    after = {body.id for body in w.received["bodies"][-1].bodies}
+    assert len(after) == 2
+    assert not before & after
+    lost = {b.id for m in w.received["bodies"] for b in m.bodies if b.state == SmplBody.LOST}
+    assert lost == before
+    spin_until(w.executor, lambda: not any(w.peer.count_publishers(topic) for topic in topics))
+
+
+def test_a_bug_in_the_outputs_is_survived_too(world, monkeypatch):
+    w = world()
+    assert w.node.start()
+    w.show()
+
+    def crash(*args):
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch:
+        for method in ("publish", "end"):
+            patch.setattr(Outputs, method, crash)
+        w.show_until(lambda: w.node.monitor.drops().get("internal_error"))
     w.show(count=len(w.received["bodies"]) + 1)
 
 
