@@ -71,7 +71,7 @@ class Operation:
         self._assembly.pipeline.reset()
 
     def apply(self, config: RobotConfig) -> None:
-        """Take over parameters that were set while running."""
+        """Take over the parameters that were set while the node runs."""
         self._config = config
         self._outputs.apply(config)
         if self._worker is not None:

@@ -227,7 +227,7 @@ class Outputs:
         try:
             to_target = self._frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
         except NoTransformError as err:
-            return _View(target, bodies.take(np.zeros(0, np.int64)), f"RViz misses people: {err}")
+            return _View(target, bodies.take(np.zeros(0, np.int64)), f"no people in RViz: {err}")
         return _View(target or frame.frame_id, moved(bodies, to_target))
 
     def _publish_meshes(self, stamp: Stamp, view: _View, lost: tuple[int, ...]) -> None:

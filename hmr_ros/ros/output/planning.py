@@ -79,7 +79,7 @@ class PlanningOutputs:
             self._publish_points(stamp, frame_id, bodies, config)
             self._publish_fixed(stamp, frame_id, bodies.take(bodies.valid), config)
         except NoTransformError as err:
-            return f"planners miss people: {err}"
+            return f"no people for planners: {err}"
         return ""
 
     def _follow_time(self, stamp_s: float) -> None:

@@ -1,4 +1,4 @@
-"""CameraInfo for images that come without one: from a calibration file, or from an assumed field of view."""
+"""CameraInfo for images without one: from a calibration file, or from an assumed focal length or field of view."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Calibration = Callable[[int, int], CameraInfo]
 
 
 class CalibrationError(ValueError):
-    """A calibration file that cannot be used."""
+    """A calibration file that cannot be used; the message names it and the reason."""
 
 
 def from_focal_length(focal_px: float) -> Calibration:
@@ -74,6 +74,7 @@ def from_file(path: Path) -> Calibration:
 
 
 def _floats(matrix: dict[str, object]) -> list[float]:
+    """The numbers of a matrix of the calibration file, flat."""
     data = matrix["data"]
     assert isinstance(data, list), "data is a list"
     return [float(value) for value in data]

@@ -1,4 +1,4 @@
-"""Where ``hmr_player`` gets its images: a video file, a directory of images, a webcam."""
+"""Sources of images for ``hmr_player``: a video file, a directory of images, a webcam."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Bgr = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One image (H, W, 3) uint8 BGR; ``new_scene`` when it does not continue the one before it."""
+    """One image (H, W, 3) uint8 BGR; ``new_scene``: it does not continue the one before it."""
 
     image: Bgr
     new_scene: bool = False
@@ -26,17 +26,17 @@ class Shot:
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _DIRECTORY_RATE_HZ = 10.0
 _DIRECTORY_REPEATS = 10
-"""Each image of a directory stays for a second: a person seen once has no id yet."""
+"""Each image of a directory is repeated for a second: a track is confirmed only after several images."""
 _FALLBACK_RATE_HZ = 30.0
 
 
 class SourceError(ValueError):
-    """A source that cannot be played; the message names it and the remedy."""
+    """A source that cannot be played; the message names it, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class VideoSource:
-    """A video file, at its own rate."""
+    """A video file at its own rate; ``count`` frames, 0 where it does not say."""
 
     path: Path
     rate_hz: float
@@ -44,14 +44,14 @@ class VideoSource:
     live: bool = False
 
     def shots(self) -> Iterator[Shot]:
-        """Every frame once."""
+        """Every frame once. Raises SourceError."""
         with closing(_Capture(str(self.path))) as capture:
             yield from map(Shot, capture.frames())
 
 
 @dataclass(frozen=True)
 class DirectorySource:
-    """The images of a directory, by name, a second each; a file that OpenCV cannot read is an error."""
+    """The images of a directory, sorted by name, for a second each."""
 
     paths: tuple[Path, ...]
     rate_hz: float = _DIRECTORY_RATE_HZ
@@ -59,11 +59,11 @@ class DirectorySource:
 
     @property
     def count(self) -> int:
-        """Number of frames."""
+        """Number of images published."""
         return len(self.paths) * _DIRECTORY_REPEATS
 
     def shots(self) -> Iterator[Shot]:
-        """Every image for a second."""
+        """Every image, repeated. Raises SourceError for a file that OpenCV cannot read."""
         for path in self.paths:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
@@ -75,7 +75,7 @@ class DirectorySource:
 
 @dataclass(frozen=True)
 class WebcamSource:
-    """A webcam by its number, at its own pace; it never ends."""
+    """A webcam by its number, at its own rate and without end."""
 
     index: int
     rate_hz: float
@@ -83,7 +83,7 @@ class WebcamSource:
     live: bool = True
 
     def shots(self) -> Iterator[Shot]:
-        """Frames as they come."""
+        """Frames until the webcam is unplugged. Raises SourceError."""
         with closing(_Capture(self.index)) as capture:
             yield from map(Shot, capture.frames())
 
@@ -113,7 +113,7 @@ def open_source(name: str) -> Source:
 
 
 class _Capture:
-    """cv2.VideoCapture that says what went wrong."""
+    """cv2.VideoCapture that raises SourceError with the reason."""
 
     def __init__(self, what: str | int) -> None:
         self._capture = cv2.VideoCapture(what)
@@ -126,6 +126,7 @@ class _Capture:
 
     @property
     def rate_hz(self) -> float:
+        """Frames per second, 30 where the capture does not say."""
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         return rate if np.isfinite(rate) and rate > 0 else _FALLBACK_RATE_HZ
 

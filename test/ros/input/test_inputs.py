@@ -161,7 +161,7 @@ def test_calibration_of_another_frame_is_used_and_reported(executor):
     assert source.camera(frame, 60.0) is not None
     assert source.calibration_problem() == ""
     assert source.camera(dataclasses.replace(frame, frame_id=""), 60.0) is not None
-    assert "images name no frame" in source.calibration_problem()
+    assert "images have no header.frame_id" in source.calibration_problem()
 
 
 @pytest.mark.parametrize(

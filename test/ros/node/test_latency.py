@@ -56,7 +56,7 @@ def test_images_that_would_be_late_are_dropped_and_counted(world, monkeypatch):
     assert w.node.monitor.drops()["would_be_late"] <= before + 1, "one may have been evaluated already"
 
 
-def test_views_go_first_and_are_said_to(world, monkeypatch):
+def test_views_are_shed_first_and_diagnostics_report_it(world, monkeypatch):
     drawn = slow(monkeypatch, Outputs, "publish_views")
     w = world(max_latency_ms=LONG_S * 900)
     levels = []
@@ -64,14 +64,14 @@ def test_views_go_first_and_are_said_to(world, monkeypatch):
     monkeypatch.setattr(w.node, "_build", lambda config: dataclasses.replace(build(config), shed=levels.append))
     w.listen(Marker, "mesh")
     assert w.node.start()
-    w.show_until(lambda: w.reported("left out to be in time") == "views")
+    w.show_until(lambda: w.reported("work shed") == "views")
     assert Shed.VIEWS in levels
     assert len(drawn) < len(levels)
     count = len(w.received["bodies"])
     w.show(count=count + 5)
 
 
-def test_all_work_is_taken_up_again_when_the_node_stops(world, monkeypatch):
+def test_all_work_is_restored_when_the_node_stops(world, monkeypatch):
     w = world(max_latency_ms=LONG_S * 500)
     slow(monkeypatch, w.estimator, "estimate")
     levels = []

@@ -196,7 +196,7 @@ def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
 
     def told():
         w.show(count=len(w.received["bodies"]) + 1)
-        return [s for a in w.received["/diagnostics"] for s in a.status if "RViz misses people" in s.message]
+        return [s for a in w.received["/diagnostics"] for s in a.status if "no people in RViz" in s.message]
 
     spin_until(w.executor, told)
     assert told()[-1].level == DiagnosticStatus.ERROR

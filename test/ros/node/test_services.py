@@ -150,7 +150,7 @@ def test_resetting_a_worker_that_hangs_is_refused(robot, monkeypatch):
     answer = r.ask(Trigger, "reset_tracks")
     go_on.set()
     assert not answer.success
-    assert "the image at hand has taken 0.1 s" in answer.message
+    assert "the current image has taken 0.1 s" in answer.message
 
 
 def test_engines_are_rebuilt_while_another_serves(robot):

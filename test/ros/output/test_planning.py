@@ -340,7 +340,7 @@ def test_without_the_transform_objects_stay_and_the_reason_is_named(stage):
     s.drain()
     assert s.scene.log == []
     assert s.object(3).stamp == before
-    assert "planners miss people: base -> odom: the image was taken" in s.problem
+    assert "no people for planners: base -> odom: the image was taken" in s.problem
     s.show(some_bodies(0), lost=(3,))  # who left has left, wherever that was
     s.drain()
     assert operations(s) == ["REMOVE"]
@@ -368,7 +368,7 @@ def test_a_target_frame_is_for_points_too(stage):
     count = len(s.layer.observations)
     s.drain()
     assert len(s.layer.observations) == count
-    assert "planners miss people" in s.problem
+    assert "no people for planners" in s.problem
 
 
 def test_own_frames_of_people_are_not_read(stage):

@@ -140,9 +140,9 @@ def test_who_cannot_hear_or_be_heard_is_named(executor):
     assert mismatches(node) == []
     deaf = listener.create_subscription(SmplBodyArray, "heard", print, qos(RELIABLE))
     spin_until(executor, lambda: mismatches(node))
-    told = "/heard: subscriber asks for reliable, which it is not; see qos_overrides./heard.publisher"
+    told = "/heard: subscriber requests reliable, which is not offered; see qos_overrides./heard.publisher"
     assert mismatches(node) == [told]
-    told = "/heard: speaker does not offer reliable, which is asked for; see qos_overrides./heard.subscription"
+    told = "/heard: speaker does not offer reliable, which is requested; see qos_overrides./heard.subscription"
     assert mismatches(listener) == [told]
     listener.destroy_subscription(deaf)
     spin_until(executor, lambda: not mismatches(node))
