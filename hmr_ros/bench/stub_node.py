@@ -13,28 +13,27 @@ from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker
 from hmr_ros.ros.node import node
 
 
-class OneDetection:
+class OneDetection(Detector):
     """Sees the same person in every image."""
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """One person in the middle of ``image``."""
         height, width = image.shape[:2]
         box = np.array([[0.4 * width, 0.1 * height, 0.6 * width, 0.9 * height]])
         line = np.linspace(box[0, :2], box[0, 2:], 17)[None]
         return Detections(box, np.ones(1), line, np.ones((1, 17)), "coco17", np.array([UNTRACKED]))
 
-    def reset(self) -> None:
-        """Nothing is remembered."""
 
-
-class OneBody:
+class OneBody(BodyEstimator):
     """Recovers the same body from every detection."""
 
     method = "stub"
@@ -43,18 +42,17 @@ class OneBody:
     def __init__(self, body_model: BodyModel) -> None:
         self._body = standing(body_model, 1)
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """The one body for each of ``detections``."""
         columns = (getattr(self._body, f.name) for f in dataclasses.fields(Estimates))
         return Estimates(*columns).take(np.zeros(len(detections), np.int64))
 
 
-def stub_assembly(config: RobotConfig) -> Assembly:
+def stub_assembly(config: RobotConfig) -> Pipeline:
     """The real tracker and smoother around constant answers."""
     body_model = load_body_model(models_dir() / "open_body.npz")
     smoother = BodySmoother(body_model, config.smoothing)
-    pipeline = Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)
-    return Assembly(pipeline, body_model.faces, "open_body", (), "none")
+    return Pipeline(OneDetection(), Tracker(), OneBody(body_model), smoother, body_model)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The language of the project, in numpy and the standard library alone: what everything else imports.
 
 Records
-    people: Camera, Detections, Crops, Estimates, Bodies; records: what these have in common; manifest: what a network
-    expects and returns; config: the node's parameters, by settings.
+    camera: Camera, from calibration_file or a field of view; people: Detections, Crops, Estimates, Bodies; records:
+    what these have in common; manifest: what a network expects and returns; config: the settings of pipeline and node.
 Geometry
     rotation; camera: lenses and projection; crop, crop_view: a person's part of the image; person_box; frames: TF.
 The body

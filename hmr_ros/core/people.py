@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
+from hmr_ros.core.camera import DISTORTION_SIZES as DISTORTION_SIZES
+from hmr_ros.core.camera import Camera as Camera
 from hmr_ros.core.records import check_shape, take_rows
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
@@ -34,38 +36,6 @@ class State(enum.IntEnum):
     """Given up. Messages say so once; records hold nobody lost."""
 
 
-DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}
-"""Numbers of coefficients that each distortion model may have."""
-
-
-@dataclass(frozen=True, eq=False)
-class Camera:
-    """A calibrated camera.
-
-    ``K`` (3, 3) in px of an image ``width`` x ``height``; ``D`` distortion coefficients in the order of
-    sensor_msgs/CameraInfo for ``distortion_model``: "plumb_bob" (4 or 5), "rational_polynomial" (8) or
-    "equidistant", also called "fisheye" (4). An empty ``D`` is a rectified camera.
-    """
-
-    K: Floats
-    width: int
-    height: int
-    distortion_model: str = "plumb_bob"
-    D: Floats = field(default_factory=lambda: np.zeros(0))
-
-    def __post_init__(self) -> None:
-        check_shape(self, "K", (3, 3))
-        check_shape(self, "D", (None,))
-        if not (np.isfinite(self.K).all() and self.K[0, 0] > 0 and self.K[1, 1] > 0):
-            raise ValueError(f"Camera.K: focal lengths must be positive and finite, got K = {self.K.tolist()}")
-        if self.width <= 0 or self.height <= 0:
-            raise ValueError(f"Camera: expected a positive image size, got {self.width} x {self.height}")
-        sizes = DISTORTION_SIZES.get(self.distortion_model, ())
-        if self.D.size and self.D.size not in sizes:
-            known = "; ".join(f"{model}: {' or '.join(map(str, n))}" for model, n in DISTORTION_SIZES.items())
-            raise ValueError(f"Camera: {self.D.size} coefficients of {self.distortion_model!r}; expected {known}")
-
-
 @dataclass(frozen=True, eq=False)
 class Detections:
     """People found in one image.
@@ -73,6 +43,9 @@ class Detections:
     ``boxes`` (P, 4) x1 y1 x2 y2 in px; ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) in full-image px;
     ``kp2d_score`` (P, J) 0..1, 0 = missing; ``joint_set`` names the J joints (core/skeleton.py);
     ``ids`` (P,) track ids, UNTRACKED before tracking.
+
+    >>> len(Detections.empty("coco17"))
+    0
     """
 
     boxes: Floats

@@ -87,7 +87,7 @@ def validate(config: object) -> None:
 
 
 def describe(cls: type) -> list[Setting]:
-    """Every setting of a config dataclass, groups flattened, in the order of definition."""
+    """Every setting of a config dataclass in the order of definition, those of groups last, as in a TOML file."""
     return list(_settings(cls, ""))
 
 
@@ -124,7 +124,7 @@ def load_toml(path: Path, cls: type[_Config]) -> _Config:
 
 def _settings(cls: type, prefix: str) -> Iterator[Setting]:
     hints = get_type_hints(cls)
-    for f in dataclasses.fields(cls):
+    for f in sorted(dataclasses.fields(cls), key=lambda f: dataclasses.is_dataclass(hints[f.name])):
         kind = hints[f.name]
         if dataclasses.is_dataclass(kind):
             assert isinstance(kind, type)

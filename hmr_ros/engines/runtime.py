@@ -12,23 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from hmr_ros.core.arrays import Array
+from hmr_ros.core.config import BACKENDS, BUILD_TIMEOUT_S, PRECISIONS, EngineSettings
 from hmr_ros.core.manifest import Manifest
-
-BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
-"""What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""
 
 BATCH_SIZES = (1, 2, 4, 8)
 """Rows of a batch of people. GPU engines are made, and warm, for each of these, and pad up to the next."""
 
 MAX_DEFAULT_THREADS = 4
 """Networks of 0.3 to 3 GMAC gain little from more, and a robot has other work for its cores."""
-
-
-PRECISIONS = ("fp32", "fp16")
-"""Arithmetic of networks on a GPU."""
-
-BUILD_TIMEOUT_S = 3600.0
-"""The largest networks take a quarter of an hour on the smallest Jetson."""
 
 
 class EngineError(RuntimeError):
@@ -53,6 +44,19 @@ class EngineOptions:
     precision: str = "fp16"
     allow_build: bool = True
     build_timeout_s: float = BUILD_TIMEOUT_S
+
+    @staticmethod
+    def of(settings: EngineSettings) -> EngineOptions:
+        """The options that ``settings`` ask for."""
+        return EngineOptions(
+            backend=settings.backend,
+            threads=settings.num_threads,
+            device=settings.device_id,
+            cache=Path(settings.engine_cache).expanduser() if settings.engine_cache else None,
+            precision=settings.precision,
+            allow_build=settings.allow_engine_build,
+            build_timeout_s=settings.engine_build_timeout_s,
+        )
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:

@@ -3,73 +3,81 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from hmr_ros.core.arrays import Ints
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
-from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.detector import BlazePoseDetector
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
-from hmr_ros.perception.tracker import Tracker, TrackerOptions
+from hmr_ros.perception.tracker import Tracker
 
 _SEARCH, _LANDMARKS = "blazepose_detector.json", "blazepose_landmarks.json"
 _BODY = "open_body.npz"
 
 
-@dataclass(frozen=True, eq=False)
-class Assembly:
-    """A pipeline with what its users need to know about it, and the networks to close at the end.
+def open_pipeline(
+    model: str = "pose2mesh",
+    *,
+    backend: str = "auto",
+    num_threads: int = 0,
+    max_people: int = 8,
+    model_path: str = "",
+    smpl_path: str = "",
+) -> Pipeline:
+    """Open the shipped networks as a pipeline from images to metric meshes.
 
-    ``faces`` (F, 3) of every body; ``body_model`` its name; ``networks`` the names of the networks; ``backend`` what
-    runs them; ``apply`` takes over the settings that may change while running, ``shed`` how much to leave out of the
-    next images so that they are in time.
+    The people of a photo::
+
+        import cv2
+        from hmr_ros import Camera, open_pipeline
+
+        image = cv2.cvtColor(cv2.imread("photo.jpg"), cv2.COLOR_BGR2RGB)
+        height, width = image.shape[:2]
+        camera = Camera.from_fov(60, width, height)  # better: Camera.from_yaml("camera.yaml")
+        with open_pipeline() as pipeline:
+            result = pipeline.photo(image, camera)
+        for vertices in result.bodies.vertices:  # (6890, 3) m: x right, y down, z forward
+            print(vertices.mean(0), pipeline.faces.shape)
+
+    Of a video, call ``pipeline(image, camera, stamp_s)`` with each image in turn: people keep their ids, and their
+    movement is smoothed.
+
+    ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
+    the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
+    at once; ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
+    ``assemble(PipelineSettings(...))`` takes every setting.
+
+    Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
     """
-
-    pipeline: Pipeline
-    faces: Ints
-    body_model: str
-    networks: tuple[str, ...]
-    backend: str
-    engines: tuple[Engine, ...] = ()
-    apply: Callable[[RobotConfig], None] = lambda config: None
-    shed: Callable[[Shed], None] = lambda level: None
-
-    @property
-    def method(self) -> str:
-        """How bodies are estimated."""
-        return self.pipeline.estimator.method
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """What the covariances of the bodies are made with."""
-        return self.pipeline.estimator.calibration
-
-    @property
-    def facts(self) -> tuple[tuple[str, str], ...]:
-        """What runs here, as names and values."""
-        return (
-            ("method", self.method),
-            ("body model", self.body_model),
-            ("networks", ", ".join(self.networks)),
-            ("backend", self.backend),
-            *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
+    return assemble(
+        PipelineSettings(
+            model=model,
+            backend=backend,
+            num_threads=num_threads,
+            max_people=max_people,
+            model_path=model_path,
+            smpl_path=smpl_path,
         )
-
-    def close(self) -> None:
-        """Free the networks."""
-        for engine in self.engines:
-            engine.close()
+    )
 
 
-def assemble(config: RobotConfig, parts: SharedParts | None = None) -> Assembly:
+def open_body(path: str | Path | None = None) -> BodyModel:
+    """The shipped open body, or the body model (.npz, SMPL schema) at ``path``.
+
+    >>> open_body().faces.shape
+    (13776, 3)
+
+    Raises ValueError or OSError, each saying which file and why.
+    """
+    return load_body_model(models_dir() / _BODY if path is None else Path(path))
+
+
+def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pipeline:
     """Open the networks, or take them from ``parts``, where other cameras of this process have opened them.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why.
@@ -77,51 +85,24 @@ def assemble(config: RobotConfig, parts: SharedParts | None = None) -> Assembly:
     parts = parts or SharedParts()
 
     def open_network(path: Path) -> Engine:
-        return opened.enter_context(contextlib.closing(parts.network(path, config)))
+        return opened.enter_context(contextlib.closing(parts.network(path, settings)))
 
     with contextlib.ExitStack() as opened:  # none stays open, or goes on building, when another one fails
-        assembly = _assemble(config, parts, open_network)
+        models = models_dir()
+        body_path = Path(settings.smpl_path) if settings.smpl_path else models / _BODY
+        body_model = parts.body_model(body_path)
+        search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
+        method = open_method(settings, body_model, open_network)
+        pipeline = Pipeline(
+            BlazePoseDetector(search, landmarks),
+            Tracker(ids=parts.ids),
+            method.estimator,
+            BodySmoother(body_model),
+            body_model,
+            engines=(search, landmarks, *method.engines),
+            body_model_name=body_path.stem,
+            backend=settings.backend,
+        )
+        pipeline.configure(settings)
         opened.pop_all()
-    return assembly
-
-
-def _assemble(config: RobotConfig, parts: SharedParts, open_network: Callable[[Path], Engine]) -> Assembly:
-    models = models_dir()
-    body_path = Path(config.smpl_path) if config.smpl_path else models / _BODY
-    body_model = parts.body_model(body_path)
-    search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
-    method = open_method(config, body_model, open_network)
-    engines = (search, landmarks, *method.engines)
-    detector, tracker, smoother = BlazePoseDetector(search, landmarks), Tracker(ids=parts.ids), BodySmoother(body_model)
-
-    def apply(settings: RobotConfig) -> None:
-        detector.options = _detector_options(settings)
-        tracker.options = TrackerOptions(timeout_s=settings.track_timeout_s)
-        method.apply(settings)
-        smoother.config = settings.smoothing
-
-    def shed(level: Shed) -> None:
-        detector.saves_searches = level >= Shed.SEARCHES
-        method.shed(level)
-
-    apply(config)
-    return Assembly(
-        pipeline=Pipeline(detector, tracker, method.estimator, smoother, body_model),
-        faces=body_model.faces,
-        body_model=body_path.stem,
-        networks=tuple(engine.manifest.name for engine in engines),
-        backend=config.backend,
-        engines=engines,
-        apply=apply,
-        shed=shed,
-    )
-
-
-def _detector_options(config: RobotConfig) -> BlazePoseOptions:
-    width, height = config.detector.size.split("x")
-    return BlazePoseOptions(
-        search_pixels=int(width) * int(height),
-        period=config.detector.period,
-        max_people=config.max_people,
-        min_presence=config.detection_threshold,
-    )
+    return pipeline

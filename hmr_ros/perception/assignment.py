@@ -1,4 +1,4 @@
-"""Optimal one-to-one assignment, for the few dozen people that one image can show."""
+"""Optimal one-to-one assignment, for the few dozen people of one image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from hmr_ros.core.arrays import Floats, Int64s
 
 
 def assign(cost: Floats) -> Int64s:
-    """Pairs (min(R, C), 2) of row and column, in the order of rows, with the least total of finite ``cost`` (R, C).
+    """Pairs (min(R, C), 2) of row and column, in the order of rows, with the minimum total of finite ``cost`` (R, C).
+
+    >>> assign(np.array([[1.0, 9.0], [2.0, 3.0]])).tolist()
+    [[0, 0], [1, 1]]
 
     Source: Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
     problems", Computing 38, 1987; O(R² C).

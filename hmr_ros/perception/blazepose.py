@@ -2,7 +2,7 @@
 
 A *region* is the square of the image that the landmark network looks at, as two points (2, 2) px: its centre (between
 the hips) and a point above the head. Their distance is 1 / REGION_SCALE of half the side, their direction is "up", so
-a region turns with the person and no angle is ever needed.
+a region rotates with the person and no angle is needed.
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; constants from MediaPipe's
 pose_detection and pose_landmark graphs. Points are in px as CameraInfo counts them: pixel centres are whole numbers.
 """
@@ -30,17 +30,17 @@ CROP_SIZE = 256
 REGION_SCALE = 1.25
 """A region is this much larger than the circle around the person."""
 BODY_POINTS = 33
-"""Of the landmark network's 39 points; 33 and 34 are the next region, the others repeat the hands."""
+"""Number of body points among the landmark network's 39; 33 and 34 are the next region, the others repeat the hands."""
 NEXT_REGION = slice(33, 35)
 HEATMAP_WINDOW = 7
-"""Side of the part of a heatmap that a point is refined in, cells."""
+"""Side of the window of a heatmap that a point is refined in, cells."""
 HEATMAP_PEAK = 0.5
-"""Least peak of a heatmap that is trusted more than the point itself."""
+"""Minimum peak of a heatmap that refines a point, 0..1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What the detector proposes: ``boxes`` (C, 4) of heads and ``regions`` (C, 2, 2) in px, ``scores`` (C,) 0..1."""
+    """Proposals of the detector: ``boxes`` (C, 4) of heads and ``regions`` (C, 2, 2) in px, ``scores`` (C,) 0..1."""
 
     boxes: Floats
     regions: Floats
@@ -56,11 +56,11 @@ class Candidates:
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """What the landmark network sees in P regions.
+    """Answers of the landmark network for P regions.
 
-    ``points`` (P, 33, 2) px of the full image; ``visibility`` and ``inside`` (P, 33) 0..1: the network's belief that
-    a point is not hidden, and that it lies in its region; ``presence`` (P,) 0..1 that there is a person;
-    ``next_regions`` (P, 2, 2) where to look in the next image.
+    ``points`` (P, 33, 2) px of the full image; ``visibility`` and ``inside`` (P, 33) 0..1: the probability
+    that a point is not hidden, and that it lies in its region; ``presence`` (P,) 0..1 that there is a person;
+    ``next_regions`` (P, 2, 2) px for the next image.
     """
 
     points: Floats
@@ -74,7 +74,7 @@ class Poses:
 
     @staticmethod
     def empty() -> Poses:
-        """Nobody."""
+        """No poses."""
         beliefs = np.zeros((0, BODY_POINTS), np.float32)
         return Poses(
             np.zeros((0, BODY_POINTS, 2), np.float32),
@@ -90,7 +90,7 @@ class Poses:
 
 
 def join(a: Poses, b: Poses) -> Poses:
-    """The people of ``a``, then those of ``b``."""
+    """The poses of ``a``, then those of ``b``."""
     return Poses(*(np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in dataclasses.fields(Poses)))
 
 
@@ -101,7 +101,7 @@ def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
 
 
 def resize(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``image`` (H, W, 3) squeezed into ``size`` (width, height); first halved as often as aliasing demands."""
+    """``image`` (H, W, 3) resized to ``size`` (width, height); first halved as often as needed against aliasing."""
     smaller: MatLike = image
     while smaller.shape[0] > 2.5 * size[1]:
         smaller = cv2.resize(smaller, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # the one fast factor
@@ -122,8 +122,8 @@ def anchors(width: int, height: int) -> Float32s:
 def decode_candidates(regressions: Float32s, logits: Float32s, size: tuple[int, int], threshold: float) -> Candidates:
     """Candidates in px of the detector's input of ``size`` (width, height), best first.
 
-    ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two of the shoulders that
-    nobody needs), relative to the anchor; ``logits`` (A, 1).
+    ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two unused ones of the
+    shoulders), relative to the anchor; ``logits`` (A, 1).
     """
     scores = 1 / (1 + np.exp(-np.clip(logits[:, 0], -80, 80)))
     chosen = np.flatnonzero(scores >= threshold)
@@ -139,7 +139,7 @@ def merge_overlapping(candidates: Candidates, min_iou: float) -> Candidates:
     rest, merged = candidates, []
     while len(rest):
         same = box_iou(rest.boxes[:1], rest.boxes)[0] >= min_iou
-        same[0] = True  # an empty box does not even overlap itself
+        same[0] = True  # an empty box has no overlap, not with itself either
         group, rest = rest.take(same), rest.take(~same)
         weight = group.scores / group.scores.sum()
         merged.append((weight @ group.boxes, np.tensordot(weight, group.regions, 1), group.scores[0]))
@@ -150,13 +150,13 @@ def merge_overlapping(candidates: Candidates, min_iou: float) -> Candidates:
 
 
 def region_sides(regions: Floats) -> Floats:
-    """(P,) side of each region, px."""
+    """(P,) px, the sides of ``regions`` (P, 2, 2) px."""
     radius = np.linalg.norm(regions[:, 1] - regions[:, 0], axis=1)
     return np.asarray(2 * REGION_SCALE * radius)
 
 
 def image_from_crop(regions: Floats) -> Float64s:
-    """(P, 2, 3) affine maps from px of the crop to px of the image.
+    """(P, 2, 3) affine maps from px of the crop to px of the image, for ``regions`` (P, 2, 2) px.
 
     The landmark network counts from the crop's corner (mirrored crops gave mirrored points within 0.1 px about 128), so
     the middle of the crop's first pixel is (0.5, 0.5) here; in the image it is (0, 0).
@@ -172,7 +172,7 @@ def image_from_crop(regions: Floats) -> Float64s:
 def crop(image: Image, maps: Floats) -> NDArray[np.uint8]:
     """(P, 256, 256, 3) patches of ``image`` (H, W, 3) under ``maps`` (P, 2, 3), image from crop.
 
-    Beyond the image its border goes on: black there would shift the points of a person who is cut by it.
+    Outside the image its border is repeated: black would shift the points of a person cut off by it.
     """
     maps = maps.copy()
     maps[:, :, 2] += maps[:, :, :2].sum(axis=2) / 2  # cv2 counts from the middle of the first pixel

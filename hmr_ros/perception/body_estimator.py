@@ -1,4 +1,4 @@
-"""The step that methods differ in: people in 2D -> SMPL parameters."""
+"""The interface of a method: people in 2D -> SMPL parameters."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import Protocol
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration
 
 
 class BodyEstimator(Protocol):
-    """Turns people in 2D into bodies: Pose2Mesh, GlobalToPixel, or your own."""
+    """Turns people in 2D into bodies: Pose2Mesh, GlobalToPixel, or your own, which inherits what it does not need."""
 
     @property
     def method(self) -> str:
@@ -21,10 +23,14 @@ class BodyEstimator(Protocol):
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the covariances are made with; None: they are unknown."""
+        """The calibration of the covariances; None: they are unknown."""
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
-        """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection."""
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
+        """Bodies of the people in ``image`` (H, W, 3) uint8 RGB, one row per detection; ``shed`` may be left out."""
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        return
 
 
 def check_manifest(manifest: Manifest, kind: str, body_model: BodyModel) -> JointSet:

@@ -1,7 +1,7 @@
-"""Two methods side by side: the bodies of one, and how far the other disagrees.
+"""Two methods compared: the bodies of the first, and their distance from those of the second.
 
-The networks look at different evidence, image and keypoints, so they fail in different ways: where both say the same,
-both are probably right.
+The networks use different evidence, image and keypoints, and fail in different ways: where they agree, both are
+probably right.
 """
 
 from __future__ import annotations
@@ -12,38 +12,46 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.body_estimator import BodyEstimator
 
 
 class Both:
-    """The estimates of ``first``, with their distance from those of ``second`` unless it is not asked."""
+    """The estimates of ``first``, with the distance of those of ``second`` unless that is shed."""
 
     def __init__(self, first: BodyEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
         self._first = first
         self._second = second
         self._body_model = body_model
-        self.asks_second = True
-        """May be changed between images."""
 
     @property
     def method(self) -> str:
-        """That of the published bodies."""
+        """That of ``first``, whose bodies are published."""
         return self._first.method
 
     @property
     def calibration(self) -> Calibration | None:
-        """That of the published bodies."""
+        """That of ``first``, whose bodies are published."""
         return self._first.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
-        """One row per detection, as ``first`` says."""
-        first = self._first.estimate(image, detections, camera)
-        if not self.asks_second:
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
+        """The bodies of ``first``, one row per detection in ``image`` (H, W, 3) uint8 RGB.
+
+        From ``Shed.SECOND_METHOD`` on, ``disagreement`` stays NaN.
+        """
+        first = self._first.estimate(image, detections, camera, shed)
+        if shed >= Shed.SECOND_METHOD:
             return first
-        second = self._second.estimate(image, detections, camera)
+        second = self._second.estimate(image, detections, camera, shed)
         return dataclasses.replace(first, disagreement=self._distance(first, second))
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self._first.configure(settings)
+        self._second.configure(settings)
 
     def _distance(self, first: Estimates, second: Estimates) -> Floats:
         """(P, 24) m between the joints, root-relative; NaN where either is not valid."""

@@ -1,4 +1,4 @@
-"""Boxes of people -> the crops that Global-to-Pixel looks at, and how the camera sees them."""
+"""Boxes of people -> the crops that Global-to-Pixel reads, and their crop cameras."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, 
 from hmr_ros.core.people import Camera
 
 _REACH = 0.1
-"""The scale of a box is measured between points this part of its height above and below its centre: at its edges a lens
-bends more, or shows nothing at all."""
+"""The scale of a box is measured between points above and below its centre, at this fraction of its height: distortion
+is stronger at its edges, which may even lie outside the lens's view."""
 
 _COARSEST = 1.5
-"""Up to so many px of the image per px of the crop, bilinear interpolation averages enough by itself."""
+"""Maximum px of the image per px of the crop at which bilinear interpolation alone avoids aliasing."""
 
 
 def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
-    """Views of detectors' ``boxes`` (P, 4) px: the rows that have one, and theirs.
+    """Views of the detector's ``boxes`` (P, 4) px: the row numbers (N,) of boxes that have one, and N views.
 
-    Empty boxes have none, nor have those whose middle lies beyond what the lens can see. Where the lens distorts, a
-    box's height over the focal length is that of a pinhole camera that shows its middle at the same scale.
+    Empty boxes have none, nor have those whose centre lies outside the lens's view. With distortion, a box's height
+    over the focal length is that of a pinhole camera that shows its centre at the same scale.
     """
     filled = np.asarray(np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))
     padded = pad_to_aspect(np.where(filled[:, None], boxes, 1.0).astype(np.float64), CROP_ASPECT, BOX_SCALE)
@@ -39,7 +39,7 @@ def crop_views(boxes: Floats, camera: Camera) -> tuple[Ints, CropView]:
 
 
 def cut(image: Image, boxes: Floats) -> NDArray[np.uint8]:
-    """(P, 256, 192, 3): what ``boxes`` (P, 4) px of the crop's aspect show of ``image`` (H, W, 3), black beyond it."""
+    """(P, 256, 192, 3) crops of ``image`` (H, W, 3) at ``boxes`` (P, 4) px of the crop's aspect, black outside it."""
     crops = np.empty((len(boxes), *CROP_SHAPE, 3), np.uint8)
     for box, crop in zip(boxes, crops, strict=True):
         _cut_one(image, box, crop)
@@ -47,9 +47,10 @@ def cut(image: Image, boxes: Floats) -> NDArray[np.uint8]:
 
 
 def _cut_one(image: Image, box: Floats, crop: NDArray[np.uint8]) -> None:
-    """Fill ``crop`` with ``box`` (4,). A crop much smaller than its box is sampled more finely first, and averaged.
+    """Fill ``crop`` (256, 192, 3) with ``box`` (4,) px of ``image``.
 
-    So a pixel is the mean of all light that falls on it, as in a sensor, and as in the images of the training.
+    A crop much smaller than its box is sampled more finely first and averaged, so that a pixel is the mean of the light
+    that falls on it, as in a sensor and in the training images.
     """
     height, width = CROP_SHAPE
     scale = (box[3] - box[1]) / height

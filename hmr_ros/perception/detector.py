@@ -1,6 +1,6 @@
 """Image -> people: boxes and 2D keypoints with scores.
 
-``Detector`` is all that the pipeline asks for; ``BlazePoseDetector`` is the one that comes with the package.
+``Detector`` is the interface that the pipeline needs; ``BlazePoseDetector`` is the shipped one.
 """
 
 from __future__ import annotations
@@ -11,37 +11,47 @@ from typing import Protocol
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Image
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
 from hmr_ros.perception.similarity import keypoint_similarity
 
 SEARCH_PIXELS = 640 * 352
-"""Default size of the whole-image search: sees people from a tenth to all of a 720p image's height."""
+"""Default size of the whole-image search, px: finds people from a tenth to all of a 720p image's height."""
 FAR_SEARCH_PIXELS = 1280 * 704
-"""Size of the search for people half as tall as that, four times as slow."""
+"""Size of the search for people half as tall, px; four times as slow."""
 
 
 class Detector(Protocol):
-    """Finds people in images. Yours fits the pipeline if it has these two methods and a joint set of skeleton.py."""
+    """Finds people in images. Yours gives a joint set of skeleton.py, and inherits the methods it does not need."""
 
-    def detect(self, image: Image) -> Detections:
-        """People in ``image`` (H, W, 3) uint8 RGB; it may follow them from call to call. Ids stay UNTRACKED."""
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
+        """People in ``image`` (H, W, 3) uint8 RGB; it may follow them from call to call. Ids stay UNTRACKED.
+
+        ``shed`` is the work to leave out.
+        """
 
     def reset(self) -> None:
-        """Forget everything about earlier images."""
+        """Forget earlier images."""
+        return
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        return
 
 
 @dataclass(frozen=True)
 class BlazePoseOptions:
     """How BlazePoseDetector works.
 
-    ``search_pixels``: size of the whole-image search; larger finds people farther away and costs proportionally more.
-    ``period``: search every so many images (1: each); also whenever nobody is followed, or somebody got lost.
-    ``max_people``: most people followed at once. ``min_presence``: 0..1, people are followed down to this belief of
-    the landmark network that there is one; new people need more.
+    ``search_pixels``: size of the whole-image search; larger finds people farther away, at a proportional cost.
+    ``period``: the search runs in every n-th image, and also when no person is followed or one was just lost.
+    ``max_people``: maximum number of people followed at once. ``min_presence``: 0..1, minimum presence, by the landmark
+    network, of a person who is followed; new people need more.
     """
 
     search_pixels: int = SEARCH_PIXELS
@@ -55,50 +65,61 @@ class BlazePoseOptions:
         if not 0 < self.min_presence < 1:
             raise ValueError(f"min_presence: expected between 0 and 1, got {self.min_presence}")
 
+    @staticmethod
+    def of(settings: PerceptionSettings) -> BlazePoseOptions:
+        """The options that ``settings`` ask for."""
+        width, height = settings.detector.size.split("x")
+        return BlazePoseOptions(
+            search_pixels=int(width) * int(height),
+            period=settings.detector.period,
+            max_people=settings.max_people,
+            min_presence=settings.detection_threshold,
+        )
+
     @property
     def search_sizes(self) -> tuple[int, ...]:
-        """The sizes to search at, px: a search for far people misses some near ones, so it comes after a usual one."""
+        """The sizes to search at, px: a search for far people misses near ones, so it follows one of default size."""
         return (self.search_pixels,) if self.search_pixels <= SEARCH_PIXELS else (SEARCH_PIXELS, self.search_pixels)
 
 
-# The thresholds below were set on photos with and without people; the landmark network believes in people almost
-# anywhere, but only on a real one do its landmarks stay put when it looks again where they point.
+# The thresholds below were set on photos with and without people. The landmark network reports people almost anywhere,
+# but only on a real person do its landmarks stay in position when it is run again on the region they point to.
 _CANDIDATE_SCORE = 0.4
-"""Least score of the search for a place worth a closer look."""
+"""Minimum score of a candidate of the search that the landmark network is run on."""
 _SURE_SCORE = 0.6
-"""Of surer places than this the first look may be off: the region was rough."""
+"""Candidates with a higher score may move after the first run: the region of the search is rough."""
 _SETTLING_LOOKS = 4
-"""How often a new region is looked at, each time where the last look points."""
+"""Number of runs on a new region, each on the region that the last one points to."""
 _NEW_PRESENCE = 0.8
-"""Least presence of a new person in each of these looks."""
+"""Minimum presence of a new person in each of these runs."""
 _STEADY = 0.78
-"""Least keypoint similarity of each look to the one before."""
+"""Minimum keypoint similarity of each run to the one before."""
 _MAX_ENLARGEMENT = 2
-"""Images are searched at up to this many times their pixels: blown-up texture looks like people."""
+"""Images are enlarged to at most this many times their pixels: enlarged texture looks like people."""
 _SAVING = 4
-"""Searches are so many times as rare while they are to be saved; newcomers then wait as much longer."""
+"""Factor of the search period while searches are shed; new people are found that much later."""
 _MERGE_IOU = 0.3
-"""Candidates of one person overlap at least this much (MediaPipe's min_suppression_threshold)."""
+"""Minimum overlap (IoU) of candidates of one person (MediaPipe's min_suppression_threshold)."""
 _SAME_REGION = 0.12
-"""A candidate this close to a followed region, in sides of it, is not worth a look."""
+"""A candidate closer to a followed region than this fraction of its side is the same person."""
 _SAME_PERSON = 0.5
-"""Keypoint similarity above which two poses are of one person."""
+"""Minimum keypoint similarity of two poses of one person."""
 _SEEN = 0.3
-"""Least visibility of a point that counts as seen."""
+"""Minimum visibility of a point that counts as seen."""
 _MIN_SEEN = 6
-"""Fewer seen points in the image are nobody."""
+"""Minimum number of seen points in the image of a person."""
 _MIN_SIDE = 32
 """Side of the smallest region, px: a person of about 20 px."""
 
 
 class BlazePoseDetector:
-    """BlazePose for several people: a search of the whole image now and then, landmarks in each person's region always.
+    """BlazePose for several people: landmarks in each person's region, and a search of the whole image now and then.
 
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
-    ``options`` may be exchanged between images, and ``saves_searches`` set while there is no time for the usual period.
-    Keypoint scores are the network's visibility, which on photos with parts cut off or covered told right points from
-    wrong ones better than its presence does; points beyond the image score 0. It needs to see a head to find a person,
-    but goes on following one whose head leaves the image.
+    ``options`` may be exchanged between images. From ``Shed.SEARCHES`` on, searches are rarer than ``period``.
+    Keypoint scores are the network's visibility, which separates right from wrong points better than its presence on
+    photos with people cut off or covered; points outside the image score 0. The search needs to see a head; a person
+    who is followed may lose it.
     """
 
     def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions | None = None) -> None:
@@ -109,17 +130,20 @@ class BlazePoseDetector:
                     f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
                 )
         self.options = options or BlazePoseOptions()
-        self.saves_searches = False
         self._search_engine = search
         self._landmark_engine = landmarks
         self.reset()
 
     def reset(self) -> None:
-        """Forget everybody: the next image is searched as a whole."""
+        """Forget all people: the next image is searched as a whole."""
         self._regions: Floats = np.zeros((0, 2, 2), np.float32)
         self._until_search = 0
 
-    def detect(self, image: Image) -> Detections:
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = BlazePoseOptions.of(settings)
+
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
@@ -128,7 +152,7 @@ class BlazePoseDetector:
         if self._until_search < 0 or not alive.any() or not alive.all():
             for pixels in self.options.search_sizes:
                 poses = blazepose.join(poses, self._find_new(image, pixels, poses.next_regions))
-            self._until_search = self.options.period * (_SAVING if self.saves_searches else 1) - 1
+            self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
         return _detections(poses, image)
@@ -149,7 +173,7 @@ class BlazePoseDetector:
         return poses.take(_are_people(poses, image, _NEW_PRESENCE))
 
     def _search(self, image: Image, pixels: int) -> Candidates:
-        """Places in ``image`` that may show a person, best first; regions in px of the image."""
+        """Candidates of people in ``image`` (H, W, 3), best first, in px of the image."""
         height, width = image.shape[:2]
         size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))
         outputs = self._search_engine.run({"image": blazepose.resize(image, size)[None]})
@@ -182,7 +206,7 @@ def _similarity(a: Poses, b: Poses) -> Floats:
 
 
 def _distinct(poses: Poses) -> Bools:
-    """(P,) True for the first of the poses that show one person: those followed longest come first."""
+    """(P,) True for the first pose of each person; those followed longest come first."""
     similar = _similarity(poses, poses) >= _SAME_PERSON
     keep = np.ones(len(poses), np.bool_)
     for p in range(len(poses)):
@@ -191,19 +215,20 @@ def _distinct(poses: Poses) -> Bools:
 
 
 def _in_image(poses: Poses, image: Image) -> Bools:
-    """(P, 33) whether points lie in the image."""
+    """(P, 33) whether points lie in ``image`` (H, W, 3)."""
     height, width = image.shape[:2]
     return np.asarray(((poses.points >= 0) & (poses.points < (width, height))).all(2))
 
 
 def _are_people(poses: Poses, image: Image, min_presence: float) -> Bools:
-    """(P,) whether the network believes in a person, large enough, with enough points seen in the image."""
+    """(P,) whether poses are of people: present, large enough, with enough points seen in ``image`` (H, W, 3)."""
     seen = _in_image(poses, image) & (poses.visibility >= _SEEN)
     large = blazepose.region_sides(poses.next_regions) >= _MIN_SIDE
     return np.asarray((poses.presence >= min_presence) & (seen.sum(1) >= _MIN_SEEN) & large)
 
 
 def _detections(poses: Poses, image: Image) -> Detections:
+    """The people of ``poses`` in ``image`` (H, W, 3), not tracked yet."""
     scores = np.where(_in_image(poses, image), poses.visibility, 0)
     boxes = boxes_of_keypoints(poses.points, scores >= _SEEN, np.array(image.shape[1::-1]))
     return Detections(

@@ -1,7 +1,7 @@
 """Image crops -> metric bodies, by Global-to-Pixel (Xiao et al., ECCV 2024).
 
-The network looks at each person through their own crop camera and returns SMPL parameters and a place. Turned back into
-the optical frame, they are placed by the same keypoints as Pose2Mesh's meshes (``core/fitting/placement.py``).
+The network sees each person through a crop camera of their own and returns SMPL parameters and a position. Rotated into
+the optical frame, they get their translation from the same keypoints as Pose2Mesh (``core/fitting/placement.py``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import numpy as np
 
 from hmr_ros.core.arrays import Float32s, Image
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.config import ANCHORS
+from hmr_ros.core.config import ANCHORS, PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import check_manifest
@@ -25,8 +26,10 @@ from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_ke
 
 @dataclass(frozen=True)
 class GlobalToPixelOptions:
-    """``anchors``: where the network looks closely: at the detector's keypoints ("detector"), or where it expects the
-    joints itself ("projection"). Either way, the keypoints say where a person stands.
+    """How GlobalToPixel works.
+
+    ``keypoints`` that count as seen; ``anchors`` where the network samples the image: at the detector's keypoints
+    ("detector"), or at the joints that it projects itself ("projection"). Translation always follows from keypoints.
     """
 
     keypoints: KeypointOptions = field(default_factory=KeypointOptions)
@@ -38,7 +41,7 @@ class GlobalToPixelOptions:
 
 
 class GlobalToPixel:
-    """Recovers bodies from image crops and 2D keypoints. ``options`` may be exchanged between images."""
+    """Estimates bodies from image crops and 2D keypoints. ``options`` may be exchanged between images."""
 
     method = "global_to_pixel"
 
@@ -51,11 +54,18 @@ class GlobalToPixel:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of the network."""
+        """The calibration of the network's covariances; None: they are unknown."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
-        """One row per detection. People with few keypoints are placed where the network sees them."""
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = GlobalToPixelOptions(KeypointOptions.of(settings), settings.anchors)
+
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
+        """One row per detection in ``image`` (H, W, 3) uint8 RGB.
+
+        People with too few keypoints keep the position that the network estimates.
+        """
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)
         if len(rows) == 0:
@@ -72,7 +82,7 @@ class GlobalToPixel:
         return estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
 
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> Float32s:
-        """(P, J, 3): x, y in crop units and score, zeros for missing ones; without anchors, all are missing."""
+        """(P, J, 3) x, y in crop units and score of the keypoints, 0 where missing; with "projection", all are."""
         score = keypoints.score if self.options.anchors == "detector" else np.zeros_like(keypoints.score)
-        places = np.concatenate([views.to_crop_units(keypoints.pixels), score[..., None]], -1)
-        return np.where(score[..., None] > 0, places, 0).astype(np.float32)
+        points = np.concatenate([views.to_crop_units(keypoints.pixels), score[..., None]], -1)
+        return np.where(score[..., None] > 0, points, 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Detections -> the keypoints that a estimating network and the placement of its bodies read."""
+"""Detections -> the keypoints that a network and the placement of its bodies read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.virtual_camera import MIN_KEYPOINTS
 from hmr_ros.core.people import Camera, Detections
@@ -15,10 +16,15 @@ from hmr_ros.core.skeleton import JOINT_SETS, JointSet, convert_keypoints
 
 @dataclass(frozen=True)
 class KeypointOptions:
-    """``threshold``: weaker keypoints count as missing. ``minimum``: fewer seen keypoints place nobody."""
+    """``threshold``: minimum score of a seen keypoint. ``minimum``: seen keypoints that a translation needs."""
 
     threshold: float = 0.3
     minimum: int = MIN_KEYPOINTS
+
+    @staticmethod
+    def of(settings: PerceptionSettings) -> KeypointOptions:
+        """The options that ``settings`` ask for."""
+        return KeypointOptions(settings.keypoint_threshold, settings.min_keypoints)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +32,7 @@ class SeenKeypoints:
     """Keypoints of P people in the joint set of a network.
 
     ``pixels`` (P, J, 2) of the image; ``normalized`` (P, J, 2) undistorted, x/z and y/z; ``score`` (P, J), 0 where
-    missing; ``placing_score`` (P, J): the same, 0 also for people of whom too few are seen to say where they are.
+    missing; ``placing_score`` (P, J): the same, and 0 for people with too few seen keypoints for a translation.
     """
 
     pixels: Floats
@@ -38,7 +44,7 @@ class SeenKeypoints:
 def seen_keypoints(
     detections: Detections, camera: Camera, joint_set: JointSet, options: KeypointOptions
 ) -> SeenKeypoints:
-    """Keypoints of ``joint_set``; those that the lens cannot have seen count as missing, too."""
+    """Keypoints of ``joint_set``, seen if they reach the threshold and lie where the lens can see."""
     source = JOINT_SETS[detections.joint_set]
     pixels, score = convert_keypoints(detections.kp2d, detections.kp2d_score, source, joint_set)
     normalized = undistort_points(pixels, camera)

@@ -1,4 +1,4 @@
-"""Bodies drawn over the image they were seen in: the image that shows at one glance whether all is well."""
+"""Bodies drawn over the image they were estimated from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PALETTE: tuple[Color, ...] = (
     (0.92, 0.60, 0.60),
 )
 _LIGHT = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([-0.35, -0.55, -0.75])
-"""Towards the light, optical axes: over the camera's left shoulder."""
+"""Unit vector towards the light in the optical frame: from the upper left behind the camera."""
 
 _AMBIENT, _DIFFUSE = 0.38, 0.72
 _OPACITY, _COASTING_OPACITY = 0.92, 0.45
@@ -32,14 +32,15 @@ _SEEN = 0.3
 
 
 def person_color(track_id: int) -> Color:
-    """RGB 0..1 of a person, the same in images and in RViz."""
+    """RGB 0..1 of a track, the same in images and in RViz."""
     return _PALETTE[track_id % len(_PALETTE)]
 
 
 def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: Ints) -> Image:
-    """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and bare keypoints of people without a position.
+    """A copy of ``image`` (H, W, 3) uint8 RGB with shaded meshes, and keypoints of people without a position.
 
-    Who is not seen is paler, and behind who is.
+    ``faces`` (F, 3) are those of every body. Coasting tracks are paler, and behind the others. Without ``camera``,
+    there are no meshes.
     """
     canvas = image.copy()
     if camera is not None:
@@ -53,7 +54,7 @@ def draw_bodies(image: Image, bodies: Bodies, camera: Camera | None, faces: Ints
 
 
 def _draw_meshes(canvas: Image, bodies: Bodies, camera: Camera, faces: Ints, opacity: float) -> None:
-    """All bodies share one depth buffer, so that they hide each other."""
+    """Draw valid ``bodies`` into ``canvas`` (H, W, 3) with one depth buffer, so that they hide each other."""
     people, vertex_count = bodies.vertices.shape[:2]
     vertices = bodies.vertices.reshape(-1, 3).astype(np.float64)
     all_faces = (faces.astype(np.int64) + vertex_count * np.arange(people)[:, None, None]).reshape(-1, 3)
@@ -76,7 +77,10 @@ def draw_surface(
     tint: Floats,
     opacity: float = _OPACITY,
 ) -> None:
-    """Draw a mesh with vertex colours ``tint`` (V, 3) RGB 0..1 into ``canvas``, its rim softened."""
+    """Draw a mesh into ``canvas`` (H, W, 3) uint8 RGB, with a soft rim.
+
+    ``pixels`` (V, 2) px; ``depth`` (V,) m along the optical axis; ``faces`` (F, 3); ``tint`` (V, 3) RGB 0..1.
+    """
     height, width = canvas.shape[:2]
     visible = rasterise(pixels, depth, faces, height, width)
     if len(visible.rows) == 0:
@@ -90,7 +94,7 @@ def draw_surface(
 
 
 def _draw_keypoints(canvas: Image, bodies: Bodies, row: int) -> None:
-    """Bones between the seen keypoints of one person."""
+    """Draw bones between the seen keypoints of one person into ``canvas`` (H, W, 3)."""
     color = tuple(255 * c for c in person_color(int(bodies.ids[row])))
     seen = bodies.kp2d_score[row] > _SEEN
     points = np.round(np.nan_to_num(bodies.kp2d[row])).astype(int)

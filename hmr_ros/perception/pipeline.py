@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from types import TracebackType
 
 import numpy as np
 
-from hmr_ros.core.arrays import Image
+from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, Measured
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.core.uncertainty import Calibration
+from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.tracker import Tracker, Tracks
@@ -37,11 +42,26 @@ class Timings:
         return self.detect_s + self.track_s + self.estimate_s + self.smooth_s
 
 
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The result of one image.
+
+    ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
+    the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
+    position depth gave.
+    """
+
+    bodies: Bodies
+    lost: tuple[int, ...] = ()
+    timings: Timings = Timings()
+    measured: int = 0
+
+
 class Pipeline:
     """Follows people from image to image. Call it with images in the order of their stamps, from one thread.
 
-    After each call ``timings`` tells what the steps took, ``lost`` the ids that ended with this image, and ``measured``
-    how many people depth has placed.
+    ``open_pipeline`` makes one of the shipped networks; the constructor takes parts of your own. Close it, or use it as
+    a context manager, to free the networks.
     """
 
     def __init__(
@@ -51,49 +71,103 @@ class Pipeline:
         estimator: BodyEstimator,
         smoother: BodySmoother,
         body_model: BodyModel,
+        engines: tuple[Engine, ...] = (),
+        body_model_name: str = "open_body",
+        backend: str = "none",
     ) -> None:
+        """``engines`` are closed with the pipeline; ``body_model_name`` and ``backend`` are for ``facts``."""
         self.detector = detector
         self.tracker = tracker
         self.estimator = estimator
         self.smoother = smoother
         self.body_model = body_model
-        self.timings = Timings()
-        self.lost: tuple[int, ...] = ()
-        self.measured = 0
+        self.engines = engines
+        self.body_model_name = body_model_name
+        self.backend = backend
         self._depth_placement = DepthPlacement(body_model)
         self._known: set[int] = set()
         self._last_stamp_s = -np.inf
 
-    def __call__(self, image: Image, camera: Camera | None, stamp_s: float, depth: DepthImage | None = None) -> Bodies:
-        """Bodies in ``image`` (H, W, 3) uint8 RGB, and those expected though not seen: ``Bodies.states`` tells.
+    @property
+    def faces(self) -> Ints:
+        """(F, 3) the triangles of every body: rows of ``Bodies.vertices``."""
+        return self.body_model.faces
 
-        Without a ``camera`` who is seen has 2D evidence only, and is not ``valid``; who is not seen goes on coasting.
-        A stamp before the last one (a bag that starts over) begins again: everybody gets a new id.
+    @property
+    def method(self) -> str:
+        """How bodies are estimated."""
+        return self.estimator.method
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the covariances of the bodies are made with; None: they are unknown."""
+        return self.estimator.calibration
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks."""
+        return tuple(engine.manifest.name for engine in self.engines)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What runs here, as names and values: method, body model, networks and what runs each of them."""
+        return (
+            ("method", self.method),
+            ("body model", self.body_model_name),
+            ("networks", ", ".join(self.networks)),
+            ("backend", self.backend),
+            *((engine.manifest.name, f"runs on {engine.status}") for engine in self.engines),
+        )
+
+    def __call__(
+        self,
+        image: Image,
+        camera: Camera | None,
+        stamp_s: float,
+        depth: DepthImage | None = None,
+        shed: Shed = Shed.NOTHING,
+    ) -> Result:
+        """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
+
+        Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
+        coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
+        to leave out. Raises ValueError for an array that is no such image, or of another size than the
+        camera's, and EngineError when a network fails.
         """
-        forgotten: set[int] = set()
-        if stamp_s < self._last_stamp_s:
-            forgotten = self._known
-            self.reset()
-        elif _LONGEST_GAP_S < stamp_s - self._last_stamp_s < np.inf:
-            self.detector.reset()
-        self._last_stamp_s = stamp_s
-
+        _check_image(image, camera)
+        forgotten = self._begin(stamp_s)
         clock = [time.perf_counter()]
-        detections = self.detector.detect(image)
+        detections = self.detector.detect(image, shed)
         clock.append(time.perf_counter())
         tracks = self.tracker.update(detections, stamp_s)
-        self._update_known(tracks, forgotten)
+        lost = self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        estimated = self._estimate(image, tracks.seen, camera, depth)
+        estimated = self._estimate(image, tracks.seen, camera, depth, shed)
         clock.append(time.perf_counter())
-        estimates = self._smooth(tracks, estimated, stamp_s)
-        bodies = pose_bodies(tracks.people, estimates, self.body_model)
+        bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s))
         clock.append(time.perf_counter())
-        self.timings = Timings(*(float(step) for step in np.diff(clock)))
-        return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
+        return Result(bodies, lost, Timings(*(float(step) for step in np.diff(clock))), int(estimated.used.sum()))
+
+    def photo(self, image: Image, camera: Camera | None, depth: DepthImage | None = None) -> Result:
+        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
+
+        A video that was followed ends here without a report of its lost ids. Raises what a call raises.
+        """
+        self.reset()
+        result = self(image, camera, 0.0, depth)
+        self.reset()
+        states = np.full_like(result.bodies.states, State.TRACKED)
+        return dataclasses.replace(result, bodies=dataclasses.replace(result.bodies, states=states))
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.detector.configure(settings)
+        self.tracker.configure(settings)
+        self.estimator.configure(settings)
+        self.smoother.config = settings.smoothing
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget all tracks."""
         self.detector.reset()
         self.tracker.reset()
         self.smoother.reset()
@@ -101,28 +175,66 @@ class Pipeline:
         self._known = set()
         self._last_stamp_s = -np.inf
 
-    def _update_known(self, tracks: Tracks, forgotten: set[int]) -> None:
-        """Report as lost who was reported before, and nobody else."""
-        ended = self._known & set(self.tracker.lost)
-        self.lost = tuple(sorted(ended | forgotten))
-        self.smoother.forget(self.lost)
-        self._depth_placement.forget(self.lost)
-        self._known = (self._known - ended) | set(tracks.people.ids.tolist())
+    def close(self) -> None:
+        """Free the networks; the pipeline must not be called afterwards."""
+        for engine in self.engines:
+            engine.close()
 
-    def _estimate(self, image: Image, seen: Detections, camera: Camera | None, depth: DepthImage | None) -> Measured:
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, stamp_s: float) -> set[int]:
+        """Reset what the time since the last image asks for; the ids that are lost by it."""
+        forgotten: set[int] = set()
+        if stamp_s < self._last_stamp_s:
+            forgotten = self._known
+            self.reset()
+        elif _LONGEST_GAP_S < stamp_s - self._last_stamp_s < np.inf:
+            self.detector.reset()
+        self._last_stamp_s = stamp_s
+        return forgotten
+
+    def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
+        """The ids to report as lost: those that were reported before, and no others."""
+        ended = self._known & set(tracks.lost)
+        lost = tuple(sorted(ended | forgotten))
+        self.smoother.forget(lost)
+        self._depth_placement.forget(lost)
+        self._known = (self._known - ended) | set(tracks.people.ids.tolist())
+        return lost
+
+    def _estimate(
+        self, image: Image, seen: Detections, camera: Camera | None, depth: DepthImage | None, shed: Shed
+    ) -> Measured:
         if camera is None or len(seen) == 0:
-            measured = Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
-        else:
-            estimated = self.estimator.estimate(image, seen, camera)
-            measured = self._depth_placement(seen.ids, estimated, camera, depth)
-        self.measured = int(measured.used.sum())
-        return measured
+            return Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
+        estimates = self.estimator.estimate(image, seen, camera, shed)
+        return self._depth_placement(seen.ids, estimates, camera, depth)
 
     def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float) -> Estimates:
-        """What was ``estimated`` of who is seen, smoothed, and what is expected of who is not."""
+        """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
         smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.used)
         unseen = tracks.states == State.COASTING
         if not unseen.any():
             return smoothed
-        everybody = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
-        return everybody.with_rows(unseen, self.smoother.coasted(tracks.coasting.ids, stamp_s))
+        joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
+        return joined.with_rows(unseen, self.smoother.coasted(tracks.coasting.ids, stamp_s))
+
+    def _posed(self, tracks: Tracks, estimates: Estimates) -> Bodies:
+        bodies = pose_bodies(tracks.people, estimates, self.body_model)
+        return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
+
+
+def _check_image(image: Image, camera: Camera | None) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image: expected (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    height, width = image.shape[:2]
+    if camera is not None and (camera.width, camera.height) != (width, height):
+        raise ValueError(
+            f"camera: expected one for images of {width} x {height} px, got one for {camera.width} x {camera.height}"
+        )

@@ -1,7 +1,7 @@
 """2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
 
-The network sees each person through their own virtual camera and returns a mesh around its pelvis. Turned back, it is
-placed, pulled onto its keypoints and made an SMPL body by ``core/fitting/placement.py``.
+The network sees each person through a virtual camera of their own and returns a mesh around its pelvis. Rotated into
+the optical frame, the mesh gets its translation and SMPL parameters from ``core/fitting/placement.py``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import numpy as np
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import check_manifest
@@ -23,7 +25,7 @@ _INPUT = "virtual_camera"
 
 
 class Pose2Mesh:
-    """Recovers bodies from 2D keypoints. ``keypoint_options`` may be exchanged between images."""
+    """Estimates bodies from 2D keypoints. ``keypoint_options`` may be exchanged between images."""
 
     method = "pose2mesh"
 
@@ -39,11 +41,15 @@ class Pose2Mesh:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of the network."""
+        """The calibration of the network's covariances; None: they are unknown."""
         return self._uncertainty.calibration
 
-    def estimate(self, image: Image, detections: Detections, camera: Camera) -> Estimates:
-        """One row per detection, ``valid`` False where 2D is all there is. ``image`` is not looked at."""
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.keypoint_options = KeypointOptions.of(settings)
+
+    def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
+        """One row per detection, ``valid`` False where too few keypoints are seen. ``image`` (H, W, 3) is not used."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
         view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)
         rows = np.flatnonzero(view.ok)

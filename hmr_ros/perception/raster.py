@@ -1,4 +1,4 @@
-"""A z-buffer for triangle meshes in plain numpy: which face lies in front at every pixel, and where on it.
+"""A z-buffer for triangle meshes in plain numpy: the front face of every pixel, and the barycentric weights in it.
 
 A body has 13 776 faces of a few pixels each, so all pairs of a face and a pixel of its bounding box are tested at once;
 there is no loop over faces. One person at 720p takes some 20 ms, which is enough for a debug image and a recorded clip.
@@ -14,10 +14,10 @@ from hmr_ros.core.arrays import Floats, Int64s, Ints
 
 _NEAR_M = 0.05
 _SLACK = -1e-5
-"""Pixels on the edge between two faces belong to both, so that rounding leaves no hole between them."""
+"""Margin of faces: pixels on the edge between two belong to both, so that rounding leaves no hole."""
 
-_MOST_PAIRS = 40_000_000
-"""Face-pixel pairs tested at most; a mesh that needs more fills the view many times over and is not drawn whole."""
+_MAX_PAIRS = 40_000_000
+"""Maximum number of face-pixel pairs; a mesh with more fills the view many times over, and loses faces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Visible:
     weights: Floats
 
     def interpolate(self, faces: Ints, per_vertex: Floats) -> Floats:
-        """Values (V, C) of vertices -> values (N, C) of pixels."""
+        """Values (V, C) of vertices -> values (N, C) of pixels, for a mesh of ``faces`` (F, 3)."""
         values: Floats = np.einsum("nk,nkc->nc", self.weights, per_vertex[faces[self.face]])
         return values
 
@@ -44,9 +44,9 @@ def rasterise(pixels: Floats, depth: Floats, faces: Ints, height: int, width: in
     facing, planes = _planes(pixels, depth, faces)
     low, high = _boxes(pixels[faces[facing]], height, width)
     size = np.maximum(high - low + 1, 0)
-    # Give up on the largest faces rather than on memory, when somebody stands in the lens.
+    # Leave out faces rather than run out of memory when a person stands in the lens.
     count = size.prod(1)
-    count[np.cumsum(count) > _MOST_PAIRS] = 0
+    count[np.cumsum(count) > _MAX_PAIRS] = 0
 
     face = np.repeat(np.arange(len(facing)), count)
     within = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
@@ -84,7 +84,7 @@ def _planes(pixels: Floats, depth: Floats, faces: Ints) -> tuple[Int64s, Floats]
 
 
 def _boxes(corners: Floats, height: int, width: int) -> tuple[Int64s, Int64s]:
-    """First and last pixel (column, row) of each face's bounding box inside the image; first > last when empty."""
+    """First and last pixel (F, 2), column and row, of boxes around ``corners`` (F, 3, 2) px; first > last: empty."""
     last = np.array([width - 1, height - 1])
     low = np.ceil(np.clip(corners.min(1), 0, last + 1)).astype(np.int64)
     high = np.floor(np.clip(corners.max(1), -1, last)).astype(np.int64)
@@ -92,7 +92,7 @@ def _boxes(corners: Floats, height: int, width: int) -> tuple[Int64s, Int64s]:
 
 
 def _nearest(pixel: Int64s, inverse_depth: Floats) -> Int64s:
-    """Index of the nearest candidate of each pixel."""
+    """Index of the nearest candidate of each pixel; candidates have ``pixel`` (N,), ``inverse_depth`` (N,) 1/m."""
     order = np.lexsort((-inverse_depth, pixel))
     first = np.ones(len(order), np.bool_)
     first[1:] = np.diff(pixel[order]) > 0
@@ -100,7 +100,7 @@ def _nearest(pixel: Int64s, inverse_depth: Floats) -> Int64s:
 
 
 def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
-    """(V, 3) unit normals of smooth shading: the faces around a vertex, weighted by area."""
+    """(V, 3) unit normals for smooth shading of ``vertices`` (V, 3): means over adjacent ``faces`` (F, 3) by area."""
     a, b, c = vertices[faces].transpose(1, 0, 2)
     of_face = np.cross(b - a, c - a)
     corner = faces.ravel()

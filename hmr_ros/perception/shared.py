@@ -1,4 +1,4 @@
-"""What the pipelines of one process have in common: networks, body models, and the numbers given to people."""
+"""What the pipelines of one process have in common: networks, body models, and the ids of people."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import threading
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import EngineSettings
 from hmr_ros.engines.runtime import Engine, EngineOptions
 from hmr_ros.engines.sharing import EnginePool
 from hmr_ros.engines.switching import open_serving
 
 _FIRST_IDS = 2**31
-"""Numbers of people begin somewhere below this."""
+"""Ids begin at a random number below this."""
 
 
 class SharedParts:
     """Loads networks and body models once for all cameras of a process. Thread-safe.
 
-    ``ids`` numbers people, so that no two cameras give the same id. It begins anywhere: who knows somebody from before
-    a node was restarted, or configured again, is not to take somebody else for them.
+    ``ids`` numbers people, so that no two cameras give the same id. It begins at a random number: a subscriber that
+    knows an id from before a node was restarted, or configured again, must not take a new person for the old one.
     """
 
     def __init__(self) -> None:
@@ -30,18 +30,9 @@ class SharedParts:
         self._lock = threading.Lock()
         self._body_models: dict[Path, BodyModel] = {}
 
-    def network(self, manifest_path: Path, config: RobotConfig) -> Engine:
-        """The network beside a manifest, run as ``config`` asks. Raises ManifestError or EngineError."""
-        options = EngineOptions(
-            backend=config.backend,
-            threads=config.num_threads,
-            device=config.device_id,
-            cache=Path(config.engine_cache).expanduser() if config.engine_cache else None,
-            precision=config.precision,
-            allow_build=config.allow_engine_build,
-            build_timeout_s=config.engine_build_timeout_s,
-        )
-        serve = config.serve_while_building
+    def network(self, manifest_path: Path, settings: EngineSettings) -> Engine:
+        """The network beside a manifest, run as ``settings`` ask. Raises ManifestError or EngineError."""
+        options, serve = EngineOptions.of(settings), settings.serve_while_building
         key = (manifest_path, options, serve)
         return self._engines.open(key, lambda: open_serving(manifest_path, options, serve_while_building=serve))
 

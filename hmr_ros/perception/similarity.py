@@ -1,4 +1,4 @@
-"""How much two people in an image are one: overlap of boxes, agreement of keypoints, size."""
+"""Similarity of two people in images: overlap of boxes, distance of keypoints, size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ SIZE_TOLERANCE = 0.15
 
 
 def box_iou(a: Floats, b: Floats) -> Floats:
-    """(A, B) intersection over union of boxes (A, 4) and (B, 4), x1 y1 x2 y2; 0 for empty boxes."""
+    """(A, B) intersection over union of boxes (A, 4) and (B, 4), x1 y1 x2 y2 px; 0 for empty boxes.
+
+    >>> print(box_iou(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, 0.0, 2.0, 1.0], [5.0, 5.0, 6.0, 6.0]])))
+    [[0.5 0. ]]
+    """
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     overlap = np.prod(np.maximum(high - low, 0), axis=2)
@@ -26,31 +30,31 @@ def box_iou(a: Floats, b: Floats) -> Floats:
 def keypoint_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, size: Floats) -> Floats:
     """(A, B) object keypoint similarity, 0..1, of keypoints (A, J, 2) and (B, J, 2) px.
 
-    ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0 say how much a keypoint counts; two people who share none are
-    unlike. ``size`` (A,) px is the body's extent, whose fraction TOLERANCE is one standard deviation.
+    ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0 are the weights of keypoints; two people without a common one have
+    similarity 0. ``size`` (A,) px is the body's extent, whose fraction TOLERANCE is one standard deviation.
     Source: COCO keypoint evaluation, with one tolerance for all joints.
     """
     distance2 = np.square(a[:, None] - b[None]).sum(-1)
-    joint_error2 = 2 * np.square(TOLERANCE * np.maximum(size, 1e-6))[:, None, None]
+    variance2 = 2 * np.square(TOLERANCE * np.maximum(size, 1e-6))[:, None, None]
     weight = a_weight[:, None] * b_weight[None]
-    agreement = (weight * np.exp(-distance2 / joint_error2)).sum(-1)
+    agreement = (weight * np.exp(-distance2 / variance2)).sum(-1)
     return np.asarray(agreement / np.maximum(weight.sum(-1), 1e-9))
 
 
 def size_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, tolerance: Floats) -> Floats:
-    """(A, B) 0..1: whether keypoints (A, J, 2) and (B, J, 2) px are spread alike, be they where they may.
+    """(A, B) 0..1 similarity of the size of keypoints (A, J, 2) and (B, J, 2) px, whatever their positions.
 
-    Only keypoints count that both show, by ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0, so that somebody half
-    hidden is as large as before. ``tolerance`` (A,): standard deviation of the logarithm of the ratio.
+    Only keypoints that both show count, by weights ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0, so that a person
+    half hidden keeps their size. ``tolerance`` (A,): standard deviation of the logarithm of the ratio of sizes.
     """
-    joint_errors = _joint_error(a, a_weight, b_weight), _joint_error(b, b_weight, a_weight).T
-    ratio = np.log(np.maximum(joint_errors[0], 1) / np.maximum(joint_errors[1], 1)) / 2
+    variances = _variance(a, a_weight, b_weight), _variance(b, b_weight, a_weight).T
+    ratio = np.log(np.maximum(variances[0], 1) / np.maximum(variances[1], 1)) / 2
     return np.asarray(np.exp(-np.square(ratio / tolerance[:, None]) / 2))
 
 
-def _joint_error(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
+def _variance(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
     """(A, B) px^2: variance of ``points`` (A, J, 2) with weights ``weight`` (A, J) times ``other_weight`` (B, J)."""
-    points = points - points.mean(1, keepdims=True)  # what is squared stays small
+    points = points - points.mean(1, keepdims=True)  # small numbers keep their digits when squared
     total = np.maximum(weight @ other_weight.T, 1e-9)
     square = (weight * np.square(points).sum(-1)) @ other_weight.T / total
     mean = np.stack([(weight * points[..., k]) @ other_weight.T for k in (0, 1)]) / total

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import BACKENDS, RobotConfig
 from hmr_ros.core.manifest import load_manifest, write_manifest
 from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.opening import LoggedProgress, fp16_of, open_engine, open_network
-from hmr_ros.engines.runtime import BACKENDS, EngineError, EngineOptions
+from hmr_ros.engines.runtime import EngineError, EngineOptions
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import compile_onnx
 from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress

@@ -24,7 +24,7 @@ _LIMB_M = 0.11
 _NOISE = 0.015
 """Of keypoints, in heights of the person."""
 _SEEN_FRACTION = 0.35
-"""Who shows less of the keypoints is not found."""
+"""Minimum fraction of visible keypoints of a person who is detected."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``switches``: how often somebody was shown with another id than before; ``ids`` that were given in all."""
+    """``switches``: number of times a person got another id than before; ``ids`` that were given in all."""
 
     switches: int
     ids: int
@@ -60,10 +60,10 @@ def follow(tracker: Tracker, scene: Scene, rate_hz: float, seed: int) -> Outcome
     switches = 0
     phases = rng.uniform(0, 1, len(scene.walkers))
     for stamp_s in np.arange(rng.uniform(0, 1 / rate_hz), scene.duration_s, 1 / rate_hz):
-        detections, who = _detected(scene, float(stamp_s), phases, rng)
-        order = rng.permutation(len(who))  # a detector promises none
+        detections, walkers = _detected(scene, float(stamp_s), phases, rng)
+        order = rng.permutation(len(walkers))  # a detector promises none
         seen = tracker.update(detections.take(order), float(stamp_s)).seen
-        for track_id, walker in zip(seen.ids.tolist(), who[order].tolist(), strict=True):
+        for track_id, walker in zip(seen.ids.tolist(), walkers[order].tolist(), strict=True):
             switches += last.setdefault(walker, track_id) != track_id
             last[walker] = track_id
             ids.add(track_id)
@@ -80,7 +80,7 @@ def _detected(scene: Scene, stamp_s: float, phases: Floats, rng: np.random.Gener
     inside = ((points >= 0) & (points < (CAMERA.width, CAMERA.height))).all(-1)
     height = np.ptp(points[..., 1], axis=1)
     fraction = hidden.mean(1)
-    for row in np.flatnonzero(fraction > 0.2):  # the closer to all hidden, the more its points lie on who hides it
+    for row in np.flatnonzero(fraction > 0.2):  # the more is hidden, the more points lie on the person in front
         points[row] += 0.8 * (fraction[row] - 0.2) * (points[behind[row]] - points[row])
     points = points + rng.normal(0, _NOISE, points.shape) * height[:, None, None]
     score = np.where(hidden, 0.3, 0.95) * inside
@@ -109,7 +109,7 @@ def _joints(walker: Walker, stamp_s: float, phase: float) -> Floats:
 
 
 def _hidden(points: Floats, depth: Floats) -> tuple[Bools, Int64s]:
-    """(P, J) which points are behind somebody's limbs, and (P,) who hides most of each person."""
+    """(P, J) which points are behind another person's limbs, and (P,) the person who hides most of each."""
     people = len(points)
     by = np.zeros((people, people, points.shape[1]), np.bool_)
     for near in range(people):
@@ -153,7 +153,7 @@ def turning_back(speed: float) -> Scene:
 
 
 def pillar(hidden_s: float, speed: float, turn: float = 0.0) -> Scene:
-    """Somebody walks behind a pillar, another one stands."""
+    """One person walks behind a pillar, another one stands."""
     walker = Walker(lambda t: (-1.5 + speed * t, 4.0), (1.0, 1.0 + hidden_s))
     return Scene((walker, Walker(lambda t: (1.6, 4.5))), 3.0, turn)
 

@@ -5,10 +5,9 @@ import pytest
 
 from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sha256, models_dir, write_manifest
-from hmr_ros.core.settings import updated
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.assemble import assemble
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reas
 
 
 def standing():
-    """What the network says of everybody: upright, facing the camera, arms hanging, filling the box."""
+    """The network's answer for all people: upright, facing the camera, arms hanging, filling the box."""
     turns = np.zeros((24, 3))
     turns[0, 0] = np.pi
     turns[SMPL.index("left_shoulder"), 2], turns[SMPL.index("right_shoulder"), 2] = -1.2, 1.2
@@ -88,20 +87,18 @@ def models(tmp_path, monkeypatch):
 
 
 def bodies_of(model):
-    """The people of a rendered image, seen twice, as nobody has an id at first."""
-    assembly = assemble(updated(RobotConfig(), {"model": model, "backend": "onnxruntime"}))
+    """The bodies of a rendered image that was seen twice, and the pipeline."""
     image = crowd_image(BODY_MODEL, PEOPLE)
-    assembly.pipeline(image, CAMERA, 0.0)
-    bodies = assembly.pipeline(image, CAMERA, 0.1)
-    assembly.close()
-    return assembly, bodies
+    with assemble(PipelineSettings(model=model, backend="onnxruntime")) as pipeline:
+        pipeline(image, CAMERA, 0.0)
+        return pipeline, pipeline(image, CAMERA, 0.1).bodies
 
 
 def test_both_methods_from_their_files(models):
     write_constant_network(models, standing())
-    assembly, bodies = bodies_of("both")
-    assert assembly.method == "global_to_pixel"
-    assert assembly.networks[-2:] == ("global_to_pixel", "pose2mesh")
+    pipeline, bodies = bodies_of("both")
+    assert pipeline.method == "global_to_pixel"
+    assert pipeline.networks[-2:] == ("global_to_pixel", "pose2mesh")
     assert bodies.valid.tolist() == [True] * PEOPLE
     np.testing.assert_allclose(bodies.uncertainty, 0.05)
     assert (bodies.cam_t[:, 2] > 3).all()
@@ -109,7 +106,7 @@ def test_both_methods_from_their_files(models):
 
 
 def test_without_its_file_pose2mesh_takes_over(models):
-    assembly, bodies = bodies_of("global_to_pixel")
-    assert assembly.method == "pose2mesh"
+    pipeline, bodies = bodies_of("global_to_pixel")
+    assert pipeline.method == "pose2mesh"
     assert bodies.valid.all()
     assert np.isnan(bodies.disagreement).all()

@@ -149,6 +149,6 @@ def test_decoded_poses_lie_in_the_image() -> None:
     np.testing.assert_allclose(poses.presence, [0.9])
 
 
-def test_nobody_joins_anybody() -> None:
-    nobody = Poses.empty()
-    assert len(nobody) == len(blazepose.join(nobody, nobody)) == len(nobody.take(slice(None))) == 0
+def test_empty_poses_join_others() -> None:
+    empty = Poses.empty()
+    assert len(empty) == len(blazepose.join(empty, empty)) == len(empty.take(slice(None))) == 0

@@ -7,6 +7,7 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.perception.both import Both
 from test.core.test_uncertainty import CALIBRATION
 
@@ -23,7 +24,7 @@ class Says:
     def __init__(self, estimates):
         self.estimates = estimates
 
-    def estimate(self, image, detections, camera):
+    def estimate(self, image, detections, camera, shed=Shed.NOTHING):
         assert image is IMAGE
         return self.estimates
 
@@ -66,21 +67,20 @@ def test_a_bent_elbow_is_a_disagreement_of_the_joints_below_it():
     assert np.abs(distance[1, others]).max() < 1e-6
 
 
-def test_who_only_one_method_knows_is_not_compared():
+def test_a_body_that_one_method_alone_estimates_is_not_compared():
     one = standing(3).with_rows(np.array([1]), Estimates.unknown(1))
     other = standing(3).with_rows(np.array([2]), Estimates.unknown(1))
     assert np.isnan(disagreement(one, other)).all(1).tolist() == [False, True, True]
 
 
-def test_a_second_that_is_not_asked_says_nothing():
+def test_the_second_method_is_not_asked_while_it_is_shed():
     both = Both(Says(standing(2)), Says(None), BODY_MODEL)
-    both.asks_second = False
-    estimates = both.estimate(IMAGE, Detections.empty("coco17"), CAMERA)
+    estimates = both.estimate(IMAGE, Detections.empty("coco17"), CAMERA, Shed.SECOND_METHOD)
     assert estimates.valid.all()
     assert np.isnan(estimates.disagreement).all()
 
 
-def test_nobody():
+def test_no_detections():
     assert disagreement(standing(0), standing(0)).shape == (0, 24)
     assert Both(Says(None), Says(None), BODY_MODEL).method == "says"
 

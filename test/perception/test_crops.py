@@ -44,14 +44,14 @@ def test_empty_boxes_have_no_view(box):
     assert len(views.boxes) == 1
 
 
-def test_what_the_lens_cannot_see_has_no_view():
+def test_a_box_outside_the_lens_has_no_view():
     narrow = Camera(K, 1280, 720, "plumb_bob", np.array([-0.9, 0, 0, 0]))
     beyond = np.array([[1200.0, 650, 1280, 720]])
     assert np.isnan(undistort_points(np.array([1240.0, 685]), narrow)).all()
     assert len(crop_views(beyond, narrow)[0]) == 0
 
 
-def test_nobody():
+def test_no_detections():
     rows, views = crop_views(np.zeros((0, 4)), PINHOLE)
     assert len(rows) == 0
     assert cut(np.zeros((10, 10, 3), np.uint8), views.boxes).shape == (0, 256, 192, 3)
@@ -80,7 +80,7 @@ def test_points_are_where_the_affine_map_says(height):
 
 
 @pytest.mark.parametrize("height", [400.0, 800.0, 1900.0])
-def test_shrinking_averages_what_it_covers(height):
+def test_shrinking_averages_the_pixels_it_covers(height):
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)
     box = np.array([20.3, 20.6, 20.3 + 0.75 * height, 20.6 + height])
     finest = cv2.warpAffine(noise, crop_from_image(box, 12 * 192, 12 * 256), (12 * 192, 12 * 256))

@@ -16,7 +16,7 @@ def test_people_at_two_distances_cross(near_m: float, far_m: float, speed: float
 
 
 @pytest.mark.parametrize("scene", [passing(1.2), pillar(0.5, 1.2), pillar(0.8, 1.2), pillar(0.8, 0.7, turn=0.35)])
-def test_who_is_hidden_for_most_of_a_second_keeps_the_id(scene: Scene) -> None:
+def test_a_person_hidden_for_most_of_a_second_keeps_the_id(scene: Scene) -> None:
     assert follow(Tracker(), scene, 15, seed=0) == Outcome(switches=0, ids=2)
 
 

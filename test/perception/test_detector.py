@@ -19,6 +19,7 @@ from hmr_ros.core.arrays import Float64s, Image
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
@@ -115,8 +116,8 @@ class World:
         self.landmarks = PaintedNetwork("landmarks", self.people)
         self.detector = BlazePoseDetector(self.search, self.landmarks, BlazePoseOptions(**options))
 
-    def see(self) -> Detections:
-        return self.detector.detect(painted_world())
+    def see(self, shed: Shed = Shed.NOTHING) -> Detections:
+        return self.detector.detect(painted_world(), shed)
 
 
 def centres(found: Detections) -> Float64s:
@@ -135,7 +136,7 @@ def test_finds_people_where_they_are() -> None:
     np.testing.assert_allclose(found.boxes[0], [*(low - margin), *(high + margin)], atol=0.1)
 
 
-def test_nobody_is_a_normal_value() -> None:
+def test_no_people_are_a_normal_value() -> None:
     world = World()
     for _ in range(3):
         assert len(world.see()) == 0
@@ -160,17 +161,15 @@ def test_a_newcomer_waits_for_the_next_search() -> None:
 
 def test_searches_are_rarer_while_they_are_saved_but_do_not_end() -> None:
     world = World(Person(80, 100), period=2)
-    world.detector.saves_searches = True
     for _ in range(17):
-        world.see()
+        world.see(Shed.SEARCHES)
     assert world.search.runs == 3  # image 1, 9 and 17
-    world.detector.saves_searches = False
     for _ in range(12):
         world.see()
     assert world.search.runs == 6  # image 25, as was planned, 27 and 29
 
 
-def test_searches_at_once_when_somebody_gets_lost() -> None:
+def test_searches_at_once_when_a_person_gets_lost() -> None:
     world = World(Person(80, 100), Person(160, 120), period=100)
     world.see()
     world.people[0] = Person(60, 180)  # far from where it was
@@ -191,7 +190,7 @@ def test_candidates_that_lead_to_one_person_are_one() -> None:
     assert len(world.see()) == 1
 
 
-def test_two_followed_people_who_become_one_are_one() -> None:
+def test_two_poses_of_one_person_are_merged() -> None:
     world = World(Person(80, 100), Person(130, 100), period=100)
     for x, people in ((130, 2), (105, 2), (81, 1)):
         world.people[1].x = x
@@ -201,7 +200,7 @@ def test_two_followed_people_who_become_one_are_one() -> None:
 @pytest.mark.parametrize(
     ("logit", "restless", "found"), [(5, 0, 1), (5, 1, 1), (5, 4, 0), (0, 0, 1), (0, 1, 0), (-1, 0, 0)]
 )
-def test_what_does_not_hold_still_is_no_person(logit: float, restless: int, found: int) -> None:
+def test_an_unsteady_pose_is_no_person(logit: float, restless: int, found: int) -> None:
     """Only sure candidates are forgiven a first look from a rough region."""
     assert len(World(Person(80, 100, logit=logit, restless=restless)).see()) == found
 
@@ -222,7 +221,7 @@ def test_max_people_keeps_the_best() -> None:
     assert len(world.see()) == 1
 
 
-def test_points_beyond_the_image_keep_their_place_but_score_zero() -> None:
+def test_points_outside_the_image_keep_their_position_but_score_zero() -> None:
     found = World(Person(128, 235)).see()
     outside = found.kp2d[0, :, 1] >= SIZE
     assert 0 < outside.sum() < 33
@@ -269,7 +268,7 @@ def image(name: str) -> NDArray[np.uint8]:
     return np.asarray(cv2.imread(str(DATA / name))[:, :, ::-1], np.uint8)
 
 
-def test_the_shipped_networks_find_nobody_in_nothing(engines: tuple[Engine, Engine]) -> None:
+def test_the_shipped_networks_find_no_people_in_an_empty_image(engines: tuple[Engine, Engine]) -> None:
     detector: Detector = BlazePoseDetector(*engines)
     assert len(detector.detect(np.full((240, 320, 3), 127, np.uint8))) == 0
     assert len(detector.detect(RNG.integers(0, 256, (240, 320, 3), dtype=np.uint8))) == 0

@@ -174,7 +174,7 @@ def test_anchors_by_projection_hide_the_keypoints_from_the_network_alone():
         GlobalToPixelOptions(anchors="guess")
 
 
-def test_few_keypoints_are_seen_by_the_network_but_place_nobody():
+def test_few_keypoints_reach_the_network_but_give_no_translation():
     ground_truth = people(1)
     found = detections(ground_truth)
     found.kp2d_score[0, 14:] = 0.0  # face and upper body
@@ -186,7 +186,7 @@ def test_few_keypoints_are_seen_by_the_network_but_place_nobody():
     assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 1e-4
 
 
-def test_who_has_no_box_or_an_impossible_skeleton_stays_2d_and_the_others_do_not():
+def test_people_without_a_box_or_with_an_impossible_skeleton_stay_2d_alone():
     ground_truth = people(4)
     found = detections(ground_truth)
     found.boxes[1] = (1280, 720, 0, 0)
@@ -207,7 +207,7 @@ def test_a_network_that_returns_nothing_finite_estimates_no_one():
         assert not estimated(Broken(ground_truth), detections(ground_truth, score=score)).valid.any()
 
 
-def test_nobody_is_nobody():
+def test_no_detections_give_no_estimates():
     oracle = Oracle(people(1))
     bodies = estimated(oracle, Detections.empty("blazepose"))
     assert len(bodies) == 0
@@ -227,7 +227,7 @@ def test_a_network_that_does_not_fit_is_refused(changes, words):
         GlobalToPixel(Oracle(people(1), dataclasses.replace(MANIFEST, **changes)), BODY_MODEL)
 
 
-def test_covariances_are_known_of_those_whom_keypoints_place():
+def test_covariances_are_known_where_keypoints_give_the_translation():
     ground_truth = people(3)
     found = detections(ground_truth)
     found.kp2d_score[1] = 0

@@ -7,11 +7,10 @@ import pytest
 
 from hmr_ros.bench.crowd import CAMERA, standing
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.settings import updated
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.perception.raster import rasterise
@@ -27,18 +26,17 @@ def test_depth_tells_a_child_from_an_adult_farther_away():
     image, depth = draw_bodies(wall, crowd, CAMERA, BODY_MODEL.faces), DepthImage(rendered(crowd.vertices))
     errors = []
     for measured in (None, depth):
-        assembly = assemble(updated(RobotConfig(), {"backend": "onnxruntime"}))
-        for number in range(3):
-            bodies = assembly.pipeline(image, CAMERA, 0.1 * number, measured)
-        assembly.close()
-        bodies = bodies.take(np.argsort(bodies.cam_t[:, 0]))
+        with assemble(PipelineSettings(backend="onnxruntime")) as pipeline:
+            for number in range(3):
+                result = pipeline(image, CAMERA, 0.1 * number, measured)
+        bodies = result.bodies.take(np.argsort(result.bodies.cam_t[:, 0]))
         assert bodies.valid.tolist() == [True, True]
         errors.append(np.abs(bodies.cam_t[:, 2] - true_z))
     heights = np.ptp(bodies.vertices[..., 1], axis=1)
     assert errors[0][1] > 0.7
     assert (errors[1] < 0.06).all()
     assert heights[1] / heights[0] == pytest.approx(0.77, abs=0.03)
-    assert assembly.pipeline.measured == 2
+    assert result.measured == 2
 
 
 def standing_at(z, size):

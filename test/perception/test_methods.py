@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.engines.opening import open_engine
@@ -27,7 +27,7 @@ def models(tmp_path, monkeypatch):
     return tmp_path
 
 
-def opened(**settings):
+def opened(**changes):
     """The method, and the names of the networks that were opened."""
     ground_truth, names = people(2), []
 
@@ -35,14 +35,14 @@ def opened(**settings):
         names.append(path.name)
         return Oracle(ground_truth) if path.stem == "global_to_pixel" else open_engine(path, threads=1)
 
-    config = updated(RobotConfig(), settings)
-    method = open_method(config, BODY_MODEL, open_network)
-    method.apply(config)
+    settings = updated(PerceptionSettings(), changes)
+    method = open_method(settings, BODY_MODEL, open_network)
+    method.estimator.configure(settings)
     return method, names, ground_truth
 
 
 @pytest.mark.parametrize("model", ["global_to_pixel", "both"])
-def test_a_missing_network_is_replaced_with_one_warning(models, caplog, model):
+def test_pose2mesh_replaces_a_missing_network_with_one_warning(models, caplog, model):
     with caplog.at_level(logging.WARNING):
         method, names, _ = opened(model=model)
     assert method.estimator.method == "pose2mesh"
@@ -52,7 +52,7 @@ def test_a_missing_network_is_replaced_with_one_warning(models, caplog, model):
         assert words in record.getMessage()
 
 
-def test_what_is_there_is_taken_without_a_word(models, caplog):
+def test_existing_networks_are_opened_without_a_warning(models, caplog):
     (models / "global_to_pixel.json").touch()
     for model, expected in (
         ("pose2mesh", ["pose2mesh.json"]),
@@ -93,7 +93,7 @@ def test_settings_reach_every_network(models):
     assert not oracle.asked[-1]["keypoints"].any()
     assert estimates.valid.all()
     assert np.isnan(estimates.disagreement).all()  # no keypoint is left for Pose2Mesh
-    method.apply(updated(RobotConfig(), {"keypoint_threshold": 0.5}))
+    method.estimator.configure(updated(PerceptionSettings(), {"keypoint_threshold": 0.5}))
     estimates = method.estimator.estimate(IMAGE, found, BARREL)
     assert oracle.asked[-1]["keypoints"].any()
     assert np.isfinite(estimates.disagreement).all()
@@ -101,6 +101,6 @@ def test_settings_reach_every_network(models):
 
 def test_a_network_of_another_kind_is_refused(models):
     wrong = Oracle(people(1), dataclasses.replace(MANIFEST, kind="detector"))
-    config = updated(RobotConfig(), {"model": "global_to_pixel", "model_path": "mine.json"})
+    settings = updated(PerceptionSettings(), {"model": "global_to_pixel", "model_path": "mine.json"})
     with pytest.raises(ManifestError, match="expected kind global_to_pixel"):
-        open_method(config, BODY_MODEL, lambda path: wrong)
+        open_method(settings, BODY_MODEL, lambda path: wrong)

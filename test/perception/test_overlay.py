@@ -45,7 +45,7 @@ def drawn(image):
     return (image != IMAGE).any(-1)
 
 
-def test_who_is_hidden_is_paler_and_behind_who_is_seen():
+def test_coasting_tracks_are_paler_and_behind_seen_ones():
     both = bodies([[0.0, 0.0, 3.0], [0.0, 0.0, 4.0]])
     far_hidden = dataclasses.replace(both, states=np.array([State.TRACKED, State.COASTING]))
     near_hidden = dataclasses.replace(both, states=np.array([State.COASTING, State.TRACKED]))
@@ -85,7 +85,7 @@ def test_people_without_position_are_drawn_as_keypoints_even_without_a_camera():
         assert 0 < drawn(draw_bodies(IMAGE, person, camera, BODY_MODEL.faces)).sum() < 5000
 
 
-def test_nobody_and_people_behind_the_camera_leave_the_image_alone():
+def test_no_people_and_people_behind_the_camera_leave_the_image_unchanged():
     assert np.array_equal(draw_bodies(IMAGE, bodies(np.zeros((0, 3))), CAMERA, BODY_MODEL.faces), IMAGE)
     assert np.array_equal(draw_bodies(IMAGE, bodies([[0.0, 0.0, -3.0]]), CAMERA, BODY_MODEL.faces), IMAGE)
 

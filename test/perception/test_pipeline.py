@@ -4,25 +4,31 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.config import PerceptionSettings, SmoothingConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates, State
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
+from test.engines.test_switching import FakeEngine
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 
 
-class Script:
+class Script(Detector):
     """A detector that sees what it is told, image by image."""
 
     def __init__(self, people):
         self._people = iter(people)
         self.resets = 0
 
-    def detect(self, image):
+    def detect(self, image, shed=Shed.NOTHING):
+        self.shed = shed
         people = next(self._people)
         left = 200.0 * np.arange(people)[:, None]
         boxes = np.concatenate([left, left * 0 + 50, left + 100, left * 0 + 350], 1)
@@ -39,9 +45,12 @@ class Script:
     def reset(self):
         self.resets += 1
 
+    def configure(self, settings):
+        self.settings = settings
 
-class Flat:
-    """Says that everybody stands 3 m ahead."""
+
+class Flat(BodyEstimator):
+    """Estimates that all people stand 3 m ahead."""
 
     method = "flat"
     calibration = None
@@ -49,8 +58,9 @@ class Flat:
     def __init__(self):
         self.calls = 0
 
-    def estimate(self, image, detections, camera):
+    def estimate(self, image, detections, camera, shed=Shed.NOTHING):
         self.calls += 1
+        self.shed = shed
         self.image = image
         people = len(detections)
         orient, pose, betas = (np.zeros((people, *shape)) for shape in ((3,), (23, 3), (10,)))
@@ -62,6 +72,9 @@ class Flat:
             cam_t=np.full((people, 3), 3.0),
             valid=np.ones(people, np.bool_),
         )
+
+    def configure(self, settings):
+        self.settings = settings
 
 
 class Plain:
@@ -89,37 +102,47 @@ def pipeline(*people):
 def test_people_keep_their_ids_and_get_positions():
     run = pipeline(2, 2)
     first, second = run(IMAGE, CAMERA, 1.0), run(IMAGE, CAMERA, 1.1)
-    assert first.ids.tolist() == second.ids.tolist()
-    assert second.valid.all()
-    assert np.allclose(second.joints[:, 0], 3.0)
-    assert np.isfinite(second.vertices).all()
+    assert first.bodies.ids.tolist() == second.bodies.ids.tolist()
+    assert second.bodies.valid.all()
+    assert np.allclose(second.bodies.joints[:, 0], 3.0)
+    assert np.isfinite(second.bodies.vertices).all()
     assert run.estimator.image is IMAGE
-    assert run.lost == ()
+    assert second.lost == ()
 
 
 def test_without_a_camera_there_is_2d_only():
     run = pipeline(2)
-    bodies = run(IMAGE, None, 1.0)
+    bodies = run(IMAGE, None, 1.0).bodies
     assert len(bodies) == 2
     assert not bodies.valid.any()
     assert run.estimator.calls == 0
 
 
-def test_nobody_is_a_normal_value():
+def test_no_detections_are_a_normal_value():
     run = pipeline(0, 0)
-    assert len(run(IMAGE, CAMERA, 1.0)) == 0
-    assert len(run(IMAGE, None, 1.1)) == 0
+    assert len(run(IMAGE, CAMERA, 1.0).bodies) == 0
+    assert len(run(IMAGE, None, 1.1).bodies) == 0
     assert run.estimator.calls == 0
 
 
-def test_who_is_gone_is_reported_lost_once():
+@pytest.mark.parametrize(
+    "image", [IMAGE[..., 0], IMAGE[:0], np.zeros((4, 4, 4), np.uint8), IMAGE.astype(np.float32)], ids=lambda i: i.shape
+)
+def test_arrays_that_are_no_image_are_refused(image):
+    with pytest.raises(ValueError, match=r"expected \(H, W, 3\) uint8 RGB"):
+        pipeline(1)(image, CAMERA, 1.0)
+
+
+def test_a_camera_of_another_image_size_is_refused():
+    with pytest.raises(ValueError, match="640 x 480 px, got one for 1280 x 720"):
+        pipeline(1)(IMAGE, Camera.pinhole(600, 1280, 720), 1.0)
+
+
+def test_a_lost_track_is_reported_once():
     run = pipeline(2, 1, 1, 1, 1)
     first = run(IMAGE, CAMERA, 1.0)
-    lost = []
-    for stamp in (1.1, 1.2, 1.3, 1.4):
-        run(IMAGE, CAMERA, stamp)
-        lost += run.lost
-    assert lost == [first.ids[1]]
+    lost = [run(IMAGE, CAMERA, stamp).lost for stamp in (1.1, 1.2, 1.3, 1.4)]
+    assert sum(lost, ()) == (first.bodies.ids[1],)
 
 
 def real_smoother(*people):
@@ -128,60 +151,60 @@ def real_smoother(*people):
     return run
 
 
-def test_who_is_hidden_stays_for_a_while_with_an_age():
+def test_a_hidden_person_coasts_with_an_age_and_then_is_lost():
     run = real_smoother(2, 1, 1, 1)
-    first = run(IMAGE, CAMERA, 1.0)
-    hidden = run(IMAGE, CAMERA, 1.1)
+    first = run(IMAGE, CAMERA, 1.0).bodies
+    hidden = run(IMAGE, CAMERA, 1.1).bodies
     assert hidden.ids.tolist() == first.ids.tolist()
     assert hidden.states.tolist() == [State.TRACKED, State.COASTING]
     assert hidden.unseen_s == pytest.approx([0, 0.1])
     assert hidden.valid.all()
-    assert np.allclose(hidden.joints[1], first.joints[1], atol=1e-5)  # nobody moved
+    assert np.allclose(hidden.joints[1], first.joints[1], atol=1e-5)  # nothing moved
     assert (hidden.kp2d_score[1] == 0).all()
     assert hidden.scores[1] < first.scores[1]
     gone = run(IMAGE, CAMERA, 1.2)
-    assert gone.ids.tolist() == first.ids[:1].tolist()
-    assert run.lost == (first.ids[1],)
+    assert gone.bodies.ids.tolist() == first.ids[:1].tolist()
+    assert gone.lost == (first.ids[1],)
     assert run.smoother.coasted(first.ids, 1.3).valid.tolist() == [True, False]
 
 
-def test_everybody_may_be_hidden():
+def test_all_tracks_may_coast():
     run = real_smoother(1, 0, 1)
-    first, hidden, again = (run(IMAGE, CAMERA, stamp) for stamp in (1.0, 1.1, 1.2))
+    first, hidden, again = (run(IMAGE, CAMERA, stamp).bodies for stamp in (1.0, 1.1, 1.2))
     assert hidden.ids.tolist() == again.ids.tolist() == first.ids.tolist()
     assert (hidden.states[0], again.states[0]) == (State.COASTING, State.TRACKED)
     assert again.unseen_s.tolist() == [0]
 
 
-def test_who_was_never_placed_is_hidden_without_a_place():
+def test_a_track_that_never_had_a_position_coasts_without_one():
     run = real_smoother(1, 0)
     run(IMAGE, None, 1.0)
-    hidden = run(IMAGE, CAMERA, 1.1)
+    hidden = run(IMAGE, CAMERA, 1.1).bodies
     assert hidden.states.tolist() == [State.COASTING]
     assert not hidden.valid.any()
 
 
-def test_newcomers_are_tentative_and_flashes_end_as_lost():
+def test_new_people_are_tentative_and_a_false_detection_is_lost_at_once():
     run = real_smoother(1, 1, 2, 1)
     run.tracker.options = TrackerOptions(timeout_s=0.15, hits_to_confirm=2)
-    states = [run(IMAGE, CAMERA, stamp).states.tolist() for stamp in (1.0, 1.1, 1.2)]
+    states = [run(IMAGE, CAMERA, stamp).bodies.states.tolist() for stamp in (1.0, 1.1, 1.2)]
     assert states == [[State.TENTATIVE], [State.TRACKED], [State.TRACKED, State.TENTATIVE]]
-    assert run(IMAGE, CAMERA, 1.3).states.tolist() == [State.TRACKED]
-    assert run.lost == (2,)
+    last = run(IMAGE, CAMERA, 1.3)
+    assert last.bodies.states.tolist() == [State.TRACKED]
+    assert last.lost == (2,)
 
 
-def test_a_jump_back_in_time_begins_anew():
+def test_a_stamp_that_jumps_back_starts_again_with_new_ids():
     run = pipeline(1, 1, 1)
-    old = run(IMAGE, CAMERA, 100.0).ids.tolist()
-    new = run(IMAGE, CAMERA, 1.0).ids.tolist()
-    assert old != new
-    assert list(run.lost) == old
+    old = run(IMAGE, CAMERA, 100.0)
+    new = run(IMAGE, CAMERA, 1.0)
+    assert old.bodies.ids.tolist() != new.bodies.ids.tolist()
+    assert list(new.lost) == old.bodies.ids.tolist()
     assert (run.detector.resets, run.smoother.resets) == (1, 1)
-    run(IMAGE, CAMERA, 1.1)
-    assert run.lost == ()
+    assert run(IMAGE, CAMERA, 1.1).lost == ()
 
 
-def test_after_a_pause_the_detector_searches_anew():
+def test_the_detector_searches_again_after_a_pause():
     run = pipeline(1, 1, 1)
     run(IMAGE, CAMERA, 1.0)
     run(IMAGE, CAMERA, 1.9)
@@ -191,10 +214,52 @@ def test_after_a_pause_the_detector_searches_anew():
     assert run.smoother.resets == 0
 
 
-def test_timings_are_those_of_the_last_image():
-    run = pipeline(1)
-    assert run.timings.total_s == 0
+def test_people_of_a_photo_count_at_once_and_are_forgotten():
+    run = real_smoother(1, 2, 2, 1)
+    run.tracker.options = TrackerOptions(hits_to_confirm=2)
+    video = run(IMAGE, CAMERA, 100.0).bodies
+    assert video.states.tolist() == [State.TENTATIVE]
+    photos = [run.photo(IMAGE, CAMERA) for _ in range(2)]
+    assert [photo.bodies.states.tolist() for photo in photos] == [[State.TRACKED] * 2] * 2
+    assert all(photo.bodies.valid.all() and photo.lost == () for photo in photos)
+    after = run(IMAGE, CAMERA, 1.0)
+    assert after.bodies.states.tolist() == [State.TENTATIVE]
+    ids = [video.ids, *(photo.bodies.ids for photo in photos), after.bodies.ids]
+    assert len(set(np.concatenate(ids).tolist())) == 6
+
+
+def test_detector_and_estimator_are_given_the_work_to_leave_out():
+    run = pipeline(1, 1)
     run(IMAGE, CAMERA, 1.0)
-    steps = dataclasses.asdict(run.timings)
+    assert (run.detector.shed, run.estimator.shed) == (Shed.NOTHING, Shed.NOTHING)
+    run(IMAGE, CAMERA, 1.1, shed=Shed.SEARCHES)
+    assert (run.detector.shed, run.estimator.shed) == (Shed.SEARCHES, Shed.SEARCHES)
+
+
+def test_settings_reach_every_part():
+    run = real_smoother(1)
+    settings = PerceptionSettings(track_timeout_s=7.0, smoothing=SmoothingConfig(beta=2.0))
+    run.configure(settings)
+    assert run.detector.settings is run.estimator.settings is settings
+    assert run.tracker.options == TrackerOptions(timeout_s=7.0, hits_to_confirm=1)
+    assert run.smoother.config.beta == 2.0
+
+
+def test_timings_are_those_of_the_image():
+    timings = pipeline(1)(IMAGE, CAMERA, 1.0).timings
+    steps = dataclasses.asdict(timings)
     assert set(steps) == {"detect_s", "track_s", "estimate_s", "smooth_s"}
-    assert run.timings.total_s == sum(steps.values()) > 0
+    assert timings.total_s == sum(steps.values()) > 0
+
+
+def test_a_pipeline_lists_and_closes_its_networks():
+    engine = FakeEngine(1)
+    with Pipeline(Script([]), Tracker(), Flat(), Plain(), BODY_MODEL, (engine,), "mine", "auto") as run:
+        assert run.faces is BODY_MODEL.faces
+        assert (run.method, run.calibration) == ("flat", None)
+        facts = dict(run.facts)
+        assert (facts["method"], facts["body model"], facts["backend"]) == ("flat", "mine", "auto")
+        assert facts["networks"] == engine.manifest.name
+        assert engine.status in facts[engine.manifest.name]
+        assert not engine.closed
+    assert engine.closed

@@ -138,7 +138,7 @@ def test_keypoints_of_two_people_in_one_skeleton_are_refused():
     assert not bodies.valid.any()
 
 
-def test_nobody_is_nobody():
+def test_no_detections_give_no_estimates():
     posed, cam_t, _ = ground_truth(1)
     oracle = Oracle(posed, cam_t)
     bodies = estimated(oracle, Detections.empty("blazepose"))

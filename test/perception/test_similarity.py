@@ -56,7 +56,7 @@ def test_size_similarity_agrees_with_its_definition() -> None:
     np.testing.assert_allclose(size_similarity(*args), slow_size_similarity(*args), rtol=1e-6, atol=1e-9)
 
 
-def test_somebody_half_hidden_is_as_large_as_before() -> None:
+def test_a_person_half_hidden_keeps_their_size() -> None:
     rng = np.random.default_rng(1)
     person = rng.normal(size=(1, 17, 2)) * 60
     shown = (np.arange(17) < 9)[None].astype(float)

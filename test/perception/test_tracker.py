@@ -36,7 +36,7 @@ def people(*xs: float | None, noise: float = 0.0) -> Detections:
 
 
 def trusted(tracks: Tracks) -> Detections:
-    """Who is seen and no longer tentative."""
+    """The seen tracks that are not tentative."""
     return tracks.people.take(tracks.states == State.TRACKED)
 
 
@@ -52,13 +52,13 @@ def ids_of_walkers(tracker: Tracker, walkers: list[Where], duration_s: float, no
         tracked = trusted(tracker.update(shown.take(shuffled), stamp))
         for row in range(len(tracked)):
             walker = int(np.abs(shown.kp2d - tracked.kp2d[row]).sum((1, 2)).argmin())
-            who = next(k for k, r in rows.items() if r == walker)
-            if ids[who][-1:] != [int(tracked.ids[row])]:
-                ids[who].append(int(tracked.ids[row]))
+            person = next(k for k, r in rows.items() if r == walker)
+            if ids[person][-1:] != [int(tracked.ids[row])]:
+                ids[person].append(int(tracked.ids[row]))
     return ids
 
 
-def test_a_person_is_trusted_after_two_images_and_keeps_the_id() -> None:
+def test_a_person_is_confirmed_after_two_images_and_keeps_the_id() -> None:
     tracker = Tracker()
     assert tracker.update(people(100), 0.0).states.tolist() == [State.TENTATIVE]
     for k in range(1, 30):
@@ -66,7 +66,7 @@ def test_a_person_is_trusted_after_two_images_and_keeps_the_id() -> None:
         assert tracks.people.ids.tolist() == [1]
         assert tracks.states.tolist() == [State.TRACKED]
         assert tracks.unseen_s.tolist() == [0]
-        assert tracker.lost == ()
+        assert tracks.lost == ()
 
 
 @pytest.mark.parametrize("rate", [5, 10, 30])
@@ -83,12 +83,12 @@ def test_single_photos_can_do_without_confirmation() -> None:
     assert tracks.states.tolist() == [State.TRACKED] * 2
 
 
-def test_a_flash_is_never_trusted_and_lost_at_once() -> None:
+def test_a_false_detection_is_never_confirmed_and_lost_at_once() -> None:
     tracker = Tracker()
     for k in range(20):
         tracks = tracker.update(people(None if k % 2 else 100), k / RATE)
         assert tracks.states.tolist() == ([] if k % 2 else [State.TENTATIVE])
-        assert tracker.lost == ((k // 2 + 1,) if k % 2 else ())
+        assert tracks.lost == ((k // 2 + 1,) if k % 2 else ())
 
 
 def test_a_person_coasts_and_is_lost_once_and_never_comes_back() -> None:
@@ -100,14 +100,16 @@ def test_a_person_coasts_and_is_lost_once_and_never_comes_back() -> None:
     assert tracks.people.ids.tolist() == [1]
     assert tracks.unseen_s == pytest.approx([0.45])
     assert len(tracks.seen) == 0
-    assert tracker.lost == ()
-    assert len(tracker.update(people(None), 0.65).people) == 0
-    assert tracker.lost == (1,)
-    assert tracker.update(people(100), 0.7).people.ids.tolist() == [2]
-    assert tracker.lost == ()
+    assert tracks.lost == ()
+    tracks = tracker.update(people(None), 0.65)
+    assert len(tracks.people) == 0
+    assert tracks.lost == (1,)
+    tracks = tracker.update(people(100), 0.7)
+    assert tracks.people.ids.tolist() == [2]
+    assert tracks.lost == ()
 
 
-def test_who_is_not_seen_is_expected_where_they_were_going() -> None:
+def test_an_unseen_track_is_predicted_at_constant_velocity() -> None:
     tracker = Tracker()
     for k in range(10):
         last = tracker.update(people(100 + 10 * k, 500), k / 10)
@@ -140,7 +142,7 @@ def test_two_people_cross_while_one_hides_the_other_for_half_a_second(offset: fl
     assert sorted(ids) == [[1], [2]]
 
 
-def test_size_tells_who_is_who_where_places_do_not() -> None:
+def test_size_decides_where_positions_are_ambiguous() -> None:
     def at(near: float, far: float) -> Detections:
         points = np.stack([WALKER + (near, 100), 0.7 * WALKER + (far, 130)])
         boxes = np.concatenate([points.min(1), points.max(1)], 1)
@@ -167,7 +169,7 @@ def test_a_slow_machine_knows_people_again_but_not_after_a_long_pause(pause_s: f
     before = tracker.update(people(300.0), 0.0)
     after = tracker.update(people(300.0), pause_s)
     assert (after.people.ids.tolist() == before.people.ids.tolist()) is same
-    assert (tracker.lost == ()) is same
+    assert (after.lost == ()) is same
 
 
 def test_reset_forgets_people_but_not_the_count() -> None:
@@ -177,11 +179,12 @@ def test_reset_forgets_people_but_not_the_count() -> None:
     assert tracker.update(people(100), 0.0).people.ids.tolist() == [2]
 
 
-def test_nobody_is_a_normal_value() -> None:
+def test_no_detections_are_a_normal_value() -> None:
     tracker = Tracker()
     for k in range(3):
-        assert len(tracker.update(people(), k / RATE).people) == 0
-    assert tracker.lost == ()
+        tracks = tracker.update(people(), k / RATE)
+        assert len(tracks.people) == 0
+        assert tracks.lost == ()
 
 
 @pytest.mark.parametrize("options", [{"timeout_s": 0.0}, {"hits_to_confirm": 0}, {"min_similarity": 1.0}])

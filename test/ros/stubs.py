@@ -8,7 +8,9 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Detections, Estimates
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
@@ -16,14 +18,14 @@ BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 JOINTS = 17
 
 
-class StubDetector:
+class StubDetector(Detector):
     """Sees as many people as ``people`` says, standing side by side."""
 
     def __init__(self, people=1):
         self.people = people
         self.images = []
 
-    def detect(self, image):
+    def detect(self, image, shed=Shed.NOTHING):
         self.images.append(image)
         left = 200.0 * np.arange(self.people)
         boxes = np.stack([left, np.full_like(left, 50), left + 100, np.full_like(left, 350)], 1)
@@ -37,18 +39,15 @@ class StubDetector:
             ids=np.full(self.people, UNTRACKED, np.int64),
         )
 
-    def reset(self):
-        pass
 
-
-class StubEstimator:
+class StubEstimator(BodyEstimator):
     """Puts an upright body 3 m ahead for each person, that another method disagrees on by ``disagreement`` m."""
 
     method = "stub"
     calibration = None
     disagreement = np.nan
 
-    def estimate(self, image, detections, camera):
+    def estimate(self, image, detections, camera, shed=Shed.NOTHING):
         people = len(detections)
         upright = np.tile([np.pi, 0, 0], (people, 1))
         return Estimates(
@@ -78,10 +77,9 @@ class NoSmoother:
         pass
 
 
-def assembly(detector, estimator):
+def stub_pipeline(detector, estimator, engines=()):
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
-    pipeline = Pipeline(detector, tracker, estimator, NoSmoother(), BODY_MODEL)
-    return Assembly(pipeline, BODY_MODEL.faces, "open_body", ("stub",), "none")
+    return Pipeline(detector, tracker, estimator, NoSmoother(), BODY_MODEL, engines)
 
 
 def some_bodies(people, ids=None):

@@ -5,7 +5,7 @@ from rclpy.parameter import Parameter
 
 from hmr_ros.ros.node.node import HmrNode
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 
 class World:
@@ -16,7 +16,7 @@ class World:
         self.detector, self.estimator = StubDetector(people), StubEstimator()
         parameters = {"max_frame_age_s": 0.0} | parameters  # a busy machine is no reason to drop images
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = HmrNode(lambda config: assembly(self.detector, self.estimator), overrides)
+        self.node = HmrNode(lambda config: stub_pipeline(self.detector, self.estimator), overrides)
         self.peer = Node("peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)

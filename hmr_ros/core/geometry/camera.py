@@ -11,7 +11,6 @@ back into the image.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.camera import Camera
+from hmr_ros.core.camera import focal_length as focal_length
 from hmr_ros.core.geometry.rotation import rotation_between
-from hmr_ros.core.people import Camera
 
 _WIDEST_ANGLE = np.deg2rad(89)
 """No ray is farther off the axis: at 90 degrees x/z has no value."""
@@ -34,11 +34,6 @@ _CONVERGED = 1e-10
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 """Of the longer side of an image that comes without a calibration: between a webcam (about 55) and a phone held upright
 (about 65)."""
-
-
-def focal_length(field_of_view_deg: float, width: int, height: int) -> float:
-    """The focal length in px of a pinhole camera whose longer image side, in px, spans the angle."""
-    return max(width, height) / 2 / math.tan(math.radians(field_of_view_deg) / 2)
 
 
 def project(points: Floats, camera: Camera) -> Floats:

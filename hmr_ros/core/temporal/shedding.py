@@ -1,9 +1,9 @@
 """What to leave out of an image's work so that its result is not late: the policy behind the parameter max_latency_ms.
 
-The worker always takes the newest image. Before it begins, the policy adds the image's age to what each step is
-expected to take, and while that is too long leaves out more, in the order of ``Shed``. When nothing is left to leave
-out, images that would be late are dropped. Work comes back one piece at a time, once there has been room for it for a
-while. There is no clock here and no thread: who calls says what time it is and what things took.
+The worker always takes the newest image. Before it begins, the policy adds the expected durations of the steps to the
+image's age; while the sum is too long, more is left out, in the order of ``Shed``. When nothing is left to leave out,
+images that would be late are dropped. Work comes back one piece at a time, once there has been room for it for a while.
+The policy has no clock and no thread: the caller passes stamps and durations.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Shed(IntEnum):
 
     NOTHING = 0
     VIEWS = 1
-    """Mesh markers and overlay: people look at them, robots do not."""
+    """Mesh markers and overlay, which are for human viewers; robots use the rest."""
     SECOND_METHOD = 2
-    """With ``model: both``, the one that says how far it disagrees."""
+    """With ``model: both``, the estimates that the first method's are compared with."""
     SEARCHES = 3
-    """Most searches of the whole image for newcomers; whoever is known is followed as before."""
+    """Most searches of the whole image for new people; tracks are followed as before."""
 
     def __str__(self) -> str:
         names = ("views", "second method", "searches")
@@ -29,7 +29,7 @@ class Shed(IntEnum):
 
 
 _DEVIATIONS = 2.0
-"""How many mean deviations above its mean a step is expected to take: late is worse than idle."""
+"""A step is expected to take this many mean deviations more than its mean: late is worse than idle."""
 
 _FRACTION = 1 / 8
 """Weight of the newest image in means (as in TCP's estimate of round trips: Jacobson, SIGCOMM 1988)."""
@@ -41,25 +41,39 @@ _CALM_S = 1.0
 """... and would have, for so long."""
 
 _FORGETTING_S = 10.0
-"""What shed work would take is known from the past only: half of what it took more is forgotten in this time."""
+"""The duration of shed work is known from the past only: half of its excess over the relaxed step is forgotten in this
+time.
+"""
 
 _PROBE_S = 1.0
-"""When all images have been dropped for so long, some are processed all the same, to see whether things are better."""
+"""When all images have been dropped for so long, some are processed all the same, to measure the durations again."""
 
 _PROBE_IMAGES = 2
-"""So many, and the last one counts: after a pause people have to be found again, which takes longer than to follow
-them. Were it the first that counts, who was slow once would stay so.
+"""Number of images of a probe, the last of which counts: after a pause people have to be found again, which takes
+longer than to follow them. If the first one counted, a machine that was slow once would never recover.
 """
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one image took, s: finding people, estimating bodies, what ``Shed.VIEWS`` names, and everything else."""
+    """Durations of the steps of one image, s: finding people, estimating bodies, ``Shed.VIEWS``, and all else."""
 
     detect_s: float
     estimate_s: float
     views_s: float
     rest_s: float
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The decision about one image: ``is_admitted``, or dropped; ``shed`` is the work to leave out.
+
+    ``expected_s`` is the age at which the image is expected to be done.
+    """
+
+    is_admitted: bool
+    shed: Shed
+    expected_s: float
 
 
 @dataclass
@@ -83,14 +97,14 @@ class _Running:
         self.deviation += _FRACTION * (abs(error) - self.deviation)
 
     def approach(self, other: _Running, fraction: float) -> None:
-        """Forget a fraction of what sets it apart from ``other``."""
+        """Move towards ``other`` by a fraction of the difference."""
         self.mean += fraction * (other.mean - self.mean)
         self.deviation += fraction * (other.deviation - self.deviation)
 
 
 @dataclass
 class _Step:
-    """What a step takes in full, and as it is done from level ``relaxed_from`` on."""
+    """Duration of a step in full, and as it is done from level ``relaxed_from`` on."""
 
     relaxed_from: Shed
     full: _Running = field(default_factory=_Running)
@@ -106,12 +120,18 @@ class _Step:
 
 
 class Shedder:
-    """Decides image by image: ask ``admit``, work as ``level`` says, tell ``observe``. Stamps may jump back."""
+    """Decides image by image: ``admit`` before the work, ``observe`` after it. Stamps may jump back.
+
+    >>> shedder = Shedder()
+    >>> shedder.admit(stamp_s=0.0, age_s=0.01, limit_s=0.05)
+    Admission(is_admitted=True, shed=<Shed.NOTHING: 0>, expected_s=0.01)
+    >>> shedder.observe(0.0, Shed.NOTHING, Costs(detect_s=0.03, estimate_s=0.005, views_s=0.01, rest_s=0.002))
+    >>> print(shedder.admit(stamp_s=0.1, age_s=0.01, limit_s=0.05).shed)
+    views
+    """
 
     def __init__(self) -> None:
-        self.level = Shed.NOTHING
-        self.expected_s = 0.0
-        """Age at which the image that ``admit`` was last asked about was expected to be done."""
+        self._level = Shed.NOTHING
         self._detect = _Step(Shed.SEARCHES)
         self._estimate = _Step(Shed.SECOND_METHOD)
         self._views = _Step(Shed.VIEWS)
@@ -119,55 +139,55 @@ class Shedder:
         self._calm_since_s = self._admitted_s = self._observed_s = float("-inf")
         self._probes_left = 0
 
-    def admit(self, stamp_s: float, age_s: float, limit_s: float) -> bool:
-        """Whether to process an image that is ``age_s`` old by now; ``limit_s`` 0: always, and in full."""
+    def admit(self, stamp_s: float, age_s: float, limit_s: float) -> Admission:
+        """Decide about an image that is ``age_s`` old by now; ``limit_s`` 0 admits all, with nothing shed."""
         if limit_s <= 0:
-            self.level = Shed.NOTHING
-            return True
-        while (expected_s := age_s + self._work_s(self.level)) > limit_s:
-            self.expected_s = expected_s
-            if self.level == max(Shed):
-                return self._is_probe(stamp_s)
-            self.level, self._calm_since_s = Shed(self.level + 1), stamp_s
-        self.expected_s, self._admitted_s, self._probes_left = expected_s, stamp_s, 0
+            self._level = Shed.NOTHING
+            return Admission(True, self._level, age_s + self._work_s(self._level))
+        while (expected_s := age_s + self._work_s(self._level)) > limit_s:
+            if self._level == max(Shed):
+                return Admission(self._is_probe(stamp_s), self._level, expected_s)
+            self._level, self._calm_since_s = Shed(self._level + 1), stamp_s
+        self._admitted_s, self._probes_left = stamp_s, 0
         self._restore(stamp_s, age_s, limit_s)
-        return True
+        return Admission(True, self._level, expected_s)
 
-    def observe(self, stamp_s: float, costs: Costs) -> None:
-        """What the image last admitted took."""
+    def observe(self, stamp_s: float, shed: Shed, costs: Costs) -> None:
+        """Learn the ``costs`` of an admitted image that was processed without ``shed``."""
         elapsed_s = min(max(stamp_s - self._observed_s, 0.0), _FORGETTING_S)
         self._observed_s = stamp_s
-        self._detect.add(self.level, costs.detect_s, elapsed_s)
-        self._estimate.add(self.level, costs.estimate_s, elapsed_s)
-        self._views.add(self.level, costs.views_s, elapsed_s)
+        self._detect.add(shed, costs.detect_s, elapsed_s)
+        self._estimate.add(shed, costs.estimate_s, elapsed_s)
+        self._views.add(shed, costs.views_s, elapsed_s)
         self._rest.add(costs.rest_s)
 
     def _steps(self, level: Shed) -> tuple[_Running, ...]:
         return self._rest, self._detect.at(level), self._estimate.at(level), self._views.at(level)
 
     def _work_s(self, level: Shed) -> float:
-        """What an image is expected to take; of what was never tried the best is hoped."""
+        """Expected duration of an image's work, s; 0 for steps that were never measured."""
         return sum(step.expected for step in self._steps(level))
 
     def _is_probe(self, stamp_s: float) -> bool:
+        """Whether to process an image that would be late, to measure the durations again."""
         if self._probes_left == 0:
             if 0 <= stamp_s - self._admitted_s < _PROBE_S:
                 return False
             self._probes_left = _PROBE_IMAGES
         self._probes_left -= 1
         self._admitted_s = stamp_s
-        for step in self._steps(self.level):
+        for step in self._steps(self._level):
             step.is_known = False  # learn again
         return True
 
     def _restore(self, stamp_s: float, age_s: float, limit_s: float) -> None:
-        """Take back up the work that was shed last, for the next image, when there has been room for a while."""
-        if self.level == Shed.NOTHING:
+        """Take up again the work that was shed last, when there has been room for it for a while."""
+        if self._level == Shed.NOTHING:
             return
-        less = Shed(self.level - 1)
+        less = Shed(self._level - 1)
         if age_s + self._work_s(less) > _ROOM * limit_s or stamp_s < self._calm_since_s:
             self._calm_since_s = stamp_s
         elif stamp_s - self._calm_since_s >= _CALM_S:
             for step in (self._detect, self._estimate, self._views):
-                step.full.is_known &= step.relaxed_from != self.level  # what comes back is measured again
-            self.level, self._calm_since_s = less, stamp_s
+                step.full.is_known &= step.relaxed_from != self._level  # what comes back is measured again
+            self._level, self._calm_since_s = less, stamp_s

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmr_ros.core.config import BUILD_TIMEOUT_S
 from hmr_ros.engines.cache.child import Build, Probe, build_in_child, probe_in_child
 from hmr_ros.engines.cache.entry import (
     Entry,
@@ -32,7 +33,7 @@ from hmr_ros.engines.cache.entry import (
 )
 from hmr_ros.engines.cache.file_lock import file_lock
 from hmr_ros.engines.cache.private_directory import PrivateDirectory, UnsafeFileError
-from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, EngineError
+from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.build_request import ANY_GPU, NO_DRIVER, BuildRequest, Progress
 
 MAX_ENGINE_BYTES = 2 << 30

@@ -22,8 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
+from hmr_ros.core.config import BUILD_TIMEOUT_S
 from hmr_ros.engines.cache.entry import request_from_json, request_to_json
-from hmr_ros.engines.runtime import BUILD_TIMEOUT_S, EngineError
+from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress
 
 Build = Callable[[BuildRequest, Progress], bytes]

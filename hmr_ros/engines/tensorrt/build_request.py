@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmr_ros.core.config import PRECISIONS
 from hmr_ros.core.manifest import Manifest
-from hmr_ros.engines.runtime import BATCH_SIZES, PRECISIONS
+from hmr_ros.engines.runtime import BATCH_SIZES
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and the fraction of the build that is done, 0 to 1. What it raises ends the build."""

@@ -19,17 +19,18 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Floats, Image, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
-from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG, focal_length, project
+from hmr_ros.core.config import PipelineSettings
+from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG, project
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.photos.labels import LabelledPhoto, read_coco
 from hmr_ros.evaluation.photos.regions import image_distances, shadows
 from hmr_ros.evaluation.photos.scores import Outcome, Row, as_json, join, summarise, table
-from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.similarity import box_iou
 
 METHODS = ("pose2mesh", "global_to_pixel")
@@ -62,16 +63,16 @@ def run(args: argparse.Namespace) -> int:
     photos = read_coco(args.labels, args.photos or args.labels.parent)
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
-    assemblies = _open(args.networks or _shipped())
-    first = next(iter(assemblies.values())).pipeline
-    estimators = {name: assembly.pipeline.estimator for name, assembly in assemblies.items()}
+    pipelines = _open(args.networks or _shipped())
+    first = next(iter(pipelines.values()))
+    estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
         image, camera = read_photo(photo), assumed_camera(photo, args.fov)
         first.detector.reset()
         outcomes.append(score(photo, image, camera, first.detector.detect(image), estimators, first.body_model))
-    for assembly in assemblies.values():
-        assembly.close()
+    for pipeline in pipelines.values():
+        pipeline.close()
 
     outcome, methods = join(outcomes), (DETECTOR, *estimators)
     reports = {threshold: summarise(outcome, threshold) for threshold in THRESHOLDS}
@@ -134,9 +135,7 @@ def read_photo(photo: LabelledPhoto) -> Image:
 
 def assumed_camera(photo: LabelledPhoto, field_of_view_deg: float) -> Camera:
     """A pinhole camera whose longer image side spans the angle; the principal point is in the centre."""
-    focal_px = focal_length(field_of_view_deg, photo.width, photo.height)
-    cx, cy = (photo.width - 1) / 2, (photo.height - 1) / 2
-    return Camera(np.array([[focal_px, 0, cx], [0, focal_px, cy], [0, 0, 1]]), photo.width, photo.height)
+    return Camera.from_fov(field_of_view_deg, photo.width, photo.height)
 
 
 def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], labels: Path, path: Path) -> None:
@@ -152,12 +151,12 @@ def _shipped() -> list[Path]:
     return [path for method in METHODS if (path := models_dir() / f"{method}.json").is_file()]
 
 
-def _open(manifests: Sequence[Path]) -> dict[str, Assembly]:
+def _open(manifests: Sequence[Path]) -> dict[str, Pipeline]:
     """The networks by name. Raises ValueError for two of one name, and what ``assemble`` raises."""
-    assemblies: dict[str, Assembly] = {}
+    pipelines: dict[str, Pipeline] = {}
     for path in manifests:
         manifest = load_manifest(path)
-        if manifest.name in assemblies:
+        if manifest.name in pipelines:
             raise ValueError(f"{path}: there is another network named {manifest.name!r}")
-        assemblies[manifest.name] = assemble(RobotConfig(model=manifest.kind, model_path=str(path), num_threads=1))
-    return assemblies
+        pipelines[manifest.name] = assemble(PipelineSettings(model=manifest.kind, model_path=str(path), num_threads=1))
+    return pipelines

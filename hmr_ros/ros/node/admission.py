@@ -1,4 +1,4 @@
-"""Which images are worth processing, by their stamp alone: decided before anything is decoded."""
+"""Which images are processed, by their stamp alone: decided before anything is decoded."""
 
 from __future__ import annotations
 
@@ -41,3 +41,9 @@ def rejection(stamp: Stamp, last: Stamp, age_s: float, config: RobotConfig) -> R
     if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
         return Rejection(Drop.RATE_LIMIT)
     return None
+
+
+def too_late(expected_s: float, max_latency_ms: float) -> Rejection:
+    """The rejection of an image that is expected to be ``expected_s`` old when it is published."""
+    explanation = f"it would be {expected_s * 1e3:.0f} ms old when published, max_latency_ms is {max_latency_ms:g}"
+    return Rejection(Drop.WOULD_BE_LATE, explanation)

@@ -28,7 +28,8 @@ from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.ros.node import process
 from hmr_ros.ros.node.log_bridge import logged_by
@@ -45,7 +46,7 @@ class CameraGroup(Node):
     ``build`` makes each camera's perception pipeline; tests pass their own.
     """
 
-    def __init__(self, build: Callable[[RobotConfig], Assembly] | None = None, context: Context | None = None) -> None:
+    def __init__(self, build: Callable[[RobotConfig], Pipeline] | None = None, context: Context | None = None) -> None:
         # destroy_node frees these, and ROS calls it also when a parameter is refused below.
         self.cameras: tuple[HmrNode, ...] = ()
         self._logging = contextlib.ExitStack()
@@ -86,7 +87,7 @@ def _names(node: Node) -> list[str]:
     return names
 
 
-def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] | None = None) -> int:
+def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] | None = None) -> int:
     """Run all cameras until a signal stops the process; returns its exit status."""
     return process.run("hmr_multi", lambda: CameraGroup(build), args)
 

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from hmr_ros.engines.switching import EngineState, state_of
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.monitor import WINDOW_S, Processed, Recent, known_median
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.qos import mismatches
@@ -45,7 +45,7 @@ class DiagnosticsPublisher:
         self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
         self._logged: set[str] = set()
 
-    def report(self, health: Health, recent: Recent, assembly: Assembly | None) -> None:
+    def report(self, health: Health, recent: Recent, pipeline: Pipeline | None) -> None:
         """Publish all statuses; log a fatal problem, at most once in ten seconds."""
         if health.fatal:
             self._node.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
@@ -53,7 +53,7 @@ class DiagnosticsPublisher:
         report = DiagnosticArray(
             status=[
                 bodies_status(f"{name}: bodies", name, health, recent),
-                engines_status(f"{name}: engines", name, assembly.facts if assembly else (), _states(assembly)),
+                engines_status(f"{name}: engines", name, pipeline.facts if pipeline else (), _states(pipeline)),
                 connections_status(f"{name}: connections", name, self._mismatches()),
             ]
         )
@@ -99,9 +99,9 @@ def connections_status(name: str, hardware_id: str, found: Sequence[str]) -> Dia
     return _status(name, hardware_id, DiagnosticStatus.WARN, f"{len(rows)} with incompatible QoS", rows)
 
 
-def _states(assembly: Assembly | None) -> dict[str, EngineState]:
+def _states(pipeline: Pipeline | None) -> dict[str, EngineState]:
     """State of the engine of each network, by the network's name."""
-    return {engine.manifest.name: state_of(engine) for engine in assembly.engines} if assembly else {}
+    return {engine.manifest.name: state_of(engine) for engine in pipeline.engines} if pipeline else {}
 
 
 def _status(

@@ -27,7 +27,8 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.switching import rebuild
-from hmr_ros.perception.assemble import Assembly, assemble
+from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.node import process
 from hmr_ros.ros.node.diagnostics import DiagnosticsPublisher, Health
@@ -69,14 +70,14 @@ class HmrNode(LifecycleNode):
 
     def __init__(
         self,
-        build: Callable[[RobotConfig], Assembly] = assemble,
+        build: Callable[[RobotConfig], Pipeline] = assemble,
         parameter_overrides: list[Parameter[Any]] | None = None,
         namespace: str = "",
         lists: TrackedLists | None = None,
         context: Context | None = None,
     ) -> None:
         # destroy_node frees these, and ROS calls it also when a parameter is refused below.
-        self._assembly: Assembly | None = None
+        self._pipeline: Pipeline | None = None
         self._operation: Operation | None = None
         self._logging = contextlib.ExitStack()
         # Its own rules come before those of the process, which would give all nodes the same name.
@@ -137,24 +138,24 @@ class HmrNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the networks and run them once, so that the first image is not late."""
         try:
-            self._assembly = self._build(self._config)
-            self._assembly.pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
-            self._assembly.pipeline.reset()
+            self._pipeline = self._build(self._config)
+            self._pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
+            self._pipeline.reset()
         except _CONFIGURE_ERRORS as err:
             self._release()
             self.get_logger().error(f"cannot configure: {err}")
             return TransitionCallbackReturn.FAILURE
-        self.get_logger().info(", ".join(f"{name}: {value}" for name, value in self._assembly.facts))
+        self.get_logger().info(", ".join(f"{name}: {value}" for name, value in self._pipeline.facts))
         return super().on_configure(state)
 
     @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Create the publishers; subscribe and start the worker unless the node is disabled."""
-        assert self._assembly is not None, "activate follows configure"
+        assert self._pipeline is not None, "activate follows configure"
         try:
             with undone_on_error(self):
                 self._operation = Operation(
-                    self, self._assembly, self.monitor, self._presence, self._lists, self._config
+                    self, self._pipeline, self.monitor, self._presence, self._lists, self._config
                 )
                 if self._enabled:
                     self._operation.resume()
@@ -196,9 +197,9 @@ class HmrNode(LifecycleNode):
             operation.close()
 
     def _release(self) -> None:
-        assembly, self._assembly = self._assembly, None
-        if assembly is not None:
-            assembly.close()
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.close()
 
     # Services (Controls)
 
@@ -225,10 +226,10 @@ class HmrNode(LifecycleNode):
 
     def rebuild_engine(self) -> str:
         """Build the TensorRT engines of this machine again. Raises RefusedError."""
-        if self._assembly is None:
+        if self._pipeline is None:
             raise RefusedError("no networks are loaded: configure the node first")
         try:
-            names = rebuild(self._assembly.engines)
+            names = rebuild(self._pipeline.engines)
         except EngineError as err:
             raise RefusedError(str(err)) from err
         return f"building {', '.join(names)}; networks run on the CPU meanwhile; /diagnostics reports the progress"
@@ -240,18 +241,18 @@ class HmrNode(LifecycleNode):
         if self._operation is not None:
             self._operation.adapt()
         health = self._operation.health() if self._operation is not None else Health("not active")
-        self._diagnostics.report(health, self.monitor.recent(), self._assembly)
+        self._diagnostics.report(health, self.monitor.recent(), self._pipeline)
 
     def _apply(self, config: RobotConfig) -> None:
         """Take over the parameters that were set while the node runs."""
         self._config = config
-        if self._assembly is not None:
-            self._assembly.apply(config)
+        if self._pipeline is not None:
+            self._pipeline.configure(config)
         if self._operation is not None:
             self._operation.apply(config)
 
 
-def main(args: list[str] | None = None, build: Callable[[RobotConfig], Assembly] = assemble) -> int:
+def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] = assemble) -> int:
     """Run the node until a signal stops the process; returns its exit status."""
     return process.run("hmr_node", lambda: HmrNode(build), args)
 

@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.temporal.presence import Presence
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Monitor, Processed
 from hmr_ros.ros.node.diagnostics import Health
@@ -27,18 +27,18 @@ class Operation:
     def __init__(
         self,
         node: Node,
-        assembly: Assembly,
+        pipeline: Pipeline,
         monitor: Monitor,
         presence: Presence,
         lists: TrackedLists | None,
         config: RobotConfig,
     ) -> None:
         self._node = node
-        self._assembly = assembly
+        self._pipeline = pipeline
         self._monitor = monitor
         self._config = config
-        origin = Origin(assembly.method, assembly.body_model, assembly.calibration)
-        self._outputs = Outputs(node, assembly.pipeline.body_model, origin, config, presence, lists)
+        origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
+        self._outputs = Outputs(node, pipeline.body_model, origin, config, presence, lists)
         self._input: CameraInput | None = None
         self._worker: Worker | None = None
         self._resumed_s = 0.0
@@ -53,7 +53,7 @@ class Operation:
         if self._worker is None:
             self._input = CameraInput(self._node, self._config, self._monitor)
             self._resumed_s = time.monotonic()
-            self._worker = Worker(self._node, self._input, self._outputs, self._assembly, self._monitor, self._config)
+            self._worker = Worker(self._node, self._input, self._outputs, self._pipeline, self._monitor, self._config)
 
     def pause(self) -> int:
         """Unsubscribe, finish the current image and end all tracks; returns how many."""
@@ -68,7 +68,7 @@ class Operation:
         """Stop, and destroy all publishers."""
         self._halted()
         self._outputs.close()
-        self._assembly.pipeline.reset()
+        self._pipeline.reset()
 
     def apply(self, config: RobotConfig) -> None:
         """Take over the parameters that were set while the node runs."""

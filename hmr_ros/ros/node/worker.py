@@ -13,13 +13,13 @@ from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Bodies, Camera, State
-from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
-from hmr_ros.perception.assemble import Assembly
+from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
-from hmr_ros.ros.node.admission import Rejection, rejection
+from hmr_ros.ros.node.admission import Rejection, rejection, too_late
 from hmr_ros.ros.node.latency import LatencyBudget
 from hmr_ros.ros.output.outputs import Outputs, Published
 from hmr_ros.ros.wire.cdr import CdrError, Stamp, stamp_of
@@ -39,11 +39,26 @@ class _LastPublished:
 
 
 @dataclass(frozen=True)
-class _Views:
-    """The result of publishing mesh and overlay: why RViz got no mesh, "" when it did; the time that it took, s."""
+class _Published:
+    """The result of publishing an image, and how long mesh and overlay took, s."""
 
-    problem: str = ""
-    took_s: float = 0.0
+    outputs: Published
+    views_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """An image that was processed and published: its ``stamp``, its age when the work started, and the results.
+
+    ``started_s`` is the time of the start, by time.perf_counter.
+    """
+
+    stamp: Stamp
+    age_s: float
+    shed: Shed
+    result: Result
+    published: _Published
+    started_s: float
 
 
 class Worker:
@@ -54,7 +69,7 @@ class Worker:
         node: Node,
         source: CameraInput,
         outputs: Outputs,
-        assembly: Assembly,
+        pipeline: Pipeline,
         monitor: Monitor,
         config: RobotConfig,
     ) -> None:
@@ -62,9 +77,9 @@ class Worker:
         self._node = node
         self._source = source
         self._outputs = outputs
-        self._assembly = assembly
+        self._pipeline = pipeline
         self._monitor = monitor
-        self._budget = LatencyBudget(node, assembly)
+        self._budget = LatencyBudget(node)
         self._last_stamp = Stamp(0, 0)
         self._processing = threading.Lock()  # held while an image is processed
         self._last_published: _LastPublished | None = None
@@ -94,7 +109,7 @@ class Worker:
     def _begin_again(self) -> int:
         """Reset the pipeline and report the bodies published last as lost; returns how many."""
         last, self._last_published = self._last_published, None
-        self._assembly.pipeline.reset()
+        self._pipeline.reset()
         if last is None:
             return 0
         self._outputs.end(last.stamp, last.frame_id, last.bodies)
@@ -128,57 +143,48 @@ class Worker:
 
     def _process(self, data: bytes) -> None:
         """Process one serialised image message, or drop it."""
-        started_s, config, pipeline = time.perf_counter(), self.config, self._assembly.pipeline
+        started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
-        if rejected := self._rejection(stamp, config):
-            self._drop(rejected.reason, rejected.explanation)
+        age_s = self._age_s(stamp)
+        shed = self._decide(stamp, age_s, config)
+        if isinstance(shed, Rejection):
+            self._drop(shed.reason, shed.explanation)
             return
         frame = DECODERS[config.image_transport](data)
         camera = self._source.camera(frame, config.input_timeout_s)
-        bodies = pipeline(frame.image, camera, stamp.seconds, self._source.depth(frame, camera))
-        self._last_published = _LastPublished(stamp, frame.frame_id, bodies)
-        published = self._outputs.publish(frame, camera, bodies, pipeline.lost)
-        views = self._publish_views(frame, camera, bodies)
-        published = dataclasses.replace(published, problem=published.problem or views.problem)
-        if published.problem:
-            self._monitor.drop(Drop.NO_TRANSFORM)
-        self._last_stamp, latency_s = stamp, self._age_s(stamp)
-        self._budget.done(stamp.seconds, latency_s, pipeline.timings, views.took_s)
-        overhead_s = time.perf_counter() - started_s - pipeline.timings.total_s
-        self._monitor.process(self._processed(bodies, published, latency_s, overhead_s))
+        depth = self._source.depth(frame, camera)
+        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed)
+        self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
+        published = self._publish(frame, camera, result, shed)
+        self._last_stamp = stamp
+        self._record(_Work(stamp, age_s, shed, result, published, started_s))
 
-    def _processed(self, bodies: Bodies, published: Published, latency_s: float, overhead_s: float) -> Processed:
-        """What diagnostics report about the current image."""
-        return Processed(
-            at_s=time.monotonic(),
-            latency_s=latency_s,
-            timings=self._assembly.pipeline.timings,
-            overhead_s=overhead_s,
-            people=len(bodies),
-            metric=int(bodies.valid.sum()),
-            measured=self._assembly.pipeline.measured,
-            shed=str(self._budget.shed),
-            disagreement=Disagreement.about(bodies),
-            tentative=int((bodies.states == State.TENTATIVE).sum()),
-            coasting=int((bodies.states == State.COASTING).sum()),
-            limit_violations=published.limit_violations,
-            output_problem=published.problem,
-        )
+    def _decide(self, stamp: Stamp, age_s: float, config: RobotConfig) -> Shed | Rejection:
+        """The work to leave out of an image that is ``age_s`` old, or why not to process it at all."""
+        if rejected := rejection(stamp, self._last_stamp, age_s, config):
+            return rejected
+        admission = self._budget.admit(stamp.seconds, age_s, config.max_latency_ms)
+        return admission.shed if admission.is_admitted else too_late(admission.expected_s, config.max_latency_ms)
 
-    def _publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies) -> _Views:
-        """Publish mesh and overlay unless they are shed."""
-        if self._budget.shed >= Shed.VIEWS:
-            return _Views()
+    def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
+        """Publish everything about one image but what is ``shed``."""
+        published = self._outputs.publish(frame, camera, result.bodies, result.lost)
+        if shed >= Shed.VIEWS:
+            return _Published(published, 0.0)
         started_s = time.perf_counter()
-        problem = self._outputs.publish_views(frame, camera, bodies, self._assembly.pipeline.lost)
-        return _Views(problem, time.perf_counter() - started_s)
+        problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost)
+        published = dataclasses.replace(published, problem=published.problem or problem)
+        return _Published(published, time.perf_counter() - started_s)
 
-    def _rejection(self, stamp: Stamp, config: RobotConfig) -> Rejection | None:
-        """Why not to process the image with ``stamp``; None, with work shed to be in time, where it is processed."""
-        age_s = self._age_s(stamp)
-        return rejection(stamp, self._last_stamp, age_s, config) or self._budget.admit(
-            stamp.seconds, age_s, config.max_latency_ms
-        )
+    def _record(self, work: _Work) -> None:
+        """Report a published image to the latency budget and to diagnostics."""
+        latency_s, timings = self._age_s(work.stamp), work.result.timings
+        rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - work.published.views_s
+        costs = Costs(timings.detect_s, timings.estimate_s, work.published.views_s, max(rest_s, 0.0))
+        self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
+        if work.published.outputs.problem:
+            self._monitor.drop(Drop.NO_TRANSFORM)
+        self._monitor.process(_processed(work, latency_s))
 
     def _age_s(self, stamp: Stamp) -> float:
         """Time since ``stamp`` by the node's clock, s."""
@@ -191,3 +197,23 @@ class Worker:
             self._node.get_logger().warning(
                 f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S
             )
+
+
+def _processed(work: _Work, latency_s: float) -> Processed:
+    """What diagnostics report about an image that was published ``latency_s`` after its stamp."""
+    bodies, published = work.result.bodies, work.published.outputs
+    return Processed(
+        at_s=time.monotonic(),
+        latency_s=latency_s,
+        timings=work.result.timings,
+        overhead_s=time.perf_counter() - work.started_s - work.result.timings.total_s,
+        people=len(bodies),
+        metric=int(bodies.valid.sum()),
+        measured=work.result.measured,
+        shed=str(work.shed),
+        disagreement=Disagreement.about(bodies),
+        tentative=int((bodies.states == State.TENTATIVE).sum()),
+        coasting=int((bodies.states == State.COASTING).sum()),
+        limit_violations=published.limit_violations,
+        output_problem=published.problem,
+    )

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from sensor_msgs.msg import CameraInfo
 
-from hmr_ros.core.geometry.camera import focal_length
+from hmr_ros.core.calibration_file import CalibrationError, read_calibration
+from hmr_ros.core.camera import focal_length
 
 Calibration = Callable[[int, int], CameraInfo]
 """Width and height of an image in px -> its CameraInfo, without header."""
-
-
-class CalibrationError(ValueError):
-    """A calibration file that cannot be used; the message names it and the reason."""
 
 
 def from_focal_length(focal_px: float) -> Calibration:
@@ -47,21 +43,16 @@ def from_field_of_view(degrees: float) -> Calibration:
 
 def from_file(path: Path) -> Calibration:
     """The YAML file that ROS's camera_calibration writes. Raises CalibrationError, also for images of another size."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        loaded = CameraInfo(
-            width=int(content["image_width"]),
-            height=int(content["image_height"]),
-            distortion_model=str(content["distortion_model"]),
-            d=_floats(content["distortion_coefficients"]),
-            k=_floats(content["camera_matrix"]),
-            r=_floats(content["rectification_matrix"]),
-            p=_floats(content["projection_matrix"]),
-        )
-    except (OSError, yaml.YAMLError) as err:
-        raise CalibrationError(f"{path}: cannot be read ({err})") from err
-    except (KeyError, TypeError, ValueError, AssertionError) as err:
-        raise CalibrationError(f"{path}: not a file of camera_calibration ({type(err).__name__}: {err})") from err
+    content = read_calibration(path)
+    loaded = CameraInfo(
+        width=content.width,
+        height=content.height,
+        distortion_model=content.distortion_model,
+        d=list(content.D),
+        k=list(content.K),
+        r=list(content.R),
+        p=list(content.P),
+    )
 
     def info(width: int, height: int) -> CameraInfo:
         if (width, height) != (loaded.width, loaded.height):
@@ -71,10 +62,3 @@ def from_file(path: Path) -> Calibration:
         return loaded
 
     return info
-
-
-def _floats(matrix: dict[str, object]) -> list[float]:
-    """The numbers of a matrix of the calibration file, flat."""
-    data = matrix["data"]
-    assert isinstance(data, list), "data is a list"
-    return [float(value) for value in data]

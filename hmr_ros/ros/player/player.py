@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player.sources import Bgr, Shot, Source, SourceError, open_source
@@ -137,7 +138,7 @@ def main(args: list[str] | None = None) -> int:
         if options.wait:
             player.wait_for_subscribers(options.wait, 30.0)
         play(player, source, options.rate or source.rate_hz, loop=options.loop)
-    except (SourceError, calibration.CalibrationError) as err:
+    except (SourceError, CalibrationError) as err:
         print(f"hmr_player: {err}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):

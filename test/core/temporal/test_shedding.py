@@ -36,13 +36,13 @@ class Run:
         self.levels, self.admitted, self.latency_s = [], [], []
         for _ in range(round(seconds * RATE_HZ)):
             self.stamp_s += 1 / RATE_HZ
-            admitted = self.shedder.admit(self.stamp_s, age_s, self.limit_s)
-            self.admitted.append(admitted)
-            if admitted:
-                cost = costs(self.shedder.level, slowness)
-                self.levels.append(self.shedder.level)
+            admission = self.shedder.admit(self.stamp_s, age_s, self.limit_s)
+            self.admitted.append(admission.is_admitted)
+            if admission.is_admitted:
+                cost = costs(admission.shed, slowness)
+                self.levels.append(admission.shed)
                 self.latency_s.append(age_s + total_s(cost))
-                self.shedder.observe(self.stamp_s, cost)
+                self.shedder.observe(self.stamp_s, admission.shed, cost)
         return self
 
 
@@ -71,19 +71,20 @@ def test_what_cannot_be_in_time_is_dropped_but_for_a_probe_per_second():
     assert sum(run.admitted[30:]) == pytest.approx(18, abs=2), "two images each"
 
 
-def test_finding_people_anew_after_a_pause_is_not_taken_for_what_following_them_takes():
+def test_finding_people_again_after_a_pause_does_not_count_as_following_them():
     shedder, last_s, admitted = Shedder(), float("-inf"), []
     for stamp_s in np.arange(0.0, 10.0, 1 / RATE_HZ):
-        admitted.append(shedder.admit(stamp_s, AGE_S, limit_s=0.050))
-        if admitted[-1]:
+        admission = shedder.admit(stamp_s, AGE_S, limit_s=0.050)
+        admitted.append(admission.is_admitted)
+        if admission.is_admitted:
             is_slow = stamp_s < 3 or stamp_s - last_s > 0.3  # others need the machine; people are found again
-            shedder.observe(stamp_s, costs(shedder.level, slowness=5.0 if is_slow else 1.0))
+            shedder.observe(stamp_s, admission.shed, costs(admission.shed, slowness=5.0 if is_slow else 1.0))
             last_s = stamp_s
     assert not all(admitted[: 3 * RATE_HZ])
     assert all(admitted[5 * RATE_HZ :])
 
 
-def test_an_image_that_waited_too_long_is_dropped_and_the_next_is_not():
+def test_an_old_image_is_dropped_and_the_next_one_is_not():
     run = Run(limit_s=0.043).images(4)
     assert not any(run.images(0.1, age_s=0.020).admitted)
     assert all(run.images(1).admitted)
@@ -118,9 +119,10 @@ def test_shed_work_that_does_not_fit_is_tried_now_and_then():
     """
     shedder, latency_s = Shedder(), []
     for k in range(60 * RATE_HZ):
-        assert shedder.admit(k / RATE_HZ, AGE_S, 0.050)
-        views_s = 0.030 * (shedder.level < Shed.VIEWS)
-        shedder.observe(k / RATE_HZ, Costs(0.010, 0.010, views_s, 0.002))
+        admission = shedder.admit(k / RATE_HZ, AGE_S, 0.050)
+        assert admission.is_admitted
+        views_s = 0.030 * (admission.shed < Shed.VIEWS)
+        shedder.observe(k / RATE_HZ, admission.shed, Costs(0.010, 0.010, views_s, 0.002))
         latency_s.append(AGE_S + 0.022 + views_s)
     late = np.flatnonzero(np.array(latency_s) > 0.050)
     assert 3 <= len(late) <= 15
@@ -134,6 +136,16 @@ def test_a_clock_that_jumps_back_stops_nothing():
     assert all(run.admitted)
     run.limit_s = 0.2
     assert run.images(60).levels[-1] == Shed.NOTHING
+
+
+def test_the_expected_age_of_an_image_is_its_age_and_the_work_not_shed():
+    shedder = Shedder()
+    for k in range(100):  # constant costs: no deviation
+        shedder.observe(k / RATE_HZ, Shed.NOTHING, FULL)
+    assert shedder.admit(4.0, AGE_S, limit_s=1.0).expected_s == pytest.approx(AGE_S + total_s(FULL))
+    late = shedder.admit(4.1, 0.2, limit_s=0.06)
+    assert (late.is_admitted, late.shed) == (False, Shed.SEARCHES)
+    assert late.expected_s == pytest.approx(0.2 + FULL.rest_s)
 
 
 def test_levels_say_what_they_leave_out():

@@ -18,7 +18,7 @@ from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 from test.ros.world import World
 
 FRAME_ID = "camera_optical_frame"
@@ -218,21 +218,19 @@ def test_depth_is_not_subscribed_unless_asked_for(world):
 
 def test_the_size_of_a_lost_person_is_forgotten():
     """Whoever gets the same id later is placed by the keypoints alone until depth measures them."""
-    built = assembly(StubDetector(1), StubEstimator())
-    built.pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
+    pipeline = stub_pipeline(StubDetector(1), StubEstimator())
+    pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
     screen = DepthImage(np.full((240, 320), 2.4, np.float32))
 
     def distance_m(stamp_s, depth=None):
-        built.pipeline.detector.people = 1
-        bodies = built.pipeline(FRAME.image, CAMERA, stamp_s, depth)
-        return float(bodies.cam_t[0, 2])
+        pipeline.detector.people = 1
+        return float(pipeline(FRAME.image, CAMERA, stamp_s, depth).bodies.cam_t[0, 2])
 
     assert distance_m(1.0) == pytest.approx(3.0, abs=0.05)
     measured_m = distance_m(1.1, screen)
     assert measured_m < 2.6
     assert distance_m(1.2) == pytest.approx(measured_m, abs=0.05)
-    built.pipeline.detector.people = 0
-    for stamp_s in (1.3, 2.5):
-        built.pipeline(FRAME.image, CAMERA, stamp_s)
-    assert built.pipeline.lost == (7,)
+    pipeline.detector.people = 0
+    lost = [pipeline(FRAME.image, CAMERA, stamp_s).lost for stamp_s in (1.3, 2.5)]
+    assert lost == [(), (7,)]
     assert distance_m(2.6) == pytest.approx(3.0, abs=0.05)

@@ -28,7 +28,7 @@ from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 CAMERA = Camera(np.array([[500.0, 0, 8], [0, 500, 6], [0, 0, 1]]), 16, 12)
 ENCODINGS = (
@@ -164,7 +164,7 @@ def test_calibrations_are_used_or_refused_by_name():
 def test_a_node_survives_all_of_them(executor):
     parameters = {"max_frame_age_s": 0.0, "use_depth": True}
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    node, peer = HmrNode(lambda config: assembly(StubDetector(), StubEstimator()), overrides), Node("peer")
+    node, peer = HmrNode(lambda config: stub_pipeline(StubDetector(), StubEstimator()), overrides), Node("peer")
     executor.add_node(node)
     executor.add_node(peer)
     camera, bodies, rng = FakeCamera(peer), [], np.random.default_rng(0)

@@ -3,7 +3,6 @@
 python -m test.ros.node.building_node DIRECTORY wait|serve [ROS arguments]
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hmr_ros.engines.switching import SwitchingEngine
 from hmr_ros.ros.node.node import main
 from test.engines import fake_builder
 from test.engines.test_switching import FakeEngine
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 
 def obtain(directory, progress):
@@ -25,7 +24,7 @@ def build(directory, mode):
     if mode == "wait":
         obtain(directory, LoggedProgress("network"))
     engine = SwitchingEngine(FakeEngine(1), lambda progress: obtain(directory, progress))
-    return dataclasses.replace(assembly(StubDetector(1), StubEstimator()), engines=(engine,))
+    return stub_pipeline(StubDetector(1), StubEstimator(), (engine,))
 
 
 if __name__ == "__main__":

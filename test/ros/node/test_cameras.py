@@ -14,7 +14,7 @@ from hmr_ros.ros.node.cameras import CameraGroup
 from hmr_ros.ros.wire import interfaces
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.hri_client import HriSubscriber
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 PARAMETERS = """
 /**:
@@ -53,8 +53,8 @@ class Group:
 
     @staticmethod
     def _assembled(ids):
-        assembled = assembly(StubDetector(people=2), StubEstimator())
-        assembled.pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1), ids)
+        assembled = stub_pipeline(StubDetector(people=2), StubEstimator())
+        assembled.tracker = Tracker(TrackerOptions(hits_to_confirm=1), ids)
         return assembled
 
     def show_until(self, condition, which=(0, 1)):

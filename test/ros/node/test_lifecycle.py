@@ -9,12 +9,13 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.ros.node import node as node_module
 from hmr_ros.ros.node.node import HmrNode
 from test.engines.test_switching import FakeEngine
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 SUCCESS, FAILURE, ERROR = (getattr(TransitionCallbackReturn, name) for name in ("SUCCESS", "FAILURE", "ERROR"))
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -33,7 +34,7 @@ def state(node):
 
 
 def stub(config=None):
-    return assembly(StubDetector(1), StubEstimator())
+    return stub_pipeline(StubDetector(1), StubEstimator())
 
 
 @pytest.fixture
@@ -77,15 +78,12 @@ def test_cycles_leave_nothing_behind(made, executor, cycles):
 
 @pytest.mark.parametrize("wrong", [ValueError("no such manifest"), OSError("no disk"), EngineError("no GPU")])
 def test_what_cannot_be_configured_leaves_the_node_unconfigured_and_frees_what_it_opened(made, capfd, wrong):
-    engine, problems = FakeEngine(1), [wrong]
-    built = stub()
-    object.__setattr__(built, "engines", (engine,))
-
-    class Pipeline:
-        def __call__(self, *args):
+    class FailingDetector(StubDetector):
+        def detect(self, image, shed=Shed.NOTHING):
             raise problems[0]
 
-    object.__setattr__(built, "pipeline", Pipeline())
+    engine, problems = FakeEngine(1), [wrong]
+    built = stub_pipeline(FailingDetector(), StubEstimator(), (engine,))
     node = made(lambda config: built if problems else stub())
     assert node.trigger_configure() == FAILURE
     assert engine.closed
@@ -134,7 +132,7 @@ def test_a_bug_on_the_way_down_can_be_recovered_from(made, monkeypatch, transiti
     if transition == "cleanup":
         assert node.trigger_deactivate() == SUCCESS
     bugs = [ZeroDivisionError("a bug")]
-    target, method = (node_module.Operation, "close") if transition == "deactivate" else (type(node._assembly), "close")
+    target, method = (node_module.Operation, "close") if transition == "deactivate" else (type(node._pipeline), "close")
     right = getattr(target, method)
 
     def crash(self):

@@ -1,6 +1,5 @@
 """The node's services, asked by a client in an executor and thread of its own, also while images stream in."""
 
-import dataclasses
 import functools
 import threading
 
@@ -19,7 +18,7 @@ from hmr_ros.engines.switching import Recipe, SwitchingEngine
 from hmr_ros.ros.node.node import HmrNode
 from test.engines.test_switching import FakeEngine
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 
 class Robot:
@@ -27,7 +26,7 @@ class Robot:
 
     def __init__(self, executor, engines=()):
         self.executor, self.detector = executor, StubDetector(2)
-        built = dataclasses.replace(assembly(self.detector, StubEstimator()), engines=engines)
+        built = stub_pipeline(self.detector, StubEstimator(), engines)
         overrides = [Parameter("max_frame_age_s", value=0.0), Parameter("track_timeout_s", value=5.0)]
         self.node = HmrNode(lambda config: built, overrides)
         self.user = Node("user")
@@ -145,7 +144,7 @@ def test_resetting_a_worker_that_hangs_is_refused(robot, monkeypatch):
     assert r.node.start()
     r.see(lambda: r.people())
     detect = r.detector.detect
-    r.detector.detect = lambda image: hangs.set() or (go_on.wait(30) and detect(image))
+    r.detector.detect = lambda *args: hangs.set() or (go_on.wait(30) and detect(*args))
     r.see(hangs.is_set)
     answer = r.ask(Trigger, "reset_tracks")
     go_on.set()

@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 
+from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import distort
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.ros.input.camera_model import camera_from_info
-from hmr_ros.ros.player.calibration import CalibrationError, from_field_of_view, from_file, from_focal_length
+from hmr_ros.ros.player.calibration import from_field_of_view, from_file, from_focal_length
 
 SAMPLE = models_dir().parent / "samples" / "crossing.yaml"
 

@@ -14,7 +14,7 @@ from hmr_ros.ros.node.params import ParameterError
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.qos import AS_OFFERED, PUBLISHER, SUBSCRIPTION, mismatches, overridden
 from test.ros.graph import FakeCamera, qos, spin_until
-from test.ros.stubs import StubDetector, StubEstimator, assembly
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -28,7 +28,7 @@ def node_with(executor, name="host", **overrides):
 
 def hmr_with(executor, **overrides):
     parameters = [Parameter(f"qos_overrides.{key}", value=value) for key, value in overrides.items()]
-    node = HmrNode(lambda config: assembly(StubDetector(1), StubEstimator()), parameters)
+    node = HmrNode(lambda config: stub_pipeline(StubDetector(1), StubEstimator()), parameters)
     executor.add_node(node)
     return node
 
