@@ -53,7 +53,7 @@ class Stopwatch(Node):
         self._messages = 0
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
 
-    def listen(self, outputs: Sequence[str]) -> None:
+    def subscribe(self, outputs: Sequence[str]) -> None:
         """Subscribe the bodies and ``outputs``, and nothing else."""
         for subscription in self._subscribed.values():
             self.destroy_subscription(subscription)

@@ -72,7 +72,7 @@ U2 = np.zeros((3, 4), "<u2")
     ],
     ids=["encoding", "step", "proportions", "empty", "frame", "broken"],
 )
-def test_unusable_depth_says_why(data, reason, words):
+def test_unusable_depth_has_a_named_reason(data, reason, words):
     with pytest.raises(BadImageError, match=words) as caught:
         decode_depth(data, 0.001, FRAME_ID, CAMERA)
     assert caught.value.reason == reason
@@ -85,7 +85,7 @@ def test_depth_may_have_another_resolution(size):
 
 
 class Source:
-    """A DepthInput and who publishes to it."""
+    """A DepthInput and its publisher."""
 
     def __init__(self, executor):
         self.executor = executor
@@ -156,8 +156,8 @@ class DepthWorld(World):
     def __init__(self, executor, **parameters):
         super().__init__(executor, **{"use_depth": True, **parameters})
         self.depth = self.peer.create_publisher(Image, "depth", qos())
-        self.listen(SmplBodyArray, "bodies")
-        self.listen(DiagnosticArray, "/diagnostics")
+        self.subscribe(SmplBodyArray, "bodies")
+        self.subscribe(DiagnosticArray, "/diagnostics")
         assert self.node.start()
 
     def show_with_until(self, depth_of, condition):
@@ -174,7 +174,7 @@ class DepthWorld(World):
 
     @property
     def person(self):
-        """The one of the last message; None before."""
+        """The person of the last message; None before."""
         return next((body for message in self.received["bodies"][-1:] for body in message.bodies), None)
 
     def stands(self, distance_m, tolerance_m=1e-3):
@@ -187,7 +187,7 @@ def world(executor, closing):
 
 
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
-def test_people_stand_where_depth_is(world, encoding):
+def test_people_have_the_measured_distance(world, encoding):
     w = world()
 
     def screen(stamp):
@@ -201,7 +201,7 @@ def test_people_stand_where_depth_is(world, encoding):
     assert w.person.betas[0] < -1
 
 
-def test_without_depth_the_image_alone_decides_and_diagnostics_tell(world):
+def test_without_depth_the_image_alone_decides_and_diagnostics_report_it(world):
     w = world()
     w.show_until(lambda: w.stands(3.0))
     w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0 and w.reported("people measured by depth"))
@@ -217,7 +217,7 @@ def test_depth_is_not_subscribed_unless_asked_for(world):
 
 
 def test_the_size_of_a_lost_person_is_forgotten():
-    """Whoever gets the same id later is placed by the keypoints alone until depth measures them."""
+    """A person with the same id later is placed by keypoints alone until depth is measured."""
     pipeline = stub_pipeline(StubDetector(1), StubEstimator())
     pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
     screen = DepthImage(np.full((240, 320), 2.4, np.float32))

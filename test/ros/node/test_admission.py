@@ -4,7 +4,7 @@ import pytest
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros.monitor import Drop
-from hmr_ros.ros.node.admission import rejection
+from hmr_ros.ros.node.admission import rejection, too_late
 from hmr_ros.ros.node.operation import longest_silence_s
 from hmr_ros.ros.wire.cdr import Stamp
 
@@ -66,6 +66,12 @@ def test_a_rejection_is_explained_unless_the_user_asked_for_it():
     late = rejection(at(-0.02), LAST, 0.0, RobotConfig())
     assert late.explanation == "image is 0.020 s older than the one before it"
     assert rejection(at(0.01), LAST, 0.0, RobotConfig(max_rate_hz=10.0)).explanation == ""
+
+
+def test_an_image_that_would_be_late_is_explained_by_its_expected_age():
+    found = too_late(expected_s=0.25, max_latency_ms=150.0)
+    assert found.reason == Drop.WOULD_BE_LATE
+    assert found.explanation == "it would be 250 ms old when published, max_latency_ms is 150"
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_disagreement_is_about_the_person_it_is_largest_of():
     of = Disagreement.about(compared(some_bodies(3), [0.05, 0.2, np.nan]))
     assert of.mean_m == pytest.approx(0.2)
     assert of.largest_m == pytest.approx(0.4)
-    for nobody in (some_bodies(0), some_bodies(2)):
-        assert np.isnan(Disagreement.about(nobody).mean_m)
+    for none in (some_bodies(0), some_bodies(2)):
+        assert np.isnan(Disagreement.about(none).mean_m)
 
 
 def test_disagreement_is_reported_where_two_methods_run():

@@ -30,7 +30,7 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 def world(executor, closing):
     def make(people=1, **parameters):
         w = closing(World, executor, people, **parameters)
-        w.listen(SmplBodyArray, "bodies")
+        w.subscribe(SmplBodyArray, "bodies")
         return w
 
     return make
@@ -39,7 +39,7 @@ def world(executor, closing):
 def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
     w = world(people=2)
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (Image, "overlay"), (TFMessage, "/tf")):
-        w.listen(kind, topic)
+        w.subscribe(kind, topic)
     assert w.node.start()
     w.show_calibrated()
     for topic in ("markers", "mesh", "overlay", "/tf"):
@@ -67,7 +67,7 @@ def test_joint_states_of_a_body_have_their_own_topic(world):
     assert w.node.start()
     w.show_calibrated()
     name = w.received["bodies"][-1].bodies[0].id
-    w.listen(JointState, f"bodies/{name}/joint_states")
+    w.subscribe(JointState, f"bodies/{name}/joint_states")
     state = w.show(until=f"bodies/{name}/joint_states")
     assert len(state.name) == 69
     topics = [topic for topic, _ in w.peer.get_topic_names_and_types()]
@@ -76,8 +76,8 @@ def test_joint_states_of_a_body_have_their_own_topic(world):
 
 def test_lost_people_are_deleted_everywhere(world):
     w = world(people=2, track_timeout_s=0.05)
-    w.listen(MarkerArray, "markers")
-    w.listen(Marker, "mesh")
+    w.subscribe(MarkerArray, "markers")
+    w.subscribe(Marker, "mesh")
     assert w.node.start()
     w.show_calibrated()
     w.show(until="mesh", count=2)
@@ -105,9 +105,9 @@ def test_lost_people_are_deleted_everywhere(world):
 @pytest.mark.parametrize("info", [None, CameraInfo(width=640, height=480), CameraInfo(width=320, height=240)])
 def test_without_a_valid_calibration_there_are_keypoints_but_no_positions(world, info):
     w = world(input_timeout_s=0.05)
-    w.listen(Marker, "mesh")
-    w.listen(TFMessage, "/tf")
-    w.listen(DiagnosticArray, "/diagnostics")
+    w.subscribe(Marker, "mesh")
+    w.subscribe(TFMessage, "/tf")
+    w.subscribe(DiagnosticArray, "/diagnostics")
     assert w.node.start()
     for _ in range(4):
         if info is not None:
@@ -176,7 +176,7 @@ def test_old_images_are_dropped(world):
 
 def test_parameters_take_effect_while_running(world):
     w = world()
-    w.listen(MarkerArray, "markers")
+    w.subscribe(MarkerArray, "markers")
     assert w.node.start()
     w.show_calibrated()
     w.show(until="markers")
@@ -190,16 +190,16 @@ def test_parameters_take_effect_while_running(world):
 def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
     w = world(target_frame="odom", tf_timeout_s=0.0)
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (DiagnosticArray, "/diagnostics")):
-        w.listen(kind, topic)
+        w.subscribe(kind, topic)
     assert w.node.start()
     w.show_calibrated()
 
-    def told():
+    def problems():
         w.show(count=len(w.received["bodies"]) + 1)
         return [s for a in w.received["/diagnostics"] for s in a.status if "no people in RViz" in s.message]
 
-    spin_until(w.executor, told)
-    assert told()[-1].level == DiagnosticStatus.ERROR
+    spin_until(w.executor, problems)
+    assert problems()[-1].level == DiagnosticStatus.ERROR
     assert w.node.monitor.drops()["no_transform"] > 0
     assert w.received["mesh"] == []
     assert not [m for a in w.received["markers"] for m in a.markers]
@@ -217,7 +217,7 @@ def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
 
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
-    w.listen(Marker, "mesh")
+    w.subscribe(Marker, "mesh")
     assert w.node.start()
     w.show_calibrated()
     assert 3 * 4900 < len(w.show(until="mesh").points) <= 3 * 5000
@@ -298,7 +298,7 @@ def test_the_lifecycle_can_be_walked_again_and_again(world):
 
 def test_methods_that_disagree_are_a_warning(world):
     w = world(max_disagreement_m=0.1)
-    w.listen(DiagnosticArray, "/diagnostics")
+    w.subscribe(DiagnosticArray, "/diagnostics")
     assert w.node.start()
 
     def warned(words):

@@ -52,7 +52,7 @@ def test_a_single_image_is_a_source(tmp_path):
         ("97", "webcam 97"),
     ],
 )
-def test_what_cannot_be_played_says_why(tmp_path, monkeypatch, name, words):
+def test_sources_that_cannot_be_played_have_an_explanation(tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.mp4").write_text("not a video at all")
     with pytest.raises(SourceError, match=words):
