@@ -58,16 +58,13 @@ class CameraInfoInput:
             if time.monotonic() - self._started_s > timeout_s:
                 self._refuse(f"no CameraInfo on {self.topic}")
             return None
-        read = self._cameras_by_size.get((width, height))
-        if read is None or read[0] is not info:
-            try:
-                read = info, camera_from_info(info, width, height, rectified=self._rectified)
-            except BadCameraInfoError as err:
-                self._refuse(f"CameraInfo on {self.topic} is unusable: {err}")
-                return None
-            self._cameras_by_size[width, height] = read
+        try:
+            camera = self._read(info, width, height)
+        except BadCameraInfoError as err:
+            self._refuse(f"CameraInfo on {self.topic} is unusable: {err}")
+            return None
         self._compare_frames(frame.frame_id, info.header.frame_id)
-        return read[1]
+        return camera
 
     def adapt(self, images_received: int) -> None:
         """Follow the publishers' QoS and compare the rates; ``images_received`` so far. Call about once a second."""
@@ -81,6 +78,15 @@ class CameraInfoInput:
     def close(self) -> None:
         """Unsubscribe."""
         self._subscription.close()
+
+    def _read(self, info: CameraInfo, width: int, height: int) -> Camera:
+        """``info`` as the camera of an image of ``width`` x ``height`` px, read once. Raises BadCameraInfoError."""
+        last = self._cameras_by_size.get((width, height))
+        if last is not None and last[0] is info:
+            return last[1]
+        camera = camera_from_info(info, width, height, rectified=self._rectified)
+        self._cameras_by_size[width, height] = info, camera
+        return camera
 
     def _receive(self, data: bytes) -> None:
         """Keep a calibration that differs from the last one: cameras repeat it with every image under another stamp."""

@@ -89,9 +89,7 @@ class HmrNode(LifecycleNode):
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
         self._enabled = True
-        self._presence = (
-            Presence()
-        )  # outlives the outputs: people who left meanwhile are removed after the next activation
+        self._presence = Presence()  # outlives the outputs: people who left while inactive are removed afterwards
         self._diagnostics = DiagnosticsPublisher(self)
         # By the steady clock: diagnostics are published and publishers looked for even while /clock stands still.
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))

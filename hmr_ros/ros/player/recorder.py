@@ -115,16 +115,17 @@ class Recorder(Node):
         self.last_bodies_s = time.monotonic()
         self._arrivals["bodies"].append(self.last_bodies_s)
         stamp = Stamp(message.header.stamp.sec, message.header.stamp.nanosec)
-        data = self._images.pop(stamp.nanoseconds, None)
-        if data is None:
-            return
-        image = decode_image(data).image
+        if (data := self._images.pop(stamp.nanoseconds, None)) is not None:
+            latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
+            self.moments.append(self._moment(decode_image(data).image, message, latency_s))
+
+    def _moment(self, image: NDArray[np.uint8], message: SmplBodyArray, latency_s: float) -> Moment:
+        """The moment of ``image`` (H, W, 3) uint8 RGB, with the calibration received by now."""
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
         height, width = image.shape[:2]
         camera = _camera(self._infos.get((width, height)), width, height)
-        self.moments.append(Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s))
+        return Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s)
 
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
         namespace = self.get_namespace().lstrip("/")
@@ -176,6 +177,7 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
 
 
 def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:
+    """The camera of an unrectified image of ``width`` x ``height`` px; None without a usable ``info``."""
     try:
         return None if info is None else camera_from_info(info, width, height, rectified=False)
     except BadCameraInfoError:
@@ -183,6 +185,7 @@ def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:
 
 
 def _rate_hz(arrivals: list[float]) -> float:
+    """Mean rate of messages that arrived at these times in s."""
     if len(arrivals) < 2:
         return 0.0
     return (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)

@@ -215,6 +215,25 @@ def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
     assert {m.header.frame_id for a in w.received["markers"] for m in a.markers} == {"odom"}
 
 
+@pytest.mark.parametrize(("kind", "topic"), [(MarkerArray, "markers"), (Marker, "mesh")])
+def test_a_missing_transform_is_reported_for_each_topic_of_rviz(world, kind, topic):
+    w = world(target_frame="odom", tf_timeout_s=0.0)
+    w.subscribe(kind, topic)
+    assert w.node.start()
+    w.show_calibrated()
+    w.show_until(lambda: w.node.monitor.drops().get("no_transform"))
+    w.show_until(lambda: (last := w.node.monitor.last_processed()) and last.output_problem)
+    assert w.node.monitor.last_processed().output_problem.startswith("no people in RViz: ")
+
+
+def test_without_subscribers_a_missing_transform_is_no_problem(world):
+    w = world(target_frame="odom", tf_timeout_s=0.0)
+    assert w.node.start()
+    w.show_calibrated(count=5)
+    assert w.node.monitor.last_processed().output_problem == ""
+    assert "no_transform" not in w.node.monitor.drops()
+
+
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
     w.subscribe(Marker, "mesh")
