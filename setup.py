@@ -26,8 +26,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["hmr_ros", "hmr_ros.*"]),
+    package_data={"hmr_ros": ["py.typed"]},
     data_files=[("share/hmr_ros/models", [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("models/*"))])],
-    install_requires=["numpy>=1.26", "onnxruntime>=1.17", "opencv-python-headless>=4.8"],
+    install_requires=["numpy>=1.26", "onnxruntime>=1.17", "opencv-python-headless>=4.8", "pyyaml>=6"],
     extras_require={
         "train": TRAIN,
         "smplx": ["smplx>=0.1.28"],

@@ -11,9 +11,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import METHODS
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.settings import Scalar, describe
 
 SAMPLE_RATE_HZ = 4.0
 """The sample clip was recorded at 10 Hz."""
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", help="video, image, directory of images, or number of a webcam (default: sample clip)"
     )
     parser.add_argument(
-        "--model", choices=_models(), help="how bodies are estimated (default: the node's); both: side by side"
+        "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: side by side"
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after so long (default: all; 20 s of a webcam)")
@@ -55,11 +54,6 @@ def run(args: argparse.Namespace) -> int:
     except (SourceError, DemoError) as err:
         print(f"hmr demo: {err}", file=sys.stderr)
         return 1
-
-
-def _models() -> tuple[Scalar, ...] | None:
-    """What the node's parameter may be."""
-    return next(setting.choices for setting in describe(RobotConfig) if setting.name == "model")
 
 
 def _use_sample(args: argparse.Namespace) -> None:

@@ -72,7 +72,7 @@ def open_body(path: str | Path | None = None) -> BodyModel:
     >>> open_body().faces.shape
     (13776, 3)
 
-    Raises ValueError or OSError, each saying which file and why.
+    Raises ValueError, which names the file and the remedy.
     """
     return load_body_model(models_dir() / _BODY if path is None else Path(path))
 

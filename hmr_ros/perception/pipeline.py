@@ -200,12 +200,11 @@ class Pipeline:
         return forgotten
 
     def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
-        """The ids to report as lost: those that were reported before, and no others."""
-        ended = self._known & set(tracks.lost)
-        lost = tuple(sorted(ended | forgotten))
+        """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones."""
+        lost = tuple(sorted({*tracks.lost, *forgotten}))
         self.smoother.forget(lost)
         self._depth_placement.forget(lost)
-        self._known = (self._known - ended) | set(tracks.people.ids.tolist())
+        self._known = set(tracks.people.ids.tolist())
         return lost
 
     def _estimate(

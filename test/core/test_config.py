@@ -1,6 +1,6 @@
 import pytest
 
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import EngineSettings, NodeSettings, PerceptionSettings, PipelineSettings, RobotConfig
 from hmr_ros.core.settings import describe, validate
 
 
@@ -9,3 +9,32 @@ def test_the_robots_defaults_are_valid_and_documented():
     assert all(s.doc for s in describe(RobotConfig))
     with pytest.raises(ValueError, match="max_people: expected 1 to 32"):
         RobotConfig(max_people=0)
+
+
+def test_the_nodes_parameters_are_those_of_its_parts_each_once():
+    engines, perception, node = (
+        {s.name for s in describe(part)} for part in (EngineSettings, PerceptionSettings, NodeSettings)
+    )
+    assert {s.name for s in describe(PipelineSettings)} == engines | perception
+    names = [s.name for s in describe(RobotConfig)]
+    assert set(names) == engines | perception | node
+    assert len(names) == len(engines) + len(perception) + len(node)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        (EngineSettings, {"backend": "tensorflow"}),
+        (PerceptionSettings, {"model": "openpose"}),
+        (PipelineSettings, {"num_threads": -1}),
+        (PipelineSettings, {"max_people": 0}),
+        (NodeSettings, {"max_rate_hz": -1.0}),
+        (NodeSettings, {"target_frame": "/odom"}),
+        (RobotConfig, {"precision": "int8"}),
+        (RobotConfig, {"target_frame": "/odom"}),
+    ],
+)
+def test_every_part_refuses_wrong_values_by_name(part, wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        part(**wrong)

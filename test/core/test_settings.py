@@ -30,6 +30,14 @@ def test_describe_flattens_groups_in_order():
     assert rows[-1].doc == "a rate in Hz"
 
 
+def test_describe_lists_groups_last_as_toml_files_do():
+    @dataclass(frozen=True)
+    class Mixed(Outer):
+        last: int = setting(1, doc="defined after the group")
+
+    assert [row.name for row in describe(Mixed)][-2:] == ["last", "inner.rate"]
+
+
 def test_updated_replaces_and_leaves_the_original():
     config = Outer()
     changed = updated(config, {"inner.rate": 4, "widths": [8], "mode": "b"})

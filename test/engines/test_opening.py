@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmr_ros.core.config import BACKENDS, RobotConfig
+from hmr_ros.core.config import BACKENDS, EngineSettings, RobotConfig
 from hmr_ros.core.manifest import load_manifest, write_manifest
 from hmr_ros.core.settings import describe
 from hmr_ros.engines import backends, opening
@@ -220,3 +220,18 @@ def test_progress_is_logged_by_tenths(caplog: pytest.LogCaptureFixture) -> None:
         for fraction in (0.0, 0.05, 0.12, 0.19, 1.0):
             progress("timing", fraction)
     assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == [0, 12, 100]
+
+
+def test_options_follow_the_settings() -> None:
+    settings = EngineSettings(
+        backend="onnxruntime",
+        engine_cache="~/engines",
+        allow_engine_build=False,
+        engine_build_timeout_s=20.0,
+        precision="fp32",
+        device_id=3,
+        num_threads=2,
+    )
+    cache = Path("~/engines").expanduser()
+    assert EngineOptions.of(settings) == EngineOptions("onnxruntime", 2, 3, cache, "fp32", False, 20.0)
+    assert EngineOptions.of(EngineSettings()) == EngineOptions()

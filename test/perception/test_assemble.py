@@ -5,11 +5,11 @@ import pytest
 
 from hmr_ros.bench.crowd import CAMERA, crowd_image
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.config import PipelineSettings
+from hmr_ros.core.config import PipelineSettings, SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
 
 onnx = pytest.importorskip("onnx")
 
@@ -110,3 +110,20 @@ def test_without_its_file_pose2mesh_takes_over(models):
     assert pipeline.method == "pose2mesh"
     assert bodies.valid.all()
     assert np.isnan(bodies.disagreement).all()
+
+
+def test_arguments_of_open_pipeline_count_from_the_first_image(models):
+    image = crowd_image(BODY_MODEL, PEOPLE)
+    with open_pipeline(max_people=1, num_threads=1, backend="onnxruntime") as pipeline:
+        assert len(pipeline.photo(image, CAMERA).bodies) == 1
+        assert pipeline.facts[3] == ("backend", "onnxruntime")
+    with assemble(PipelineSettings(track_timeout_s=3.0, smoothing=SmoothingConfig(beta=1.0))) as pipeline:
+        assert pipeline.tracker.options.timeout_s == 3.0
+        assert pipeline.smoother.config.beta == 1.0
+
+
+def test_a_body_is_the_shipped_one_or_that_of_a_file(models, tmp_path):
+    assert open_body().sha256 == BODY_MODEL.sha256
+    assert open_body(str(SHIPPED / "open_body.npz")).sha256 == BODY_MODEL.sha256
+    with pytest.raises(ValueError, match=r"mine\.npz: no such body model"):
+        open_body(tmp_path / "mine.npz")

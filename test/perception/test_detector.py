@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Float64s, Image
+from hmr_ros.core.config import DetectorConfig, PerceptionSettings
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
@@ -289,3 +290,14 @@ def test_a_footballer_lies_where_a_human_sees_him(engines: tuple[Engine, Engine]
         index = BLAZEPOSE.index(joint)
         assert np.hypot(*(found.kp2d[0, index] - place)) < 12, joint
         assert found.kp2d_score[0, index] > 0.6
+
+
+def test_options_follow_the_settings() -> None:
+    settings = PerceptionSettings(
+        max_people=2, detection_threshold=0.7, detector=DetectorConfig(size="416x224", period=3)
+    )
+    expected = BlazePoseOptions(search_pixels=416 * 224, period=3, max_people=2, min_presence=0.7)
+    assert BlazePoseOptions.of(settings) == expected
+    world = World(Person(80, 100))
+    world.detector.configure(settings)
+    assert world.detector.options == expected

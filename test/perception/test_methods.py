@@ -10,6 +10,7 @@ from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.perception import methods
+from hmr_ros.perception.keypoints import KeypointOptions
 from hmr_ros.perception.methods import open_method
 from test.perception.test_global_to_pixel import BARREL, IMAGE, MANIFEST, Oracle, detections, people
 
@@ -104,3 +105,12 @@ def test_a_network_of_another_kind_is_refused(models):
     settings = updated(PerceptionSettings(), {"model": "global_to_pixel", "model_path": "mine.json"})
     with pytest.raises(ManifestError, match="expected kind global_to_pixel"):
         open_method(settings, BODY_MODEL, lambda path: wrong)
+
+
+@pytest.mark.parametrize("model", ["pose2mesh", "global_to_pixel"])
+def test_keypoint_options_follow_the_settings(models, model):
+    (models / "global_to_pixel.json").touch()
+    method, _, _ = opened(model=model, keypoint_threshold=0.4, min_keypoints=9)
+    estimator = method.estimator
+    options = estimator.keypoint_options if model == "pose2mesh" else estimator.options.keypoints
+    assert options == KeypointOptions(threshold=0.4, minimum=9)
