@@ -1,31 +1,31 @@
-"""People of a camera topic as bodies: ``ros2 launch hmr_ros hmr.launch.py image_topic:=/camera/image_raw``.
+"""The node for one camera: ``ros2 launch hmr_ros hmr.launch.py image_topic:=/camera/image_raw``.
 
-``ros2 launch hmr_ros hmr.launch.py -s`` lists the arguments. The calibration is read from ``camera_info`` beside the
-image unless ``camera_info_topic`` says otherwise.
+``ros2 launch hmr_ros hmr.launch.py -s`` lists the arguments. The calibration is subscribed from ``camera_info``
+in the namespace of the image unless ``camera_info_topic`` is given.
 """
 
 from launch.actions import OpaqueFunction
 
-from hmr_ros.ros.node.launching import BOOLS, FRACTION, absolute, argument, body_node, node_arguments, rviz, value
+from hmr_ros.ros.node.launching import BOOLS, SHARE, absolute, argument, body_node, node_arguments, rviz, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
-    argument("image_topic", "image", "sensor_msgs/Image to look at; with compressed transport its /compressed sibling"),
-    argument("camera_info_topic", "", "sensor_msgs/CameraInfo; left out: camera_info beside the image"),
-    argument("depth_topic", "", "sensor_msgs/Image of depth, registered to the image; left out: as params_file says"),
+    argument("image_topic", "image", "sensor_msgs/Image; with image_transport:=compressed, <image_topic>/compressed"),
+    argument("camera_info_topic", "", "sensor_msgs/CameraInfo; default: camera_info beside the image topic"),
+    argument("depth_topic", "", "sensor_msgs/Image of depth, registered to the image; default: from params_file"),
     argument("name", "hmr", "name of the node"),
-    argument("rviz", "false", "start RViz as well", BOOLS),
-    argument("rviz_config", str(FRACTION / "config" / "hmr.rviz"), "RViz configuration; hmr_hri.rviz shows ROS4HRI's"),
+    argument("rviz", "false", "start RViz", BOOLS),
+    argument("rviz_config", str(SHARE / "config" / "hmr.rviz"), "RViz configuration; hmr_hri.rviz: ROS4HRI"),
     argument(
         "rviz_frame",
         "",
-        "fixed frame of RViz, such as the image's frame_id; left out: target_frame, or as rviz_config says",
+        "fixed frame of RViz, such as the frame_id of the image; default: target_frame, else from rviz_config",
     ),
 )
 
 
 def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node, its topics remapped as the arguments ask."""
+    """The node, with topics remapped by the arguments."""
     topics = {name: value(context, f"{name}_topic") for name in ("image", "camera_info", "depth")}
     return [
         body_node(

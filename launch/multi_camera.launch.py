@@ -1,8 +1,8 @@
 """Several cameras in one process that shares the networks: ``ros2 launch hmr_ros multi_camera.launch.py cameras:=a,b``.
 
-Each camera has its namespace, where its node ``hmr`` and its topics are. Topics of arguments are relative to that, as
-``image_topic:=color/image_raw`` is ``/front/color/image_raw`` for the camera ``front``; ``{camera}`` in them stands for
-its name, as in ``image_topic:=/{camera}_camera/image_raw``.
+Each camera has its namespace, with its node ``hmr`` and its topics. Topics in arguments are relative to it:
+``image_topic:=color/image_raw`` is ``/front/color/image_raw`` for the camera ``front``. ``{camera}`` in them is
+replaced by its name: ``image_topic:=/{camera}_camera/image_raw``.
 """
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -13,15 +13,17 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 ARGUMENTS = (
     DeclareLaunchArgument("cameras", description="namespaces of the cameras, such as front,back"),
     argument(
-        "image_topic", "image", "sensor_msgs/Image of each camera; with compressed transport its /compressed sibling"
+        "image_topic",
+        "image",
+        "sensor_msgs/Image; with image_transport:=compressed, <image_topic>/compressed",
     ),
-    argument("camera_info_topic", "", "sensor_msgs/CameraInfo of each; left out: camera_info beside the image"),
-    argument("depth_topic", "", "sensor_msgs/Image of each camera's depth, registered; left out: as params_file says"),
+    argument("camera_info_topic", "", "sensor_msgs/CameraInfo; default: camera_info beside the image topic"),
+    argument("depth_topic", "", "sensor_msgs/Image of depth, registered to the image; default: from params_file"),
 )
 
 
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The process, every camera's topics remapped as the arguments ask."""
+    """The process of all cameras, with topics remapped by the arguments."""
     cameras = [camera.strip() for camera in value(context, "cameras").strip("[]").split(",")]
     topics = {name: value(context, f"{name}_topic") for name in ("image", "camera_info", "depth")}
     remappings = [
@@ -36,5 +38,5 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments and process."""
+    """Arguments and the process."""
     return LaunchDescription([*ARGUMENTS, *node_arguments(), OpaqueFunction(function=start_nodes)])

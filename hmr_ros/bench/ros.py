@@ -132,7 +132,7 @@ def _measure(
 
 def _measure_case(case: Case, scene: _Scene, session: Session[Stopwatch], node: RosProcess, plan: _Plan) -> Measured:
     """Start a camera, wait for the first bodies, and measure several windows."""
-    session.node.listen(case.outputs)
+    session.node.subscribe(case.outputs)
     camera = [str(scene.path), "--rate", str(case.rate_hz), "--loop", "--wait", "1", *scene.calibration]
     player = RosProcess("hmr_ros.ros.player.player", _NAMESPACE, camera)
     try:

@@ -1,4 +1,7 @@
-"""What happens to images: counted by the threads that receive and process them, read by who reports it."""
+"""Counts of received, processed and dropped images: kept by the threads that handle them, read by diagnostics.
+
+Nothing here imports ROS. ``input`` and ``node`` both count, so this file stands below both, beside ``wire``.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from hmr_ros.core.people import Bodies
 from hmr_ros.perception.pipeline import Timings
 
 WINDOW_S = 5.0
-"""Rates and percentiles are of the last so many seconds."""
+"""Period that rates and percentiles are computed over, s."""
 
-_MOST_KEPT = 2000
-"""More images than any camera sends in that time."""
+_CAPACITY = 2000
+"""More images than any camera sends in ``WINDOW_S``."""
 
 
 class Drop(StrEnum):
-    """Why a received image was not processed; reasons that lie in the image itself are images.BadImageReason."""
+    """Why a received image was not processed. Reasons that lie in the message itself: input.images.BadImageReason."""
 
     REPLACED = "replaced_by_newer"
     TOO_OLD = "too_old"
@@ -31,16 +34,16 @@ class Drop(StrEnum):
     ENGINE_FAILED = "engine_failed"
     INTERNAL_ERROR = "internal_error"
     WOULD_BE_LATE = "would_be_late"
-    """With all work shed that can be; see core/temporal/shedding.py."""
+    """Even with all work shed that can be; see core/temporal/shedding.py."""
     NO_TRANSFORM = "no_transform"
-    """The image was processed, but planners got nothing of it."""
+    """The image was processed, but without a transform into the frame that planners or RViz get people in."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """How far two methods' joints lie apart, m, on the person of an image they disagree most about.
+    """Distance between the joints of two methods, relative to the pelvis, m, of the person it is largest for.
 
-    Mean and largest distance of the joints, relative to the pelvis; NaN where nothing was compared.
+    Mean and maximum over the joints; NaN where nothing was compared.
     """
 
     mean_m: float = np.nan
@@ -48,7 +51,7 @@ class Disagreement:
 
     @staticmethod
     def about(bodies: Bodies) -> Disagreement:
-        """About the people of one image."""
+        """From ``bodies.disagreement`` (P, 24) m of one image."""
         compared = bodies.disagreement[np.isfinite(bodies.disagreement).all(1)]
         if len(compared) == 0:
             return Disagreement()
@@ -58,11 +61,13 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Processed:
-    """One finished image: when (monotonic s), stamp -> published, steps, and all else done to it, s; the people in it.
+    """One processed image: its times, the people in it, and what was published of it.
 
-    ``metric`` of the ``people`` have a position, ``measured`` of them one by depth. ``overhead_s`` is what decoding,
-    converting and publishing took; ``shed`` names the work that was left out. Of the ``people``, ``tentative`` and
-    ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond what joints reach.
+    ``at_s``: when it was finished, monotonic s. ``latency_s``: from its stamp until it was published. ``timings``: the
+    steps of the pipeline; ``overhead_s``: decoding, converting and publishing. ``shed``: the work that was left out.
+    Of the ``people``, ``metric`` have a position and ``measured`` have one measured by depth; ``tentative`` and
+    ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond the limits of the URDF.
+    ``output_problem``: which output could not be published, and why; "" when none.
     """
 
     at_s: float
@@ -77,11 +82,12 @@ class Processed:
     tentative: int = 0
     coasting: int = 0
     limit_violations: int = 0
+    output_problem: str = ""
 
 
 @dataclass(frozen=True)
 class Recent:
-    """The last WINDOW_S: how many images were ``received``, which were ``processed``; ``drops`` from the start."""
+    """The last WINDOW_S: number of images ``received``, those ``processed``; ``drops`` by reason since the start."""
 
     received: int
     processed: tuple[Processed, ...]
@@ -89,7 +95,7 @@ class Recent:
 
     @property
     def disagreement_m(self) -> float:
-        """Median of the mean distances between two methods' joints, m; NaN: nothing was compared."""
+        """Median over images of the mean distance between two methods' joints, m; NaN: nothing was compared."""
         return known_median([p.disagreement.mean_m for p in self.processed])
 
 
@@ -98,46 +104,46 @@ class Monitor:
     """Counts what happens to images. Every method may be called from any thread."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _received: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
-    _processed: deque[Processed] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
+    _received: deque[float] = field(default_factory=lambda: deque(maxlen=_CAPACITY))
+    _processed: deque[Processed] = field(default_factory=lambda: deque(maxlen=_CAPACITY))
     _drops: Counter[str] = field(default_factory=Counter)
-    _last_processed_s: float = float("-inf")
+    _last_processed: Processed | None = None
     received_count: int = 0
 
     def receive(self) -> None:
-        """An image message arrived."""
+        """Count an image message that arrived."""
         with self._lock:
             self._received.append(time.monotonic())
             self.received_count += 1
 
     def drop(self, reason: str) -> None:
-        """An image was dropped."""
+        """Count an image that was dropped, or an input that it went without (depth.DepthGap)."""
         with self._lock:
             self._drops[reason] += 1
 
     def process(self, processed: Processed) -> None:
-        """An image was processed and its bodies were published."""
+        """Record an image whose bodies were published."""
         with self._lock:
             self._processed.append(processed)
-            self._last_processed_s = processed.at_s
+            self._last_processed = processed
 
     def drops(self) -> dict[str, int]:
-        """Drops so far, by reason."""
+        """Number of drops since the start, by reason."""
         with self._lock:
             return dict(self._drops)
 
     def last_received_s(self) -> float:
-        """Monotonic time of the last image, s; -inf before the first."""
+        """Monotonic time at which the last image arrived, s; -inf before the first."""
         with self._lock:
             return self._received[-1] if self._received else float("-inf")
 
-    def last_processed_s(self) -> float:
-        """Monotonic time at which the last image was finished, s; -inf before the first."""
+    def last_processed(self) -> Processed | None:
+        """The last processed image; None before the first."""
         with self._lock:
-            return self._last_processed_s
+            return self._last_processed
 
     def recent(self) -> Recent:
-        """The last seconds."""
+        """What happened in the last ``WINDOW_S``; forgets what is older."""
         with self._lock:
             since = time.monotonic() - WINDOW_S
             received = sum(at >= since for at in self._received)
@@ -149,6 +155,6 @@ class Monitor:
 
 
 def known_median(values: list[float]) -> float:
-    """Of those that are known; NaN when none is."""
+    """Median of the finite ``values``; NaN when there are none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.median(known)) if known else float("nan")

@@ -18,7 +18,7 @@ needs_ros = pytest.mark.skipif(
 
 
 def demo(*arguments, cwd):
-    environment = os.environ | {"ROS_DOMAIN_ID": str(101 + os.getpid() % 100)}
+    environment = {"ROS_DOMAIN_ID": str(101 + os.getpid() % 100)} | os.environ  # unless the caller has chosen one
     command = [sys.executable, "-m", "hmr_ros.cli", "demo", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
 

@@ -1,14 +1,18 @@
-"""Tests of the ROS side. They need ROS 2 and the built package, and are skipped, with the reason, without either."""
+"""Fixtures of the ROS tests. They need ROS 2 and the built package; without either they are skipped with the reason."""
 
 import importlib.util
 import os
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 
+_HERE = Path(__file__).parent
+
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # apart from other test runs on this machine
+# Apart from other test runs on this machine, unless the caller has chosen a domain.
+os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
 
 
@@ -33,9 +37,9 @@ def pytest_pycollect_makemodule(module_path, parent):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.parent.name == "ros":
+        if _HERE in item.path.parents:
             item.add_marker(pytest.mark.ros)
-            # rclpy calls its own deprecated Logger.warn when it tells of incompatible QoS.
+            # rclpy calls its own deprecated Logger.warn when it reports incompatible QoS.
             item.add_marker(pytest.mark.filterwarnings("ignore:Deprecated in favor of:DeprecationWarning"))
 
 
@@ -57,7 +61,7 @@ def _ros():
 
 @pytest.fixture(autouse=True)
 def _workers_end():
-    """A node that a test leaves active would keep Python from ever ending."""
+    """Check that no test leaves a node active: its worker thread would keep Python from ending."""
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == "hmr_worker"]
 
@@ -77,7 +81,7 @@ def executor():
 
 @pytest.fixture
 def closing():
-    """Makes things, ``closing(kind, *arguments)``, that are closed with the test."""
+    """Call ``closing(kind, *arguments)`` to make an object that is closed at the end of the test."""
     made = []
 
     def make(kind, *args, **options):

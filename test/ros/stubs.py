@@ -19,7 +19,7 @@ JOINTS = 17
 
 
 class StubDetector(Detector):
-    """Sees as many people as ``people`` says, standing side by side."""
+    """Detects ``people`` people, standing side by side."""
 
     def __init__(self, people=1):
         self.people = people

@@ -9,7 +9,7 @@ from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 
 class World:
-    """The node sees as many people as ``detector.people`` says; ``listen`` says what is received of it."""
+    """The node sees ``detector.people`` people; ``subscribe`` receives what it publishes."""
 
     def __init__(self, executor, people=1, **parameters):
         self.executor = executor
@@ -23,7 +23,7 @@ class World:
         self.camera = FakeCamera(self.peer, compressed=parameters.get("image_transport") == "compressed")
         self.received = {}
 
-    def listen(self, kind, topic):
+    def subscribe(self, kind, topic):
         self.received[topic] = []
         self.peer.create_subscription(kind, topic, self.received[topic].append, qos(depth=50))
 
@@ -48,7 +48,7 @@ class World:
         spin_until(self.executor, lambda: any(body.valid for body in self.show(**options).bodies))
 
     def reported(self, key):
-        """What /diagnostics say of ``key`` by now, if they are listened to; "" for nothing."""
+        """The last value of ``key`` on /diagnostics, which must be subscribed; "" before the first."""
         statuses = [s for report in self.received["/diagnostics"] for s in report.status]
         return ([pair.value for s in statuses for pair in s.values if pair.key == key] or [""])[-1]
 

@@ -1,4 +1,4 @@
-"""The calibration that comes beside the images: which of it is theirs, and what is wrong with it."""
+"""Calibration from CameraInfo: which message belongs to an image, and the problem where none does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hmr_ros.ros.wire.cdr import STAMP_END
 
 _WINDOW_S = 10.0
 _LARGEST_RATIO = 3
-"""As image_transport has it: image and camera_info go in pairs. More of one than so many times the other is a mistake
-somewhere, be it another camera's calibration; it does no harm here, where the newest calibration serves all images."""
+"""image_transport publishes image and camera_info in pairs. A larger ratio of their rates points to a mistake, such as
+the calibration of another camera. Results do not depend on it: the newest calibration is used for all images."""
 
 
 class CameraInfoInput:
-    """Subscribes ``camera_info``; the executor's thread receives, another one may ask.
+    """Subscribes ``camera_info``. The executor's thread receives; another thread may call ``camera``.
 
-    ``problem`` says what is wrong with the calibration of the last image, "" as long as nothing is known to be.
+    ``problem`` is that of the calibration of the last image, "" when there is none.
     """
 
     def __init__(self, node: Node, image_topic: str, *, rectified: bool) -> None:
@@ -36,21 +36,21 @@ class CameraInfoInput:
         self._cameras_by_size: dict[tuple[int, int], tuple[CameraInfo, Camera]] = {}
         self._warned: set[str] = set()
         self._started_s = self._counted_from_s = time.monotonic()
-        self._images_before: int | None = None  # the first count may hold those of an earlier activation
+        self._images_before: int | None = None  # the first count may include images of an earlier activation
         self._infos = 0
         topic = camera_info_topic(node, image_topic)
         self._subscription = AdaptiveSubscription(node, CameraInfo, topic, self._receive)
 
     @property
     def topic(self) -> str:
-        """Where calibration is expected."""
+        """The topic that calibration is expected on."""
         return self._subscription.topic
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
         """The camera that took ``frame``; None, with one warning per cause, when its calibration is unusable.
 
-        It is the newest calibration for the size of the image: the one of the same stamp may come late, or get lost.
-        A calibration that has not come is not complained about before ``timeout_s``.
+        It is the newest calibration for the size of the image: that of the same stamp may be late or lost. A missing
+        calibration is reported only after ``timeout_s``.
         """
         height, width = frame.image.shape[:2]
         info = self._by_size.get((width, height), self._newest)
@@ -58,19 +58,16 @@ class CameraInfoInput:
             if time.monotonic() - self._started_s > timeout_s:
                 self._refuse(f"no CameraInfo on {self.topic}")
             return None
-        read = self._cameras_by_size.get((width, height))
-        if read is None or read[0] is not info:
-            try:
-                read = info, camera_from_info(info, width, height, rectified=self._rectified)
-            except BadCameraInfoError as err:
-                self._refuse(f"CameraInfo on {self.topic} is unusable: {err}")
-                return None
-            self._cameras_by_size[width, height] = read
+        try:
+            camera = self._read(info, width, height)
+        except BadCameraInfoError as err:
+            self._refuse(f"CameraInfo on {self.topic} is unusable: {err}")
+            return None
         self._compare_frames(frame.frame_id, info.header.frame_id)
-        return read[1]
+        return camera
 
     def adapt(self, images_received: int) -> None:
-        """Look at the publishers again, and at the rates; call about once a second."""
+        """Follow the publishers' QoS and compare the rates; ``images_received`` so far. Call about once a second."""
         self._subscription.adapt()
         if self._images_before is None:
             self._images_before = images_received
@@ -82,8 +79,17 @@ class CameraInfoInput:
         """Unsubscribe."""
         self._subscription.close()
 
+    def _read(self, info: CameraInfo, width: int, height: int) -> Camera:
+        """``info`` as the camera of an image of ``width`` x ``height`` px, read once. Raises BadCameraInfoError."""
+        last = self._cameras_by_size.get((width, height))
+        if last is not None and last[0] is info:
+            return last[1]
+        camera = camera_from_info(info, width, height, rectified=self._rectified)
+        self._cameras_by_size[width, height] = info, camera
+        return camera
+
     def _receive(self, data: bytes) -> None:
-        """A camera says the same with every image, but for the stamp: only what is new is looked at."""
+        """Keep a calibration that differs from the last one: cameras repeat it with every image under another stamp."""
         self._infos += 1
         if (calibration := data[STAMP_END:]) == self._newest_bytes:
             return
@@ -96,20 +102,20 @@ class CameraInfoInput:
         self._newest = self._by_size[described_size(info)] = info
 
     def _compare_rates(self, images: int, infos: int) -> None:
-        """Of the last window. What is latched need come only once; that none came, of either, is told elsewhere."""
+        """Warn where the rates differ, unless calibration is latched; silence of either is reported elsewhere."""
         if 0 < _LARGEST_RATIO * min(images, infos) < max(images, infos) and not self._subscription.is_latched:
             self._warn(
                 f"{images} images and {infos} CameraInfo on {self.topic} in {_WINDOW_S:g} s: is this the calibration "
-                "of this camera? (Fast DDS as it comes loses some that large images follow.) The newest is used for "
-                "all images",
+                "of this camera? (Fast DDS with its default profile loses some that large images follow.) The newest "
+                "is used for all images",
                 once_for="rates",  # the numbers differ each time
             )
 
     def _compare_frames(self, of_image: str, of_info: str) -> None:
-        """Both should name the optical frame of the one camera; what is published is in the image's."""
+        """Set ``problem`` where image and CameraInfo are not in the same frame; results are in that of the image."""
         self.problem = ""
         if not of_image:
-            self.problem = "images name no frame (header.frame_id): TF will not have people, RViz and planners neither"
+            self.problem = "images have no header.frame_id: TF, RViz and planners get no people"
         elif of_info and of_image != of_info:
             self.problem = (
                 f"images are in frame {of_image!r}, the CameraInfo on {self.topic} in {of_info!r}: is it this camera's?"
@@ -118,17 +124,19 @@ class CameraInfoInput:
             self._warn(self.problem)
 
     def _refuse(self, cause: str) -> None:
+        """Make ``cause`` the problem, and warn once."""
         self.problem = cause
         self._warn(f"{cause}. Publishing 2D keypoints only, no positions, no meshes.")
 
     def _warn(self, text: str, once_for: str = "") -> None:
+        """Log a warning once per ``once_for``, or per text."""
         if (cause := once_for or text) not in self._warned:
             self._warned.add(cause)
             self._node.get_logger().warning(text)
 
 
 def camera_info_topic(node: Node, image_topic: str) -> str:
-    """``camera_info`` beside the image (as image_transport has it), unless it was remapped on its own."""
+    """``camera_info`` in the namespace of the image topic, as in image_transport, unless it was remapped itself."""
     resolved = node.resolve_topic_name("camera_info")
     unmapped = f"{node.get_namespace().rstrip('/')}/camera_info"
     return resolved if resolved != unmapped else f"{image_topic.rpartition('/')[0]}/camera_info"

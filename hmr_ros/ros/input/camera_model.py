@@ -1,4 +1,4 @@
-"""CameraInfo -> ``Camera``: what calibrates images of a size, or why it does not."""
+"""CameraInfo -> ``Camera`` for images of a given size, or why it cannot be used."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from sensor_msgs.msg import CameraInfo
 from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.people import Camera
 
-_STEREO_BASELINE = 1e-9
+_MIN_BASELINE = 1e-9
+"""Smallest |P[0, 3]|, px m, that counts as the baseline of a stereo pair."""
 
-_LARGEST_PX = 1e6
-"""Of focal length and principal point: a lens of half a milliradian; calibration beyond is a mistake."""
+_MAX_PX = 1e6
+"""Maximum of focal length and principal point, px: a field of view below a milliradian is a mistake."""
 
-_LARGEST_COEFFICIENT = 1e4
-"""Of lens distortion. Rational polynomials have coefficients of some tens."""
+_MAX_COEFFICIENT = 1e4
+"""Maximum of distortion coefficients; those of rational polynomials are some tens."""
 
 
 class BadCameraInfoError(ValueError):
-    """A CameraInfo that does not calibrate the image it comes with."""
+    """A CameraInfo that does not calibrate the image it belongs to; the message is the reason."""
 
 
 def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bool) -> Camera:
-    """Read the camera of an image of ``width`` x ``height`` px.
+    """The camera of an image of ``width`` x ``height`` px.
 
-    A ``rectified`` image is seen through P (no distortion), any other through K and D. Binning and region of
-    interest are applied as in image_geometry: K and P describe the full sensor. Raises BadCameraInfoError.
+    A ``rectified`` image is projected by P (no distortion), any other by K and D. Binning and region of interest are
+    applied as in image_geometry: K and P describe the full sensor. Raises BadCameraInfoError.
     """
     left, top, expected_width, expected_height = _window(info)
     if (width, height) != (expected_width, expected_height):
         raise BadCameraInfoError(
             f"it describes {expected_width} x {expected_height} px, the image has {width} x {height}; "
-            "calibrate at the resolution that you run"
+            "calibrate at the resolution in use"
         )
     K = _matrix(info, rectified=rectified)
     binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1), 1.0])
     K = (K - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])) / binning[:, None]
     D = np.zeros(0) if rectified else np.array(info.d, np.float64)
-    if not np.all(np.abs(D) <= _LARGEST_COEFFICIENT):
-        raise BadCameraInfoError(f"D must be finite and reasonable, got {D.tolist()}")
+    if not np.all(np.abs(D) <= _MAX_COEFFICIENT):
+        raise BadCameraInfoError(f"D: expected finite numbers of at most {_MAX_COEFFICIENT:g}, got {D.tolist()}")
     model = "plumb_bob" if rectified else info.distortion_model or "plumb_bob"
     try:
         return Camera(K, width, height, model, D)
@@ -47,25 +48,25 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
 
 
 def _matrix(info: CameraInfo, *, rectified: bool) -> Float64s:
-    """P without its last column, or K, of the full sensor. Raises BadCameraInfoError."""
+    """K (3, 3) px of the full sensor: P without its last column where ``rectified``. Raises BadCameraInfoError."""
     name = "P" if rectified else "K"
     K = np.array(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else np.array(info.k, np.float64).reshape(3, 3)
     if not K.any():
         raise BadCameraInfoError(f"{name} is all zero: the camera is not calibrated")
-    if not (K[0, 0] > 0 and K[1, 1] > 0 and np.all(np.abs(K) <= _LARGEST_PX) and K[2].tolist() == [0, 0, 1]):
+    if not (K[0, 0] > 0 and K[1, 1] > 0 and np.all(np.abs(K) <= _MAX_PX) and K[2].tolist() == [0, 0, 1]):
         raise BadCameraInfoError(
-            f"{name} is no camera matrix (focal lengths > 0, third row 0 0 1, all finite): got {K.tolist()}"
+            f"{name}: expected a camera matrix (focal lengths > 0, third row 0 0 1, all finite), got {K.tolist()}"
         )
-    if rectified and abs(info.p[3]) > _STEREO_BASELINE:
+    if rectified and abs(info.p[3]) > _MIN_BASELINE:
         raise BadCameraInfoError(
-            "P has a baseline (right camera of a stereo pair), positions would not be in the image's frame; "
-            "use the left camera, or the image that is not rectified"
+            "P has a baseline (right camera of a stereo pair): positions would not be in the frame of the image; "
+            "use the left camera, or the unrectified image"
         )
     return K
 
 
 def described_size(info: CameraInfo) -> tuple[int, int]:
-    """Width and height in px of the images that ``info`` is about."""
+    """Width and height in px of the images that ``info`` describes."""
     _, _, width, height = _window(info)
     return width, height
 

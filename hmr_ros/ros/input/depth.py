@@ -1,4 +1,4 @@
-"""Depth images -> what was measured of the image at hand."""
+"""Depth images: which one belongs to an image, and its conversion to metres."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame, check_size, pixel_rows
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Monitor
-from hmr_ros.ros.wire.cdr import CdrError, Stamp, read_image, stamp_of
+from hmr_ros.ros.wire.cdr import CdrError, RawImage, Stamp, read_image, stamp_of
 
 _KEPT = 6
-"""Depth images that wait for theirs; a camera sends no more of them while one image is processed."""
+"""Number of depth images kept until an image asks for one: a camera sends fewer while an image is processed."""
 
 _LOG_EVERY_S = 10.0
 _BYTES = {"16UC1": 2, "mono16": 2, "32FC1": 4}
-"""Bytes per pixel by encoding (REP-118: z in mm as integers, or in m as floats; mono16 is what some drivers write)."""
+"""Bytes per pixel by encoding. REP-118: z in mm as integers or in m as floats; some drivers write mono16."""
 
 
 class DepthGap(StrEnum):
-    """Why an image was processed without depth; the names that diagnostics count."""
+    """Why an image was processed without depth; counted by these names in diagnostics."""
 
     MISSING = "depth_missing"
     UNPAIRED = "depth_unpaired"
@@ -35,10 +35,10 @@ class DepthGap(StrEnum):
 
 
 class DepthInput:
-    """Subscribes ``depth``, registered to the colour image, of any resolution with its proportions.
+    """Subscribes ``depth``, registered to the colour image, at any resolution of the same aspect ratio.
 
-    An image takes the depth image with the nearest stamp, if it is near enough, and never waits for one. ``problem``
-    says what is wrong with the last one that was to be taken, "" when nothing is.
+    An image gets the depth image with the nearest stamp within ``depth_tolerance_s``, and never waits for one.
+    ``problem`` is why the last image got none, "" when it did.
     """
 
     def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
@@ -56,7 +56,7 @@ class DepthInput:
             self._newest.append(data)
 
     def of(self, frame: Frame, camera: Camera) -> DepthImage | None:
-        """The depth of ``frame``, which ``camera`` took; None, counted by its reason, where there is none."""
+        """The depth of ``frame``, which ``camera`` took; None, counted by its reason, when there is none."""
         self.problem = ""
         with self._lock:
             waiting = list(self._newest)
@@ -70,7 +70,7 @@ class DepthInput:
         return None
 
     def adapt(self) -> None:
-        """Look at the publishers again; call about once a second."""
+        """Follow the publishers' QoS; call about once a second."""
         self._subscription.adapt()
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class DepthInput:
         self._subscription.close()
 
     def _paired(self, waiting: list[bytes], frame: Frame, camera: Camera) -> DepthImage:
-        """Raises LookupError where none of ``waiting`` belongs to ``frame``, or BadImageError."""
+        """The depth image in ``waiting`` nearest in time to ``frame``. Raises LookupError or BadImageError."""
         if not waiting:
             raise LookupError("no depth image")
         gaps_s = [abs(_stamp(data).nanoseconds - frame.stamp.nanoseconds) * 1e-9 for data in waiting]
@@ -91,15 +91,16 @@ class DepthInput:
         return decode_depth(waiting[nearest], self._scale, frame.frame_id, camera)
 
     def _miss(self, gap: DepthGap, explanation: str) -> None:
+        """Count, keep and log why an image got no depth."""
         self.problem = explanation
         self._monitor.drop(gap)
         self._node.get_logger().warning(
-            f"{explanation}: people are placed by the colour image alone", throttle_duration_sec=_LOG_EVERY_S
+            f"{explanation}: positions come from the colour image alone", throttle_duration_sec=_LOG_EVERY_S
         )
 
 
 def decode_depth(data: bytes, scale: float, frame_id: str, camera: Camera) -> DepthImage:
-    """A serialised sensor_msgs/Image with ``scale`` m per unit of an integer, or m as floats.
+    """Decode a serialised sensor_msgs/Image of depth: integers in units of ``scale`` m, or floats in m.
 
     Raises BadImageError, also for depth that is not registered to the images of ``camera``, which are in ``frame_id``.
     """
@@ -109,27 +110,33 @@ def decode_depth(data: bytes, scale: float, frame_id: str, camera: Camera) -> De
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
     check_size(raw.height, raw.width)
     if raw.encoding not in _BYTES:
-        expected = f"encoding {raw.encoding!r} is none of {', '.join(_BYTES)}"
-        raise BadImageError(BadImageReason.UNKNOWN_ENCODING, expected)
-    if raw.frame_id and frame_id and raw.frame_id != frame_id:
         raise BadImageError(
-            BadImageReason.BAD_SIZE,
-            f"it is in frame {raw.frame_id!r}, the image in {frame_id!r}: subscribe depth that is registered to colour",
+            BadImageReason.UNKNOWN_ENCODING, f"expected encoding {', '.join(_BYTES)}, got {raw.encoding!r}"
         )
-    # Rounded to whole pixels, either side may be off by one.
-    if abs(raw.width * camera.height - raw.height * camera.width) > max(camera.width, camera.height):
-        raise BadImageError(
-            BadImageReason.BAD_SIZE,
-            f"{raw.width} x {raw.height} px have not the proportions of the image's {camera.width} x {camera.height}: "
-            "subscribe depth that is registered to colour",
-        )
+    _check_registration(raw, frame_id, camera)
     size, order = _BYTES[raw.encoding], ">" if raw.is_bigendian else "<"
     values = np.ascontiguousarray(pixel_rows(raw, size)).view(f"{order}{'f4' if size == 4 else 'u2'}")
     return DepthImage(values.astype(np.float32) if size == 4 else values * np.float32(scale))
 
 
+def _check_registration(raw: RawImage, frame_id: str, camera: Camera) -> None:
+    """Raise BadImageError unless depth has the frame and the aspect ratio of the images of ``camera``."""
+    remedy = "subscribe depth that is registered to colour"
+    if raw.frame_id and frame_id and raw.frame_id != frame_id:
+        raise BadImageError(
+            BadImageReason.BAD_SIZE, f"it is in frame {raw.frame_id!r}, the image in {frame_id!r}: {remedy}"
+        )
+    # Rounded to whole pixels, either side may be off by one.
+    if abs(raw.width * camera.height - raw.height * camera.width) > max(camera.width, camera.height):
+        raise BadImageError(
+            BadImageReason.BAD_SIZE,
+            f"{raw.width} x {raw.height} px do not have the aspect ratio of the image, {camera.width} x "
+            f"{camera.height} px: {remedy}",
+        )
+
+
 def _stamp(data: bytes) -> Stamp:
-    """Of a message that may be broken: such a one has a stamp far from any image's."""
+    """The stamp of a message; zero, far from that of any image, where the message is broken."""
     try:
         return stamp_of(data)
     except CdrError:

@@ -1,4 +1,4 @@
-"""Transforms into the frames that users want people in, at the stamp of the image."""
+"""Transforms from the camera into the frames that outputs are published in, at the stamp of the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hmr_ros.ros.wire.interfaces import TF
 
 
 class FixedFrames:
-    """Looks up where the camera was. It listens to TF where one of ``frames`` is not "", the camera's own frame."""
+    """Looks up transforms, once per image. Subscribes TF only if one of ``frames`` is not "", the camera's frame."""
 
     def __init__(self, node: Node, frames: Iterable[str]) -> None:
         self._listener = TransformListener(node) if any(frames) and TF.is_available else None
@@ -28,9 +28,9 @@ class FixedFrames:
             self._listener.close()
 
     def lookup(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform:
-        """``source`` -> ``target`` at ``stamp``; waits once per image, up to ``timeout_s``, for one that is to come.
+        """The transform ``source`` -> ``target`` at ``stamp``, or the identity where ``target`` is "".
 
-        Raises NoTransformError.
+        Waits once per image, up to ``timeout_s``, for a transform that has not arrived. Raises NoTransformError.
         """
         if target in ("", source):
             return Transform.identity()
@@ -43,7 +43,7 @@ class FixedFrames:
         return found
 
     def _follow_time(self, stamp: Stamp) -> None:
-        """Each image has its own transforms; and bags start over."""
+        """Forget the transforms of another image, and moving frames when time jumps back, as when a bag is replayed."""
         if stamp == self._stamp:
             return
         if stamp.nanoseconds < self._stamp.nanoseconds and self._listener is not None:
@@ -52,6 +52,7 @@ class FixedFrames:
         self._found.clear()
 
     def _looked_up(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform | NoTransformError:
+        """The transform or the error of ``lookup``, so that a missing transform is waited for only once."""
         if self._listener is None:
             return NoTransformError("tf2_msgs is not installed")
         try:
@@ -61,7 +62,7 @@ class FixedFrames:
 
 
 def moved(bodies: Bodies, transform: Transform) -> Bodies:
-    """``bodies`` with their joints and vertices, and nothing else, in another frame: what is drawn of them."""
+    """``bodies`` with joints (P, 24, 3) m and vertices (P, V, 3) m in another frame; other fields are unchanged."""
     if transform is Transform.identity():
         return bodies
     return dataclasses.replace(bodies, joints=transform(bodies.joints), vertices=transform(bodies.vertices))

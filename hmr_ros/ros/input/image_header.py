@@ -1,6 +1,6 @@
-"""How large a compressed image says it is: asked before it is decoded.
+"""The size of a compressed image from its header, checked before the image is decoded.
 
-To OpenCV a broken header costs gigabytes, and a PNG with a chunk that says it is longer than the file many seconds.
+A broken header makes OpenCV allocate gigabytes; a PNG chunk longer than the file makes it run for many seconds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _PNG_CHUNK = 12
 
 _JPEG = b"\xff\xd8"
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Markers of the segment with the size (SOF0 to SOF15; the three in between mean something else). ITU-T T.81, B.1."""
+"""Markers of segments with the size: SOF0 to SOF15 without DHT, JPG and DAC. ITU-T T.81, B.1."""
 
 _JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
-"""Markers that no segment follows."""
+"""Markers without a segment (TEM, RST0 to RST7, SOI)."""
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width in px of a PNG or JPEG; None for other formats. Raises ValueError where it is cut off."""
+    """Height and width in px of a PNG or JPEG; None for other formats. Raises ValueError for one that is cut off."""
     try:
         if data.startswith(_PNG):
             return _png_size(data)
@@ -30,7 +30,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """Goes from chunk to chunk. Raises struct.error where one is longer than the rest of the data."""
+    """Height and width in px, after walking all chunks. Raises struct.error for one that reaches past the data."""
     at = len(_PNG)
     while at < len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -42,7 +42,7 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Goes from segment to segment. Raises struct.error at the end of the data."""
+    """Height and width in px from the first frame segment. Raises struct.error where the data ends before it."""
     at = len(_JPEG)
     while (at := data.find(b"\xff", at)) >= 0:  # there may be bytes between segments, which decoders skip
         (marker,) = struct.unpack_from(">B", data, at + 1)

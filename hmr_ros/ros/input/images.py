@@ -16,15 +16,15 @@ from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.ros.input.image_header import image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
-_LARGEST_SIDE = 16384
-"""px; more than any camera has. A larger figure is a broken message, and must not become an allocation."""
+_MAX_SIDE = 16384
+"""Longest image side, px. A larger one means a broken message, which must not cause an allocation."""
 
-_MOST_PIXELS = 1 << 26
-"""As above, both sides together: 64 million."""
+_MAX_PIXELS = 1 << 26
+"""Maximum number of pixels, for the same reason: 64 million."""
 
 
 class BadImageReason(StrEnum):
-    """Why an image message cannot be used; the names that diagnostics count."""
+    """Why an image message cannot be used; counted by these names in diagnostics."""
 
     BROKEN_MESSAGE = "broken_message"
     BAD_SIZE = "bad_size"
@@ -35,7 +35,7 @@ class BadImageReason(StrEnum):
 
 
 class BadImageError(ValueError):
-    """An image message that cannot be turned into pixels."""
+    """An image message that cannot be decoded; ``reason`` is counted."""
 
     def __init__(self, reason: BadImageReason, explanation: str) -> None:
         super().__init__(explanation)
@@ -53,7 +53,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """Memory layout of an encoding, and the OpenCV conversion to RGB (None: it is RGB)."""
+    """Memory layout of an encoding, and the OpenCV conversion to RGB (None: it is RGB already)."""
 
     channels: int
     to_rgb: int | None
@@ -79,7 +79,7 @@ _ENCODINGS = {
     "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
 }
-"""The encodings of sensor_msgs/image_encodings.hpp that cameras really send."""
+"""The encodings of sensor_msgs/image_encodings.hpp that cameras send."""
 
 
 def decode_image(data: bytes) -> Frame:
@@ -104,17 +104,18 @@ def decode_compressed_image(data: bytes) -> Frame:
 
 
 DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
-"""By the parameter ``image_transport``."""
+"""Value of the parameter ``image_transport`` -> decoder."""
 
 
 def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
-    """What compressed_image_transport wrote, by its format "<encoding of the source>; <codec> compressed <stored as>".
+    """(H, W, 3) uint8 RGB from a compressed image.
 
-    The codec alone ("jpeg"), as most drivers write it, is an ordinary image.
+    compressed_image_transport writes the format "<encoding of the source>; <codec> compressed <stored as>"; most
+    drivers write the codec alone ("jpeg"), for an ordinary image. Raises BadImageError.
     """
     source, _, stored = (part.strip() for part in raw.format.partition(";"))
     is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
-    # Calibration is of the sensor's pixels: a JPEG that asks for it must not be turned.
+    # Calibration is of the sensor's pixels: the orientation tag of a JPEG must not rotate it.
     flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
     _check_header(raw)
     try:
@@ -122,15 +123,16 @@ def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
     except cv2.error as err:
         raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
     if pixels is None:
-        explanation = f"{raw.data.size} bytes of format {raw.format!r} are no image OpenCV can decode"
+        explanation = f"{raw.data.size} bytes of format {raw.format!r} are not an image that OpenCV can decode"
         raise BadImageError(BadImageReason.UNDECODABLE, explanation)
     check_size(*pixels.shape[:2])
-    # Written as if it were BGR, an RGB image comes back as it was.
+    # "rgb": the RGB image was written as if it were BGR, so it is read back as RGB.
     encoding = _ENCODINGS[source if is_mosaic else "rgb8" if "compressed rgb" in stored else "bgr8"]
     return _to_rgb(np.asarray(pixels, np.uint8), encoding)
 
 
 def _check_header(raw: RawCompressedImage) -> None:
+    """Raise BadImageError for a header that is cut off or names an impossible size."""
     try:
         size = image_size(raw.data.tobytes())
     except ValueError as err:
@@ -140,17 +142,15 @@ def _check_header(raw: RawCompressedImage) -> None:
 
 
 def check_size(height: int, width: int) -> None:
-    """Raise BadImageError for a size that no camera has."""
-    if height * width > _MOST_PIXELS:
-        raise BadImageError(BadImageReason.BAD_SIZE, f"expected at most {_MOST_PIXELS} px, got {width} x {height}")
-    if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
-        raise BadImageError(
-            BadImageReason.BAD_SIZE, f"expected 1 to {_LARGEST_SIDE} px per side, got {width} x {height}"
-        )
+    """Raise BadImageError for a size in px that no camera has."""
+    if height * width > _MAX_PIXELS:
+        raise BadImageError(BadImageReason.BAD_SIZE, f"expected at most {_MAX_PIXELS} px, got {width} x {height}")
+    if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
+        raise BadImageError(BadImageReason.BAD_SIZE, f"expected 1 to {_MAX_SIDE} px per side, got {width} x {height}")
 
 
 def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """(H, W) or (H, W, C) view of the payload."""
+    """The payload as (H, W) or (H, W, C), a view where it may be. Raises BadImageError."""
     rows = pixel_rows(raw, encoding.channels * encoding.bytes_per_channel)
     if encoding.bytes_per_channel == 2:
         rows = np.ascontiguousarray(rows).view(">u2" if raw.is_bigendian else "<u2")
@@ -158,7 +158,7 @@ def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[n
 
 
 def pixel_rows(raw: RawImage, bytes_per_pixel: int) -> NDArray[np.uint8]:
-    """(H, W * bytes_per_pixel) view of the payload, row padding cut off. Raises BadImageError."""
+    """The payload as (H, W * bytes_per_pixel) uint8, a view without row padding. Raises BadImageError."""
     row = raw.width * bytes_per_pixel
     if raw.step < row:
         raise BadImageError(
@@ -172,6 +172,7 @@ def pixel_rows(raw: RawImage, bytes_per_pixel: int) -> NDArray[np.uint8]:
 
 
 def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding) -> NDArray[np.uint8]:
+    """``pixels`` (H, W) or (H, W, C) in ``encoding`` -> (H, W, 3) uint8 RGB. Raises BadImageError."""
     if encoding.to_rgb is None:
         return _as_uint8(pixels)
     if encoding.bytes_per_channel == 2:
@@ -183,16 +184,16 @@ def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding)
 
 
 def _as_uint8(pixels: Ints | cv2.typing.MatLike) -> NDArray[np.uint8]:
-    """Contiguous uint8 (a no-op for what is so already)."""
+    """``pixels`` (H, W, 3) as contiguous uint8, without a copy where they are already."""
     return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
-    """Encodings that we do not decode ourselves, where the ROS installation can."""
+    """(H, W, 3) uint8 RGB from an encoding that only cv_bridge knows, if it is installed. Raises BadImageError."""
     if importlib.util.find_spec("cv_bridge") is None:
         known = ", ".join(_ENCODINGS)
         raise BadImageError(
-            BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r} is none of {known}; others need cv_bridge"
+            BadImageReason.UNKNOWN_ENCODING, f"expected encoding {known}, got {encoding!r}, which needs cv_bridge"
         )
     from cv_bridge import CvBridge, CvBridgeError  # type: ignore[import-not-found]  # absent from PyPI
     from rclpy.serialization import deserialize_message

@@ -1,4 +1,4 @@
-"""The camera's topics: the newest image in a slot, the newest CameraInfo and depth beside it."""
+"""The subscriptions of a camera: the newest image in a slot, with its calibration and depth."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _LARGE_IMAGES_HINT = (
 
 
 class CameraInput:
-    """Subscribes ``image`` (or its compressed sibling), its ``camera_info`` and, where it is to be used, ``depth``.
+    """Subscribes ``image`` or ``image/compressed``, its ``camera_info`` and, with ``use_depth``, ``depth``.
 
-    ``slot`` holds the newest image; the thread that takes it from there asks for what belongs to it.
+    ``slot`` holds the newest image; the thread that takes it calls ``camera`` and ``depth`` for it.
     """
 
     def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
@@ -51,24 +51,24 @@ class CameraInput:
             self._monitor.drop(Drop.REPLACED)
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
-        """The camera that took ``frame``; None when its calibration is unusable (see CameraInfoInput)."""
+        """The camera that took ``frame``; None when its calibration is unusable (see CameraInfoInput.camera)."""
         return self._infos.camera(frame, timeout_s)
 
     def depth(self, frame: Frame, camera: Camera | None) -> DepthImage | None:
-        """What depth there is of ``frame``, which ``camera`` took; None where there is none (see DepthInput)."""
+        """The depth of ``frame``, which ``camera`` took; None when there is none (see DepthInput.of)."""
         if self._depth is None or camera is None:
             return None
         return self._depth.of(frame, camera)
 
     def adapt(self) -> None:
-        """Look at the publishers again; call about once a second."""
+        """Follow the publishers' QoS; call about once a second."""
         self._images.adapt()
         self._infos.adapt(self._monitor.received_count)
         if self._depth is not None:
             self._depth.adapt()
 
     def problem(self, timeout_s: float) -> str:
-        """What is wrong with the images, or "" when one came within ``timeout_s``."""
+        """Why no image arrived for ``timeout_s``; "" when one did."""
         last_s = max(self._monitor.last_received_s(), self._started_s)
         silence_s = time.monotonic() - last_s
         if silence_s <= timeout_s:
@@ -78,19 +78,21 @@ class CameraInput:
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
 
     def _other_transport(self) -> str:
-        """A hint when the camera offers the transport that we did not ask for."""
+        """A hint where the camera publishes with the other ``image_transport``; else ""."""
         topic = self._images.topic
         other = topic.removesuffix(_COMPRESSED) if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
         if not self._node.count_publishers(other):
             return ""
-        return f", but there is one of {other}: set image_transport to {'compressed' if other > topic else 'raw'}"
+        return (
+            f", but there is a publisher of {other}: set image_transport to {'compressed' if other > topic else 'raw'}"
+        )
 
     def calibration_problem(self) -> str:
-        """What is wrong with calibration or depth of the last image, "" as long as nothing is known to be."""
+        """The problem of calibration or depth of the last image, "" when there is none."""
         return self._infos.problem or (self._depth.problem if self._depth is not None else "")
 
     def close(self) -> None:
-        """Unsubscribe, and wake whoever waits for an image."""
+        """Unsubscribe, and wake the thread that waits for an image."""
         for subscription in (self._images, self._infos, self._depth):
             if subscription is not None:
                 subscription.close()
@@ -98,5 +100,5 @@ class CameraInput:
 
 
 def _is_rectified(setting: str, image_topic: str) -> bool:
-    """Images that image_proc rectified are called ``image_rect`` or ``image_rect_color``."""
+    """Whether images are rectified: by ``setting``, or by the name that image_proc gives them, image_rect*."""
     return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))

@@ -1,4 +1,4 @@
-"""A mailbox for one item: the newest replaces the one before it, so that a slow reader never falls behind."""
+"""A queue of one item: the newest replaces the one before it, so that a slow reader never falls behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _Item = TypeVar("_Item")
 
 
 class LatestSlot(Generic[_Item]):
-    """Hands the newest item from one thread to another."""
+    """Passes the newest item from one thread to another."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -23,7 +23,7 @@ class LatestSlot(Generic[_Item]):
             return self._item is not None
 
     def put(self, item: _Item) -> bool:
-        """Store ``item``; True when it replaced one that nobody had taken."""
+        """Store ``item``; True when it replaced one that was not taken."""
         with self._changed:
             replaced = self._item is not None
             self._item = item

@@ -1,7 +1,6 @@
-"""Subscriptions that take what publishers offer.
+"""Subscriptions that request the best QoS that all publishers offer.
 
-Camera drivers differ in the quality of service they offer, and Fast DDS drops large best-effort images in its default
-configuration; so we look at what each publisher offers and ask for the best of it.
+Camera drivers differ in the QoS they offer, and Fast DDS drops large best-effort images in its default configuration.
 """
 
 from __future__ import annotations
@@ -19,15 +18,14 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from hmr_ros.ros.wire.qos import AS_OFFERED, SUBSCRIPTION, overridden
 
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
-"""rclpy would warn about publishers that offer less than we ask: ``adapt`` asks for less, and /diagnostics tells."""
+"""Without rclpy's warnings about incompatible QoS: ``adapt`` requests less, and /diagnostics reports what remains."""
 
 
 class AdaptiveSubscription:
-    """A subscription of serialised messages, the last one unless the user says otherwise.
+    """A subscription of serialised messages that keeps the last one and follows the QoS that all publishers offer.
 
-    It asks for what every publisher of the topic offers, but for what the user has settled (see qos.py).
-
-    ``adapt`` is to be called now and then: publishers come and go, and QoS is fixed when a subscription is made.
+    ``qos_overrides`` parameters take precedence (wire/qos.py). QoS is fixed when a subscription is created, so
+    ``adapt`` creates it again when publishers changed; call it about once a second. Raises ParameterError.
     """
 
     def __init__(self, node: Node, message_type: type, topic: str, callback: Callable[[bytes], None]) -> None:
@@ -35,17 +33,17 @@ class AdaptiveSubscription:
         self._message_type = message_type
         self._callback = callback
         self._subscription: Subscription[Any] | None = None
-        self._asked = overridden(node, topic, AS_OFFERED, SUBSCRIPTION)
+        self._requested = overridden(node, topic, AS_OFFERED, SUBSCRIPTION)
         self.topic = topic
         self.adapt()
 
     def adapt(self) -> None:
-        """Subscribe, or subscribe again when the publishers' offers have changed."""
+        """Subscribe, or subscribe again when the QoS that publishers offer has changed."""
         publishers = self.publishers()
-        wanted = best_offered(publishers, self._asked)
+        wanted = best_offered(publishers, self._requested)
         if self._subscription is not None:
             if not publishers:
-                return  # whoever comes next probably offers what the last one did
+                return  # the next publisher probably offers the same
             current = self._subscription.qos_profile
             if (current.reliability, current.durability) == (wanted.reliability, wanted.durability):
                 return
@@ -57,12 +55,12 @@ class AdaptiveSubscription:
 
     @property
     def is_latched(self) -> bool:
-        """Whether publishers send their last message to whoever comes late."""
+        """Whether publishers send their last message to late subscribers."""
         current = self._subscription
         return current is not None and current.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
 
     def publishers(self) -> list[TopicEndpointInfo]:
-        """Who publishes the topic."""
+        """The publishers of the topic."""
         return self._node.get_publishers_info_by_topic(self.topic)
 
     def close(self) -> None:
@@ -72,17 +70,18 @@ class AdaptiveSubscription:
             self._subscription = None
 
 
-def best_offered(publishers: Sequence[TopicEndpointInfo], asked: QoSProfile = AS_OFFERED) -> QoSProfile:
-    """What is ``asked`` for; of what is to be as offered, reliable and transient local where all ``publishers`` are.
+def best_offered(publishers: Sequence[TopicEndpointInfo], requested: QoSProfile = AS_OFFERED) -> QoSProfile:
+    """``requested`` QoS with BEST_AVAILABLE resolved: reliable and transient local where all ``publishers`` are.
 
-    Asking more than a publisher offers would receive nothing, so without publishers we ask for the least.
+    A subscription that requests more than a publisher offers receives nothing, so without publishers it requests the
+    minimum.
     """
     offers = [publisher.qos_profile for publisher in publishers]
-    best = copy.copy(asked)
-    if asked.reliability is ReliabilityPolicy.BEST_AVAILABLE:
+    best = copy.copy(requested)
+    if requested.reliability is ReliabilityPolicy.BEST_AVAILABLE:
         reliable = bool(offers) and all(o.reliability is ReliabilityPolicy.RELIABLE for o in offers)
         best.reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-    if asked.durability is DurabilityPolicy.BEST_AVAILABLE:
+    if requested.durability is DurabilityPolicy.BEST_AVAILABLE:
         latched = bool(offers) and all(o.durability is DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
         best.durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
     return best

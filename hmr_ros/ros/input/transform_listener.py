@@ -1,4 +1,4 @@
-"""/tf and /tf_static -> a FrameTree, read as bytes."""
+"""/tf and /tf_static -> a FrameTree, read from serialised messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from hmr_ros.ros.wire.qos import SUBSCRIPTION, overridden
 
 _MOVING = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""As tf2_ros has them."""
+"""QoS of /tf and /tf_static in tf2_ros."""
 
 _PERSON = "body_"
+"""Prefix of the frames of people."""
 
 
 class TransformListener:
-    """Subscribes TF while it exists. The executor's thread listens, another one may look up. Needs tf2_msgs."""
+    """Subscribes TF until ``close``. The executor's thread receives; another thread may look up. Needs tf2_msgs."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -41,12 +42,12 @@ class TransformListener:
             self._node.destroy_subscription(subscription)
 
     def forget_moving(self) -> None:
-        """Time jumped back: what is known of it is of another time."""
+        """Forget moving frames: time jumped back, and their transforms are of another time."""
         with self._changed:
             self._tree.forget_moving()
 
     def lookup(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform:
-        """``source`` -> ``target`` at ``stamp``. Waits up to ``timeout_s`` for one that is likely to come.
+        """The transform ``source`` -> ``target`` at ``stamp``; waits up to ``timeout_s`` where it may still arrive.
 
         Raises NoTransformError.
         """
@@ -75,7 +76,7 @@ class TransformListener:
         )
 
     def _receive(self, data: bytes, *, is_static: bool) -> None:
-        """A broken message is one transform less: who needs it says so."""
+        """Add a message to the tree. A broken one is logged; lookups that need it report the missing transform."""
         try:
             with self._changed:
                 _read_into(self._tree, data, is_static=is_static)
@@ -85,15 +86,16 @@ class TransformListener:
 
 
 def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> None:
+    """Add the transforms of a serialised TFMessage to ``tree``. Raises CdrError."""
     reader = CdrReader(data)
     for _ in range(reader.uint32()):
         stamp, parent, child = reader.stamp(), reader.string(), reader.string()
         if child.startswith(_PERSON):
-            return  # our own message of 27 frames per person, up to 60 times a second: people carry no camera
+            return  # this node's message of 27 frames per person, up to 60 times a second: no camera is below them
         numbers = reader.doubles(7)
         tree.add(_bare(parent), _bare(child), stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
 
 
 def _bare(frame: str) -> str:
-    """As ROS 1 had it, some still write a leading slash."""
+    """``frame`` without the leading slash of ROS 1, which some nodes still write."""
     return frame.removeprefix("/")

@@ -1,19 +1,17 @@
 """``hmr_multi``: several cameras in one process, which share the networks.
 
-ROS's parameters say which they are::
+The parameter ``cameras`` names them::
 
     ros2 run hmr_ros hmr_multi --ros-args -p cameras:="[front, back]" -r /front/image:=/front_camera/image_raw
 
-Each camera is a lifecycle node ``/<camera>/hmr`` that is all that ``hmr_node`` is: the same parameters, services and
-topics, in its own namespace, its own detector, tracker and smoother. Beside them stands ``/hmr_multi``, which has the
-parameter ``cameras`` and publishes ROS4HRI's list of everybody. What the cameras share: networks and body model are
-loaded once and run by one camera after the other; an id means one person (of one camera) in all of the process; all
-people are in one ``/humans/bodies/tracked``.
+Each camera is a lifecycle node ``/<camera>/hmr`` with the parameters, services and topics of ``hmr_node`` in its own
+namespace, and with its own detector, tracker and smoother. The node ``/hmr_multi`` has the parameter ``cameras`` and
+publishes ROS4HRI's list of all tracks. The cameras share the networks and the body model, which are loaded once and run
+by one camera after the other; an id is unique in the process; all tracks are in one ``/humans/bodies/tracked``.
 
-The namespace of the process (``__ns``) stands before all of that: ``/robot/front/hmr``. One file has the parameters of
-all cameras, as ROS files do: ``/**`` is for every node, ``/front/hmr`` for one. Remapping rules name absolute topics,
-as above; ``image`` alone would be the image of every camera. A camera that is to start by itself (its ``autostart``)
-and cannot ends the process with status 1.
+The namespace of the process (``__ns``) comes first: ``/robot/front/hmr``. One file holds the parameters of all cameras:
+``/**`` is for every node, ``/front/hmr`` for one. Remapping rules name absolute topics, as above; ``image`` alone would
+be the image of every camera. If a camera with ``autostart`` cannot start, the process ends with status 1.
 """
 
 from __future__ import annotations
@@ -43,13 +41,13 @@ _NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*")
 
 
 class CameraGroup(Node):
-    """The nodes of all cameras, which the parameter ``cameras`` names. Raises ParameterError.
+    """The node ``/hmr_multi``, and the nodes of the cameras that its parameter names. Raises ParameterError.
 
     ``build`` makes each camera's perception pipeline; tests pass their own.
     """
 
     def __init__(self, build: Callable[[RobotConfig], Pipeline] | None = None, context: Context | None = None) -> None:
-        # What destroy_node frees: ROS calls it also when a parameter is refused below.
+        # destroy_node frees these, and ROS calls it also when a parameter is refused below.
         self.cameras: tuple[HmrNode, ...] = ()
         self._logging = contextlib.ExitStack()
         super().__init__("hmr_multi", context=context)
@@ -62,11 +60,11 @@ class CameraGroup(Node):
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """The cameras' and this one."""
+        """The nodes of the cameras, and this one."""
         return (*self.cameras, self)
 
     def autostart(self) -> bool:
-        """Start the cameras that are to start by themselves; False when one cannot."""
+        """Start the cameras whose parameter ``autostart`` is set; False when one fails."""
         return all(camera.autostart() for camera in self.cameras)
 
     def destroy_node(self) -> None:
@@ -78,7 +76,7 @@ class CameraGroup(Node):
 
 
 def _names(node: Node) -> list[str]:
-    """The namespaces that the parameter ``cameras`` of ``node`` asks for."""
+    """Declare the parameter ``cameras`` on ``node`` and return its namespaces. Raises ParameterError."""
     descriptor = ParameterDescriptor(description="namespaces of the cameras, such as [front, back]", read_only=True)
     try:
         names: list[str] = list(node.declare_parameter("cameras", [""], descriptor).value or ())
@@ -90,7 +88,7 @@ def _names(node: Node) -> list[str]:
 
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] | None = None) -> int:
-    """Run all cameras until told to stop."""
+    """Run all cameras until a signal stops the process; returns its exit status."""
     return process.run("hmr_multi", lambda: CameraGroup(build), args)
 
 

@@ -1,4 +1,4 @@
-"""What the node says on /diagnostics: how images fare, what runs the networks, whose QoS does not fit."""
+"""The node's /diagnostics: rates and latencies of images, state of the engines, incompatible QoS."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from hmr_ros.ros.wire.qos import mismatches
 
 OVERHEAD = "overhead p50 [ms]"
 OVERHEAD_P99 = "overhead p99 [ms]"
-"""Keys of the time that the node itself takes: everything but the pipeline."""
+"""Keys of the node's own time per image: everything but the pipeline."""
 
 _LOG_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
 class Health:
-    """What the node knows about its input at this moment; ``problem`` is empty when all is well."""
+    """The current problem of the node, "" when there is none; ``fatal``: what is published is stale or missing."""
 
     problem: str = ""
     fatal: bool = False
 
     @property
     def level(self) -> bytes:
-        """OK, WARN or, where what is published is of another time, ERROR."""
+        """OK without a problem, ERROR for a fatal one, else WARN."""
         level: bytes = DiagnosticStatus.ERROR if self.fatal else DiagnosticStatus.WARN
         return level if self.problem else DiagnosticStatus.OK
 
 
 class DiagnosticsPublisher:
-    """Publishes one status per concern, for as long as ``node`` lives: bodies, engines, connections."""
+    """Publishes three statuses for as long as ``node`` exists: bodies, engines, connections."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def report(self, health: Health, recent: Recent, pipeline: Pipeline | None) -> None:
-        """Publish, and log what is fatal."""
+        """Publish all statuses; log a fatal problem, at most once in ten seconds."""
         if health.fatal:
             self._node.get_logger().warning(health.problem, throttle_duration_sec=_LOG_EVERY_S)
         name = self._node.get_fully_qualified_name().lstrip("/")
@@ -61,38 +61,38 @@ class DiagnosticsPublisher:
         self._publisher.publish(report)
 
     def _mismatches(self) -> list[str]:
-        """Whose QoS does not fit ours; each is logged once."""
+        """Connections with incompatible QoS, in words; each is logged once."""
         found = mismatches(self._node)
         for text in found:
-            if text not in self._told:
-                self._told.add(text)
+            if text not in self._logged:
+                self._logged.add(text)
                 self._node.get_logger().warning(f"incompatible QoS: {text}")
         return found
 
 
 def bodies_status(name: str, hardware_id: str, health: Health, recent: Recent) -> DiagnosticStatus:
-    """How images fare."""
-    seen = [*_times(recent.processed), *_people(recent.processed)] if recent.processed else []
-    rows = [*_rates(recent), *seen, *_drop_rows(recent.drops)]
+    """The status of image processing: its problem, rates, latencies, people and drops."""
+    of_processed = [*_times(recent.processed), *_people(recent.processed)] if recent.processed else []
+    rows = [*_rates(recent), *of_processed, *_drop_rows(recent.drops)]
     return _status(name, hardware_id, health.level, health.problem or "running", rows)
 
 
 def engines_status(
     name: str, hardware_id: str, facts: Iterable[tuple[str, str]], states: Mapping[str, EngineState]
 ) -> DiagnosticStatus:
-    """What runs the networks, in the words of ``facts``; a warning while a network is not ready."""
+    """The status of the engines: ``facts`` as (key, value) rows; WARN while one of the networks is not READY."""
     for state, message in (
-        (EngineState.FAILED, "could not be built: another engine answers"),
-        (EngineState.BUILDING, "being built: the CPU answers meanwhile"),
+        (EngineState.FAILED, "could not be built: another engine runs"),
+        (EngineState.BUILDING, "being built: runs on the CPU meanwhile"),
     ):
-        if concerned := [network for network, of_network in states.items() if of_network is state]:
+        if concerned := [network for network, its_state in states.items() if its_state is state]:
             return _status(name, hardware_id, DiagnosticStatus.WARN, f"{', '.join(concerned)}: {message}", facts)
     message = EngineState.READY if states else "no networks are loaded"
     return _status(name, hardware_id, DiagnosticStatus.OK, message, facts)
 
 
 def connections_status(name: str, hardware_id: str, found: Sequence[str]) -> DiagnosticStatus:
-    """A warning while somebody's QoS keeps messages from going through, as ``found`` says."""
+    """The status of the connections: WARN while QoS keeps messages back; ``found`` describes each mismatch."""
     rows = [(f"incompatible QoS {number}", text) for number, text in enumerate(found, 1)]
     if not rows:
         return _status(name, hardware_id, DiagnosticStatus.OK, "all QoS is compatible", rows)
@@ -100,6 +100,7 @@ def connections_status(name: str, hardware_id: str, found: Sequence[str]) -> Dia
 
 
 def _states(pipeline: Pipeline | None) -> dict[str, EngineState]:
+    """State of the engine of each network, by the network's name."""
     return {engine.manifest.name: state_of(engine) for engine in pipeline.engines} if pipeline else {}
 
 
@@ -118,6 +119,7 @@ def _rates(recent: Recent) -> list[tuple[str, str]]:
 
 
 def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
+    """Latency, time of each step, overhead, and the work that was shed."""
     latency, overhead = (
         np.array([getattr(p, f"{name}_s") for p in processed]) * 1e3 for name in ("latency", "overhead")
     )
@@ -129,10 +131,11 @@ def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
     rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]
-    return [*rows, ("left out to be in time", processed[-1].shed)]
+    return [*rows, ("work shed", processed[-1].shed)]
 
 
 def _people(processed: Sequence[Processed]) -> list[tuple[str, str]]:
+    """Numbers of people in the last image, and what is unlikely about their bodies."""
     last, violations = processed[-1], sum(p.limit_violations for p in processed) / WINDOW_S
     rows = [
         ("people", str(last.people)),

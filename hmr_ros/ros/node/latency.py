@@ -1,4 +1,4 @@
-"""The latency budget ``max_latency_ms``, kept image by image, and what came of it: the topic ``~/latency``."""
+"""The latency budget ``max_latency_ms``, kept image by image, and the resulting latencies on ``~/latency``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayou
 
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
 from hmr_ros.core.temporal.shedding import Admission, Costs, Shed, Shedder
-from hmr_ros.perception.pipeline import Timings
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 
 _REPORT_S = 1.0
@@ -19,50 +18,34 @@ _ROWS = "upper bound [ms], images, images since the last message"
 
 
 class LatencyBudget:
-    """Says what to leave out so that images are done in time. Used by the worker thread alone."""
+    """Decides what work to shed for each image, and records latencies. Used by the worker thread alone."""
 
     def __init__(self, node: Node) -> None:
         self._publishers = PublisherFactory(node)
         self._publisher = self._publishers.create(Float64MultiArray, "~/latency", QoSProfile(depth=1))
         self._shedder = Shedder()
-        self._admission = Admission(True, Shed.NOTHING, 0.0)
         self._histogram = LatencyHistogram()
-        self._age_s = 0.0
         self._reported_s = time.monotonic()
 
-    @property
-    def shed(self) -> Shed:
-        """What the image at hand goes without."""
-        return self._admission.shed
+    def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> Admission:
+        """Decide about an image that is ``age_s`` old; ``max_latency_ms`` 0 admits all, with nothing shed."""
+        return self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
 
-    @property
-    def expected_s(self) -> float:
-        """The latency that was expected of the image asked about last."""
-        return self._admission.expected_s
-
-    def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> bool:
-        """Whether an image that is ``age_s`` old can be done in time, with what is left of the work."""
-        self._age_s = age_s
-        self._admission = self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
-        return self._admission.is_admitted
-
-    def done(self, stamp_s: float, latency_s: float, timings: Timings, views_s: float) -> None:
-        """The image last admitted is published, ``latency_s`` after its stamp; meshes and overlay took ``views_s``."""
-        rest_s = latency_s - self._age_s - timings.detect_s - timings.estimate_s - views_s
-        costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0))
-        self._shedder.observe(stamp_s, self.shed, costs)
+    def done(self, stamp_s: float, shed: Shed, costs: Costs, latency_s: float) -> None:
+        """Record the ``costs`` of an image processed without ``shed``, and published ``latency_s`` after its stamp."""
+        self._shedder.observe(stamp_s, shed, costs)
         self._histogram.add(latency_s)
         if time.monotonic() - self._reported_s >= _REPORT_S and has_subscribers(self._publisher):
             self._reported_s = time.monotonic()
             self._publisher.publish(histogram_message(self._histogram.report()))
 
     def close(self) -> None:
-        """Stop publishing."""
+        """Destroy the publisher."""
         self._publishers.destroy(self._publisher)
 
 
 def histogram_message(counts: Counts) -> Float64MultiArray:
-    """Three rows over the buckets: upper bounds in ms (the last is infinite), and both counts."""
+    """``counts`` as an array (3, buckets): upper bounds in ms (the last is infinite), all images, the recent ones."""
     buckets = len(counts.total)
     layout = MultiArrayLayout(
         dim=[

@@ -1,7 +1,6 @@
-"""What the launch files share. Only they import it: ``launch`` is in every ROS 2, but not among the wheels on PyPI.
+"""Arguments and actions that the launch files share. Only they import it: ``launch`` is in every ROS 2, not on PyPI.
 
-An argument that stands for a parameter is empty by default: ``params_file`` decides, or the launch file that includes
-ours.
+A launch argument that sets a parameter is empty by default: then ``params_file`` or the including launch file decides.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
 
-FRACTION = Path(get_package_share_directory("hmr_ros"))
+SHARE = Path(get_package_share_directory("hmr_ros"))
 
 BOOLS = ("true", "false")
 
@@ -29,37 +28,43 @@ _PROFILES_OF_JAZZY = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _PARAMETERS = ("model", "backend", "image_transport", "target_frame", "autostart")
 _SETTINGS = {setting.name: setting for setting in describe(RobotConfig) if setting.name in _PARAMETERS}
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-_RESPAWN_DELAY_S = 2.0  # who cannot be configured dies at once, and shall not fill the log
+_RESPAWN_DELAY_S = 2.0  # a node that cannot be configured exits at once, and would fill the log
 
 
 def argument(name: str, default: str, text: str, choices: Sequence[str] | None = None) -> DeclareLaunchArgument:
-    """An argument that may be left out."""
+    """An optional launch argument; ``text`` is its description."""
     return DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
 
 
 def node_arguments() -> list[DeclareLaunchArgument]:
-    """The arguments of a process that estimates bodies: those that ``body_node`` reads."""
+    """The launch arguments that ``body_node`` reads."""
     parameters = [
-        argument(s.name, "", f"{s.doc}; left out: as params_file says", _choices(s.type == "bool", s.choices))
+        argument(s.name, "", f"{s.doc}; default: from params_file", _choices(s.type == "bool", s.choices))
         for s in _SETTINGS.values()
     ]
     return [
         argument("namespace", "", "namespace of nodes and topics"),
-        argument("params_file", str(FRACTION / "config" / "hmr.yaml"), "YAML file of parameters"),
+        argument("params_file", str(SHARE / "config" / "hmr.yaml"), "YAML file of parameters"),
         *parameters,
-        argument("use_sim_time", "", "take the time from /clock, as for a bag played with --clock", ("", *BOOLS)),
-        argument("respawn", "false", "start the node again when it dies", BOOLS),
-        argument("log_level", "info", "least severity that is logged", _LOG_LEVELS),
+        argument(
+            "use_sim_time",
+            "",
+            "take the time from /clock, as of a bag; default: from params_file",
+            ("", *BOOLS),
+        ),
+        argument("respawn", "false", "restart the node when it exits", BOOLS),
+        argument("log_level", "info", "minimum severity that is logged", _LOG_LEVELS),
     ]
 
 
 def _choices(is_switch: bool, choices: Sequence[object] | None) -> list[str] | None:
+    """The words that an argument may be set to, the empty one among them; None: any."""
     words = BOOLS if is_switch else choices
     return None if words is None else ["", *map(str, words)]
 
 
 def installed(package: str) -> bool:
-    """Whether the ROS package is there to be started."""
+    """Whether the ROS package ``package`` is installed."""
     try:
         get_package_prefix(package)
     except PackageNotFoundError:
@@ -68,13 +73,13 @@ def installed(package: str) -> bool:
 
 
 def value(context: LaunchContext, name: str) -> str:
-    """What the argument ``name`` was given."""
+    """The value of the launch argument ``name``."""
     return str(LaunchConfiguration(name).perform(context))
 
 
 def absolute(context: LaunchContext, *names: str) -> PurePosixPath:
-    """The ROS name of ``names`` one below the other, in the namespace that the arguments ask for."""
-    pushed = context.launch_configurations.get("ros_namespace", "")  # by who includes the launch file
+    """The absolute ROS name of ``names`` joined by slashes, in the namespace that the launch arguments give."""
+    pushed = context.launch_configurations.get("ros_namespace", "")  # by the including launch file
     return PurePosixPath("/", pushed, value(context, "namespace"), *names)
 
 
@@ -86,10 +91,13 @@ def body_node(
     parameters: dict[str, ParameterValue],
     name: str | None = None,
 ) -> Node:
-    """The process ``executable``, whose nodes are ``loggers``; ``parameters`` win over those of arguments and file."""
+    """The action that starts ``executable``, whose nodes log as ``loggers``. Raises FileNotFoundError.
+
+    ``parameters`` override those of launch arguments, which override those of ``params_file``.
+    """
     file = value(context, "params_file")
     if not Path(file).is_file():  # launch would only warn, and the node run with its defaults
-        raise FileNotFoundError(f"params_file:={file}: no such file")
+        raise FileNotFoundError(f"params_file:={file}: no such file; give the path of a YAML file")
     levels = [f"{'.'.join(node.parts[1:])}:={value(context, 'log_level')}" for node in loggers]
     return Node(
         package="hmr_ros",
@@ -107,16 +115,16 @@ def body_node(
 
 
 def transport(context: LaunchContext) -> dict[str, str]:
-    """The environment of a publisher of large messages (config/fastdds.xml), unless the user has set another."""
+    """Environment variables for publishing large messages (config/fastdds.xml), unless the user has set others."""
     environment = context.environment
     if any(name in environment for name in ("FASTDDS_BUILTIN_TRANSPORTS", _PROFILES, _PROFILES_OF_JAZZY)):
         return {}
     name = _PROFILES_OF_JAZZY if environment.get("ROS_DISTRO") == "jazzy" else _PROFILES
-    return {name: str(FRACTION / "config" / "fastdds.xml")}
+    return {name: str(SHARE / "config" / "fastdds.xml")}
 
 
 def _given(context: LaunchContext) -> dict[str, ParameterValue]:
-    """The parameters that arguments set."""
+    """The parameters that launch arguments set."""
     types = {name: bool if s.type == "bool" else str for name, s in _SETTINGS.items()} | {"use_sim_time": bool}
     return {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
@@ -126,11 +134,11 @@ def _given(context: LaunchContext) -> dict[str, ParameterValue]:
 
 
 def rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """RViz, if it is asked for and installed."""
+    """The action that starts RViz, if the argument ``rviz`` is true and RViz is installed."""
     if value(context, "rviz") != "true":
         return []
     if not installed("rviz2"):
-        return [LogInfo(msg="RViz is not started, as it is not installed: sudo apt install ros-$ROS_DISTRO-rviz2")]
+        return [LogInfo(msg="RViz is not installed, and not started: sudo apt install ros-$ROS_DISTRO-rviz2")]
     frame = value(context, "rviz_frame") or value(context, "target_frame")
     return [
         Node(

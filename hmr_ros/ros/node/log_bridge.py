@@ -1,4 +1,4 @@
-"""What the parts without ROS log, in the node's log."""
+"""Python logging of the packages without ROS -> the node's log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = logging.getLogger("hmr_ros")
 
 
 class _RosHandler(logging.Handler):
-    """Hands records to a node's logger; their texts tell already what they are about."""
+    """Passes log records to a node's logger, without prefix: their texts name their subject."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
         super().__init__(logging.INFO)
@@ -20,7 +20,7 @@ class _RosHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        # One line for each, as rclpy lets no line change its severity.
+        # Three calls, as rclpy forbids one line of code to log with different severities.
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:
@@ -31,7 +31,7 @@ class _RosHandler(logging.Handler):
 
 @contextmanager
 def logged_by(logger: RcutilsLogger) -> Iterator[None]:
-    """Within the block, what this package logs from INFO on goes to ``logger``, or to that of a block around it."""
+    """Within the block, log records of this package from INFO on go to ``logger``, or to that of an enclosing block."""
     if any(isinstance(handler, _RosHandler) for handler in _PACKAGE.handlers):
         yield
         return

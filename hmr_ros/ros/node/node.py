@@ -1,8 +1,8 @@
 """``hmr_node``: a lifecycle node from a camera topic to bodies.
 
-One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works, see
-worker.py: decode, detect, estimate, publish, then the newest image again. So the age of what is published is bounded by
-one image and one processing time, whatever the camera's rate.
+Two threads: the executor's receives, and its image callback only puts the newest message into a slot; the worker's
+(worker.py) decodes, detects, estimates and publishes, then takes the newest image again. So the age of a published
+result is bounded by one period of the camera and one processing time, at any rate of the camera.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _Transition = Callable[["HmrNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _logged(transition: _Transition) -> _Transition:
-    """Log what ``transition`` raises: rclpy only turns it into ERROR."""
+    """Decorate ``transition`` to log what it raises: rclpy only turns it into ERROR."""
 
     @functools.wraps(transition)
     def logging_transition(node: HmrNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -62,10 +62,10 @@ def _logged(transition: _Transition) -> _Transition:
 
 
 class HmrNode(LifecycleNode):
-    """Configure loads the networks and warms them up, activate subscribes, deactivate keeps them, cleanup frees them.
+    """The lifecycle node: configure loads and warms up the networks, activate subscribes and publishes, cleanup frees.
 
     ``build`` makes the perception pipeline; tests pass their own. Where several cameras share the process (cameras.py),
-    each has its ``namespace``, absolute, and they publish in the same ``lists``.
+    each has its absolute ``namespace``, and they publish in the same ``lists``. Raises ParameterError.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class HmrNode(LifecycleNode):
         lists: TrackedLists | None = None,
         context: Context | None = None,
     ) -> None:
-        # What destroy_node frees: ROS calls it also when a parameter is refused below.
+        # destroy_node frees these, and ROS calls it also when a parameter is refused below.
         self._pipeline: Pipeline | None = None
         self._operation: Operation | None = None
         self._logging = contextlib.ExitStack()
-        # Rules of its own come before those of the process, which would give all its nodes one name.
+        # Its own rules come before those of the process, which would give all nodes the same name.
         rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
         super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules, context=context)
         self._build = build
@@ -89,9 +89,9 @@ class HmrNode(LifecycleNode):
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
         self._enabled = True
-        self._presence = Presence()  # outlives the outputs: who left while inactive is removed once active again
+        self._presence = Presence()  # outlives the outputs: people who left while inactive are removed afterwards
         self._diagnostics = DiagnosticsPublisher(self)
-        # Whatever /clock does, and while it stands still, diagnostics are told and publishers are looked for.
+        # By the steady clock: diagnostics are published and publishers looked for even while /clock stands still.
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=Clock(clock_type=ClockType.STEADY_TIME))
         offer_services(self, self)
         self._logging.enter_context(logged_by(self.get_logger()))
@@ -104,28 +104,28 @@ class HmrNode(LifecycleNode):
         )
 
     def autostart(self) -> bool:
-        """Start if the parameter ``autostart`` says so; False when that failed."""
+        """Start if the parameter ``autostart`` is set; False when that failed."""
         return not self._config.autostart or self.start()
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """All nodes of this application: this one."""
+        """The nodes of this process: this one."""
         return (self,)
 
     @property
     def config(self) -> RobotConfig:
-        """The parameters as they stand."""
+        """The current values of all parameters."""
         return self._config
 
     def destroy_node(self) -> None:
-        """Stop, free everything and leave the graph."""
+        """Stop, free all resources and leave the ROS graph."""
         self._stop()
         self._release()
         self._logging.close()
         super().destroy_node()
 
     def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
-        """All of them or none; the reason of a refusal names the parameter."""
+        """Set all parameters or none; the reason of a rejection names the parameter."""
         if problem := type_problem(parameter_list):
             return SetParametersResult(successful=False, reason=problem)
         return super().set_parameters_atomically(parameter_list)
@@ -134,7 +134,7 @@ class HmrNode(LifecycleNode):
 
     @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the networks and run them once."""
+        """Load the networks and run them once, so that the first image is not late."""
         try:
             self._pipeline = self._build(self._config)
             self._pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
@@ -148,7 +148,7 @@ class HmrNode(LifecycleNode):
 
     @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish; subscribe and start the worker unless the node is disabled."""
+        """Create the publishers; subscribe and start the worker unless the node is disabled."""
         assert self._pipeline is not None, "activate follows configure"
         try:
             with undone_on_error(self):
@@ -165,7 +165,7 @@ class HmrNode(LifecycleNode):
 
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, stop the worker, keep the networks."""
+        """Unsubscribe, stop the worker and destroy the publishers; keep the networks."""
         self._stop()
         return super().on_deactivate(state)
 
@@ -177,20 +177,20 @@ class HmrNode(LifecycleNode):
 
     @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and free everything, from any state."""
+        """Stop and free all resources, from any state."""
         self._stop()
         self._release()
         return super().on_shutdown(state)
 
     @_logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and free everything; the node can be configured again."""
+        """Stop and free all resources; the node can be configured again."""
         self._stop()
         self._release()
         return super().on_error(state)
 
     def _stop(self) -> None:
-        operation, self._operation = self._operation, None  # whatever closing raises, it is not tried twice
+        operation, self._operation = self._operation, None  # not closed twice, whatever closing raises
         if operation is not None:
             operation.close()
 
@@ -202,7 +202,7 @@ class HmrNode(LifecycleNode):
     # Services (Controls)
 
     def set_enabled(self, enabled: bool) -> str:
-        """Process images, or stop and end all tracks. Kept for the next activation, too."""
+        """Process images, or stop and end all tracks; kept for the next activation."""
         self._enabled = enabled
         if self._operation is None:
             return f"{'enabled' if enabled else 'disabled'}; the node is not active"
@@ -213,7 +213,7 @@ class HmrNode(LifecycleNode):
         return f"disabled; {ended} tracks ended"
 
     def reset_tracks(self) -> str:
-        """Forget everybody."""
+        """End all tracks: people in the next images get new ids. Raises RefusedError."""
         if self._operation is None or not self._operation.is_running:
             raise RefusedError("no images are processed: the node is not active, or disabled")
         try:
@@ -223,25 +223,26 @@ class HmrNode(LifecycleNode):
         return f"{ended} tracks ended"
 
     def rebuild_engine(self) -> str:
-        """Build this machine's engines again."""
+        """Build the TensorRT engines of this machine again. Raises RefusedError."""
         if self._pipeline is None:
             raise RefusedError("no networks are loaded: configure the node first")
         try:
             names = rebuild(self._pipeline.engines)
         except EngineError as err:
             raise RefusedError(str(err)) from err
-        return f"building {', '.join(names)}; the CPU answers meanwhile, /diagnostics tells how far it is"
+        return f"building {', '.join(names)}; networks run on the CPU meanwhile; /diagnostics reports the progress"
 
     # Once a second
 
     def _supervise(self) -> None:
+        """Follow the publishers' QoS, and publish diagnostics."""
         if self._operation is not None:
             self._operation.adapt()
         health = self._operation.health() if self._operation is not None else Health("not active")
         self._diagnostics.report(health, self.monitor.recent(), self._pipeline)
 
     def _apply(self, config: RobotConfig) -> None:
-        """Take over parameters that were set while running."""
+        """Take over the parameters that were set while the node runs."""
         self._config = config
         if self._pipeline is not None:
             self._pipeline.configure(config)
@@ -250,7 +251,7 @@ class HmrNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] = assemble) -> int:
-    """Run the node until it is told to stop."""
+    """Run the node until a signal stops the process; returns its exit status."""
     return process.run("hmr_node", lambda: HmrNode(build), args)
 
 

@@ -1,4 +1,4 @@
-"""What runs while the node is active: publishers, and, unless it is disabled, the camera's topics and the worker."""
+"""The parts of the active node: publishers and, unless it is disabled, the camera's topics and the worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.input.inputs import CameraInput
-from hmr_ros.ros.monitor import Monitor
+from hmr_ros.ros.monitor import Monitor, Processed
 from hmr_ros.ros.node.diagnostics import Health
 from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.output.outputs import Outputs
@@ -18,7 +18,7 @@ from hmr_ros.ros.output.tracked import TrackedLists
 from hmr_ros.ros.wire.messages import Origin
 
 _LONGEST_IMAGE_S = 2.0
-"""Nothing takes a working machine so long; nav2's Collision Monitor waits as long before it stops the robot."""
+"""An image that takes longer means that the worker hangs; nav2's Collision Monitor stops the robot after this time."""
 
 
 class Operation:
@@ -56,42 +56,42 @@ class Operation:
             self._worker = Worker(self._node, self._input, self._outputs, self._pipeline, self._monitor, self._config)
 
     def pause(self) -> int:
-        """Unsubscribe, finish the image at hand, and say of everybody that they are lost; how many they were."""
+        """Unsubscribe, finish the current image and end all tracks; returns how many."""
         worker = self._halted()
         return worker.end_tracks() if worker is not None else 0
 
     def end_tracks(self) -> int:
-        """Say of everybody that they are lost, and begin again; how many they were. Raises TimeoutError."""
+        """End all tracks, and go on with new ones; returns how many ended. Raises TimeoutError."""
         return self._worker.end_tracks() if self._worker is not None else 0
 
     def close(self) -> None:
-        """Stop, and unpublish everything."""
+        """Stop, and destroy all publishers."""
         self._halted()
         self._outputs.close()
         self._pipeline.reset()
 
     def apply(self, config: RobotConfig) -> None:
-        """Take over parameters that were set while running."""
+        """Take over the parameters that were set while the node runs."""
         self._config = config
         self._outputs.apply(config)
         if self._worker is not None:
             self._worker.config = config
 
     def adapt(self) -> None:
-        """Follow changes in what publishers offer; call about once a second."""
+        """Follow changes of the publishers' QoS; call about once a second."""
         if self._input is not None:
             self._input.adapt()
 
     def health(self) -> Health:
-        """What keeps results from being of now, or else what makes them worse than they could be."""
+        """The most important problem: what makes results stale or missing comes before what makes them worse."""
         if self._input is None:
             return Health("disabled")
-        if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._outputs.problem:
+        if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._output_problem():
             return Health(fatal, fatal=True)
         return Health(self._input.calibration_problem() or self._disagreement())
 
     def _halted(self) -> Worker | None:
-        """The worker, if there was one, after its last image."""
+        """Unsubscribe, and stop the worker; returns it, after its last image, if there was one."""
         if self._input is not None:
             self._input.close()
         if self._worker is not None:
@@ -99,17 +99,33 @@ class Operation:
         worker, self._input, self._worker = self._worker, None, None
         return worker
 
+    def _last_processed(self) -> Processed | None:
+        """The last image that was processed since ``resume``; None before the first."""
+        last = self._monitor.last_processed()
+        return last if last is not None and last.at_s >= self._resumed_s else None
+
     def _staleness(self) -> str:
-        """What is wrong when images come in, but nothing goes out, as the worker hangs or drops them all; else ""."""
-        silence_s = time.monotonic() - max(self._monitor.last_processed_s(), self._resumed_s)
-        pause_s = 1 / self._config.max_rate_hz if self._config.max_rate_hz else 0.0
-        if silence_s <= pause_s + max(self._config.input_timeout_s, _LONGEST_IMAGE_S):
+        """The problem when images arrive, but none is processed, as the worker hangs or drops them all; else ""."""
+        last = self._last_processed()
+        silence_s = time.monotonic() - (last.at_s if last is not None else self._resumed_s)
+        if silence_s <= longest_silence_s(self._config):
             return ""
         return f"no image was processed for {silence_s:.0f} s: what was published is stale"
 
+    def _output_problem(self) -> str:
+        """Which output of the last image was not published, and why; "" when none."""
+        last = self._last_processed()
+        return last.output_problem if last is not None else ""
+
     def _disagreement(self) -> str:
-        """What is wrong with the methods, "" when they agree or one of them alone runs."""
+        """The problem when two methods run and their joints lie too far apart; else ""."""
         distance_m, limit_m = self._monitor.recent().disagreement_m, self._config.max_disagreement_m
         if not distance_m > limit_m:
             return ""
         return f"the two methods disagree by {distance_m:.2f} m per joint, max_disagreement_m is {limit_m:g}"
+
+
+def longest_silence_s(config: RobotConfig) -> float:
+    """Longest time between two processed images of a working node, s: a slow image, or the pause of max_rate_hz."""
+    pause_s = 1 / config.max_rate_hz if config.max_rate_hz else 0.0
+    return pause_s + max(config.input_timeout_s, _LONGEST_IMAGE_S)

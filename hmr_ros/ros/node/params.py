@@ -1,4 +1,4 @@
-"""ROS parameters from ``RobotConfig``: declared with descriptor and range, validated with a reason when set."""
+"""ROS parameters from ``RobotConfig``: declared with description and range, validated with a reason when set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hmr_ros.ros.wire.qos import ParameterError
 _LARGEST_INT = 2**63 - 1
 
 _PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,)}
-"""A setting's type -> what its parameter may be given as."""
+"""Type of a setting -> the Python types that its parameter accepts."""
 
 
 def declare_config(node: Node) -> RobotConfig:
-    """Declare every setting of RobotConfig on ``node`` and read the values it was started with."""
+    """Declare every setting of RobotConfig on ``node`` and return the values given at start. Raises ParameterError."""
     values: dict[str, Value] = {}
     for setting in describe(RobotConfig):
         try:
@@ -38,7 +38,7 @@ def declare_config(node: Node) -> RobotConfig:
 
 
 def descriptor(setting: Setting) -> ParameterDescriptor:
-    """Description, range and read_only of one setting, as ``ros2 param describe`` shows them."""
+    """Descriptor of one setting: description, range and read_only, as ``ros2 param describe`` shows them."""
     result = ParameterDescriptor(
         description=setting.doc, read_only=setting.read_only, additional_constraints=setting.allowed
     )
@@ -56,7 +56,7 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
 
 
 def type_problem(parameters: list[Parameter[Any]]) -> str:
-    """Which of ``parameters`` has another type than its setting, "" if none has: rclpy's own reason names nobody."""
+    """Which of ``parameters`` has the wrong type, "" if none: rclpy's own reason does not name the parameter."""
     types = {setting.name: setting for setting in describe(RobotConfig)}
     for parameter in parameters:
         setting = types.get(parameter.name)
@@ -70,7 +70,7 @@ def _expected(setting: Setting) -> str:
 
 
 def _with_floats(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
-    """Whole numbers as floats where those are expected: `ros2 param set /hmr max_rate_hz 10`."""
+    """``parameters`` with integers as floats where those are expected: `ros2 param set /hmr max_rate_hz 10`."""
     floats = {setting.name for setting in describe(RobotConfig) if setting.type == "float"}
 
     def as_float(parameter: Parameter[Any]) -> Parameter[Any]:
@@ -82,7 +82,7 @@ def _with_floats(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
 
 
 def follow_config(node: Node, config: RobotConfig, apply: Callable[[RobotConfig], None]) -> None:
-    """Call ``apply`` with the whole new config each time parameters were set; reject sets that do not validate."""
+    """Call ``apply`` with the complete new config each time parameters were set; reject values that do not validate."""
     known = {setting.name for setting in describe(RobotConfig)}
     current = [config]
 

@@ -1,4 +1,4 @@
-"""A process of nodes: made, started, spun until it is told to stop, and taken down in good order."""
+"""A process of nodes: created, started, spun until a signal stops it, and destroyed."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Application(Protocol):
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """What the executor spins."""
+        """The nodes that the executor spins."""
 
     def autostart(self) -> bool:
-        """Start what is to start by itself; False when that failed."""
+        """Start the nodes whose parameter ``autostart`` is set; False when one fails."""
 
     def destroy_node(self) -> None:
-        """Stop, free everything and leave the graph."""
+        """Stop, free all resources and leave the ROS graph."""
 
 
 def run(name: str, make: Callable[[], Application], args: list[str] | None = None) -> int:
-    """Run what ``make`` makes, in one thread; returns the exit status of the process, called ``name``."""
-    # As SIGINT does, SIGTERM raises KeyboardInterrupt, too: it ends a configuring node that waits for an engine.
+    """Spin the nodes that ``make`` creates in one thread; returns the exit status. ``name`` is that of the process."""
+    # SIGTERM raises KeyboardInterrupt as SIGINT does: it also ends a configuring node that waits for an engine.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     rclpy.init(args=args)
     application: Application | None = None
     try:
         application = make()
         if not application.autostart():
-            return 1 if rclpy.ok() else 0  # not ok: told to stop while starting
+            return 1 if rclpy.ok() else 0  # not ok: stopped by a signal while starting
         executor = SingleThreadedExecutor()
         for node in application.nodes:
             executor.add_node(node)
@@ -46,7 +46,7 @@ def run(name: str, make: Callable[[], Application], args: list[str] | None = Non
         print(f"{name}: {err}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # how ROS nodes are asked to stop
+        pass  # the usual end of a ROS node
     finally:
         if application is not None:
             application.destroy_node()

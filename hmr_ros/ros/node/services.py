@@ -1,4 +1,4 @@
-"""The node's services, beside those of its lifecycle and parameters."""
+"""The node's own services; those of its lifecycle and parameters are rclpy's."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from std_srvs.srv import SetBool, Trigger
 
 
 class RefusedError(RuntimeError):
-    """A request that cannot be met now; the message says why."""
+    """A request that cannot be met now; its message is the reason."""
 
 
 class Controls(Protocol):
-    """What the services do. Each says in words what came of it, or raises RefusedError."""
+    """The actions of the services. Each returns a message for the caller, or raises RefusedError."""
 
     def set_enabled(self, enabled: bool) -> str:
-        """Process images, or stop and end all tracks; a node that is not active takes note."""
+        """Process images, or stop and end all tracks; an inactive node does so once it is active."""
 
     def reset_tracks(self) -> str:
-        """Forget everybody: who is there gets a new id."""
+        """End all tracks: people in the next images get new ids."""
 
     def rebuild_engine(self) -> str:
-        """Build this machine's engines again, while the CPU answers."""
+        """Build the TensorRT engines of this machine again; networks run on the CPU meanwhile."""
 
 
 def offer_services(node: Node, controls: Controls) -> None:
@@ -46,7 +46,7 @@ def offer_services(node: Node, controls: Controls) -> None:
 
 
 def _outcome(action: Callable[[], str]) -> tuple[bool, str]:
-    """Whether it could be done, and what to say of it."""
+    """Success and message of a service response."""
     try:
         return True, action()
     except RefusedError as err:

@@ -1,7 +1,8 @@
-"""The thread that works: newest image in, messages out, then the newest image again."""
+"""The worker thread: takes the newest image, publishes the messages about it, then takes the newest image again."""
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import time
@@ -12,34 +13,56 @@ from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Bodies, Camera, State
-from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
+from hmr_ros.ros.node.admission import Rejection, rejection, too_late
 from hmr_ros.ros.node.latency import LatencyBudget
-from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.output.outputs import Outputs, Published
 from hmr_ros.ros.wire.cdr import CdrError, Stamp, stamp_of
 
 _LOG_EVERY_S = 10.0
-_LATEST_S = 0.5
-"""An image older than the one before it, but not by so much, was overtaken. More is another time: a bag starts over."""
 _PATIENCE_S = 2.0
-"""How long to wait for the image at hand; a worker that takes longer hangs."""
+"""Longest wait for the end of the current image, s; a worker that takes longer hangs."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """Who was published last."""
+class _LastPublished:
+    """The bodies published last, and the header of their image."""
 
     stamp: Stamp
     frame_id: str
     bodies: Bodies
 
 
+@dataclass(frozen=True)
+class _Published:
+    """The result of publishing an image, and how long mesh and overlay took, s."""
+
+    outputs: Published
+    views_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """An image that was processed and published: its ``stamp``, its age when the work started, and the results.
+
+    ``started_s`` is the time of the start, by time.perf_counter.
+    """
+
+    stamp: Stamp
+    age_s: float
+    shed: Shed
+    result: Result
+    published: _Published
+    started_s: float
+
+
 class Worker:
-    """Runs from construction until the slot of ``source`` is closed. ``config`` may be replaced meanwhile."""
+    """Processes images from construction until the slot of ``source`` is closed; ``config`` may be replaced."""
 
     def __init__(
         self,
@@ -58,40 +81,45 @@ class Worker:
         self._monitor = monitor
         self._budget = LatencyBudget(node)
         self._last_stamp = Stamp(0, 0)
-        self._turn = threading.Lock()  # held for each image
-        self._shown: _Shown | None = None
+        self._processing = threading.Lock()  # held while an image is processed
+        self._last_published: _LastPublished | None = None
         gc.collect()
-        gc.freeze()  # what is there by now stays: looking through it again would cost some image tens of milliseconds
+        gc.freeze()  # what exists by now stays: collecting it again would delay an image by tens of milliseconds
         self._thread = threading.Thread(target=self._run, name="hmr_worker")
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for the end of the image at hand, once the slot is closed."""
+        """Wait for the end of the current image, once the slot is closed."""
         self._thread.join()
         self._budget.close()
         gc.unfreeze()
 
     def end_tracks(self) -> int:
-        """Forget everybody after the image at hand, and tell who listens; how many they were. For other threads.
+        """End all tracks after the current image and publish their loss; returns how many. For other threads.
 
         Raises TimeoutError when that image does not end.
         """
-        if not self._turn.acquire(timeout=_PATIENCE_S):
-            raise TimeoutError(f"the image at hand has taken {_PATIENCE_S:g} s and is not done")
+        if not self._processing.acquire(timeout=_PATIENCE_S):
+            raise TimeoutError(f"the current image has taken {_PATIENCE_S:g} s and is not done")
         try:
-            shown, self._shown = self._shown, None
-            self._pipeline.reset()
-            if shown is not None:
-                self._outputs.end(shown.stamp, shown.frame_id, shown.bodies)
+            return self._begin_again()
         finally:
-            self._turn.release()
-        return len(shown.bodies) if shown is not None else 0
+            self._processing.release()
+
+    def _begin_again(self) -> int:
+        """Reset the pipeline and report the bodies published last as lost; returns how many."""
+        last, self._last_published = self._last_published, None
+        self._pipeline.reset()
+        if last is None:
+            return 0
+        self._outputs.end(last.stamp, last.frame_id, last.bodies)
+        return len(last.bodies)
 
     def _run(self) -> None:
-        """No image, however broken, ends this loop."""
+        """Process images; none, however broken, ends this loop."""
         while (data := self._source.slot.take()) is not None:
             try:
-                with self._turn:
+                with self._processing:
                     self._process(data)
             except BadImageError as err:
                 self._drop(err.reason, str(err))
@@ -101,84 +129,91 @@ class Worker:
                 self._drop(Drop.ENGINE_FAILED, str(err))
             except Exception:  # a bug must neither end the thread nor go unseen
                 if not self._node.context.ok():
-                    return  # the middleware went away under us: the process is ending
-                self._drop(Drop.INTERNAL_ERROR, traceback.format_exc())
-                self._pipeline.reset()
+                    return  # the middleware was shut down: the process is ending
+                self._recover(traceback.format_exc())
+
+    def _recover(self, cause: str) -> None:
+        """Report a bug, and begin again without tracks: their state may be the cause, or half updated."""
+        self._drop(Drop.INTERNAL_ERROR, cause)
+        try:
+            with self._processing:
+                self._begin_again()
+        except Exception:  # as for any image
+            self._node.get_logger().error(f"cannot end tracks: {traceback.format_exc()}")
 
     def _process(self, data: bytes) -> None:
+        """Process one serialised image message, or drop it."""
         started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
-        if not self._is_wanted(stamp, config):
+        age_s = self._age_s(stamp)
+        shed = self._decide(stamp, age_s, config)
+        if isinstance(shed, Rejection):
+            self._drop(shed.reason, shed.explanation)
             return
         frame = DECODERS[config.image_transport](data)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
-        result = self._pipeline(frame.image, camera, stamp.seconds, depth, self._budget.shed)
-        self._shown = _Shown(stamp, frame.frame_id, result.bodies)
-        self._outputs.publish(frame, camera, result.bodies, result.lost)
-        views_s = self._publish_views(frame, camera, result)
-        if self._outputs.problem:
-            self._monitor.drop(Drop.NO_TRANSFORM)
-        self._last_stamp, latency_s = stamp, self._age_s(stamp)
-        self._budget.done(stamp.seconds, latency_s, result.timings, views_s)
-        overhead_s = time.perf_counter() - started_s - result.timings.total_s
-        self._monitor.process(self._processed(result, latency_s, overhead_s))
+        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed)
+        self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
+        published = self._publish(frame, camera, result, shed)
+        self._last_stamp = stamp
+        self._record(_Work(stamp, age_s, shed, result, published, started_s))
 
-    def _processed(self, result: Result, latency_s: float, overhead_s: float) -> Processed:
-        """What is told about the image at hand."""
-        bodies = result.bodies
-        return Processed(
-            at_s=time.monotonic(),
-            latency_s=latency_s,
-            timings=result.timings,
-            overhead_s=overhead_s,
-            people=len(bodies),
-            metric=int(bodies.valid.sum()),
-            measured=result.measured,
-            shed=str(self._budget.shed),
-            disagreement=Disagreement.about(bodies),
-            tentative=int((bodies.states == State.TENTATIVE).sum()),
-            coasting=int((bodies.states == State.COASTING).sum()),
-            limit_violations=self._outputs.limit_violations,
-        )
+    def _decide(self, stamp: Stamp, age_s: float, config: RobotConfig) -> Shed | Rejection:
+        """The work to leave out of an image that is ``age_s`` old, or why not to process it at all."""
+        if rejected := rejection(stamp, self._last_stamp, age_s, config):
+            return rejected
+        admission = self._budget.admit(stamp.seconds, age_s, config.max_latency_ms)
+        return admission.shed if admission.is_admitted else too_late(admission.expected_s, config.max_latency_ms)
 
-    def _publish_views(self, frame: Frame, camera: Camera | None, result: Result) -> float:
-        """What people look at, if there is time for it; how long it took, s."""
-        if self._budget.shed >= Shed.VIEWS:
-            return 0.0
+    def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
+        """Publish everything about one image but what is ``shed``."""
+        published = self._outputs.publish(frame, camera, result.bodies, result.lost)
+        if shed >= Shed.VIEWS:
+            return _Published(published, 0.0)
         started_s = time.perf_counter()
-        self._outputs.publish_views(frame, camera, result.bodies, result.lost)
-        return time.perf_counter() - started_s
+        problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost)
+        published = dataclasses.replace(published, problem=published.problem or problem)
+        return _Published(published, time.perf_counter() - started_s)
 
-    def _is_wanted(self, stamp: Stamp, config: RobotConfig) -> bool:
-        """Whether an image is young enough, comes in its order, does not exceed the rate and can be done in time."""
-        age_s = self._age_s(stamp)
-        if config.max_frame_age_s and age_s > config.max_frame_age_s:
-            self._drop(
-                Drop.TOO_OLD,
-                f"image is {age_s:.2f} s old, max_frame_age_s is {config.max_frame_age_s:g}. For a bag: play it with "
-                "--clock and set use_sim_time, or set max_frame_age_s to 0",
-            )
-            return False
-        since_last_s = (stamp.nanoseconds - self._last_stamp.nanoseconds) * 1e-9
-        if -_LATEST_S < since_last_s < 0:
-            self._drop(Drop.OUT_OF_ORDER, f"image is {-since_last_s:.3f} s older than the one before it")
-            return False
-        if config.max_rate_hz and 0 <= since_last_s < 1 / config.max_rate_hz:
-            self._monitor.drop(Drop.RATE_LIMIT)
-            return False
-        if not self._budget.admit(stamp.seconds, age_s, config.max_latency_ms):
-            expected_ms = self._budget.expected_s * 1e3
-            explanation = f"it would be {expected_ms:.0f} ms old when done, max_latency_ms is {config.max_latency_ms:g}"
-            self._drop(Drop.WOULD_BE_LATE, explanation)
-            return False
-        return True
+    def _record(self, work: _Work) -> None:
+        """Report a published image to the latency budget and to diagnostics."""
+        latency_s, timings = self._age_s(work.stamp), work.result.timings
+        rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - work.published.views_s
+        costs = Costs(timings.detect_s, timings.estimate_s, work.published.views_s, max(rest_s, 0.0))
+        self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
+        if work.published.outputs.problem:
+            self._monitor.drop(Drop.NO_TRANSFORM)
+        self._monitor.process(_processed(work, latency_s))
 
     def _age_s(self, stamp: Stamp) -> float:
+        """Time since ``stamp`` by the node's clock, s."""
         return (self._node.get_clock().now().nanoseconds - stamp.nanoseconds) * 1e-9
 
     def _drop(self, reason: str, explanation: str) -> None:
+        """Count a dropped image, and log it where there is something to explain."""
         self._monitor.drop(reason)
-        self._node.get_logger().warning(
-            f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S
-        )
+        if explanation:
+            self._node.get_logger().warning(
+                f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S
+            )
+
+
+def _processed(work: _Work, latency_s: float) -> Processed:
+    """What diagnostics report about an image that was published ``latency_s`` after its stamp."""
+    bodies, published = work.result.bodies, work.published.outputs
+    return Processed(
+        at_s=time.monotonic(),
+        latency_s=latency_s,
+        timings=work.result.timings,
+        overhead_s=time.perf_counter() - work.started_s - work.result.timings.total_s,
+        people=len(bodies),
+        metric=int(bodies.valid.sum()),
+        measured=work.result.measured,
+        shed=str(work.shed),
+        disagreement=Disagreement.about(bodies),
+        tentative=int((bodies.states == State.TENTATIVE).sum()),
+        coasting=int((bodies.states == State.COASTING).sum()),
+        limit_violations=published.limit_violations,
+        output_problem=published.problem,
+    )

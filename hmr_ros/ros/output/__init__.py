@@ -1,0 +1,9 @@
+"""What the node publishes about each image.
+
+outputs             all publishers, and the order of the messages about one image
+publishers          how publishers are created and destroyed while the node is active
+humans              ROS4HRI's topics (REP-155) of each person; tracked: the list of all people
+human_messages      their messages as objects: the reference; human_writers: the same as bytes
+planning            what planners get, and when a person is removed from it
+navigation          points and people for nav2; collision_objects: people in MoveIt's planning scene
+"""

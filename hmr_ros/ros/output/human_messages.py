@@ -1,4 +1,4 @@
-"""Humans -> the messages of ROS4HRI (REP-155, hri_msgs). hri_msgs itself is imported only where it is installed."""
+"""Humans -> messages of ROS4HRI (REP-155). hri_msgs is imported only where it is installed."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class HriTypes:
     @staticmethod
     @functools.cache
     def imported() -> HriTypes:
-        """The installed ones."""
+        """Those of the installed hri_msgs."""
         names = ("IdsList", "NormalizedRegionOfInterest2D", "NormalizedPointOfInterest2D", "Skeleton2D")
         return HriTypes(*(HUMANS.message(name) for name in names))
 
 
 def region(types: HriTypes, header: Header, box: Floats, width: int, height: int, score: float) -> Any:
-    """The part of ``box`` (4,) x1 y1 x2 y2 px that lies in the image, as fractions of its size."""
+    """The part of ``box`` (4,) x1 y1 x2 y2 px that lies in the image, as fractions of ``width`` and ``height`` px."""
     x1, y1, x2, y2 = np.clip(box / [width, height, width, height], 0, 1).tolist()
     return types.region(header=header, xmin=x1, ymin=y1, xmax=x2, ymax=y2, c=score)
 
 
 def skeletons(types: HriTypes, header: Header, bodies: Bodies, width: int, height: int) -> list[Any]:
-    """The detected keypoints of each body, as fractions of the image's size; confidence 0 for what is outside of it."""
+    """The detected keypoints of each body, as fractions of the image's size; confidence 0 for those outside of it."""
     kp2d, scores = convert_keypoints(bodies.kp2d, bodies.kp2d_score, JOINT_SETS[bodies.joint_set], COCO)
     fractions = kp2d / [width, height]
     inside = np.all((fractions >= 0) & (fractions <= 1), -1)
@@ -55,17 +55,18 @@ def skeletons(types: HriTypes, header: Header, bodies: Bodies, width: int, heigh
 
 
 def _skeleton(types: HriTypes, header: Header, points: Floats, confidences: Floats) -> Any:
+    """One Skeleton2D from COCO ``points`` (17, 2) as fractions of the image's size and ``confidences`` (17,)."""
     message = types.skeleton(header=header)
     for joint, (x, y), c in zip(COCO.joints, points.tolist(), confidences.tolist(), strict=True):
         # By the names of the constants: their order is OpenPose's, but for left and right of eyes and ears.
-        place = getattr(types.skeleton, joint.upper(), None)
-        if place is not None:  # there is no PELVIS
-            message.skeleton[place] = types.point(x=x, y=y, c=min(max(c, 0.0), 1.0))
+        index = getattr(types.skeleton, joint.upper(), None)
+        if index is not None:  # there is no PELVIS
+            message.skeleton[index] = types.point(x=x, y=y, c=min(max(c, 0.0), 1.0))
     return message
 
 
 def joint_state(header: Header, humans: Humans, row: int) -> JointState:
-    """Angles of the URDF's revolute joints, rad, and rad/s unless this is the first image of somebody."""
+    """Angles of the URDF's revolute joints of person ``row``, rad; rates in rad/s from the second image on."""
     name = person_name(int(humans.ids[row]))
     rates = humans.angle_rates[row]
     return JointState(
@@ -77,13 +78,13 @@ def joint_state(header: Header, humans: Humans, row: int) -> JointState:
 
 
 def position(header: Header, humans: Humans, row: int) -> PointStamped:
-    """Where the body frame is: the middle of the hips, m, in the image's optical frame."""
+    """Position of the body frame of person ``row``: the middle of the hips, m, in the optical frame."""
     x, y, z = humans.places[row].tolist()
     return PointStamped(header=header, point=Point(x=x, y=y, z=z))
 
 
 def velocity(header: Header, humans: Humans, row: int) -> TwistStamped:
-    """How fast the body frame moves and turns, m/s and rad/s, in the image's optical frame; NaN in the first image."""
+    """Velocity of the body frame of person ``row``, m/s and rad/s, in the optical frame; NaN in the first image."""
     x, y, z = humans.velocities[row].tolist()
     wx, wy, wz = humans.angular_velocities[row].tolist()
     return TwistStamped(header=header, twist=Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=wx, y=wy, z=wz)))

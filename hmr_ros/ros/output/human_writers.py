@@ -1,4 +1,4 @@
-"""The messages about people for ROS4HRI as bytes; what human_messages.py says of them is the slow reference."""
+"""Messages of ROS4HRI as bytes; human_messages.py is the slow reference."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from hmr_ros.ros.wire.template import KeptTemplate
 
 
 class HumanJointStateWriter:
-    """Writes sensor_msgs/JointState of one person: human_messages.joint_state."""
+    """Serialises human_messages.joint_state of one person."""
 
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, humans: Humans, row: int) -> bytes:
-        """The angles of the URDF's revolute joints, and their rates once they are known."""
+        """The serialised sensor_msgs/JointState of person ``row``, with rates once they are known."""
         rates = humans.angle_rates[row]
-        moves = bool(np.isfinite(rates).all())
+        has_rates = bool(np.isfinite(rates).all())
         template = self._kept(
-            (frame_id, int(humans.ids[row]), moves),
+            (frame_id, int(humans.ids[row]), has_rates),
             lambda: human_messages.joint_state(messages.header(stamp, frame_id), humans, row),
         )
         template.stamp(stamp)
         template["position"][:] = humans.angles[row]
-        if moves:
+        if has_rates:
             template["velocity"][:] = rates
         return template.finish()

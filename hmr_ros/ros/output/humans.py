@@ -1,4 +1,4 @@
-"""ROS4HRI's topics (REP-155): who is there, and a group of topics for each body while it is there."""
+"""ROS4HRI's topics (REP-155): the list of tracked bodies, and a group of topics for each of them."""
 
 from __future__ import annotations
 
@@ -43,18 +43,19 @@ class _BodyTopics:
     velocity: Publisher[Any]
 
     def all(self) -> list[Publisher[Any]]:
+        """The publishers in the order of the fields."""
         return [getattr(self, field.name) for field in fields(self)]
 
 
 class HumanPublishers:
     """Publishes ``<namespace>/bodies/...``. Needs hri_msgs.
 
-    The topics of a body are made when it appears and destroyed when it is lost. ``tracked`` and ``urdf`` are latched;
-    the others are published only while somebody listens.
+    The topics of a body are created when it appears and destroyed when it is lost. ``tracked`` and ``urdf`` are
+    latched; the others are published only while they have subscribers.
     """
 
     def __init__(self, publishers: PublisherFactory, config: HumansConfig, lists: TrackedLists) -> None:
-        """``lists``: where the other cameras of this process tell whom they see, if there are any."""
+        """``lists`` joins the tracks of all cameras of this process in ``tracked``."""
         self._publishers = publishers
         self._root = f"{config.namespace}/bodies"
         self._types = messages.HriTypes.imported()
@@ -75,12 +76,12 @@ class HumanPublishers:
         self._joint_states: dict[int, HumanJointStateWriter] = {}
 
     def close(self) -> None:
-        """Unpublish everything."""
+        """Destroy all publishers."""
         self._remove(list(self._topics))
         self._tracked.close()
 
     def update(self, header: Header, bodies: Bodies, lost: Iterable[int]) -> None:
-        """Make the topics of new bodies, drop those of lost ones, and tell who is there."""
+        """Create the topics of new bodies, destroy those of ``lost`` ids, and publish the list of tracks."""
         self._remove(lost)
         for track_id in bodies.ids.tolist():
             if track_id not in self._topics:
@@ -90,7 +91,7 @@ class HumanPublishers:
     def publish_seen(
         self, frame: Frame, header: Header, bodies: Bodies, camera: Camera | None, keypoint_threshold: float
     ) -> None:
-        """What is known of everybody in the image: region, crop, 2D skeleton. After ``update``."""
+        """Publish region, crop and 2D skeleton of ``bodies`` seen in the image. After ``update``."""
         topics = [self._topics[track_id] for track_id in bodies.ids.tolist()]
         height, width = frame.image.shape[:2]
         if any(has_subscribers(t.skeleton2d) for t in topics):
@@ -103,7 +104,7 @@ class HumanPublishers:
                 self._publish_region(topics[row], frame, header, boxes[row], float(bodies.scores[row]))
 
     def publish_metric(self, frame: Frame, header: Header, humans: Humans) -> None:
-        """What is known of everybody with a position: URDF, joint angles, place and speed. After ``update``."""
+        """Publish URDF, joint angles, position and velocity of ``humans``. After ``update``."""
         for row, track_id in enumerate(humans.ids.tolist()):
             topics = self._topics[track_id]
             if humans.reshaped[row]:
@@ -117,6 +118,7 @@ class HumanPublishers:
                 topics.velocity.publish(messages.velocity(header, humans, row))
 
     def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
+        """Publish the region and the crop of one body, whose ``box`` (4,) is x1 y1 x2 y2 px."""
         height, width = frame.image.shape[:2]
         if has_subscribers(topics.roi):
             topics.roi.publish(messages.region(self._types, header, box, width, height, score))
@@ -128,6 +130,7 @@ class HumanPublishers:
                 topics.cropped.publish(write_image(frame.stamp, frame.frame_id, crop, "rgb8"))
 
     def _advertised(self, name: str) -> _BodyTopics:
+        """The publishers of the body ``name``."""
         return _BodyTopics(**{topic: publisher(name) for topic, publisher in self._families.items()})
 
     def _remove(self, ids: Iterable[int]) -> None:

@@ -1,8 +1,8 @@
 """People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
 
-Both are published with every image, also when nobody is there: to their readers silence means that nothing is known,
-and an empty message that nobody is there. Who is hidden, but has not left, is where they are expected (COASTING); who
-is seen, but without a position, is where they last had one.
+Both are published with every image, also without people: to subscribers silence means that nothing is known, and an
+empty message that no person is there. A hidden person who has not left is at the expected position (COASTING); a person
+who is seen without a position stays at the last one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hmr_ros.ros.wire.messages import person_name, point
 
 
 class MeshPoints:
-    """Publishes ``mesh_points``; best in the camera's frame, as nav2 measures obstacles' distances from there."""
+    """Publishes ``mesh_points``; best in the camera's frame, from which nav2 measures the distance of obstacles."""
 
     def __init__(self, publishers: PublisherFactory, body_model: BodyModel, count: int) -> None:
         self._publishers = publishers
@@ -37,12 +37,12 @@ class MeshPoints:
         self._points: dict[int, Floats] = {}
 
     def close(self) -> None:
-        """Unpublish."""
+        """Destroy the publisher."""
         self._publishers.destroy(self._publisher)
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are subscribers."""
         return has_subscribers(self._publisher)
 
     def forget(self, ids: Iterable[int]) -> None:
@@ -51,9 +51,9 @@ class MeshPoints:
             self._points.pop(track_id, None)
 
     def publish(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
-        """Everybody's points; nothing while somebody is seen whose place was never known, such as feet at the lens."""
-        placed = bodies.take(bodies.valid)
-        self._points.update(zip(placed.ids.tolist(), placed.vertices[:, self._vertices], strict=True))
+        """Publish the points of all people; nothing while one is seen who never had a position, as feet at the lens."""
+        metric = bodies.take(bodies.valid)
+        self._points.update(zip(metric.ids.tolist(), metric.vertices[:, self._vertices], strict=True))
         if self._points.keys() >= set(bodies.ids.tolist()) and self.has_subscribers:
             points = np.concatenate([np.zeros((0, 3)), *self._points.values()]).astype(np.float32)
             self._publisher.publish(write_points(stamp, frame_id, points))
@@ -61,7 +61,7 @@ class MeshPoints:
 
 @functools.lru_cache(maxsize=1)
 def _skin_points(body_model: BodyModel, count: int) -> Ints:
-    """Vertices that stand for the skin; a tenth of a second's work that each activation would repeat."""
+    """Indices (count,) of vertices evenly over the skin; cached, as it takes a tenth of a second per activation."""
     return farthest_points(body_model.v_template, count)
 
 
@@ -77,12 +77,12 @@ class PeoplePublisher:
         self._last: dict[int, Any] = {}
 
     def close(self) -> None:
-        """Unpublish."""
+        """Destroy the publisher."""
         self._publishers.destroy(self._publisher)
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are subscribers."""
         return has_subscribers(self._publisher)
 
     def forget(self, ids: Iterable[int]) -> None:
@@ -92,13 +92,13 @@ class PeoplePublisher:
         for track_id in ids:
             self._last.pop(track_id, None)
 
-    def publish(self, header: Header, bodies: Bodies, places: Floats) -> None:
-        """``places`` (P, 3) m, in the frame of ``header``, of ``bodies`` that all have a position."""
+    def publish(self, header: Header, bodies: Bodies, positions: Floats) -> None:
+        """Publish ``positions`` (P, 3) m and velocities, m/s, of ``bodies``, in the frame of ``header``."""
         stamp_s = Stamp(header.stamp.sec, header.stamp.nanosec).seconds
-        velocities = self._velocities(bodies.ids, places, bodies.states != State.COASTING, stamp_s)
-        rows = zip(bodies.ids.tolist(), places, velocities, bodies.scores.tolist(), strict=True)
-        for track_id, place, velocity, score in rows:
+        velocities = self._velocities(bodies.ids, positions, bodies.states != State.COASTING, stamp_s)
+        rows = zip(bodies.ids.tolist(), positions, velocities, bodies.scores.tolist(), strict=True)
+        for track_id, position, velocity, score in rows:
             self._last[track_id] = self._person(
-                name=person_name(track_id), position=point(place), velocity=point(velocity), reliability=score
+                name=person_name(track_id), position=point(position), velocity=point(velocity), reliability=score
             )
         self._publisher.publish(self._people(header=header, people=list(self._last.values())))

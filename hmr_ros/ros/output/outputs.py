@@ -1,4 +1,4 @@
-"""What the node publishes about one image, and to whom."""
+"""All publishers of the node, and the order in which the messages about one image are published."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.body.body_model import BodyModel
@@ -18,7 +17,7 @@ from hmr_ros.core.body.decimation import coarse_faces
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
-from hmr_ros.core.ros4hri.motion import HumanFollower
+from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
@@ -34,19 +33,37 @@ from hmr_ros.ros.wire.transforms import TransformWriter
 from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, MeshWriter, SkeletonWriter
 
 
+@dataclass(frozen=True)
+class Published:
+    """The result of publishing one image.
+
+    ``problem``: which subscribers got nothing of it, and why; "" when all got what they asked for.
+    ``limit_violations``: how many joint angles of the people in it are beyond the limits of the URDF.
+    """
+
+    problem: str = ""
+    limit_violations: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class _JointStates:
-    """The joint rotations of one person: the topic, and what writes its messages."""
+    """The topic of one person's joint rotations, and the writer of its messages."""
 
     publisher: Publisher[Any]
     write: JointStateWriter
 
 
-class Outputs:
-    """Publishers of the node. Used by one thread at a time; bulky topics are made only when somebody listens.
+@dataclass(frozen=True, eq=False)
+class _View:
+    """``bodies`` in the frame ``frame_id``, as RViz shows them; ``problem``: why they are missing, "" when not."""
 
-    ``limit_violations``: how many joint angles of the last image are beyond what joints reach.
-    """
+    frame_id: str
+    bodies: Bodies
+    problem: str = ""
+
+
+class Outputs:
+    """The node's publishers. Used by one thread at a time; large messages are made only for subscribers."""
 
     def __init__(
         self,
@@ -62,8 +79,6 @@ class Outputs:
         self._bodies_writer = BodiesWriter(origin)
         self._skeleton_writer = SkeletonWriter()
         self._mesh_faces = 0
-        self._unplaced = ""
-        self.limit_violations = 0
         self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
@@ -75,65 +90,66 @@ class Outputs:
         self._transforms = TransformWriter()
         self._tf: Publisher[Any] | None = None
         self._humans: HumanPublishers | None = None
-        self._publish_optional(node, config, lists or TrackedLists(node))
+        self._create_optional(node, config, lists or TrackedLists(node))
         self._frames = FixedFrames(node, (config.target_frame, config.planning.frame))
         self._planning = PlanningOutputs(node, body_model, config, presence, self._frames)
 
-    @property
-    def problem(self) -> str:
-        """Who got nothing of the last image, and why; "" when they got what they asked for."""
-        return self._planning.problem or self._unplaced
-
     def apply(self, config: RobotConfig) -> None:
-        """Get ready for the ``config`` of the next images; not in the worker, as making coarse meshes takes a while."""
+        """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
         self._config = config
         if config.mesh_faces != self._mesh_faces:
             faces = coarse_faces(self._body_model.v_template, self._body_model.faces, config.mesh_faces)
             self._mesh_writer = MeshWriter(faces)
             self._mesh_faces = config.mesh_faces
 
-    def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
-        """Publish what robots use of one image, the small and urgent first."""
-        self._unplaced = ""
-        header = messages.header(frame.stamp, frame.frame_id)
+    def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> Published:
+        """Publish what robots use of one image, small and urgent messages first.
+
+        ``bodies`` are those of ``frame``, which ``camera`` took; the ids in ``lost`` ended with it.
+        """
         if has_subscribers(self._bodies):
             self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
-        bodies = bodies.take(bodies.states != State.TENTATIVE)  # a topic or a frame for each flash would flicker
-        self._publish_humans(frame, header, camera, bodies, lost)
+        bodies = _confirmed(bodies)
+        humans = self._humans_from(frame, bodies, lost)
+        self._publish_humans(frame, camera, bodies, humans, lost)
         self._publish_joint_states(frame, bodies, lost)
-        if self._config.publish_markers and has_subscribers(self._markers):
-            frame_id, placed = self._placed(frame, bodies)
-            self._markers.publish(self._skeleton_writer(frame.stamp, frame_id, placed, lost))
-        self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, self._config)
+        of_rviz = self._publish_markers(frame, bodies, lost)
+        of_planners = self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, self._config)
+        return Published(of_planners or of_rviz, humans.limit_violations)
 
-    def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> None:
-        """Publish what is large and only looked at, which is why it comes last and is shed first."""
-        bodies = bodies.take(bodies.states != State.TENTATIVE)
+    def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> str:
+        """Publish mesh and overlay: large messages for human eyes only, published last and shed first.
+
+        Arguments as for ``publish``. Returns why RViz gets no mesh, "" when it does or does not subscribe.
+        """
+        bodies, problem = _confirmed(bodies), ""
         if has_subscribers(self._mesh):
-            frame_id, placed = self._placed(frame, bodies)
-            self._publish_meshes(frame.stamp, frame_id, placed, lost)
+            view = self._in_target_frame(frame, bodies)
+            self._publish_meshes(frame.stamp, view, lost)
+            problem = view.problem
         if has_subscribers(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
+        return problem
 
     def end(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
-        """Tell that all of ``bodies``, which were published last, are no longer followed.
+        """Report that all tracks of ``bodies``, which were published last, have ended.
 
-        Planners keep what they have: nobody has left for that (docs/planning.md).
+        Planners keep what they have: the end of a track does not mean that the person left (docs/planning.md).
         """
         header, lost = messages.header(stamp, frame_id), tuple(bodies.ids.tolist())
-        nobody = bodies.take(np.zeros(0, np.int64))
-        self._bodies.publish(self._bodies_writer(stamp, frame_id, nobody, lost))
+        no_bodies = bodies.take(np.zeros(0, np.int64))
+        self._bodies.publish(self._bodies_writer(stamp, frame_id, no_bodies, lost))
         self._follower.forget(lost)
         if self._humans is not None:
-            self._humans.update(header, nobody, lost)
+            self._humans.update(header, no_bodies, lost)
         self._forget_joint_states(lost)
-        self._markers.publish(self._skeleton_writer(stamp, frame_id, nobody, lost))
+        self._markers.publish(self._skeleton_writer(stamp, frame_id, no_bodies, lost))
         for track_id in lost:
             self._mesh.publish(messages.deleted_marker(header, track_id))
 
     def close(self) -> None:
-        """Unpublish everything."""
+        """Destroy all publishers."""
         fixed = [self._bodies, self._markers, self._mesh, self._overlay, *([self._tf] if self._tf else [])]
         for publisher in [*fixed, *(topic.publisher for topic in self._joint_states.values())]:
             self._publishers.destroy(publisher)
@@ -146,8 +162,8 @@ class Outputs:
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
         return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
 
-    def _publish_optional(self, node: Node, config: RobotConfig, lists: TrackedLists) -> None:
-        """Make the publishers whose messages are installed, and log which are not."""
+    def _create_optional(self, node: Node, config: RobotConfig, lists: TrackedLists) -> None:
+        """Create the publishers whose messages are installed, and log which are missing."""
         wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
         wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
         node.get_logger().info(interfaces.summary(wanted))
@@ -156,23 +172,30 @@ class Outputs:
         if interfaces.HUMANS in wanted and interfaces.HUMANS.is_available:
             self._humans = HumanPublishers(self._publishers, config.humans, lists)
 
-    def _publish_humans(
-        self, frame: Frame, header: Header, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]
-    ) -> None:
-        config = self._config
+    def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> Humans:
+        """The ``bodies`` that have a position as ROS4HRI's humans, with velocities since the image before."""
         self._follower.forget(lost)
-        humans = self._follower(bodies, frame.stamp.seconds)
-        self.limit_violations = humans.limit_violations
-        if config.humans.clamp_joint_limits:
+        return self._follower(bodies, frame.stamp.seconds)
+
+    def _publish_humans(
+        self, frame: Frame, camera: Camera | None, bodies: Bodies, humans: Humans, lost: tuple[int, ...]
+    ) -> None:
+        """Publish TF and ROS4HRI's topics."""
+        if self._config.humans.clamp_joint_limits:
             humans = humans.clamped()
-        if config.publish_tf != "none" and len(humans) and self._tf is not None and has_subscribers(self._tf):
-            write = self._transforms.trees if config.publish_tf == "skeleton" else self._transforms.bodies
-            self._tf.publish(write(frame.stamp, frame.frame_id, humans))
+        self._publish_tf(frame, humans)
         if self._humans is not None:
+            header = messages.header(frame.stamp, frame.frame_id)
             self._humans.update(header, bodies, lost)
             self._humans.publish_metric(frame, header, humans)
             seen = bodies.take(bodies.states == State.TRACKED)
-            self._humans.publish_seen(frame, header, seen, camera, config.keypoint_threshold)
+            self._humans.publish_seen(frame, header, seen, camera, self._config.keypoint_threshold)
+
+    def _publish_tf(self, frame: Frame, humans: Humans) -> None:
+        extent = self._config.publish_tf
+        if extent != "none" and len(humans) and self._tf is not None and has_subscribers(self._tf):
+            write = self._transforms.trees if extent == "skeleton" else self._transforms.bodies
+            self._tf.publish(write(frame.stamp, frame.frame_id, humans))
 
     def _publish_joint_states(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> None:
         self._forget_joint_states(lost)
@@ -190,18 +213,30 @@ class Outputs:
             if topic := self._joint_states.pop(track_id, None):
                 self._publishers.destroy(topic.publisher)
 
-    def _placed(self, frame: Frame, bodies: Bodies) -> tuple[str, Bodies]:
-        """``bodies`` in the frame that they are looked at in, and its name; nobody where TF does not know it."""
+    def _publish_markers(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> str:
+        """Publish the skeletons for RViz; returns why it gets none, "" when it does."""
+        if not (self._config.publish_markers and has_subscribers(self._markers)):
+            return ""
+        view = self._in_target_frame(frame, bodies)
+        self._markers.publish(self._skeleton_writer(frame.stamp, view.frame_id, view.bodies, lost))
+        return view.problem
+
+    def _in_target_frame(self, frame: Frame, bodies: Bodies) -> _View:
+        """``bodies`` in the parameter ``target_frame``; none of them, and the problem, where TF does not know it."""
         target = self._config.target_frame
         try:
             to_target = self._frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
         except NoTransformError as err:
-            self._unplaced = f"RViz misses people: {err}"
-            return target, bodies.take(np.zeros(0, np.int64))
-        return target or frame.frame_id, moved(bodies, to_target) if target else bodies
+            return _View(target, bodies.take(np.zeros(0, np.int64)), f"no people in RViz: {err}")
+        return _View(target or frame.frame_id, moved(bodies, to_target))
 
-    def _publish_meshes(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> None:
-        for row in np.flatnonzero(bodies.valid):
-            self._mesh.publish(self._mesh_writer(stamp, frame_id, bodies, int(row)))
+    def _publish_meshes(self, stamp: Stamp, view: _View, lost: tuple[int, ...]) -> None:
+        for row in np.flatnonzero(view.bodies.valid):
+            self._mesh.publish(self._mesh_writer(stamp, view.frame_id, view.bodies, int(row)))
         for track_id in lost:
-            self._mesh.publish(messages.deleted_marker(messages.header(stamp, frame_id), track_id))
+            self._mesh.publish(messages.deleted_marker(messages.header(stamp, view.frame_id), track_id))
+
+
+def _confirmed(bodies: Bodies) -> Bodies:
+    """``bodies`` without the tentative: a topic and a TF frame for each false detection would come and go."""
+    return bodies.take(bodies.states != State.TENTATIVE)

@@ -1,8 +1,7 @@
-"""What planners get of each image: collision objects (MoveIt), points and people (nav2). See docs/planning.md.
+"""Messages for planners about each image: collision objects (MoveIt), points and people (nav2). See docs/planning.md.
 
-The rule behind all of it: a person who left is removed; a person of whom nothing is known stays. Only a processed
-image, of a calibrated camera, can tell that somebody left. Without one nothing is published, no stamp is renewed, and
-who listens times out.
+A person who left is removed; a person about whom nothing is known stays. Only a processed image of a calibrated camera
+shows that a person left. Without one nothing is published, no stamp is renewed, and the subscribers time out.
 """
 
 from __future__ import annotations
@@ -24,29 +23,28 @@ from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import header
 
-_SLACK = 0.9
-"""Cameras are not punctual: an image that comes a little early still counts."""
+_PERIOD_TOLERANCE = 0.9
+"""Fraction of the period after which the next update is due: camera images arrive with jitter."""
 
 
 class PlanningOutputs:
-    """Publishers for planners, used by the worker thread; ``presence`` may be older than they are.
+    """Publishers for planners, used by the worker thread.
 
-    ``problem`` says why planners got nothing of the last image, "" when they got what they asked for.
+    ``presence`` may be older than they are: people who left while the node was inactive are removed afterwards.
     """
 
     def __init__(
         self, node: Node, body_model: BodyModel, config: RobotConfig, presence: Presence, frames: FixedFrames
     ) -> None:
-        """``frames`` has the frames that ``config`` names."""
+        """``frames`` looks up the frames that ``config`` names."""
         publishers = PublisherFactory(node)
-        self.problem = ""
         self._presence = presence
         self._rig: CapsuleRig | None = body_model.capsules
         self._mesh_points = MeshPoints(publishers, body_model, config.planning.mesh_points)
         self._people = PeoplePublisher(publishers) if interfaces.PEOPLE.is_available else None
         wants_objects = config.planning.collision_objects and interfaces.COLLISION_OBJECTS.is_available
         if wants_objects and self._rig is None:
-            node.get_logger().warning("no collision objects: this body model has no capsules, the shipped one has")
+            node.get_logger().warning("no collision objects: this body model has no capsules; the shipped one has them")
             wants_objects = False
         self._objects = CollisionObjects(publishers) if wants_objects else None
         self._frames = frames
@@ -54,7 +52,7 @@ class PlanningOutputs:
         self._last_update_s = float("-inf")
 
     def close(self) -> None:
-        """Unpublish everything; planners keep what they have."""
+        """Destroy all publishers; planners keep what they have."""
         for output in (self._mesh_points, self._people, self._objects):
             if output is not None:
                 output.close()
@@ -67,22 +65,25 @@ class PlanningOutputs:
         bodies: Bodies,
         lost: tuple[int, ...],
         config: RobotConfig,
-    ) -> None:
-        """Everything about one image."""
+    ) -> str:
+        """Publish the ``bodies`` of one image; returns why planners got nothing of it, "" when they did.
+
+        The image has ``stamp`` and ``frame_id`` and was taken by ``camera``; the ids in ``lost`` ended with it.
+        """
         self._follow_time(stamp.seconds)
         gone = self._presence.update(bodies.ids.tolist(), lost, stamp.seconds, config.track_timeout_s)
         self._forget(stamp, frame_id, gone)
         if camera is None:
-            return  # people are seen, but not where: an empty cloud would be a lie
+            return ""  # people have no positions: an empty cloud would mean that the room is empty
         try:
-            self.problem = ""
             self._publish_points(stamp, frame_id, bodies, config)
             self._publish_fixed(stamp, frame_id, bodies.take(bodies.valid), config)
         except NoTransformError as err:
-            self.problem = f"planners miss people: {err}"
+            return f"no people for planners: {err}"
+        return ""
 
     def _follow_time(self, stamp_s: float) -> None:
-        """Bags start over."""
+        """Restart the update period when time jumps back, as when a bag is played again."""
         if stamp_s < self._last_stamp_s:
             self._last_update_s = float("-inf")
         self._last_stamp_s = stamp_s
@@ -96,12 +97,12 @@ class PlanningOutputs:
 
     def _publish_points(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: RobotConfig) -> None:
         if config.target_frame and not self._mesh_points.has_subscribers:
-            return  # nobody misses a transform
+            return  # without subscribers a missing transform is no problem
         to_target = self._frames.lookup(config.target_frame, frame_id, stamp, config.tf_timeout_s)
         self._mesh_points.publish(stamp, config.target_frame or frame_id, moved(bodies, to_target))
 
     def _publish_fixed(self, stamp: Stamp, frame_id: str, bodies: Bodies, config: RobotConfig) -> None:
-        """What is published in the fixed frame, of ``bodies`` that all have a position."""
+        """Publish in the fixed frame people and collision objects, for ``bodies`` that all have a position."""
         people = self._people if self._people is not None and self._people.has_subscribers else None
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:
@@ -109,11 +110,17 @@ class PlanningOutputs:
         frame = config.planning.frame or config.target_frame
         to_fixed = self._frames.lookup(frame, frame_id, stamp, config.tf_timeout_s)
         fixed = header(stamp, frame or frame_id)
-        places = to_fixed(middle_of_hips(bodies.joints))
+        positions = to_fixed(middle_of_hips(bodies.joints))
         if people is not None:
-            people.publish(fixed, bodies, places)
-        if objects is not None and stamp.seconds - self._last_update_s >= _SLACK / config.planning.rate_hz:
-            self._last_update_s = stamp.seconds
+            people.publish(fixed, bodies, positions)
+        if objects is not None and self._is_update_due(stamp.seconds, config.planning.rate_hz):
             assert self._rig is not None, "collision objects need capsules"
             capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(config.planning.padding_m)
-            objects.update(fixed, bodies.ids, places, capsules.moved(to_fixed), config.planning)
+            objects.update(fixed, bodies.ids, positions, capsules.moved(to_fixed), config.planning)
+
+    def _is_update_due(self, stamp_s: float, rate_hz: float) -> bool:
+        """Whether collision objects are to be updated with this image; the next period begins with one that is."""
+        if stamp_s - self._last_update_s < _PERIOD_TOLERANCE / rate_hz:
+            return False
+        self._last_update_s = stamp_s
+        return True

@@ -1,4 +1,4 @@
-"""How the worker thread makes publishers."""
+"""Creates and destroys the publishers of an active node, from the worker thread too."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rclpy.qos import QoSProfile
 from hmr_ros.ros.wire.qos import PUBLISHER, overridden
 
 _NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
-"""Publishers without event handlers add nothing to the executor's wait set, so the worker thread may make them."""
+"""Publishers without event handlers are not in the executor's wait set, so the worker thread may create them."""
 
 
 @dataclass(frozen=True)
 class PublisherFactory:
-    """Makes and destroys publishers of ``node``, past those of its lifecycle: they live while the node is active."""
+    """Creates plain publishers of ``node``, not lifecycle publishers: they exist while the node is active."""
 
     node: Node
 
     def create(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher[Any]:
-        """A publisher; reliable and volatile unless ``qos``, or the user, says otherwise. Raises ParameterError."""
+        """A publisher with ``qos``, or the user's ``qos_overrides``. Raises ParameterError."""
         return self._created(message_type, topic, overridden(self.node, topic, qos, PUBLISHER))
 
     def family(self, message_type: type, topic: str, qos: QoSProfile) -> Callable[[str], Publisher[Any]]:
-        """What makes a person's publisher: ``{}`` in ``topic`` stands for their id. Raises ParameterError.
+        """A function that creates the publisher of a person by name, which replaces ``{}`` in ``topic``.
 
-        Parameters about it are those of the topic of somebody called ``id``.
+        The ``qos_overrides`` of all of them are those of the topic with ``id`` for the name. Raises ParameterError.
         """
         chosen = overridden(self.node, topic.format("id"), qos, PUBLISHER)
         return lambda person: self._created(message_type, topic.format(person), chosen)
@@ -40,13 +40,13 @@ class PublisherFactory:
         return Node.create_publisher(self.node, message_type, topic, qos, event_callbacks=_NO_EVENTS)
 
     def destroy(self, publisher: Publisher[Any]) -> None:
-        """Take a publisher off the graph."""
+        """Destroy a publisher made by this factory."""
         self.node.destroy_publisher(publisher)
 
 
 @contextlib.contextmanager
 def undone_on_error(node: Node) -> Iterator[None]:
-    """Take off the graph what the block has put there, if it fails half-way."""
+    """Destroy the publishers and subscriptions that the block created, if it raises."""
     publishers, subscriptions = set(node.publishers), set(node.subscriptions)
     try:
         yield
@@ -59,5 +59,5 @@ def undone_on_error(node: Node) -> Iterator[None]:
 
 
 def has_subscribers(publisher: Publisher[Any]) -> bool:
-    """Whether anybody subscribes; 3 us, so it is asked before every message that takes longer to make."""
+    """Whether there are subscribers; takes 3 us, so it is asked before any message that takes longer to make."""
     return bool(publisher.get_subscription_count())

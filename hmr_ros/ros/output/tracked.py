@@ -1,7 +1,7 @@
-"""ROS4HRI's list of everybody (REP-155): one list per process, however many cameras it has.
+"""ROS4HRI's list of tracked bodies (REP-155): one list per process, for all of its cameras.
 
-Who is missing from the last list is gone, as libhri reads it. So two publishers of the list, each of the people of its
-own camera, would take turns in deleting each other's.
+libhri takes a body that is missing from the last list as gone. Two publishers of the list, one per camera, would
+alternately delete the bodies of the other.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.template import KeptTemplate
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Reliable, and who subscribes late gets the last message."""
+"""Reliable, and late subscribers get the last message."""
 
 
 class TrackedLists:
-    """The lists of one process, by topic; a topic exists while a camera takes part in it. Thread-safe."""
+    """The lists of one process, by topic; a topic exists while it has members. Thread-safe."""
 
     def __init__(self, node: Node) -> None:
         """``node`` publishes the lists."""
@@ -36,7 +36,7 @@ class TrackedLists:
         self._kept: dict[tuple[str, str], KeptTemplate] = {}
 
     def join(self, topic: str) -> TrackedBodies:
-        """The part of one camera in the list that is published as ``topic``. Needs hri_msgs."""
+        """Add a camera to the list published on ``topic``; returns its part of it. Needs hri_msgs."""
         member = TrackedBodies(self, topic)
         with self._lock:
             if topic not in self._open:
@@ -46,13 +46,13 @@ class TrackedLists:
         return member
 
     def update(self, topic: str, member: TrackedBodies, header: Header, ids: Sequence[str]) -> None:
-        """Publish that ``member`` sees ``ids``, and the other cameras whom they saw last."""
+        """Publish ``ids`` as those of ``member``, with the last ids of all other members."""
         with self._lock:
             self._seen[topic][member] = list(ids)
             self._publish(topic, header)
 
     def leave(self, topic: str, member: TrackedBodies, header: Header) -> None:
-        """Publish that ``member`` sees nobody any more; without members there is no topic."""
+        """Remove ``member`` and publish the list without its ids; destroy the topic with its last member."""
         with self._lock:
             del self._seen[topic][member]
             if self._seen[topic]:
@@ -61,17 +61,18 @@ class TrackedLists:
                 self._publishers.destroy(self._open.pop(topic))
 
     def _publish(self, topic: str, header: Header) -> None:
+        """Publish the ids of all members."""
         if not self._publishers.node.context.ok():
-            return  # told to stop: the middleware goes first
-        everybody = [name for names in self._seen[topic].values() for name in names]
+            return  # the middleware was shut down: the process is ending
+        ids = [name for names in self._seen[topic].values() for name in names]
         kept = self._kept.setdefault((topic, header.frame_id), KeptTemplate())
-        template = kept(tuple(everybody), lambda: HriTypes.imported().ids_list(header=header, ids=everybody))
+        template = kept(tuple(ids), lambda: HriTypes.imported().ids_list(header=header, ids=ids))
         template.stamp(Stamp(header.stamp.sec, header.stamp.nanosec))
         self._open[topic].publish(template.finish())
 
 
 class TrackedBodies:
-    """The people of one camera in the list ``topic``."""
+    """The part of one camera in the list published on ``topic``."""
 
     def __init__(self, lists: TrackedLists, topic: str) -> None:
         self._lists = lists
@@ -79,10 +80,10 @@ class TrackedBodies:
         self._header = Header()
 
     def update(self, header: Header, ids: Sequence[str]) -> None:
-        """Publish everybody; this camera's people are ``ids``, as of the image with ``header``."""
+        """Publish the list; this camera's are ``ids``, in the image with ``header``."""
         self._header = header
         self._lists.update(self._topic, self, header, ids)
 
     def close(self) -> None:
-        """Take this camera's people off the list."""
+        """Remove this camera's ids from the list."""
         self._lists.leave(self._topic, self, self._header)

@@ -1,4 +1,4 @@
-"""CameraInfo for images that come without one: from a calibration file, or from an assumed field of view."""
+"""CameraInfo for images without one: from a calibration file, or from an assumed focal length or field of view."""
 
 from __future__ import annotations
 

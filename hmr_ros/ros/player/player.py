@@ -32,12 +32,11 @@ _JPEG_QUALITY = 90
 _POLL_S = 0.02
 
 _SCENE_GAP_S = 1.2
-"""Before another scene comes a pause, longer than the node's patience (track_timeout_s), and then a black image:
-nobody is there any more. After a pause alone, as slow machines make, who stands where another stood is taken for them.
-"""
+"""Pause before another scene, longer than ``track_timeout_s``; a black image follows, which ends all tracks. After a
+pause alone, as on a slow machine, a person at the position of another would continue that track."""
 
 _BLACK_S = 0.6
-"""How long the black image stays: none may be overtaken."""
+"""Time that the black image stays, s, so that no later image overtakes it."""
 
 
 class Player(Node):
@@ -48,20 +47,20 @@ class Player(Node):
         self._calibrate = calibrate
         self._frame_id = frame_id
         self._compressed = compressed
-        # As image_transport has it: a remapped image takes its compressed sibling along.
+        # As in image_transport: the compressed topic is below the image topic, also where that is remapped.
         topic = self.resolve_topic_name("image") + ("/compressed" if compressed else "")
         self._images = self.create_publisher(CompressedImage if compressed else Image, topic, QoSProfile(depth=1))
         self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
     def publish(self, image: Bgr) -> None:
-        """Publish one image and its calibration, stamped now."""
+        """Publish ``image`` (H, W, 3) uint8 BGR and its calibration, stamped now."""
         stamp = Stamp(*self.get_clock().now().seconds_nanoseconds())
         self._images.publish(self._serialised(stamp, image))
-        # Last, as a large image pushes out of Fast DDS's shared memory, as it comes, what was sent just before.
+        # Last: in the default shared memory of Fast DDS a large image overwrites messages sent just before it.
         self._publish_info(stamp, image)
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
-        """Wait until ``count`` subscribers listen, at most ``timeout_s``."""
+        """Wait until there are ``count`` subscribers, at most ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while self._images.get_subscription_count() < count and time.monotonic() < deadline:
             time.sleep(_POLL_S)
@@ -72,6 +71,7 @@ class Player(Node):
         self._infos.publish(info)
 
     def _serialised(self, stamp: Stamp, image: Bgr) -> bytes:
+        """The message of ``image`` (H, W, 3) uint8 BGR, raw or as JPEG."""
         if not self._compressed:
             return write_image(stamp, self._frame_id, image, "bgr8")
         _, payload = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
@@ -79,7 +79,7 @@ class Player(Node):
 
 
 def play(player: Player, source: Show, rate_hz: float, *, loop: bool) -> None:
-    """Publish ``source`` at ``rate_hz``, or at its own pace when it is live. Late images are not made up for."""
+    """Publish ``source`` at ``rate_hz``, or at its own rate when it is live; after a delay it does not catch up."""
     due_s = time.monotonic()
     for shot in _endless(source) if loop else source.shots():
         if not player.context.ok():
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hmr_player", description=__doc__)
     parser.add_argument("source", help="video file, image, directory of images, or number of a webcam")
     parser.add_argument("--rate", type=float, help="images per second (default: the video's own; 10 for a directory)")
-    parser.add_argument("--loop", action="store_true", help="start over at the end")
+    parser.add_argument("--loop", action="store_true", help="start again at the end")
     parser.add_argument("--compressed", action="store_true", help="publish JPEG on image/compressed")
     parser.add_argument("--frame-id", default="camera_optical_frame", help="optical frame of the camera")
     parser.add_argument("--wait", type=int, default=0, metavar="N", help="wait for N subscribers, at most 30 s")
@@ -114,21 +114,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _calibration(args: argparse.Namespace, player_name: str) -> calibration.Calibration:
+    """The calibration that the options give, or an assumed one with a warning. Raises CalibrationError."""
     if args.camera_info:
         return calibration.from_file(Path(args.camera_info))
     if args.focal:
         return calibration.from_focal_length(args.focal)
     if not args.fov:
         print(
-            f"{player_name}: assuming a field of view of {ASSUMED_FIELD_OF_VIEW_DEG:g} degrees; distances are right "
-            "only as far as this is. Give --camera-info, --focal or --fov",
+            f"{player_name}: assuming a field of view of {ASSUMED_FIELD_OF_VIEW_DEG:g} degrees; distances are only as "
+            "right as this is. Give --camera-info, --focal or --fov",
             file=sys.stderr,
         )
     return calibration.from_field_of_view(args.fov or ASSUMED_FIELD_OF_VIEW_DEG)
 
 
 def main(args: list[str] | None = None) -> int:
-    """Play a source until it ends."""
+    """Play a source until it ends or a signal stops the process; returns the exit status."""
     argv = sys.argv if args is None else ["hmr_player", *args]
     options = _parser().parse_args(remove_ros_args(argv)[1:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as SIGINT does
@@ -143,7 +144,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"hmr_player: {err}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # how ROS nodes are asked to stop
+        pass  # the usual end of a ROS node
     finally:
         rclpy.try_shutdown()
     return 0

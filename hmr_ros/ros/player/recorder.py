@@ -1,4 +1,4 @@
-"""Listens to a camera and to what the node makes of it, as any third process could, and keeps it for `hmr demo`."""
+"""A subscriber that keeps images and the bodies that the node publishes about them, for ``hmr demo``."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
 _JPEG_QUALITY = 95
 _QOS = QoSProfile(depth=10)
 _MESH_QOS = QoSProfile(depth=32)
-"""One message per person."""
+"""Depth for one message per person."""
 
 _WAITING_IMAGES = 60
-"""Images kept until their bodies arrive: the node's delay at the camera's rate, with much to spare."""
+"""Number of images kept until their bodies arrive: far more than a camera sends in the latency of the node."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One image and what was made of it. ``jpeg`` are its pixels; ``latency_s`` is stamp -> published by the node."""
+    """One image, as ``jpeg`` (N,) bytes, and its bodies, which were published ``latency_s`` after its stamp."""
 
     jpeg: NDArray[np.uint8]
     camera: Camera | None
@@ -48,14 +48,14 @@ class Moment:
     latency_s: float
 
     def image(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB."""
+        """The image (H, W, 3) uint8 RGB."""
         bgr = cv2.imdecode(self.jpeg, cv2.IMREAD_COLOR)
         assert bgr is not None, "encoded by the recorder itself"
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class Recorder(Node):
-    """Spin it, then read ``moments``, ``image_count`` and ``rates_hz``."""
+    """Records while it is spun (session.Session); read ``moments``, ``image_count`` and ``rates_hz`` afterwards."""
 
     def __init__(self) -> None:
         super().__init__("hmr_recorder")
@@ -63,7 +63,7 @@ class Recorder(Node):
         self.image_count = 0
         self.last_bodies_s = float("-inf")
         self.overhead_ms = float("nan")
-        """What the node says it takes per image besides its pipeline, ms."""
+        """The node's own time per image besides its pipeline, from /diagnostics, ms."""
         self._images: dict[int, bytes] = {}
         self._infos: dict[tuple[int, int], CameraInfo] = {}
         self._arrivals: dict[str, list[float]] = {"image": [], "bodies": [], "mesh": []}
@@ -78,7 +78,7 @@ class Recorder(Node):
             self._count(TF.message("TFMessage"), "/tf")
 
     def start_over(self) -> None:
-        """Forget what was received so far."""
+        """Forget all messages received so far."""
         self.moments.clear()
         self._mesh_latency.clear()
         for arrivals in self._arrivals.values():
@@ -89,7 +89,7 @@ class Recorder(Node):
         return {topic: _rate_hz(arrivals) for topic, arrivals in self._arrivals.items()}
 
     def latencies_s(self) -> Float64s:
-        """For each image, stamp -> its last mesh published by the node, s."""
+        """(N,) s: for each image, the time from its stamp until the node published its last mesh."""
         return np.array(list(self._mesh_latency.values()))
 
     def _count(self, kind: type, topic: str) -> None:
@@ -115,16 +115,17 @@ class Recorder(Node):
         self.last_bodies_s = time.monotonic()
         self._arrivals["bodies"].append(self.last_bodies_s)
         stamp = Stamp(message.header.stamp.sec, message.header.stamp.nanosec)
-        data = self._images.pop(stamp.nanoseconds, None)
-        if data is None:
-            return
-        image = decode_image(data).image
+        if (data := self._images.pop(stamp.nanoseconds, None)) is not None:
+            latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
+            self.moments.append(self._moment(decode_image(data).image, message, latency_s))
+
+    def _moment(self, image: NDArray[np.uint8], message: SmplBodyArray, latency_s: float) -> Moment:
+        """The moment of ``image`` (H, W, 3) uint8 RGB, with the calibration received by now."""
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        latency_s = (info["source_timestamp"] - stamp.nanoseconds) * 1e-9
         height, width = image.shape[:2]
         camera = _camera(self._infos.get((width, height)), width, height)
-        self.moments.append(Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s))
+        return Moment(np.asarray(jpeg, np.uint8), camera, message, latency_s)
 
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
         namespace = self.get_namespace().lstrip("/")
@@ -135,9 +136,9 @@ class Recorder(Node):
 
 
 def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
-    """The bodies of a message, posed again from their SMPL parameters, and their names; lost people are left out.
+    """The bodies of a message, posed again from their SMPL parameters, and their names; without lost people.
 
-    The rows are numbered by ``ids``: position in the message, as names are no numbers.
+    ``ids`` are the rows, as the names in the message are not numbers.
     """
     present = [body for body in message.bodies if body.state != SmplBody.LOST]
     J = JOINT_SETS[message.joint_set].size
@@ -176,13 +177,15 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
 
 
 def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:
+    """The camera of an unrectified image of ``width`` x ``height`` px; None without a usable ``info``."""
     try:
         return None if info is None else camera_from_info(info, width, height, rectified=False)
     except BadCameraInfoError:
-        return None  # the node says why
+        return None  # the node reports why
 
 
 def _rate_hz(arrivals: list[float]) -> float:
+    """Mean rate of messages that arrived at these times in s."""
     if len(arrivals) < 2:
         return 0.0
     return (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)

@@ -1,4 +1,4 @@
-"""A node with ROS around it, for tools that know nothing of ROS."""
+"""Starts ROS and spins one node, for tools without ROS of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Node = TypeVar("_Node", bound=Node)
 
 
 class Session(Generic[_Node]):
-    """Starts ROS in ``namespace``, and has the ``node`` that ``make`` makes receive while it is spun."""
+    """Starts ROS in ``namespace``, with the ``node`` that ``make`` creates; it receives during ``spin``."""
 
     def __init__(self, namespace: str, make: Callable[[], _Node]) -> None:
         rclpy.init(args=["--ros-args", "-r", f"__ns:=/{namespace}"])
@@ -23,13 +23,13 @@ class Session(Generic[_Node]):
         self._executor.add_node(self.node)
 
     def spin(self, seconds: float) -> None:
-        """Receive for a while."""
+        """Receive messages for ``seconds``."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left_s)
 
     def close(self) -> None:
-        """Leave the ROS graph."""
+        """Destroy the node and leave the ROS graph."""
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown()

@@ -1,4 +1,4 @@
-"""Listens to the node as any other process would, and takes the time: for `hmr bench ros`."""
+"""A subscriber that measures the node's latencies from another process, for ``hmr bench ros``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
 _QOS = QoSProfile(depth=32)
 
 OUTPUTS = ("tf", "joint_states", "markers", "mesh", "overlay", "mesh_points")
-"""What may be listened to, besides the bodies."""
+"""Outputs that may be subscribed besides the bodies."""
 
 _TOPICS: dict[str, tuple[Any, str]] = {
     "bodies": (SmplBodyArray, "bodies"),
@@ -34,30 +34,30 @@ _TOPICS: dict[str, tuple[Any, str]] = {
     "mesh_points": (PointCloud2, "mesh_points"),
 }
 _ARRAYS = ("markers", "tf")
-"""Outputs without a header of their own: the stamp is behind the number of elements."""
+"""Outputs without a header: the stamp of the first element follows their length."""
 
 _JOINT_STATE = "sensor_msgs/msg/JointState"
 
 
 class Stopwatch(Node):
-    """Spin it with ``Session``. Times are of the sender, so that the subscriber's own delays do not count."""
+    """Measures while it is spun (session.Session), by the publisher's clock: delays of receiving do not count."""
 
     def __init__(self) -> None:
         super().__init__("hmr_stopwatch")
         self.diagnostics: dict[str, str] = {}
-        """What the node says about itself by now."""
-        self._listening: dict[str, Subscription[Any]] = {}
+        """Key -> value of the node's last /diagnostics."""
+        self._subscribed: dict[str, Subscription[Any]] = {}
         self._wants_joint_states = False
         self._latency_s: dict[int, float] = {}
         self._bodies_at_s: list[float] = []
         self._messages = 0
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
 
-    def listen(self, outputs: Sequence[str]) -> None:
-        """Listen to the bodies, to ``outputs`` and to nothing else."""
-        for subscription in self._listening.values():
+    def subscribe(self, outputs: Sequence[str]) -> None:
+        """Subscribe the bodies and ``outputs``, and nothing else."""
+        for subscription in self._subscribed.values():
             self.destroy_subscription(subscription)
-        self._listening.clear()
+        self._subscribed.clear()
         self._wants_joint_states = "joint_states" in outputs
         if "tf" in outputs and TF.is_available:
             self._subscribe("tf", TF.message("TFMessage"), "/tf")
@@ -66,31 +66,32 @@ class Stopwatch(Node):
                 self._subscribe(output, *_TOPICS[output])
 
     def follow_people(self) -> None:
-        """Listen to the joint states of people who have appeared, if any are wanted."""
+        """Subscribe the joint states of people who have appeared, if "joint_states" is among the outputs."""
         for topic, kinds in self.get_topic_names_and_types() if self._wants_joint_states else ():
-            if _JOINT_STATE in kinds and topic not in self._listening:
+            if _JOINT_STATE in kinds and topic not in self._subscribed:
                 self._subscribe(topic, JointState, topic)
 
     def start_over(self) -> None:
-        """Forget what was received so far."""
+        """Forget all messages received so far."""
         self._latency_s.clear()
         self._bodies_at_s.clear()
         self._messages = 0
 
     @property
     def message_count(self) -> int:
-        """Messages received."""
+        """Number of messages received."""
         return self._messages
 
     def latencies_s(self) -> Float64s:
-        """For each image, stamp -> the last message about it published, s."""
+        """(N,) s: for each image, the time from its stamp until the last message about it was published."""
         return np.array(list(self._latency_s.values()))
 
     def bodies_at_s(self) -> Float64s:
-        """When bodies were published, s."""
+        """(N,) s: the times at which bodies were published, since the epoch."""
         return np.array(self._bodies_at_s)
 
     def _subscribe(self, output: str, kind: Any, topic: str) -> None:
+        """Subscribe ``topic`` with messages of type ``kind`` and record the latency of each."""
         is_array, is_bodies = output in _ARRAYS, output == "bodies"
 
         def on_message(data: bytes, info: MessageInfo) -> None:
@@ -104,7 +105,7 @@ class Stopwatch(Node):
             latency_s = (info["source_timestamp"] - stamp_ns) * 1e-9
             self._latency_s[stamp_ns] = max(latency_s, self._latency_s.get(stamp_ns, -np.inf))
 
-        self._listening[output] = self.create_subscription(kind, topic, on_message, _QOS, raw=True)
+        self._subscribed[output] = self.create_subscription(kind, topic, on_message, _QOS, raw=True)
 
     def _on_diagnostics(self, report: DiagnosticArray) -> None:
         namespace = self.get_namespace().lstrip("/")

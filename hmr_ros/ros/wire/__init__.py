@@ -1,0 +1,7 @@
+"""Messages and how they travel: the ground floor of ``ros``.
+
+messages    bodies -> messages as Python objects: the reference for the writers
+writers     the same messages as bytes, many times faster; transforms: TF of all people
+template    a serialised message whose numbers are patched; cdr: the encoding itself, images and meshes
+qos         QoS overrides and mismatches; interfaces: which message packages are installed
+"""

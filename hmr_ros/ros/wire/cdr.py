@@ -1,10 +1,10 @@
-"""The few messages that are large enough to be read and written as bytes: images in, meshes and images out.
+"""The encoding CDR, for messages with large arrays: images in, meshes, points and images out.
 
-rclpy builds one Python object per array element, which costs tens of milliseconds for a mesh. Here the arrays stay
-numpy arrays and only the small fields around them are packed, in the encoding that every ROS 2 middleware puts on the
-wire: CDR version 1, little endian, 4 bytes of encapsulation header, alignment counted from behind that header.
-Each writer gives the bytes of the serialised typed message (but for padding, which Fast CDR leaves as it finds it);
-test/ros/wire/test_cdr.py proves it.
+rclpy builds one Python object per array element, which takes tens of milliseconds for a mesh. Here the arrays stay
+numpy arrays, and only the small fields around them are packed, in the encoding of every ROS 2 middleware: CDR version
+1, little endian, 4 bytes of encapsulation header, alignment counted from the end of that header. Each writer returns
+the bytes of the serialised typed message, except for padding, which Fast CDR leaves uninitialised
+(test/ros/wire/test_cdr.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENCAPSULATION = b"\x00\x01\x00\x00"
 """Plain CDR 1, little endian (OMG DDSI-RTPS, section 10.5)."""
 
 STAMP_END = len(ENCAPSULATION) + 8
-"""Where, in a serialised message that starts with a std_msgs/Header, its stamp ends."""
+"""Offset in bytes of the end of the stamp in a serialised message that starts with a std_msgs/Header."""
 
 _BIG_ENDIAN_KINDS = (0x00, 0x02)
 _TRIANGLE_LIST, _ADD = 11, 0
@@ -29,7 +29,7 @@ _FLOAT32 = 7
 
 
 class CdrError(ValueError):
-    """A serialised message that does not hold the fields it should."""
+    """A serialised message that ends inside a field."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Stamp:
 
 @dataclass(frozen=True, eq=False)
 class RawImage:
-    """The fields of sensor_msgs/Image; ``data`` is a view into the received bytes."""
+    """The fields of sensor_msgs/Image; ``data`` (N,) is a view of the received bytes."""
 
     stamp: Stamp
     frame_id: str
@@ -66,7 +66,7 @@ class RawImage:
 
 @dataclass(frozen=True, eq=False)
 class RawCompressedImage:
-    """The fields of sensor_msgs/CompressedImage; ``data`` is a view into the received bytes."""
+    """The fields of sensor_msgs/CompressedImage; ``data`` (N,) is a view of the received bytes."""
 
     stamp: Stamp
     frame_id: str
@@ -75,7 +75,7 @@ class RawCompressedImage:
 
 
 class CdrReader:
-    """Reads fields one after the other; CdrError when the bytes end too early."""
+    """Reads the fields of a serialised message in their order. Every method raises CdrError where the bytes end."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) < len(ENCAPSULATION):
@@ -85,6 +85,7 @@ class CdrReader:
         self._order = ">" if data[1] in _BIG_ENDIAN_KINDS else "<"
 
     def _unpack(self, kind: str) -> int:
+        """The next number, of the struct format character ``kind``."""
         field = struct.Struct(self._order + kind)
         start = _aligned(self._at, field.size)
         if start + field.size > len(self._data):
@@ -109,7 +110,7 @@ class CdrReader:
         return bytes(self.octets()).rstrip(b"\0").decode("utf-8", "replace")
 
     def doubles(self, count: int) -> Float64s:
-        """The next ``count`` float64."""
+        """The next ``count`` float64, (count,)."""
         start = _aligned(self._at, 8)
         if start + 8 * count > len(self._data):
             raise CdrError(f"message ends inside {count} numbers at byte {start} of {len(self._data)}")
@@ -117,7 +118,7 @@ class CdrReader:
         return np.frombuffer(self._data, self._order + "f8", count, start).astype(np.float64)
 
     def octets(self) -> NDArray[np.uint8]:
-        """The next sequence of uint8, as a view."""
+        """The next sequence of uint8, (N,), as a view."""
         size = self.uint32()
         if self._at + size > len(self._data):
             raise CdrError(f"sequence of {size} bytes at byte {self._at} of a message of {len(self._data)}")
@@ -126,13 +127,14 @@ class CdrReader:
 
 
 class CdrWriter:
-    """Appends fields one after the other, aligned as CDR asks; ``finish`` joins them in a single copy."""
+    """Appends fields in their order, aligned as CDR requires; ``finish`` joins them in a single copy."""
 
     def __init__(self) -> None:
         self._parts: list[bytes | memoryview] = [ENCAPSULATION]
         self._at = len(ENCAPSULATION)
 
     def _append(self, part: bytes | memoryview, size: int, alignment: int) -> None:
+        """Append ``size`` bytes after the padding that ``alignment`` needs."""
         padding = _aligned(self._at, alignment) - self._at
         self._parts += [bytes(padding), part]
         self._at += padding + size
@@ -156,7 +158,7 @@ class CdrWriter:
         return self
 
     def array(self, values: NDArray[np.uint8] | Float64s, count: int) -> CdrWriter:
-        """Append a sequence of ``count`` elements that lie contiguously in ``values``."""
+        """Append a sequence of ``count`` elements; ``values`` of any shape hold them contiguously."""
         self.pack("I", count)
         if count:
             self._append(np.ascontiguousarray(values).data.cast("B"), values.nbytes, values.itemsize)
@@ -164,7 +166,7 @@ class CdrWriter:
 
     @property
     def size(self) -> int:
-        """Bytes so far, the encapsulation header among them."""
+        """Number of bytes so far, including the encapsulation header."""
         return self._at
 
     def finish(self) -> bytes:
@@ -173,7 +175,7 @@ class CdrWriter:
 
 
 def _aligned(at: int, alignment: int) -> int:
-    """First offset from ``at`` on that is aligned, counted behind the encapsulation header."""
+    """The first aligned offset from ``at`` on; alignment counts from the end of the encapsulation header."""
     return at + -(at - len(ENCAPSULATION)) % alignment
 
 
@@ -227,7 +229,7 @@ def write_points(stamp: Stamp, frame_id: str, points: Float32s) -> bytes:
 
 @dataclass(frozen=True)
 class MeshStyle:
-    """How a mesh marker looks: RGBA 0..1, and how long it stays when nothing follows, s."""
+    """The look of a mesh marker: RGBA 0..1, and the time it stays in RViz unless it is replaced, s."""
 
     color: tuple[float, float, float, float]
     lifetime_s: float

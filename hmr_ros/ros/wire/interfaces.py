@@ -1,7 +1,7 @@
-"""Messages of packages that a robot may or may not have: what they are for, and what to install when they are missing.
+"""Optional message packages: the output that needs each of them, and what to install when it is missing.
 
-The node needs none of them to run; each switches an output on. hmr_ros never brings copies of its own: two packages of
-one name hide each other.
+The node runs without them; each enables an output. hmr_ros brings no copies of them: two packages of the same name
+hide each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OptionalOutput:
         return importlib.util.find_spec(self.package) is not None
 
     def message(self, name: str) -> type:
-        """The Python class of ``<package>/msg/<name>``, of an available output."""
+        """The Python class of ``<package>/msg/<name>``, where the output is available."""
         message: type = getattr(importlib.import_module(f"{self.package}.msg"), name)
         return message
 
@@ -36,12 +36,12 @@ HUMANS = OptionalOutput("ROS4HRI humans", "hri_msgs")
 DETECTIONS = OptionalOutput("3D detections", "vision_msgs")
 COLLISION_OBJECTS = OptionalOutput("MoveIt collision objects", "moveit_msgs")
 SHAPES = OptionalOutput("their shapes", "shape_msgs")
-"""moveit_msgs depends on it: where one is, the other is too."""
+"""A dependency of moveit_msgs: installed where that is."""
 PEOPLE = OptionalOutput("people for nav2", "people_msgs")
 
 
 def summary(wanted: Sequence[OptionalOutput]) -> str:
-    """One line: which of the ``wanted`` outputs are published, and what the others lack."""
+    """One line for the log: which of the ``wanted`` outputs are published, and which packages the others need."""
     present = [output.name for output in wanted if output.is_available]
     missing = [f"{output.name} ({_remedy(output.package)})" for output in wanted if not output.is_available]
     parts = [f"publishing {', '.join(present)}"] if present else []
@@ -50,5 +50,6 @@ def summary(wanted: Sequence[OptionalOutput]) -> str:
 
 
 def _remedy(package: str) -> str:
+    """How to install ``package``."""
     distro = os.environ.get("ROS_DISTRO", "<distro>")
     return f"{package} is not installed: apt install ros-{distro}-{package.replace('_', '-')}, or build it from source"

@@ -1,4 +1,4 @@
-"""Bodies -> ROS messages. Everything is in the image's optical frame, under the image's own header."""
+"""Bodies -> ROS messages, in the optical frame and with the header of the image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
 
 MARKER_LIFETIME_S = 0.5
-"""How long markers stay in RViz when this node falls silent."""
+"""Time that markers stay in RViz without a newer message, s."""
 
 _ID_LETTERS = 5
 _IDS = 26**_ID_LETTERS
@@ -30,7 +30,7 @@ _ID_STRIDE = 7_470_119
 """Coprime to 26, so that multiplying is a bijection of the 11.9 million ids: neighbours look different."""
 
 _COASTING_ALPHA = 0.35
-"""Who is not seen is drawn paler."""
+"""Opacity of a person who is not seen in the image."""
 
 _BONE_WIDTH_M = 0.03
 _JOINT_SIZE_M = 0.05
@@ -40,7 +40,7 @@ _ROTATION_AXES = "xyz"
 
 @dataclass(frozen=True)
 class Origin:
-    """What the bodies were made with, for SmplBodyArray: names, and what their covariances were calibrated to."""
+    """Constant fields of SmplBodyArray: names of method and body model, and the calibration of covariances."""
 
     method: str
     body_model: str
@@ -48,7 +48,7 @@ class Origin:
 
 
 def person_name(track_id: int) -> str:
-    """Five lower-case letters for a track: unique for the first 11.9 million people of a session.
+    """Five lower-case letters for a track, unique for the first 11.9 million tracks of a session.
 
     The length is what ROS4HRI's RViz plugins expect at the end of a frame name.
     """
@@ -61,18 +61,18 @@ def person_name(track_id: int) -> str:
 
 
 def header(stamp: Stamp, frame_id: str) -> Header:
-    """The image's header."""
+    """The header of an image and of every message about it."""
     return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=frame_id)
 
 
 def point(xyz: Floats) -> Point:
-    """(3,) m as a message."""
+    """``xyz`` (3,) m as a message."""
     x, y, z = xyz.tolist()
     return Point(x=x, y=y, z=z)
 
 
 def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
-    """Everybody in the image, and a last entry of state LOST for each id in ``lost``."""
+    """All ``bodies`` of an image, and a last entry of state LOST for each id in ``lost``."""
     calibration = origin.calibration
     unknown = (float("nan"),) * len(LEVELS)
     message = SmplBodyArray(
@@ -89,6 +89,7 @@ def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], o
 
 
 def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
+    """The body in ``row``."""
     return SmplBody(
         id=person_name(int(bodies.ids[row])),
         state=int(bodies.states[row]),
@@ -110,6 +111,8 @@ def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
 
 
 def _lost_body(track_id: int) -> SmplBody:
+    """The last entry of a track: state LOST, all numbers NaN."""
+
     def unknown(size: int) -> Float32s:
         return np.full(size, np.nan, np.float32)
 
@@ -131,14 +134,14 @@ def _lost_body(track_id: int) -> SmplBody:
 
 
 def _float32(values: Floats) -> array.array[float]:
-    """Flat float32; array.array is what rclpy takes without looking at every element."""
+    """``values`` of any shape as flat float32; rclpy takes an array.array without checking every element."""
     return array.array("f", values.astype(np.float32).tobytes())
 
 
 def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
     """The 23 joint rotations of one body as 69 positions: rotation-vector components in SMPL's axes, rad.
 
-    They are named ``<smpl joint>_rotvec_<axis>_<id>``: SMPL's joints are balls, which JointState has no other room for.
+    They are named ``<smpl joint>_rotvec_<axis>_<id>``: SMPL's joints are ball joints, which JointState cannot express.
     """
     name = person_name(int(bodies.ids[row]))
     names = [f"{joint}_rotvec_{axis}_{name}" for joint in SMPL.joints[1:] for axis in _ROTATION_AXES]
@@ -160,7 +163,7 @@ def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) 
 
 
 def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
-    """A marker of one body, of no shape yet."""
+    """A marker of one body, without type and points."""
     r, g, b, a = marker_color(bodies, row)
     marker = Marker(header=image_header, ns=marker_namespace(int(bodies.ids[row])), action=Marker.ADD)
     marker.pose.orientation.w = 1.0
@@ -170,7 +173,7 @@ def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
 
 
 def marker_color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
-    """RGBA, paler for who is not seen."""
+    """RGBA 0..1 of the body in ``row``, more transparent where it is not seen."""
     alpha = _COASTING_ALPHA if bodies.states[row] == State.COASTING else 1.0
     return (*person_color(int(bodies.ids[row])), alpha)
 
@@ -180,14 +183,15 @@ def _cube(side_m: float) -> Vector3:
 
 
 def _points(points: Floats) -> list[Point]:
+    """``points`` (N, 3) m as messages."""
     return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
 
 
 def deleted_marker(image_header: Header, track_id: int, part: int = 0) -> Marker:
-    """Remove a marker of a lost person."""
+    """A marker that deletes the part with id ``part`` of a lost person."""
     return Marker(header=image_header, ns=marker_namespace(track_id), id=part, action=Marker.DELETE)
 
 
 def marker_namespace(track_id: int) -> str:
-    """Of the markers of a person."""
+    """The namespace of a person's markers."""
     return f"body_{person_name(track_id)}"

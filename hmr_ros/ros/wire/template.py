@@ -1,9 +1,8 @@
 """Messages whose numbers change from image to image and whose layout does not: serialised once, then patched.
 
-rclpy turns every field of a message into a Python object and back, which costs several times what sending its bytes
-does. Here a message is built and serialised as usual, and from then on its numbers are written to where they are in the
-bytes. Where that is follows from the message's type: fields in their order, aligned as CDR asks (version 1, little
-endian: see cdr.py).
+rclpy converts every field of a message to a Python object and back, which takes several times as long as sending the
+bytes. Here a message is built and serialised once; afterwards its numbers are written to their offsets in the bytes.
+The offsets follow from the message type: fields in their order, aligned as in CDR version 1, little endian (cdr.py).
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ _KINDS = {
     "float": "<f4",
     "double": "<f8",
 }
-"""numpy's name of each type of number; signed and unsigned ones of a size share one."""
+"""Type of number -> numpy dtype; signed and unsigned integers of the same size share one."""
 
 _LENGTH = np.dtype("<u4")
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Numbers of one type that lie side by side; ``at`` counts from behind the encapsulation header."""
+    """``count`` adjacent numbers of one type; ``at`` counts bytes from the end of the encapsulation header."""
 
     path: str
     dtype: np.dtype[Any]
@@ -53,8 +52,8 @@ class _Block:
 class Template:
     """The bytes of ``message``, and views of the numbers in them by path: ``template["bodies.0.cam_t"]``.
 
-    A path names fields and rows of sequences. Structs of equal numbers are one flat view, as are arrays of them: a
-    sequence of N points is a view of 3 N float64. Raises ValueError for a message that CDR lays out in another way.
+    A path names fields and rows of sequences. Structs of numbers of one type are one flat view, and so are arrays of
+    them: a sequence of N points is a view (3 N,) float64. Raises ValueError for a message with an unexpected size.
     """
 
     def __init__(self, message: Any) -> None:
@@ -70,35 +69,35 @@ class Template:
         }
 
     def __getitem__(self, path: str) -> NDArray[Any]:
-        """The numbers at ``path``, to be assigned to: ``template["position"][:] = ...``."""
+        """The numbers at ``path`` (N,), to be assigned to: ``template["position"][:] = ...``."""
         return self._views[path]
 
     def stamp(self, stamp: Stamp, paths: Iterable[str] = ("header.stamp",)) -> None:
-        """Set builtin_interfaces/Time fields."""
+        """Set the builtin_interfaces/Time fields at ``paths``."""
         for path in paths:
             self._views[path][:] = stamp.sec, stamp.nanosec
 
     def finish(self) -> bytes:
-        """The message as it stands."""
+        """The serialised message with its current numbers."""
         return bytes(self._data)
 
 
 class KeptTemplate:
-    """A template that is made again when its key is another than at the last call."""
+    """A template that is kept while its key stays the same."""
 
     def __init__(self) -> None:
         self._key: Hashable = None
         self._template: Template | None = None
 
     def __call__(self, key: Hashable, build: Callable[[], Any]) -> Template:
-        """The template of the message that ``build`` makes; ``key`` stands for all in it that is not patched."""
+        """The template of the message that ``build`` makes; ``key`` identifies everything in it that is not patched."""
         if self._template is None or key != self._key:
             self._key, self._template = key, Template(build())
         return self._template
 
 
 class _Layout:
-    """Walks through a message as CDR does."""
+    """Computes the offsets of a message's fields as CDR does."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -118,6 +117,7 @@ class _Layout:
                 self.add(f"{path}.{name}" if path else name, part, part_kind)
 
     def _elements(self, path: str, values: Any, kind: Any) -> None:
+        """Append an array or a sequence ``values`` of type ``kind``."""
         if not isinstance(kind, Array):
             self._take(_LENGTH, 1)
         if (block := _uniform(kind.value_type)) and (len(values) or isinstance(kind.value_type, BasicType)):
@@ -127,18 +127,18 @@ class _Layout:
             self.add(f"{path}.{row}", value, kind.value_type)
 
     def _numbers(self, path: str, dtype: np.dtype[Any], count: int) -> None:
-        """Numbers in a row; Fast CDR aligns the next field for them even where there are none."""
+        """Append ``count`` numbers; Fast CDR aligns the next field for them even where there are none."""
         self.blocks.append(_Block(path, dtype, self._take(dtype, count), count))
 
     def _take(self, dtype: np.dtype[Any], count: int) -> int:
-        """Make room for ``count`` numbers; returns where they begin."""
+        """Make room for ``count`` numbers; returns the offset of the first."""
         start = self.size + -self.size % dtype.itemsize
         self.size = start + count * dtype.itemsize
         return start
 
 
 def _uniform(kind: Any) -> tuple[np.dtype[Any], int] | None:
-    """Type and number of the equal numbers that ``kind`` consists of; None when it holds anything else."""
+    """Type and count of the numbers that ``kind`` consists of; None unless they are all of one type."""
     if isinstance(kind, BasicType):
         return np.dtype(_KINDS[kind.typename]), 1
     if isinstance(kind, Array):
@@ -153,9 +153,11 @@ def _uniform(kind: Any) -> tuple[np.dtype[Any], int] | None:
 
 
 def _message_class(kind: Any) -> Any:
+    """The Python class of the message type ``kind``."""
     return getattr(importlib.import_module(".".join(kind.namespaces)), kind.name)
 
 
 def _fields(message: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value and type of each field of ``message``."""
     for name, kind in zip(message.get_fields_and_field_types(), message.SLOT_TYPES, strict=True):
         yield name, getattr(message, name), kind

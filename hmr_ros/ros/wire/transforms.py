@@ -1,8 +1,8 @@
-"""The TF tree of everybody in one message: 27 frames per person, written as bytes.
+"""The TF trees of all people in one serialised message: 27 frames per person.
 
-As Python objects eight people are 216 TransformStamped and several milliseconds. Between images only numbers change, so
-the message is laid out once for a group of people and its numbers are put in place: all at once, as frames are all
-alike. One field after the other, as in template.py, takes ten times as long.
+As Python objects eight people are 216 TransformStamped, which take several milliseconds. Between images only numbers
+change, so the message is laid out once per group of people and all numbers are written in one assignment, as all frames
+have the same fields. Field by field, as in template.py, takes ten times as long.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class _Edge:
 
 
 _Edges = Callable[[str, str], list[_Edge]]
-"""Camera's frame, name of a person -> the edges of this person."""
+"""Frame of the camera, name of a person -> the edges of this person."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """A serialised TFMessage, and the bytes (N, 8) of its stamps and (N, 56) of its transforms."""
+    """A serialised TFMessage, and the offsets of the bytes of its stamps (N, 8) and transforms (N, 56)."""
 
     data: NDArray[np.uint8]
     stamps: Int64s
@@ -47,24 +47,24 @@ class _Layout:
 
 
 class TransformWriter:
-    """Writes tf2_msgs/TFMessage; keeps the layout while the same people are there."""
+    """Serialises tf2_msgs/TFMessage; keeps the layout while the people stay the same."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
         self._layout = _laid_out(())
 
     def bodies(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
-        """``body_<id>`` of everybody in the camera's frame ``frame_id``."""
+        """The frames ``body_<id>`` of all ``humans`` in the camera's frame ``frame_id``."""
         return self._write(stamp, frame_id, humans.ids.tolist(), _root_edges, _root_transforms(humans))
 
     def trees(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
-        """``body_<id>`` and, below it, the frame ``<link>_<id>`` of every link of the URDF."""
+        """The frames ``body_<id>`` and, below them, ``<link>_<id>`` of every link of the URDF."""
         links = np.concatenate([humans.link_origins, humans.link_rotations], 2)
         transforms = np.concatenate([_root_transforms(humans)[:, None], links], 1)
         return self._write(stamp, frame_id, humans.ids.tolist(), _tree_edges, transforms)
 
     def _write(self, stamp: Stamp, frame_id: str, ids: list[int], edges_of: _Edges, transforms: Floats) -> bytes:
-        """``edges_of`` one person after the other, and their ``transforms`` in this order, 7 numbers each."""
+        """The message with ``edges_of`` each person in turn; ``transforms`` (..., 7) are xyz m and quaternion xyzw."""
         if (key := (edges_of, frame_id, *ids)) != self._key:
             people = [edges_of(frame_id, person_name(track_id)) for track_id in ids]
             self._key, self._layout = key, _laid_out(tuple(edge for edges in people for edge in edges))
@@ -86,10 +86,12 @@ def _tree_edges(frame_id: str, person: str) -> list[_Edge]:
 
 
 def _root_transforms(humans: Humans) -> Floats:
+    """(P, 7): positions xyz m and quaternions xyzw of the body frames."""
     return np.concatenate([humans.places, rotmat_to_quat(humans.orientations)], 1)
 
 
 def _laid_out(edges: tuple[_Edge, ...]) -> _Layout:
+    """The layout of a message with ``edges`` in their order."""
     writer = CdrWriter().pack("I", len(edges))
     stamps, transforms = [], []
     for edge in edges:

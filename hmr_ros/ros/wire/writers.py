@@ -1,7 +1,7 @@
-"""The messages of every image as bytes; what messages.py says of them is the slow reference.
+"""The messages of every image as bytes; messages.py is the slow reference.
 
-A writer keeps a serialised message for as long as the same people are there, and renews the numbers in it
-(template.py); a mesh, which is nearly all numbers, is written again (cdr.py). The frames of people: transforms.py.
+A writer keeps a serialised message while the people stay the same, and replaces the numbers in it (template.py); a
+mesh, which is nearly all numbers, is serialised each time (cdr.py). TF: transforms.py.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "joint_covariance": lambda bodies: bodies.joint_covariance,
     "root_covariance": lambda bodies: bodies.root_covariance,
 }
-"""The numbers of hmr_ros/SmplBody -> what they are of each row."""
+"""Field of hmr_ros/SmplBody -> its column of Bodies, whose rows hold its numbers."""
 
 
 class BodiesWriter:
-    """Writes hmr_ros/SmplBodyArray: messages.smpl_body_array."""
+    """Serialises messages.smpl_body_array."""
 
     def __init__(self, origin: messages.Origin) -> None:
         self._origin = origin
         self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
-        """Everybody in the image, and the ids that ended with it."""
+        """The serialised message of all ``bodies`` in an image and the ids ``lost`` with it."""
         template = self._kept(
             (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost),
             lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin),
@@ -60,13 +60,13 @@ class BodiesWriter:
 
 
 class SkeletonWriter:
-    """Writes visualization_msgs/MarkerArray: messages.skeleton_markers."""
+    """Serialises messages.skeleton_markers."""
 
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
-        """Bones and joints of everybody with a position."""
+        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``."""
         rows = np.flatnonzero(bodies.valid)
         template = self._kept(
             (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost),
@@ -82,13 +82,13 @@ class SkeletonWriter:
 
 
 class JointStateWriter:
-    """Writes sensor_msgs/JointState of one person: messages.joint_state."""
+    """Serialises messages.joint_state of one person."""
 
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
-        """The rotation vectors of SMPL's joints."""
+        """The serialised message of the body in ``row``."""
         template = self._kept(
             (frame_id, int(bodies.ids[row])),
             lambda: messages.joint_state(messages.header(stamp, frame_id), bodies, row),
@@ -99,14 +99,14 @@ class JointStateWriter:
 
 
 class MeshWriter:
-    """Writes visualization_msgs/Marker of type TRIANGLE_LIST; keeps the buffer and the face order between calls."""
+    """Serialises visualization_msgs/Marker of type TRIANGLE_LIST for ``faces`` (F, 3); reuses its buffer."""
 
     def __init__(self, faces: Ints) -> None:
         self._corners = faces.astype(np.int64).ravel()
         self._triangles = np.empty((self._corners.size, 3))
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
-        """One serialised visualization_msgs/Marker for the body in ``row``, which has a position."""
+        """The serialised message of the body in ``row``, which has a position."""
         track_id = int(bodies.ids[row])
         vertices = bodies.vertices[row].astype(np.float64)
         # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.

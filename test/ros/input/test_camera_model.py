@@ -43,7 +43,7 @@ def test_binning_and_region_of_interest_move_the_camera_matrix():
         ({"d": [float("nan")] * 5}, False, "finite"),
     ],
 )
-def test_unusable_calibrations_say_why(changes, rectified, words):
+def test_unusable_calibrations_have_an_explanation(changes, rectified, words):
     model = changes.pop("distortion_model", "plumb_bob")
     message = info(**changes)
     message.distortion_model = model

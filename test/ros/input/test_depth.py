@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from hmr_ros.ros.input.depth import DepthInput, decode_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
+from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 from test.ros.world import World
 
 FRAME_ID = "camera_optical_frame"
@@ -68,7 +72,7 @@ U2 = np.zeros((3, 4), "<u2")
     ],
     ids=["encoding", "step", "proportions", "empty", "frame", "broken"],
 )
-def test_unusable_depth_says_why(data, reason, words):
+def test_unusable_depth_has_a_named_reason(data, reason, words):
     with pytest.raises(BadImageError, match=words) as caught:
         decode_depth(data, 0.001, FRAME_ID, CAMERA)
     assert caught.value.reason == reason
@@ -81,7 +85,7 @@ def test_depth_may_have_another_resolution(size):
 
 
 class Source:
-    """A DepthInput and who publishes to it."""
+    """A DepthInput and its publisher."""
 
     def __init__(self, executor):
         self.executor = executor
@@ -97,9 +101,12 @@ class Source:
         self.input.adapt()
         return self.publisher.get_subscription_count()
 
+    @staticmethod
+    def stamp(offset_ms):
+        return cdr.Stamp(*divmod(FRAME.stamp.nanoseconds + offset_ms * 1_000_000, 10**9))
+
     def send(self, offset_ms, value):
-        stamp = cdr.Stamp(100, 0) if not offset_ms else cdr.Stamp(*divmod(int(100e9) + offset_ms * 1_000_000, 10**9))
-        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", stamp))
+        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", self.stamp(offset_ms)))
 
     def value(self, frame=FRAME):
         depth = self.input.of(frame, CAMERA)
@@ -127,6 +134,15 @@ def test_the_nearest_stamp_within_the_tolerance_is_taken(executor):
     assert source.value(later) is None
 
 
+def test_the_nearest_depth_in_time_is_taken_not_the_newest(executor):
+    source = Source(executor)
+    for offset_ms, value in ((-10, 1), (40, 2), (-30, 3), (500, 4)):
+        source.send(offset_ms, value)
+        at_its_stamp = dataclasses.replace(FRAME, stamp=source.stamp(offset_ms))
+        spin_until(executor, lambda: source.value(at_its_stamp) == value)  # noqa: B023  # used at once
+    assert source.value() == 1
+
+
 def test_broken_depth_is_counted_and_the_image_goes_on(executor):
     source = Source(executor)
     source.publisher.publish(depth_message(np.zeros((3, 4), "<u2"), "mono8"))
@@ -140,8 +156,8 @@ class DepthWorld(World):
     def __init__(self, executor, **parameters):
         super().__init__(executor, **{"use_depth": True, **parameters})
         self.depth = self.peer.create_publisher(Image, "depth", qos())
-        self.listen(SmplBodyArray, "bodies")
-        self.listen(DiagnosticArray, "/diagnostics")
+        self.subscribe(SmplBodyArray, "bodies")
+        self.subscribe(DiagnosticArray, "/diagnostics")
         assert self.node.start()
 
     def show_with_until(self, depth_of, condition):
@@ -158,7 +174,7 @@ class DepthWorld(World):
 
     @property
     def person(self):
-        """The one of the last message; None before."""
+        """The person of the last message; None before."""
         return next((body for message in self.received["bodies"][-1:] for body in message.bodies), None)
 
     def stands(self, distance_m, tolerance_m=1e-3):
@@ -171,7 +187,7 @@ def world(executor, closing):
 
 
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
-def test_people_stand_where_depth_is(world, encoding):
+def test_people_have_the_measured_distance(world, encoding):
     w = world()
 
     def screen(stamp):
@@ -185,10 +201,10 @@ def test_people_stand_where_depth_is(world, encoding):
     assert w.person.betas[0] < -1
 
 
-def test_without_depth_the_image_alone_decides_and_diagnostics_tell(world):
+def test_without_depth_the_image_alone_decides_and_diagnostics_report_it(world):
     w = world()
     w.show_until(lambda: w.stands(3.0))
-    w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0)
+    w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0 and w.reported("people measured by depth"))
     assert w.reported("people measured by depth") == "0"
     assert any("no depth image on /depth" in report.status[0].message for report in w.received["/diagnostics"])
 
@@ -198,3 +214,23 @@ def test_depth_is_not_subscribed_unless_asked_for(world):
     w.show_until(lambda: w.stands(3.0))
     assert w.depth.get_subscription_count() == 0
     assert w.node.monitor.drops().get("depth_missing") is None
+
+
+def test_the_size_of_a_lost_person_is_forgotten():
+    """A person with the same id later is placed by keypoints alone until depth is measured."""
+    pipeline = stub_pipeline(StubDetector(1), StubEstimator())
+    pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
+    screen = DepthImage(np.full((240, 320), 2.4, np.float32))
+
+    def distance_m(stamp_s, depth=None):
+        pipeline.detector.people = 1
+        return float(pipeline(FRAME.image, CAMERA, stamp_s, depth).bodies.cam_t[0, 2])
+
+    assert distance_m(1.0) == pytest.approx(3.0, abs=0.05)
+    measured_m = distance_m(1.1, screen)
+    assert measured_m < 2.6
+    assert distance_m(1.2) == pytest.approx(measured_m, abs=0.05)
+    pipeline.detector.people = 0
+    lost = [pipeline(FRAME.image, CAMERA, stamp_s).lost for stamp_s in (1.3, 2.5)]
+    assert lost == [(), (7,)]
+    assert distance_m(2.6) == pytest.approx(3.0, abs=0.05)

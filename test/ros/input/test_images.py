@@ -115,7 +115,7 @@ COLOURS = np.dstack([SMOOTH, np.full((24, 32), 60, np.uint8)])
         ("bgr8; {codec} compressed rgb8", "swapped"),
     ],
 )
-def test_compressed_colours_are_right_whatever_the_format_says(codec, written, file_order):
+def test_compressed_colours_are_right_for_every_format_field(codec, written, file_order):
     bgr = COLOURS[..., ::-1] if file_order == "proper" else COLOURS
     frame = decode_compressed_image(compressed(np.ascontiguousarray(bgr), codec, written.format(codec=codec)))
     assert np.abs(frame.image.astype(int) - COLOURS).max() <= (12 if codec == "jpeg" else 0)
@@ -149,7 +149,7 @@ def test_a_deep_png_becomes_eight_bits():
     assert np.array_equal(frame.image, COLOURS)
 
 
-def test_a_jpeg_that_asks_to_be_turned_is_not():
+def test_the_orientation_tag_of_a_jpeg_is_ignored():
     """Its calibration is of the sensor's pixels."""
     plain = compressed(np.ascontiguousarray(COLOURS[..., ::-1]), "jpeg", "jpeg")
     payload = cv2.imencode(".jpg", COLOURS[..., ::-1])[1].tobytes()

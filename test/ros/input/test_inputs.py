@@ -36,8 +36,8 @@ def test_every_quality_of_service_is_received_at_its_best(executor, reliability,
     camera = added(executor, "camera")
     publisher = camera.create_publisher(CameraInfo, "info", qos(reliability, durability, depth))
     received = []
-    listener = added(executor, "listener")
-    subscription = AdaptiveSubscription(listener, CameraInfo, "info", received.append)
+    subscriber = added(executor, "subscriber")
+    subscription = AdaptiveSubscription(subscriber, CameraInfo, "info", received.append)
 
     def arrived():
         subscription.adapt()
@@ -45,18 +45,18 @@ def test_every_quality_of_service_is_received_at_its_best(executor, reliability,
         return received
 
     spin_until(executor, arrived)
-    (profile,) = [info.qos_profile for info in listener.get_subscriptions_info_by_topic("/info")]
+    (profile,) = [info.qos_profile for info in subscriber.get_subscriptions_info_by_topic("/info")]
     assert (profile.reliability, profile.durability) == (reliability, durability)
 
 
 def test_one_weak_publisher_among_two_decides(executor):
     camera = added(executor, "camera")
     publishers = [camera.create_publisher(CameraInfo, "info", qos(r)) for r in (RELIABLE, BEST_EFFORT)]
-    listener = added(executor, "listener")
-    subscription = AdaptiveSubscription(listener, CameraInfo, "info", print)
+    subscriber = added(executor, "subscriber")
+    subscription = AdaptiveSubscription(subscriber, CameraInfo, "info", print)
     spin_until(executor, lambda: len(subscription.publishers()) == len(publishers))
     subscription.adapt()
-    (info,) = listener.get_subscriptions_info_by_topic("/info")
+    (info,) = subscriber.get_subscriptions_info_by_topic("/info")
     assert info.qos_profile.reliability == BEST_EFFORT
 
 
@@ -81,7 +81,7 @@ def camera_input(executor, config=None, **options):
 
 
 def with_an_image(executor):
-    """The input, a camera that it listens to, and an image of that, taken and decoded."""
+    """The input, the camera that it subscribes, and a decoded image of it."""
     source, _ = camera_input(executor)
     camera = FakeCamera(added(executor, "camera"))
     spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
@@ -106,7 +106,7 @@ def test_only_the_newest_image_waits_and_the_others_are_counted(executor):
 
 def test_an_image_gets_its_camera_or_one_warning(executor):
     source, camera, frame = with_an_image(executor)
-    assert source.camera(frame, 60.0) is None  # no calibration yet: too early to complain
+    assert source.camera(frame, 60.0) is None  # no calibration yet: too early for a warning
     assert source.calibration_problem() == ""
 
     camera.publish_info(CameraInfo(width=640, height=480))
@@ -161,14 +161,14 @@ def test_calibration_of_another_frame_is_used_and_reported(executor):
     assert source.camera(frame, 60.0) is not None
     assert source.calibration_problem() == ""
     assert source.camera(dataclasses.replace(frame, frame_id=""), 60.0) is not None
-    assert "images name no frame" in source.calibration_problem()
+    assert "images have no header.frame_id" in source.calibration_problem()
 
 
 @pytest.mark.parametrize(
     ("images", "infos", "durability", "warned"),
     [(2, 4, VOLATILE, 0), (2, 9, VOLATILE, 1), (9, 2, VOLATILE, 1), (9, 0, VOLATILE, 0), (9, 1, LATCHED, 0)],
 )
-def test_calibration_at_another_rate_than_the_images_is_told_of(
+def test_calibration_at_another_rate_than_the_images_is_reported(
     executor, monkeypatch, capfd, images, infos, durability, warned
 ):
     monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
@@ -185,7 +185,7 @@ def test_calibration_at_another_rate_than_the_images_is_told_of(
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == warned
 
 
-def test_calibration_at_another_rate_is_told_of_once(executor, monkeypatch, capfd):
+def test_calibration_at_another_rate_is_reported_once(executor, monkeypatch, capfd):
     monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
     source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
@@ -198,7 +198,7 @@ def test_calibration_at_another_rate_is_told_of_once(executor, monkeypatch, capf
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == 1
 
 
-def test_images_of_an_earlier_activation_say_nothing_of_the_calibration(executor, monkeypatch, capfd):
+def test_images_of_an_earlier_activation_are_not_compared_with_calibration(executor, monkeypatch, capfd):
     monkeypatch.setattr(camera_info, "_WINDOW_S", 0.0)
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
     source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)

@@ -1,4 +1,4 @@
-"""The node with people who pass, one after the other: python -m test.ros.node.passing_node [ROS arguments]."""
+"""The node with people who pass one after the other: python -m test.ros.node.passing_node [ROS arguments]."""
 
 import sys
 
@@ -8,7 +8,7 @@ from hmr_ros.ros.node.node import main
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 VISIT, PAUSE = 24, 12
-"""Images with somebody and without: at 30 Hz, 50 people a minute."""
+"""Number of images with a person, then without: at 30 Hz, 50 people a minute."""
 
 
 class PassingDetector(StubDetector):

@@ -1,4 +1,4 @@
-"""While engines are built: the node serves and tells how far it is, or waits; either way it ends when asked to."""
+"""While engines are built the node serves and reports the progress, or waits; either way a signal ends it."""
 
 import signal
 import subprocess
@@ -19,7 +19,7 @@ def start(directory, mode):
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def asked_to_end(process, directory, signal_number):
+def stopped(process, directory, signal_number):
     """What the process wrote on stderr, once it and its child have ended well."""
     process.send_signal(signal_number)
     _, errors = process.communicate(timeout=20)
@@ -33,17 +33,17 @@ SIGNALS = pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTER
 
 
 @SIGNALS
-def test_a_node_that_waits_for_an_engine_ends_when_asked_to(tmp_path, signal_number):
+def test_a_node_that_waits_for_an_engine_ends_with_a_signal(tmp_path, signal_number):
     with start(tmp_path, "wait") as process:
         try:
             wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
-            asked_to_end(process, tmp_path, signal_number)
+            stopped(process, tmp_path, signal_number)
         finally:
             process.kill()
 
 
 @SIGNALS
-def test_a_node_that_serves_tells_how_far_the_engine_is_and_ends_when_asked_to(tmp_path, executor, signal_number):
+def test_a_node_that_serves_reports_the_progress_and_ends_with_a_signal(tmp_path, executor, signal_number):
     peer = Node("peer", namespace="/building")
     executor.add_node(peer)
     found = []
@@ -58,7 +58,7 @@ def test_a_node_that_serves_tells_how_far_the_engine_is_and_ends_when_asked_to(t
         try:
             wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
             spin_until(executor, lambda: [text for text in found if "10 %" in text])
-            errors = asked_to_end(process, tmp_path, signal_number)
+            errors = stopped(process, tmp_path, signal_number)
         finally:
             process.kill()
     assert "runs on engine 1, until a faster engine is built: 10 %, forever" in found

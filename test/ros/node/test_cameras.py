@@ -31,7 +31,7 @@ PARAMETERS = """
 
 
 class Group:
-    """Two cameras without networks, each of which sees two people, and who listens to them."""
+    """Two cameras without networks that see two people each, and their subscribers."""
 
     def __init__(self, directory, above=""):
         parameters = directory / "parameters.yaml"
@@ -102,13 +102,13 @@ def test_one_list_has_the_people_of_all_cameras(group):
     client = HriSubscriber(g.peer)
     assert g.group.autostart()
     g.show_until(lambda: len(client.bodies) == 4)
-    everybody = g.seen(0) | g.seen(1)
-    assert set(client.bodies) == everybody
+    all_ids = g.seen(0) | g.seen(1)
+    assert set(client.bodies) == all_ids
     assert g.peer.count_publishers("/humans/bodies/tracked") == 1
     for _ in range(5):  # one camera's images do not delete the other's people
         count = len(g.bodies[0])
         g.show_until(lambda: len(g.bodies[0]) > count, which=[0])  # noqa: B023  # used at once
-        assert set(client.bodies) == everybody
+        assert set(client.bodies) == all_ids
 
     g.group.cameras[1].trigger_deactivate()
     spin_until(g.executor, lambda: set(client.bodies) == g.seen(0))
@@ -117,7 +117,7 @@ def test_one_list_has_the_people_of_all_cameras(group):
 
 
 @pytest.mark.parametrize("cameras", ["[front, front]", "['a b']", "3", "[]"])
-def test_what_is_no_list_of_cameras_ends_the_process_with_a_word(cameras):
+def test_an_invalid_list_of_cameras_ends_the_process_with_an_error(cameras):
     command = [sys.executable, "-m", "hmr_ros.ros.node.cameras", "--ros-args", "-p", f"cameras:={cameras}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -16,13 +16,13 @@ PERIOD_MS = 100
 
 
 class Bag(World):
-    """Images with stamps as told, the node with two stubbed people, and what it publishes."""
+    """Images with given stamps, the node with two stubbed people, and what it publishes."""
 
     def __init__(self, executor, **parameters):
         super().__init__(executor, people=2, **parameters)
         self.clock = self.peer.create_publisher(Clock, "/clock", qos(depth=1))
-        self.listen(SmplBodyArray, "bodies")
-        self.listen(DiagnosticArray, "/diagnostics")
+        self.subscribe(SmplBodyArray, "bodies")
+        self.subscribe(DiagnosticArray, "/diagnostics")
         assert self.node.start()
         spin_until(
             executor, lambda: self.camera.images.get_subscription_count() and self.peer.count_publishers("bodies")
@@ -65,7 +65,7 @@ def bag(executor, closing):
     return functools.partial(closing, Bag, executor)
 
 
-def test_an_image_that_was_overtaken_is_dropped_and_everybody_stays(bag):
+def test_an_image_that_was_overtaken_is_dropped_and_all_tracks_stay(bag):
     b = bag()
     b.play(10_000, 10_100, 10_200)
     followed = b.ids()
@@ -74,6 +74,25 @@ def test_an_image_that_was_overtaken_is_dropped_and_everybody_stays(bag):
     assert len(b.bodies) == 5
     assert b.ids() == followed
     assert not b.ids(state=SmplBody.LOST)
+
+
+def test_an_image_that_was_overtaken_does_not_set_time_back(bag):
+    b = bag()
+    b.play(10_000, 10_400, 10_100, 10_300)  # each before the newest, whatever came between
+    assert b.node.monitor.drops() == {"out_of_order": 2}
+    b.play(10_450)
+    assert len(b.bodies) == 3
+
+
+def test_a_rate_limit_takes_the_first_image_after_a_pause_and_after_a_jump_back(bag):
+    b = bag(max_rate_hz=5.0)
+    b.play(10_000, 10_100, 10_200)
+    assert b.node.monitor.drops() == {"rate_limit": 1}
+    b.play(70_000, 70_100)
+    assert b.node.monitor.drops() == {"rate_limit": 2}
+    b.play(20_000, 20_100, 20_200)
+    assert b.node.monitor.drops() == {"rate_limit": 3}
+    assert len(b.bodies) == 5
 
 
 def test_a_bag_that_starts_over_shows_new_people_with_the_first_image(bag):
@@ -88,7 +107,7 @@ def test_a_bag_that_starts_over_shows_new_people_with_the_first_image(bag):
     assert b.node.monitor.drops() == {}
 
 
-def test_a_jump_ahead_is_taken_as_it_comes(bag):
+def test_a_jump_ahead_drops_nothing(bag):
     b = bag()
     b.play(10_000, 10_100, 3_600_000, 3_600_100)
     assert b.node.monitor.drops() == {}

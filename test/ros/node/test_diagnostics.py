@@ -52,8 +52,8 @@ def test_disagreement_is_about_the_person_it_is_largest_of():
     of = Disagreement.about(compared(some_bodies(3), [0.05, 0.2, np.nan]))
     assert of.mean_m == pytest.approx(0.2)
     assert of.largest_m == pytest.approx(0.4)
-    for nobody in (some_bodies(0), some_bodies(2)):
-        assert np.isnan(Disagreement.about(nobody).mean_m)
+    for none in (some_bodies(0), some_bodies(2)):
+        assert np.isnan(Disagreement.about(none).mean_m)
 
 
 def test_disagreement_is_reported_where_two_methods_run():
@@ -104,7 +104,7 @@ def test_states_of_people_and_impossible_joints_are_counted():
     [
         ({}, DiagnosticStatus.OK, "no networks are loaded"),
         ({"a": EngineState.READY}, DiagnosticStatus.OK, "ready"),
-        ({"a": EngineState.READY, "b": EngineState.BUILDING}, DiagnosticStatus.WARN, "b: being built: the CPU answers"),
+        ({"a": EngineState.READY, "b": EngineState.BUILDING}, DiagnosticStatus.WARN, "b: being built: runs on the CPU"),
         ({"a": EngineState.FAILED, "b": EngineState.BUILDING}, DiagnosticStatus.WARN, "a: could not be built"),
     ],
 )
@@ -117,6 +117,6 @@ def test_engines_that_are_not_ready_are_a_warning(states, level, message):
 
 def test_incompatible_qos_is_a_warning():
     assert connections_status("n", "h", []).level == DiagnosticStatus.OK
-    status = connections_status("n", "h", ["/mesh: rviz asks for too much"])
+    status = connections_status("n", "h", ["/mesh: rviz requests too much"])
     assert (status.level, status.message) == (DiagnosticStatus.WARN, "1 with incompatible QoS")
-    assert values(status) == {"incompatible QoS 1": "/mesh: rviz asks for too much"}
+    assert values(status) == {"incompatible QoS 1": "/mesh: rviz requests too much"}

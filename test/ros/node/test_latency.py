@@ -23,8 +23,8 @@ LONG_S = 0.3
 def world(executor, closing):
     def make(**parameters):
         w = closing(World, executor, **parameters)
-        w.listen(SmplBodyArray, "bodies")
-        w.listen(DiagnosticArray, "/diagnostics")
+        w.subscribe(SmplBodyArray, "bodies")
+        w.subscribe(DiagnosticArray, "/diagnostics")
         return w
 
     return make
@@ -67,13 +67,13 @@ def test_images_that_would_be_late_are_dropped_and_counted(world, monkeypatch):
     assert w.node.monitor.drops()["would_be_late"] <= before + 1, "one may have been evaluated already"
 
 
-def test_views_go_first_and_are_said_to(world, monkeypatch):
+def test_views_are_shed_first_and_diagnostics_report_it(world, monkeypatch):
     drawn = slow(monkeypatch, Outputs, "publish_views")
     w = world(max_latency_ms=LONG_S * 900)
     levels = recorded_levels(monkeypatch, w.estimator)
-    w.listen(Marker, "mesh")
+    w.subscribe(Marker, "mesh")
     assert w.node.start()
-    w.show_until(lambda: w.reported("left out to be in time") == "views")
+    w.show_until(lambda: w.reported("work shed") == "views")
     assert Shed.VIEWS in levels
     assert len(drawn) < len(levels)
     count = len(w.received["bodies"])
@@ -95,7 +95,7 @@ def test_nothing_is_shed_at_first_after_the_node_was_stopped(world, monkeypatch)
 
 def test_latencies_are_published_as_a_histogram(world):
     w = world()
-    w.listen(Float64MultiArray, "hmr/latency")
+    w.subscribe(Float64MultiArray, "hmr/latency")
     assert w.node.start()
     w.show_calibrated()
     w.show(until="hmr/latency", count=2)

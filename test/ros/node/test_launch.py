@@ -54,7 +54,7 @@ PROPERTIES = {
     "hri_rviz/Humans": IMAGE_PROPERTIES
     | {"Show 2D Skeletons", "Show body RoIs", "Show face RoIs", "Show facial landmarks"},
 }
-"""What displays there are and can be told, as of the sources of rviz and hri_rviz (Jazzy, Kilted)."""
+"""Displays and their properties, from the sources of rviz and hri_rviz (Jazzy, Kilted)."""
 
 RUN = """
 import sys
@@ -76,7 +76,7 @@ def launch_command(file, *arguments):
 
 @contextmanager
 def running(command):
-    """The process, asked to end as by Ctrl-C; ``log`` holds what it and its children said afterwards."""
+    """The process, stopped as by Ctrl-C; ``log`` holds the output of it and its children."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", start_new_session=True
     )

@@ -18,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
 from test.ros.world import World
@@ -29,7 +30,7 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 def world(executor, closing):
     def make(people=1, **parameters):
         w = closing(World, executor, people, **parameters)
-        w.listen(SmplBodyArray, "bodies")
+        w.subscribe(SmplBodyArray, "bodies")
         return w
 
     return make
@@ -38,7 +39,7 @@ def world(executor, closing):
 def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
     w = world(people=2)
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (Image, "overlay"), (TFMessage, "/tf")):
-        w.listen(kind, topic)
+        w.subscribe(kind, topic)
     assert w.node.start()
     w.show_calibrated()
     for topic in ("markers", "mesh", "overlay", "/tf"):
@@ -66,7 +67,7 @@ def test_joint_states_of_a_body_have_their_own_topic(world):
     assert w.node.start()
     w.show_calibrated()
     name = w.received["bodies"][-1].bodies[0].id
-    w.listen(JointState, f"bodies/{name}/joint_states")
+    w.subscribe(JointState, f"bodies/{name}/joint_states")
     state = w.show(until=f"bodies/{name}/joint_states")
     assert len(state.name) == 69
     topics = [topic for topic, _ in w.peer.get_topic_names_and_types()]
@@ -75,8 +76,8 @@ def test_joint_states_of_a_body_have_their_own_topic(world):
 
 def test_lost_people_are_deleted_everywhere(world):
     w = world(people=2, track_timeout_s=0.05)
-    w.listen(MarkerArray, "markers")
-    w.listen(Marker, "mesh")
+    w.subscribe(MarkerArray, "markers")
+    w.subscribe(Marker, "mesh")
     assert w.node.start()
     w.show_calibrated()
     w.show(until="mesh", count=2)
@@ -104,9 +105,9 @@ def test_lost_people_are_deleted_everywhere(world):
 @pytest.mark.parametrize("info", [None, CameraInfo(width=640, height=480), CameraInfo(width=320, height=240)])
 def test_without_a_valid_calibration_there_are_keypoints_but_no_positions(world, info):
     w = world(input_timeout_s=0.05)
-    w.listen(Marker, "mesh")
-    w.listen(TFMessage, "/tf")
-    w.listen(DiagnosticArray, "/diagnostics")
+    w.subscribe(Marker, "mesh")
+    w.subscribe(TFMessage, "/tf")
+    w.subscribe(DiagnosticArray, "/diagnostics")
     assert w.node.start()
     for _ in range(4):
         if info is not None:
@@ -175,7 +176,7 @@ def test_old_images_are_dropped(world):
 
 def test_parameters_take_effect_while_running(world):
     w = world()
-    w.listen(MarkerArray, "markers")
+    w.subscribe(MarkerArray, "markers")
     assert w.node.start()
     w.show_calibrated()
     w.show(until="markers")
@@ -189,16 +190,16 @@ def test_parameters_take_effect_while_running(world):
 def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
     w = world(target_frame="odom", tf_timeout_s=0.0)
     for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (DiagnosticArray, "/diagnostics")):
-        w.listen(kind, topic)
+        w.subscribe(kind, topic)
     assert w.node.start()
     w.show_calibrated()
 
-    def told():
+    def problems():
         w.show(count=len(w.received["bodies"]) + 1)
-        return [s for a in w.received["/diagnostics"] for s in a.status if "RViz misses people" in s.message]
+        return [s for a in w.received["/diagnostics"] for s in a.status if "no people in RViz" in s.message]
 
-    spin_until(w.executor, told)
-    assert told()[-1].level == DiagnosticStatus.ERROR
+    spin_until(w.executor, problems)
+    assert problems()[-1].level == DiagnosticStatus.ERROR
     assert w.node.monitor.drops()["no_transform"] > 0
     assert w.received["mesh"] == []
     assert not [m for a in w.received["markers"] for m in a.markers]
@@ -214,9 +215,28 @@ def test_what_is_looked_at_is_in_the_target_frame_or_missing(world):
     assert {m.header.frame_id for a in w.received["markers"] for m in a.markers} == {"odom"}
 
 
+@pytest.mark.parametrize(("kind", "topic"), [(MarkerArray, "markers"), (Marker, "mesh")])
+def test_a_missing_transform_is_reported_for_each_topic_of_rviz(world, kind, topic):
+    w = world(target_frame="odom", tf_timeout_s=0.0)
+    w.subscribe(kind, topic)
+    assert w.node.start()
+    w.show_calibrated()
+    w.show_until(lambda: w.node.monitor.drops().get("no_transform"))
+    w.show_until(lambda: (last := w.node.monitor.last_processed()) and last.output_problem)
+    assert w.node.monitor.last_processed().output_problem.startswith("no people in RViz: ")
+
+
+def test_without_subscribers_a_missing_transform_is_no_problem(world):
+    w = world(target_frame="odom", tf_timeout_s=0.0)
+    assert w.node.start()
+    w.show_calibrated(count=5)
+    assert w.node.monitor.last_processed().output_problem == ""
+    assert "no_transform" not in w.node.monitor.drops()
+
+
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
-    w.listen(Marker, "mesh")
+    w.subscribe(Marker, "mesh")
     assert w.node.start()
     w.show_calibrated()
     assert 3 * 4900 < len(w.show(until="mesh").points) <= 3 * 5000
@@ -239,6 +259,47 @@ def test_a_bug_in_the_pipeline_is_reported_and_survived(world):
     w.show(count=len(w.received["bodies"]) + 1)
 
 
+def test_after_a_bug_tracking_begins_again_and_the_old_tracks_are_lost(world):
+    w = world(people=2)
+    assert w.node.start()
+    w.show_calibrated()
+    before = {body.id for body in w.received["bodies"][-1].bodies}
+    topics = [f"bodies/{name}/joint_states" for name in before]
+    spin_until(w.executor, lambda: all(w.peer.count_publishers(topic) for topic in topics))
+    estimate, bugs = w.estimator.estimate, [ZeroDivisionError("a bug")]
+
+    def crash_once(*args):
+        if bugs:
+            raise bugs.pop()
+        return estimate(*args)
+
+    w.estimator.estimate = crash_once
+    w.show_until(lambda: w.node.monitor.drops().get("internal_error"))
+    w.show_calibrated(count=len(w.received["bodies"]) + 2)
+    assert w.node.monitor.drops()["internal_error"] == 1
+    after = {body.id for body in w.received["bodies"][-1].bodies}
+    assert len(after) == 2
+    assert not before & after
+    lost = {b.id for m in w.received["bodies"] for b in m.bodies if b.state == SmplBody.LOST}
+    assert lost == before
+    spin_until(w.executor, lambda: not any(w.peer.count_publishers(topic) for topic in topics))
+
+
+def test_a_bug_in_the_outputs_is_survived_too(world, monkeypatch):
+    w = world()
+    assert w.node.start()
+    w.show()
+
+    def crash(*args):
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch:
+        for method in ("publish", "end"):
+            patch.setattr(Outputs, method, crash)
+        w.show_until(lambda: w.node.monitor.drops().get("internal_error"))
+    w.show(count=len(w.received["bodies"]) + 1)
+
+
 def test_the_lifecycle_can_be_walked_again_and_again(world):
     w = world()
     for _ in range(3):
@@ -256,7 +317,7 @@ def test_the_lifecycle_can_be_walked_again_and_again(world):
 
 def test_methods_that_disagree_are_a_warning(world):
     w = world(max_disagreement_m=0.1)
-    w.listen(DiagnosticArray, "/diagnostics")
+    w.subscribe(DiagnosticArray, "/diagnostics")
     assert w.node.start()
 
     def warned(words):

@@ -70,12 +70,12 @@ class Robot:
         spin_until(self.executor, lambda: self.stream() or condition())
 
     def people(self):
-        """Names of the last message's people who are there."""
+        """Names of the people in the last message who are not lost."""
         last = self.received["bodies"][-1:]
         return {b.id for m in last for b in m.bodies if b.state != SmplBody.LOST and b.valid}
 
-    def told(self, words):
-        """Whether the last diagnostics say so."""
+    def reported_message(self, words):
+        """Whether the last diagnostics have this message."""
         statuses = [s for array in self.received["/diagnostics"][-1:] for s in array.status]
         return any(words in text for s in statuses for text in (s.message, *(pair.value for pair in s.values)))
 
@@ -106,7 +106,7 @@ def test_disabling_clears_rviz_and_ends_all_tracks_and_enabling_begins_anew(robo
     spin_until(r.executor, lambda: deleted(r.received["mesh"]) == names)
     spin_until(r.executor, lambda: deleted([m for a in r.received["markers"] for m in a.markers]) == names)
     assert r.user.count_subscribers("image") == 0
-    r.see(lambda: r.told("disabled"))
+    r.see(lambda: r.reported_message("disabled"))
     assert r.people() == set()
 
     assert r.ask(SetBool, "set_enabled", data=True).success
@@ -124,7 +124,7 @@ def test_a_disabled_node_stays_so_over_its_lifecycle(robot):
     assert r.ask(SetBool, "set_enabled", data=True).message == "enabled"
 
 
-def test_reset_gives_everybody_a_new_id_while_images_stream(robot):
+def test_reset_gives_all_people_new_ids_while_images_stream(robot):
     r = robot()
     assert not r.ask(Trigger, "reset_tracks").success
     assert r.node.start()
@@ -149,7 +149,7 @@ def test_resetting_a_worker_that_hangs_is_refused(robot, monkeypatch):
     answer = r.ask(Trigger, "reset_tracks")
     go_on.set()
     assert not answer.success
-    assert "the image at hand has taken 0.1 s" in answer.message
+    assert "the current image has taken 0.1 s" in answer.message
 
 
 def test_engines_are_rebuilt_while_another_serves(robot):
@@ -168,7 +168,7 @@ def test_engines_are_rebuilt_while_another_serves(robot):
     assert answer.success
     assert "building doubler3" in answer.message
 
-    r.see(lambda: r.told("40 %"))
+    r.see(lambda: r.reported_message("40 %"))
     again = r.ask(Trigger, "rebuild_engine")
     assert not again.success
     assert "being built already" in again.message
@@ -183,7 +183,7 @@ def test_without_tensorrt_there_is_nothing_to_rebuild(robot):
     assert answer.message == "only TensorRT engines are built, and none runs here: engine 1"
 
 
-def test_a_build_that_fails_is_told(robot):
+def test_a_build_that_fails_is_reported(robot):
     def upgrade(progress):
         raise EngineError("the disk is full")
 
@@ -191,4 +191,4 @@ def test_a_build_that_fails_is_told(robot):
     r = robot(engines=(engine,))
     assert r.node.start()
     assert r.ask(Trigger, "rebuild_engine").success
-    r.see(lambda: r.told("the disk is full"))
+    r.see(lambda: r.reported_message("the disk is full"))

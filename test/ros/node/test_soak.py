@@ -1,4 +1,4 @@
-"""A minute at 30 Hz with people who come and go: nothing may pile up."""
+"""A minute at 30 Hz with people who come and go: no resource may grow."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A node whose pipeline stands still must not look like an empty room."""
+"""A node that processes no images must not look like one that sees no people."""
 
 import threading
 
@@ -23,8 +23,8 @@ class PlannerWorld(World):
     def __init__(self, executor):
         super().__init__(executor, **{"planning.collision_objects": True, "planning.refresh_s": 0.0})
         self.scene, self.layer = PlanningSceneSubscriber(self.peer), ObstacleLayer(self.peer)
-        self.listen(DiagnosticArray, "/diagnostics")
-        self.listen(SmplBodyArray, "bodies")
+        self.subscribe(DiagnosticArray, "/diagnostics")
+        self.subscribe(SmplBodyArray, "bodies")
         assert self.node.start()
         self.show_until(lambda: self.scene.objects and len(self.layer.points()))
 
@@ -46,7 +46,7 @@ def assert_planners_still_know(world, points):
     assert world.scene.errors == []
 
 
-def test_a_hanging_worker_is_an_error_and_removes_nobody(world):
+def test_a_hanging_worker_is_an_error_and_removes_no_person(world):
     go_on = threading.Event()
     estimate = world.estimator.estimate
     world.estimator.estimate = lambda *args: (go_on.wait(20.0), estimate(*args))[1]
@@ -61,7 +61,7 @@ def test_a_hanging_worker_is_an_error_and_removes_nobody(world):
     world.show_until(lambda: world.layer.observations[-1][0] > newest)
 
 
-def test_a_crashing_pipeline_is_an_error_and_removes_nobody(world):
+def test_a_crashing_pipeline_is_an_error_and_removes_no_person(world):
     points = world.layer.points()
 
     def crash(*args):
@@ -73,13 +73,13 @@ def test_a_crashing_pipeline_is_an_error_and_removes_nobody(world):
     assert_planners_still_know(world, points)
 
 
-def test_a_silent_camera_is_an_error_and_removes_nobody(world):
+def test_a_silent_camera_is_an_error_and_removes_no_person(world):
     points = world.layer.points()
     spin_until(world.executor, lambda: any("no image for" in e.message for e in world.errors()))
     assert_planners_still_know(world, points)
 
 
-def test_deactivating_removes_nobody_and_activating_again_goes_on(world):
+def test_deactivating_removes_no_person_and_activating_again_goes_on(world):
     points = world.layer.points()
     world.node.trigger_deactivate()
     assert_planners_still_know(world, points)

@@ -75,7 +75,7 @@ def stage(executor, closing):
     return functools.partial(closing, Stage, executor)
 
 
-def test_a_client_of_ros4hri_follows_everybody(stage):
+def test_a_client_of_ros4hri_follows_all_people(stage):
     s = stage()
     topics = ("roi", "skeleton2d", "joint_states", "urdf", "position", "velocity")
     s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *topics) and s.has(9, *topics))
@@ -93,7 +93,7 @@ def in_state(bodies, *states):
     return dataclasses.replace(bodies, states=np.array(states))
 
 
-def test_who_is_hidden_stays_tracked_but_is_not_shown_in_2d(stage):
+def test_a_hidden_person_stays_tracked_but_is_not_published_in_2d(stage):
     s = stage(with_images=True)
     trees = []
     s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
@@ -113,7 +113,7 @@ def test_who_is_hidden_stays_tracked_but_is_not_shown_in_2d(stage):
     assert f"body_{messages.person_name(9)}" in {t.child_frame_id for t in trees[-1].transforms}
 
 
-def test_who_is_tentative_is_in_bodies_alone(stage):
+def test_a_tentative_person_is_in_bodies_only(stage):
     s = stage()
     arrays, trees = [], []
     s.peer.create_subscription(SmplBodyArray, "bodies", arrays.append, qos())
@@ -127,7 +127,7 @@ def test_who_is_tentative_is_in_bodies_alone(stage):
     assert not any(messages.person_name(9) in topic for topic in topics)
 
 
-def test_who_comes_late_gets_the_urdf_too(stage):
+def test_a_late_subscriber_gets_the_urdf_too(stage):
     """The URDF is published once per person, and kept for those who subscribe later."""
     s = stage()
     for _ in range(3):
@@ -142,7 +142,7 @@ def test_who_comes_late_gets_the_urdf_too(stage):
     assert late.bodies[name].counts["urdf"] == 1
 
 
-def test_urdf_joint_states_and_tf_agree_and_stand_on_the_body(stage):
+def test_urdf_joint_states_and_tf_agree_with_the_body(stage):
     """The stub's body stands in T-pose, where the URDF holds everything."""
     s = stage()
     trees = []
@@ -158,14 +158,14 @@ def test_urdf_joint_states_and_tf_agree_and_stand_on_the_body(stage):
     transforms = {t.child_frame_id: t for t in trees[-1].transforms}
     assert transforms.keys() == poses.keys()
     root = transforms[f"body_{name}"].transform
-    place = np.array([root.translation.x, root.translation.y, root.translation.z])
+    root_position = np.array([root.translation.x, root.translation.y, root.translation.z])
     point = latest["position"].point
-    assert np.allclose([point.x, point.y, point.z], place)
+    assert np.allclose([point.x, point.y, point.z], root_position)
     q = root.rotation
     orientation = quat_to_rotmat(np.array([q.x, q.y, q.z, q.w]))
     for link, joint in LINK_ON_SMPL_JOINT.items():
         expected = bodies.joints[0, SMPL.index(joint)]
-        assert np.allclose(place + orientation @ poses[f"{link}_{name}"][1], expected, atol=1e-4), link
+        assert np.allclose(root_position + orientation @ poses[f"{link}_{name}"][1], expected, atol=1e-4), link
     for joint in joints:
         t = transforms[joint.child].transform.translation
         assert np.allclose([t.x, t.y, t.z], joint.xyz, atol=1e-4), joint.name
@@ -216,7 +216,7 @@ def test_crops_are_made_on_demand_and_show_the_region(stage):
     assert (crop.encoding, len(crop.data)) == ("rgb8", crop.width * crop.height * 3)
 
 
-def test_who_is_outside_of_the_image_has_a_region_but_no_crop(stage):
+def test_a_person_outside_of_the_image_has_a_region_but_no_crop(stage):
     s = stage(with_images=True)
     bodies = some_bodies(1, [1])
     away = dataclasses.replace(bodies, vertices=bodies.vertices + [100.0, 0, 0])
@@ -233,7 +233,7 @@ def test_without_calibration_the_image_is_described_and_nothing_else(stage):
     assert s.body(7).latest.keys() == {"roi", "skeleton2d"}
 
 
-def test_nobody_is_told(stage):
+def test_the_list_is_published_without_people(stage):
     s = stage()
     s.show_until(some_bodies(0), lambda: s.client.lists >= 2)
     assert not s.client.bodies
@@ -302,8 +302,8 @@ def test_disabled_humans_have_no_topics(executor):
     outputs.close()
 
 
-def test_nothing_is_published_to_nobody(executor, monkeypatch):
-    """Images of people in particular: only what is latched, for those who come later, is sent unasked."""
+def test_nothing_is_published_without_subscribers(executor, monkeypatch):
+    """No images of people in particular: only latched messages are published for late subscribers."""
     node = Node("unheard_outputs")
     executor.add_node(node)
     outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())

@@ -45,6 +45,7 @@ class Stage:
         self.scene = PlanningSceneSubscriber(self.peer) if scene else None
         self.layer = ObstacleLayer(self.peer)
         self.stamp_s = 100.0
+        self.problem = ""
 
     def new_outputs(self):
         self.frames = FixedFrames(self.node, (self.config.target_frame, self.config.planning.frame))
@@ -54,7 +55,7 @@ class Stage:
         """One image, some time after the one before it."""
         self.stamp_s += after_s
         stamp = Stamp(int(self.stamp_s), int(self.stamp_s % 1 * 1e9))
-        self.outputs.publish(stamp, "camera", camera, bodies, lost, self.config)
+        self.problem = self.outputs.publish(stamp, "camera", camera, bodies, lost, self.config)
 
     def show_until(self, bodies, condition, **options):
         def shown():
@@ -64,7 +65,7 @@ class Stage:
         spin_until(self.executor, shown)
 
     def settle(self, people=0, ids=None):
-        """Until planners listen, and for longer than they are taken for newcomers."""
+        """Show people until planners have subscribed, and for longer than they count as new subscribers."""
         bodies = some_bodies(people, ids)
         self.show_until(bodies, lambda: self.layer.observations and (not people or len(self.scene.objects) == people))
         for _ in range(12):
@@ -95,7 +96,7 @@ def operations(stage):
 
 
 def bent(bodies, meters=0.0, turn=0.0):
-    """The same people elsewhere, with an arm turned."""
+    """The same people elsewhere, with an arm rotated."""
     pose = bodies.body_pose.copy()
     pose[:, [15, 16]] += [0.0, 0.0, turn]
     place = bodies.cam_t + [meters, 0, 0]
@@ -104,7 +105,7 @@ def bent(bodies, meters=0.0, turn=0.0):
 
 
 def seen_only(track_id):
-    """Somebody without a position."""
+    """A person without a position."""
     bodies = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
     return dataclasses.replace(bodies, ids=np.array([track_id]))
 
@@ -150,7 +151,7 @@ def test_padding_may_change_while_running(stage):
     assert s.object(3).contains(point.astype(float)).all()
 
 
-def test_who_starts_late_gets_everybody(stage):
+def test_a_late_subscriber_gets_all_people(stage):
     s = stage()
     s.settle(1, [3])
     late = PlanningSceneSubscriber(s.peer)
@@ -193,7 +194,7 @@ def test_a_larger_person_gets_larger_shapes(stage):
     assert s.object(3).contains(vertices[0].astype(float)).mean() > 0.99
 
 
-def test_nothing_is_sent_while_nobody_listens(stage, monkeypatch):
+def test_nothing_is_sent_without_subscribers(stage, monkeypatch):
     s = stage(scene=False)
     sent = []
     monkeypatch.setattr(type(s.outputs._objects), "update", lambda *args: sent.append(args))
@@ -205,7 +206,7 @@ def test_nothing_is_sent_while_nobody_listens(stage, monkeypatch):
 # nav2
 
 
-def test_points_lie_on_everybody(stage):
+def test_points_lie_on_all_people(stage):
     s = stage(mesh_points=300)
     people = some_bodies(2, [4, 9])
     s.show_until(people, lambda: len(s.layer.points()) == 600)
@@ -214,7 +215,7 @@ def test_points_lie_on_everybody(stage):
     s.show_until(some_bodies(1, [4]), lambda: len(s.layer.points()) == 300, lost=(9,))
 
 
-def test_an_empty_room_is_told_afresh(stage):
+def test_an_empty_cloud_is_published_for_each_image_without_people(stage):
     s = stage()
     s.show_until(some_bodies(0), lambda: s.layer.observations)
     assert len(s.layer.points()) == 0
@@ -290,7 +291,7 @@ def test_objects_are_in_the_fixed_frame_at_the_stamp_of_the_image(stage):
         robot.drive(s.stamp_s + 0.15, 2.0)
         s.drain()
         s.show(body)
-        return s.object(3) is not None and not s.outputs.problem
+        return s.object(3) is not None and not s.problem
 
     spin_until(s.executor, shown)
     assert s.object(3).frame_id == "odom"
@@ -339,7 +340,7 @@ def test_without_the_transform_objects_stay_and_the_reason_is_named(stage):
     s.drain()
     assert s.scene.log == []
     assert s.object(3).stamp == before
-    assert "planners miss people: base -> odom: the image was taken" in s.outputs.problem
+    assert "no people for planners: base -> odom: the image was taken" in s.problem
     s.show(some_bodies(0), lost=(3,))  # who left has left, wherever that was
     s.drain()
     assert operations(s) == ["REMOVE"]
@@ -367,7 +368,7 @@ def test_a_target_frame_is_for_points_too(stage):
     count = len(s.layer.observations)
     s.drain()
     assert len(s.layer.observations) == count
-    assert "planners miss people" in s.outputs.problem
+    assert "no people for planners" in s.problem
 
 
 def test_own_frames_of_people_are_not_read(stage):
@@ -384,7 +385,7 @@ def test_own_frames_of_people_are_not_read(stage):
 # Fail-safe
 
 
-def test_a_silent_pipeline_leaves_everybody_where_they_were(stage):
+def test_a_silent_pipeline_leaves_all_people_at_their_positions(stage):
     """A hanging or crashed worker publishes nothing: objects stay, the cloud ages, nav2 stops the robot."""
     s = stage()
     s.settle(1, [3])
@@ -397,7 +398,7 @@ def test_a_silent_pipeline_leaves_everybody_where_they_were(stage):
     assert not s.layer.is_current(s.stamp_s + 3.0)
 
 
-def test_closing_removes_nobody(stage):
+def test_closing_removes_no_person(stage):
     s = stage()
     s.settle(1, [3])
     s.outputs.close()
@@ -408,7 +409,7 @@ def test_closing_removes_nobody(stage):
     s.outputs = s.new_outputs()
 
 
-def test_who_left_while_inactive_is_removed_once_active_again(stage):
+def test_a_person_who_left_while_inactive_is_removed_once_active_again(stage):
     s = stage()
     s.settle(1, [3])
     s.outputs.close()
@@ -419,8 +420,8 @@ def test_who_left_while_inactive_is_removed_once_active_again(stage):
     s.scene.errors.clear()
 
 
-def test_whom_the_tracker_forgot_is_removed(stage):
-    """An internal error resets the tracker, which then never tells that its people left."""
+def test_a_person_the_tracker_forgot_is_removed(stage):
+    """An internal error resets the tracker, which then never reports its tracks as lost."""
     s = stage()
     s.settle(1, [3])
     for _ in range(20):
@@ -430,7 +431,7 @@ def test_whom_the_tracker_forgot_is_removed(stage):
     assert s.object(8) is not None
 
 
-def test_who_is_not_seen_for_a_moment_stays(stage):
+def test_a_person_who_is_not_seen_for_a_moment_stays(stage):
     s = stage()
     s.settle(1, [3])
     s.show(some_bodies(0))
@@ -440,7 +441,7 @@ def test_who_is_not_seen_for_a_moment_stays(stage):
 
 
 def test_people_without_a_position_are_no_empty_room(stage):
-    """A calibration that is lost says nothing about who is there."""
+    """A lost calibration does not mean that people left."""
     s = stage()
     s.settle(1, [3])
     newest = s.layer.observations[-1][0]
@@ -456,7 +457,7 @@ def test_people_without_a_position_are_no_empty_room(stage):
     assert len(s.layer.points()) == 500
 
 
-def test_somebody_who_cannot_be_placed_is_no_empty_room(stage):
+def test_a_person_without_a_position_does_not_empty_the_cloud(stage):
     s = stage()
     s.settle()
     newest = s.layer.observations[-1][0]
@@ -486,7 +487,7 @@ def test_planners_get_what_can_be_sent(executor, monkeypatch, missing):
     s.show_until(some_bodies(1, [3]), lambda: len(s.layer.points()) == 500)
     s.outputs.close()
     if missing == "tf2_msgs":
-        assert "tf2_msgs is not installed" in s.outputs.problem
+        assert "tf2_msgs is not installed" in s.problem
 
 
 @pytest.mark.parametrize("frame", ["/odom", "a b", "1st"])

@@ -48,7 +48,7 @@ def test_images_and_calibration_share_stamp_and_frame(executor, photo, compresse
 
 
 class Screen:
-    """In place of a player: remembers what it was to publish."""
+    """Replaces the player: records what it is asked to publish."""
 
     def __init__(self, context):
         self.context = context
@@ -58,7 +58,7 @@ class Screen:
         self.shown.append(int(image.mean()))
 
 
-def test_nobody_is_there_between_the_images_of_a_directory(executor, tmp_path, monkeypatch):
+def test_a_black_image_comes_between_the_images_of_a_directory(executor, tmp_path, monkeypatch):
     monkeypatch.setattr(player_module, "_SCENE_GAP_S", 0.0)
     monkeypatch.setattr(player_module, "_BLACK_S", 0.0)
     for value in (90, 180):
@@ -79,7 +79,7 @@ def test_mistakes_are_named(photo, arguments, words):
     assert "Traceback" not in done.stderr
 
 
-def test_an_assumed_focal_length_is_said_to_be_one(photo):
+def test_an_assumed_field_of_view_is_reported(photo):
     done = subprocess.run(player(photo, "--rate", 100), capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "assuming a field of view of 60" in done.stderr

@@ -27,7 +27,7 @@ def stamped(node, seconds_ago):
 
 def test_latency_is_that_of_the_last_message_about_an_image(executor, watched):
     watch, node = watched
-    watch.listen(("markers",))
+    watch.subscribe(("markers",))
     bodies, markers = (
         node.create_publisher(SmplBodyArray, "bodies", 5),
         node.create_publisher(MarkerArray, "markers", 5),
@@ -39,7 +39,7 @@ def test_latency_is_that_of_the_last_message_about_an_image(executor, watched):
     spin_until(executor, lambda: watch.message_count == 2)
     first_s = watch.latencies_s()
     assert first_s == pytest.approx([1.0, 2.0], abs=0.9)
-    markers.publish(MarkerArray())  # of nobody: about no image
+    markers.publish(MarkerArray())  # no markers: about no image
     markers.publish(MarkerArray(markers=[Marker(header=late)]))
     spin_until(executor, lambda: watch.message_count == 4)
     latencies_s = watch.latencies_s()
@@ -50,23 +50,23 @@ def test_latency_is_that_of_the_last_message_about_an_image(executor, watched):
     assert len(watch.latencies_s()) == len(watch.bodies_at_s()) == watch.message_count == 0
 
 
-def test_it_listens_to_nothing_but_what_it_is_told_to(executor, watched):
+def test_it_subscribes_only_the_given_outputs(executor, watched):
     watch, node = watched
     publishers = {
         topic: node.create_publisher(kind, topic, 5)
         for kind, topic in ((SmplBodyArray, "bodies"), (Marker, "mesh"), (JointState, "bodies/abcde/joint_states"))
     }
 
-    def listened():
+    def subscribed():
         watch.follow_people()
         return [topic for topic, publisher in publishers.items() if publisher.get_subscription_count()]
 
-    watch.listen(("mesh",))
-    spin_until(executor, lambda: listened() == ["bodies", "mesh"])
-    watch.listen(("joint_states",))
-    spin_until(executor, lambda: listened() == ["bodies", "bodies/abcde/joint_states"])
-    watch.listen(())
-    spin_until(executor, lambda: listened() == ["bodies"])
+    watch.subscribe(("mesh",))
+    spin_until(executor, lambda: subscribed() == ["bodies", "mesh"])
+    watch.subscribe(("joint_states",))
+    spin_until(executor, lambda: subscribed() == ["bodies", "bodies/abcde/joint_states"])
+    watch.subscribe(())
+    spin_until(executor, lambda: subscribed() == ["bodies"])
 
 
 def test_it_reads_the_diagnostics_of_its_node(executor, watched):

@@ -6,7 +6,7 @@ HERE = OptionalOutput("JSON", "json")
 AWAY = OptionalOutput("unicorns", "unicorn_msgs")
 
 
-def test_one_line_tells_what_is_published_and_what_is_missing(monkeypatch):
+def test_one_line_lists_what_is_published_and_what_is_missing(monkeypatch):
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     assert summary([HERE]) == "publishing JSON"
     assert summary([HERE, AWAY]) == (

@@ -115,10 +115,10 @@ def test_lost_people_get_a_last_entry():
     assert names == (messages.person_name(1),)
 
 
-def test_nobody_is_an_empty_array():
-    nobody = some_bodies(0)
-    assert messages.smpl_body_array(HEADER, nobody, (), ORIGIN).bodies == []
-    assert messages.skeleton_markers(HEADER, nobody, ()).markers == []
+def test_no_people_are_an_empty_array():
+    no_bodies = some_bodies(0)
+    assert messages.smpl_body_array(HEADER, no_bodies, (), ORIGIN).bodies == []
+    assert messages.skeleton_markers(HEADER, no_bodies, ()).markers == []
 
 
 def test_joint_states_name_every_component_once():
@@ -139,7 +139,7 @@ def test_skeletons_are_drawn_and_deleted():
     assert len(drawn[0].points) == 2 * len(SMPL.edges)
 
 
-def test_who_is_hidden_is_drawn_paler():
+def test_a_hidden_person_is_more_transparent():
     bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
     markers = messages.skeleton_markers(HEADER, bodies, ()).markers
     writer = MeshWriter(BODY_MODEL.faces)

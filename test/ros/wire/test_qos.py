@@ -95,7 +95,7 @@ def test_a_camera_is_taken_as_it_offers_unless_the_user_has_settled_it(executor)
     assert overridden(node_with(executor), "a", AS_OFFERED, SUBSCRIPTION) == AS_OFFERED
 
 
-def test_one_setting_serves_everybody_s_topics(executor):
+def test_one_setting_serves_the_topics_of_all_people(executor):
     node = node_with(executor, **{"/bodies/id/joint_states.publisher.reliability": "best_effort"})
     family = PublisherFactory(node).family(SmplBodyArray, "bodies/{}/joint_states", QoSProfile(depth=1))
     declared = len(node.get_parameters_by_prefix("qos_overrides"))
@@ -132,17 +132,17 @@ def test_a_node_that_cannot_be_activated_leaves_nothing_and_stays_inactive(execu
     assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
 
 
-def test_who_cannot_hear_or_be_heard_is_named(executor):
-    node = node_with(executor, "speaker", **{"/heard.publisher.reliability": "best_effort"})
+def test_connections_with_incompatible_qos_are_named(executor):
+    node = node_with(executor, "publisher", **{"/bodies.publisher.reliability": "best_effort"})
     factory = PublisherFactory(node)
-    factory.create(SmplBodyArray, "heard", QoSProfile(depth=1))
-    listener = node_with(executor, "listener")
+    factory.create(SmplBodyArray, "bodies", QoSProfile(depth=1))
+    subscriber = node_with(executor, "subscriber")
     assert mismatches(node) == []
-    deaf = listener.create_subscription(SmplBodyArray, "heard", print, qos(RELIABLE))
+    reliable = subscriber.create_subscription(SmplBodyArray, "bodies", print, qos(RELIABLE))
     spin_until(executor, lambda: mismatches(node))
-    told = "/heard: subscriber asks for reliable, which it is not; see qos_overrides./heard.publisher"
-    assert mismatches(node) == [told]
-    told = "/heard: speaker does not offer reliable, which is asked for; see qos_overrides./heard.subscription"
-    assert mismatches(listener) == [told]
-    listener.destroy_subscription(deaf)
+    expected = "/bodies: subscriber requests reliable, which is not offered; see qos_overrides./bodies.publisher"
+    assert mismatches(node) == [expected]
+    expected = "/bodies: publisher does not offer reliable, which is requested; see qos_overrides./bodies.subscription"
+    assert mismatches(subscriber) == [expected]
+    subscriber.destroy_subscription(reliable)
     spin_until(executor, lambda: not mismatches(node))

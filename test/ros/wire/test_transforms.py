@@ -28,7 +28,7 @@ def parsed(data):
     return deserialize_message(data, TF.message("TFMessage"))
 
 
-def test_body_frames_stand_between_the_hips_and_look_ahead():
+def test_body_frames_are_between_the_hips_and_point_ahead():
     """The stub's bodies stand upright and face the camera."""
     bodies = some_bodies(1)
     (transform,) = parsed(TransformWriter().bodies(STAMP, "camera", humans(1))).transforms
@@ -43,7 +43,7 @@ def test_body_frames_stand_between_the_hips_and_look_ahead():
     assert np.allclose(up, [0, -1, 0], atol=1e-6)
 
 
-def test_the_tree_has_every_link_of_everybody_once():
+def test_the_tree_has_every_link_of_all_people_once():
     names = [person_name(i) for i in (4, 9)]
     transforms = parsed(TransformWriter().trees(STAMP, "camera", humans(2, [4, 9]))).transforms
     assert {t.child_frame_id for t in transforms} == {f"{link}_{name}" for link in LINKS for name in names}

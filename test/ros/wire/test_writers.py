@@ -1,4 +1,4 @@
-"""Whatever a writer has written before, it writes what the typed message says now."""
+"""A writer returns the bytes of the typed message, whatever it has written before."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ FRAMES = ["", "a", "ab", "abc", "abcd"]
 
 
 def random_bodies(rng, ids, valid=True):
-    """Bodies with a different number in every place."""
+    """Bodies in which all numbers differ."""
     bodies = some_bodies(len(ids), ids)
     columns = {
         f.name: rng.normal(size=column.shape)
@@ -34,7 +34,7 @@ def random_bodies(rng, ids, valid=True):
 
 
 VISITS = [((), ()), ((4,), ()), ((4,), ()), ((4, 9), ()), ((9, 4), (1, 2)), ((7, 3, 5), (9,))]
-"""Who is there, and who was lost, image by image."""
+"""Ids of the bodies and of the lost people, image by image."""
 
 
 def images(rng):
