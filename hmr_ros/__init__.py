@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metric human body meshes for ROS 2."""
 
 from pkgutil import extend_path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr`: one command, a table of subcommands.
 
 Each is a module with ``add_arguments(parser) -> None`` and ``run(args) -> int``, imported only when it is called: `hmr

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A clip, a directory of images or a webcam, through the node, into RViz: ``ros2 launch hmr_ros demo.launch.py``."""
 
 import math

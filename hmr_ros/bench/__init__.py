@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr bench``: how fast the parts are, as ratios within one process on this machine.
 
 Absolute times differ from machine to machine and hour to hour; a ratio of two things measured in turns does not. Each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well the capsules of the open body contain it: vertices inside, volume, time.
 
 People are random: the shape and every joint axis are normally distributed, limbs bend more than the spine, which goes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much arithmetic and memory a network costs at least, read from its ONNX file."""
 
 from __future__ import annotations

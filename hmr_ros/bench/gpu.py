@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks on this machine's GPU: ms per person at several batch sizes, beside what the GPU could do at best.
 
 Timed is what the node waits for: arrays on the host in, arrays on the host out. The floor is the larger of arithmetic

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendering training images: how many per second of one core, and which steps take the time.
 
 Poses are random rotations instead of motion capture, and backgrounds are procedural, so that the bench needs no data.

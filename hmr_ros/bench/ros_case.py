@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One situation of `hmr bench ros`: how often images come, with how many people, who listens; and what was measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node with constant answers in place of its networks: one person, standing 3 m ahead. For `hmr bench ros`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Timing things in turns, so that whatever else the machine does hits all of them alike."""
 
 from __future__ import annotations

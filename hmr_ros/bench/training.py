@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel's training on this machine: samples made and samples learnt from, on one thread each, and memory.
 
 No images are read from disk and weights are random, which does not change the times. Motion is made up, too: standing

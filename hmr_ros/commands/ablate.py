@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr ablate``: train Global-to-Pixel with one part left out at a time, at equal budget, and compare.
 
 The backbone is frozen: what it sees in an image is computed once. Images are those of `hmr render`, or drawn if none

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the TensorRT engine of one network into a file: for this GPU, or with --edition rtx for desktop GPUs elsewhere.
 
 It shows whether a network compiles and how large it gets. The node does not take such files: it runs only what lies in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr calibrate``: learn what the errors mean that a network expects, and write it into its manifest.
 
 Half of the takes of held-out subjects teach, the other half tests: see ``evaluation/residuals.py``. Nothing is written

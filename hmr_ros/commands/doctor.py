@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check this machine: what is there, what is missing, and the command that mends it.
 
 Exit status 1 when something that the node needs is missing. Training and building are reported, but a robot can do

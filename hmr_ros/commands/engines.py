@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engines of this machine: list, verify and prune what is stored, build what is missing.
 
 Engines are executables. Only those that this machine built, or that came in a cache directory together with its secret,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make the half of a network, ``<name>_fp16``, that TensorRT runs: refused where it answers too differently.
 
 It is measured on real and rendered inputs as a GPU rounds. Where it is farther from fp32 than `hmr parity` accepts, the

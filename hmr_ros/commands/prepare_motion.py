@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr prepare-motion``: build a motion file from AMASS and BVH recordings (docs/motion_format.md)."""
 
 from __future__ import annotations

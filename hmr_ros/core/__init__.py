@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The language of the project, in numpy and the standard library alone: what everything else imports.
 
 Records

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every parameter of the node: what it means, its range, whether it may change while running."""
 
 from __future__ import annotations

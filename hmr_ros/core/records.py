@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frozen dataclasses of parallel arrays: what every record of people needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Play a clip through the whole system and keep what comes out.
 
 A camera process, the node and this recorder talk over DDS as on a robot. Writes the clip with the bodies drawn over it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files a demo leaves behind: the clip with meshes, a contact sheet of it, and a view of people in space."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's run: start the processes, listen, draw, report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine protocol: a network that takes named arrays and returns named arrays, opened from its manifest.
 
 Nothing behind this line knows what the numbers mean; nothing before it knows which library multiplies them.

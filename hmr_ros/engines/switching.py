@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serving from the first second: ONNX Runtime answers while TensorRT builds, then TensorRT does."""
 
 from __future__ import annotations

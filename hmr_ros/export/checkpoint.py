@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr export``: a checkpoint becomes an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
 
 Nothing is written unless ONNX Runtime gives PyTorch's answers.

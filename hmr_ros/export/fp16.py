@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """fp32 ONNX -> fp16: half weights and arithmetic, fp32 inputs and outputs, fp32 islands where halves lose too much.
 
 TensorRT takes the types of a network as they stand ("strongly typed"; 11 and RTX know no other way), so the file says

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch -> ONNX: one file without external data, dynamic batch "N", the same answers."""
 
 from __future__ import annotations

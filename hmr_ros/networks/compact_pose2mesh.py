@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our default Pose2Mesh: the paper's two steps, made small, and fed what a robot knows.
 
 Input is not bare pixels but the person as its virtual camera sees it (core/geometry/virtual_camera.py) with a score per

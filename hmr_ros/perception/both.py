@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two methods side by side: the bodies of one, and how far the other disagrees.
 
 The networks look at different evidence, image and keypoints, so they fail in different ways: where both say the same,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boxes of people -> the crops that Global-to-Pixel looks at, and how the camera sees them."""
 
 from __future__ import annotations

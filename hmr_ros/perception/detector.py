@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image -> people: boxes and 2D keypoints with scores.
 
 ``Detector`` is all that the pipeline asks for; ``BlazePoseDetector`` is the one that comes with the package.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image crops -> metric bodies, by Global-to-Pixel (Xiao et al., ECCV 2024).
 
 The network looks at each person through their own crop camera and returns SMPL parameters and a place. Turned back into

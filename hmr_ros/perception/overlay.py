@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies drawn over the image they were seen in: the image that shows at one glance whether all is well."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much two people in an image are one: overlap of boxes, agreement of keypoints, size."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stable ids: which person of this image was which in the last ones."""
 
 from __future__ import annotations

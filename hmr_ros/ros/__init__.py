@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node and all else that speaks ROS, which no other package of ours imports. Arithmetic is in core.
 
 Processes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happens to images: counted by the threads that receive and process them, read by who reports it."""
 
 from __future__ import annotations

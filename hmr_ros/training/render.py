@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr render``: draw training images, as shards on disk or on one sheet to look at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr train``: one loop for every recipe.
 
 A run lives in a directory: ``config.json``, ``log.jsonl``, ``last.pt`` (to resume) and ``best.pt`` (of the best

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the ROS side. They need ROS 2 and the built package, and are skipped, with the reason, without either."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr convert-detector``: BlazePose's two networks, from the MediaPipe wheel to ONNX files with manifests.
 
 The wheel (Apache-2.0) is only read, never installed: it is a zip file with the two .tflite files in it.

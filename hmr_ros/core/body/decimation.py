@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Few points and triangles that stand for many."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimated parameters -> bodies: the last step, as only what is published needs a mesh."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far away people are, and how tall, by what a depth camera measures on them.
 
 A single image does not tell a tall person from a near one: a body of twice the size at twice the distance looks the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn the joints of SMPL bodies until their keypoints lie where they were measured.
 
 A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was

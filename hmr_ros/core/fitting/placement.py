@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a body around its pelvis to a person in the world, by the 2D keypoints they were seen with.
 
 A network guesses poses well and positions badly; keypoints of a calibrated camera tell the rest. So both methods, and

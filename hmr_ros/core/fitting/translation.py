@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a body to a person in the world: where the root stands, from 2D keypoints and what depth there is."""
 
 from __future__ import annotations

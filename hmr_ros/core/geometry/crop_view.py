@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person's crop as a camera of its own: what Global-to-Pixel is told of the box, and the axes it answers in.
 
 The *crop camera* is the real camera turned onto the centre of the box (``core/geometry/camera.looking_at``), so that a

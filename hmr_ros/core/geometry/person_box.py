@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where people are in an image, as rectangles."""
 
 from __future__ import annotations

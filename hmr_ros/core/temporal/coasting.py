@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People who are not seen for a moment: where they probably are by now, and how far that may be off.
 
 How far off the pose held and the place are after how long: docs/tracking.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often latencies were how long: counts that can be added, plotted and compared, where percentiles cannot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast people move: what they moved over the time between, smoothed."""
 
 from __future__ import annotations

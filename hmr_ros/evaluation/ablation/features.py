@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a frozen backbone sees in images, computed once for all runs.
 
 A run then costs its two stages only. Keypoints are never given: anchors come from the first stage's projection, as in

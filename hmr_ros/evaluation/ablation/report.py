@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of all variants -> the table beside the paper's."""
 
 from __future__ import annotations

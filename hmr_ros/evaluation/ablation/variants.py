@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is left out, and what the paper reports for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Annotated people of a licensed data set as cases of the protocol."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is evaluated: people with what a method is shown of them, what is true of them, and what a method says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One output against another on the same people: paired, so that easy and hard people cancel."""
 
 from __future__ import annotations

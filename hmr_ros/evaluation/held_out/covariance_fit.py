@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Residuals -> a calibration: standard deviations first, then radii that hold what they say on other people.
 
 The deviations are those that make the residuals most likely under a normal distribution, which are second moments: so

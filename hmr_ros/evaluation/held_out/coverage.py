@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often the ground truth lies in the regions that should hold it: for everybody, and where they fail."""
 
 from __future__ import annotations

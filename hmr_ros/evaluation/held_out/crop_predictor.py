@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel under test: it looks at crops, and may be told of keypoints."""
 
 from __future__ import annotations

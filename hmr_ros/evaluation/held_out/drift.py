@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far people stray from where they were: what coasting adds to the covariance of somebody unseen."""
 
 from __future__ import annotations

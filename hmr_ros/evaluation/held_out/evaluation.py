@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods before synthetic people: who they are, and what came of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors per sample -> a table by groups, with confidence intervals."""
 
 from __future__ import annotations

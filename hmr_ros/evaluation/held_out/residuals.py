@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far estimates are from the ground truth, with what the robot knows of them: what calibration is made from."""
 
 from __future__ import annotations

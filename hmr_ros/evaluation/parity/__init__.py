@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a network answers alike wherever it runs, in millimetres of body or pixels of image.
 
 The reference is ONNX Runtime on the CPU. Compared with it are the network in half (``<name>_fp16.json``, as a GPU

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the networks really get to see: the pipeline runs on fixed images, and its networks' inputs are kept.
 
 Real images are some of the sample clip; rendered ones show one, four and eight open bodies. The networks that make the

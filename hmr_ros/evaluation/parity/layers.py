@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which nodes lose most in half, and which to keep in fp32 until the rest is accurate enough.
 
 A group is a matrix product and what follows it up to the next one. Each is kept in fp32 once, with all others in half:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a network's outputs is compared, in which unit, and how far apart it may be."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running one network in several ways on the same inputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr evaluate-photos``: estimated bodies, drawn back into photos, against joints marked by hand.
 
 Every method gets the same detections of the same photos. The score is PCK: the fraction of labelled joints that lie

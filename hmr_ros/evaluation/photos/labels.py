@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Photos whose people's joints were marked by hand, in COCO's keypoint format."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the regions that calibrated bodies claim hold the joints that people marked in photos.
 
 A region is an ellipsoid in space, which no photo shows. Its shadow in the image holds at least as much as it does, as

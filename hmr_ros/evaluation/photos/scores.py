@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joints in a photo against labels: PCK, the fraction of joints that lie near enough, and its uncertainty."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The crop camera: the real camera, turned so that the ray of the box centre is its optical axis.
 
 A person's ``camera`` (B, 3) is (ray_x, ray_y, box_height_over_focal): the ray of the box centre (x/z, y/z in the real

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One token per SMPL joint: it asks around its anchor in the image, and the other joints.
 
 Without an image (``features`` None) it makes do with the keypoints. What an image adds is projected by layers that

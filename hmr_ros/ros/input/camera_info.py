@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calibration that comes beside the images: which of it is theirs, and what is wrong with it."""
 
 from __future__ import annotations

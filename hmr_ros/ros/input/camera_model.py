@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CameraInfo -> ``Camera``: what calibrates images of a size, or why it does not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth images -> what was measured of the image at hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transforms into the frames that users want people in, at the stamp of the image."""
 
 from __future__ import annotations

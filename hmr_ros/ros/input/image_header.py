@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How large a compressed image says it is: asked before it is decoded.
 
 To OpenCV a broken header costs gigabytes, and a PNG with a chunk that says it is longer than the file many seconds.

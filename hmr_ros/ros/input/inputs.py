@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera's topics: the newest image in a slot, the newest CameraInfo and depth beside it."""
 
 from __future__ import annotations

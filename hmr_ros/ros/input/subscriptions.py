@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Subscriptions that take what publishers offer.
 
 Camera drivers differ in the quality of service they offer, and Fast DDS drops large best-effort images in its default

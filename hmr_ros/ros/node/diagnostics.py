@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node says on /diagnostics: how images fare, what runs the networks, whose QoS does not fit."""
 
 from __future__ import annotations

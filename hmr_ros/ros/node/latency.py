@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The latency budget ``max_latency_ms``, kept image by image, and what came of it: the topic ``~/latency``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the launch files share. Only they import it: ``launch`` is in every ROS 2, but not among the wheels on PyPI.
 
 An argument that stands for a parameter is empty by default: ``params_file`` decides, or the launch file that includes

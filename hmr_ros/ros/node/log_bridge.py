@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the parts without ROS log, in the node's log."""
 
 from __future__ import annotations

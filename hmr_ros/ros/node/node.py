@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr_node``: a lifecycle node from a camera topic to bodies.
 
 One thread receives: the executor, whose image callback only swaps the newest message into a slot. One thread works, see

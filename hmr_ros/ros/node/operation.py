@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs while the node is active: publishers, and, unless it is disabled, the camera's topics and the worker."""
 
 from __future__ import annotations

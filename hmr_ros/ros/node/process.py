@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process of nodes: made, started, spun until it is told to stop, and taken down in good order."""
 
 from __future__ import annotations

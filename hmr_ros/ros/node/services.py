@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's services, beside those of its lifecycle and parameters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thread that works: newest image in, messages out, then the newest image again."""
 
 from __future__ import annotations

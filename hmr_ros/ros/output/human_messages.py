@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Humans -> the messages of ROS4HRI (REP-155, hri_msgs). hri_msgs itself is imported only where it is installed."""
 
 from __future__ import annotations

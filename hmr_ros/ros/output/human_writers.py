@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages about people for ROS4HRI as bytes; what human_messages.py says of them is the slow reference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS4HRI's topics (REP-155): who is there, and a group of topics for each body while it is there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node publishes about one image, and to whom."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What planners get of each image: collision objects (MoveIt), points and people (nav2). See docs/planning.md.
 
 The rule behind all of it: a person who left is removed; a person of whom nothing is known stays. Only a processed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the worker thread makes publishers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS4HRI's list of everybody (REP-155): one list per process, however many cameras it has.
 
 Who is missing from the last list is gone, as libhri reads it. So two publishers of the list, each of the people of its

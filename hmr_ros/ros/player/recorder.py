@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Listens to a camera and to what the node makes of it, as any third process could, and keeps it for `hmr demo`."""
 
 from __future__ import annotations

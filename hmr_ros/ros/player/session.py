@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node with ROS around it, for tools that know nothing of ROS."""
 
 from __future__ import annotations

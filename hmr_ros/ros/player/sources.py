@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where ``hmr_player`` gets its images: a video file, a directory of images, a webcam."""
 
 from __future__ import annotations

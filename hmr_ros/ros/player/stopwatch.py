@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Listens to the node as any other process would, and takes the time: for `hmr bench ros`."""
 
 from __future__ import annotations

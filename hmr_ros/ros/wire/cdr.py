@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The few messages that are large enough to be read and written as bytes: images in, meshes and images out.
 
 rclpy builds one Python object per array element, which costs tens of milliseconds for a mesh. Here the arrays stay

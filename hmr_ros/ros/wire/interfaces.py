@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages of packages that a robot may or may not have: what they are for, and what to install when they are missing.
 
 The node needs none of them to run; each switches an output on. hmr_ros never brings copies of its own: two packages of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies -> ROS messages. Everything is in the image's optical frame, under the image's own header."""
 
 from __future__ import annotations

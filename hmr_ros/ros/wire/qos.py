@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quality of service as users want it: ``qos_overrides.<topic>.<publisher|subscription>.<policy>``.
 
 The names and values are those of rclcpp's and rclpy's QoSOverridingOptions, and so are the parameters: fixed once

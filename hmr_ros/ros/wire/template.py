@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages whose numbers change from image to image and whose layout does not: serialised once, then patched.
 
 rclpy turns every field of a message into a Python object and back, which costs several times what sending its bytes

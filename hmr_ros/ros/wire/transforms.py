@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TF tree of everybody in one message: 27 frames per person, written as bytes.
 
 As Python objects eight people are 216 TransformStamped and several milliseconds. Between images only numbers change, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages of every image as bytes; what messages.py says of them is the slow reference.
 
 A writer keeps a serialised message for as long as the same people are there, and renews the numbers in it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is compared, and what is too far off."""
 
 from __future__ import annotations

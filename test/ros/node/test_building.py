@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """While engines are built: the node serves and tells how far it is, or waits; either way it ends when asked to."""
 
 import signal

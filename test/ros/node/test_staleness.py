@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node whose pipeline stands still must not look like an empty room."""
 
 import threading

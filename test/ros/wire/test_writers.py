@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a writer has written before, it writes what the typed message says now."""
 
 import dataclasses
