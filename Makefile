@@ -25,6 +25,7 @@ demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="-
 	@$(SOURCED) hmr demo $(ARGS)
 
 # Per cent of lines and branches that tests run, of all and of what runs on a robot. Asked for with the whole suite only.
+export COVERAGE_FILE := $(CURDIR)/out/.coverage
 FLOOR := 80
 ROBOT_FLOOR := 90
 covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt || { cat out/coverage.txt; exit 1; }; \
@@ -35,7 +36,9 @@ test: check install/.interfaces  ## run the checks and the tests, measure covera
 ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
 else
-	@$(SOURCED) python -m pytest --cov --cov-report=
+	@mkdir -p out && rm -f $(COVERAGE_FILE)*
+	@$(SOURCED) coverage run -m pytest
+	@$(VENV)/bin/coverage combine --quiet 2>/dev/null  # complains of programs that were killed while they wrote
 	@$(call covered,everything,$(FLOOR),)
 	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
 endif
