@@ -20,13 +20,13 @@ from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 
 LEVELS = (0.5, 0.9, 0.95)
-"""Shares of the ground truth that the regions are made to hold."""
+"""Fractions of the ground truth that the regions are made to hold."""
 
 REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
 
 ROOT_DRIFT_M_S = 0.3
-"""How fast a person leaves the place where ``core/temporal/coasting`` expects them: standard deviation per axis and
+"""How fast a person leaves the position that ``core/temporal/coasting`` expects: standard deviation per axis and
 second.
 """
 
@@ -133,7 +133,7 @@ class Uncertainty:
     def __call__(self, expected_error: Floats, score: Floats, cam_t: Floats) -> Covariances:
         """``expected_error`` (P, 24) m; ``score`` (P, J) of the keypoints that placed them; ``cam_t`` (P, 3) m.
 
-        Nothing is known of people without any keypoint: nobody measured how well those are placed.
+        Nothing is known of people without any keypoint: how well those are placed was never measured.
         """
         if self.calibration is None:
             return Covariances.unknown(len(cam_t))

@@ -107,7 +107,7 @@ def project_to_rotmat(matrix: Floats) -> Floats:
 
 
 def rotation_between(a: Floats, b: Floats) -> Floats:
-    """(..., 3), (..., 3) -> (..., 3, 3): the smallest rotation that turns direction ``a`` into direction ``b``.
+    """(..., 3), (..., 3) -> (..., 3, 3): the smallest rotation that takes direction ``a`` to direction ``b``.
 
     Vectors need not be unit; for opposite ones any of the half turns that do it.
     """
