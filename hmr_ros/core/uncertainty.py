@@ -4,7 +4,7 @@ say.
 The networks expect an error of each joint, a length. ``hmr calibrate`` compared it with the errors of people whom
 training never saw; what it learnt lies in the manifest as a ``Calibration``. Errors along the line of sight are larger
 than those across it, as one camera sees directions well and depth badly: every covariance here has one axis along the
-ray to the pelvis and is round across it. See docs/uncertainty.md.
+bearing of the pelvis and is round across it. See docs/uncertainty.md.
 """
 
 from __future__ import annotations
@@ -139,13 +139,13 @@ class Uncertainty:
             return Covariances.unknown(len(cam_t))
         placed = (score > 0).any(1)
         distance = np.sqrt((cam_t * cam_t).sum(1))
-        ray = cam_t / np.where(placed, distance, np.nan)[:, None]
+        bearing = cam_t / np.where(placed, distance, np.nan)[:, None]
         deviation = np.where(joints_seen(score, self._keypoints)[:, None], self._seen, self._unseen)
         along, across = np.moveaxis((deviation * expected_error[:, None]) ** 2, 1, 0)
         mean_error = expected_error[:, 1:].mean(1)
         root_along = (distance * self.calibration.root_along(mean_error)) ** 2
         root_across = self.calibration.root_across(mean_error) ** 2
-        return Covariances(stretched(along, across, ray[:, None]), stretched(root_along, root_across, ray))
+        return Covariances(stretched(along, across, bearing[:, None]), stretched(root_along, root_across, bearing))
 
 
 def _deviations(deviations: JointDeviations) -> Floats:
@@ -153,9 +153,9 @@ def _deviations(deviations: JointDeviations) -> Floats:
     return np.array([deviations.along, deviations.across])
 
 
-def stretched(along: Floats, across: Floats, ray: Floats) -> Floats:
-    """(..., 3, 3) covariances with variance ``along`` (...) the unit vector ``ray`` (..., 3), ``across`` (...) else."""
-    outer = ray[..., :, None] * ray[..., None, :]
+def stretched(along: Floats, across: Floats, bearing: Floats) -> Floats:
+    """Covariances (..., 3, 3) of variance ``along`` (...) the unit vector ``bearing`` (..., 3) and ``across`` it."""
+    outer = bearing[..., :, None] * bearing[..., None, :]
     return np.asarray(across[..., None, None] * np.eye(3) + (along - across)[..., None, None] * outer)
 
 

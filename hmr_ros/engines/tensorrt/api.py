@@ -216,7 +216,7 @@ class Contexts:
 
     @staticmethod
     def can_be_captured(context: ExecutionContext, stream: int) -> bool:
-        """Whether ``context`` may be recorded as a CUDA graph. Only RTX can tell; the others fail at recording."""
+        """Whether ``context`` may be recorded as a CUDA graph. Only RTX reports it; the others fail at recording."""
         return not hasattr(context, "is_stream_capturable") or context.is_stream_capturable(stream)
 
     def kernels(self) -> bytes:

@@ -13,9 +13,9 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.smoothing import (
     SHAPE_VIEWS,
     BodySmoother,
-    filter_places,
+    filter_positions,
     filter_rotations,
-    places_at_rest,
+    positions_at_rest,
     rotations_at_rest,
 )
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
@@ -29,8 +29,8 @@ DT = np.full(1, 1 / 30)
 
 def filtered_places(track: np.ndarray, dt: np.ndarray, config: SmoothingConfig = CONFIG) -> np.ndarray:
     """(T, N, 3) -> (T, N, 3)."""
-    state = places_at_rest(track[0])
-    return np.array([track[0]] + [(state := filter_places(state, raw, dt, config)).value for raw in track[1:]])
+    state = positions_at_rest(track[0])
+    return np.array([track[0]] + [(state := filter_positions(state, raw, dt, config)).value for raw in track[1:]])
 
 
 def filtered_rotations(track: np.ndarray, config: SmoothingConfig = CONFIG) -> np.ndarray:
@@ -65,9 +65,9 @@ def test_a_moving_place_lags_by_centimetres(speed: float):
 def test_fewer_images_are_smoothed_less():
     step = np.array([[[0.0, 0, 4]], [[0.1, 0, 4]]])
     once = filtered_places(step, np.array([1 / 10]))[-1]
-    state = places_at_rest(step[0])
+    state = positions_at_rest(step[0])
     for _ in range(3):
-        state = filter_places(state, step[1], np.array([1 / 30]), SmoothingConfig(beta=0))
+        state = filter_positions(state, step[1], np.array([1 / 30]), SmoothingConfig(beta=0))
     assert once[0, 0] > 0.05
     assert_allclose(filtered_places(step, np.array([1 / 10]), SmoothingConfig(beta=0))[-1], state.value, atol=0.01)
 
