@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_network(manifest_path: Path, options: EngineOptions) -> Engine:
-    """The network beside ``manifest_path``; see ``runtime.open_engine``."""
+    """Open the network beside ``manifest_path`` after checking it; as ``open_engine``, with all options."""
     use_device(options.device)
     choice = choose(options.backend)
     try:

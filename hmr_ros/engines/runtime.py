@@ -1,6 +1,6 @@
 """The engine protocol: a network that takes named arrays and returns named arrays, opened from its manifest.
 
-Nothing behind this line knows what the numbers mean; nothing before it knows which library multiplies them.
+Implementations do not know what the arrays mean; callers do not know which library computes them.
 """
 
 from __future__ import annotations

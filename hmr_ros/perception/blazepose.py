@@ -64,7 +64,7 @@ class Poses(Record):
 
     @staticmethod
     def empty() -> Poses:
-        """Nobody."""
+        """No poses."""
         beliefs = np.zeros((0, BODY_POINTS), np.float32)
         return Poses(
             np.zeros((0, BODY_POINTS, 2), np.float32),

@@ -24,7 +24,7 @@ class OnnxEngine:
     """A network run by ONNX Runtime, all graph optimisations on."""
 
     def __init__(self, manifest: Manifest, model: bytes, threads: int, backend: str = CPU) -> None:
-        """``model``: the checked content of the manifest's file (onnx_check). Raises EngineError if it cannot run."""
+        """``model``: the checked content of the manifest's file (onnx.check). Raises EngineError if it cannot run."""
         runtime = _import_onnxruntime(manifest.file)
         options = _session_options(runtime, threads)
         provider, _ = _PROVIDERS[backend]
