@@ -141,6 +141,7 @@ def bootstrap_mean(
 
 
 def _mean_distance(a: Floats, b: Floats) -> Floats:
+    """(N, J, 3), (N, J, 3) m -> (N,) mm."""
     out: Floats = np.linalg.norm(a - b, axis=-1).mean(-1) * MM
     return out
 

@@ -180,7 +180,7 @@ class Estimates(Record):
         )
 
     def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
-        """These estimates with ``rows`` replaced by ``others``; the types stay."""
+        """These estimates with ``rows``, (N,) numbers or a (P,) mask, replaced by N ``others``; types stay."""
         columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
         for name, column in columns.items():
             column[rows] = getattr(others, name)

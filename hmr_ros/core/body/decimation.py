@@ -71,7 +71,10 @@ def _grown(vertices: Floats, edges: Ints, seeds: Int64s) -> Int64s:
 
 
 def _between_cells(owner: Int64s, faces: Ints) -> Int64s:
-    """The triangles whose corners lie in three cells, one of each three cells and sense of rotation."""
+    """The triangles whose corners lie in three cells, one of each three cells and sense of rotation.
+
+    ``owner`` (V,) the cell of each vertex, -1: none; ``faces`` (F, 3) -> (N, 3) cells.
+    """
     corners = owner[faces]
     a, b, c = corners.T
     corners = corners[(a != b) & (b != c) & (c != a) & (corners >= 0).all(1)]

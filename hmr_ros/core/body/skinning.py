@@ -62,7 +62,7 @@ class Skin:
     weights: Floats
 
     def subset(self, vertices: Ints) -> Skin:
-        """The skin of some of the vertices only."""
+        """The skin of the ``vertices`` (N,) only."""
         parts = (self.template, self.directions, self.weights)
         return Skin(*(np.ascontiguousarray(part[..., vertices]) for part in parts))
 

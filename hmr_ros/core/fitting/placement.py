@@ -72,6 +72,7 @@ class Placement:
 
 
 def _estimates(placed: Placed, betas: Floats) -> Estimates:
+    """Valid estimates of P ``placed`` bodies of shape ``betas`` (P, 10)."""
     return dataclasses.replace(
         Estimates.unknown(len(betas)),
         global_orient=placed.global_orient,

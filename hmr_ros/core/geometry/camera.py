@@ -98,6 +98,7 @@ class _PolynomialLens:
         return radius, radius * n(radius**2) / d(radius**2)
 
     def distort(self, normalized: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, undistorted -> distorted; NaN beyond the valid range."""
         s = (normalized * normalized).sum(-1, keepdims=True)
         normalized = np.where(s <= self.table[0][-1] ** 2, normalized, np.nan)
         (x, y), (p1, p2) = (normalized[..., :1], normalized[..., 1:]), self.p
@@ -106,6 +107,7 @@ class _PolynomialLens:
         return out
 
     def undistort(self, seen: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, distorted -> undistorted; NaN where none exist."""
         normalized, step = seen * _interpolated_ratio(seen, *self.table), np.zeros_like(seen)
         for _ in range(_NEWTON_STEPS):
             step = self._newton_step(normalized, self.distort(normalized) - seen)
@@ -150,12 +152,14 @@ class _FisheyeLens:
         return theta, theta * self.factor(theta**2)
 
     def distort(self, normalized: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, undistorted -> distorted; NaN beyond the valid range."""
         radius = np.sqrt((normalized * normalized).sum(-1, keepdims=True))
         theta = np.arctan(radius)
         theta = np.where(theta <= self.table[0][-1], theta, np.nan)
         return normalized * self.factor(theta**2) * _ratio(theta, radius)
 
     def undistort(self, seen: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, distorted -> undistorted; NaN where none exist."""
         radius = np.sqrt((seen * seen).sum(-1, keepdims=True))
         theta = radius * _interpolated_ratio(seen, *self.table)
         for _ in range(_NEWTON_STEPS):

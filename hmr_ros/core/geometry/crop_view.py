@@ -78,6 +78,6 @@ def crop_cam_to_translation(crop_cam: Floats, height: Floats) -> Floats:
 
 
 def translation_to_crop_cam(translation: Floats, height: Floats) -> Floats:
-    """The inverse of ``crop_cam_to_translation``; depths must be positive."""
+    """(P, 3) m with z > 0, (P,) -> (P, 3) s, tx, ty: the inverse of ``crop_cam_to_translation``."""
     scale = 2 / (translation[:, 2] * height)
     return np.stack([scale, translation[:, 0], translation[:, 1]], 1)

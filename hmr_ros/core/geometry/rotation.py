@@ -122,7 +122,7 @@ def rotation_between(a: Floats, b: Floats) -> Floats:
 
 
 def _unit(v: Floats) -> Floats:
-    """Divide by the norm; zero vectors stay zero."""
+    """(..., D) -> (..., D) of norm 1; zero vectors stay zero."""
     norm = np.sqrt((v * v).sum(-1, keepdims=True))
     return v / np.where(norm > 0, norm, 1)
 

@@ -244,7 +244,7 @@ def _across(up: Floats, forward: Floats) -> tuple[Floats, Floats]:
 
 
 def _cross(a: Floats, b: Floats) -> Floats:
-    """np.cross, several times as fast for a few vectors."""
+    """np.cross of (..., 3) and (..., 3), several times as fast for a few vectors."""
     out: Floats = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
     return out
 

@@ -148,5 +148,5 @@ def _time_since(memory: _Memory, stamp_s: float, seen: bool) -> float:
 
 
 def _column(rows: list[Floats] | list[float], *shape: int) -> Floats:
-    """Stack ``rows``, which may be none."""
+    """(N, *shape): N ``rows`` stacked; N may be 0."""
     return np.array(rows, np.float64).reshape(len(rows), *shape)

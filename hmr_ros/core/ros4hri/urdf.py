@@ -172,4 +172,5 @@ def _add_joint(robot: ElementTree.Element, joint: HumanJoint, origin: Floats, pe
 
 
 def _numbers(values: Floats | tuple[int, int, int]) -> str:
+    """(N,) numbers as URDF writes them."""
     return " ".join(f"{float(value):.6g}" for value in values)

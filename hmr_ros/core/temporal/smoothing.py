@@ -79,6 +79,7 @@ def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: Smoothin
 
 
 def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
+    """Low-pass filtered speed (..., D) per s: ``last``, updated by ``measured`` (..., D) after ``dt`` s."""
     return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
 
 
@@ -114,6 +115,7 @@ class _Tracks(Record):
 
     @staticmethod
     def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
+        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are."""
         pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
         people = len(ids)
         return _Tracks(

@@ -56,6 +56,7 @@ class VelocityFilter:
 
 
 def _continued(walk: _Walk | None, position: Floats, seen: bool, stamp_s: float) -> _Walk:
+    """``walk`` with one more ``position`` (3,) m; a new one at rest after a gap."""
     if walk is None or not 0 < stamp_s - walk.stamp_s <= MAX_GAP_S:
         return _Walk(stamp_s, position, np.zeros(3), seen)
     if seen and not walk.seen:
