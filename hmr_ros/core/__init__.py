@@ -1,22 +1,14 @@
-"""The language of the project, in numpy and the standard library alone: what everything else imports.
+"""The records, geometry and body of the project, in numpy and the standard library alone; all other packages import it.
 
-Records
+Modules
     camera: Camera, from calibration_file or a field of view; people: Detections, Crops, Estimates, Bodies; records:
-    what these have in common; manifest: what a network expects and returns; config: the settings of pipeline and node;
-    share: where shipped files lie.
-Geometry
-    rotation; camera: lenses and projection; crop, crop_view: a person's part of the image; person_box; frames: TF.
-The body
-    skeleton: sets of joints; body_model and skinning: SMPL's schema; posing: parameters to meshes; body_frame: where a
-    body is, as ROS has it; capsules: collision shapes; decimation: fewer points and triangles.
-From networks to people
-    lifting: keypoints in each person's own camera; fitting, keypoint_pull, smpl_fitting and keypoint_fit, which
-    placement puts in their order; depth: distance and size by a depth camera.
-Over time
-    smoothing; velocity; coasting: who is not seen; presence: who is there; shedding: what there is no time for;
-    histogram: latencies.
-ROS4HRI
-    human_joints: SMPL's joints as revolute joints; human_urdf; human_motion: people from image to image.
-How good it is
+    their base; arrays: types of arrays; skeleton: joint sets; manifest: what a network expects and returns; settings,
+    and by them config: the settings of pipeline and node; share: where shipped files lie;
     uncertainty: covariances, and what they are calibrated with; metrics: errors.
+Packages, each of which imports only those before it
+    geometry: rotations, cameras, crops, keypoints, TF frames.
+    body: SMPL's schema, from parameters to meshes; collision capsules.
+    fitting: from a network's output and keypoints to SMPL parameters and a root translation.
+    temporal: tracked people from image to image: smoothing, velocity, coasting, presence; load shedding.
+    ros4hri: people as ROS4HRI (REP-155) describes them: joints, URDF, motion.
 """

@@ -62,7 +62,7 @@ class Manifest:
     ``file`` is a bare name beside the JSON file; ``sha256`` is its digest in lower-case hex. ``normalisation`` holds
     the constants that make the inputs (the keys depend on ``kind``); ``provenance`` says how the file was made;
     ``metrics`` are the figures it reached, in the unit that each key names. ``uncertainty``: what the errors that it
-    expects mean (``hmr calibrate``); None: nobody measured.
+    expects mean (``hmr calibrate``); None: not calibrated.
     """
 
     name: str
@@ -121,8 +121,8 @@ def write_manifest(manifest: Manifest, json_path: Path) -> None:
 def verify(manifest: Manifest, json_path: Path) -> bytes:
     """Content of the artefact beside ``json_path``.
 
-    Raises ManifestError unless it is what ``manifest`` describes. Who parses these bytes, not the file again, parses
-    what was verified.
+    Raises ManifestError unless it is what ``manifest`` describes. Parse these bytes, not the file again:
+    they are what was verified.
     """
     path = manifest.model_path(json_path)
     if not path.is_file():
@@ -151,7 +151,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes private files, but artefacts are for everybody
+        temporary.chmod(0o644)  # mkstemp makes private files, but artefacts are for all users
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

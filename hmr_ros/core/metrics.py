@@ -39,7 +39,7 @@ def mpvpe(predicted: Floats, ground_truth: Floats, predicted_root: Floats, groun
 
 
 def similarity_aligned(predicted: Floats, ground_truth: Floats) -> Floats:
-    """(N, J, 3), (N, J, 3) -> (N, J, 3): ``predicted`` scaled, turned and shifted to the least squared distance.
+    """(N, J, 3), (N, J, 3) -> (N, J, 3): ``predicted`` scaled, rotated and moved to the least squared distance.
 
     Umeyama (PAMI 1991): a rotation, never a reflection.
     """
@@ -89,16 +89,16 @@ def accel_error(predicted: Floats, ground_truth: Floats, visible: Bools | None =
 
 
 def coverage(error: Floats, joint_error: Floats, multiple: float) -> Floats:
-    """(N, J, 3) m and the expected length of each error (N, J) m -> (N,) 0..1: share within ``multiple`` spreads.
+    """(N, J, 3) m and the expected length of each error (N, J) m -> (N,) 0..1: fraction within ``multiple`` times that.
 
-    Compare its mean with ``expected_coverage(multiple)``: a larger one says that the spreads are too cautious.
+    Compare its mean with ``expected_coverage(multiple)``: a larger one means that the expected errors are too large.
     """
     out: Floats = (np.linalg.norm(error, axis=-1) <= multiple * joint_error).mean(-1)
     return out
 
 
 def expected_coverage(multiple: float) -> float:
-    """Share of exponentially distributed lengths within ``multiple`` of their mean, as the networks' spreads are."""
+    """Fraction of exponentially distributed lengths below ``multiple`` times their mean, as a network's errors are."""
     return 1 - math.exp(-multiple)
 
 
@@ -141,6 +141,7 @@ def bootstrap_mean(
 
 
 def _mean_distance(a: Floats, b: Floats) -> Floats:
+    """(N, J, 3), (N, J, 3) m -> (N,) mm."""
     out: Floats = np.linalg.norm(a - b, axis=-1).mean(-1) * MM
     return out
 

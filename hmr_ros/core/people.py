@@ -20,20 +20,20 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
 
 UNTRACKED = -1
-"""Id of a person no tracker has seen yet."""
+"""Id of a detection before tracking."""
 
 
 class State(enum.IntEnum):
-    """What is known of a person in an image, numbered as in SmplBody.msg."""
+    """State of a track in an image, numbered as in SmplBody.msg."""
 
     TENTATIVE = 0
     """New: seen in too few images to be trusted."""
     TRACKED = 1
     """Seen in this image."""
     COASTING = 2
-    """Not seen in this image, and not given up: expected where the last images point."""
+    """Not seen in this image, and not lost: at the position expected from the last images."""
     LOST = 3
-    """Given up. Messages say so once; records hold nobody lost."""
+    """Given up. Messages report it once; records hold no lost track."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Detections(Record):
 
     @staticmethod
     def empty(joint_set: str) -> Detections:
-        """Nobody."""
+        """No detections."""
         joints = JOINT_SETS[joint_set].size
         return Detections(
             np.zeros((0, 4), np.float32),
@@ -111,12 +111,12 @@ _ESTIMATED = {
 
 @dataclass(frozen=True, eq=False)
 class Estimates(Record):
-    """What a method makes of people: SMPL parameters in the camera's optical frame, one row per detection.
+    """Estimates of P people by one method: SMPL parameters in the camera's optical frame, one row per detection.
 
     ``global_orient`` (P, 3) rotvec, body root -> optical; ``body_pose`` (P, 23, 3) rotvec child -> parent; ``betas``
     (P, 10); ``cam_t`` (P, 3) m, position of the pelvis joint; ``joint_error`` (P, 24) m, expected distance of each
     joint from the ground truth, root-relative (NaN: unknown); ``disagreement`` (P, 24) m, distance between the joints
-    of two methods, root-relative (NaN: one of them says nothing); ``joint_covariance`` (P, 24, 3, 3) m^2,
+    of two methods, root-relative (NaN: one of them is unknown); ``joint_covariance`` (P, 24, 3, 3) m^2,
     root-relative, and ``root_covariance`` (P, 3, 3) m^2 (core/uncertainty.py; NaN: unknown); ``valid`` (P,): the other
     rows are NaN.
     """
@@ -139,7 +139,7 @@ class Estimates(Record):
 
     @staticmethod
     def unknown(people: int) -> Estimates:
-        """Nothing is known of ``people``: NaN, float32, ``valid`` False."""
+        """Estimates of as many ``people``, none ``valid``: all NaN, float32."""
         columns = {name: _nan(people, *shape) for name, shape in _ESTIMATED.items()}
         return Estimates(**columns, valid=np.zeros(people, np.bool_))
 
@@ -153,7 +153,7 @@ class Estimates(Record):
         )
 
     def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
-        """These estimates with ``rows`` replaced by ``others``; the types stay."""
+        """These estimates with ``rows``, (N,) numbers or a (P,) mask, replaced by N ``others``; types stay."""
         columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
         for name, column in columns.items():
             column[rows] = getattr(others, name)
@@ -162,7 +162,7 @@ class Estimates(Record):
 
 @dataclass(frozen=True, eq=False)
 class Bodies(Record):
-    """Recovered bodies, metric, in the camera's optical frame (x right, y down, z forward).
+    """Estimated bodies of P people, metric, in the camera's optical frame (x right, y down, z forward).
 
     ``ids`` (P,); ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that shows the person, 0: this one;
     ``scores`` (P,) 0..1; ``kp2d`` (P, J, 2) px and ``kp2d_score`` (P, J): the evidence, in ``joint_set``;
@@ -226,5 +226,5 @@ class Bodies(Record):
 
 
 def _nan(*shape: int) -> Floats:
-    """Unknown."""
+    """An array of ``shape`` whose values are unknown: NaN, float32."""
     return np.full(shape, np.nan, np.float32)

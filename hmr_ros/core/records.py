@@ -53,6 +53,7 @@ def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> N
 
 
 def _rows_of(column: Array | Record, index: Ints | Bools | slice) -> Array | Record:
+    """Rows ``index`` of a column of N rows."""
     return column.take(index) if isinstance(column, Record) else column[index]
 
 

@@ -134,7 +134,7 @@ COCO_FEET = JointSet(
     ),
     None,
 )
-"""COCO's 17 with heels and big toes: what our default lifter reads, as they tell which way the feet point."""
+"""COCO's 17 with heels and big toes: what our default lifter reads, as they show which way the feet point."""
 
 BLAZEPOSE = JointSet(
     "blazepose",

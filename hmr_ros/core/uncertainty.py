@@ -4,7 +4,7 @@ say.
 The networks expect an error of each joint, a length. ``hmr calibrate`` compared it with the errors of people whom
 training never saw; what it learnt lies in the manifest as a ``Calibration``. Errors along the line of sight are larger
 than those across it, as one camera sees directions well and depth badly: every covariance here has one axis along the
-ray to the pelvis and is round across it. See docs/uncertainty.md.
+bearing of the pelvis and is round across it. See docs/uncertainty.md.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 
 LEVELS = (0.5, 0.9, 0.95)
-"""Shares of the ground truth that the regions are made to hold."""
+"""Fractions of the ground truth that the regions are made to hold."""
 
 REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
 
 ROOT_DRIFT_M_S = 0.3
-"""How fast a person leaves the place where ``core/temporal/coasting`` expects them: standard deviation per axis and
+"""How fast a person leaves the position that ``core/temporal/coasting`` expects: standard deviation per axis and
 second.
 """
 
@@ -133,19 +133,19 @@ class Uncertainty:
     def __call__(self, expected_error: Floats, score: Floats, cam_t: Floats) -> Covariances:
         """``expected_error`` (P, 24) m; ``score`` (P, J) of the keypoints that placed them; ``cam_t`` (P, 3) m.
 
-        Nothing is known of people without any keypoint: nobody measured how well those are placed.
+        Nothing is known of people without any keypoint: how well those are placed was never measured.
         """
         if self.calibration is None:
             return Covariances.unknown(len(cam_t))
         placed = (score > 0).any(1)
         distance = np.sqrt((cam_t * cam_t).sum(1))
-        ray = cam_t / np.where(placed, distance, np.nan)[:, None]
+        bearing = cam_t / np.where(placed, distance, np.nan)[:, None]
         deviation = np.where(joints_seen(score, self._keypoints)[:, None], self._seen, self._unseen)
         along, across = np.moveaxis((deviation * expected_error[:, None]) ** 2, 1, 0)
         mean_error = expected_error[:, 1:].mean(1)
         root_along = (distance * self.calibration.root_along(mean_error)) ** 2
         root_across = self.calibration.root_across(mean_error) ** 2
-        return Covariances(stretched(along, across, ray[:, None]), stretched(root_along, root_across, ray))
+        return Covariances(stretched(along, across, bearing[:, None]), stretched(root_along, root_across, bearing))
 
 
 def _deviations(deviations: JointDeviations) -> Floats:
@@ -153,9 +153,9 @@ def _deviations(deviations: JointDeviations) -> Floats:
     return np.array([deviations.along, deviations.across])
 
 
-def stretched(along: Floats, across: Floats, ray: Floats) -> Floats:
-    """(..., 3, 3) covariances with variance ``along`` (...) the unit vector ``ray`` (..., 3), ``across`` (...) else."""
-    outer = ray[..., :, None] * ray[..., None, :]
+def stretched(along: Floats, across: Floats, bearing: Floats) -> Floats:
+    """Covariances (..., 3, 3) of variance ``along`` (...) the unit vector ``bearing`` (..., 3) and ``across`` it."""
+    outer = bearing[..., :, None] * bearing[..., None, :]
     return np.asarray(across[..., None, None] * np.eye(3) + (along - across)[..., None, None] * outer)
 
 

@@ -14,7 +14,7 @@ from hmr_ros.engines.tensorrt.build_request import EDITIONS
 from hmr_ros.engines.tensorrt.cuda import Gpu, find_gpu
 
 _GPU_PACKAGES = ("cuda", *EDITIONS)
-"""Whoever has one of these means to use a GPU."""
+"""Packages that are installed in order to use a GPU."""
 
 _log = logging.getLogger(__name__)
 

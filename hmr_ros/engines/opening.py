@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_network(manifest_path: Path, options: EngineOptions) -> Engine:
-    """The network beside ``manifest_path``; see ``runtime.open_engine``."""
+    """Open the network beside ``manifest_path`` after checking it; as ``open_engine``, with all options."""
     use_device(options.device)
     choice = choose(options.backend)
     try:
@@ -90,12 +90,12 @@ def request_here(manifest_path: Path, edition: str) -> BuildRequest:
 
 
 def in_precision(manifest_path: Path, precision: str) -> Path:
-    """The manifest of the network, or of its half where ``precision`` is "fp16" and there is one."""
+    """The manifest of the network, or of its fp16 model where ``precision`` is "fp16" and there is one."""
     return (fp16_of(manifest_path) if precision == "fp16" else None) or manifest_path
 
 
 def fp16_of(manifest_path: Path) -> Path | None:
-    """The manifest of the same network in half, if there is one that was made from this very network."""
+    """The manifest of the network's fp16 model, if there is one that was made from this very network."""
     path = manifest_path.with_stem(manifest_path.stem + FP16_SUFFIX)
     if not path.is_file():
         return None

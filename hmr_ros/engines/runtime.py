@@ -1,6 +1,6 @@
 """The engine protocol: a network that takes named arrays and returns named arrays, opened from its manifest.
 
-Nothing behind this line knows what the numbers mean; nothing before it knows which library multiplies them.
+Implementations do not know what the arrays mean; callers do not know which library computes them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class EngineOptions:
     ``backend`` is one of BACKENDS; "auto" says what it takes and why, and falls back to the CPU. ``threads`` is the
     number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS). ``device`` counts the
     GPUs that CUDA shows. ``cache`` is the directory of TensorRT engines (None: the user's). Those that are missing are
-    built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's half where
-    there is one, "fp32" never does.
+    built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's fp16 model
+    where there is one, "fp32" never does.
     """
 
     backend: str = "auto"
@@ -78,7 +78,7 @@ class Engine(Protocol):
 
     @property
     def status(self) -> str:
-        """What runs it at this moment, for logs and diagnostics; may be asked for by any thread."""
+        """What runs it at this moment, for logs and diagnostics. Thread-safe."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""

@@ -16,12 +16,12 @@ class _Shared:
     """An open engine, the lock under which it runs, and how many use it."""
 
     engine: Engine
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
 
 
 class EnginePool:
-    """Opens each network once, whoever asks for it, and frees it with its last user. Thread-safe."""
+    """Opens each network once for all its users, and closes it with the last one. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,14 +33,14 @@ class EnginePool:
     def open(self, key: Hashable, opener: Callable[[], Engine]) -> Engine:
         """The engine that ``key`` stands for, opened by ``opener`` unless it is open; raises what ``opener`` does.
 
-        Unlike other engines it may be run by several threads, each of which has its own from here: they wait in turn.
+        Unlike other engines it may be run by several threads, each of which calls ``open``: one runs at a time.
         """
         with self._lock:
             if key not in self._open:
                 self._open[key] = _Shared(opener())
             shared = self._open[key]
             shared.users += 1
-        return _Fraction(shared, lambda: self._leave(key))
+        return _SharedEngine(shared, lambda: self._leave(key))
 
     def _leave(self, key: Hashable) -> None:
         with self._lock:
@@ -52,12 +52,12 @@ class EnginePool:
 
 
 def behind(engine: Engine) -> Engine:
-    """The engine that all users of ``engine`` have in common: itself, if it is not of a pool."""
-    return engine.shared if isinstance(engine, _Fraction) else engine
+    """The engine that a pool's ``engine`` shares with other users; ``engine`` itself if it is not of a pool."""
+    return engine.shared if isinstance(engine, _SharedEngine) else engine
 
 
-class _Fraction:
-    """An engine as one of its users has it."""
+class _SharedEngine:
+    """One user's handle of a shared engine."""
 
     def __init__(self, shared: _Shared, leave: Callable[[], None]) -> None:
         self._shared = shared
@@ -81,7 +81,7 @@ class _Fraction:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, once the others are done. Raises EngineError."""
-        with self._shared.turn:
+        with self._shared.lock:
             return self._shared.engine.run(inputs)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Serving from the first second: ONNX Runtime answers while TensorRT builds, then TensorRT does."""
+"""Serving from the first second: ONNX Runtime runs a network while TensorRT builds its engine, then TensorRT does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hmr_ros.engines.tensorrt.build_request import EDITIONS, Progress
 from hmr_ros.engines.tensorrt.cuda import use_device
 
 _PATIENCE_S = 1.0
-"""How long closing waits for the thread. Its child process ends at once; loading an engine cannot be interrupted."""
+"""Time that closing waits for the thread. Its child process ends at once; loading an engine cannot be interrupted."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ Upgrade = Callable[[Progress], Engine]
 
 
 class EngineState(StrEnum):
-    """What is to be expected of an engine."""
+    """Whether the wanted engine runs."""
 
     READY = "ready"
     BUILDING = "building"
-    """Another one answers meanwhile."""
+    """Another engine runs meanwhile."""
     FAILED = "failed"
-    """It could not be built: another one answers, for good."""
+    """It could not be built: another engine runs for good."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Recipe:
 
 
 def open_serving(manifest_path: Path, options: EngineOptions, *, serve_while_building: bool = True) -> Engine:
-    """As ``open_network``, but the CPU answers until a missing engine is built, and it can be built again.
+    """As ``open_network``, but the CPU runs the network until a missing engine is built, and it can be built again.
 
     Without ``serve_while_building`` it returns when the engine is built.
     """
@@ -67,12 +67,12 @@ def open_serving(manifest_path: Path, options: EngineOptions, *, serve_while_bui
     recipe = _recipe(manifest_path, edition, options)
     if serve_while_building and _must_build(manifest_path, edition, options):
         return SwitchingEngine(recipe.stand_in(), recipe.upgrade, recipe)
-    engine = open_network(manifest_path, options)  # which tells what is wrong, or takes another backend
+    engine = open_network(manifest_path, options)  # which raises what is wrong, or takes another backend
     return engine if isinstance(engine, OnnxEngine) else SwitchingEngine(engine, None, recipe)
 
 
 def rebuild(engines: Iterable[Engine]) -> list[str]:
-    """Build everything again that this machine has built; the names.
+    """Build all TensorRT engines among ``engines`` again; the networks' names.
 
     Raises EngineError where that is nothing, and while something is being built.
     """
@@ -89,7 +89,7 @@ def rebuild(engines: Iterable[Engine]) -> list[str]:
 
 
 def state_of(engine: Engine) -> EngineState:
-    """Whether ``engine`` is what it is to be."""
+    """Whether ``engine`` is the wanted one, or is still built, or could not be."""
     engine = behind(engine)
     return engine.state if isinstance(engine, SwitchingEngine) else EngineState.READY
 
@@ -113,14 +113,14 @@ def _must_build(manifest_path: Path, edition: str, options: EngineOptions) -> bo
 
 
 class _ClosedError(Exception):
-    """Ends a build that nobody waits for any more."""
+    """Ends a build whose engine was closed."""
 
 
 class SwitchingEngine:
     """Runs one engine until a thread of its own brings a better one. Exchanging them between two runs costs nothing.
 
-    If the better one cannot be had, the engine at hand stays, and status and log say why. The manifest is that of
-    the first: all take and give the same.
+    If the better one cannot be built, the current engine stays, and status and log say why. The manifest is that of
+    the first: both have the same inputs and outputs.
     """
 
     def __init__(self, first: Engine, upgrade: Upgrade | None = None, recipe: Recipe | None = None) -> None:
@@ -147,7 +147,7 @@ class SwitchingEngine:
 
     @property
     def state(self) -> EngineState:
-        """Whether a better engine is under way, or could not be had."""
+        """Whether a better engine is being built, or could not be."""
         return self._state
 
     @property
@@ -162,12 +162,12 @@ class SwitchingEngine:
         return self._engine.run(inputs)
 
     def rebuild(self) -> None:
-        """Forget what was built and build it again, while a stand-in answers. Any thread may ask for it.
+        """Forget what was built and build it again, while a stand-in runs. Thread-safe.
 
         Raises EngineError when a build is under way.
         """
         if self._recipe is None:
-            raise EngineError(f"{self._manifest.name}: nobody said how to build it")
+            raise EngineError(f"{self._manifest.name}: it was opened without a recipe to build it")
         self._begin(self._rebuilt)
 
     def close(self) -> None:
@@ -208,7 +208,7 @@ class SwitchingEngine:
             self._state, self._prospect = EngineState.FAILED, f"for good: {err}"
 
     def _progress(self) -> Progress:
-        """Tells status and log how far one build is; ends it when nobody waits for it any more."""
+        """Writes a build's progress to status and log; ends it once this engine is closed."""
         logged = LoggedProgress(self._manifest.name)
 
         def report(phase: str, fraction: float) -> None:
@@ -223,7 +223,7 @@ class SwitchingEngine:
         assert self._recipe is not None
         self._offer(self._recipe.stand_in(), EngineState.BUILDING)
         if not self._recipe.discard():
-            _log.info("%s: another process is at it, and will share its engine", self._manifest.name)
+            _log.info("%s: another process builds it; its engine is used", self._manifest.name)
         return self._recipe.upgrade(progress)
 
     def _offer(self, better: Engine, state: EngineState) -> None:

@@ -16,7 +16,7 @@ def similar(points: np.ndarray) -> np.ndarray:
     return scale * points @ TURN.swapaxes(1, 2) + RNG.normal(size=(len(points), 1, 3))
 
 
-def test_mpjpe_is_in_millimetres_and_ignores_the_place():
+def test_mpjpe_is_in_millimetres_and_ignores_the_position():
     assert_allclose(metrics.mpjpe(GROUND_TRUTH + RNG.normal(size=(6, 1, 3)), GROUND_TRUTH), 0, atol=1e-12)
     moved = GROUND_TRUTH.copy()
     moved[:, 5] += [0.003, 0, 0.004]
@@ -115,7 +115,7 @@ def test_bootstrap_of_nothing_is_refused(values: np.ndarray):
         metrics.bootstrap_mean(values)
 
 
-def test_nobody_has_no_errors():
+def test_no_people_have_no_errors():
     nobody = np.zeros((0, 24, 3))
     for errors in (metrics.mpjpe(nobody, nobody), metrics.pa_mpjpe(nobody, nobody), metrics.f_score(nobody, nobody, 5)):
         assert errors.shape == (0,)

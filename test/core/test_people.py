@@ -19,7 +19,7 @@ def detections(people: int) -> Detections:
     )
 
 
-def test_nobody_is_a_normal_value():
+def test_no_people_are_a_normal_value():
     assert len(Detections.empty("blazepose")) == 0
     assert len(Bodies.without_geometry(Detections.empty("coco17"), 6890)) == 0
 
@@ -38,7 +38,7 @@ def test_a_wrong_shape_says_what_was_expected():
         )
 
 
-def test_bodies_without_geometry_are_not_a_place():
+def test_bodies_without_geometry_are_not_a_position():
     bodies = Bodies.without_geometry(detections(2), 10)
     assert not bodies.valid.any()
     assert np.isnan(bodies.cam_t).all()

@@ -98,7 +98,7 @@ def test_joints_are_shown_by_keypoints_of_their_own_side():
     assert "spine1" not in shown
 
 
-def test_nothing_is_known_without_calibration_or_keypoints_or_place():
+def test_nothing_is_known_without_calibration_or_keypoints_or_position():
     error, score, cam_t = some_people(3, np.random.default_rng(3))
     unknown = Uncertainty(None, "coco_feet")(error, score, cam_t)
     assert np.isnan(unknown.joints).all()
@@ -111,7 +111,7 @@ def test_nothing_is_known_without_calibration_or_keypoints_or_place():
     assert np.isfinite(found.joints[2]).all()
 
 
-def test_nobody_has_no_covariance():
+def test_no_people_have_no_covariance():
     found = Uncertainty(CALIBRATION, "coco_feet")(np.zeros((0, 24)), np.zeros((0, JOINTS.size)), np.zeros((0, 3)))
     assert found.joints.shape == (0, 24, 3, 3)
     assert found.root.shape == (0, 3, 3)

@@ -41,7 +41,7 @@ _CAPSULE_KEYS = ("capsule_a", "capsule_b", "capsule_radius", "capsule_radius_dbe
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """``vertices`` (P, V, 3) and SMPL ``joints`` (P, 24, 3), m, in the frame that the global orientation turns into."""
+    """``vertices`` (P, V, 3) and SMPL ``joints`` (P, 24, 3), m, in the frame that the global orientation maps to."""
 
     vertices: Floats
     joints: Floats
@@ -86,14 +86,14 @@ class BodyModel:
 
     @property
     def vertex_count(self) -> int:
-        """V."""
+        """Number of vertices V."""
         return len(self.v_template)
 
     def posed(self, global_orient: Floats, body_pose: Floats, betas: Floats, cam_t: Floats) -> Posed:
-        """Bodies of shape ``betas`` (P, 10) in a pose, at a place.
+        """Bodies of shape ``betas`` (P, 10) in a pose, at a position.
 
-        ``global_orient`` (P, 3) turns the body about its pelvis joint; ``body_pose`` (P, 23, 3) child -> parent;
-        ``cam_t`` (P, 3) is where the pelvis joint comes to lie. (The ``transl`` of the smplx package moves the
+        ``global_orient`` (P, 3) rotates the body about its pelvis joint; ``body_pose`` (P, 23, 3) child -> parent;
+        ``cam_t`` (P, 3) m is the position of the pelvis joint. (The ``transl`` of the smplx package moves the
         rest pose instead: ``cam_t == transl + rest_joints(betas)[:, 0]``.)
         """
         dtype = self.v_template.dtype
@@ -202,7 +202,7 @@ def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floatin
 
 
 def _capsules(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floating]) -> CapsuleRig | None:
-    """SMPL's own files have none."""
+    """The capsules of a file, None where it has none, as SMPL's own."""
     if not all(key in file for key in _CAPSULE_KEYS):
         return None
     return CapsuleRig(*(file[key].astype(dtype) for key in _CAPSULE_KEYS))

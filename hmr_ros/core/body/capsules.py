@@ -25,7 +25,7 @@ _SHORTEST_M = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class CapsuleAxes:
-    """Where the cylinders of capsules lie.
+    """Positions and orientations of the capsules' cylinders.
 
     ``centers`` (P, C, 3) m; ``lengths`` (P, C) m between the end points; ``rotations`` (P, C, 4) xyzw, z -> axis.
     """
@@ -52,19 +52,20 @@ class Capsules(Record):
                 )
 
     def padded(self, padding_m: float) -> Capsules:
-        """The same, thicker by ``padding_m``."""
+        """These capsules with radii larger by ``padding_m``."""
         return dataclasses.replace(self, radii=self.radii + padding_m)
 
     def moved(self, move: Callable[[Floats], Floats]) -> Capsules:
-        """The same after a rigid motion of points (..., 3)."""
+        """These capsules after ``move``, a rigid motion of points (..., 3) m."""
         return dataclasses.replace(self, starts=move(self.starts), ends=move(self.ends))
 
     def axes(self) -> CapsuleAxes:
-        """Where cylinders lie."""
+        """The cylinders between the capsules' end points."""
         along = self.ends - self.starts
         lengths = np.sqrt((along * along).sum(-1))
         direction = along / np.maximum(lengths, _SHORTEST_M)[..., None]
-        # A cylinder has no up: with z >= 0 the smallest turn from z is never near a half turn, where it is undefined.
+        # A cylinder has no up: with z >= 0 the smallest rotation from z is never near 180 degrees, where it is
+        # undefined.
         half = direction * np.where(direction[..., 2:] < 0, -1.0, 1.0) + np.array([0.0, 0.0, 1.0])
         half /= np.sqrt((half * half).sum(-1, keepdims=True))
         x, y, z = half[..., 0], half[..., 1], half[..., 2]
@@ -83,7 +84,7 @@ class Capsules(Record):
 
 @dataclass(frozen=True, eq=False)
 class CapsuleRig(Record):
-    """Where the capsules of a body model are.
+    """The capsules of a body model, bound to its vertices.
 
     End points are weighted means of vertices, so they follow shape and pose: ``start_weights`` and ``end_weights``
     (C, V), whose rows sum to 1. ``radii`` (C,) m of the mean shape; ``radius_directions`` (C, 10) m per unit of beta.

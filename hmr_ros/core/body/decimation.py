@@ -1,4 +1,4 @@
-"""Few points and triangles that stand for many."""
+"""Subsets of points and triangles that represent a mesh."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def farthest_points(points: Floats, count: int) -> Int64s:
 def coarse_faces(vertices: Floats, faces: Ints, count: int) -> Int64s:
     """At most ``count`` triangles (N, 3) over some of the same ``vertices`` (V, 3) m that stand for ``faces`` (F, 3).
 
-    The vertices are parted into cells, each around one of some that are spread over the mesh, and grown along its edges
+    The vertices are parted into cells, each around one of some that lie far apart, and grown along its edges
     so that no cell reaches from an arm to the body; triangles whose corners lie in three cells remain, between those
     cells' centres. A closed surface of V vertices has 2 V - 4 triangles (Euler), so about half as many cells do. Faces
     keep their sense of rotation. Raises ValueError for less than 4 triangles.
@@ -71,7 +71,10 @@ def _grown(vertices: Floats, edges: Ints, seeds: Int64s) -> Int64s:
 
 
 def _between_cells(owner: Int64s, faces: Ints) -> Int64s:
-    """The triangles whose corners lie in three cells, one of each three cells and sense of rotation."""
+    """The triangles whose corners lie in three cells, one of each three cells and sense of rotation.
+
+    ``owner`` (V,) the cell of each vertex, -1: none; ``faces`` (F, 3) -> (N, 3) cells.
+    """
     corners = owner[faces]
     a, b, c = corners.T
     corners = corners[(a != b) & (b != c) & (c != a) & (corners >= 0).all(1)]

@@ -1,4 +1,4 @@
-"""Estimated parameters -> bodies: the last step, as only what is published needs a mesh."""
+"""Estimates to bodies with meshes: the last step, as only published people need a mesh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hmr_ros.core.people import Bodies, Detections, Estimates
 
 
 def pose_bodies(detections: Detections, estimates: Estimates, body_model: BodyModel) -> Bodies:
-    """The people of ``detections`` with the bodies that ``estimates``, in the same rows, give them."""
+    """Bodies of the P people of ``detections`` and, in the same rows, ``estimates``; metres, optical frame."""
     rows = np.flatnonzero(estimates.valid)
     known = estimates.take(rows)
     posed = body_model.posed(known.global_orient, known.body_pose, known.betas, known.cam_t)
@@ -26,7 +26,7 @@ def pose_bodies(detections: Detections, estimates: Estimates, body_model: BodyMo
 
 
 def _filled(column: Floats, rows: Ints, values: Floats) -> Floats:
-    """``column`` with ``rows`` replaced by ``values``, which are not copied where they are all."""
+    """``column`` (P, ...) with ``rows`` (N,) replaced by ``values`` (N, ...); ``values`` itself where N is P."""
     if len(rows) == len(column):
         return values
     column[rows] = values

@@ -42,8 +42,8 @@ def local_rotations(world: Floats) -> Floats:
 def chained_joints(world: Floats, rest: Floats) -> Floats:
     """(..., 24, 3, 3) joint -> world and rest joints (..., 24, 3) m -> (..., 24, 3) m posed, pelvis at 0."""
     bones = rest[..., 1:, :] - rest[..., SMPL_PARENTS[1:], :]
-    turned = (world[..., SMPL_PARENTS[1:], :, :] @ bones[..., None])[..., 0]
-    joints = np.concatenate([np.zeros_like(turned[..., :1, :]), turned], -2)
+    rotated = (world[..., SMPL_PARENTS[1:], :, :] @ bones[..., None])[..., 0]
+    joints = np.concatenate([np.zeros_like(rotated[..., :1, :]), rotated], -2)
     for level in _TREE_LEVELS:
         joints[..., level, :] += joints[..., SMPL_PARENTS[level], :]
     return joints
@@ -62,7 +62,7 @@ class Skin:
     weights: Floats
 
     def subset(self, vertices: Ints) -> Skin:
-        """The skin of some of the vertices only."""
+        """The skin of the ``vertices`` (N,) only."""
         parts = (self.template, self.directions, self.weights)
         return Skin(*(np.ascontiguousarray(part[..., vertices]) for part in parts))
 

@@ -1,7 +1,7 @@
-"""How far away people are, and how tall, by what a depth camera measures on them.
+"""Distance and size of people by a depth camera.
 
-A single image does not tell a tall person from a near one: a body of twice the size at twice the distance looks the
-same. So keypoints place a body as far away as its guessed size says, and a child taken for an adult stands too far
+A single image does not distinguish a tall person from a near one: a body of twice the size at twice the distance looks
+the same. So keypoints place a body as far away as its guessed size says, and a child taken for an adult stands too far
 back. Depth ends that: scaled about the camera, a body stays under its keypoints, and the scale is the quotient of what
 is measured and what the body's surface says, at each pixel that sees it. Then distance and size are right together.
 
@@ -25,33 +25,34 @@ from hmr_ros.core.people import Camera, Estimates
 from hmr_ros.core.skeleton import SMPL
 
 _TRUNK = "pelvis left_hip right_hip spine1 spine2 spine3 left_collar right_collar neck head".split()
-"""Whose skin is compared: arms and shins are thin, and seldom quite where they are guessed."""
+"""Parts whose skin is compared: arms and shins are thin, and seldom quite where they are estimated."""
 
 _CELLS = 50
-"""A body's longer side in the image is looked at in so many places: 3.5 cm apart for a standing adult."""
+"""A body's longer side in the image is sampled at this many points: 3.5 cm apart for a standing adult."""
 
-_FEWEST_SAMPLES = 20
+_MIN_SAMPLES = 20
 _AGREEING_M = 0.05
 """What lies no farther from the body's surface, all moved alike, may be the body: pose, clothes and sensor err so."""
 
-_LEAST_SUPPORT = 0.25
-"""Share of the measured places that have to agree."""
+_MIN_SUPPORT = 0.25
+"""Fraction of the measured points that have to agree."""
 
-_MOST_BEHIND = 0.2
-"""Share of the measured places that may lie behind the body: past a limb that is not quite where it was guessed."""
+_MAX_BEHIND = 0.2
+"""Fraction of the measured points that may lie behind the body: past a limb that is not quite where it was
+estimated."""
 
 _SCALES = (0.4, 1.8)
-"""Who is measured outside of this is somebody else."""
+"""Range of measured over expected distance; beyond it, another person or thing was measured."""
 
-_MOST_VIEWS = 30
+_MAX_VIEWS = 30
 """A person's size is the mean of about so many views: a child is not taken for an adult for ever by one bad look."""
 
 _DEVIATION_M = 0.05
 """Standard deviation of a measured distance. Rendered people are off by 2 cm in the median; clothes, and what a body is
-mistaken for, add to that. Not calibrated: no recording with depth and ground truth was at hand."""
+mistaken for, add to that. Not calibrated: no recording with depth and ground truth was available."""
 
-_LARGEST_BETA = 5.0
-"""Standard deviations. A size beyond is not described by the body model; who has it keeps the nearest that is."""
+_MAX_BETA = 5.0
+"""Standard deviations. A size beyond is not described by the body model; the nearest size that is takes its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,10 @@ class Measured:
 
 
 class DepthPlacement:
-    """Corrects people of one body model by depth, and remembers how tall they turned out.
+    """Corrects people of one body model by depth, and remembers their sizes.
 
-    Whoever was measured once keeps that size where depth has a hole, or does not come: then keypoints alone tell the
-    right distance, too.
+    A track keeps its measured size where depth has a hole, or does not come: then keypoints alone determine the right
+    distance, too.
     """
 
     def __init__(self, body_model: BodyModel) -> None:
@@ -100,7 +101,7 @@ class DepthPlacement:
         self._sizes: dict[int, _Size] = {}
 
     def __call__(self, ids: Ints, estimates: Estimates, camera: Camera, depth: DepthImage | None) -> Measured:
-        """Scale everybody about the camera, ``ids`` (P,), to the distance that depth says, or their known size."""
+        """Scale the people ``ids`` (P,) about the camera to their measured distance, or to their known size."""
         rows = np.flatnonzero(estimates.valid)
         used = np.zeros(len(estimates), np.bool_)
         if len(rows) == 0 or (depth is None and not self._sizes):
@@ -123,23 +124,23 @@ class DepthPlacement:
         return Measured(estimates.with_rows(rows, moved), used)
 
     def _scaled(self, cam_t: Floats, betas: Floats, fit: ScaleFit) -> tuple[Floats, Floats]:
-        """Place (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
+        """Position (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
         grown = self._growth.grown(betas, fit.scale)
         # Of a body that grew less than its distance did, the surface is where it was measured all the same.
         behind_surface = (cam_t[2] - fit.surface_z) * self._growth.size(grown) / self._growth.size(betas)
         return np.asarray(cam_t * ((fit.scale * fit.surface_z + behind_surface) / cam_t[2])), grown
 
     def forget(self, ids: Iterable[int]) -> None:
-        """Forget people who left."""
+        """Forget the tracks ``ids``."""
         for track_id in ids:
             self._sizes.pop(track_id, None)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget all tracks."""
         self._sizes.clear()
 
     def _fits(self, people: Estimates, camera: Camera, depth: DepthImage) -> list[ScaleFit | None]:
-        """For each of ``people``, all valid, what depth says of them."""
+        """The scale of each of ``people``, all valid, by depth; None where it is not clear."""
         vertices = self._body_model.posed(people.global_orient, people.body_pose, people.betas, people.cam_t).vertices
         pixels, fits = project(vertices, camera), []
         for person in range(len(people)):
@@ -157,14 +158,14 @@ class _Size:
     views: int = 0
 
     def with_view(self, size: float) -> _Size:
-        views = min(self.views + 1, _MOST_VIEWS)
+        views = min(self.views + 1, _MAX_VIEWS)
         return _Size(self.mean + (size - self.mean) / views, views)
 
 
 def _with_deviation(covariance: Floats, cam_t: Floats, deviation_m: float) -> Floats:
-    """``covariance`` (3, 3) m^2 of a place ``cam_t`` (3,), with another standard deviation along the line of sight."""
-    ray = cam_t / np.linalg.norm(cam_t)
-    return np.asarray(covariance + (deviation_m**2 - ray @ covariance @ ray) * np.outer(ray, ray))
+    """``covariance`` (3, 3) m^2 of a position ``cam_t`` (3,) m, with another standard deviation along its bearing."""
+    bearing = cam_t / np.linalg.norm(cam_t)
+    return np.asarray(covariance + (deviation_m**2 - bearing @ covariance @ bearing) * np.outer(bearing, bearing))
 
 
 def front_samples(pixels: Floats, z: Floats, person: int, camera: Camera) -> Ints:
@@ -181,21 +182,21 @@ def front_samples(pixels: Floats, z: Floats, person: int, camera: Camera) -> Int
     columns, rows = (np.ptp(own, axis=0) // cell).astype(np.int64) + 1
 
     owner, vertex = np.nonzero(inside & (pixels >= low).all(-1) & (pixels <= own.max(0)).all(-1))
-    place = ((pixels[owner, vertex] - low) // cell).astype(np.int64)
-    key = place[:, 1] * columns + place[:, 0]
+    position = ((pixels[owner, vertex] - low) // cell).astype(np.int64)
+    key = position[:, 1] * columns + position[:, 0]
     order = np.lexsort((z[owner, vertex], key))
     first = order[np.flatnonzero(np.diff(key[order], prepend=-1))]
     mine = first[owner[first] == person]
 
     seen = np.zeros((rows + 2, columns + 2), np.bool_)  # with a margin, so that every cell has neighbours
-    seen[place[mine, 1] + 1, place[mine, 0] + 1] = True
+    seen[position[mine, 1] + 1, position[mine, 0] + 1] = True
     inner = seen[1:-1, 1:-1] & seen[:-2, 1:-1] & seen[2:, 1:-1] & seen[1:-1, :-2] & seen[1:-1, 2:]
-    return np.asarray(vertex[mine[inner[place[mine, 1], place[mine, 0]]]])
+    return np.asarray(vertex[mine[inner[position[mine, 1], position[mine, 0]]]])
 
 
 @dataclass(frozen=True)
 class ScaleFit:
-    """``scale``: measured over expected distance; ``surface_z`` m: the expected one, of the places that agree."""
+    """``scale``: measured over expected distance; ``surface_z`` m: the expected one, of the points that agree."""
 
     scale: float
     surface_z: float
@@ -210,17 +211,17 @@ def fit_scale(measured_z: Floats, surface_z: Floats) -> ScaleFit | None:
     scale = measured_z / surface_z
     order = np.argsort(scale)[: np.isfinite(scale).sum()]
     scale, surface_z = scale[order], surface_z[order]
-    if len(scale) < _FEWEST_SAMPLES:
+    if len(scale) < _MIN_SAMPLES:
         return None
     reach = _AGREEING_M / float(np.median(surface_z))
     first, end = np.searchsorted(scale, scale - reach), np.searchsorted(scale, scale + reach, "right")
     support = (end - first) / len(scale)
-    enough = np.flatnonzero((support >= _LEAST_SUPPORT) & (scale >= _SCALES[0]) & (scale <= _SCALES[1]))
+    enough = np.flatnonzero((support >= _MIN_SUPPORT) & (scale >= _SCALES[0]) & (scale <= _SCALES[1]))
     if len(enough) == 0:
         return None
     near_farthest = enough[scale[enough] >= scale[enough[-1]] - 2 * reach]
     best = near_farthest[support[near_farthest].argmax()]
-    if (scale > scale[best] + 2 * reach).mean() > _MOST_BEHIND:
+    if (scale > scale[best] + 2 * reach).mean() > _MAX_BEHIND:
         return None
     agreeing = slice(first[best], end[best])
     return ScaleFit(float(np.median(scale[agreeing])), float(np.median(surface_z[agreeing])))
@@ -244,7 +245,7 @@ class _Growth:
         shapes = (body_model.shapedirs - np.tensordot(pelvis, body_model.shapedirs, 1)).reshape(template.size, -1)
         rest = template.ravel()
         rate = shapes.T @ rest / (rest @ rest)
-        # Of betas that do nearly the same to the size, those do it that need to change least.
+        # Of betas that do nearly the same to the size, the smallest change is taken.
         stiffness = 0.03 * (rate @ rate) * np.eye(len(rate))
         direction = np.linalg.solve(shapes.T @ shapes / (rest @ rest) + stiffness, rate)
         return _Growth(rate, direction / (rate @ direction))
@@ -255,5 +256,5 @@ class _Growth:
 
     def grown(self, betas: Floats, scale: float) -> Floats:
         """``betas`` (10,) of a body ``scale`` times as large, or as near to it as the body model describes."""
-        limit = np.maximum(_LARGEST_BETA, np.abs(betas))
+        limit = np.maximum(_MAX_BETA, np.abs(betas))
         return np.asarray(np.clip(betas + (scale - 1) * self.size(betas) * self.direction, -limit, limit), betas.dtype)

@@ -1,8 +1,9 @@
-"""Turn the joints of SMPL bodies until their keypoints lie where they were measured.
+"""Joint rotations of SMPL bodies by their 2D keypoints.
 
-A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was
-measured. So two Gauss-Newton steps minimise the angle between each keypoint and its ray, robustly, against what every
-joint turns away from the pose it came with. (SMPLify, Bogo et al., ECCV 2016, with the lifted pose as its prior.)
+A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was measured.
+So two Gauss-Newton steps minimise the distance of each keypoint from the measured one in normalized image coordinates,
+robustly, against the rotation of every joint from its lifted pose. (SMPLify, Bogo et al., ECCV 2016, with the lifted
+pose as its prior.)
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
-TURN_RAD = 0.1
+ROTATION_RAD = 0.1
 """Standard deviation of a lifted joint angle: smaller holds the pose, larger follows keypoints into their noise."""
 
 KEYPOINT_NOISE = 0.05
-"""Standard deviation of a sure keypoint, as a part of the person's angular size."""
+"""Standard deviation of a sure keypoint, as a fraction of the person's angular size."""
 
 _OUTLYING = 3.0
-"""Keypoints this many deviations off lose most of their weight (Geman-McClure)."""
+"""Keypoints farther off than this, in standard deviations, lose most of their weight (Geman-McClure)."""
 
 _STEPS = 2
-_LARGEST_STEP_RAD = 0.5
+_MAX_STEP_RAD = 0.5
 _NEAREST_M = 0.1
 _SMALLEST_RAD = 1e-6
-_TURNS = 3 * SMPL.size
-"""Unknowns of the joints; three of the place follow them."""
+_ROTATIONS = 3 * SMPL.size
+"""Unknowns of the joints; three of the translation follow them."""
 _FREE = 1e-6
 """Weight, per m², that holds nothing but the balance of the linear system."""
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Posed bodies at their place: ``global_orient`` (P, 3), ``body_pose`` (P, 23, 3) rotvecs; ``cam_t`` (P, 3) m."""
+    """P bodies, optical frame: ``global_orient`` (P, 3), ``body_pose`` (P, 23, 3) rotvecs; ``cam_t`` (P, 3) m."""
 
     global_orient: Floats
     body_pose: Floats
@@ -69,9 +70,9 @@ class _Prior:
 
     @staticmethod
     def of(cam_t: Floats, expected_z: Floats | None) -> _Prior:
-        """Joints stay as they are; the place is free but for the distance, where one is expected."""
-        weight = np.full((len(cam_t), _TURNS + 3), TURN_RAD**-2)
-        weight[:, _TURNS:] = _FREE
+        """Joints keep their rotation; the translation is free, but for z where one is expected."""
+        weight = np.full((len(cam_t), _ROTATIONS + 3), ROTATION_RAD**-2)
+        weight[:, _ROTATIONS:] = _FREE
         away = np.zeros_like(weight)
         if expected_z is not None:
             weight[:, -1] = (EXPECTED_DEVIATION * expected_z) ** -2.0
@@ -103,8 +104,8 @@ class KeypointFit:
         prior = _Prior.of(cam_t, expected_z)
         for _ in range(_STEPS):
             step = self._step(rotations, betas, cam_t, evidence, prior)
-            rotations = rotvec_to_rotmat(step[:, :_TURNS].reshape(-1, SMPL.size, 3)) @ rotations
-            cam_t = cam_t + step[:, _TURNS:]
+            rotations = rotvec_to_rotmat(step[:, :_ROTATIONS].reshape(-1, SMPL.size, 3)) @ rotations
+            cam_t = cam_t + step[:, _ROTATIONS:]
             prior = _Prior(prior.weight, prior.away + step)
         pose = rotmat_to_rotvec(rotations)
         return Placed(pose[:, 0], pose[:, 1:], cam_t)
@@ -126,7 +127,7 @@ class KeypointFit:
         evidence: _Evidence,
         prior: _Prior,
     ) -> Floats:
-        """(P, 75): rotvecs to turn each joint by, in its parent's frame, and m to move the body by."""
+        """(P, 75): rotvecs to rotate each joint by, in its parent's frame, and m to move the body by."""
         # Posing is done in the body model's float32, as converting its large arrays would take longer than all else.
         rotations = rotations.astype(np.float32)
         world = world_rotations(rotations)
@@ -147,9 +148,9 @@ class KeypointFit:
         normal = weighted.swapaxes(1, 2) @ flat + prior.weight[..., None] * np.eye(unknowns)
         slope = weighted.swapaxes(1, 2) @ residual.reshape(people, equations, 1)
         step = -np.linalg.solve(normal, slope + (prior.weight * prior.away)[..., None])[..., 0]
-        turn = step[:, :_TURNS].reshape(people, SMPL.size, 3)
+        turn = step[:, :_ROTATIONS].reshape(people, SMPL.size, 3)
         length = np.linalg.norm(turn, axis=-1, keepdims=True)
-        turn *= np.minimum(1, _LARGEST_STEP_RAD / np.maximum(length, 1e-9))  # a view: shortens ``step`` itself
+        turn *= np.minimum(1, _MAX_STEP_RAD / np.maximum(length, 1e-9))  # a view: shortens ``step`` itself
         return np.asarray(step)
 
     def _keypoints(self, rotations: Floats, world: Floats, betas: Floats) -> tuple[Floats, Floats]:
@@ -161,7 +162,7 @@ class KeypointFit:
         return self._regressor @ vertices.swapaxes(1, 2), joints
 
     def _turning(self, keypoints: Floats, joints: Floats, world: Floats, normalized: Floats) -> Floats:
-        """(P, J, 2, 72): how X - u Z and Y - v Z of a keypoint change as each joint turns in its parent's frame."""
+        """(P, J, 2, 72): how X - u Z and Y - v Z of a keypoint change as each joint rotates in its parent's frame."""
         arm = (keypoints[:, :, None] - joints[:, None]) * self._reach[..., None]
         x, y, z = np.moveaxis(arm, -1, 0)
         zero = np.zeros_like(x)

@@ -1,9 +1,9 @@
-"""From a body around its pelvis to a person in the world, by the 2D keypoints they were seen with.
+"""Placement: the root translation of a network's body, and its joints on their 2D keypoints.
 
-A network guesses poses well and positions badly; keypoints of a calibrated camera tell the rest. So both methods, and
-the evaluation, end here: the place follows from the keypoints (``fitting``), a mesh is pulled onto them
-(``keypoint_pull``) and becomes SMPL parameters (``smpl_fitting``), and what still lies beside its keypoint turns the
-joints (``keypoint_fit``).
+A network estimates poses well and positions badly; keypoints of a calibrated camera determine the position. So both
+methods, and the evaluation, end here: the root translation follows from the keypoints (``translation``), a mesh is
+pulled onto them (``keypoint_pull``) and becomes SMPL parameters (``smpl_fitting``), and the joints are rotated until
+what still lies beside its keypoint is nearer to it (``keypoint_fit``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.people import Estimates
 
 WORST_FIT = 0.35
-"""Largest reprojection error of an accepted body, as a part of the person's angular size. Keypoints of one person are
-fitted to 0.1 or better; two people's keypoints in one skeleton exceed this."""
+"""Largest reprojection error of an accepted body, as a fraction of the person's angular size. Keypoints of one person
+are fitted to 0.1 or better; two people's keypoints in one skeleton exceed this."""
 
 
 class Placement:
@@ -56,7 +56,7 @@ class Placement:
     def of_parameters(
         self, rotations: Floats, betas: Floats, cam_t: Floats, normalized: Floats, score: Floats
     ) -> Estimates:
-        """People from SMPL parameters and a first guess of their place, which stands where nobody has keypoints.
+        """People from SMPL parameters and a first estimate of their position, kept for people without keypoints.
 
         ``rotations`` (P, 24, 3, 3): the root to optical, the others child -> parent; ``betas`` (P, 10); ``cam_t``
         (P, 3) m, the pelvis joint. Not ``valid`` are those whose body does not explain their keypoints.
@@ -72,6 +72,7 @@ class Placement:
 
 
 def _estimates(placed: Placed, betas: Floats) -> Estimates:
+    """Valid estimates of P ``placed`` bodies of shape ``betas`` (P, 10)."""
     return dataclasses.replace(
         Estimates.unknown(len(betas)),
         global_orient=placed.global_orient,

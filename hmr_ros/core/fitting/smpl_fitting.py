@@ -1,4 +1,4 @@
-"""SMPL parameters from vertices: rotations part by part, then joint refinement of pose, shape and place.
+"""SMPL parameters from vertices: rotations part by part, then joint refinement of pose, shape and position.
 
 What a mesh network returns has no parameters; robots want joint angles. Nothing here is searched: one Kabsch alignment
 of every part, then two Gauss-Newton steps of 82 unknowns, each a small linear system.
@@ -105,9 +105,9 @@ class _Basis:
         return _Body(rotations, betas, world, joints, transforms, vertices)
 
     def gauss_newton_step(self, body: _Body, error: Floats) -> tuple[Floats, Floats]:
-        """(P, 24, 3) rotvecs to turn each joint by, in its parent's frame, and (P, 10) to add to the betas.
+        """(P, 24, 3) rotvecs to rotate each joint by, in its parent's frame, and (P, 10) to add to the betas.
 
-        The place takes no unknowns: it is whatever the mean of the error is, so all is relative to the mean.
+        The position takes no unknowns: it is the mean of the error, so all is relative to the mean.
         """
         people, unknowns, equations = len(error), 3 * SMPL.size + BETAS, 3 * error.shape[-1]
         columns = np.concatenate([self._turning_columns(body), self._shape_columns(body)], 1)
@@ -115,7 +115,7 @@ class _Basis:
         columns = columns.reshape(people, unknowns, equations)
         centred = (error - error.mean(-1, keepdims=True)).reshape(people, equations, 1)
 
-        # A joint turns in its parent's axes, the columns are in the world's. The body as a whole may turn freely.
+        # A joint rotates in its parent's axes, the columns are in the world's. The root may rotate freely.
         parents = body.world[:, SMPL_PARENTS]
         parents[:, 0] = np.eye(3)
         angles = (parents @ rotmat_to_rotvec(body.rotations)[..., None]).reshape(people, 3 * SMPL.size)
@@ -128,7 +128,7 @@ class _Basis:
         return turn[..., 0], step[:, 3 * SMPL.size :, 0]
 
     def _turning_columns(self, body: _Body) -> Floats:
-        """(P, 72, 3, V'): how the vertices move when a joint and all below it turn about the world's x, y, z."""
+        """(P, 72, 3, V'): how the vertices move when a joint and all below it rotate about the world's x, y, z."""
         arm = (body.vertices[:, None] - body.joints[..., None]) * self.reach[:, None]
         x, y, z = np.moveaxis(arm, 2, 0)
         columns = np.zeros((*arm.shape[:2], 3, *arm.shape[2:]), np.float32)

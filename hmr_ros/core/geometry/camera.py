@@ -4,9 +4,9 @@ The models are those of sensor_msgs/CameraInfo, with OpenCV's formulas: "plumb_b
 "rational_polynomial" (k1 k2 p1 p2 k3 k4 k5 k6) and "equidistant", also called "fisheye" (k1 k2 k3 k4; Kannala and
 Brandt, 2006).
 
-A *ray* is a point of the plane z = 1: (x/z, y/z). What has no answer is NaN: points at or behind the camera, and points
-or pixels beyond the angle at which the distortion polynomial stops growing, since there a lens model folds the world
-back into the image.
+*Normalized image coordinates* are (x/z, y/z), points of the plane z = 1. Results are NaN for points at or behind the
+camera, and for points or pixels beyond the angle at which the distortion polynomial stops growing, since there a lens
+model folds the world back into the image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hmr_ros.core.camera import focal_length as focal_length
 from hmr_ros.core.geometry.rotation import rotation_between
 
 _WIDEST_ANGLE = np.deg2rad(89)
-"""No ray is farther off the axis: at 90 degrees x/z has no value."""
+"""Largest angle off the axis: at 90 degrees x/z has no value."""
 
 _TABLE_SIZE = 512
 _NEWTON_STEPS = 10
@@ -44,7 +44,7 @@ def project(points: Floats, camera: Camera) -> Floats:
 
 
 def undistort_points(pixels: Floats, camera: Camera) -> Floats:
-    """(..., 2) px -> (..., 2) rays: x/z and y/z of the points seen there."""
+    """(..., 2) px -> (..., 2) normalized image coordinates, undistorted."""
     inverse = np.linalg.inv(camera.K)
     return undistort(pixels @ inverse[:2, :2].T + inverse[:2, 2], camera)
 
@@ -56,7 +56,7 @@ def unproject(pixels: Floats, depth: Floats, camera: Camera) -> Floats:
 
 
 def looking_at(direction: Floats) -> Floats:
-    """(..., 3) -> (..., 3, 3) ``virtual_from_optical``: turns a direction onto the optical axis, without roll.
+    """(..., 3) -> (..., 3, 3) ``virtual_from_optical``: rotates a direction onto the optical axis, without roll.
 
     It is the smallest such rotation, so that what is upright stays as upright as it can.
     """
@@ -64,13 +64,13 @@ def looking_at(direction: Floats) -> Floats:
 
 
 def distort(normalized: Floats, camera: Camera) -> Floats:
-    """(..., 2) rays -> (..., 2) where the lens moves them to on the plane z = 1."""
+    """(..., 2) normalized image coordinates, undistorted -> distorted by the lens."""
     lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
     return lens.distort(normalized) if lens else normalized
 
 
 def undistort(normalized: Floats, camera: Camera) -> Floats:
-    """(..., 2) on the plane z = 1 as the lens moved them -> (..., 2) rays; the inverse of ``distort``."""
+    """(..., 2) normalized image coordinates, distorted -> undistorted; the inverse of ``distort``."""
     lens = _lens(camera.distortion_model, tuple(camera.D.tolist()))
     return lens.undistort(normalized) if lens else normalized
 
@@ -93,6 +93,7 @@ class _PolynomialLens:
         return radius, radius * n(radius**2) / d(radius**2)
 
     def distort(self, normalized: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, undistorted -> distorted; NaN beyond the valid range."""
         s = (normalized * normalized).sum(-1, keepdims=True)
         normalized = np.where(s <= self.table[0][-1] ** 2, normalized, np.nan)
         (x, y), (p1, p2) = (normalized[..., :1], normalized[..., 1:]), self.p
@@ -101,6 +102,7 @@ class _PolynomialLens:
         return out
 
     def undistort(self, seen: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, distorted -> undistorted; NaN where none exist."""
         normalized, step = seen * _interpolated_ratio(seen, *self.table), np.zeros_like(seen)
         for _ in range(_NEWTON_STEPS):
             step = self._newton_step(normalized, self.distort(normalized) - seen)
@@ -145,12 +147,14 @@ class _FisheyeLens:
         return theta, theta * self.factor(theta**2)
 
     def distort(self, normalized: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, undistorted -> distorted; NaN beyond the valid range."""
         radius = np.sqrt((normalized * normalized).sum(-1, keepdims=True))
         theta = np.arctan(radius)
         theta = np.where(theta <= self.table[0][-1], theta, np.nan)
         return normalized * self.factor(theta**2) * _ratio(theta, radius)
 
     def undistort(self, seen: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, distorted -> undistorted; NaN where none exist."""
         radius = np.sqrt((seen * seen).sum(-1, keepdims=True))
         theta = radius * _interpolated_ratio(seen, *self.table)
         for _ in range(_NEWTON_STEPS):

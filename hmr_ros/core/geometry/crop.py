@@ -19,7 +19,7 @@ KEYPOINT_MARGIN = 0.1
 def boxes_of_keypoints(points: Floats, seen: Bools, image_size: NDArray[np.generic]) -> Floats:
     """(..., J, 2) px, (..., J) and (..., 2) width, height px -> (..., 4) px: boxes around the points that are seen.
 
-    They are a little wider than that and end where the image does. Where nothing is seen, the box is turned inside out.
+    They are a little wider than that and end where the image does. Where nothing is seen, x1 > x2 and y1 > y2.
     """
     low = np.where(seen[..., None], points, np.inf).min(-2)
     high = np.where(seen[..., None], points, -np.inf).max(-2)

@@ -1,6 +1,6 @@
-"""A person's crop as a camera of its own: what Global-to-Pixel is told of the box, and the axes it answers in.
+"""A person's crop as a camera of its own: Global-to-Pixel's input about the box, and the axes of its outputs.
 
-The *crop camera* is the real camera turned onto the centre of the box (``core/geometry/camera.looking_at``), so that a
+The *crop camera* is the real camera rotated onto the centre of the box (``core/geometry/camera.looking_at``), so that a
 person at the image's edge looks like one in its centre. Inside of the crop, points are counted in *crop units*: 0 at
 its left or top edge, 1 at its right or bottom edge. Source of the conditioning on the box: CLIFF (ECCV 2022), here in
 angles, so that any focal length will do.
@@ -22,7 +22,8 @@ BOX_SCALE = 1.1
 """The network's box is a detector's box, padded to the crop's aspect and this much larger."""
 
 SMALLEST_SCALE = 0.05
-"""s is taken as at least this: at it a person is 40 box heights away, so only errors get there."""
+"""Lower bound of s: there the box would span 40 m at the person's distance, and a body of 2 m a twentieth of it, which
+only a wrong estimate says."""
 
 CROP_ASPECT = CROP_SHAPE[1] / CROP_SHAPE[0]
 """Width over height."""
@@ -32,8 +33,8 @@ CROP_ASPECT = CROP_SHAPE[1] / CROP_SHAPE[0]
 class CropView:
     """P boxes in their cameras.
 
-    ``boxes`` (P, 4) x1 y1 x2 y2 px of the image, of the crop's aspect; ``centre`` (P, 2) undistorted image rays
-    x/z, y/z of the boxes' centres; ``height`` (P,) of the boxes over the focal length.
+    ``boxes`` (P, 4) x1 y1 x2 y2 px of the image, of the crop's aspect; ``centre`` (P, 2) undistorted normalized
+    image coordinates x/z, y/z of the boxes' centres; ``height`` (P,) of the boxes over the focal length.
     """
 
     boxes: Floats
@@ -42,12 +43,12 @@ class CropView:
 
     @property
     def camera(self) -> Float32s:
-        """(P, 3) what the network is told: the ray of the centre, and the height."""
+        """(P, 3) the network's input: normalized coordinates of the centre, and height over focal length."""
         return np.concatenate([self.centre, self.height[:, None]], 1).astype(np.float32)
 
     @property
     def crop_from_optical(self) -> Floats:
-        """(P, 3, 3) turns vectors of the camera's optical frame into the crop camera's."""
+        """(P, 3, 3) rotates vectors of the camera's optical frame into the crop camera's."""
         return looking_at(np.concatenate([self.centre, np.ones_like(self.centre[:, :1])], 1))
 
     def to_crop_units(self, pixels: Floats) -> Floats:
@@ -56,27 +57,27 @@ class CropView:
         return np.asarray((pixels - low) / (high - low))
 
     def to_optical(self, rotations: Floats, crop_cam: Floats) -> tuple[Floats, Floats]:
-        """What the network says in the crop camera -> the optical frame.
+        """The network's outputs, from the crop camera to the optical frame.
 
         ``rotations`` (P, 24, 3, 3), of which only the root's change; ``crop_cam`` (P, 3) s, tx, ty -> (P, 3) m, the
         pelvis joint.
         """
         optical_from_crop = self.crop_from_optical.swapaxes(-1, -2)
-        turned = rotations.copy()
-        turned[:, 0] = optical_from_crop @ rotations[:, 0]
-        return turned, (optical_from_crop @ crop_cam_to_translation(crop_cam, self.height)[..., None])[..., 0]
+        rotated = rotations.copy()
+        rotated[:, 0] = optical_from_crop @ rotations[:, 0]
+        return rotated, (optical_from_crop @ crop_cam_to_translation(crop_cam, self.height)[..., None])[..., 0]
 
 
 def crop_cam_to_translation(crop_cam: Floats, height: Floats) -> Floats:
     """(P, 3) s, tx, ty and (P,) box height over focal length -> (P, 3) m: the pelvis joint in the crop camera.
 
-    A body of 2 m at the distance 2 / (s * height) fills the share s of the box. Source: CLIFF's camera.
+    A body of 2 m at the distance 2 / (s * height) fills the fraction s of the box. Source: CLIFF's camera.
     """
     depth = 2 / (np.maximum(crop_cam[:, 0], SMALLEST_SCALE) * height)
     return np.stack([crop_cam[:, 1], crop_cam[:, 2], depth], 1)
 
 
 def translation_to_crop_cam(translation: Floats, height: Floats) -> Floats:
-    """The inverse of ``crop_cam_to_translation``; depths must be positive."""
+    """(P, 3) m with z > 0, (P,) -> (P, 3) s, tx, ty: the inverse of ``crop_cam_to_translation``."""
     scale = 2 / (translation[:, 2] * height)
     return np.stack([scale, translation[:, 0], translation[:, 1]], 1)

@@ -22,7 +22,7 @@ _MOST_LINKS = 100
 
 
 _SOON_NS = 1_000_000_000
-"""Whoever has not published a transform for so long is no longer waited for."""
+"""A transform whose publisher has been silent for longer is not waited for."""
 
 
 class NoTransformError(LookupError):
@@ -46,17 +46,17 @@ class Transform:
         return moved
 
     def after(self, first: Transform) -> Transform:
-        """``first``, then this one."""
+        """The composition: ``first``, then this transform."""
         return Transform(self.rotation @ first.rotation, self(first.translation))
 
     def inverse(self) -> Transform:
-        """The way back."""
+        """The inverse transform."""
         return Transform(self.rotation.T, -self.translation @ self.rotation)
 
     @staticmethod
     @functools.cache
     def identity() -> Transform:
-        """Nowhere; always the same object."""
+        """The transform that moves nothing; one shared object."""
         return Transform(np.eye(3), np.zeros(3))
 
 
@@ -70,7 +70,7 @@ class Pose:
 
 @dataclass
 class _Link:
-    """The way from a frame to its parent, by time; a static one has a single pose."""
+    """The transforms from a frame to its parent, by time; a static one has a single pose."""
 
     parent: str
     is_static: bool
@@ -110,13 +110,13 @@ class _Link:
 
 
 class FrameTree:
-    """The newest seconds of all transforms. Not thread-safe."""
+    """All transforms of the last KEPT_NS. Not thread-safe."""
 
     def __init__(self) -> None:
         self._links: dict[str, _Link] = {}
 
     def add(self, parent: str, child: str, stamp_ns: int, pose: Pose, *, is_static: bool) -> None:
-        """Take note of a transform, child -> parent; a child that changes its parent starts again."""
+        """Store a transform, child -> parent. A child whose parent changed loses its history."""
         link = self._links.get(child)
         if link is None or (link.parent, link.is_static) != (parent, is_static):
             link = self._links[child] = _Link(parent, is_static)
@@ -159,7 +159,7 @@ def _transform(pose: Pose) -> Transform:
 
 
 def _between(first: Pose, last: Pose, fraction: float) -> Pose:
-    """Straight in place, along the shorter arc in rotation (slerp)."""
+    """Interpolated linearly in translation, along the shorter arc in rotation (slerp)."""
     cosine = float(first.quat @ last.quat)
     end = -last.quat if cosine < 0 else last.quat
     angle = np.arccos(min(abs(cosine), 1.0))

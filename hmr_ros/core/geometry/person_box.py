@@ -1,4 +1,4 @@
-"""Where people are in an image, as rectangles."""
+"""Boxes around people in an image, by mesh or keypoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARGIN = 0.15
 def person_boxes(bodies: Bodies, camera: Camera | None, keypoint_threshold: float) -> Floats:
     """(P, 4) x1 y1 x2 y2 px around the mesh, or around the seen keypoints of a body that has none.
 
-    Not cut at the image's border; NaN for somebody of whom nothing is seen.
+    Not cut at the image's border; NaN for a person without vertices and seen keypoints.
     """
     seen = bodies.kp2d_score >= keypoint_threshold
     points = np.where(seen[..., None], bodies.kp2d, np.nan)
@@ -31,5 +31,5 @@ def person_boxes(bodies: Bodies, camera: Camera | None, keypoint_threshold: floa
 
 
 def _around(points: Floats) -> Floats:
-    """(P, N, 2) px -> (P, 4); NaN points do not count."""
+    """(P, N, 2) px -> boxes (P, 4) px; NaN points are ignored."""
     return np.concatenate([np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)], 1)

@@ -107,7 +107,7 @@ def project_to_rotmat(matrix: Floats) -> Floats:
 
 
 def rotation_between(a: Floats, b: Floats) -> Floats:
-    """(..., 3), (..., 3) -> (..., 3, 3): the smallest rotation that turns direction ``a`` into direction ``b``.
+    """(..., 3), (..., 3) -> (..., 3, 3): the smallest rotation that takes direction ``a`` to direction ``b``.
 
     Vectors need not be unit; for opposite ones any of the half turns that do it.
     """
@@ -122,7 +122,7 @@ def rotation_between(a: Floats, b: Floats) -> Floats:
 
 
 def _unit(v: Floats) -> Floats:
-    """Divide by the norm; zero vectors stay zero."""
+    """(..., D) -> (..., D) of norm 1; zero vectors stay zero."""
     norm = np.sqrt((v * v).sum(-1, keepdims=True))
     return v / np.where(norm > 0, norm, 1)
 

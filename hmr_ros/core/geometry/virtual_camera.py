@@ -1,8 +1,8 @@
 """2D keypoints -> the input of a lifting network, free of where the person stands in the image.
 
-A person at the image's edge is seen by the same camera as one in its centre, only turned. We turn the camera
-onto the person (a *virtual camera*), so that the network sees every person on its optical axis, at unit size; what
-is left of distance and focal length is one number, the angular size. Its result is turned back by
+A person at the image's edge is seen by the same camera as one in its centre, only rotated. The camera is rotated onto
+the person (a *virtual camera*), so that the network sees every person on its optical axis, at unit size; one number
+stands for distance and focal length, the angular size. The network's output is rotated back by
 ``optical_from_virtual``.
 """
 
@@ -17,7 +17,8 @@ from hmr_ros.core.geometry.camera import looking_at
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, rms_radius
 
 FARTHEST_OFF_AXIS = 0.1
-"""Smallest z of a ray in the virtual camera: rays that leave a person by more than 84 degrees do not belong to them."""
+"""Lower bound of a unit bearing's z in the virtual camera: a keypoint more than 84 degrees off a person's direction
+does not belong to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class VirtualView:
 
     ``keypoints`` (P, J, 3): x, y in units of the person's angular size, and the score; unseen joints are (0, 0, 0).
     ``context`` (P, 1): log of the angular size (root mean square of the tangent of the angle off the axis).
-    ``optical_from_virtual`` (P, 3, 3): turns vectors of the virtual camera into the real camera's optical frame.
+    ``optical_from_virtual`` (P, 3, 3): rotates vectors of the virtual camera into the real camera's optical frame.
     ``ok`` (P,): enough keypoints were seen; other rows are zeros with an identity rotation.
     """
 
@@ -37,10 +38,10 @@ class VirtualView:
 
 
 def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
-    """Turn the camera onto each person.
+    """Each person's keypoints in a virtual camera whose axis is the mean bearing of the seen ones.
 
-    ``normalized`` (P, J, 2): undistorted image rays x/z, y/z; ``score`` (P, J), 0 where a keypoint is missing (its ray
-    is ignored, and may be NaN). The axis is the mean direction of the seen keypoints.
+    ``normalized`` (P, J, 2): undistorted normalized image coordinates; ``score`` (P, J), 0 where a keypoint is missing
+    (its coordinates are ignored, and may be NaN).
     """
     seen = score > 0
     ok = seen.sum(1) >= MIN_KEYPOINTS
@@ -54,8 +55,8 @@ def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
     axis[~ok] = (0.0, 0.0, 1.0)
     virtual_from_optical = looking_at(axis)
 
-    turned = np.einsum("pab,pjb->pja", virtual_from_optical, directions)
-    xy = turned[..., :2] / np.maximum(turned[..., 2:], FARTHEST_OFF_AXIS)
+    rotated = np.einsum("pab,pjb->pja", virtual_from_optical, directions)
+    xy = rotated[..., :2] / np.maximum(rotated[..., 2:], FARTHEST_OFF_AXIS)
     size = np.where(ok, np.maximum(rms_radius(xy, weight), 1e-6), 1.0)
     keypoints = np.concatenate([xy / size[:, None, None], score[..., None]], -1) * weight[..., None]
     return VirtualView(

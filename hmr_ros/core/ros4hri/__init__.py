@@ -1,0 +1,5 @@
+"""People as ROS4HRI (REP-155) describes them.
+
+body_frame: the ``body_<id>`` frame; joints: SMPL rotations as 20 revolute joints; urdf: a person's URDF; motion:
+angles, rates and link lengths from image to image.
+"""

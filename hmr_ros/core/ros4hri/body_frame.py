@@ -14,7 +14,7 @@ _HIPS = [SMPL.index("left_hip"), SMPL.index("right_hip")]
 
 
 def body_frame(root: Floats, joints: Floats) -> tuple[Floats, Floats]:
-    """Where bodies stand and which way they face, in the camera's optical frame.
+    """Origins and orientations of the body frames in the camera's optical frame.
 
     ``root`` (P, 3, 3) SMPL root -> optical; ``joints`` (P, 24, 3) m.
     Returns the origins (P, 3) m and the orientations (P, 3, 3), body frame -> optical.
@@ -23,6 +23,6 @@ def body_frame(root: Floats, joints: Floats) -> tuple[Floats, Floats]:
 
 
 def middle_of_hips(joints: Floats) -> Floats:
-    """Where bodies are: ``joints`` (P, 24, 3) -> (P, 3) m."""
+    """Middle between the hip joints: ``joints`` (P, 24, 3) m -> (P, 3) m."""
     middle: Floats = joints[:, _HIPS].mean(1)
     return middle

@@ -4,9 +4,9 @@ human-tpl.xacro).
 The joints and links keep the names that ROS4HRI gives them, so that its tools understand ours. At angle zero a person
 stands with hanging arms: x forward, y to the left, z up, all links aligned.
 
-What 20 revolute joints hold exactly: the place and orientation of the body, the orientation of the head, the directions
-of upper arms, forearms, thighs and shanks. What they do not: side bend and twist of the spine, shrugged collars,
-wrists, ankles.
+What 20 revolute joints hold exactly: the position and orientation of the body, the orientation of the head, the
+directions of upper arms, forearms, thighs and shanks. What they do not: side bend and twist of the spine, shrugged
+collars, wrists, ankles.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class HumanJoint:
     """A joint between two links: a revolute joint about ``axis`` of the parent's frame, or fixed where ``axis`` is
     None.
 
-    ``limits`` rad are what people reach, never narrower than human_description's, which somebody sitting exceeds.
+    ``limits`` rad are what people reach, never narrower than human_description's, which a sitting person exceeds.
     """
 
     name: str
@@ -105,7 +105,7 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     """Angles of the 20 revolute joints.
 
     ``world`` (P, 24, 3, 3) SMPL joint -> optical, ``joints`` (P, 24, 3) m of this pose, ``rest`` (P, 24, 3) m of the
-    same bodies in SMPL's rest pose; ``last`` (P, 20) rad the angles just before, NaN rows for whom there are none.
+    same bodies in SMPL's rest pose; ``last`` (P, 20) rad the angles just before, NaN rows where there are none.
     Returns (P, 20) rad in (-pi, pi].
 
     Bone directions and head orientation are exact, but for two singular cases that would tremble otherwise. A limb
@@ -118,7 +118,7 @@ def human_angles(world: Floats, joints: Floats, rest: Floats, last: Floats | Non
     waist = _waist(joints, body) - _waist(rest, ROS_FROM_SMPL.T)
     torso = body @ _rotation(1, waist)
     before = np.full((len(world), len(REVOLUTE_JOINTS)), np.nan) if last is None else last
-    # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms turn about it.
+    # By SMPL's rotations, the forward axis of a limb is the same in T-pose and hanging down: arms rotate about it.
     directions = np.stack([*_bones(joints.astype(np.float64)), links[..., 0][:, _PROXIMAL]])
     proximal, distal, twists = _to_parents(directions, torso, body)
     yaw, pitch = _shoulder(-proximal[:, :2], before[:, 4:12:4])
@@ -140,17 +140,17 @@ def wrapped(angles: Floats) -> Floats:
 def _waist(joints: Floats, body: Floats) -> Floats:
     """(P,) rad by which the line from the hips to the shoulders leans forward; ``body`` (P, 3, 3) body -> optical.
 
-    Of all turns about y it brings the shoulders nearest to where they are.
+    Of all rotations about y it brings the shoulders nearest to where they are.
     """
     trunk: Floats = ((joints[:, _SHOULDERS].sum(1) - joints[:, _HIPS].sum(1))[:, None] @ body)[:, 0]
     return np.arctan2(trunk[:, 0], trunk[:, 2])
 
 
-def _head(turn: Floats) -> Floats:
+def _head(rotation: Floats) -> Floats:
     """(P, 3, 3) head -> torso as Rx(roll) Rz(yaw) Ry(-pitch): (P, 3) roll, yaw, pitch."""
-    roll = np.arctan2(turn[:, 2, 1], turn[:, 1, 1])
-    yaw = -np.arcsin(np.clip(turn[:, 0, 1], -1, 1))
-    return np.stack([roll, yaw, -np.arctan2(turn[:, 0, 2], turn[:, 0, 0])], -1)
+    roll = np.arctan2(rotation[:, 2, 1], rotation[:, 1, 1])
+    yaw = -np.arcsin(np.clip(rotation[:, 0, 1], -1, 1))
+    return np.stack([roll, yaw, -np.arctan2(rotation[:, 0, 2], rotation[:, 0, 0])], -1)
 
 
 def axis_slants(rest: Floats) -> Floats:
@@ -158,7 +158,7 @@ def axis_slants(rest: Floats) -> Floats:
     joints.
 
     Of the left and right arm, then leg. Shanks of a standing person are not quite in line with the thighs; as revolute
-    joints whose plane is that of the bend, straight legs would be hips turned inwards.
+    joints whose plane is that of the bend, straight legs would be hips rotated inwards.
     """
     proximal, distal = _bones(rest.astype(np.float64) @ ROS_FROM_SMPL.T)
     _, left = _across(-proximal, np.array([1.0, 0.0, 0.0]))
@@ -180,7 +180,7 @@ def _to_parents(directions: Floats, torso: Floats, body: Floats) -> Floats:
 
 
 def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
-    """y_shoulder and p_shoulder (P, 2) that turn z to ``up`` (P, 2, 3), the upper arm's direction reversed.
+    """y_shoulder and p_shoulder (P, 2) that rotate z to ``up`` (P, 2, 3), the upper arm's direction reversed.
 
     The shoulder is Rz(-s y) Rx(s p) Rz(s r), the elbow Ry(-e).
     """
@@ -198,7 +198,7 @@ def _shoulder(up: Floats, last_yaw: Floats) -> tuple[Floats, Floats]:
 
 
 def _shoulder_roll(upper_arms: Floats, forward: Floats) -> Floats:
-    """r_shoulder (P, 2) that turns the x axes of ``upper_arms`` (P, 2, 3, 3) to ``forward`` (P, 2, 3)."""
+    """r_shoulder (P, 2) that rotates the x axes of ``upper_arms`` (P, 2, 3, 3) to ``forward`` (P, 2, 3)."""
     x, y = ((forward * upper_arms[..., axis]).sum(-1) for axis in (0, 1))
     roll: Floats = _SIGNS * np.arctan2(y, x)
     return roll
@@ -244,7 +244,7 @@ def _across(up: Floats, forward: Floats) -> tuple[Floats, Floats]:
 
 
 def _cross(a: Floats, b: Floats) -> Floats:
-    """np.cross, several times as fast for a few vectors."""
+    """np.cross of (..., 3) and (..., 3), several times as fast for a few vectors."""
     out: Floats = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
     return out
 

@@ -30,10 +30,10 @@ class Humans(Record):
     """People with a position, as human_description has them, one row each.
 
     ``ids`` (P,); ``places`` (P, 3) m and ``orientations`` (P, 3, 3) of the body frame (REP-155) in the optical frame;
-    ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there; ``angles`` (P, 20) rad of HINGES and
-    ``angle_rates`` (P, 20) rad/s; rates are NaN for whom there is no earlier image, and in the image that shows
-    somebody again, who is then not where expected but did not jump there. ``link_origins`` (P, 26, 3) m and
-    ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of HUMAN_JOINTS, as the body is in this image;
+    ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there; ``angles`` (P, 20) rad of
+    REVOLUTE_JOINTS and ``angle_rates`` (P, 20) rad/s; rates are NaN for a track without an earlier image, and in the
+    image that shows it again: from its expected position to the seen one is no movement. ``link_origins`` (P, 26, 3) m
+    and ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of HUMAN_JOINTS, as the body is in this image;
     ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the pose; ``reshaped`` (P,) True where these are
     others than in the image before, or the first ones.
     """
@@ -52,11 +52,11 @@ class Humans(Record):
 
     @property
     def limit_violations(self) -> int:
-        """How many angles are beyond HINGE_LIMITS."""
+        """How many angles are beyond REVOLUTE_JOINT_LIMITS."""
         return int(((self.angles < REVOLUTE_JOINT_LIMITS[:, 0]) | (self.angles > REVOLUTE_JOINT_LIMITS[:, 1])).sum())
 
     def clamped(self) -> Humans:
-        """The same people with all angles within HINGE_LIMITS; their links are then off by as much."""
+        """The same people with all angles within REVOLUTE_JOINT_LIMITS; their links are off by as much."""
         angles = np.clip(self.angles, *REVOLUTE_JOINT_LIMITS.T)
         return dataclasses.replace(self, angles=angles, link_rotations=joint_rotations(angles))
 
@@ -73,27 +73,27 @@ class _Memory:
     urdf_origins: Floats
 
 
-_NOBODY = _Memory(
+_NEW = _Memory(
     -np.inf, False, np.full(3, np.nan), np.eye(3), np.full(len(REVOLUTE_JOINTS), np.nan), np.full((26, 3), np.inf)
 )
-"""What is remembered of somebody new."""
+"""The memory of a new track."""
 
 
 class HumanFollower:
-    """Turns bodies into humans, image by image, in the order of their stamps."""
+    """Converts bodies to humans, image by image, in the order of their stamps."""
 
     def __init__(self) -> None:
         self._memories: dict[int, _Memory] = {}
 
     def forget(self, ids: Iterable[int]) -> None:
-        """Forget people who left."""
+        """Forget the tracks ``ids``."""
         for track_id in ids:
             self._memories.pop(track_id, None)
 
     def __call__(self, bodies: Bodies, stamp_s: float) -> Humans:
         """The people of ``bodies`` that have a position."""
         bodies = bodies.take(bodies.valid)
-        before = [self._memories.get(int(track_id), _NOBODY) for track_id in bodies.ids]
+        before = [self._memories.get(int(track_id), _NEW) for track_id in bodies.ids]
         humans = _measured(bodies, before, stamp_s)
         for row, track_id in enumerate(humans.ids):
             self._memories[int(track_id)] = _Memory(
@@ -142,11 +142,11 @@ def _held(origins: Floats, last: Floats) -> tuple[Floats, Bools]:
 
 
 def _time_since(memory: _Memory, stamp_s: float, seen: bool) -> float:
-    """Seconds since then; NaN after a pause, when time went backwards, and for who is ``seen`` again."""
+    """Seconds since then; NaN after a pause, when time went backwards, and for a track that is ``seen`` again."""
     dt = stamp_s - memory.stamp_s
     return dt if 0 < dt <= MAX_GAP_S and memory.seen >= seen else float("nan")
 
 
 def _column(rows: list[Floats] | list[float], *shape: int) -> Floats:
-    """Stack ``rows``, which may be none."""
+    """(N, *shape): N ``rows`` stacked; N may be 0."""
     return np.array(rows, np.float64).reshape(len(rows), *shape)

@@ -66,7 +66,7 @@ def rest_joints(world: Floats, joints: Floats) -> Floats:
     """SMPL joints of the rest pose, of bodies in any pose.
 
     ``world`` (P, 24, 3, 3) joint -> optical, ``joints`` (P, 24, 3) m in the optical frame. Returns (P, 24, 3) m in
-    SMPL's axes, the pelvis at the origin: bones keep their lengths, so a posed body tells its shape.
+    SMPL's axes, the pelvis at the origin: bones keep their lengths, so a posed body determines its shape.
     """
     bones = joints[:, 1:] - joints[:, SMPL_PARENTS[1:]]
     unturned = (bones[:, :, None] @ world[:, SMPL_PARENTS[1:]])[:, :, 0]
@@ -97,7 +97,7 @@ def joint_origins(rest: Floats) -> Floats:
 def measured_origins(origins: Floats, waist: Floats, body: Floats, joints: Floats) -> Floats:
     """``origins`` (P, 26, 3) m with shoulders and head where they are in this pose, in the frame of the leaning torso.
 
-    Shoulders are shrugged and spines bend sideways, which the description has no joints for. With the joints' places
+    Shoulders are shrugged and spines bend sideways, which the description has no joints for. With the joints' positions
     measured, all LINK_ON_SMPL_JOINT are on their SMPL joints, but for what ``human_angles`` says. ``waist`` (P,) rad;
     ``body`` (P, 3, 3) body -> optical; ``joints`` (P, 24, 3) m optical.
     """
@@ -172,4 +172,5 @@ def _add_joint(robot: ElementTree.Element, joint: HumanJoint, origin: Floats, pe
 
 
 def _numbers(values: Floats | tuple[int, int, int]) -> str:
+    """(N,) numbers as URDF writes them."""
     return " ".join(f"{float(value):.6g}" for value in values)

@@ -1,6 +1,6 @@
-"""People who are not seen for a moment: where they probably are by now, and how far that may be off.
+"""Coasting: expected positions of people who are not seen for a moment, and the error of a pose that is held.
 
-How far off the pose held and the place are after how long: docs/tracking.md.
+Measured errors of pose and position by time: docs/tracking.md.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from hmr_ros.core.arrays import Floats
 from hmr_ros.core.uncertainty import joint_drift
 
 VELOCITY_MEMORY_S = 0.5
-"""Time constant of the velocity that people coast at: two steps of a walk, which a limb's swing does not turn."""
+"""Time constant of the velocity that people coast at: two steps of a walk, whose direction a limb's swing does not
+change."""
 
 _STOPPING_S = 0.5
-"""Time constant at which people come to a stop: nobody is carried farther than in so long at the last velocity. Going
+"""Time constant at which people come to a stop: no track moves farther than in this time at the last velocity. Going
 on for ever would be right for walkers, and wrong by metres where the velocity is noise, as 20 m away."""
 
 _MEAN_DISTANCE = np.sqrt(8 / np.pi)
 """Of a normal distribution in space from its middle, in standard deviations per axis."""
 
 
-def coasted(places: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
-    """(P, 3) m: people last seen at ``places`` (P, 3) m with ``velocities`` (P, 3) m/s, ``unseen_s`` (P,) s later."""
+def coasted(positions: Floats, velocities: Floats, unseen_s: Floats) -> Floats:
+    """Positions (P, 3) m, ``unseen_s`` (P,) s after ``positions`` (P, 3) m and ``velocities`` (P, 3) m/s were seen."""
     way_s = -_STOPPING_S * np.expm1(-unseen_s / _STOPPING_S)
-    return np.asarray(places + way_s[:, None] * velocities)
+    return np.asarray(positions + way_s[:, None] * velocities)
 
 
 def pose_drift(unseen_s: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""How often latencies were how long: counts that can be added, plotted and compared, where percentiles cannot."""
+"""A histogram of latencies: its counts can be added and compared, as percentiles cannot."""
 
 from __future__ import annotations
 

@@ -1,23 +1,23 @@
-"""Who is there, for outputs that keep people until they left: absence must never be guessed."""
+"""Present tracks, for outputs that keep people until they left: absence must never be guessed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 _GRACE_S = 1.0
-"""A tracker tells of everybody who left. Whom it forgot, as after an internal error, is gone so much later."""
+"""A tracker reports each lost track. One that it forgot, as after an internal error, ends this much later."""
 
 
 class Presence:
-    """Follows who is there from image to image; time stands still between images, so a silent camera removes nobody."""
+    """Follows which tracks are present; time stands still between images, so a silent camera removes none."""
 
     def __init__(self) -> None:
         self._seen_s: dict[int, float] = {}
 
     def update(self, ids: Iterable[int], lost: Iterable[int], stamp_s: float, track_timeout_s: float) -> list[int]:
-        """Who left with this image: the ``lost``, and those unseen for longer than any track lasts.
+        """The ids that left with this image: the ``lost``, and those unseen for longer than any track lasts.
 
-        A stamp before the last one begins again, without those who are not in the image.
+        A stamp before the last one starts again: tracks that are not in the image left.
         """
         ids = set(ids)
         longest_s = track_timeout_s + _GRACE_S

@@ -1,4 +1,4 @@
-"""Causal smoothing of tracked bodies: the one-euro filter on places and rotations (Casiez et al., CHI 2012).
+"""Causal smoothing of tracked bodies: the one-euro filter on positions and rotations (Casiez et al., CHI 2012).
 
 Low-pass filters of first order whose cut-off grows with speed: still people do not tremble, moving ones do not lag.
 """
@@ -25,7 +25,7 @@ from hmr_ros.core.uncertainty import Covariances, grown
 _SPEED_CUTOFF_HZ = 1.0
 
 SHAPE_VIEWS = 30.0
-"""The shape of a person is the mean over so many good views, and never changes after: bones keep their lengths."""
+"""The shape of a person is the mean over this many good views, and never changes after: bones keep their lengths."""
 
 _GOOD_VIEW_M = 0.055
 """Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
@@ -45,7 +45,7 @@ class Filtered(Record):
         return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
 
 
-def places_at_rest(raw: Floats) -> Filtered:
+def positions_at_rest(raw: Floats) -> Filtered:
     """(N, 3) m: start to filter points of the optical frame."""
     return Filtered(raw, raw, np.zeros_like(raw))
 
@@ -55,7 +55,7 @@ def rotations_at_rest(raw: Floats) -> Filtered:
     return Filtered(raw, raw, np.zeros(raw.shape[:-1], raw.dtype))
 
 
-def filter_places(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
+def filter_positions(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
     """After a measurement ``raw`` (N, 3) m, ``dt_s`` (N,) s after the last one.
 
     Along the line of sight, where a camera measures badly, the cut-off is another than across it: the noise of the
@@ -71,26 +71,27 @@ def filter_places(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingCo
 
 
 def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
-    """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest turns."""
+    """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest rotations."""
     dt = dt_s[:, None, None]
     speed = _filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
-    turn = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
-    return Filtered(last.value @ rotvec_to_rotmat(_fraction(speed, dt, config) * turn), raw, speed)
+    rotation = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
+    return Filtered(last.value @ rotvec_to_rotmat(_fraction(speed, dt, config) * rotation), raw, speed)
 
 
 def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
+    """Low-pass filtered speed (..., D) per s: ``last``, updated by ``measured`` (..., D) after ``dt`` s."""
     return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
 
 
 def _fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
-    """Share of the new value; 1, no smoothing, where the lowest cut-off is 0."""
+    """Weight of the new value; 1, no smoothing, where the lowest cut-off is 0. ``speed`` (..., D) per s, ``dt`` s."""
     if config.min_cutoff == 0:
         return np.ones_like(dt)
     return _low_pass_fraction(config.min_cutoff + config.beta * np.linalg.norm(speed, axis=-1, keepdims=True), dt)
 
 
 def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
-    """Share of the new value in a first-order low-pass filter."""
+    """Weight of the new value in a first-order low-pass filter, discretised as in the one-euro filter's paper."""
     ratio = 2 * np.pi * cutoff_hz * dt
     return ratio / (1 + ratio)
 
@@ -109,11 +110,12 @@ class _Tracks(Record):
     joint_error: Floats
     joint_covariance: Floats
     root_covariance: Floats
-    places: Filtered
+    positions: Filtered
     rotations: Filtered
 
     @staticmethod
     def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
+        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are."""
         pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
         people = len(ids)
         return _Tracks(
@@ -125,27 +127,27 @@ class _Tracks(Record):
             estimates.joint_error.astype(np.float64),
             estimates.joint_covariance,
             estimates.root_covariance,
-            places_at_rest(estimates.cam_t.astype(np.float64)),
+            positions_at_rest(estimates.cam_t.astype(np.float64)),
             rotations_at_rest(rotvec_to_rotmat(pose)),
         )
 
     @staticmethod
-    def nobody() -> _Tracks:
+    def empty() -> _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
-        # Who just started is at rest where measured, so any step of time leaves them there. A stamp that comes twice
-        # says nothing of speed: it starts filters again.
+        # A new track is at rest where it was measured, so any step of time leaves it there. An equal stamp gives no
+        # speed: filters start again.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
-        fresh = dt > MAX_GAP_S  # so do they after a pause; the shape stays
-        last_places = self.places.replaced(fresh, now.places)
+        fresh = dt > MAX_GAP_S  # as after a pause; the shape stays
+        last_positions = self.positions.replaced(fresh, now.positions)
         last_rotations = self.rotations.replaced(fresh, now.rotations)
-        places = filter_places(last_places, now.places.raw, dt, config)
-        moved = places.value - last_places.value
+        positions = filter_positions(last_positions, now.positions.raw, dt, config)
+        moved = positions.value - last_positions.value
         velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
         rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
-        return dataclasses.replace(now, velocities=velocities, places=places, rotations=rotations)
+        return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
 
 
 def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
@@ -160,30 +162,30 @@ def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Flo
 class BodySmoother:
     """Smooths each tracked body over time; call it with estimates in the order of their stamps.
 
-    Pose and place are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh, joints
-    and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant. ``config`` may
-    be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
+    Pose and position are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh,
+    joints and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant.
+    ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
     """
 
     def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
         self._body_model = body_model
-        self._tracks = _Tracks.nobody()
+        self._tracks = _Tracks.empty()
 
     def reset(self) -> None:
-        """Forget everybody."""
-        self._tracks = _Tracks.nobody()
+        """Forget all tracks."""
+        self._tracks = _Tracks.empty()
 
     def forget(self, ids: Iterable[int]) -> None:
-        """Forget people who left."""
+        """Forget the tracks ``ids``."""
         self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
 
     def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
 
-        One camera sees directions, not sizes: who turns out taller than in this image was farther away in it, too, and
-        is scaled about the camera, so that the body stays where the keypoints are. Not those whose distance was
-        ``measured`` (P,), as by depth; None: nobody's was.
+        One camera sees directions, not sizes: a person of a larger mean shape than in this image was farther away in
+        it, too, and is scaled about the camera, so that the body stays on its keypoints. Not so where the distance was
+        ``measured`` (P,), as by depth; None: for no person.
         """
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
         rows = np.flatnonzero(estimates.valid)
@@ -201,7 +203,7 @@ class BodySmoother:
         views, betas = _seen_shape(before.views, before.betas, now)
         scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
         return dataclasses.replace(
-            now, views=views, betas=betas, places=places_at_rest(now.places.raw * scale[:, None])
+            now, views=views, betas=betas, positions=positions_at_rest(now.positions.raw * scale[:, None])
         )
 
     def _size(self, betas: Floats) -> Floats:
@@ -210,9 +212,9 @@ class BodySmoother:
         return np.asarray(np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1))
 
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
-        """What is expected of the people ``ids`` (P,) who are not seen now: the last pose, at the last velocity.
+        """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.
 
-        Less and less certain with time (core/temporal/coasting.py); not ``valid`` where nothing was ever known.
+        Their uncertainty grows with time (core/temporal/coasting.py); not ``valid`` for tracks without any estimate.
         """
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
         tracks = self._tracks.take(rows[rows >= 0])
@@ -221,7 +223,7 @@ class BodySmoother:
         covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
         expected = dataclasses.replace(
             known,
-            cam_t=coasted(tracks.places.value, tracks.velocities, unseen_s),
+            cam_t=coasted(tracks.positions.value, tracks.velocities, unseen_s),
             joint_error=np.hypot(tracks.joint_error, pose_drift(unseen_s)),
             joint_covariance=covariances.joints,
             root_covariance=covariances.root,
@@ -231,7 +233,7 @@ class BodySmoother:
 
 
 def _rows_of(ids: Ints, known: Ints) -> list[int]:
-    """Where each of ``ids`` (P,) is in ``known`` (N,); -1: nowhere, as who is untracked always is."""
+    """Where each of ``ids`` (P,) is in ``known`` (N,); -1: absent, as an untracked person always is."""
     position = {track_id: row for row, track_id in enumerate(known.tolist())}
     return [position.get(track_id, -1) for track_id in ids.tolist()]
 
@@ -240,5 +242,5 @@ def _smoothed(estimates: Estimates, tracks: _Tracks) -> Estimates:
     """``estimates`` with the parameters that ``tracks`` have."""
     pose = rotmat_to_rotvec(tracks.rotations.value)
     return dataclasses.replace(
-        estimates, global_orient=pose[:, 0], body_pose=pose[:, 1:], betas=tracks.betas, cam_t=tracks.places.value
+        estimates, global_orient=pose[:, 0], body_pose=pose[:, 1:], betas=tracks.betas, cam_t=tracks.positions.value
     )

@@ -91,7 +91,7 @@ def _started(order: dict[str, object], log: IO[bytes]) -> Iterator[tuple[subproc
         assert process.stdin is not None
         with process:
             try:
-                with contextlib.suppress(BrokenPipeError):  # it died at once: reading its answer will tell
+                with contextlib.suppress(BrokenPipeError):  # it died at once: reading its answer raises why
                     process.stdin.write(json.dumps(order).encode() + b"\n")
                     process.stdin.flush()
                 yield process, answers
@@ -156,7 +156,7 @@ def _end_with_parent() -> None:
 
 
 def main() -> int:
-    """Do what stdin says and answer on the descriptor that is the first argument."""
+    """Carry out the order on stdin and answer on the descriptor that is the first argument."""
     answers = _Answers(Connection(int(sys.argv[1]), readable=False))
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()

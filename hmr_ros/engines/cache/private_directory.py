@@ -1,4 +1,4 @@
-"""A directory that nobody but this user and root can have written to, and its files.
+"""A directory that only this user and root can have written to, and its files.
 
 The files are engines, which a GPU driver executes. So the directory and each file are checked every time, through open
 descriptors: what was checked is what is read, even if a path is exchanged meanwhile.
@@ -20,7 +20,7 @@ _ROOT = 0
 
 
 class UnsafeFileError(EngineError):
-    """A file that somebody else may have written; it is not read."""
+    """A file that another user may have written; it is not read."""
 
 
 class PrivateDirectory:
@@ -121,7 +121,7 @@ def _descriptor(handle: int) -> Iterator[int]:
 
 def _open_to_read(name: str, directory: int, path: Path) -> int:
     try:
-        # O_NONBLOCK: a pipe in place of the file must not hold us up.
+        # O_NONBLOCK: a pipe in place of the file must not block.
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         raise

@@ -1,0 +1,5 @@
+"""ONNX files and ONNX Runtime.
+
+check: rules that a file must keep before any parser reads it; protobuf, weights: the reader for it; engine: ONNX
+Runtime on CPU or GPU.
+"""

@@ -1,4 +1,4 @@
-"""Look at an ONNX file before any library parses it: nothing but the network of its manifest passes.
+"""Checks of an ONNX file before any library parses it: nothing but the network of its manifest passes.
 
 A network is input to large C++ parsers. So a few rules are checked first, by a short reader in Python:
 
@@ -52,7 +52,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a network says of itself. Every rule that needs no manifest has been checked."""
+    """Opset, inputs and outputs of a network that keeps every rule which needs no manifest."""
 
     opset: int
     inputs: tuple[TensorInfo, ...]

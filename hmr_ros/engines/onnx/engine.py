@@ -24,7 +24,7 @@ class OnnxEngine:
     """A network run by ONNX Runtime, all graph optimisations on."""
 
     def __init__(self, manifest: Manifest, model: bytes, threads: int, backend: str = CPU) -> None:
-        """``model``: the checked content of the manifest's file (onnx_check). Raises EngineError if it cannot run."""
+        """``model``: the checked content of the manifest's file (onnx.check). Raises EngineError if it cannot run."""
         runtime = _import_onnxruntime(manifest.file)
         options = _session_options(runtime, threads)
         provider, _ = _PROVIDERS[backend]
@@ -79,7 +79,7 @@ def has_provider(backend: str) -> bool:
 
 
 def _require_provider(wanted: str, present: Sequence[str], problem: str) -> None:
-    """ONNX Runtime itself would use the CPU without a word."""
+    """Raise EngineError unless the provider is there: ONNX Runtime itself would silently use the CPU."""
     if wanted not in present:
         raise EngineError(
             f"onnxruntime has no {wanted} here ({problem}), only {', '.join(present)}: pip install onnxruntime-gpu for "
@@ -102,7 +102,7 @@ def _session_options(runtime: types.ModuleType, threads: int) -> object:
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3  # errors only, and those reach the caller as exceptions
     # Each session has a thread pool that spins after its last inference and starves the next session's pool:
-    # detector and landmarks in turn take twice as long without this.
+    # detector and landmarks alternating take twice as long without this.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 

@@ -43,7 +43,7 @@ def check_tensor(message: memoryview) -> str:
 
 
 def _values(name: str, element: int, parts: dict[int, list[Value]]) -> NDArray[np.generic]:
-    """The numbers of a tensor, flat. Small integers are not told apart from each other: only their count matters."""
+    """The numbers of a tensor, flat. The types of small integers are not distinguished: only their count matters."""
     if element not in ELEMENT_TYPES:
         raise ProtobufError(f"weights {name[:80]!r} have element type {element}; known are {sorted(ELEMENT_TYPES)}")
     stored = [number for number in (_RAW, _FLOATS, _INT32S, _INT64S, _DOUBLES, _UINT64S) if number in parts]

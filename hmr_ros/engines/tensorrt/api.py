@@ -1,7 +1,7 @@
-"""One face for TensorRT 10.3 to 11.4 and TensorRT for RTX: whatever differs between them is in this file.
+"""One interface for TensorRT 10.3 to 11.4 and TensorRT for RTX: all that differs between them is in this file.
 
 Written against the Python bindings of 10.3.0 (JetPack 6.1), 10.13.3, 11.4.0 and RTX 1.7.1. What they have in common is
-in ``tensorrt_types`` and is called directly.
+in ``types`` and is called directly.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Contexts:
 
     @staticmethod
     def can_be_captured(context: ExecutionContext, stream: int) -> bool:
-        """Whether ``context`` may be recorded as a CUDA graph. Only RTX can tell; the others fail at recording."""
+        """Whether ``context`` may be recorded as a CUDA graph. Only RTX reports it; the others fail at recording."""
         return not hasattr(context, "is_stream_capturable") or context.is_stream_capturable(stream)
 
     def kernels(self) -> bytes:

@@ -24,7 +24,7 @@ def build_engine(request: BuildRequest, progress: Progress) -> bytes:
 
 
 def compile_onnx(library: TensorRt, request: BuildRequest, progress: Progress) -> bytes:
-    """The same for a known library and target."""
+    """The engine of ``request``, built by ``library`` without a check of version and target."""
     progress("reading the network", 0.0)
     builder = library.builder()
     network = library.create_network(builder)

@@ -12,7 +12,7 @@ from hmr_ros.core.manifest import Manifest
 from hmr_ros.engines.runtime import BATCH_SIZES
 
 Progress = Callable[[str, float], None]
-"""Told what is being done, and the fraction of the build that is done, 0 to 1. What it raises ends the build."""
+"""Called with the current phase and the fraction of the build that is done, 0 to 1. What it raises ends the build."""
 
 EDITIONS = ("tensorrt", "tensorrt_rtx")
 """The full TensorRT (Jetson, data centre, desktop) and TensorRT for RTX (desktop only, builds without a GPU)."""
@@ -103,7 +103,7 @@ class BuildRequest:
 
 
 def request_for(json_path: Path, manifest: Manifest, target: EngineTarget) -> BuildRequest:
-    """The engine of the network beside ``json_path``, in the network's own precision whatever ``target`` says."""
+    """The engine of the network beside ``json_path``, in the network's own precision, not that of ``target``."""
     target = dataclasses.replace(target, precision=precision_of(manifest))
     profile = ONE_IMAGE if manifest.kind == "detector" else EVERY_BATCH
     return BuildRequest(manifest.model_path(json_path), manifest.sha256, target, profile)

@@ -73,7 +73,7 @@ def use_device(index: int) -> None:
 class GpuLimits:
     """What the GPU can do at most, by its clocks: multiprocessor cycles and bytes of its memory per second.
 
-    0 where the driver does not tell, as for memory on some Jetsons.
+    0 where the driver does not report it, as for memory on some Jetsons.
     """
 
     cycles_per_s: float
@@ -189,7 +189,7 @@ class _Properties(Protocol):
 
 
 class _Calls:
-    """CUDA's functions, with error codes turned into CudaError."""
+    """CUDA's functions, with error codes raised as CudaError."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self.module = module

@@ -10,13 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hmr_ros.core.geometry.crop_view import CROP_ASPECT
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT, SMALLEST_SCALE
 
 NEAREST = 0.1
 """Points nearer than this are projected as if they were here, m."""
-
-SMALLEST_SCALE = 0.05
-"""``crop_cam``'s scale is clamped to at least this, where the box spans 40 m at the person: only errors get there."""
 
 
 def optical_from_crop(camera: Tensor) -> Tensor:

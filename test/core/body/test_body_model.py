@@ -87,7 +87,7 @@ def test_the_pelvis_joint_lies_at_cam_t_whatever_the_orientation(exact_body: Bod
     assert_allclose(exact_body.posed(turned, p.body_pose, p.betas, p.cam_t).vertices, about_pelvis, atol=1e-6)
 
 
-def test_nobody_can_be_posed(body: BodyModel):
+def test_no_people_can_be_posed(body: BodyModel):
     posed = body.posed(*astuple(random_parameters(0)))
     assert posed.vertices.shape == (0, 6890, 3)
     assert posed.joints.shape == (0, 24, 3)

@@ -83,7 +83,7 @@ def test_capsules_move_as_the_body_does(body):
     assert np.allclose(moved.ends, again.ends, atol=1e-5)
 
 
-def test_nobody_has_no_capsules(body):
+def test_no_people_have_no_capsules(body):
     capsules = body.capsules.posed(np.zeros((0, body.vertex_count, 3)), np.zeros((0, 10)))
     assert len(capsules) == 0
     assert capsules.axes().centers.shape == (0, len(body.capsules), 3)

@@ -31,7 +31,7 @@ def test_mesh_joints_and_parameters_agree(body):
     assert_array_equal(bodies.kp2d, 1)
 
 
-def test_who_is_not_valid_has_no_mesh(body):
+def test_an_invalid_estimate_has_no_mesh(body):
     given = estimates(3)
     some = Estimates.unknown(3).with_rows(np.array([2, 0]), given.take(np.array([2, 0])))
     bodies = pose_bodies(detections(3), some, body)
@@ -42,5 +42,5 @@ def test_who_is_not_valid_has_no_mesh(body):
     assert_allclose(bodies.vertices[[0, 2]], every.vertices[[0, 2]], atol=1e-6)
 
 
-def test_nobody(body):
+def test_no_people(body):
     assert pose_bodies(detections(0), Estimates.unknown(0), body).vertices.shape == (0, body.vertex_count, 3)

@@ -161,7 +161,7 @@ def test_moved_people_stay_where_they_are_seen():
         assert np.linalg.norm(after - before, axis=1).mean() < 0.03 * np.ptp(before[:, 1])  # it shrank by a third
 
 
-def test_people_who_hide_each_other_are_told_apart():
+def test_people_who_hide_each_other_are_distinguished():
     ground_truth = random_people(2, ADULT, seed=5)
     ground_truth = dataclasses.replace(ground_truth, cam_t=np.array([[0.0, 0, 2.5], [0.25, 0, 4.0]]))
     guess = guessed(ground_truth)
@@ -184,7 +184,7 @@ def test_a_measured_distance_is_more_certain_than_a_guessed_one():
     np.testing.assert_array_equal(unmeasured.root_covariance, guess.root_covariance)
 
 
-def test_who_was_measured_once_keeps_that_size_without_depth():
+def test_a_person_measured_once_keeps_that_size_without_depth():
     ground_truth = random_people(4, CHILD)
     guess = guessed(ground_truth)
     row = np.flatnonzero(guess.valid)[:1]
@@ -208,7 +208,7 @@ def test_without_depth_on_them_people_stay_as_they_are(z):
     np.testing.assert_array_equal(measured.estimates.betas, guess.betas)
 
 
-def test_nobody_and_people_without_a_position_are_normal():
+def test_no_people_and_people_without_a_position_are_normal():
     depth = DepthImage(np.ones((4, 4)))
     for people in (0, 2):
         measured = measure(Estimates.unknown(people), depth)

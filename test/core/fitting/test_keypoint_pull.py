@@ -102,5 +102,5 @@ def test_missing_keypoints_do_not_count(pull, people):
     np.testing.assert_array_equal(nothing, posed.vertices)
 
 
-def test_nobody(pull):
+def test_no_people(pull):
     assert pull(np.zeros((0, 6890, 3)), Keypoints.of(np.zeros((0, 21, 2)), np.zeros((0, 21)))).shape == (0, 6890, 3)

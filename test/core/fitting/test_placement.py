@@ -54,7 +54,7 @@ def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placemen
     np.testing.assert_allclose(estimates.betas, given.betas, atol=1e-6)
 
 
-def test_the_guess_stands_where_nobody_has_keypoints(body, placement, ground_truth):
+def test_the_guess_stands_without_keypoints(body, placement, ground_truth):
     given, _, rotations, normalized = ground_truth
     score = np.ones(normalized.shape[:2])
     score[2] = 0
@@ -95,7 +95,7 @@ def test_keypoints_of_two_people_in_one_skeleton_are_refused(placement, ground_t
     assert np.isnan(estimates.cam_t[1]).all()
 
 
-def test_nobody(placement):
+def test_no_people(placement):
     none = np.zeros((0, 21, 2)), np.zeros((0, 21))
     assert len(placement.of_meshes(np.zeros((0, 6890, 3)), *none)) == 0
     assert len(placement.of_parameters(np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 3)), *none)) == 0

@@ -82,7 +82,7 @@ def test_what_vertices_hardly_show_is_pulled_towards_the_mean(body: BodyModel):
     assert 0.9 < (fit.body_pose * p.body_pose).sum() / (p.body_pose**2).sum() < 0.999
 
 
-def test_nobody_has_no_parameters(body: BodyModel):
+def test_no_people_have_no_parameters(body: BodyModel):
     fit = fit_smpl(np.zeros((0, 6890, 3), np.float32), body)
     assert fit.body_pose.shape == (0, 23, 3)
     assert fit.vertex_error.shape == (0,)

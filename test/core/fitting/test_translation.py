@@ -24,7 +24,7 @@ def people(exact_body: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return keypoints - p.cam_t[:, None], keypoints[..., :2] / keypoints[..., 2:], p.cam_t
 
 
-def test_exact_rays_give_the_exact_place(people):
+def test_exact_keypoints_give_the_exact_position(people):
     points, normalized, cam_t = people
     fit = placed(points, normalized, np.ones(normalized.shape[:2]))
     assert fit.ok.all()
@@ -105,7 +105,7 @@ def test_what_cannot_be_placed_is_not_ok(people):
     assert not nobody_seen.ok.any()
 
 
-def test_nobody_can_be_placed():
+def test_no_people_can_be_placed():
     fit = placed(np.zeros((0, 21, 3)), np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert fit.translation.shape == (0, 3)
     assert fit.ok.shape == fit.residual.shape == (0,)

@@ -33,7 +33,7 @@ def image_grid() -> np.ndarray:
 
 
 @pytest.mark.parametrize("lens", LENSES)
-def test_pixels_survive_rays_over_the_whole_image(lens: str):
+def test_pixels_survive_undistortion_over_the_whole_image(lens: str):
     pixels = image_grid()
     normalized = undistort_points(pixels, camera(lens))
     assert np.isfinite(normalized).all()

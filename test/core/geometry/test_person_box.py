@@ -40,6 +40,6 @@ def test_without_a_camera_keypoints_tell(bodies):
     assert np.allclose(person_boxes(bodies, None, 0.3), [[70, 20, 170, 280]] * 2)
 
 
-def test_who_is_not_seen_has_no_box(bodies):
+def test_a_person_not_seen_has_no_box(bodies):
     assert np.isnan(person_boxes(bodies, None, 0.95)).all()
     assert person_boxes(bodies.take(slice(0, 0)), CAMERA, 0.3).shape == (0, 4)

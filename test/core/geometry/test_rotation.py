@@ -104,7 +104,7 @@ def test_rotation_between_turns_a_into_b_by_the_least_angle():
     assert_allclose(R @ R.swapaxes(-1, -2), np.broadcast_to(np.eye(3), R.shape), atol=1e-14)
 
 
-def test_nobody_is_a_normal_value():
+def test_no_people_are_a_normal_value():
     nobody = np.zeros((0, 24, 3))
     assert rot.rotmat_to_rotvec(rot.rotvec_to_rotmat(nobody)).shape == nobody.shape
     assert rot.project_to_rotmat(np.zeros((0, 24, 3, 3))).shape == (0, 24, 3, 3)

@@ -12,7 +12,7 @@ def person(rng, joints=21):
     return points, points[..., :2] / points[..., 2:]
 
 
-def test_turning_the_camera_changes_nothing_but_the_turn(rng):
+def test_rotating_the_camera_changes_nothing_but_the_rotation(rng):
     """The same people seen by a camera that was turned: same input to the network, another way back."""
     points, normalized = person(rng)
     score = np.ones(normalized.shape[:2])
@@ -25,7 +25,7 @@ def test_turning_the_camera_changes_nothing_but_the_turn(rng):
         np.testing.assert_allclose(*radius, atol=1e-5)
 
 
-def test_rays_come_back(rng):
+def test_normalized_coordinates_come_back(rng):
     _, normalized = person(rng)
     normalized = normalized + [0.7, -0.4]
     view = to_virtual_camera(normalized, np.ones(normalized.shape[:2]))
@@ -63,7 +63,7 @@ def test_too_few_keypoints_are_not_ok(rng):
     assert to_virtual_camera(normalized, score).ok.all()
 
 
-def test_nobody():
+def test_no_people():
     view = to_virtual_camera(np.zeros((0, 21, 2)), np.zeros((0, 21)))
     assert view.keypoints.shape == (0, 21, 3)
     assert view.optical_from_virtual.shape == (0, 3, 3)

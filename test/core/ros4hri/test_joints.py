@@ -221,7 +221,7 @@ def test_elbows_and_knees_pass_through_straight_without_a_flip(rest):
         assert column[-1] > 0.4
 
 
-def test_nobody():
+def test_no_people():
     assert human_angles(np.zeros((0, 24, 3, 3)), np.zeros((0, 24, 3)), np.zeros((0, 24, 3))).shape == (0, 20)
 
 

@@ -68,7 +68,7 @@ def test_after_a_pause_or_a_step_back_in_time_there_is_no_speed(standing, dt_s):
     assert np.isfinite(again.angles).all()
 
 
-def test_who_is_seen_again_has_no_speed_from_where_they_were_expected(standing):
+def test_a_track_seen_again_has_no_speed_from_its_expected_position(standing):
     follower = HumanFollower()
     follower(standing(), 10.0)
     hidden = dataclasses.replace(standing(cam_t=(0.1, 0.0, 3.0)), states=np.array([State.COASTING]))
@@ -77,7 +77,7 @@ def test_who_is_seen_again_has_no_speed_from_where_they_were_expected(standing):
     assert follower(standing(cam_t=(0.6, 0.0, 3.0)), 10.3).velocities == pytest.approx(np.array([[1.0, 0, 0]]))
 
 
-def test_people_are_told_apart_by_their_ids(standing):
+def test_people_are_distinguished_by_their_ids(standing):
     follower = HumanFollower()
     follower(standing(ids=(1, 2), elbow=0.5), 0.0)
     swapped = follower(standing(ids=(2, 1), elbow=0.5), 0.1)
@@ -85,7 +85,7 @@ def test_people_are_told_apart_by_their_ids(standing):
     assert np.allclose(swapped.velocities[1], [10, 10, 10], atol=1e-6)
 
 
-def test_who_left_is_forgotten(standing):
+def test_a_track_that_left_is_forgotten(standing):
     follower = HumanFollower()
     follower(standing(), 0.0)
     follower.forget([1, 99])
@@ -112,7 +112,7 @@ def test_only_people_with_a_position_are_followed(standing):
     assert HumanFollower()(bodies, 0.0).ids.tolist() == [2]
 
 
-def test_nobody(standing):
+def test_no_people(standing):
     humans = HumanFollower()(standing(ids=()), 0.0)
     assert len(humans) == 0
     assert humans.angles.shape == (0, 20)

@@ -21,7 +21,7 @@ def test_a_pose_drifts_to_another_one():
     assert drift.mean(1) == pytest.approx([0, 0.044, 0.112, 0.15, 0.18], abs=0.035)
 
 
-def test_nobody():
+def test_no_people():
     none = np.zeros(0)
     assert coasted(np.zeros((0, 3)), np.zeros((0, 3)), none).shape == (0, 3)
     assert pose_drift(none).shape == (0, 24)

@@ -13,9 +13,9 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.smoothing import (
     SHAPE_VIEWS,
     BodySmoother,
-    filter_places,
+    filter_positions,
     filter_rotations,
-    places_at_rest,
+    positions_at_rest,
     rotations_at_rest,
 )
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
@@ -29,8 +29,8 @@ DT = np.full(1, 1 / 30)
 
 def filtered_places(track: np.ndarray, dt: np.ndarray, config: SmoothingConfig = CONFIG) -> np.ndarray:
     """(T, N, 3) -> (T, N, 3)."""
-    state = places_at_rest(track[0])
-    return np.array([track[0]] + [(state := filter_places(state, raw, dt, config)).value for raw in track[1:]])
+    state = positions_at_rest(track[0])
+    return np.array([track[0]] + [(state := filter_positions(state, raw, dt, config)).value for raw in track[1:]])
 
 
 def filtered_rotations(track: np.ndarray, config: SmoothingConfig = CONFIG) -> np.ndarray:
@@ -65,9 +65,9 @@ def test_a_moving_place_lags_by_centimetres(speed: float):
 def test_fewer_images_are_smoothed_less():
     step = np.array([[[0.0, 0, 4]], [[0.1, 0, 4]]])
     once = filtered_places(step, np.array([1 / 10]))[-1]
-    state = places_at_rest(step[0])
+    state = positions_at_rest(step[0])
     for _ in range(3):
-        state = filter_places(state, step[1], np.array([1 / 30]), SmoothingConfig(beta=0))
+        state = filter_positions(state, step[1], np.array([1 / 30]), SmoothingConfig(beta=0))
     assert once[0, 0] > 0.05
     assert_allclose(filtered_places(step, np.array([1 / 10]), SmoothingConfig(beta=0))[-1], state.value, atol=0.01)
 
@@ -152,7 +152,7 @@ def test_short_absence_is_bridged_and_after_long_absence_a_pose_starts_anew(gap:
     assert (np.abs(out.body_pose - back[1].body_pose).max() > 1e-3) == known
 
 
-def test_who_is_forgotten_starts_anew():
+def test_a_forgotten_track_starts_again():
     smoother, back = BodySmoother(BODY_MODEL), someone([3], seed=1)
     smoother(*someone([3]), 0.0)
     smoother.forget([3, 7])
@@ -220,7 +220,7 @@ def test_bones_keep_their_lengths(exact_body):
 
 
 @pytest.mark.parametrize("measured", [False, True])
-def test_who_turns_out_to_have_another_size_was_at_another_distance(measured: bool):
+def test_a_person_of_another_size_was_at_another_distance(measured: bool):
     smoother = BodySmoother(BODY_MODEL, SmoothingConfig(min_cutoff=0))
     for k in range(int(SHAPE_VIEWS)):
         smoother(*seen_with(0.0), k / 30)
@@ -256,7 +256,7 @@ def walking(smoother: BodySmoother, speed: float, images: int = 60) -> tuple[flo
     return (images - 1) / 30, out
 
 
-def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
+def test_a_hidden_person_coasts_to_a_stop_and_grows_uncertain():
     smoother = BodySmoother(BODY_MODEL)
     last_s, last = walking(smoother, 1.2)
     rest = [smoother.coasted(np.array([3]), last_s + age) for age in (0.0, 0.1, 0.5, 1.0, 9.0)]
@@ -273,7 +273,7 @@ def test_who_is_hidden_coasts_to_a_stop_and_grows_uncertain():
     assert (np.diff(joint_error) > 0.01).all()
 
 
-def test_the_covariance_of_who_is_hidden_grows():
+def test_the_covariance_of_a_hidden_person_grows():
     smoother, (ids, now) = BodySmoother(BODY_MODEL), someone([3])
     known = Covariances(np.tile(1e-3 * np.eye(3), (1, 24, 1, 1)), np.diag([1e-4, 1e-4, 0.04])[None])
     now = dataclasses.replace(now, joint_covariance=known.joints, root_covariance=known.root)
@@ -311,5 +311,5 @@ def test_what_is_said_of_the_error_passes():
     assert np.isnan(out.disagreement).all()
 
 
-def test_nobody_is_a_normal_value():
+def test_no_people_are_a_normal_value():
     assert len(BodySmoother(BODY_MODEL)(*someone([]), 0.0)) == 0

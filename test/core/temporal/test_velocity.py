@@ -40,7 +40,7 @@ def test_newcomers_and_returners_stand_still():
     assert np.array_equal(velocities(IDS, np.zeros((1, 3)), SEEN, 2.1), np.zeros((1, 3)))
 
 
-def test_who_is_seen_again_did_not_jump_there():
+def test_a_track_seen_again_did_not_jump_there():
     velocities = VelocityFilter()
     for k in range(60):
         walking = velocities(IDS, np.array([[1.2 * k / 30, 0, 0]]), SEEN, k / 30)
@@ -50,5 +50,5 @@ def test_who_is_seen_again_did_not_jump_there():
     assert np.array_equal(again, coasting)
 
 
-def test_nobody():
+def test_no_people():
     assert VelocityFilter()(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, np.bool_), 0.0).shape == (0, 3)
