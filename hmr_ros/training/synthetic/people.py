@@ -164,7 +164,10 @@ class PeopleSampler:
 
 
 def _join(batches: list[PeopleBatch], rows: list[Int64s]) -> PeopleBatch:
-    """The chosen rows of every batch, one after another."""
+    """The chosen rows of every batch, one after another.
+
+    ``rows`` one (n,) of row numbers per batch.
+    """
     chosen = list(zip(batches, rows, strict=True))
     views = join_rows([take_rows(batch.views, kept) for batch, kept in chosen])
     return dataclasses.replace(join_rows([take_rows(batch, kept) for batch, kept in chosen]), views=views)
