@@ -72,6 +72,7 @@ def block_order(graph: MeshGraph, block: int = BLOCK, cut: Cut = "planes") -> Bl
 
 
 def _inverse(ids: Int64s, size: int) -> Int64s:
+    """Positions (size,) of the nodes ``ids`` (n,) in it: 0 where a node is missing."""
     position = np.zeros(size, np.int64)
     position[ids] = np.arange(len(ids))
     return position
@@ -90,7 +91,10 @@ def _node_positions(graph: MeshGraph) -> list[Floats]:
 
 
 def _leaves(ids: Int64s, block: int, key: Callable[[Int64s], Floats]) -> Int64s:
-    """Halve ``ids`` at the median of ``key(ids)`` until ``block`` are left; only the last leaf may be smaller."""
+    """Halve ``ids`` at the median of ``key(ids)`` until ``block`` are left; only the last leaf may be smaller.
+
+    ``ids`` (n,) node ids; ``key`` maps some of them (m,) to what they are sorted by (m,).
+    """
     if len(ids) <= block:
         return ids
     ids = ids[np.argsort(key(ids), kind="stable")]
@@ -99,6 +103,8 @@ def _leaves(ids: Int64s, block: int, key: Callable[[Int64s], Floats]) -> Int64s:
 
 
 def _along_widest_axis(points: Floats) -> Callable[[Int64s], Floats]:
+    """Key of node ids (n,) -> (n,): the coordinate of ``points`` (N, 3) m that varies most among them."""
+
     def key(ids: Int64s) -> Floats:
         out: Floats = points[ids, np.argmax(np.ptp(points[ids], axis=0))]
         return out
@@ -111,6 +117,8 @@ def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floa
 
     One end is the node farthest from an arbitrary one, the other the node farthest from that. It cuts limbs and
     sheets across, where a plane would cut through the front and back of a hand at once.
+
+    ``laplacian`` (N, N) for its links; ``points`` (N, 3) m. The key maps node ids (n,) to (n,) m.
     """
     entries = laplacian.tocoo()
     linked = entries.row != entries.col
@@ -134,6 +142,7 @@ def _end_to_end(laplacian: csr_array, points: Floats) -> Callable[[Int64s], Floa
 
 
 def _smoothed(values: Floats, adjacency: csr_array) -> Floats:
+    """``values`` (n,) averaged with those of adjacent nodes, SMOOTHING times; ``adjacency`` (n, n)."""
     average = adjacency.copy()
     average.data = np.ones_like(average.data)
     neighbours = np.maximum(average.sum(1), 1)

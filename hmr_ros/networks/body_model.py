@@ -75,7 +75,10 @@ class TorchBodyModel(nn.Module):
         return torch.stack(rotations, 1), torch.stack(joints, 1)
 
     def _skin(self, rest: Tensor, rotations: Tensor, joints: Tensor, rest_joints: Tensor) -> Tensor:
-        """Blend the joints' rigid motions x -> R (x - rest joint) + joint at each vertex."""
+        """Blend the joints' rigid motions x -> R (x - rest joint) + joint at each vertex.
+
+        ``rest`` (B, V, 3) m, ``rotations`` (B, 24, 3, 3), ``joints`` and ``rest_joints`` (B, 24, 3) m -> (B, V, 3) m.
+        """
         offsets = joints - (rotations @ rest_joints[..., None])[..., 0]
         motions = torch.cat([rotations, offsets[..., None]], -1).flatten(2)
         blended = (self.weights @ motions).unflatten(-1, (3, 4))

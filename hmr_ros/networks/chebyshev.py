@@ -166,6 +166,8 @@ class ClenshawConv(nn.Module):
         """``self(copy(x), laplacian)`` for half the work, given ``copied_laplacian``: x -> L copy(x).
 
         Copying nodes commutes with whatever acts on features, so the Linear layers run on the coarse nodes.
+
+        ``x`` (B, M, F_in) on the coarse nodes -> (B, N, F_out) on the fine ones.
         """
         inner = copy(self.once(x)) + copied_laplacian(self.twice(x))
         out: Tensor = copy(self.direct(x)) + laplacian(inner)

@@ -130,6 +130,7 @@ def face_adjacency(faces: Ints, vertex_count: int) -> csr_array:
 
 
 def _symmetric(links: Int64s, size: int) -> csr_array:
+    """(size, size) binary adjacency of ``links`` (E, 2), both ways."""
     rows, columns = np.concatenate([links, links[:, ::-1]]).T
     adjacency = csr_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
     adjacency.sum_duplicates()
@@ -180,6 +181,8 @@ def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Int64s:
 
     The score is (2 Wij + Wii + Wjj) / (di + dj); as in the paper's code, "Wii" is the first stored entry of row i.
     The sort is stable: any other kind makes the graph depend on the processor.
+
+    ``adjacency`` (N, N), ``degree`` (N,) -> (N,) parents, numbered from 0.
     """
     adjacency.sort_indices()
     start, columns, weights = adjacency.indptr, adjacency.indices, adjacency.data
@@ -206,6 +209,8 @@ def _tree_orders(parents: list[Int64s]) -> list[Int64s]:
     """Node ids of every level, finest first, such that node i's children are nodes 2i and 2i + 1 one level finer.
 
     A missing child is a padding node with an id beyond the level's real ones.
+
+    ``parents`` one (N_l,) per level but the coarsest -> one (2^k N_coarsest,) of node ids per level.
     """
     orders = [np.arange(parents[-1].max() + 1)]
     for parent in reversed(parents):
@@ -222,7 +227,10 @@ def _tree_orders(parents: list[Int64s]) -> list[Int64s]:
 
 
 def _reorder(adjacency: csr_array, order: Int64s) -> csr_array:
-    """``adjacency`` with its nodes at the positions ``order`` gives; padding nodes stay isolated."""
+    """``adjacency`` with its nodes at the positions ``order`` gives; padding nodes stay isolated.
+
+    ``adjacency`` (n, n), ``order`` (N,) node at each position -> (N, N).
+    """
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
     entries = adjacency.tocoo()

@@ -252,7 +252,10 @@ def _arrive(blocked: BlockedGraph, laplacian: nn.Module, before: int, level: int
 
 
 def _select_nodes(linear: nn.Linear, nodes: int, kept: Int64s, size: int) -> nn.Linear:
-    """``linear`` for the output nodes ``kept`` only, then zeros up to ``size`` nodes."""
+    """``linear`` for the output nodes ``kept`` only, then zeros up to ``size`` nodes.
+
+    ``kept`` (n,) of the ``nodes`` output nodes -> a layer of ``size`` output nodes, n <= size.
+    """
     features = linear.out_features // nodes
     selected = nn.Linear(linear.in_features, size * features)
     index = torch.from_numpy(kept)

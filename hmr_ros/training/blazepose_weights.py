@@ -51,6 +51,7 @@ def _convolutions(model: ModelProto) -> dict[int, tuple[Float32s, Float32s]]:
 
 
 def _copy(layer: nn.Conv2d, kernel: Float32s, bias: Float32s, source: str) -> None:
+    """Copy ``kernel`` (out, in, h, w) and ``bias`` (out,) into ``layer``; ValueError names ``source``."""
     if tuple(layer.weight.shape) != kernel.shape:
         raise ValueError(f"{source}: expected a kernel of shape {tuple(layer.weight.shape)}, got {kernel.shape}")
     with torch.no_grad():

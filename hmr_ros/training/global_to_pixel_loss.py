@@ -87,7 +87,10 @@ class StageLoss(nn.Module):
     def forward(
         self, estimate: SmplEstimate, ground_truth: GroundTruth, true_vertices: Tensor, camera: Tensor
     ) -> dict[str, Tensor]:
-        """Weighted terms; ``true_vertices`` are ``vertices`` of the ground truth."""
+        """Weighted terms; ``true_vertices`` are ``vertices`` of the ground truth.
+
+        ``true_vertices`` (B, S, 3) m relative to the pelvis; ``camera`` (B, 3), see crop_camera.py. Scalars.
+        """
         weights = self._config
         vertices = self.vertices(estimate.rotations, estimate.betas)
         place = crop_translation(estimate.crop_cam, camera)[:, None]

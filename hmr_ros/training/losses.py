@@ -108,7 +108,10 @@ def joint_error_loss(error: Tensor, joint_error: Tensor) -> Tensor:
 
 
 def masked_l1(predicted: Tensor, ground_truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference over all elements, masked ones counted as 0."""
+    """Mean absolute difference over all elements, masked ones counted as 0.
+
+    All (B, N, 3) in the unit of the result, or what broadcasts to it.
+    """
     return F.l1_loss(predicted * mask, ground_truth * mask)
 
 

@@ -153,6 +153,7 @@ def match_fixed(pixels: PixelPredictions, targets: MatchingTargets, cell: Tensor
 
 
 def _or_best_scored(chosen: Tensor, pixels: PixelPredictions, targets: MatchingTargets) -> Tensor:
+    """Pixels ``chosen`` (B, U, k) where a unit is inside the crop, else its best scored pixel alone."""
     best = torch.full_like(chosen, -1)
     best[..., :1] = best_scored(pixels.logits)
     return torch.where(unit_is_inside(pixels, targets)[..., None], chosen, best)
@@ -176,6 +177,8 @@ def matching_loss(pixels: PixelPredictions, positives: Tensor, targets: Matching
     """Focal loss of the class scores and L1 of the positives' places (crop units), each per positive.
 
     Known joints outside the crop have no positive pixel; unknown ones are left out.
+
+    ``positives`` (B, U, k) indices of pixels, -1 pads. Both are scalars.
     """
     inside, known = unit_is_inside(pixels, targets), unit_is_known(pixels, targets)
     mask = positive_mask(positives, pixels.logits.shape[2]) & inside[..., None]

@@ -154,7 +154,10 @@ class GlobalToPixel(nn.Module):
     def stages(
         self, image: Tensor, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
     ) -> Stages:
-        """Both stages. ``targets`` choose the pixels in training; without them, the best scored are taken."""
+        """Both stages. ``targets`` choose the pixels in training; without them, the best scored are taken.
+
+        ``image`` (B, 256, 192, 3) uint8, ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3).
+        """
         return self.stages_from_features(self.features(image), keypoints, camera, targets)
 
     def stages_from_features(
@@ -164,7 +167,10 @@ class GlobalToPixel(nn.Module):
         camera: Tensor,
         targets: MatchingTargets | None = None,
     ) -> Stages:
-        """The same, from features."""
+        """The same, from features.
+
+        ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
+        """
         own = self.lifting(features.keypoints, camera)
         coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
         if self.config.local == "off":
@@ -174,7 +180,10 @@ class GlobalToPixel(nn.Module):
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
-        """What the local stage makes of an estimate and keypoints alone, without any image."""
+        """What the local stage makes of an estimate and keypoints alone, without any image.
+
+        ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3).
+        """
         return self._corrected(None, coarse, keypoints, self.lifting(keypoints, camera), camera, None)
 
     def _corrected(
@@ -186,6 +195,7 @@ class GlobalToPixel(nn.Module):
         camera: Tensor,
         targets: MatchingTargets | None,
     ) -> Stages:
+        """The local stage on ``coarse``; ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3)."""
         base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
         out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
         return out

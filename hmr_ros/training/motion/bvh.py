@@ -119,7 +119,10 @@ def _read_frames(path: Path, lines: list[str], start: int, width: int) -> tuple[
 
 
 def _pose(skeleton: _Skeleton, values: Float64s, fps: float) -> BvhMotion:
-    """Forward kinematics of every frame and of the rest pose."""
+    """Forward kinematics of every frame and of the rest pose.
+
+    ``values`` (T, C): the channels of every joint in file order, rotations in degrees.
+    """
     frames, joints = len(values), len(skeleton.names)
     rotations, positions = np.zeros((frames, joints, 3, 3)), np.zeros((frames, joints, 3))
     rest = np.zeros((joints, 3))

@@ -242,7 +242,10 @@ def _lay(correction: Float64s, joint: str, bone: Float64s) -> Float64s:
 
 
 def _rotate_leg(source: _Source, side: str, rotations: Float64s) -> None:
-    """Hip, knee, ankle and foot of ``rotations``, in place."""
+    """Hip, knee, ankle and foot of ``rotations``, in place.
+
+    ``rotations`` (T, 24, 3, 3) global.
+    """
     hip, knee, ankle, foot = (f"{side}_{j}" for j in _LIMBS[:4])
     correction = np.eye(3)
     for start, end in ((hip, knee), (knee, ankle)):
@@ -264,7 +267,10 @@ def _across(v: Float64s, axis: Float64s) -> Float64s:
 
 
 def _rotate_arm(source: _Source, side: str, rotations: Float64s) -> None:
-    """Collar, shoulder, elbow, wrist and hand of ``rotations``, in place."""
+    """Collar, shoulder, elbow, wrist and hand of ``rotations``, in place.
+
+    ``rotations`` (T, 24, 3, 3) global.
+    """
     collar, shoulder, elbow, wrist = (f"{side}_{j}" for j in _LIMBS[4:])
     correction = np.eye(3)
     for start, end in ((collar, shoulder), (shoulder, elbow), (elbow, wrist)):
@@ -275,7 +281,10 @@ def _rotate_arm(source: _Source, side: str, rotations: Float64s) -> None:
 
 
 def _halve_twist(rotations: Float64s, elbow: int, wrist: int) -> None:
-    """Give half of the wrist's twist about the forearm to the elbow, in place, as skin and bones do."""
+    """Give half of the wrist's twist about the forearm to the elbow, in place, as skin and bones do.
+
+    ``rotations`` (T, 24, 3, 3) global; ``elbow`` and ``wrist`` are joint numbers.
+    """
     axis = _BONES[wrist] / np.linalg.norm(_BONES[wrist])
     quat = rotmat_to_quat(rotations[:, elbow].swapaxes(-1, -2) @ rotations[:, wrist])
     twist = 2 * np.arctan2(quat[:, :3] @ axis, quat[:, 3])

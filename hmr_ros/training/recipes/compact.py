@@ -106,6 +106,7 @@ class CompactRecipe:
         view = to_virtual_camera(people.views.to_normalized(seen.pixels), seen.score)
 
         def in_virtual_camera(points: Float32s) -> Float32s:
+            """Points (B, N, 3) m of the optical frame, relative to the pelvis, in the virtual camera's axes."""
             relative = (points - people.joints[:, :1]).astype(np.float32)
             return relative @ view.optical_from_virtual
 
@@ -137,7 +138,10 @@ class CompactRecipe:
         }
 
     def _edge_error(self, nodes: Tensor, target: Tensor) -> Tensor:
-        """Mean difference of the lengths of the coarse mesh's edges, m: keeps the surface smooth."""
+        """Mean difference of the lengths of the coarse mesh's edges, m: keeps the surface smooth.
+
+        ``nodes`` and ``target`` (B, n, 3) m.
+        """
         a, b = self._edges
 
         def length(x: Tensor) -> Tensor:
@@ -174,6 +178,7 @@ def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> Com
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean Euclidean distance of points (B, N, 3) m."""
     out: Tensor = torch.linalg.vector_norm(predicted - target, dim=-1).mean()
     return out
 

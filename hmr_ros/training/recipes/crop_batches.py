@@ -120,6 +120,7 @@ class Observer:
 
 
 def _subjects(drawn: ImageBatch | PeopleBatch) -> Subjects:
+    """``drawn`` people in the boxes that a detector would find."""
     return Subjects.of_images(drawn) if isinstance(drawn, ImageBatch) else Subjects.of_people(drawn)
 
 

@@ -108,6 +108,7 @@ class GlobalToPixelRecipe:
         return self._observed(drawn, rng, mix)
 
     def _observed(self, drawn: ImageBatch | PeopleBatch, rng: Generator, mix: KeypointMix | None) -> Batch:
+        """Samples of ``drawn``: augmented, or exactly as ``mix`` says."""
         return self._observer.augmented(drawn, rng) if mix is None else self._observer.exact(drawn, mix, rng)
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
@@ -119,6 +120,7 @@ class GlobalToPixelRecipe:
         return terms
 
     def _autocast(self, batch: Batch) -> torch.autocast:
+        """bfloat16 on the batch's device, if the run asks for it."""
         return torch.autocast(batch.camera.device.type, torch.bfloat16, enabled=self._config.run.bfloat16)
 
     def _loss_without_image(self, batch: Batch) -> dict[str, Tensor]:
@@ -131,6 +133,7 @@ class GlobalToPixelRecipe:
             return self._loss.vertices(batch.rotations, batch.betas)
 
     def _loss_of_local_stage(self, batch: Batch, stages: Stages, vertices: Tensor) -> dict[str, Tensor]:
+        """Terms of the fine estimate, whose true ``vertices`` are (B, S, 3) m, and of its expected error."""
         terms = self._loss(stages.fine, batch.ground_truth, vertices, batch.camera)
         error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
         joint_error = joint_error_loss(error, stages.joint_error)

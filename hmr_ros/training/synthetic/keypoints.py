@@ -77,7 +77,10 @@ def with_error(pixels: Float64s, joint_set: JointSet, model: str, rng: Generator
 
 
 def _scores(error: Float64s, pixels: Float64s, rng: Generator) -> Float64s:
-    """Scores as detectors give them: lower where the error is large, but never reliably so."""
+    """Scores as detectors give them: lower where the error is large, but never reliably so.
+
+    ``error`` (B, J, 2) and ``pixels`` (B, J, 2) px -> (B, J).
+    """
     size = np.sqrt(np.prod(pixels.max(1) - pixels.min(1), -1))[:, None]
     relative = np.linalg.norm(error, axis=-1) / np.maximum(size, 1e-6)
     return np.asarray((np.exp(-6 * relative) * rng.uniform(0.6, 1.0, relative.shape)).clip(0.05, 1))

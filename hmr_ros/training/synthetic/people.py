@@ -161,5 +161,8 @@ class PeopleSampler:
 
 
 def _join(batches: list[PeopleBatch], rows: list[Int64s]) -> PeopleBatch:
-    """The chosen rows of every batch, one after another."""
+    """The chosen rows of every batch, one after another.
+
+    ``rows`` one (n,) of row numbers per batch.
+    """
     return join_rows([batch.take(kept) for batch, kept in zip(batches, rows, strict=True)])

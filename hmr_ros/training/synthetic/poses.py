@@ -176,7 +176,10 @@ def _reach(pose: Float32s, chosen: Bools, rng: Generator) -> None:
 
 
 def _place_root(root: Float32s, kind: Int64s, rng: Generator) -> Float32s:
-    """Random heading for all; those lying are tipped over and rolled about their long axis."""
+    """Random heading for all; those lying are tipped over and rolled about their long axis.
+
+    ``root`` (B, 3) rotation vectors, ``kind`` (B,) PoseKind -> (B, 3).
+    """
     count = len(root)
     rotation = rotvec_to_rotmat(root.astype(np.float64))
     lying = kind == PoseKind.LYING

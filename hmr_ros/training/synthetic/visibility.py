@@ -45,7 +45,10 @@ def _strike(probability: float, count: int, rng: Generator) -> Bools:
 
 
 def _half_plane(place: Float64s, rng: Generator) -> Bools:
-    """Hide everything beyond a line across the person's box: from below (70 %), or from one side."""
+    """Hide everything beyond a line across the person's box: from below (70 %), or from one side.
+
+    ``place`` (B, J, 2) in units of the person's box -> (B, J).
+    """
     count = len(place)
     edge = rng.uniform(0.35, 0.9, (count, 1))
     side = rng.random((count, 1))
@@ -55,6 +58,7 @@ def _half_plane(place: Float64s, rng: Generator) -> Bools:
 
 
 def _rectangle(place: Float64s, rng: Generator) -> Bools:
+    """(B, J) joints inside a random rectangle; ``place`` (B, J, 2) in units of the person's box."""
     count = len(place)
     centre = rng.uniform(0, 1, (count, 1, 2))
     half = rng.uniform(0.08, 0.3, (count, 1, 2))

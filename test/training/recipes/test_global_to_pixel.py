@@ -90,6 +90,31 @@ def test_a_step_changes_what_the_stage_trains_and_nothing_else(stage, batch):
     assert changed == {"local": {"pixel_stage", "lifting"}, "images": {"pixel_stage", "lifting", "global_stage"}}[stage]
 
 
+def test_steps_on_one_batch_lower_the_loss(stage, batch):
+    small = recipe()
+    trained = small.trained(stage)
+    only_these_learn(small.modules, trained)
+    optimiser = torch.optim.Adam([p for module, _ in trained for p in module.parameters() if p.requires_grad], lr=2e-3)
+
+    def step() -> float:
+        torch.manual_seed(1)  # the same wrong starts each time
+        total = torch.stack(list(small.loss(batch, stage, 0.0).values())).sum()
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        return total.item()
+
+    totals = [step() for _ in range(6)]
+    assert totals[-1] < totals[0]
+
+
+def test_people_without_images_are_a_part_of_the_loss_of_their_own(small, batch, stage):
+    with_image, without = batch.split()
+    names = set(small.loss(batch, stage, 0.0))
+    assert {name for name in names if name.startswith("blind_")} == set(small.loss(without, stage, 0.0))
+    assert bool(len(with_image.camera)) == ("focal" in names) == ("coarse_pose" in names)
+
+
 def test_validation_reports_both_stages_of_the_network(small):
     report = small.validate(small.sampler("val", "local"), "local")
     assert set(report) == {f"{metric}_{of}" for metric in ("mpjpe", "pa_mpjpe") for of in ("true", "coarse", "error")}

@@ -73,6 +73,7 @@ def _shade(
     samples: int,
     image: Image,
 ) -> None:
+    """The compiled part of ``shade``: averages ``samples`` x ``samples`` of each pixel in linear light."""
     faces = len(template.faces)
     total = np.zeros(3, np.float32)
     for row in range(image.shape[0]):
@@ -107,7 +108,10 @@ def _shade(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _coverage(face: Int32s, row: int, column: int, samples: int, faces: int) -> tuple[int, bool]:
-    """How many samples of a pixel show a body, and whether all show the same one: then a single one will do."""
+    """How many samples of a pixel show a body, and whether all show the same one: then a single one will do.
+
+    ``face`` (H SAMPLES, W SAMPLES) of a canvas, ``faces`` per body; (``row``, ``column``) is the first sample.
+    """
     covered, lowest, highest = 0, face[row, column], face[row, column]
     for i in range(samples):
         for k in range(samples):
@@ -121,7 +125,10 @@ def _coverage(face: Int32s, row: int, column: int, samples: int, faces: int) -> 
 def _interpolate(
     meshes: Meshes, mesh: np.uint32, faces: Int32s, face: int, row: int, column: int
 ) -> tuple[_Vector, _Vector, np.float32]:
-    """Rest coordinates, unit normal and depth at a pixel, corrected for perspective."""
+    """Rest coordinates, unit normal and depth at a pixel, corrected for perspective.
+
+    ``face`` is the row in ``faces`` (F, 3) of the face seen at (``row``, ``column``) of the canvas, of body ``mesh``.
+    """
     points, normals, rest = meshes.points, meshes.normals, meshes.rest
     a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
     x, y = np.float32(column), np.float32(row)

@@ -56,6 +56,7 @@ def project(vertices: Float32s, camera: Float64s) -> Float32s:
 
 @njit(cache=True, nogil=True)
 def _projected(vertices: Float32s, scale: Float32s, shift: Float32s) -> Float32s:
+    """Vertices (M, V, 3) m -> (M, V, 3) column px, row px, depth m."""
     points = np.empty(vertices.shape, np.float32)
     for mesh in range(vertices.shape[0]):
         for v in range(vertices.shape[1]):

@@ -122,5 +122,6 @@ def _developed(image: Rgb, mix: SensorMix, rng: Generator, stops: float) -> Rgb:
 
 
 def _through_jpeg(image: Rgb, quality: int) -> Rgb:
+    """``image`` (H, W, 3) compressed and read again."""
     _, coded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)  # red and blue swapped both ways: no harm

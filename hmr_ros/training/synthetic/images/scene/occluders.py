@@ -25,7 +25,10 @@ _ACROSS = 2000.0
 """px: from anywhere in a crop to beyond its border."""
 
 _Mask = NDArray[np.uint8]
+"""(H, W), 255 where an occluder hides the image."""
+
 _Box = Floats
+"""(4,) x1 y1 x2 y2 px of the person to hide."""
 
 
 @dataclass(frozen=True, eq=False)

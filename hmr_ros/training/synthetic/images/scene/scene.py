@@ -72,6 +72,7 @@ def paint(
 
 
 def _draw_figures(scene: Scene, stored: Float64s, template: Template, image: Image, rng: Generator) -> None:
+    """Draw the figures into ``image`` (H, W, 3), in place, which shows ``stored`` (4,) px of the full image."""
     figures, faces = scene.figures, template.faces
     lights = sample_lights(image, scene.up, rng)
     camera = canvas_camera(scene.K, canvas_from_image(stored, *image.shape[:2]))

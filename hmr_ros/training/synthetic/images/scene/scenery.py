@@ -90,6 +90,7 @@ def _sky(rng: Generator, height: int, width: int, horizon: float) -> NDArray[np.
 
 
 def _rows(values: Float32s, width: int) -> NDArray[np.uint8]:
+    """(H, width): each of ``values`` (H,) 0..255 along a whole row."""
     return values.astype(np.uint8)[:, None].repeat(width, 1)
 
 

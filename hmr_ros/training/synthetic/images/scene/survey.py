@@ -50,6 +50,7 @@ class Survey:
         return np.asarray((self.owner[rows, columns] == 0) & (self.depth[rows, columns] < depth - _INSIDE_M))
 
     def _cells(self, pixels: Float64s) -> tuple[Int64s, Int64s]:
+        """Rows (N,) and columns (N,) of the survey that ``pixels`` (N, 2) of the full image lie in."""
         columns, rows = np.rint(apply(self.affine, pixels)).clip(0, (_WIDTH - 1, _HEIGHT - 1)).astype(np.int64).T
         return rows, columns
 
