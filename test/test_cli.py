@@ -93,7 +93,7 @@ def test_every_module_of_commands_is_in_the_table():
     assert found == {cli.module_of(name).rpartition(".")[2] for name in cli.COMMANDS}
 
 
-def test_errors_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_errors_are_printed_without_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     class Failing:
         """A command."""
 

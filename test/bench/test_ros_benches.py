@@ -29,9 +29,9 @@ def test_a_crowd_stands_whole_in_the_image_and_side_by_side(people):
 @pytest.mark.ros
 @pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")  # of a module that rclpy loads
 @pytest.mark.skipif(importlib.util.find_spec("hmr_ros.msg") is None, reason="needs ROS 2 and the built workspace")
-def test_both_mesh_messages_say_the_same():
+def test_both_mesh_messages_are_equal():
     from hmr_ros.bench import messages
 
     row = messages.run(Options(repeats=1))
-    assert row["goals"]["both say the same"]
+    assert row["goals"]["both messages are equal"]
     assert row["settings"]["points"] == BODY_MODEL.faces.size

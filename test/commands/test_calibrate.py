@@ -144,7 +144,7 @@ def test_takes_are_parted_whole_and_subject_by_subject(motion):
     assert set(two.clip_subject[chosen]) == set(two.clip_subject[~chosen]) == {"5", "7"}
 
 
-def test_who_speeds_up_strays_from_where_they_coast(motion):
+def test_accelerating_people_drift_from_their_extrapolation(motion):
     time = np.arange(200) / 30
     pelvis = np.zeros((2, 200, 3), np.float32)
     pelvis[..., 0] = 2 * time + 3 * time**2

@@ -104,7 +104,7 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     assert "view: back" in capsys.readouterr().out
 
 
-def test_both_methods_are_judged_on_the_same_images(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+def test_both_methods_are_evaluated_on_the_same_images(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
     save_motion(small_motion(), tmp_path / "motion.npz")
     out, shards = tmp_path / "report.json", tmp_path / "shards"
     people = ["--samples", 12, "--beside", rest_pose_model[0]]

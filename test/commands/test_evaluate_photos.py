@@ -21,7 +21,7 @@ def parsed(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def test_labels_of_nobody_are_refused(tmp_path):
+def test_labels_without_people_are_refused(tmp_path):
     (tmp_path / "labels.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"labels\.json: expected people"):
         evaluate_photos.run(parsed(str(tmp_path / "labels.json")))

@@ -31,8 +31,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def halved(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """The manifest of Pose2Mesh in a directory of its own, with its half beside it."""
+def converted(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The manifest of Pose2Mesh in a directory of its own, with its fp16 model beside it."""
     for path in (POSE2MESH, POSE2MESH.with_suffix(".onnx")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert main(["fp16", str(tmp_path / POSE2MESH.name)]) == 0
@@ -40,9 +40,9 @@ def halved(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> P
     return tmp_path / POSE2MESH.name
 
 
-def test_compares_and_writes(halved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compares_and_writes(converted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "parity.json"
-    assert main(["parity", str(halved), "--backend", "onnxruntime", "--out", str(out)]) == 0
+    assert main(["parity", str(converted), "--backend", "onnxruntime", "--out", str(out)]) == 0
     findings = {finding["way"]: finding for finding in json.loads(out.read_text())}
     assert findings.keys() == {"onnxruntime, again", "fp16, as a GPU rounds", "onnxruntime"}
     assert all(finding["accepted"] and finding["repeatable"] for finding in findings.values())
@@ -87,18 +87,18 @@ def test_what_differs_from_run_to_run_is_found() -> None:
     assert not Finding("net", "noise", repeatable=found.repeatable).accepted
 
 
-def test_half_writes_a_network_that_is_taken(halved: Path) -> None:
-    found = fp16_of(halved)
-    assert found == halved.with_stem("pose2mesh_fp16")
+def test_fp16_writes_a_model_that_engines_find(converted: Path) -> None:
+    found = fp16_of(converted)
+    assert found == converted.with_stem("pose2mesh_fp16")
     manifest = load_manifest(found)
     assert manifest.metrics["from_fp32_vertices_mean_mm"] < 1
-    assert manifest.inputs == load_manifest(halved).inputs
+    assert manifest.inputs == load_manifest(converted).inputs
 
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
-def test_shipped_halves_are_of_the_shipped_networks(path: Path) -> None:
+def test_shipped_fp16_models_are_made_from_the_shipped_networks(path: Path) -> None:
     if not path.with_stem(f"{path.stem}_fp16").is_file():
-        pytest.skip("has no half")
+        pytest.skip("has no fp16 model")
     assert fp16_of(path) is not None, "run `hmr fp16` again"
 
 

@@ -28,7 +28,7 @@ def standing(x):
 
 
 class Other:
-    """Puts everybody to the right."""
+    """Puts all bodies to the right."""
 
     method = "other"
 
@@ -56,7 +56,7 @@ def drawn_columns(image):
     return np.flatnonzero((image[60:] != 90).any((0, 2)))
 
 
-def test_each_half_shows_one_method_on_the_same_keypoints(bodies):
+def test_each_side_shows_one_method_on_the_same_keypoints(bodies):
     other = Other()
     image = SideBySide(BODY_MODEL, other)(moment(), bodies)
     assert image.shape == (240, 640, 3)

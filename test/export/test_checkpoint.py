@@ -58,13 +58,13 @@ def test_only_operations_that_every_engine_runs_fast(model):
     assert {node.op_type for node in model.graph.node} <= {"Add", "Gather", "Gemm", "MatMul", "Relu", "Reshape"}
 
 
-def test_nothing_tells_where_it_was_made(model):
+def test_the_file_holds_no_trace_of_the_machine(model):
     data = model.SerializeToString()
     assert b".py" not in data
     assert b"stack_trace" not in data
 
 
-def test_half_weights_halve_the_file(model, network):
+def test_fp16_weights_halve_the_file(model, network):
     half = with_fp16_weights(model)
     assert half.ByteSize() < 0.7 * model.ByteSize()  # gather indices and biases stay
     assert 0 < largest_difference(half, network) < 2e-3

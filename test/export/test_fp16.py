@@ -61,7 +61,7 @@ def types(model: ModelProto) -> dict[str, int]:
     return {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
 
 
-def test_products_are_half_islands_and_tail_are_not() -> None:
+def test_products_are_fp16_exact_nodes_and_tail_are_not() -> None:
     found = types(to_fp16(layers()))
     assert {found[name] for name in ("first", "sum", "second")} == {HALF}
     assert {found[name] for name in ("soft", "y")} == {FLOAT}
@@ -84,7 +84,7 @@ def test_a_chain_from_an_exact_node_is_exact_up_to_the_product() -> None:
 
 
 @pytest.mark.parametrize(("bound", "expected"), [(1e-6, {"held"}), (1e6, {"held"}), (0.5, set()), (0.0, set())])
-def test_a_constant_that_is_no_half_makes_its_node_exact(bound: float, expected: set[str]) -> None:
+def test_a_constant_outside_fp16_makes_its_node_exact(bound: float, expected: set[str]) -> None:
     model = network(
         node("MatMul", "x,a", "first"),
         node("Max", "first,bound", "held"),
@@ -133,7 +133,7 @@ def test_a_node_to_keep_must_exist() -> None:
 
 
 def test_emulation_rounds_like_numpy() -> None:
-    """Every half value is the nearest half of the exact result of its halved inputs."""
+    """Every fp16 value is the nearest to the exact result of its rounded inputs."""
     model = network(node("MatMul", "x,a", "y"), a=np.array([[1 / 3] * 4] * 4, np.float32))
     x = np.array([[0.1, 0.2, 0.3, 0.7]], np.float32)
     third = np.float32(np.float16(1 / 3))
@@ -141,13 +141,13 @@ def test_emulation_rounds_like_numpy() -> None:
     np.testing.assert_array_equal(run(emulated(to_fp16(model)), x), np.full((1, 4), np.float32(np.float16(exact))))
 
 
-def test_emulation_differs_from_fp32_as_halves_do() -> None:
+def test_emulation_differs_from_fp32_as_fp16_does() -> None:
     x = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
     gap = np.abs(run(emulated(to_fp16(layers())), x) - run(layers(), x)).max()
     assert 1e-4 < gap < 2e-2
 
 
-def test_stored_halves_are_used_as_they_are() -> None:
+def test_stored_fp16_weights_are_used_unchanged() -> None:
     model = layers()
     stored = with_fp16_weights(network(node("MatMul", "x,a", "y"), a=np.ones((4, 100), np.float32)))
     assert "Cast" in {n.op_type for n in stored.graph.node}
@@ -156,7 +156,7 @@ def test_stored_halves_are_used_as_they_are() -> None:
     assert fold_stored_weights(model).graph.node == model.graph.node
 
 
-def test_bytes_become_halves() -> None:
+def test_bytes_become_fp16() -> None:
     graph = helper.make_graph(
         [helper.make_node("Cast", ["x"], ["pixels"], name="c", to=FLOAT), node("MatMul", "pixels,a", "y")],
         "g",
@@ -201,7 +201,7 @@ def test_constants_are_converted() -> None:
     np.testing.assert_array_equal(run(half, np.ones((1, 4), np.float32)), np.full((1, 4), 2))
 
 
-def test_a_weight_that_is_no_half_is_refused() -> None:
+def test_a_weight_outside_fp16_is_refused() -> None:
     model = network(node("MatMul", "x,a", "y"), a=np.full((4, 100), 1e6, np.float32))
     with pytest.raises(ValueError, match=r"weight 'a' reaches .*too large for fp16"):
         to_fp16(model)

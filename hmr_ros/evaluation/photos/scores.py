@@ -64,7 +64,7 @@ def join(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def summarise(outcome: Outcome, threshold: float) -> list[Row]:
-    """PCK@``threshold`` of all people, of upright and other people, then by body part, without empty groups.
+    """PCK@``threshold`` of all people, of upright and other people, then by body part; empty groups are omitted.
 
     Intervals are 95 % bootstrap intervals that resample whole people, as the joints of a person are correlated.
     """

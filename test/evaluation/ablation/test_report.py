@@ -23,7 +23,7 @@ def test_a_variant_changes_one_setting():
     assert [v.paper_mpjpe for v in VARIANTS] == sorted(v.paper_mpjpe for v in VARIANTS)
 
 
-def test_pairs_cancel_what_is_hard_for_everybody():
+def test_pairs_cancel_the_difficulty_of_people():
     rng = np.random.default_rng(0)
     full = rng.gamma(2, 30, (3, 60))
     found = figure(full + 2 + rng.normal(0, 0.5, (3, 60)), full, CLIPS)

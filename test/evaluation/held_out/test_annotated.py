@@ -25,7 +25,7 @@ def people(tmp_path, body):
     return read_subjects(tmp_path, body, (9,), 25)
 
 
-def test_the_truth_has_no_error(people, body):
+def test_the_ground_truth_has_no_error(people, body):
     posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
     vertices, joints = (x - posed.joints[:, :1] for x in (posed.vertices, posed.joints))
     ground_truth = (vertices, joints, np.zeros((len(joints), 24)))
@@ -38,7 +38,7 @@ def test_the_truth_has_no_error(people, body):
     assert row.depth_median < 0.1
 
 
-def test_measured_joints_are_the_truth_where_there_are_any(people, body):
+def test_measured_joints_are_the_ground_truth_where_there_are_any(people, body):
     moved = dataclasses.replace(people, human36m=people.human36m + 0.05)
     ((case, _),) = cases(moved, "human36m", {"neutral": body}, 10)
     np.testing.assert_allclose(case.human36m, people.human36m + 0.05)

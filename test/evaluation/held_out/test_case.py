@@ -33,7 +33,7 @@ def perfect(images):
     return CropPredictor("perfect", "coco_feet", lambda image, keypoints, camera: [parameters], BODY)
 
 
-def test_images_hold_the_people_that_are_judged(images):
+def test_images_hold_the_people_that_are_evaluated(images):
     case = case_of(images, "true")
     keypoints = BODY.regressor("coco_feet") @ case.vertices
     normalized = keypoints[..., :2] / keypoints[..., 2:]
@@ -50,7 +50,7 @@ def test_images_hold_the_people_that_are_judged(images):
 
 
 @pytest.mark.parametrize("source", ["true", "projection"])
-def test_the_truth_has_no_error(images, source):
+def test_the_ground_truth_has_no_error(images, source):
     case = case_of(images, source)
     alone, published = perfect(images).predict(case)
     assert [alone.output, published.output] == ["local stage", "global_to_pixel"]

@@ -43,7 +43,7 @@ def errors(predictor, case, body):
     return errors_of(found, case, body)
 
 
-def test_the_truth_has_no_error(people, body):
+def test_the_ground_truth_has_no_error(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
     found = errors(perfect(people, body), case, body)
     for name in ("mpjpe", "pa_mpjpe", "mpvpe", "mpjpe_smpl"):
@@ -67,7 +67,7 @@ def test_a_larger_body_is_put_farther_away_and_aligned_away(people, body):
     np.testing.assert_allclose(found.mpvpe, expected, rtol=1e-3)
 
 
-def test_the_robot_s_bodies_are_judged_as_it_publishes_them(people, body):
+def test_the_robot_s_bodies_are_evaluated_as_it_publishes_them(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
     view = to_virtual_camera(case.normalized, case.score)
     vertices, joints = (x @ view.optical_from_virtual for x in relative(people))

@@ -40,7 +40,7 @@ def test_intervals_draw_persons():
     assert by_person.high - by_person.low > 2 * (by_sample.high - by_sample.low)
 
 
-def test_no_one_placed_gives_no_depth():
+def test_without_positions_there_is_no_depth():
     rows = summarise("true", "a", dataclasses.replace(some_errors(), depth=np.full(60, np.nan)), [], EACH)
     assert rows[0].depth_median is None
     assert table(rows).endswith("-        -     0.0 %")

@@ -14,7 +14,7 @@ X = np.random.default_rng(2).normal(size=(30, 4)).astype(np.float32)
 
 
 def fragile() -> ModelProto:
-    """Three products; the second takes the difference of large numbers, in which halves lose all."""
+    """Three products; the second takes the difference of large numbers, in which fp16 loses everything."""
     rng = np.random.default_rng(3)
     weights = {name: rng.normal(size=(4, 4)).astype(np.float32) for name in "abc"}
     return network(

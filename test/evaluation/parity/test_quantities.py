@@ -1,4 +1,4 @@
-"""What is compared, and what is too far off."""
+"""Quantities that are compared, and their gates."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_parameters_are_compared_as_meshes() -> None:
     assert not vertices.accepted
 
 
-def test_boxes_count_only_where_somebody_may_be() -> None:
+def test_boxes_count_only_where_a_person_is_likely() -> None:
     ours, reference = outputs("detector"), outputs("detector")
     reference["logits"][:] = -5
     reference["logits"][0, 3] = 5

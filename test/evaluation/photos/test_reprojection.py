@@ -21,7 +21,7 @@ SIZE = {"width": 640, "height": 480}
 
 
 class Knows:
-    """A method that says of everybody what it was told."""
+    """A method that returns given estimates."""
 
     method = "knows"
     calibration = None
@@ -69,7 +69,7 @@ def evaluated(scene, detections, estimates):
     return score(photo, image, camera, detections, {"knows": Knows(estimates)}, BODY)
 
 
-def test_the_truth_has_no_error_and_keypoints_have_theirs(scene):
+def test_the_ground_truth_has_no_error_and_keypoints_have_theirs(scene):
     photo, _, ground_truth = scene
     outcome = evaluated(scene, seen(photo.kp2d + [3, 4], photo.boxes), ground_truth)
     np.testing.assert_allclose(outcome.errors[0], np.tile(5 / photo.torso()[:, None], (1, 17)), rtol=1e-4)
@@ -77,20 +77,20 @@ def test_the_truth_has_no_error_and_keypoints_have_theirs(scene):
     assert outcome.upright.tolist() == [True, True]
 
 
-def test_people_are_told_apart_by_their_boxes(scene):
+def test_people_are_matched_by_their_boxes(scene):
     photo, _, ground_truth = scene
     outcome = evaluated(scene, seen(photo.kp2d[::-1], photo.boxes[::-1]), ground_truth.take(np.array([1, 0])))
     np.testing.assert_allclose(outcome.errors, 0, atol=1e-4)
 
 
-def test_who_is_not_detected_is_not_judged(scene):
+def test_undetected_people_are_not_evaluated(scene):
     photo, _, ground_truth = scene
     assert len(evaluated(scene, seen(photo.kp2d[:1], photo.boxes[:1]), ground_truth).upright) == 1
     assert len(evaluated(scene, seen(photo.kp2d[:0], photo.boxes[:0]), ground_truth).upright) == 0
     assert len(evaluated(scene, seen(photo.kp2d, photo.boxes + 300), ground_truth).upright) == 0
 
 
-def test_a_person_without_a_torso_cannot_be_judged(scene):
+def test_a_person_without_a_labelled_torso_is_not_evaluated(scene):
     photo, camera, ground_truth = scene
     labelled = photo.labelled.copy()
     labelled[0, 11:13] = False
@@ -99,7 +99,7 @@ def test_a_person_without_a_torso_cannot_be_judged(scene):
     assert outcome.errors.shape == (2, 1, 17)
 
 
-def test_a_body_without_a_place_is_infinitely_wrong(scene):
+def test_a_body_without_a_position_has_infinite_error(scene):
     photo, _, ground_truth = scene
     outcome = evaluated(
         scene, seen(photo.kp2d, photo.boxes), ground_truth.with_rows(np.array([1]), Estimates.unknown(1))
