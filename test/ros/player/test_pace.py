@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hmr_ros.ros.player import player as player_module
-from hmr_ros.ros.player.sources import Shot
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
 
@@ -39,7 +38,7 @@ def steps_s(monkeypatch, *, live=False, publishing_s=(), rate_hz=10.0, images=5,
     """s between the images that are shown."""
     clock = Clock(publishing_s)
     monkeypatch.setattr(player_module, "time", clock)
-    shots = [Shot(IMAGE, new_scene=k in scenes) for k in range(images)]
+    shots = [player_module.Shot(IMAGE, new_scene=k in scenes) for k in range(images)]
     source = SimpleNamespace(live=live, rate_hz=30.0, shots=lambda: iter(shots))
     player_module.play(clock, source, rate_hz, loop=loop)
     return np.diff(clock.shown_s)
