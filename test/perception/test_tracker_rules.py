@@ -115,12 +115,9 @@ def test_ids_come_from_the_given_source() -> None:
     assert tracker.update(seen(person(), person(400)), 0.0).people.ids.tolist() == [7, 11]
 
 
-def test_every_person_hidden_is_lost_together_and_named_once() -> None:
+def test_everyone_hidden_for_too_long_is_given_up_at_once() -> None:
     tracker = Tracker(AT_ONCE)
     tracker.update(seen(person(), person(400)), 0.0)
-    tracker.update(hidden(), 0.9)
-    assert tracker.lost == ()
-    tracker.update(hidden(), 1.1)
-    assert tracker.lost == (1, 2)
-    tracker.update(hidden(), 1.2)
-    assert tracker.lost == ()
+    assert tracker.update(hidden(), 0.9).people.ids.tolist() == [1, 2]
+    assert tracker.update(hidden(), 1.1).people.ids.tolist() == []
+    assert tracker.update(seen(person(), person(400)), 1.2).people.ids.tolist() == [3, 4]

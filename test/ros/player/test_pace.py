@@ -39,7 +39,7 @@ def steps_s(monkeypatch, *, live=False, publishing_s=(), rate_hz=10.0, images=5,
     """s between the images that are shown."""
     clock = Clock(publishing_s)
     monkeypatch.setattr(player_module, "time", clock)
-    shots = [Shot(IMAGE, new_scene=k in scenes) for k in range(images)]
+    shots = [player_module.Shot(IMAGE, new_scene=k in scenes) for k in range(images)]
     source = SimpleNamespace(live=live, rate_hz=30.0, shots=lambda: iter(shots))
     player_module.play(clock, source, rate_hz, loop=loop)
     return np.diff(clock.shown_s)
