@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hmr_ros.ros.player.sources import Shot
 
 from hmr_ros.ros.player import player as player_module
 
