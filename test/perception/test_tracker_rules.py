@@ -50,11 +50,6 @@ def test_a_person_who_came_nearer_while_hidden_is_known_beside_one_of_the_old_si
     assert id_of(1, now, after_s=1.0) == 2
 
 
-def test_a_person_does_not_grow_from_one_image_to_the_next() -> None:
-    now = seen(person(size=1.35), person(12))
-    assert id_of(1, now, after_s=0.03) == 1
-
-
 @pytest.mark.parametrize(("after_s", "same"), [(0.03, False), (0.5, True)])
 def test_the_farther_a_person_may_have_gone_the_farther_away_one_is_looked_for(after_s: float, same: bool) -> None:
     assert (id_of(0, seen(person(80)), after_s) == 1) is same
