@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hmr_ros.core.settings import updated
-from hmr_ros.training import train as loop
+from hmr_ros.training import trainer as loop
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 

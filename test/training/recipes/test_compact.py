@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import updated
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.recipes import compact
+from hmr_ros.training.recipes.compact import OBSERVED, Batch, CompactRecipe
+from test.training.datasets.test_motion import small_motion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+SMALL = {
+    "run.bfloat16": False,
+    "run.validation_people": 4,
+    "compact.width": 16,
+    "compact.blocks": 1,
+    "compact.channels": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """Its up-sampling is fitted on fewer bodies than in earnest."""
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compact, "FITTING_BODIES", 30)
+        return CompactRecipe(updated(TrainConfig(), SMALL), small_motion(), BODY, None)
+
+
+@pytest.fixture(scope="module")
+def batch(recipe) -> Batch:
+    return recipe.batch(recipe.sampler("train", "mesh"), np.random.default_rng(0), 6)
+
+
+def terms(recipe, batch: Batch, stage: str) -> dict[str, float]:
+    return {name: value.item() for name, value in recipe.loss(batch, stage, 0.0).items()}
+
+
+@pytest.mark.parametrize(
+    ("stage", "wrong", "answering"),
+    [
+        ("lift", "joints", {"joints", "joint_error"}),
+        ("lift", "surface", {"surface"}),
+        ("lift", "nodes", set()),
+        ("mesh", "joints", {"joints", "joint_error"}),
+        ("mesh", "surface", {"human36m"}),
+        ("mesh", "nodes", {"nodes", "edges"}),
+        ("mesh", "keypoints", {"nodes", "edges", "human36m", "joints", "joint_error"}),
+    ],
+)
+def test_each_term_answers_to_what_it_measures(recipe, batch, stage, wrong, answering):
+    other = batch._replace(**{wrong: 1.3 * getattr(batch, wrong)})
+    before, after = terms(recipe, batch, stage), terms(recipe, other, stage)
+    assert {name for name in before if before[name] != after[name]} == answering
+
+
+def test_edges_do_not_feel_a_shift(recipe, batch):
+    before, after = (terms(recipe, b, "mesh") for b in (batch, batch._replace(nodes=batch.nodes + 0.2)))
+    assert after["edges"] == pytest.approx(before["edges"], rel=1e-4)
+    assert after["nodes"] > before["nodes"]
+
+
+@pytest.mark.parametrize("stage", ["lift", "mesh"])
+def test_steps_on_one_batch_lower_every_term(recipe, batch, stage):
+    parameters = [p for module, _ in recipe.trained(stage) for p in module.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=3e-3)
+    saved = {name: value.clone() for name, value in recipe.modules.state_dict().items()}
+    before = terms(recipe, batch, stage)
+    for _ in range(15):
+        optimiser.zero_grad()
+        torch.stack(list(recipe.loss(batch, stage, 0.0).values())).sum().backward()
+        optimiser.step()
+    after = terms(recipe, batch, stage)
+    recipe.modules.load_state_dict(saved)
+    for name in before:
+        assert after[name] < before[name], name
+
+
+def test_the_error_that_is_expected_does_not_train_the_lifting(recipe, batch):
+    recipe.modules.zero_grad()
+    recipe.loss(batch, "lift", 0.0)["joint_error"].backward()
+    touched = {name for name, p in recipe.modules.named_parameters() if p.grad is not None and p.grad.any()}
+    assert touched == {f"network.lifting.joint_error.{name}" for name in ("weight", "bias")}
+
+
+def test_nodes_and_surface_are_those_of_the_same_body(batch):
+    """The Human3.6M pelvis, read from the mesh nodes, lies near the joint all is relative to."""
+    assert (batch.joints[:, 0] == 0).all()
+    assert (batch.surface[:, 0].norm(dim=-1) < 0.15).all()
+    assert (batch.nodes.mean(1).norm(dim=-1) < 0.6).all()
+
+
+def test_validation_repeats_and_is_exact_where_it_says_so(recipe):
+    sampler = recipe.sampler("val", "mesh")
+    report = recipe.validate(sampler, "mesh")
+    assert report == recipe.validate(sampler, "mesh")
+    assert set(report) == {"mpjpe_true", "pa_mpjpe_true", "mpjpe_error", "pa_mpjpe_error"}
+    exact, again = (recipe.batch(sampler, np.random.default_rng(0), 4, mix) for mix in (OBSERVED["true"],) * 2)
+    torch.testing.assert_close(exact.keypoints, again.keypoints)
+    erroneous = recipe.batch(sampler, np.random.default_rng(0), 4, OBSERVED["error"])
+    assert (exact.keypoints != erroneous.keypoints).any()
+
+
+def test_a_checkpoints_topology_builds_the_same_network(recipe):
+    again = CompactRecipe(updated(TrainConfig(), SMALL), small_motion(), BODY, recipe.topology)
+    again.modules.load_state_dict(recipe.modules.state_dict())
+    keypoints, context = torch.rand(2, 21, 3), torch.rand(2, 1)
+    actual = again.modules["network"](keypoints, context)
+    for a, b in zip(actual, recipe.modules["network"](keypoints, context), strict=True):
+        assert torch.equal(a, b)
