@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,13 @@ def validate(config: object) -> None:
 
 def describe(cls: type) -> list[Setting]:
     """Every setting of a config dataclass in the order of definition, those of groups last, as in a TOML file."""
-    return list(_settings(cls, ""))
+    return list(_described(cls))
+
+
+@functools.cache
+def _described(cls: type) -> tuple[Setting, ...]:
+    """The settings, found once per class: every change of one setting validates them all."""
+    return tuple(_settings(cls, ""))
 
 
 def updated(config: _Config, values: Mapping[str, Value]) -> _Config:
