@@ -92,15 +92,28 @@ def test_nodes_and_surface_are_those_of_the_same_body(batch):
     assert (batch.nodes.mean(1).norm(dim=-1) < 0.6).all()
 
 
-def test_validation_repeats_and_is_exact_where_it_says_so(recipe):
-    sampler = recipe.sampler("val", "mesh")
-    report = recipe.validate(sampler, "mesh")
-    assert report == recipe.validate(sampler, "mesh")
+@pytest.mark.parametrize("stage", ["lift", "mesh"])
+def test_validation_repeats_and_trains_nothing(recipe, stage):
+    sampler = recipe.sampler("val", stage)
+    before = {name: value.clone() for name, value in recipe.modules.state_dict().items()}
+    report = recipe.validate(sampler, stage)
     assert set(report) == {"mpjpe_true", "pa_mpjpe_true", "mpjpe_error", "pa_mpjpe_error"}
+    assert report == recipe.validate(sampler, stage)
+    assert recipe.modules.training
+    assert all(torch.equal(before[name], value) for name, value in recipe.modules.state_dict().items())
+
+
+def test_true_keypoints_are_exact_in_validation(recipe):
+    sampler = recipe.sampler("val", "mesh")
     exact, again = (recipe.batch(sampler, np.random.default_rng(0), 4, mix) for mix in (OBSERVED["true"],) * 2)
     torch.testing.assert_close(exact.keypoints, again.keypoints)
     erroneous = recipe.batch(sampler, np.random.default_rng(0), 4, OBSERVED["error"])
     assert (exact.keypoints != erroneous.keypoints).any()
+
+
+def test_the_stages_train_their_parts(recipe):
+    assert [fraction for _, fraction in recipe.trained("lift")] == [1.0, 1.0]
+    assert [fraction for _, fraction in recipe.trained("mesh")] == [compact.LIFTING_FRACTION, 1.0]
 
 
 def test_a_checkpoints_topology_builds_the_same_network(recipe):
