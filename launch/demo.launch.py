@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node on a video, a directory of images or a webcam, with RViz: ``ros2 launch hmr_ros demo.launch.py``."""
 
 import math

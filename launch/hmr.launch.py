@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node for one camera: ``ros2 launch hmr_ros hmr.launch.py image_topic:=/camera/image_raw``.
 
 ``ros2 launch hmr_ros hmr.launch.py -s`` lists the arguments. The calibration is subscribed from ``camera_info``

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several cameras in one process that shares the networks: ``ros2 launch hmr_ros multi_camera.launch.py cameras:=a,b``.
 
 Each camera has its namespace, with its node ``hmr`` and its topics. Topics in arguments are relative to it:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # interface_package(DEPENDENCIES ...) builds every msg/*.msg of the package that calls it, for C and Python alone: no C++
 # reads them here, and leaving it out halves the build.
 

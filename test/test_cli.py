@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr` itself; what the commands do is tested with their modules."""
 
 import argparse

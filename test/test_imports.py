@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each part of the package really loads, in a fresh interpreter. import-linter checks the same by reading."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The copies of other packages' messages under test/interfaces are the real thing, field for field."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The house: versions, dependencies, tables and the two kinds of colcon build agree with the code."""
 
 import ast

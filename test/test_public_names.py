@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a Python user sees of the package: names, examples, and a photo's meshes without ROS."""
 
 import doctest

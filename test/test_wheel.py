@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pip installs: a wheel, built from the source archive, with all that the package needs where there is no ROS."""
 
 import subprocess

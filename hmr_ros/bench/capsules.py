@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Capsules of the open body: the fraction of its vertices inside them, their volume, and their time.
 
 People are random: shape and joint axes are normally distributed, and limbs bend more than the spine, which exceeds the

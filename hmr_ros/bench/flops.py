@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Minimum arithmetic and memory traffic of a network, from its ONNX file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks on this machine's GPU: ms per person at several batch sizes, beside the floor that the GPU sets.
 
 The time is that of the node's call, from host arrays to host arrays. The floor is the larger of arithmetic

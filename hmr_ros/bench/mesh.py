@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pose2Mesh's mesh network, one person: the paper's widths on the open body in three forms.
 
 "plain": PyTorch, sparse matrix products on the padded graphs, as it is trained. "deployed": the same network as it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mesh message of one body: written straight into CDR, against a Marker of Point objects that rclpy serialises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bench is: a module here with ``run(options) -> Row``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendering training images: images per second of one core, and the time of each step.
 
 Poses are random rotations instead of motion capture, and backgrounds are procedural, so that the bench needs no data.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `hmr bench` prints of a bench, and what it says of the machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node over DDS on two cores: a camera process, the node, and this subscriber, at several rates, crowds and
 outputs.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of `hmr bench ros`, which set image rate, people and subscribed outputs, and their measurements."""
 
 from __future__ import annotations

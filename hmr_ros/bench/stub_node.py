@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node with constant outputs in place of its networks: one standing person. For `hmr bench ros`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Timing of calls in turns, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations

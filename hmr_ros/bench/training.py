@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel's training on this machine: rates of drawing samples and of training steps on one thread, and memory.
 
 No images are read from disk and weights are random, which does not change the times. Motion is synthetic, too: standing

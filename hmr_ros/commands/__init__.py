@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of `hmr`, one module each: `hmr build-engine` is ``build_engine``.
 
 Each holds EXAMPLES of its use, ``add_arguments(parser)`` and ``run(args)``, whose result is the exit status. What

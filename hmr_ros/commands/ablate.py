@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr ablate`: train Global-to-Pixel with one part left out at a time, at equal budget, and compare the errors.
 
 The backbone is frozen, so its features are computed once for all runs. Without shards of `hmr render`, images are

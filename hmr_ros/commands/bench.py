@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr bench`: measure the speed of the parts, as ratios within one process on this machine.
 
 Absolute times differ between machines and from hour to hour; the ratio of two calls timed in turns does not. Each bench

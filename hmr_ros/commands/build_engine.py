@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr build-engine`: build the TensorRT engine of one network into a file.
 
 The engine is for this machine's GPU or, with --edition rtx and --target, for other desktop GPUs. The file shows whether

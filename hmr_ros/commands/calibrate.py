@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr calibrate`: fit covariances to a network's expected errors, and write them into its manifest.
 
 The covariances are fitted on one half of the takes of held-out subjects and tested on the other half

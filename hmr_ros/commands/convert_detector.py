@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr convert-detector`: convert BlazePose's two networks from the MediaPipe wheel to ONNX with manifests.
 
 The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the two .tflite files.

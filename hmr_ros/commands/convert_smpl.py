@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr convert-smpl`: convert a licensed SMPL model from .pkl to the .npz that hmr_ros reads.
 
 SMPL comes as a Python pickle, which can run code when it is read. This command reads it once, with a restricted

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr demo`: play a clip through camera process, node and DDS, and write the results.
 
 Three processes communicate over DDS as on a robot: a camera, the node, and this recorder. Writes the clip with meshes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr doctor`: check this machine; for everything that is missing, print the command that installs it.
 
 The exit status is 1 when something that the node needs is missing. What only training and building need is reported,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr engines`: list, verify, prune or build the TensorRT engines of this machine.
 
 Engines are executables. The node loads only those that this machine built, or that came in a cache directory together

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr evaluate`: report the errors of a network on synthetic people of held-out motion or on a licensed data set.
 
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr evaluate-photos`: score estimated bodies, projected into photos, against joints labelled by hand (PCK).
 
 All networks get the same detections of the same photos. PCK is the fraction of labelled joints whose estimate lies

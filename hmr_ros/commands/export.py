@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr export`: write a checkpoint as an artefact for the robot, ``<name>.onnx`` and ``<name>.json``.
 
 Nothing is written unless ONNX Runtime and PyTorch give the same outputs.

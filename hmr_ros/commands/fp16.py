@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr fp16`: write the fp16 model of a network, ``<name>_fp16``, for TensorRT, if it stays accurate.
 
 Its outputs are compared with fp32 on recorded and rendered inputs, rounded as a GPU rounds. Where they differ by more

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr parity`: compare a network's outputs between libraries and precisions, in mm of body or px of image.
 
 The reference is ONNX Runtime on the CPU. Compared with it are the fp16 model (``<name>_fp16.json``, rounded as a GPU

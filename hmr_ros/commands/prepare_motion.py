@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr prepare-motion`: collect AMASS and BVH recordings into one motion file, or change a motion file.
 
 docs/motion_format.md describes the file and what is done to recordings.

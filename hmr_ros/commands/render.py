@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr render`: draw images of clothed people for training, as shards or as one contact sheet."""
 
 from __future__ import annotations

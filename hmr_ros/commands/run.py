@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr run`: estimate the bodies in a photo, a directory of photos, a video or a webcam; without ROS."""
 
 from __future__ import annotations

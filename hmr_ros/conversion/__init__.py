@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other people's models, converted once to the files that this package reads.
 
 ``detector`` converts BlazePose's networks to ONNX; ``smpl`` converts a licensed SMPL model, read by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the arrays of SMPL's pickles without running code that a pickle may hold.
 
 A pickle is a program: it names functions and calls them. Here only the names that SMPL's files need are resolved,

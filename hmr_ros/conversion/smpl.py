@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A licensed SMPL model, from its pickle to the .npz that hmr_ros reads."""
 
 from __future__ import annotations

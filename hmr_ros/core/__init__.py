@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records, geometry and body of the project, in numpy and the standard library alone; all other packages import it.
 
 Modules

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names for the types of arrays, which annotations use; shapes and units stand in docstrings."""
 
 from __future__ import annotations

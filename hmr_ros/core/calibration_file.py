@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The YAML file that ROS's camera_calibration writes, read without ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record of a calibrated camera, and the ways to make one."""
 
 from __future__ import annotations

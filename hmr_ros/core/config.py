@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of a pipeline and of the node: its meaning, its range, whether it may change while running.
 
 Engines depend on EngineSettings, perception on PerceptionSettings, ros/ on RobotConfig, which inherits from both and

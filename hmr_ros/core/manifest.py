@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of an artefact: ``<name>.onnx`` lies beside ``<name>.json``, which says what the network expects.
 
 A manifest is the only thing that training and the robot share, so it is checked before a network is opened: schema

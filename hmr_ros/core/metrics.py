@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of 3D bodies, one definition for training, evaluation and benchmarks.
 
 Points are in metres and errors in millimetres. Each function gives one figure per sample, so that means, medians and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records that pass between stages: frozen bundles of parallel arrays, one row per person.
 
 Zero people is a normal value everywhere; each record has an ``empty`` constructor where it needs one.

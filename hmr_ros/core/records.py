@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frozen dataclasses of parallel arrays: the base of every record that holds one row per person, image or sample."""
 
 from __future__ import annotations

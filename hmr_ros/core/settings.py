@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings: frozen dataclasses whose fields carry a doc, a range and whether they may change while running.
 
 A dataclass field made by ``setting`` is the only definition of a setting: TOML files, ROS parameters (with descriptors)

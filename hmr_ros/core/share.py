@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the files that travel with the package lie: models, config and samples."""
 
 from __future__ import annotations

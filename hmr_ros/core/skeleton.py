@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joint sets: names, bones, mirrors, and how one set is read from another.
 
 Sources: Pose2Mesh's graphs (human36m, coco, smpl), the COCO and BlazePose specifications. Every set is in

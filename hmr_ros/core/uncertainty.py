@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How wrong an estimate may be: covariances of joints and root, and regions that hold the ground truth as often as they
 say.
 

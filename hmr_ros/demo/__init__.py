@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run of `hmr demo` and its files.
 
 ``play`` starts camera and node and records what they publish, ``images`` and ``view3d`` draw it, ``compare`` draws two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two methods next to each other, on the same keypoints of the same images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run of the demo: start the processes, record what they publish, draw it, report."""
 
 from __future__ import annotations

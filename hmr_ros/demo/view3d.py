@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People in space: the bodies of one image seen from beside its camera, over a floor grid of one metre."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs networks: named arrays in, named arrays out. Nothing here knows what the arrays mean.
 
 runtime: the Engine protocol and EngineOptions; opening: opens a network with a backend; backends: which backend, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which library runs the networks on this machine, and why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening a network with the backend that is asked for, or with the fastest that works, and saying which and why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine protocol: a network that takes named arrays and returns named arrays, opened from its manifest.
 
 Implementations do not know what the arrays mean; callers do not know which library computes them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One network for many users: the cameras of one process run the same engines, one after the other."""
 
 from __future__ import annotations

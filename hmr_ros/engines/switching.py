@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serving from the first second: ONNX Runtime runs a network while TensorRT builds its engine, then TensorRT does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How good networks are: what `hmr evaluate`, `calibrate`, `ablate`, `evaluate-photos`, `parity` and `fp16` measure.
 
 ``held_out`` (errors and covariances on people that training never saw) and ``ablation`` are offline; ``photos`` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images with a known number of people in them: open bodies, rendered side by side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A checkpoint of training as a network to export, and the manifest that describes it."""
 
 from __future__ import annotations

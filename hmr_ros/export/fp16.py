@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX from fp32 to fp16: weights and arithmetic in fp16, inputs and outputs in fp32, and sensitive nodes in fp32.
 
 TensorRT networks are strongly typed (TensorRT 11 and RTX support nothing else), so the types in the file decide what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch to ONNX: one file without external data, with dynamic batch "N" and the same outputs."""
 
 from __future__ import annotations

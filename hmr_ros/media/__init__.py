@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images and videos as files: what they are read from and how they are written. Needs OpenCV, neither ROS nor networks.
 
     errors: SourceError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One image file: read into pixels, written from pixels; and images scaled and put together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a command line names as its images: a photo, a directory of photos, a video or a webcam."""
 
 from __future__ import annotations

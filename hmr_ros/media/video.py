@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Videos and webcams frame by frame, and video files to write."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks in PyTorch: what is trained, and the equivalent form of each that is exported. No robot imports them.
 
 ``compact_pose2mesh`` is the shipped Pose2Mesh, ``pose2mesh`` the published one (``posenet``, then ``meshnet``;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Node order for deployment: the nodes of each level as patches of the rest mesh.
 
 With neighbours side by side, applying a graph Laplacian is one gather and one batched dense product

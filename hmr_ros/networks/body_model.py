@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear blend skinning of an SMPL-schema body in PyTorch: differentiable and fast in batches.
 
 The same function as ``core/body/body_model.py`` (numpy, the reference): the pelvis joint lies at the origin, so adding

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chebyshev graph convolution (K = 3), twice: the plain sparse form, and the form that deploys.
 
 A graph convolution is a sum over k < 3 of T_k(L) x W_k with T_0 = I, T_1 = L, T_2 = 2 L^2 - I (Defferrard et al.

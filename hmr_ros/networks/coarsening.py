@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Graph coarsening: from a triangle mesh to the hierarchy of graphs a Pose2Mesh decoder runs on.
 
 Heavy-edge matching halves the graph level by level; a binary-tree order then puts the two children of coarse

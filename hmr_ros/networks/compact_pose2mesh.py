@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compact Pose2Mesh, the shipped one: the paper's two steps in small networks that know the camera.
 
 Input is not bare pixels but the person as its virtual camera sees it (core/geometry/virtual_camera.py) with a score per

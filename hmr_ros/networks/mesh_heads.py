@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Pose2Mesh's ablation puts in MeshNet's place: other targets, other networks.
 
 Each maps pose features (B, J, F) to vertices (B, V, 3) in m, relative to the root joint. Sizes follow the paper's

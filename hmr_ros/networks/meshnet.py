@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MeshNet: from a pose to a mesh, by graph convolutions on ever finer graphs.
 
 ``MeshNet`` is the trained form: plain sparse products on the padded tree of ``coarsening``. ``DeployedMeshNet``

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pose2Mesh as published: a 2D pose lifted to 3D by PoseNet, then to a mesh by MeshNet.
 
 PoseNet predicts millimetres and MeshNet metres, as in the paper's code, and no gradient flows from the mesh to PoseNet:

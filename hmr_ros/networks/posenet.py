@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PoseNet: from a 2D pose to a root-relative 3D pose, a residual multilayer perceptron.
 
 Sources: Martinez et al., "A simple yet effective baseline for 3D human pose estimation", ICCV 2017; Choi et al.,

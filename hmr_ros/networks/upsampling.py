@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a few hundred mesh nodes to every vertex: a fixed sparse linear map, fitted to posed bodies.
 
 Skin moves almost affinely with the skin around it, so a vertex is a weighted sum of nearby nodes with weights that add

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shipped networks, put together as the settings ask."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Optimal one-to-one assignment, for the few dozen people of one image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic around BlazePose's two networks: anchors and boxes, regions and crops, heatmaps.
 
 A *region* is the square of the image that the landmark network looks at, as two points (2, 2) px: its centre (between

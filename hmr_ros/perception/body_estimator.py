@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of a method: people in 2D -> SMPL parameters."""
 
 from __future__ import annotations

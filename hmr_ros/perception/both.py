@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two methods compared: the bodies of the first, and their distance from those of the second.
 
 The networks use different evidence, image and keypoints, and fail in different ways: where they agree, both are

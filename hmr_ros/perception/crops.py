@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boxes of people -> the crops that Global-to-Pixel reads, and their crop cameras."""
 
 from __future__ import annotations

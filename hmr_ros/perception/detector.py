@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image -> people: boxes and 2D keypoints with scores.
 
 ``Detector`` is the interface that the pipeline needs; ``BlazePoseDetector`` is the shipped one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image crops -> metric bodies, by Global-to-Pixel (Xiao et al., ECCV 2024).
 
 The network sees each person through a crop camera of their own and returns SMPL parameters and a position. Rotated into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Detections -> the keypoints that a network and the placement of its bodies read."""
 
 from __future__ import annotations

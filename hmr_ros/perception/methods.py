@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening the method that the settings name, with its networks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies drawn over the image they were estimated from."""
 
 from __future__ import annotations

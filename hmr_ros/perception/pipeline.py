@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image -> bodies: the steps in their order, with nothing of ROS in it, so that a script or a test can drive it."""
 
 from __future__ import annotations

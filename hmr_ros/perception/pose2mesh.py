@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """2D poses -> metric bodies, by a lifting network (Pose2Mesh, Choi et al., ECCV 2020).
 
 The network sees each person through a virtual camera of their own and returns a mesh around its pelvis. Rotated into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A z-buffer for triangle meshes in plain numpy: the front face of every pixel, and the barycentric weights in it.
 
 A body has 13 776 faces of a few pixels each, so all pairs of a face and a pixel of its bounding box are tested at once;

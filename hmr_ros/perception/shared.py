@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pipelines of one process have in common: networks, body models, and the ids of people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Similarity of two people in images: overlap of boxes, distance of keypoints, size."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stable ids: detections of this image are assigned to the tracks of earlier ones."""
 
 from __future__ import annotations

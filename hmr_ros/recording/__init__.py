@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies as files: what `hmr run` leaves of the images that it was given. No ROS.
 
 entry: one image with its bodies, and the protocol of what writes them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies as flat arrays: one .npz file of a whole run, without pickles."""
 
 from __future__ import annotations

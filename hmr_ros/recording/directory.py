@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The directory of a run: which it is, and what an earlier run left there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One image with the bodies in it, as writers get it."""
 
 from __future__ import annotations

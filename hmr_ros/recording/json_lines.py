@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies as JSON lines: one object per image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies as .glb and .obj files for 3D viewers."""
 
 from __future__ import annotations

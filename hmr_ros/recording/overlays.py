@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Meshes drawn on the images they were estimated from: an image file each, or one video."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Source -> pipeline -> writers: the loop of `hmr run`."""
 
 from __future__ import annotations

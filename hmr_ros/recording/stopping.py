@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C and SIGTERM as a request, so that no file ends in the middle of an image."""
 
 from __future__ import annotations

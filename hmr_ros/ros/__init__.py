@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that speaks ROS: the only package that imports it. Arithmetic is in ``core``.
 
 Read from top to bottom as the data goes; each sub-package imports only those below it, and says itself what it holds.

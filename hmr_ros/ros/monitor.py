@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of received, processed and dropped images: kept by the threads that handle them, read by diagnostics.
 
 Nothing here imports ROS. ``input`` and ``node`` both count, so this file stands below both, beside ``wire``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Break a copy of the tree in small ways and see whether the tests notice: ``python -m hmr_ros.tools.mutate``.
 
 100 random mutants of core, perception, ros and training, or with ``--base REV`` those of the lines that changed since.

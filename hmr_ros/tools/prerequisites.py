@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must be on a Debian or Ubuntu machine before the Makefile can make the rest.
 
 ``python3 -m hmr_ros.tools.prerequisites`` runs before anything is installed, on any Python 3: standard library only.

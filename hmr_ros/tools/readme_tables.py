@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write what the code defines into documents and config/hmr.yaml: ``python -m hmr_ros.tools.readme_tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; a test fails while one is out of date.

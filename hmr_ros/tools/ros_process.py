@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our ROS programs as processes of their own, in a corner of the ROS graph that disturbs nobody."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn a virtual environment with the ``ros-*`` wheels into a ROS 2 underlay, as /opt/ros/<distro> is one.
 
 The wheels lack two things that a `colcon build` on top of them needs. Their exported CMake targets name the include

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hooks of mkdocs: the pages of the documentation site that other files hold, and links that work there, too.
 
 README, CONTRIBUTING and models/README.md become pages; so do the messages and, package by package, the docstrings.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that every source file names its licence: ``python -m hmr_ros.tools.spdx``; ``--write`` adds missing lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training: synthetic people, recipes and the loop that runs them. Its result is a checkpoint, which export reads.
 
 Read in this order:

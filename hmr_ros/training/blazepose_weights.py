@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights of BlazePose's landmark network, from the ONNX file we ship, for ``BlazePoseTrunk``."""
 
 from __future__ import annotations

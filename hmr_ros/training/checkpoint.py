@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints: plain numbers, strings and tensors in one file, read without unpickling any object."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several processes that train one network: what ``torchrun`` starts, or this process alone."""
 
 from __future__ import annotations

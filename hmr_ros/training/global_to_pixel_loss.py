@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The losses of Global-to-Pixel: the same on both stages, more weight on the second, and those of the matching.
 
 Source: the paper's list (L1 on pose, shape and 3D joints, 2D reprojection, vertices; the local stage counts more); the

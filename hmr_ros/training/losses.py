@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The losses of Pose2Mesh: three on the mesh's shape, one on its joints, one on the lifted pose.
 
 A mask is broadcast against its prediction and multiplies prediction and target; the mean is over all elements, masked

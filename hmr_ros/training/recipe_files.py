@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training settings that ship with the package, found by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log of a training run: JSON lines, and TensorBoard events where tensorboard is installed."""
 
 from __future__ import annotations

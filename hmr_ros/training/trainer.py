@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One training loop for every recipe: stages, running average, validation, checkpoints."""
 
 from __future__ import annotations

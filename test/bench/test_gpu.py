@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr bench --gpu` as far as it goes without a GPU: what networks cost, floors, and the answer where there is none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr build-engine`, with TensorRT for RTX, which builds without a GPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr convert-detector`: what it refuses, and that the shipped files are its result."""
 
 from __future__ import annotations

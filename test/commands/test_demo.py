@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr demo` as its users start it."""
 
 import importlib.util

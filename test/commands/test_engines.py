@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr engines` on a machine whose GPU, library and builder are made up; the cache is real."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr parity`, with inputs that are not recorded but given."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hmr run` as its users start it, with the shipped networks; what needs none is tested first."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a tiny .tflite file, so that the reader has one that is free to lie in the repository."""
 
 from __future__ import annotations

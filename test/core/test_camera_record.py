@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distortion coefficients that a camera may have."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builders and probes for tests of the cache. They run in a child process and keep a diary beside the network."""
 
 from __future__ import annotations

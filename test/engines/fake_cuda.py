@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A CUDA runtime without a GPU, on host memory, as far as the engines use it.
 
 Streams are lazy: what is put on one is done when somebody waits for it, so that a missing wait gives wrong answers. It

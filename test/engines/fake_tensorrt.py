@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT without a GPU, as far as the engines use it, on the memory of a FakeCuda.
 
 The classes have the names that the real bindings of each version have, and no others (tensorrt_bindings.json, written

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Obtain an engine in a process of its own: `python -m test.engines.obtain DIRECTORY BUILD LARGEST_FILE USER`."""
 
 from __future__ import annotations

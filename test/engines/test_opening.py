@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which backend is taken on which machine, and what is said about it. GPU, TensorRT and CUDA are fakes."""
 
 from __future__ import annotations

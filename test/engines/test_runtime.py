@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening networks: every mismatch between file and manifest is refused with a message that helps."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serving while building: every run is answered, by the first engine and then by the better one."""
 
 from __future__ import annotations

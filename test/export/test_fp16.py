@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks in half: which nodes, what types, and how a GPU would round."""
 
 from __future__ import annotations

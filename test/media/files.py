@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small images and videos, made for tests."""
 
 import struct

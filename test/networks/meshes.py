@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small closed meshes, and weights that look trained."""
 
 from __future__ import annotations

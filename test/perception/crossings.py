@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People who walk past each other in space, as a detector sees them: near ones hide far ones, and draw its points."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything together, from files to bodies, with a Global-to-Pixel that always says the same."""
 
 import numpy as np

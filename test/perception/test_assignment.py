@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The assignment is optimal: checked against trying everything."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Anchors, regions, crops and heatmaps against slow, obvious versions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids survive being hidden, and crossings in space."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The detector's logic in a painted world of which everything is known, and the shipped networks on real images.
 
 In the painted world red is x and green is y, so the stand-in for the landmark network reads from a crop where it lies.

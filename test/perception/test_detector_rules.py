@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of the BlazePose detector: where it looks again, what is too small, at what size it searches."""
 
 from __future__ import annotations

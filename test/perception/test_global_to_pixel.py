@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel with a network that knows the answer: what remains is the geometry around it."""
 
 import dataclasses

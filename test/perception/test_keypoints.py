@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which keypoints a network gets to see, and who can be placed by them."""
 
 import numpy as np

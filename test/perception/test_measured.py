@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shipped networks with rendered depth."""
 
 import dataclasses

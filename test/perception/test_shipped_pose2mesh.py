@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shipped network on known bodies: whatever is retrained must still put people where they are, upright."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Overlap and keypoint agreement."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids last: through noise, gaps, and people who cross."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules by which the tracker takes a person for the same: position, size, time unseen, keypoints that count."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entries without networks: bodies of known numbers."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the ROS tests. They need ROS 2 and the built package; without either they are skipped with the reason."""
 
 import importlib.util

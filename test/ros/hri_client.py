@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client of ROS4HRI, written from REP-155 alone: it knows nothing of hmr_ros."""
 
 from geometry_msgs.msg import PointStamped, TwistStamped

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planners as hmr_ros meets them, written from the definitions of messages and the documented behaviour alone.
 
 They know nothing of hmr_ros.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pipeline without networks, for tests of everything around it."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What /diagnostics is told of the last seconds."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera, the node with a pipeline without networks, and subscribers, in one executor."""
 
 from rclpy.node import Node

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutation testing itself: what is broken, which tests are chosen, and which mutants survive."""
 
 import os

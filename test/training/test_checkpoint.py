@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints come back as they were written, and what is none is named."""
 
 from pathlib import Path

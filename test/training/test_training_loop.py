@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loop itself, with a recipe of a few numbers: quick, and exact to the bit."""
 
 import dataclasses

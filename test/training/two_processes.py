@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One of two processes that take a step together; run by test_distributed.py with a directory for their results."""
 
 import sys

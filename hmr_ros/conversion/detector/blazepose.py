@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BlazePose's two networks: where the MediaPipe wheel holds them, and their interface as ONNX with a manifest."""
 
 from __future__ import annotations

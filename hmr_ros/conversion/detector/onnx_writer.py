@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a network read from a .tflite file as ONNX, one small function per operator.
 
 The ONNX network differs from its source in four ways. Its input is uint8 (N, H, W, 3) RGB, which it scales itself.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a .tflite file into plain records: the operators in order, and every constant with sparse weights expanded.
 
 Covers what BlazePose's two networks use; anything else is refused by name. Reference: schema.fbs of TensorFlow Lite.

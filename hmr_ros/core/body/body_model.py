@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The body: any file in SMPL's schema, posed by linear blend skinning (Loper et al., SIGGRAPH Asia 2015).
 
 The shipped ``open_body.npz`` has SMPL's topology, joints and pose parameters, but its own shape space. Lengths are in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collision capsules that contain a posed body, for planners, which know spheres and cylinders and no skin.
 
 The shipped open body has 18, one per body part. With ``PADDING_M`` more around them they contain 99.9 % of the vertices

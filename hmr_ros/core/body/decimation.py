@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Subsets of points and triangles that represent a mesh."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates to bodies with meshes: the last step, as only published people need a mesh."""
 
 from __future__ import annotations

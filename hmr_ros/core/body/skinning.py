@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Forward kinematics along SMPL's tree, and linear blend skinning with shape and pose blend shapes.
 
 Vertices are planar here, (3, V) instead of (V, 3), so that every step runs over contiguous memory.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a network's output to SMPL parameters and a root translation, in closed form.
 
 placement calls the steps in their order: translation (the root, by keypoints), keypoint_pull (a mesh onto its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distance and size of people by a depth camera.
 
 A single image does not distinguish a tall person from a near one: a body of twice the size at twice the distance looks

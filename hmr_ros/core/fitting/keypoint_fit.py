@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joint rotations of SMPL bodies by their 2D keypoints.
 
 A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was measured.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pull a body onto the 2D keypoints it was lifted from.
 
 A lifting network gets depth from experience, but what lies in the image plane was measured: where a predicted joint

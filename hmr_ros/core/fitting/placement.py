@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Placement: the root translation of a network's body, and its joints on their 2D keypoints.
 
 A network estimates poses well and positions badly; keypoints of a calibrated camera determine the position. So both

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SMPL parameters from vertices: rotations part by part, then joint refinement of pose, shape and position.
 
 What a mesh network returns has no parameters; robots want joint angles. Nothing here is searched: one Kabsch alignment

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The root translation of bodies, from 2D keypoints and, where it was measured, depth."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Geometry without a body.
 
 rotation: rotation vectors, matrices, quaternions, 6D; camera: lenses and projection; keypoints: which ones count, and

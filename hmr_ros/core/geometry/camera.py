@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cameras: metric points of the optical frame (x right, y down, z forward) to pixels and back, with lens distortion.
 
 The models are those of sensor_msgs/CameraInfo, with OpenCV's formulas: "plumb_bob" (k1 k2 p1 p2 [k3]),

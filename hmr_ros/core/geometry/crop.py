@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boxes to crops: the affine maps between full-image pixels and the pixels of a network's input.
 
 Pixels are counted as CameraInfo and OpenCV count them, images and crops alike: (0, 0) is the centre of the first pixel.

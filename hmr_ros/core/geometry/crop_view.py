@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person's crop as a camera of its own: Global-to-Pixel's input about the box, and the axes of its outputs.
 
 The *crop camera* is the real camera rotated onto the centre of the box (``core/geometry/camera.looking_at``), so that a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coordinate frames over time: what tf2's buffer does, as much of it as outputs in a fixed frame need.
 
 tf2_ros comes with a ROS installation, but not with its wheels; and its Python buffer keeps what it has when time jumps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """2D keypoints of a calibrated camera: which of them count, and how large a person looks by them."""
 
 from __future__ import annotations

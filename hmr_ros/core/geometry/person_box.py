@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boxes around people in an image, by mesh or keypoints."""
 
 from __future__ import annotations

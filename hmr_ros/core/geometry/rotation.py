@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rotations in four forms: rotation vectors, matrices, quaternions (x, y, z, w) and the 6D form of networks.
 
 All functions take any number of leading dimensions, keep the floating type of their input, and are exact to rounding

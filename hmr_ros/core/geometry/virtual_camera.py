@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """2D keypoints -> the input of a lifting network, free of where the person stands in the image.
 
 A person at the image's edge is seen by the same camera as one in its centre, only rotated. The camera is rotated onto

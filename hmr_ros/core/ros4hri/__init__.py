@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People as ROS4HRI (REP-155) describes them.
 
 body_frame: the ``body_<id>`` frame; joints: SMPL rotations as 20 revolute joints; urdf: a person's URDF; motion:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frame of a body as ROS knows it (REP-155): origin between the hips, x forward, y to the left, z to the head."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person as ROS4HRI describes one: 20 revolute joints instead of SMPL's 23 ball joints (human_description,
 human-tpl.xacro).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People over time as ROS4HRI describes them: angles that do not jump, speeds, bodies that keep their size.
 
 A person's URDF is sent once and not with every image, so its lengths are held until they are clearly wrong.

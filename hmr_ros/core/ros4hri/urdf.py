@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person's own URDF: the links of ROS4HRI's human_description, as long as the limbs of this person.
 
 The description of ROS4HRI knows one body, scaled by its height; here every origin is where the SMPL joint lies in the

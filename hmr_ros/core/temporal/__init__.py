@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tracked people and the node's load over time.
 
 smoothing: the one-euro filter per track; velocity: walking speed; coasting: where unseen people are expected; presence:

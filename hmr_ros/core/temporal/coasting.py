@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coasting: expected positions of people who are not seen for a moment, and the error of a pose that is held.
 
 Measured errors of pose and position by time: docs/tracking.md.

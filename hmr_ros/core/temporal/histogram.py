@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A histogram of latencies: its counts can be added and compared, as percentiles cannot."""
 
 from __future__ import annotations

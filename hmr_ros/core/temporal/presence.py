@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Present tracks, for outputs that keep people until they left: absence must never be guessed."""
 
 from __future__ import annotations

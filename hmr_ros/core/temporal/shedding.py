@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to leave out of an image's work so that its result is not late: the policy behind the parameter max_latency_ms.
 
 The worker always takes the newest image. Before it begins, the policy adds the expected durations of the steps to the

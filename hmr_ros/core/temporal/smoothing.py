@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Causal smoothing of tracked bodies: the one-euro filter on positions and rotations (Casiez et al., CHI 2012).
 
 Low-pass filters of first order whose cut-off grows with speed: still people do not tremble, moving ones do not lag.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Velocities of people: low-pass filtered differences of their positions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT engines on disk. An engine is executable code, so only engines built and sealed by this user are loaded.
 
 cache: find, build, store; entry: the sealed record beside an engine; private_directory: files of this user alone;

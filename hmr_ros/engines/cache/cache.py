@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines built once per machine, and never an engine that we did not build.
 
 A TensorRT engine is an executable: whoever can write one runs code on the GPU and in the process that loads it. So the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build and try engines in a child process: neither a crash nor a hang in the driver's libraries reaches the node.
 
 The parent hands over which function to call and a BuildRequest on the child's stdin, and gets progress and the result

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record beside a stored engine: what it was built for, its digest, and a seal that only this cache can make."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lock between processes that dies with its holder."""
 
 from __future__ import annotations

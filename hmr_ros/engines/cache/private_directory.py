@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A directory that only this user and root can have written to, and its files.
 
 The files are engines, which a GPU driver executes. So the directory and each file are checked every time, through open

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX files and ONNX Runtime.
 
 check: rules that a file must keep before any parser reads it; protobuf, weights: the reader for it; engine: ONNX

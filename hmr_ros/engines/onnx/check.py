@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of an ONNX file before any library parses it: nothing but the network of its manifest passes.
 
 A network is input to large C++ parsers. So a few rules are checked first, by a short reader in Python:

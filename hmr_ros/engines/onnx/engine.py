@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime: on the CPU, and on GPUs where it was built for them."""
 
 from __future__ import annotations

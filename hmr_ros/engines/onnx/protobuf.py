@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reader of the protocol buffers wire format that trusts nothing it reads.
 
 It knows no schema: a message is a sequence of numbered fields. Whatever is not exactly that raises ProtobufError, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check one tensor of an ONNX file (TensorProto): inside the file, whole, finite."""
 
 from __future__ import annotations

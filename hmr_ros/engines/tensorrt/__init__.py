@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT and TensorRT for RTX, called "editions".
 
 build_request: what an engine is built for; build: ONNX to engine; engine: runs one; api: all that differs between the

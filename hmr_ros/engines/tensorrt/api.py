@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One interface for TensorRT 10.3 to 11.4 and TensorRT for RTX: all that differs between them is in this file.
 
 Written against the Python bindings of 10.3.0 (JetPack 6.1), 10.13.3, 11.4.0 and RTX 1.7.1. What they have in common is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX -> TensorRT engine, for this GPU or (RTX) for others; and whether an engine works here."""
 
 from __future__ import annotations

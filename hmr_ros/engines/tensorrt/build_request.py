@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a TensorRT engine is built from and for: everything that decides whether a stored engine may be used again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The little of CUDA that an engine needs: which GPU there is, and one stream with its memory and captured graphs.
 
 Through NVIDIA's ``cuda-python`` (module ``cuda.bindings.runtime``), which is imported only when a GPU is asked for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT at run time: pinned buffers, one stream, a CUDA graph per input shape, no GPU memory allocated per frame."""
 
 from __future__ import annotations

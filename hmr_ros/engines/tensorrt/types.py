@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this package uses of TensorRT's Python API: the part that 10.3, 10.13, 11.4 and RTX 1.7 have in common.
 
 Names and signatures are TensorRT's own (its reference describes them). The tests look every name up in the bindings.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of a frozen backbone, computed once for all runs.
 
 A run then trains its two stages only. Keypoints are never given: anchors come from the projection of the first stage's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of all variants, beside the paper's figures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run of the ablation: train a variant on stored features, then evaluate it as `hmr evaluate` does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The variants of the ablation, and the paper's errors for them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation on people that training never saw: `hmr evaluate` and `hmr calibrate`.
 
 ``protocol`` defines the errors; ``case`` is what is evaluated, ``predictor`` what is evaluated on it; ``synthetic`` and

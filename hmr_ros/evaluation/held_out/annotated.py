@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation of methods on the annotated people of a licensed data set."""
 
 from __future__ import annotations

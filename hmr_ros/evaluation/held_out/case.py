@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of an evaluation: what a method gets, the ground truth, and what the method predicts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paired comparison of two outputs on the same people: the difficulty of a person cancels."""
 
 from __future__ import annotations

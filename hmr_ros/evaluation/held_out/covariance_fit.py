@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fit a calibration to residuals: standard deviations first, then the radii of regions on other people.
 
 The deviations maximise the likelihood of the residuals under a normal distribution, so that covariances are second

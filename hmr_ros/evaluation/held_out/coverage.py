@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coverage: how often the ground truth lies in the confidence regions, over all people and by group."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel under test: it reads crops of images, with or without keypoints."""
 
 from __future__ import annotations

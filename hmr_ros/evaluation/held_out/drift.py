@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drift of unseen people from their last state: the covariance that coasting must add."""
 
 from __future__ import annotations

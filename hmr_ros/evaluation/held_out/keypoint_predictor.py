@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pose2Mesh under test: it reads keypoints alone."""
 
 from __future__ import annotations

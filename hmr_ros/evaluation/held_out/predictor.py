@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network to evaluate: an exported one through ONNX Runtime, or a checkpoint of a training run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol: which errors, on which joints, by which groups of people.
 
 * MPJPE and PA-MPJPE: the 14 evaluation joints of Human3.6M, regressed from predicted and true mesh by the body model's

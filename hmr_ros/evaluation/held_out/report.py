@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of errors by groups, with confidence intervals."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Residuals: differences of estimates from the ground truth, with what the robot knows of them, for calibration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation of methods on synthetic people, drawn from a seed or read from shards."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way of running a network against the reference, ONNX Runtime on the CPU."""
 
 from __future__ import annotations

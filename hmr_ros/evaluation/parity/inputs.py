@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recorded inputs of networks: the pipeline runs on fixed images, and the inputs of its networks are stored.
 
 Real images are from the sample clip; rendered images show one, four and eight open bodies. Networks whose outputs are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which nodes lose most accuracy in fp16, and which must keep fp32 for the network to pass the gates.
 
 A group is a matrix product and the nodes up to the next product. Each group is kept in fp32 once, with all others in

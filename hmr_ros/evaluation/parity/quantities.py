@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The quantities of a network's outputs that are compared, their units and largest accepted distances."""
 
 from __future__ import annotations

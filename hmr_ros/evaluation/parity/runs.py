@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways of running a network on recorded inputs: engine, ONNX graph, PyTorch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Photos with joints labelled by hand, in COCO's keypoint format."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coverage of the joints labelled in photos by the confidence regions of calibrated bodies.
 
 A region is an ellipsoid in space; its projection into the image has at least the same coverage, as depth is not tested.

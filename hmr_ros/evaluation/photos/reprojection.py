@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimated bodies, projected into a photo, against the joints labelled in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PCK, the fraction of joints within a distance of their labels, and its confidence intervals."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel (ECCV 2024): the network. Read ``network.py`` first; the others are its parts."""
 
 from hmr_ros.networks.global_to_pixel.backbones import Features

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the local stage looks for each joint: at the 2D detector's keypoints, else where the global stage put it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image crops -> a pyramid of feature maps and one vector for the whole crop."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MediaPipe's BlazePose landmark network: a small backbone that has seen many people.
 
 MobileNetV2's inverted bottlenecks with ReLU6, a top-down pyramid of 48 channels that BlazePose's heatmaps are read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The crop camera: the real camera, rotated so that its optical axis goes through the centre of a person's box.
 
 Each person's ``camera`` (B, 3) is (x, y, height): the normalized image coordinates x/z, y/z of the box centre in the

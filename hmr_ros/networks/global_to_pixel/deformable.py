@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a pyramid of feature maps around anchors.
 
 ``DeformableAttention`` looks where it wants to: a few learned places per head and level (Zhu et al., "Deformable DETR",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What both stages predict, and what follows from it: rotations, joints and their projections into the crop."""
 
 from __future__ import annotations

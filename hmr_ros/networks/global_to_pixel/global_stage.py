@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage 1: SMPL parameters from the crop as a whole.
 
 As in CLIFF, the head knows where the box is in the camera's view; written in angles, so that any focal length works.

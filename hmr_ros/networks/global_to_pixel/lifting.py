@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All 2D keypoints at once, lifted to 3D: what either stage knows of the whole pose before it looks at pixels.
 
 The lifting network is that of compact Pose2Mesh (``networks/compact_pose2mesh.py``) with the same input, so training

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One token per SMPL joint: it reads the image around its anchor, and the tokens of the other joints.
 
 Without an image (``features`` None) it uses the keypoints alone. What an image adds is projected by layers that start

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic matching: which pixels stand for a joint (or for the person), by class score and keypoint distance only.
 
 A pixel is *positive* for a unit - a joint, or the whole person - if it costs least. Positives are (B, U, k) indices of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global-to-Pixel: a body from the crop as a whole, corrected by what pixels at its keypoints show.
 
 Source: Xiao et al., "Global-to-Pixel Regression for Human Mesh Recovery", ECCV 2024. No code of it is public: sizes and

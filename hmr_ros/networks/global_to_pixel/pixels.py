@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pixel branch: every cell of a stride-8 map predicts its class, and where the joints are."""
 
 from __future__ import annotations

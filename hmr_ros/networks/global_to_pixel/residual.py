@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joint features -> corrections of the SMPL parameters: every joint has a small network of its own.
 
 What bends a joint is seen at the joint and at its children, so each network reads the joint, its parent and the mean

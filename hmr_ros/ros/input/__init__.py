@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node subscribes.
 
 inputs              all subscriptions of a camera, and the newest image in a slot (slot)

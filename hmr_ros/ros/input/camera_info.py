@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration from CameraInfo: which message belongs to an image, and the problem where none does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CameraInfo -> ``Camera`` for images of a given size, or why it cannot be used."""
 
 from __future__ import annotations

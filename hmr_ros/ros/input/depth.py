@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth images: which one belongs to an image, and its conversion to metres."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transforms from the camera into the frames that outputs are published in, at the stamp of the image."""
 
 from __future__ import annotations

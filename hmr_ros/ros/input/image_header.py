@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The size of a compressed image from its header, checked before the image is decoded.
 
 A broken header makes OpenCV allocate gigabytes; a PNG chunk longer than the file makes it run for many seconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image messages -> RGB pixels. BGR never leaves this file."""
 
 from __future__ import annotations

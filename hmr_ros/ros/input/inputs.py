@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The subscriptions of a camera: the newest image in a slot, with its calibration and depth."""
 
 from __future__ import annotations

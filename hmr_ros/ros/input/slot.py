@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A queue of one item: the newest replaces the one before it, so that a slow reader never falls behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Subscriptions that request the best QoS that all publishers offer.
 
 Camera drivers differ in the QoS they offer, and Fast DDS drops large best-effort images in its default configuration.

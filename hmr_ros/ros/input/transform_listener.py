@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """/tf and /tf_static -> a FrameTree, read from serialised messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The processes that estimate bodies, and everything that starts, configures, watches and stops them.
 
 node            ``hmr_node``: the lifecycle node; cameras: ``hmr_multi``, one such node for each of several cameras

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which images are processed, by their stamp alone: decided before anything is decoded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr_multi``: several cameras in one process, which share the networks.
 
 The parameter ``cameras`` names them::

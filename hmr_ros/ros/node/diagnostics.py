@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's /diagnostics: rates and latencies of images, state of the engines, incompatible QoS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The latency budget ``max_latency_ms``, kept image by image, and the resulting latencies on ``~/latency``."""
 
 from __future__ import annotations

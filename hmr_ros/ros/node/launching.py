@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arguments and actions that the launch files share. Only they import it: ``launch`` is in every ROS 2, not on PyPI.
 
 A launch argument that sets a parameter is empty by default: then ``params_file`` or the including launch file decides.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python logging of the packages without ROS -> the node's log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr_node``: a lifecycle node from a camera topic to bodies.
 
 Two threads: the executor's receives, and its image callback only puts the newest message into a slot; the worker's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the active node: publishers and, unless it is disabled, the camera's topics and the worker."""
 
 from __future__ import annotations

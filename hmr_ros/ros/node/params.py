@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS parameters from ``RobotConfig``: declared with description and range, validated with a reason when set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process of nodes: created, started, spun until a signal stops it, and destroyed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's own services; those of its lifecycle and parameters are rclpy's."""
 
 from __future__ import annotations

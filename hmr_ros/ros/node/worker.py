@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worker thread: takes the newest image, publishes the messages about it, then takes the newest image again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node publishes about each image.
 
 outputs             all publishers, and the order of the messages about one image

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People in MoveIt's planning scene: one moveit_msgs/CollisionObject each, of spheres and cylinders.
 
 ADD brings a person into the scene, MOVE with one pose per shape moves the limbs (MoveIt of Jazzy and later), REMOVE

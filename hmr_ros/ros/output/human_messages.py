@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Humans -> messages of ROS4HRI (REP-155). hri_msgs is imported only where it is installed."""
 
 from __future__ import annotations

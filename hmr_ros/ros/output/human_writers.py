@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages of ROS4HRI as bytes; human_messages.py is the slow reference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS4HRI's topics (REP-155): the list of tracked bodies, and a group of topics for each of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People for nav2: points of their skin for costmaps and the Collision Monitor, velocities for social layers.
 
 Both are published with every image, also without people: to subscribers silence means that nothing is known, and an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All publishers of the node, and the order in which the messages about one image are published."""
 
 from __future__ import annotations

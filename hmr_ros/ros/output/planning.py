@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages for planners about each image: collision objects (MoveIt), points and people (nav2). See docs/planning.md.
 
 A person who left is removed; a person about whom nothing is known stays. Only a processed image of a calibrated camera

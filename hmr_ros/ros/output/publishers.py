@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Creates and destroys the publishers of an active node, from the worker thread too."""
 
 from __future__ import annotations

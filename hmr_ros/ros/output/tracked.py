@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS4HRI's list of tracked bodies (REP-155): one list per process, for all of its cameras.
 
 libhri takes a body that is missing from the last list as gone. Two publishers of the list, one per camera, would

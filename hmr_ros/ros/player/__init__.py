@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera without hardware, and subscribers to the node, for ``hmr demo``, ``hmr bench ros`` and tests.
 
 player      ``hmr_player``: publishes images and their calibration

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CameraInfo for images without one: from a calibration file, or from an assumed focal length or field of view."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``hmr_player``: a video, a directory of images or a webcam as a camera topic with its CameraInfo."""
 
 from __future__ import annotations

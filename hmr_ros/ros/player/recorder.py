@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A subscriber that keeps images and the bodies that the node publishes about them, for ``hmr demo``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts ROS and spins one node, for tools without ROS of their own."""
 
 from __future__ import annotations

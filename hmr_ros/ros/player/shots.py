@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``hmr_player`` shows of a source: a video or webcam frame by frame, photos for a second each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A subscriber that measures the node's latencies from another process, for ``hmr bench ros``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages and how they travel: the ground floor of ``ros``.
 
 messages    bodies -> messages as Python objects: the reference for the writers

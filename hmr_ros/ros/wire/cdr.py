@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The encoding CDR, for messages with large arrays: images in, meshes, points and images out.
 
 rclpy builds one Python object per array element, which takes tens of milliseconds for a mesh. Here the arrays stay

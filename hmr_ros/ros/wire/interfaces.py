@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Optional message packages: the output that needs each of them, and what to install when it is missing.
 
 The node runs without them; each enables an output. hmr_ros brings no copies of them: two packages of the same name

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies -> ROS messages, in the optical frame and with the header of the image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QoS that users set: parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>``; and QoS mismatches.
 
 Names and values are those of QoSOverridingOptions in rclcpp and rclpy; the parameters are read-only. rclpy's own class

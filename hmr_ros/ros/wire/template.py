@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages whose numbers change from image to image and whose layout does not: serialised once, then patched.
 
 rclpy converts every field of a message to a Python object and back, which takes several times as long as sending the

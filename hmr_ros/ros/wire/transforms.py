@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TF trees of all people in one serialised message: 27 frames per person.
 
 As Python objects eight people are 216 TransformStamped, which take several milliseconds. Between images only numbers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages of every image as bytes; messages.py is the slow reference.
 
 A writer keeps a serialised message while the people stay the same, and replaces the numbers in it (template.py); a

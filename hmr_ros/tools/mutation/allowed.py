@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """test/mutants_allowed.toml: constants of pure tuning, and mutants that change no behaviour, each with its reason."""
 
 from __future__ import annotations

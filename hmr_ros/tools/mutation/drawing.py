@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which mutants are tried: at random over the packages, or all on lines that changed since a revision."""
 
 from __future__ import annotations

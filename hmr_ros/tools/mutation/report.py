@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of the mutants: a record for each, kept in a JSON file, and the rate of survivors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which test files are most likely to notice a change in a module: its mirror first, then by distance of import."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs tests for the driver in forks of one process that has large libraries loaded: a script, no module.
 
 Its arguments name the libraries; one that is not installed is passed over.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every small wrong change that can be made to a source file.
 
 Text that only a reader sees is left alone: docstrings, annotations, messages of errors and of the log, progress bars,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A copy of the tree to break, and a server that runs tests in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People in real images with SMPL annotations: what every reader of a licensed data set returns.
 
 The data sets are licensed and not shipped. Their readers (``spin``, ``threedpw``, ``human36m``) share this record,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Human3.6M (Ionescu et al., PAMI 2014) in the JSON files of Moon et al. that Pose2Mesh reads.
 
 One directory holds ``Human36M_subject<S>_{data,camera,joint_3d,smpl_param}.json`` for each subject. Joints were

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Motion capture as SMPL poses: the record that training samples from, and its file.
 
 The file format is described in docs/motion_format.md; ``hmr prepare-motion`` builds it from AMASS and BVH.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ``.npz`` annotation files of SPIN (ICCV 2019) and its many heirs: one array per kind of annotation."""
 
 from __future__ import annotations

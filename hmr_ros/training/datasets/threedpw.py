@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """3DPW (von Marcard et al., ECCV 2018) as Pose2Mesh's authors converted it to JSON, without pickles.
 
 ``3DPW_latest_<split>.json`` holds people and cameras; ``darkpose_3dpw_<split>set_output.json``, if it lies beside it,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """AMASS recordings (``<set>/<subject>/*_poses.npz``, SMPL-H, z up) as SMPL clips.
 
 AMASS: Mahmood et al., ICCV 2019. Its licence is non-commercial; so are weights trained on it.

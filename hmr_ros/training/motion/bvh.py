@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Biovision hierarchy (.bvh) files: the skeleton and its motion, as global rotations and positions."""
 
 from __future__ import annotations

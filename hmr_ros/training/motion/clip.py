@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One recording as SMPL poses, and what is done to every recording: resampling, cutting at glitches, joining."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A captured skeleton's motion on SMPL's: the same rotations since rest, corrected for different rest poses.
 
 With D the global rotation of a source joint since its rest pose and C the smallest rotation that lays SMPL's rest

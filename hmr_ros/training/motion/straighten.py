@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constant joint-angle offsets of motion-capture subjects, and motion without them.
 
 A capture system's skeleton is calibrated once per subject, from markers on the skin. Where that went wrong, the subject

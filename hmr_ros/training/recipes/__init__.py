@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recipe knows one method: its network, samples, losses and validation. ``train`` knows the rest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How compact Pose2Mesh is trained: samples, losses, validation.
 
 Two stages, as in the paper: "lift" trains the 2D -> 3D network alone, "mesh" the whole. Unlike the paper, the mesh loss

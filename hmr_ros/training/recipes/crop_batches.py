@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training samples of Global-to-Pixel: people in crops, with their keypoints as a detector reports them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How Global-to-Pixel is trained: samples, losses, validation.
 
 Two stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the recipes share: the 14 joints that methods are compared on, and their errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How Pose2Mesh is trained, to the letter where the data allow: its network, losses, noise and optimiser.
 
 What differs from the published training is the data: our synthetic people, all of whose keypoints lie in the image, as

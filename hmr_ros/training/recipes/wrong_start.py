@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong estimates for the local stage of Global-to-Pixel to correct, made without any image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where points lie, quickly: numpy reduces the contiguous axis of an array some forty times as fast as others."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random cameras as robots carry them, and what of a person they see.
 
 World: y up, metres, the person stands around the origin. Camera: optical frame (x right, y down, z forward).

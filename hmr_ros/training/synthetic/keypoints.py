@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a detector would report of synthetic people: keypoints with errors, scores, and some missing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors that a 2D pose detector makes, drawn onto true keypoints (training and evaluation only).
 
 Two models, both Pose2Mesh's (ECCV 2020, section 4.1 and its published training code):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Synthetic people in front of synthetic cameras: exact bodies, cameras and keypoints, with no image in between.
 
 The sampler is a function of a numpy Generator: the same seed gives the same people.

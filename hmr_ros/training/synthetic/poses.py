@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random body poses: mocap frames, recombined and perturbed, with the sitting, lying and crouching it lacks.
 
 Everything is a function of a numpy Generator, vectorised over the batch. Poses are SMPL axis-angle (B, 24, 3) with the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People in their boxes: what a network that reads crops is trained and evaluated on, wherever they come from."""
 
 from __future__ import annotations

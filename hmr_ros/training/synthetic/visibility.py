@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which keypoints an imperfect world leaves: occluders over people, single joints lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The converter: each operator against slow, obvious numpy; sparse weights; the file reader."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People in rendered depth, guessed from their keypoints alone as the networks' people are, then measured."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies with known parameters and the rays of their keypoints: they must come back where they stood."""
 
 import numpy as np

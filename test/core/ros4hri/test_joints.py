@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SMPL's rotations as revolute joints: what must be exact is exact over thousands of poses, and the rest as near as
 stated.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People over time: speeds, remembered angles, and URDFs that change only when they must."""
 
 import dataclasses

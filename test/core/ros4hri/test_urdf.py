@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everybody's own URDF: it loads, it has the limbs of the person, and its kinematics land on the SMPL joints."""
 
 import numpy as np

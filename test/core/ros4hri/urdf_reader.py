@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A URDF and its kinematics, written from the URDF specification alone: the reference for ours."""
 
 from dataclasses import dataclass

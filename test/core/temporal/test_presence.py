@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from hmr_ros.core.temporal.presence import Presence
 
 

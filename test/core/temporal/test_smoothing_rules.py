@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the smoother promises of people one by one: each by its own clock, its own speed, its own memory."""
 
 import dataclasses

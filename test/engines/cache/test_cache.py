@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cache under attack and corruption: each case ends in a rebuild or a clear error, never in a crash or a load.
 
 The builder is fake; files, processes, locks, signals and limits are real.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happens in the child stays there: results, errors, crashes, hangs, and its end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real engine through the cache: TensorRT for RTX builds in the child process, without a GPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check before any parser: it agrees with the onnx package, and takes nothing else for a network."""
 
 from __future__ import annotations

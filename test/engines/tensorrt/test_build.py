@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building engines: every version through the fake, whose classes have only the names that the version has."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CUDA's part, on a fake of its runtime; and that the real module has every name that the fake has."""
 
 from __future__ import annotations

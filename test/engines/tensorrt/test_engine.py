@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running TensorRT engines, on a fake of TensorRT 10.3 and RTX over a fake of CUDA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real builds: TensorRT for RTX compiles networks for GPUs that are not there. Nothing here can run them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeping in fp32 what loses most, and no more than that."""
 
 from __future__ import annotations

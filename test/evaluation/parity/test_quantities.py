@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantities that are compared, and their gates."""
 
 from __future__ import annotations

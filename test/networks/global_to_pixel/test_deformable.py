@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading by grid_sample against slow loops that interpolate by hand."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matching against brute force, one joint and one pixel at a time."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thousands of broken messages: each is decoded or refused by name, none crashes, hangs or warns."""
 
 import contextlib

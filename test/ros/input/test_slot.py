@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 import threading
 
 from hmr_ros.ros.input.slot import LatestSlot

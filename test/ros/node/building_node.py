@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node while an engine is built without end.
 
 python -m test.ros.node.building_node DIRECTORY wait|serve [ROS arguments]

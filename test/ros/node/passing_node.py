@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node with people who pass one after the other: python -m test.ros.node.passing_node [ROS arguments]."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which images are processed, by stamp, age and rate. In a running node: test_clocks.py."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """While engines are built the node serves and reports the progress, or waits; either way a signal ends it."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stamps that are late, jump or start over, and a clock that does."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The budget max_latency_ms, from the parameter to what is published. The policy itself: test/core."""
 
 import time

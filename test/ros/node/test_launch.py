@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launch files, as ROS's launch runs them, and the files that they name.
 
 The wheels on PyPI lack launch. What the launch files start is therefore started by its command line, too.

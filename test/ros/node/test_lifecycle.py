@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lifecycle, walked again and again, and out of every error."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's services, asked by a client in an executor and thread of its own, also while images stream in."""
 
 import functools

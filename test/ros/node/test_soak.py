@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A minute at 30 Hz with people who come and go: no resource may grow."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node that processes no images must not look like one that sees no people."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """At what pace the player shows a source: its own, or the one asked for, and never in a hurry."""
 
 from types import SimpleNamespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the recorder keeps of a camera and of the node's answers."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QoS that users override: names and values as rclpy has them, for every topic, refused where they are nonsense."""
 
 import pytest

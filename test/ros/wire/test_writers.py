@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A writer returns the bytes of the typed message, whatever it has written before."""
 
 import dataclasses

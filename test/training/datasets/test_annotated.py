@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record that readers of licensed data sets share."""
 
 import dataclasses

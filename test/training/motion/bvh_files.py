@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small BVH files for tests: a CMU-like skeleton (MotionBuilder's names) of our own numbers."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figure that motions are retargeted by stands as the shipped body does."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constant offsets of made subjects: what calibration did is taken out, what people do stays."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of the joints that methods are compared on."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recipe's own parts, with a network that is a few numbers: the real one's graphs take a while to build."""
 
 import numpy as np

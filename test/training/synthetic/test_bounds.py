@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
 from hmr_ros.training.synthetic.bounds import bounds

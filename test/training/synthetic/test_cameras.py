@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random cameras show people as the mix says."""
 
 import dataclasses

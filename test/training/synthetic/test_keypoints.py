@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What detectors would report of synthetic people."""
 
 import dataclasses

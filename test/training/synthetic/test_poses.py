@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampled poses: each kind is what it is called, and variation is asked for, not given."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each kind of occlusion hides what it is named after, as often as it is asked to."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record that a training step reads: images of people, cut out, and everything that is true of them."""
 
 from __future__ import annotations

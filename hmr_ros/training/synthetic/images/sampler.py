@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of clothed people with exact labels, drawn at random: the same seed, the same images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a person looks: skin, hair, an outfit, and things worn with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cloth that does not follow the skin: skirts, dresses, coats and loose shirts, hung around both legs.
 
 A drape is a tube of RINGS rings around the posed body. Each ring belongs to a height of the T-pose and reaches around

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What clothes are made of: colours, fabrics, patterns."""
 
 from __future__ import annotations

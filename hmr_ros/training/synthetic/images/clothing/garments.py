@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where garments lie on a body, what they are made of and how patterned: compiled functions of rest coordinates.
 
 A place on the body is its point (x, y, z) in the template's T-pose (m; y up, facing +z, left = +x; the floor is at

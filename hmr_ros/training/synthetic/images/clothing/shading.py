@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From faces at pixels to colours: interpolate what the body knows of itself, paint it, light it, average the samples.
 
 Light adds up linearly, so all arithmetic is in linear RGB; the square root at the end stands for the display's gamma.

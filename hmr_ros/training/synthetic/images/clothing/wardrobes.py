@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outfits: each wardrobe sets where garments end and what they are made of."""
 
 from __future__ import annotations

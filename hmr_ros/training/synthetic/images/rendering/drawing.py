@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Antialiased shapes at fractions of a pixel, and light over an image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of an image is cut out: boxes as the detector makes them at run time, and cameras that look into a crop."""
 
 from __future__ import annotations

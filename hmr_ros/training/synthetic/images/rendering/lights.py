@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What light falls on a scene: lamps, surroundings, and the shadows of bodies on themselves and on the floor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A z-buffer for triangle meshes, compiled: which face lies in front at every pixel of a canvas.
 
 Only depth and face go into the buffers; whatever else a pixel needs is interpolated once, of the face that won

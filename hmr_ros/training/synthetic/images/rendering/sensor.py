@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a camera does to light: blur, exposure, colour balance, vignette, noise, JPEG."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Procedural surfaces: a pattern of one byte per pixel, coloured by a ramp of 256 colours.
 
 A pattern is cheap to draw in one channel, and a ramp turns the same pattern into paint, cloth, wood or leaves; bands in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backgrounds of synthetic people: crops of the images of a directory, or procedural scenery."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dressed bodies, and where they stand in each other's images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things in front of synthetic people: tables, walls, poles, bars, boxes, plants, panels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One image: the people and things in it, and how a crop of it is painted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Procedural places for people to stand before: rooms, streets and fields, clutter.
 
 None would fool anybody. They have what a network must learn to look past: edges as long and as straight as limbs,

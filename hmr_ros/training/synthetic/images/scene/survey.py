@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What hides a person: the parts seen from the camera, before anything is painted."""
 
 from __future__ import annotations

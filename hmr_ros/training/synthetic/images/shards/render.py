@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendering by a plan, as shards on disk in several processes or on one sheet to look at."""
 
 from __future__ import annotations

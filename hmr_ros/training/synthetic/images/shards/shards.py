@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendered images on disk: tar files that WebDataset readers understand, too.
 
 A sample is two members: ``000123.jpg``, the crop, and ``000123.npy``, a record of every other field of ``ImageBatch``.

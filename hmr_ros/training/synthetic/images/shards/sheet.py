@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contact sheets: crops with their labels drawn on them, to look at."""
 
 from __future__ import annotations

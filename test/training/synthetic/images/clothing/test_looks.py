@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What many random people wear, all together: everything that is worn somewhere, nothing where no garment is."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shadows on the floor take light away, and only where they fall."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is cut out of an image, and what a camera that looks into the cut sees."""
 
 import numpy as np
