@@ -10,6 +10,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.calibration_file import CalibrationError, read_calibration
+from hmr_ros.core.plausibility import implausibility
 from hmr_ros.core.records import check_shape
 
 DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}
@@ -86,11 +87,12 @@ class Camera:
         >>> Camera.from_yaml("samples/crossing.yaml").width
         768
 
-        Raises CalibrationError, a ValueError, for a file that cannot be read or is no calibration.
+        Raises CalibrationError, a ValueError, for a file that cannot be read or is no calibration, and for
+        a camera matrix that cannot be of images of its size.
         """
         calibration = read_calibration(Path(path))
         try:
-            return Camera(
+            camera = Camera(
                 np.array(calibration.K).reshape(3, 3),
                 calibration.width,
                 calibration.height,
@@ -99,3 +101,6 @@ class Camera:
             )
         except ValueError as err:
             raise CalibrationError(f"{path}: {err}") from err
+        if problem := implausibility(camera.K, camera.width, camera.height):
+            raise CalibrationError(f"{path}: camera_matrix: {problem}")
+        return camera

@@ -7,6 +7,7 @@ from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.people import Camera
+from hmr_ros.core.plausibility import implausibility
 
 _MIN_BASELINE = 1e-9
 """Smallest |P[0, 3]|, px m, that counts as the baseline of a stereo pair."""
@@ -62,6 +63,9 @@ def _matrix(info: CameraInfo, *, rectified: bool) -> Float64s:
             "P has a baseline (right camera of a stereo pair): positions would not be in the frame of the image; "
             "use the left camera, or the unrectified image"
         )
+    # Of the whole sensor: a region of interest need not contain the principal point.
+    if problem := implausibility(K, *_sensor_size(info)):
+        raise BadCameraInfoError(f"{name}: {problem}")
     return K
 
 
@@ -69,6 +73,12 @@ def described_size(info: CameraInfo) -> tuple[int, int]:
     """Width and height in px of the images that ``info`` describes."""
     _, _, width, height = _window(info)
     return width, height
+
+
+def _sensor_size(info: CameraInfo) -> tuple[int, int]:
+    """Width and height in px of the whole sensor; at least what its region of interest needs."""
+    roi = info.roi
+    return max(info.width, roi.x_offset + roi.width), max(info.height, roi.y_offset + roi.height)
 
 
 def _window(info: CameraInfo) -> tuple[int, int, int, int]:

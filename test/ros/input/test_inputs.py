@@ -178,7 +178,7 @@ def test_calibration_at_another_rate_than_the_images_is_reported(
     source.adapt(images_received=100)
     spin_until(executor, publisher.get_subscription_count)
     for number in range(1, infos + 1):
-        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        publisher.publish(calibration.from_focal_length(100.0 * number)(640, 480))
         spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
     source.adapt(images_received=100 + images)
     source.adapt(images_received=100 + images)  # nothing new
@@ -192,7 +192,7 @@ def test_calibration_at_another_rate_is_reported_once(executor, monkeypatch, cap
     spin_until(executor, publisher.get_subscription_count)
     source.adapt(images_received=0)
     for number in (1, 2):
-        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        publisher.publish(calibration.from_focal_length(100.0 * number)(640, 480))
         spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
         source.adapt(images_received=10 * number**2)
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == 1
@@ -203,13 +203,13 @@ def test_images_of_an_earlier_activation_are_not_compared_with_calibration(execu
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
     source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
     spin_until(executor, publisher.get_subscription_count)
-    publisher.publish(calibration.from_focal_length(100.0)(6, 4))
+    publisher.publish(calibration.from_focal_length(100.0)(640, 480))
     spin_until(executor, lambda: source.camera(FRAME, 60.0))
     source.adapt(images_received=700)
     assert "is this the calibration" not in capfd.readouterr().err
 
 
-FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((4, 6, 3), np.uint8))
+FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((480, 640, 3), np.uint8))
 
 
 def _taken(executor, source):
