@@ -29,7 +29,8 @@ def test_before_the_first_image_nothing_is_recent():
     recent = Monitor().recent()
     assert (recent.received, recent.processed, dict(recent.drops)) == (0, (), {})
     assert np.isnan(recent.disagreement_m)
-    assert Monitor().last_received_s() == Monitor().last_processed_s() == float("-inf")
+    assert Monitor().last_received_s() == float("-inf")
+    assert Monitor().last_processed() is None
 
 
 def test_only_the_last_seconds_count_and_drops_count_from_the_start(clock):
@@ -55,13 +56,23 @@ def test_the_edge_of_the_window_is_in_it(clock):
     assert (monitor.recent().received, len(monitor.recent().processed)) == (1, 1)
 
 
+def test_an_explained_drop_is_remembered_for_a_while(clock):
+    monitor = Monitor()
+    clock[0] = 100.0
+    monitor.drop("no_stamp", "it is 0")
+    monitor.drop("rate_limit")
+    assert str(monitor.last_explained()) == "images are dropped (no_stamp): it is 0"
+    clock[0] = 100.1 + WINDOW_S
+    assert monitor.last_explained() is None
+
+
 def test_the_time_of_the_last_image_is_kept_however_long_ago(clock):
     monitor = Monitor()
     monitor.receive()
     monitor.process(processed(100.0))
     clock[0] = 1000.0
     assert (monitor.recent().received, monitor.recent().processed) == (0, ())
-    assert monitor.last_received_s() == monitor.last_processed_s() == 100.0
+    assert monitor.last_received_s() == monitor.last_processed().at_s == 100.0
 
 
 def test_disagreement_is_about_the_person_that_is_worst():
