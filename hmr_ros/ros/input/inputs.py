@@ -10,9 +10,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
-from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Drop, Monitor
@@ -37,6 +38,9 @@ class CameraInput:
         self._node = node
         self._monitor = monitor
         self._started_s = time.monotonic()
+        self._decode = DECODERS[config.image_transport]
+        self._bit_depth = BitDepth()
+        self._image_problem = ""
 
         base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
         topic = base + _COMPRESSED if config.image_transport == "compressed" else base
@@ -49,6 +53,12 @@ class CameraInput:
         self._monitor.receive()
         if self.slot.put(data):
             self._monitor.drop(Drop.REPLACED)
+
+    def decode(self, data: bytes) -> Frame:
+        """The image in a serialised message of the slot. Raises BadImageError."""
+        frame = self._decode(data, self._bit_depth)
+        self._image_problem = darkness(frame.image)
+        return frame
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
         """The camera that took ``frame``; None when its calibration is unusable (see CameraInfoInput.camera)."""
@@ -88,8 +98,9 @@ class CameraInput:
         )
 
     def calibration_problem(self) -> str:
-        """The problem of calibration or depth of the last image, "" when there is none."""
-        return self._infos.problem or (self._depth.problem if self._depth is not None else "")
+        """The problem of calibration or depth of the last image, or of the image itself; "" when there is none."""
+        depth_problem = self._depth.problem if self._depth is not None else ""
+        return self._infos.problem or depth_problem or self._image_problem
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""

@@ -16,7 +16,7 @@ from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
-from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
+from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
 from hmr_ros.ros.node.admission import Arrival, Order, Rejection, too_late
@@ -151,7 +151,7 @@ class Worker:
         if isinstance(shed, Rejection):
             self._drop(shed.reason, shed.explanation)
             return
-        frame = DECODERS[config.image_transport](data)
+        frame = self._source.decode(data)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed)
