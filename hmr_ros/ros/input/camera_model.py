@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
-from hmr_ros.core.arrays import Float64s
+from hmr_ros.core.arrays import Float64s, Floats
+from hmr_ros.core.camera import distortion
 from hmr_ros.core.people import Camera
 from hmr_ros.core.plausibility import implausibility
 
@@ -38,11 +39,12 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
     K = _matrix(info, rectified=rectified)
     binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1), 1.0])
     K = (K - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])) / binning[:, None]
-    D = np.zeros(0) if rectified else np.array(info.d, np.float64)
+    D: Floats = np.zeros(0) if rectified else np.array(info.d, np.float64)
     if not np.all(np.abs(D) <= _MAX_COEFFICIENT):
         raise BadCameraInfoError(f"D: expected finite numbers of at most {_MAX_COEFFICIENT:g}, got {D.tolist()}")
     model = "plumb_bob" if rectified else info.distortion_model or "plumb_bob"
     try:
+        model, D = distortion(model, D)
         return Camera(K, width, height, model, D)
     except ValueError as err:
         raise BadCameraInfoError(str(err)) from err

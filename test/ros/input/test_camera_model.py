@@ -58,6 +58,19 @@ def test_a_camera_matrix_that_cannot_be_of_the_image_is_refused(k, rectified):
         camera_from_info(info(**({"p": p} if rectified else {"k": k})), 640, 480, rectified=rectified)
 
 
+@pytest.mark.parametrize(("model", "d", "size"), [("none", [0.0] * 6, 0), ("rational_polynomial", [0.01] * 14, 14)])
+def test_a_lens_of_any_length_is_taken(model, d, size):
+    message = info(d=d)
+    message.distortion_model = model
+    assert camera_from_info(message, 640, 480, rectified=False).D.size == size
+
+
+def test_a_rectified_image_needs_no_coefficients_of_a_fisheye_lens():
+    message = info(d=[])
+    message.distortion_model = "equidistant"
+    assert camera_from_info(message, 640, 480, rectified=True).D.size == 0
+
+
 @pytest.mark.parametrize("binning", [2, 4])
 def test_a_camera_matrix_that_is_binned_already_is_refused(binning):
     message = info(width=640 * binning, height=480 * binning, binning_x=binning, binning_y=binning)
@@ -98,6 +111,7 @@ def test_unusual_lenses_are_no_impossible_calibrations(k, width, height):
         ({"p": [*P[:3], -48.0, *P[4:]]}, True, "baseline"),
         ({"distortion_model": "magic"}, False, "magic"),
         ({"d": [0.1]}, False, "coefficients"),
+        ({"d": [], "distortion_model": "equidistant"}, False, "D is empty"),
         ({"d": [float("nan")] * 5}, False, "finite"),
     ],
 )
