@@ -15,6 +15,7 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.ros.input.bit_depth import BitDepth
+from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.image_header import ends_inside_jpeg, image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
@@ -53,7 +54,10 @@ class BadImageError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One received image: ``image`` (H, W, 3) uint8 RGB, with the stamp and frame of its message."""
+    """One received image: ``image`` (H, W, 3) uint8 RGB, with the stamp and frame of its message.
+
+    ``frame_id`` is without a leading slash.
+    """
 
     stamp: Stamp
     frame_id: str
@@ -118,8 +122,8 @@ def decode_image(data: bytes, depth: BitDepth | None = None) -> Frame:
     check_size(raw.height, raw.width)
     encoding = _ENCODINGS.get(raw.encoding)
     if encoding is None:
-        return Frame(raw.stamp, raw.frame_id, _through_cv_bridge(data, raw.encoding))
-    return Frame(raw.stamp, raw.frame_id, _to_rgb(_pixels(raw, encoding), encoding, depth or BitDepth()))
+        return Frame(raw.stamp, bare_frame(raw.frame_id), _through_cv_bridge(data, raw.encoding))
+    return Frame(raw.stamp, bare_frame(raw.frame_id), _to_rgb(_pixels(raw, encoding), encoding, depth or BitDepth()))
 
 
 def decode_compressed_image(data: bytes, depth: BitDepth | None = None) -> Frame:
@@ -131,7 +135,7 @@ def decode_compressed_image(data: bytes, depth: BitDepth | None = None) -> Frame
         raw = read_compressed_image(data)
     except CdrError as err:
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
-    return Frame(raw.stamp, raw.frame_id, _decompressed(raw, depth or BitDepth()))
+    return Frame(raw.stamp, bare_frame(raw.frame_id), _decompressed(raw, depth or BitDepth()))
 
 
 DECODERS: dict[str, Callable[[bytes, BitDepth], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
