@@ -11,10 +11,37 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.calibration_file import CalibrationError, read_calibration
+from hmr_ros.core.plausibility import implausibility
 from hmr_ros.core.records import check_shape
 
-DISTORTION_SIZES = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,), "fisheye": (4,)}
-"""Numbers of coefficients that each distortion model may have."""
+DISTORTION_SIZES = {
+    "plumb_bob": (4, 5, 8, 12, 14),
+    "rational_polynomial": (8, 12, 14),
+    "equidistant": (4,),
+    "fisheye": (4,),
+}
+"""Numbers of coefficients that each distortion model may have; OpenCV's longer ones begin as plumb_bob."""
+
+FISHEYE = ("equidistant", "fisheye")
+"""Models whose coefficients may all be zero, and the lens is no pinhole all the same."""
+
+
+def distortion(model: str, D: Floats) -> tuple[str, Floats]:
+    """The distortion model and coefficients of a raw image, as ``Camera`` takes them.
+
+    Zeros at the end are ignored beyond the numbers that the model may have; zeros alone are a pinhole under any name
+    but a fisheye's. Raises ValueError for a fisheye lens without coefficients.
+    """
+    if model in FISHEYE and D.size == 0:
+        raise ValueError(
+            f"D is empty, but the model is {model!r}: give its 4 coefficients (zeros for an ideal fisheye lens), or, "
+            "where images are rectified, set rectified to always"
+        )
+    if model not in FISHEYE and not D.any():
+        return "plumb_bob", np.zeros(0)
+    needed = int(np.flatnonzero(D).max(initial=-1)) + 1
+    sizes = [size for size in DISTORTION_SIZES.get(model, ()) if needed <= size <= D.size]
+    return model, D[: max(sizes)] if sizes else D
 
 
 def focal_length(field_of_view_deg: float, width: int, height: int) -> float:
@@ -31,8 +58,8 @@ class Camera:
     """A calibrated camera.
 
     ``K`` (3, 3) in px of an image ``width`` x ``height``; ``D`` distortion coefficients in the order of
-    sensor_msgs/CameraInfo for ``distortion_model``: "plumb_bob" (4 or 5), "rational_polynomial" (8) or
-    "equidistant", also called "fisheye" (4). An empty ``D`` is a rectified camera.
+    sensor_msgs/CameraInfo for ``distortion_model``: "plumb_bob" (4 or 5), "rational_polynomial" (8, 12 or 14: with thin
+    prism, with tilt) or "equidistant", also called "fisheye" (4). An empty ``D`` is a rectified camera.
 
     >>> camera = Camera.pinhole(f=600, width=1280, height=720)
     >>> print(camera.K)  # the centre of the first pixel is (0, 0)
@@ -87,16 +114,21 @@ class Camera:
         >>> Camera.from_yaml("samples/crossing.yaml").width
         768
 
-        Raises CalibrationError, a ValueError, for a file that cannot be read or is no calibration.
+        Raises CalibrationError, a ValueError, for a file that cannot be read or is no calibration, and for
+        a camera matrix that cannot be of images of its size.
         """
         calibration = read_calibration(Path(path))
         try:
-            return Camera(
+            model, D = distortion(calibration.distortion_model, np.array(calibration.D))
+            camera = Camera(
                 np.array(calibration.K).reshape(3, 3),
                 calibration.width,
                 calibration.height,
-                calibration.distortion_model,
-                np.array(calibration.D),
+                model,
+                D,
             )
         except ValueError as err:
             raise CalibrationError(f"{path}: {err}") from err
+        if problem := implausibility(camera.K, camera.width, camera.height):
+            raise CalibrationError(f"{path}: camera_matrix: {problem}")
+        return camera

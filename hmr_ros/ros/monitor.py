@@ -31,6 +31,11 @@ class Drop(StrEnum):
     REPLACED = "replaced_by_newer"
     TOO_OLD = "too_old"
     OUT_OF_ORDER = "out_of_order"
+    NO_STAMP = "no_stamp"
+    REPEATED_STAMP = "repeated_stamp"
+    STRAY_STAMP = "stray_stamp"
+    """Far from that of the image before it; the next image, if it agrees, starts another time."""
+    FUTURE_STAMP = "future_stamp"
     RATE_LIMIT = "rate_limit"
     ENGINE_FAILED = "engine_failed"
     INTERNAL_ERROR = "internal_error"
@@ -38,6 +43,22 @@ class Drop(StrEnum):
     """Even with all work shed that can be; see core/temporal/shedding.py."""
     NO_TRANSFORM = "no_transform"
     """The image was processed, but without a transform into the frame that planners or RViz get people in."""
+
+
+STAMP_DROPS = frozenset({Drop.NO_STAMP, Drop.REPEATED_STAMP, Drop.STRAY_STAMP, Drop.FUTURE_STAMP})
+"""What is wrong with the camera's clock or driver: diagnostics warn of it."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A dropped image: when, monotonic s, the reason that is counted, and the cause and remedy in words."""
+
+    at_s: float
+    reason: str
+    explanation: str
+
+    def __str__(self) -> str:
+        return f"images are dropped ({self.reason}): {self.explanation}"
 
 
 @dataclass(frozen=True)
@@ -109,6 +130,7 @@ class Monitor:
     _processed: deque[Processed] = field(default_factory=lambda: deque(maxlen=_CAPACITY))
     _drops: Counter[str] = field(default_factory=Counter)
     _last_processed: Processed | None = None
+    _last_explained: Explained | None = None
     received_count: int = 0
 
     def receive(self) -> None:
@@ -117,10 +139,12 @@ class Monitor:
             self._received.append(time.monotonic())
             self.received_count += 1
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, explanation: str = "") -> None:
         """Count an image that was dropped, or an input that it went without (depth.DepthGap)."""
         with self._lock:
             self._drops[reason] += 1
+            if explanation:
+                self._last_explained = Explained(time.monotonic(), reason, explanation)
 
     def process(self, processed: Processed) -> None:
         """Record an image whose bodies were published."""
@@ -142,6 +166,12 @@ class Monitor:
         """The last processed image; None before the first."""
         with self._lock:
             return self._last_processed
+
+    def last_explained(self) -> Explained | None:
+        """The last drop with an explanation, if it was in the last ``WINDOW_S``."""
+        with self._lock:
+            last = self._last_explained
+            return last if last is not None and last.at_s >= time.monotonic() - WINDOW_S else None
 
     def recent(self) -> Recent:
         """What happened in the last ``WINDOW_S``; forgets what is older."""

@@ -57,6 +57,16 @@ def test_the_edge_of_the_window_is_in_it(clock):
     assert (monitor.recent().received, len(monitor.recent().processed)) == (1, 1)
 
 
+def test_an_explained_drop_is_remembered_for_a_while(clock):
+    monitor = Monitor()
+    clock[0] = 100.0
+    monitor.drop("no_stamp", "it is 0")
+    monitor.drop("rate_limit")
+    assert str(monitor.last_explained()) == "images are dropped (no_stamp): it is 0"
+    clock[0] = 100.1 + WINDOW_S
+    assert monitor.last_explained() is None
+
+
 def test_the_time_of_the_last_image_is_kept_however_long_ago(clock):
     monitor = Monitor()
     monitor.receive()

@@ -2,8 +2,8 @@
 """Cameras: metric points of the optical frame (x right, y down, z forward) to pixels and back, with lens distortion.
 
 The models are those of sensor_msgs/CameraInfo, with OpenCV's formulas: "plumb_bob" (k1 k2 p1 p2 [k3]),
-"rational_polynomial" (k1 k2 p1 p2 k3 k4 k5 k6) and "equidistant", also called "fisheye" (k1 k2 k3 k4; Kannala and
-Brandt, 2006).
+"rational_polynomial" (k1 k2 p1 p2 k3 k4 k5 k6, with thin prism s1 s2 s3 s4, and with tilt of the sensor taux tauy) and
+"equidistant", also called "fisheye" (k1 k2 k3 k4; Kannala and Brandt, 2006).
 
 *Normalized image coordinates* are (x/z, y/z), points of the plane z = 1. Results are NaN for points at or behind the
 camera, and for points or pixels beyond the angle at which the distortion polynomial stops growing, since there a lens
@@ -78,11 +78,15 @@ def undistort(normalized: Floats, camera: Camera) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _PolynomialLens:
-    """Brown's model: a radial factor, a (rational) polynomial of the squared radius s, and decentring by ``p``."""
+    """Brown's model: a radial factor, a (rational) polynomial of the squared radius s, and decentring by ``p``.
+
+    The thin prism shifts by two ``prism`` polynomials of s.
+    """
 
     numerator: Polynomial
     denominator: Polynomial
     p: tuple[float, float]
+    prism: tuple[Polynomial, Polynomial]
 
     @cached_property
     def table(self) -> tuple[Floats, Floats]:
@@ -99,6 +103,7 @@ class _PolynomialLens:
         normalized = np.where(s <= self.table[0][-1] ** 2, normalized, np.nan)
         (x, y), (p1, p2) = (normalized[..., :1], normalized[..., 1:]), self.p
         shift = np.concatenate([2 * p1 * x * y + p2 * (s + 2 * x * x), p1 * (s + 2 * y * y) + 2 * p2 * x * y], -1)
+        shift = shift + np.concatenate([part(s) for part in self.prism], -1)
         out: Floats = normalized * self.numerator(s) / self.denominator(s) + shift
         return out
 
@@ -123,10 +128,12 @@ class _PolynomialLens:
         xx = factor + slope * x * x + 2 * p1 * y + 6 * p2 * x
         xy = slope * x * y + 2 * (p1 * x + p2 * y)
         yy = factor + slope * y * y + 6 * p1 * y + 2 * p2 * x
-        determinant = xx * yy - xy * xy
+        prism_x, prism_y = (2 * part.deriv()(s) for part in self.prism)
+        xx, xy, yx, yy = xx + prism_x * x, xy + prism_x * y, xy + prism_y * x, yy + prism_y * y
+        determinant = xx * yy - xy * yx
         determinant = np.where(determinant > 0, determinant, np.nan)
         ex, ey = np.moveaxis(error, -1, 0)
-        return np.stack([yy * ex - xy * ey, xx * ey - xy * ex], -1) / determinant[..., None]
+        return np.stack([yy * ex - xy * ey, xx * ey - yx * ex], -1) / determinant[..., None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +174,38 @@ class _FisheyeLens:
         return seen * _ratio(np.tan(theta), radius)
 
 
+@dataclass(frozen=True, eq=False)
+class _TiltedLens:
+    """A lens before a sensor that is tilted (Scheimpflug); ``H`` (3, 3) maps what it sees onto the sensor."""
+
+    lens: _PolynomialLens
+    H: Floats
+
+    @staticmethod
+    def of(lens: _PolynomialLens, tau_x: float, tau_y: float) -> _TiltedLens:
+        """Tilted by ``tau_x`` and then ``tau_y``, rad, as in OpenCV's computeTiltProjectionMatrix."""
+        (cx, cy), (sx, sy) = np.cos([tau_x, tau_y]), np.sin([tau_x, tau_y])
+        R = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]) @ np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+        onto_sensor = np.array([[R[2, 2], 0, -R[0, 2]], [0, R[2, 2], -R[1, 2]], [0, 0, 1]])
+        return _TiltedLens(lens, onto_sensor @ R)
+
+    def distort(self, normalized: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, undistorted -> distorted; NaN beyond the valid range."""
+        return _mapped(self.lens.distort(normalized), self.H)
+
+    def undistort(self, seen: Floats) -> Floats:
+        """(..., 2) normalized image coordinates, distorted -> undistorted; NaN where none exist."""
+        return self.lens.undistort(_mapped(seen, np.linalg.inv(self.H)))
+
+
+def _mapped(points: Floats, H: Floats) -> Floats:
+    """(..., 2) by the homography ``H`` (3, 3)."""
+    out = points @ H[:, :2].T + H[:, 2]
+    return np.asarray(out[..., :2] / out[..., 2:])
+
+
 @lru_cache(maxsize=16)
-def _lens(model: str, D: tuple[float, ...]) -> _PolynomialLens | _FisheyeLens | None:
+def _lens(model: str, D: tuple[float, ...]) -> _PolynomialLens | _FisheyeLens | _TiltedLens | None:
     """The lens of a camera, None for a camera without distortion."""
     if not D:
         return None
@@ -176,8 +213,10 @@ def _lens(model: str, D: tuple[float, ...]) -> _PolynomialLens | _FisheyeLens | 
         return _FisheyeLens(Polynomial([1, *D]))
     if not any(D):
         return None
-    k1, k2, p1, p2, k3, k4, k5, k6 = (*D, *(0.0,) * (8 - len(D)))
-    return _PolynomialLens(Polynomial([1, k1, k2, k3]), Polynomial([1, k4, k5, k6]), (p1, p2))
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y = (*D, *(0.0,) * (14 - len(D)))
+    prism = Polynomial([0, s1, s2]), Polynomial([0, s3, s4])
+    lens = _PolynomialLens(Polynomial([1, k1, k2, k3]), Polynomial([1, k4, k5, k6]), (p1, p2), prism)
+    return _TiltedLens.of(lens, tau_x, tau_y) if tau_x or tau_y else lens
 
 
 def _first_root(*polynomials: Polynomial, limit: float) -> float:

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
+from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.wire.cdr import STAMP_END
@@ -57,14 +58,14 @@ class CameraInfoInput:
         info = self._by_size.get((width, height), self._newest)
         if info is None:
             if time.monotonic() - self._started_s > timeout_s:
-                self._refuse(f"no CameraInfo on {self.topic}")
+                self._refuse(f"no CameraInfo on {self._subscription.wrong_types() or self.topic}")
             return None
         try:
             camera = self._read(info, width, height)
         except BadCameraInfoError as err:
             self._refuse(f"CameraInfo on {self.topic} is unusable: {err}")
             return None
-        self._compare_frames(frame.frame_id, info.header.frame_id)
+        self._compare_frames(frame.frame_id, bare_frame(info.header.frame_id))
         return camera
 
     def adapt(self, images_received: int) -> None:

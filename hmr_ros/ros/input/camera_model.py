@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
-from hmr_ros.core.arrays import Float64s
+from hmr_ros.core.arrays import Float64s, Floats
+from hmr_ros.core.camera import distortion
 from hmr_ros.core.people import Camera
+from hmr_ros.core.plausibility import implausibility
 
 _MIN_BASELINE = 1e-9
 """Smallest |P[0, 3]|, px m, that counts as the baseline of a stereo pair."""
@@ -38,11 +40,12 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
     K = _matrix(info, rectified=rectified)
     binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1), 1.0])
     K = (K - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])) / binning[:, None]
-    D = np.zeros(0) if rectified else np.array(info.d, np.float64)
+    D: Floats = np.zeros(0) if rectified else np.array(info.d, np.float64)
     if not np.all(np.abs(D) <= _MAX_COEFFICIENT):
         raise BadCameraInfoError(f"D: expected finite numbers of at most {_MAX_COEFFICIENT:g}, got {D.tolist()}")
     model = "plumb_bob" if rectified else info.distortion_model or "plumb_bob"
     try:
+        model, D = distortion(model, D)
         return Camera(K, width, height, model, D)
     except ValueError as err:
         raise BadCameraInfoError(str(err)) from err
@@ -63,6 +66,9 @@ def _matrix(info: CameraInfo, *, rectified: bool) -> Float64s:
             "P has a baseline (right camera of a stereo pair): positions would not be in the frame of the image; "
             "use the left camera, or the unrectified image"
         )
+    # Of the whole sensor: a region of interest need not contain the principal point.
+    if problem := implausibility(K, *_sensor_size(info)):
+        raise BadCameraInfoError(f"{name}: {problem}")
     return K
 
 
@@ -70,6 +76,12 @@ def described_size(info: CameraInfo) -> tuple[int, int]:
     """Width and height in px of the images that ``info`` describes."""
     _, _, width, height = _window(info)
     return width, height
+
+
+def _sensor_size(info: CameraInfo) -> tuple[int, int]:
+    """Width and height in px of the whole sensor; at least what its region of interest needs."""
+    roi = info.roi
+    return max(info.width, roi.x_offset + roi.width), max(info.height, roi.y_offset + roi.height)
 
 
 def _window(info: CameraInfo) -> tuple[int, int, int, int]:

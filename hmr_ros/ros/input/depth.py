@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame, check_size, pixel_rows
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Monitor
@@ -67,7 +68,7 @@ class DepthInput:
             self._miss(DepthGap.UNUSABLE, f"depth on {self._subscription.topic} is unusable: {err}")
         except LookupError as err:
             gap = DepthGap.UNPAIRED if waiting else DepthGap.MISSING
-            self._miss(gap, f"{err} on {self._subscription.topic}")
+            self._miss(gap, f"{err} on {self._subscription.wrong_types() or self._subscription.topic}")
         return None
 
     def adapt(self) -> None:
@@ -123,9 +124,10 @@ def decode_depth(data: bytes, scale: float, frame_id: str, camera: Camera) -> De
 def _check_registration(raw: RawImage, frame_id: str, camera: Camera) -> None:
     """Raise BadImageError unless depth has the frame and the aspect ratio of the images of ``camera``."""
     remedy = "subscribe depth that is registered to colour"
-    if raw.frame_id and frame_id and raw.frame_id != frame_id:
+    depth_frame = bare_frame(raw.frame_id)
+    if depth_frame and frame_id and depth_frame != frame_id:
         raise BadImageError(
-            BadImageReason.BAD_SIZE, f"it is in frame {raw.frame_id!r}, the image in {frame_id!r}: {remedy}"
+            BadImageReason.BAD_SIZE, f"it is in frame {depth_frame!r}, the image in {frame_id!r}: {remedy}"
         )
     # Rounded to whole pixels, either side may be off by one.
     if abs(raw.width * camera.height - raw.height * camera.width) > max(camera.width, camera.height):

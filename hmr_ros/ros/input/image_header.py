@@ -13,6 +13,9 @@ _PNG_CHUNK = 12
 """Bytes of a chunk besides its data: length, type, checksum."""
 
 _JPEG = b"\xff\xd8"
+_JPEG_END = b"\xff\xd9"
+"""Zeros may follow it, as drivers pad what they send."""
+
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of segments with the size: SOF0 to SOF15 without DHT, JPG and DAC. ITU-T T.81, B.1."""
 
@@ -28,6 +31,11 @@ def image_size(data: bytes) -> tuple[int, int] | None:
         return _jpeg_size(data) if data.startswith(_JPEG) else None
     except struct.error as err:
         raise ValueError("it is cut off") from err
+
+
+def ends_inside_jpeg(first: bytes, last: bytes) -> bool:
+    """Whether the file with the ``first`` and ``last`` bytes is a JPEG without its end marker."""
+    return first.startswith(_JPEG) and _JPEG_END not in last
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

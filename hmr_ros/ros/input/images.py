@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image as ImageMessage
 
 from hmr_ros.core.arrays import Image, Ints
-from hmr_ros.ros.input.image_header import image_size
+from hmr_ros.ros.input.bit_depth import BitDepth
+from hmr_ros.ros.input.frame_names import bare_frame
+from hmr_ros.ros.input.image_header import ends_inside_jpeg, image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
 _MAX_SIDE = 16384
@@ -22,6 +25,13 @@ _MAX_SIDE = 16384
 
 _MAX_PIXELS = 1 << 26
 """Maximum number of pixels, for the same reason: 64 million."""
+
+
+_JPEG_END, _JPEG_PADDING = b"\xff\xd9", 64
+
+
+_DARK, _DARK_QUANTILE, _DARK_STEP = 12, 0.99, 8
+"""An image is nearly black if so many of its values, of every eighth row and column, are below 12."""
 
 
 class BadImageReason(StrEnum):
@@ -45,7 +55,10 @@ class BadImageError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One received image: ``image`` (H, W, 3) uint8 RGB, with the stamp and frame of its message."""
+    """One received image: ``image`` (H, W, 3) uint8 RGB, with the stamp and frame of its message.
+
+    ``frame_id`` is without a leading slash.
+    """
 
     stamp: Stamp
     frame_id: str
@@ -59,6 +72,7 @@ class _Encoding:
     channels: int
     to_rgb: int | None
     bytes_per_channel: int = 1
+    chroma_rows: bool = False
 
 
 _ENCODINGS = {
@@ -69,7 +83,14 @@ _ENCODINGS = {
     "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
     "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
     "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
+    "8UC4": _Encoding(4, cv2.COLOR_BGRA2RGB),
     "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, 2),
+    "16UC1": _Encoding(1, cv2.COLOR_GRAY2RGB, 2),
+    "rgb16": _Encoding(3, None, 2),
+    "bgr16": _Encoding(3, cv2.COLOR_BGR2RGB, 2),
+    "16UC3": _Encoding(3, cv2.COLOR_BGR2RGB, 2),
+    "rgba16": _Encoding(4, cv2.COLOR_RGBA2RGB, 2),
+    "bgra16": _Encoding(4, cv2.COLOR_BGRA2RGB, 2),
     "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
@@ -79,36 +100,50 @@ _ENCODINGS = {
     "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2RGB),
     "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
+    "bayer_rggb16": _Encoding(1, cv2.COLOR_BayerBG2RGB, 2),
+    "bayer_bggr16": _Encoding(1, cv2.COLOR_BayerRG2RGB, 2),
+    "bayer_gbrg16": _Encoding(1, cv2.COLOR_BayerGR2RGB, 2),
+    "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGB2RGB, 2),
+    # Rows of luma, then half as many of interleaved chroma.
+    "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, chroma_rows=True),
+    "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, chroma_rows=True),
 }
 """The encodings of sensor_msgs/image_encodings.hpp that cameras send."""
 
 
-def decode_image(data: bytes) -> Frame:
-    """Decode a serialised sensor_msgs/Image. Raises BadImageError with a named reason."""
+def decode_image(data: bytes, depth: BitDepth | None = None) -> Frame:
+    """Decode a serialised sensor_msgs/Image. ``depth`` is that of the camera; None: of this image alone.
+
+    Raises BadImageError with a named reason.
+    """
     try:
         raw = read_image(data)
     except CdrError as err:
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
     check_size(raw.height, raw.width)
     encoding = _ENCODINGS.get(raw.encoding)
-    rgb = _through_cv_bridge(data, raw.encoding) if encoding is None else _to_rgb(_pixels(raw, encoding), encoding)
-    return Frame(raw.stamp, raw.frame_id, rgb)
+    if encoding is None:
+        return Frame(raw.stamp, bare_frame(raw.frame_id), _through_cv_bridge(data, raw.encoding))
+    return Frame(raw.stamp, bare_frame(raw.frame_id), _to_rgb(_pixels(raw, encoding), encoding, depth or BitDepth()))
 
 
-def decode_compressed_image(data: bytes) -> Frame:
-    """Decode a serialised sensor_msgs/CompressedImage (JPEG, PNG, ...). Raises BadImageError with a named reason."""
+def decode_compressed_image(data: bytes, depth: BitDepth | None = None) -> Frame:
+    """Decode a serialised sensor_msgs/CompressedImage (JPEG, PNG, ...); ``depth`` as in ``decode_image``.
+
+    Raises BadImageError with a named reason.
+    """
     try:
         raw = read_compressed_image(data)
     except CdrError as err:
         raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
-    return Frame(raw.stamp, raw.frame_id, _decompressed(raw))
+    return Frame(raw.stamp, bare_frame(raw.frame_id), _decompressed(raw, depth or BitDepth()))
 
 
-DECODERS: dict[str, Callable[[bytes], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
+DECODERS: dict[str, Callable[[bytes, BitDepth], Frame]] = {"raw": decode_image, "compressed": decode_compressed_image}
 """Value of the parameter ``image_transport`` -> decoder."""
 
 
-def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
+def _decompressed(raw: RawCompressedImage, depth: BitDepth) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB from a compressed image.
 
     compressed_image_transport writes the format "<encoding of the source>; <codec> compressed <stored as>"; most
@@ -116,20 +151,37 @@ def _decompressed(raw: RawCompressedImage) -> NDArray[np.uint8]:
     """
     source, _, stored = (part.strip() for part in raw.format.partition(";"))
     is_mosaic = source in _ENCODINGS and source.startswith("bayer_") and "bgr" not in stored and "rgb" not in stored
+    deep = cv2.IMREAD_ANYDEPTH  # OpenCV would take the upper 8 bits, in use or not
     # Calibration is of the sensor's pixels: the orientation tag of a JPEG must not rotate it.
-    flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = (cv2.IMREAD_GRAYSCALE if is_mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION | deep
     _check_header(raw)
     try:
-        pixels = cv2.imdecode(raw.data, flags) if raw.data.size else None
+        pixels = _read(raw.data, flags)
     except cv2.error as err:
         raise BadImageError(BadImageReason.UNDECODABLE, f"{raw.format!r}: {err}") from err
-    if pixels is None:
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         explanation = f"{raw.data.size} bytes of format {raw.format!r} are not an image that OpenCV can decode"
         raise BadImageError(BadImageReason.UNDECODABLE, explanation)
     check_size(*pixels.shape[:2])
     # "rgb": the RGB image was written as if it were BGR, so it is read back as RGB.
     encoding = _ENCODINGS[source if is_mosaic else "rgb8" if "compressed rgb" in stored else "bgr8"]
-    return _to_rgb(np.asarray(pixels, np.uint8), encoding)
+    return _to_rgb(np.asarray(pixels), encoding, depth)
+
+
+def _read(data: NDArray[np.uint8], flags: int) -> cv2.typing.MatLike | None:
+    """The pixels in ``data``; None where it is no image, or ends before the image does.
+
+    A JPEG may lack its end marker, as those of some webcams do; OpenCV refuses it. It is complete where bytes added
+    to the end change nothing: those after the last block of pixels are skipped.
+    """
+    if data.size == 0:
+        return None
+    if not ends_inside_jpeg(data[:2].tobytes(), data[-64:].tobytes()):
+        return cv2.imdecode(data, flags)
+    end = np.frombuffer(_JPEG_END, np.uint8)
+    closed = cv2.imdecode(np.concatenate([data, end]), flags)
+    padded = cv2.imdecode(np.concatenate([data, np.full(_JPEG_PADDING, 0x55, np.uint8), end]), flags)
+    return closed if closed is not None and padded is not None and np.array_equal(closed, padded) else None
 
 
 def _check_header(raw: RawCompressedImage) -> None:
@@ -151,7 +203,16 @@ def check_size(height: int, width: int) -> None:
 
 
 def _pixels(raw: RawImage, encoding: _Encoding) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The payload as (H, W) or (H, W, C), a view where it may be. Raises BadImageError."""
+    """The payload as (H, W) or (H, W, C), a view where it may be; with chroma rows (H + H / 2, W).
+
+    Raises BadImageError.
+    """
+    if encoding.chroma_rows:
+        if raw.height % 2 or raw.width % 2:
+            raise BadImageError(
+                BadImageReason.BAD_SIZE, f"{raw.encoding} needs even sides, got {raw.width} x {raw.height} px"
+            )
+        return pixel_rows(dataclasses.replace(raw, height=raw.height * 3 // 2), 1)
     rows = pixel_rows(raw, encoding.channels * encoding.bytes_per_channel)
     if encoding.bytes_per_channel == 2:
         rows = np.ascontiguousarray(rows).view(">u2" if raw.is_bigendian else "<u2")
@@ -172,12 +233,12 @@ def pixel_rows(raw: RawImage, bytes_per_pixel: int) -> NDArray[np.uint8]:
     return np.lib.stride_tricks.as_strided(raw.data, (raw.height, row), (raw.step, 1), writeable=False)
 
 
-def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding) -> NDArray[np.uint8]:
+def _to_rgb(pixels: Ints, encoding: _Encoding, depth: BitDepth) -> NDArray[np.uint8]:
     """``pixels`` (H, W) or (H, W, C) in ``encoding`` -> (H, W, 3) uint8 RGB. Raises BadImageError."""
+    if pixels.dtype.itemsize == 2:
+        pixels = depth.to_uint8(pixels)
     if encoding.to_rgb is None:
         return _as_uint8(pixels)
-    if encoding.bytes_per_channel == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
     try:
         return _as_uint8(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb))
     except cv2.error as err:  # YUV 4:2:2 of odd width, Bayer of a single row
@@ -191,15 +252,24 @@ def _as_uint8(pixels: Ints | cv2.typing.MatLike) -> NDArray[np.uint8]:
 
 def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB from an encoding that only cv_bridge knows, if it is installed. Raises BadImageError."""
+    explanation = f"expected encoding {', '.join(_ENCODINGS)}, got {encoding!r}: set one of them in the camera's driver"
     if importlib.util.find_spec("cv_bridge") is None:
-        known = ", ".join(_ENCODINGS)
-        raise BadImageError(
-            BadImageReason.UNKNOWN_ENCODING, f"expected encoding {known}, got {encoding!r}, which needs cv_bridge"
-        )
+        raise BadImageError(BadImageReason.UNKNOWN_ENCODING, explanation)
     from cv_bridge import CvBridge, CvBridgeError  # type: ignore[import-not-found]  # absent from PyPI
     from rclpy.serialization import deserialize_message
 
     try:
         return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, ImageMessage), "rgb8"))
     except (CvBridgeError, RuntimeError) as err:
-        raise BadImageError(BadImageReason.UNKNOWN_ENCODING, f"encoding {encoding!r}: {err}") from err
+        raise BadImageError(BadImageReason.UNKNOWN_ENCODING, f"{explanation} (cv_bridge: {err})") from err
+
+
+def darkness(image: Image) -> str:
+    """The problem of an ``image`` that is nearly black, "" for any other."""
+    brightest = np.quantile(image[::_DARK_STEP, ::_DARK_STEP], _DARK_QUANTILE)
+    if brightest >= _DARK:
+        return ""
+    return (
+        f"images are nearly black (99 % of values below {_DARK} of 255): is the lens covered, the light off, or the "
+        "exposure too short?"
+    )

@@ -11,15 +11,18 @@ from sensor_msgs.msg import CompressedImage, Image
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
-from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
-from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
 from hmr_ros.ros.monitor import Drop, Monitor
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+
+_RAW_TYPE, _COMPRESSED_TYPE = (type_name(kind) for kind in (Image, CompressedImage))
 
 _LARGE_IMAGES_HINT = (
     "Fast DDS loses large images by default: start the camera driver with FASTDDS_DEFAULT_PROFILES_FILE=(config/"
@@ -38,9 +41,12 @@ class CameraInput:
         self._node = node
         self._monitor = monitor
         self._started_s = time.monotonic()
+        self._decode = DECODERS[config.image_transport]
+        self._bit_depth = BitDepth()
+        self._image_problem = ""
 
-        base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
-        topic = base + _COMPRESSED if config.image_transport == "compressed" else base
+        base, topic = image_topics(node, config.image_transport)
+        self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
         self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image)
@@ -50,6 +56,12 @@ class CameraInput:
         self._monitor.receive()
         if self.slot.put(data):
             self._monitor.drop(Drop.REPLACED)
+
+    def decode(self, data: bytes) -> Frame:
+        """The image in a serialised message of the slot. Raises BadImageError."""
+        frame = self._decode(data, self._bit_depth)
+        self._image_problem = darkness(frame.image)
+        return frame
 
     def camera(self, frame: Frame, timeout_s: float) -> Camera | None:
         """The camera that took ``frame``; None when its calibration is unusable (see CameraInfoInput.camera)."""
@@ -75,22 +87,36 @@ class CameraInput:
         if silence_s <= timeout_s:
             return ""
         if not self._images.publishers():
-            return f"no publisher of {self._images.topic}{self._other_transport()}"
+            return f"no publisher of {self._images.wrong_types() or self._images.topic}{self._hint()}"
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
 
-    def _other_transport(self) -> str:
-        """A hint where the camera publishes with the other ``image_transport``; else ""."""
-        topic = self._images.topic
-        other = topic.removesuffix(_COMPRESSED) if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
-        if not self._node.count_publishers(other):
-            return ""
-        return (
-            f", but there is a publisher of {other}: set image_transport to {'compressed' if other > topic else 'raw'}"
-        )
+    def _hint(self) -> str:
+        """Which topics are there with images of other transports, and which parameter helps; "" where none are."""
+        found = {
+            name: types[0]
+            for name, types in self._node.get_topic_names_and_types()
+            if (name == self._base or name.startswith(self._base + "/")) and self._node.count_publishers(name)
+        }
+        found.pop(self._images.topic, None)
+        other = _COMPRESSED if self._images.type_name == _RAW_TYPE else ""
+        if found.get(self._base + other) == (_COMPRESSED_TYPE if other else _RAW_TYPE):
+            transport = "compressed" if other else "raw"
+            return f", but there is a publisher of {self._base}{other}: set image_transport to {transport}"
+        if self._types(self._base) == {_COMPRESSED_TYPE}:
+            return (
+                f". {self._base} carries {_COMPRESSED_TYPE} under a name without {_COMPRESSED}: set image_transport to "
+                f"compressed, and remap image{_COMPRESSED}:={self._base}"
+            )
+        transports = [f"{name} ({type_})" for name, type_ in found.items() if "info" not in name.rpartition("/")[2]]
+        return f", but of {', '.join(transports)}: publish a transport raw or compressed" if transports else ""
+
+    def _types(self, topic: str) -> set[str]:
+        return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}
 
     def calibration_problem(self) -> str:
-        """The problem of calibration or depth of the last image, "" when there is none."""
-        return self._infos.problem or (self._depth.problem if self._depth is not None else "")
+        """The problem of calibration or depth of the last image, or of the image itself; "" when there is none."""
+        depth_problem = self._depth.problem if self._depth is not None else ""
+        return self._infos.problem or depth_problem or self._image_problem
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
@@ -103,3 +129,16 @@ class CameraInput:
 def _is_rectified(setting: str, image_topic: str) -> bool:
     """Whether images are rectified: by ``setting``, or by the name that image_proc gives them, image_rect*."""
     return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))
+
+
+def image_topics(node: Node, transport: str) -> tuple[str, str]:
+    """The image topic without its transport, which camera_info lies beside, and the topic to subscribe.
+
+    ``image/compressed`` may be remapped on its own, for a camera with another name for it.
+    """
+    base = node.resolve_topic_name("image").removesuffix(_COMPRESSED)
+    if transport != "compressed":
+        return base, base
+    resolved = node.resolve_topic_name("image" + _COMPRESSED)
+    unmapped = f"{node.get_namespace().rstrip('/')}/image{_COMPRESSED}"
+    return (base, base + _COMPRESSED) if resolved == unmapped else (resolved.removesuffix(_COMPRESSED), resolved)

@@ -61,7 +61,22 @@ class AdaptiveSubscription:
         return current is not None and current.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
 
     def publishers(self) -> list[TopicEndpointInfo]:
-        """The publishers of the topic."""
+        """The publishers of the topic that have its message type."""
+        return [publisher for publisher in self._all_publishers() if publisher.topic_type == self.type_name]
+
+    def wrong_types(self) -> str:
+        """What is published on the topic, in words, where nothing has its message type; else ""."""
+        types = {publisher.topic_type for publisher in self._all_publishers()}
+        if not types or self.type_name in types:
+            return ""
+        return f"{self.topic}: it carries {', '.join(sorted(types))}, expected {self.type_name}"
+
+    @property
+    def type_name(self) -> str:
+        """The message type, such as sensor_msgs/msg/Image."""
+        return type_name(self._message_type)
+
+    def _all_publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)
 
     def close(self) -> None:
@@ -69,6 +84,11 @@ class AdaptiveSubscription:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+
+
+def type_name(message_type: type) -> str:
+    """The name of a message type in the ROS graph, such as sensor_msgs/msg/Image."""
+    return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
 
 
 def best_offered(publishers: Sequence[TopicEndpointInfo], requested: QoSProfile = AS_OFFERED) -> QoSProfile:

@@ -12,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
 from hmr_ros.core.geometry.frames import FrameTree, NotYetError, Pose, Transform
+from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.subscriptions import NO_EVENTS
 from hmr_ros.ros.wire.cdr import CdrError, CdrReader, Stamp
 from hmr_ros.ros.wire.interfaces import TF
@@ -94,9 +95,10 @@ def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> None:
         if child.startswith(_PERSON):
             return  # this node's message of 27 frames per person, up to 60 times a second: no camera is below them
         numbers = reader.doubles(7)
-        tree.add(_bare(parent), _bare(child), stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
-
-
-def _bare(frame: str) -> str:
-    """``frame`` without the leading slash of ROS 1, which some nodes still write."""
-    return frame.removeprefix("/")
+        tree.add(
+            bare_frame(parent),
+            bare_frame(child),
+            stamp.nanoseconds,
+            Pose(numbers[:3], numbers[3:]),
+            is_static=is_static,
+        )

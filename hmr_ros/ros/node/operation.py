@@ -11,7 +11,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.input.inputs import CameraInput
-from hmr_ros.ros.monitor import Monitor, Processed
+from hmr_ros.ros.monitor import STAMP_DROPS, Monitor, Processed
 from hmr_ros.ros.node.diagnostics import Health
 from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.output.outputs import Outputs
@@ -89,7 +89,7 @@ class Operation:
             return Health("disabled")
         if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._output_problem():
             return Health(fatal, fatal=True)
-        return Health(self._input.calibration_problem() or self._disagreement())
+        return Health(self._input.calibration_problem() or self._stamp_problem() or self._disagreement())
 
     def _halted(self) -> Worker | None:
         """Unsubscribe, and stop the worker; returns it, after its last image, if there was one."""
@@ -111,7 +111,14 @@ class Operation:
         silence_s = time.monotonic() - (last.at_s if last is not None else self._resumed_s)
         if silence_s <= longest_silence_s(self._config):
             return ""
-        return f"no image was processed for {silence_s:.0f} s: what was published is stale"
+        dropped = self._monitor.last_explained()
+        cause = f"; {dropped}" if dropped is not None else ""
+        return f"no image was processed for {silence_s:.0f} s: what was published is stale{cause}"
+
+    def _stamp_problem(self) -> str:
+        """What is wrong with stamps of the last seconds; "" when nothing."""
+        dropped = self._monitor.last_explained()
+        return str(dropped) if dropped is not None and dropped.reason in STAMP_DROPS else ""
 
     def _output_problem(self) -> str:
         """Which output of the last image was not published, and why; "" when none."""

@@ -27,7 +27,7 @@ def declare_config(node: Node) -> RobotConfig:
     values: dict[str, Value] = {}
     for setting in describe(RobotConfig):
         try:
-            values[setting.name] = node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
+            values[setting.name] = _declared(node, setting)
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
             raise ParameterError(
                 f"parameter {setting.name!r}: expected {_expected(setting)} (default {setting.default!r}): {err}"
@@ -36,6 +36,18 @@ def declare_config(node: Node) -> RobotConfig:
         return updated(RobotConfig(), values)
     except ValueError as err:
         raise ParameterError(f"parameter {err}") from err
+
+
+def _declared(node: Node, setting: Setting) -> Value:
+    """Declare ``setting``; its value at start. A whole number will do for a float, as it does later."""
+    try:
+        return node.declare_parameter(setting.name, setting.default, descriptor(setting)).value
+    except InvalidParameterTypeException:
+        given = node.declare_parameter(setting.name, descriptor=ParameterDescriptor(dynamic_typing=True)).value
+        node.undeclare_parameter(setting.name)
+        if setting.type != "float" or type(given) is not int:
+            raise
+    return node.declare_parameter(setting.name, float(given), descriptor(setting), ignore_override=True).value
 
 
 def descriptor(setting: Setting) -> ParameterDescriptor:

@@ -17,10 +17,10 @@ from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
-from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
+from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
-from hmr_ros.ros.node.admission import Rejection, rejection, too_late
+from hmr_ros.ros.node.admission import Arrival, Order, Rejection, too_late
 from hmr_ros.ros.node.latency import LatencyBudget
 from hmr_ros.ros.output.outputs import Outputs, Published
 from hmr_ros.ros.wire.cdr import CdrError, Stamp, stamp_of
@@ -81,7 +81,7 @@ class Worker:
         self._pipeline = pipeline
         self._monitor = monitor
         self._budget = LatencyBudget(node)
-        self._last_stamp = Stamp(0, 0)
+        self._order = Order()
         self._processing = threading.Lock()  # held while an image is processed
         self._last_published: _LastPublished | None = None
         gc.collect()
@@ -147,24 +147,31 @@ class Worker:
         started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
         age_s = self._age_s(stamp)
-        shed = self._decide(stamp, age_s, config)
+        arrival = Arrival(stamp, age_s, time.monotonic())
+        shed = self._decide(arrival, config)
         if isinstance(shed, Rejection):
             self._drop(shed.reason, shed.explanation)
             return
-        frame = DECODERS[config.image_transport](data)
+        frame = self._source.decode(data)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed)
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
-        self._last_stamp = stamp
+        self._accept(arrival)
         self._record(_Work(stamp, age_s, shed, result, published, started_s))
 
-    def _decide(self, stamp: Stamp, age_s: float, config: RobotConfig) -> Shed | Rejection:
-        """The work to leave out of an image that is ``age_s`` old, or why not to process it at all."""
-        if rejected := rejection(stamp, self._last_stamp, age_s, config):
+    def _accept(self, arrival: Arrival) -> None:
+        """Continue from an image that was processed, and log the jump of time that it made."""
+        self._order.accept(arrival)
+        if self._order.jump:
+            self._node.get_logger().warning(self._order.jump)
+
+    def _decide(self, arrival: Arrival, config: RobotConfig) -> Shed | Rejection:
+        """The work to leave out of an image, or why not to process it at all."""
+        if rejected := self._order.rejection(arrival, config):
             return rejected
-        admission = self._budget.admit(stamp.seconds, age_s, config.max_latency_ms)
+        admission = self._budget.admit(arrival.stamp.seconds, arrival.age_s, config.max_latency_ms)
         return admission.shed if admission.is_admitted else too_late(admission.expected_s, config.max_latency_ms)
 
     def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
@@ -193,7 +200,7 @@ class Worker:
 
     def _drop(self, reason: str, explanation: str) -> None:
         """Count a dropped image, and log it where there is something to explain."""
-        self._monitor.drop(reason)
+        self._monitor.drop(reason, explanation)
         if explanation:
             self._node.get_logger().warning(
                 f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.images import (
     BadImageError,
     BadImageReason,
+    darkness,
     decode_compressed_image,
     decode_image,
 )
@@ -29,6 +31,7 @@ def image_message(height, width, encoding, step, payload):
         ("bgr8", RGB[..., ::-1]),
         ("8UC3", RGB[..., ::-1]),
         ("rgba8", np.dstack([RGB, np.zeros((4, 6), np.uint8)])),
+        ("8UC4", np.dstack([RGB[..., ::-1], np.zeros((4, 6), np.uint8)])),
         ("bgra8", np.dstack([RGB[..., ::-1], np.zeros((4, 6), np.uint8)])),
     ],
 )
@@ -46,6 +49,80 @@ def test_grey_encodings_become_rgb():
     assert np.array_equal(decode_image(image_message(4, 6, "mono8", 6, grey.ravel())).image, as_rgb)
     wide = (grey.astype("<u2") << 8).view(np.uint8)
     assert np.array_equal(decode_image(image_message(4, 6, "mono16", 12, wide.ravel())).image, as_rgb)
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_sixteen_bits_are_scaled_by_those_in_use(encoding, bits):
+    values = np.linspace(0, 2**bits - 1, 240 * 320).astype("<u2").reshape(240, 320)
+    image = decode_image(image_message(240, 320, encoding, 640, values.view(np.uint8).ravel())).image
+    assert np.array_equal(image[..., 0], values >> (bits - 8))
+
+
+@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16"])
+def test_colours_of_sixteen_bits_become_rgb(encoding):
+    pixels = np.dstack([RGB if encoding.startswith("rgb") else RGB[..., ::-1], *[RGB[..., 0]] * ("a" in encoding)])
+    wide = (pixels.astype("<u2") << 8).view(np.uint8)
+    assert np.array_equal(decode_image(image_message(4, 6, encoding, wide.size // 4, wide.ravel())).image, RGB)
+
+
+def test_the_brightness_of_a_dark_camera_is_steady():
+    depth = BitDepth()
+    seen = []
+    for brightest in (1000, 300, 900, 4000, 1000):
+        seen.append(int(depth.to_uint8(np.full((240, 320), brightest, np.uint16))[0, 0]))
+    assert seen == [250, 75, 225, 250, 62]
+
+
+def test_hot_pixels_are_no_bits_in_use_and_do_not_overflow():
+    dark = np.full((240, 320), 1000, np.uint16)
+    dark[7, 7] = 65535
+    assert np.unique(BitDepth().to_uint8(dark)).tolist() == [250, 255]
+
+
+@pytest.mark.parametrize("written", ["mono16; png compressed ", "16UC1; png compressed", "png"])
+def test_compressed_sixteen_bits_are_scaled_by_those_in_use(written):
+    frame = decode_compressed_image(compressed(SMOOTH[..., 0].astype(np.uint16) * 4, "png", written))
+    assert np.array_equal(frame.image, np.repeat(SMOOTH[..., :1], 3, 2))
+
+
+@pytest.mark.parametrize(("encoding", "code"), [("nv12", cv2.COLOR_YUV2RGB_NV12), ("nv21", cv2.COLOR_YUV2RGB_NV21)])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_rows_of_luma_and_chroma_become_rgb(encoding, code, padding):
+    rows = np.random.default_rng(1).integers(16, 236, (6, 6 + padding), np.uint8)
+    image = decode_image(image_message(4, 6, encoding, 6 + padding, rows.ravel())).image
+    assert np.array_equal(image, cv2.cvtColor(np.ascontiguousarray(rows[:, :6]), code))
+    red = np.array([[82] * 6] * 4 + [[90, 240] * 3 if encoding == "nv12" else [240, 90] * 3] * 2, np.uint8)
+    assert decode_image(image_message(4, 6, encoding, 6, red.ravel())).image[0, 0].tolist() == pytest.approx(
+        [255, 0, 0], abs=4
+    )
+
+
+@pytest.mark.parametrize(("image", "is_dark"), [(0, True), (11, True), (12, False), (90, False)])
+def test_nearly_black_images_are_told(image, is_dark):
+    pixels = np.full((480, 640, 3), image, np.uint8)
+    pixels[:8, :8] = 255  # a hot corner
+    assert ("nearly black" in darkness(pixels)) == is_dark
+
+
+def test_an_unknown_encoding_names_what_is_known_and_no_other_package(monkeypatch):
+    with pytest.raises(BadImageError, match=r"expected encoding rgb8, .*got 'h264': set one of them") as caught:
+        decode_image(image_message(4, 6, "h264", 18, np.zeros(72, np.uint8)))
+    assert "cv_bridge" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(100)])
+def test_a_jpeg_may_lack_its_end_marker_but_no_pixels(tail):
+    smooth = cv2.resize(RGB, (320, 240), interpolation=cv2.INTER_CUBIC)
+    payload = cv2.imencode(".jpg", smooth)[1].tobytes()
+
+    def decoded(data):
+        return decode_compressed_image(cdr.write_compressed_image(STAMP, "c", np.frombuffer(data, np.uint8), "jpeg"))
+
+    assert np.array_equal(decoded(payload[:-2]).image, decoded(payload + tail).image)
+    with pytest.raises(BadImageError) as caught:
+        decoded(payload[:-200])
+    assert caught.value.reason == BadImageReason.UNDECODABLE
 
 
 @pytest.mark.parametrize("encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2"])
@@ -86,6 +163,9 @@ def test_jpeg_and_png_become_rgb():
         (4, 6, "rgb8", 18, 0, BadImageReason.SHORT_DATA),
         (4, 6, "64FC7", 18, 72, BadImageReason.UNKNOWN_ENCODING),
         (4, 6, "", 18, 72, BadImageReason.UNKNOWN_ENCODING),
+        (4, 3, "nv12", 3, 18, BadImageReason.BAD_SIZE),
+        (3, 4, "nv21", 4, 18, BadImageReason.BAD_SIZE),
+        (4, 4, "nv12", 4, 16, BadImageReason.SHORT_DATA),
         (4, 3, "uyvy", 6, 24, BadImageReason.BAD_SIZE),
     ],
 )

@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+import rclpy
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros.input import camera_info
@@ -16,7 +18,7 @@ from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.player import calibration
-from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.cdr import Stamp, write_image
 from test.ros.graph import FakeCamera, qos, spin_until
 
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
@@ -179,7 +181,7 @@ def test_calibration_at_another_rate_than_the_images_is_reported(
     source.adapt(images_received=100)
     spin_until(executor, publisher.get_subscription_count)
     for number in range(1, infos + 1):
-        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        publisher.publish(calibration.from_focal_length(100.0 * number)(640, 480))
         spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
     source.adapt(images_received=100 + images)
     source.adapt(images_received=100 + images)  # nothing new
@@ -193,7 +195,7 @@ def test_calibration_at_another_rate_is_reported_once(executor, monkeypatch, cap
     spin_until(executor, publisher.get_subscription_count)
     source.adapt(images_received=0)
     for number in (1, 2):
-        publisher.publish(calibration.from_focal_length(100.0 * number)(6, 4))
+        publisher.publish(calibration.from_focal_length(100.0 * number)(640, 480))
         spin_until(executor, lambda: (found := source.camera(FRAME, 60.0)) and found.K[0, 0] == 100 * number)  # noqa: B023
         source.adapt(images_received=10 * number**2)
     assert capfd.readouterr().err.count("is this the calibration of this camera?") == 1
@@ -204,13 +206,13 @@ def test_images_of_an_earlier_activation_are_not_compared_with_calibration(execu
     publisher = added(executor, "camera").create_publisher(CameraInfo, "camera_info", qos())
     source = CameraInfoInput(added(executor, "hmr"), "/image", rectified=False)
     spin_until(executor, publisher.get_subscription_count)
-    publisher.publish(calibration.from_focal_length(100.0)(6, 4))
+    publisher.publish(calibration.from_focal_length(100.0)(640, 480))
     spin_until(executor, lambda: source.camera(FRAME, 60.0))
     source.adapt(images_received=700)
     assert "is this the calibration" not in capfd.readouterr().err
 
 
-FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((4, 6, 3), np.uint8))
+FRAME = Frame(Stamp(1, 0), "camera_optical_frame", np.zeros((480, 640, 3), np.uint8))
 
 
 def _taken(executor, source):
@@ -226,3 +228,85 @@ def test_silence_is_explained(executor):
     spin_until(executor, lambda: "image_transport to compressed" in source.problem(timeout_s=0.0))
     FakeCamera(added(executor, "camera"))
     spin_until(executor, lambda: "fastdds.xml" in source.problem(timeout_s=0.0))
+
+
+@pytest.fixture
+def driver():
+    """A node of another process, as DDS sees it: in one process a topic has one type."""
+    context = Context()
+    rclpy.init(context=context)
+    node = Node("driver", context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def explained(executor, peer, config, topic, *types, remaps=()):
+    """Why no image arrives where ``peer`` publishes ``types`` on ``topic``, once all are known."""
+    for kind, suffix in types:
+        peer.create_publisher(kind, topic + suffix, qos())
+    source, _ = camera_input(executor, config, cli_args=["--ros-args", *remaps] if remaps else [])
+    node = executor.get_nodes()[-1]
+    spin_until(executor, lambda: all(node.count_publishers(topic + suffix) for _, suffix in types))
+    problem = source.problem(timeout_s=0.0)
+    source.close()
+    return problem
+
+
+RAW, COMPRESSED = RobotConfig(), RobotConfig(image_transport="compressed")
+
+
+@pytest.mark.parametrize("config", [RAW, COMPRESSED])
+def test_compressed_images_under_a_raw_name_are_explained(executor, driver, config):
+    problem = explained(
+        executor, driver, config, "/cam/color", (CompressedImage, ""), remaps=["-r", "image:=/cam/color"]
+    )
+    assert "/cam/color carries sensor_msgs/msg/CompressedImage under a name without /compressed" in problem
+    assert "set image_transport to compressed, and remap image/compressed:=/cam/color" in problem
+
+
+def test_the_remedy_for_compressed_images_under_a_raw_name_works(executor):
+    remaps = ["-r", "image:=/cam/color", "-r", "image/compressed:=/cam/color"]
+    camera = FakeCamera(added(executor, "camera"), "/cam/color", "/cam/camera_info", compressed=True)
+    source, monitor = camera_input(executor, COMPRESSED, cli_args=["--ros-args", *remaps])
+    spin_until(executor, lambda: camera.images.get_subscription_count() and camera.infos.get_subscription_count())
+    camera.publish_image()
+    spin_until(executor, lambda: monitor.received_count)
+    assert source.problem(timeout_s=60.0) == ""
+
+
+def test_another_type_is_named(executor, driver):
+    problem = explained(executor, driver, RAW, "/image", (PointCloud2, ""))
+    assert "/image: it carries sensor_msgs/msg/PointCloud2, expected sensor_msgs/msg/Image" in problem
+
+
+def test_other_transports_are_named(executor, driver):
+    problem = explained(executor, driver, RAW, "/image", (CompressedImage, "/compressed"), (PointCloud2, "/zstd"))
+    assert problem.endswith("there is a publisher of /image/compressed: set image_transport to compressed")
+    problem = explained(
+        executor, driver, COMPRESSED, "/picture", (PointCloud2, "/zstd"), remaps=["-r", "image:=/picture"]
+    )
+    assert "but of /picture/zstd (sensor_msgs/msg/PointCloud2): publish a transport raw or compressed" in problem
+
+
+def test_calibration_of_another_type_is_named(executor, driver):
+    source, _ = camera_input(executor)
+    driver.create_publisher(CompressedImage, "camera_info", qos())
+
+    def told():
+        assert source.camera(FRAME, 0.0) is None
+        words = "no CameraInfo on /camera_info: it carries sensor_msgs/msg/CompressedImage"
+        return words in source.calibration_problem()
+
+    spin_until(executor, told)
+
+
+def test_a_leading_slash_of_a_frame_is_ignored(executor):
+    source, camera, frame = with_an_image(executor)
+    info = calibration.from_focal_length(500.0)(640, 480)
+    info.header.frame_id = "/camera_optical_frame"
+    camera.infos.publish(info)
+    spin_until(executor, lambda: source.camera(frame, 60.0))
+    assert source.calibration_problem() == ""
+    slashed = write_image(Stamp(1, 0), "/cam", np.zeros((4, 6, 3), np.uint8), "rgb8")
+    assert decode_image(slashed).frame_id == "cam"

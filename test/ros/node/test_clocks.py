@@ -89,30 +89,64 @@ def test_a_rate_limit_takes_the_first_image_after_a_pause_and_after_a_jump_back(
     b = bag(max_rate_hz=5.0)
     b.play(10_000, 10_100, 10_200)
     assert b.node.monitor.drops() == {"rate_limit": 1}
-    b.play(70_000, 70_100)
-    assert b.node.monitor.drops() == {"rate_limit": 2}
-    b.play(20_000, 20_100, 20_200)
-    assert b.node.monitor.drops() == {"rate_limit": 3}
+    b.play(70_000, 70_100, 70_200)
+    assert b.node.monitor.drops() == {"rate_limit": 2, "stray_stamp": 1}
+    b.play(20_000, 20_100, 20_200, 20_300)
+    assert b.node.monitor.drops() == {"rate_limit": 3, "stray_stamp": 2}
     assert len(b.bodies) == 5
 
 
-def test_a_bag_that_starts_over_shows_new_people_with_the_first_image(bag):
+def test_a_bag_that_starts_over_shows_new_people_with_the_second_image(bag):
     b = bag()
     b.play(*range(10_000, 11_000, PERIOD_MS))
     before = b.ids()
-    b.play(10_000)
+    b.play(10_000, 10_100)
     assert sorted(b.ids(state=SmplBody.LOST)) == sorted(before)
     assert len(b.ids()) == 2
     assert not set(b.ids()) & set(before)
-    b.play(*range(10_100, 11_000, PERIOD_MS))
-    assert b.node.monitor.drops() == {}
+    b.play(*range(10_200, 11_000, PERIOD_MS))
+    assert b.node.monitor.drops() == {"stray_stamp": 1}
 
 
-def test_a_jump_ahead_drops_nothing(bag):
+def test_a_jump_ahead_drops_one_image(bag):
     b = bag()
     b.play(10_000, 10_100, 3_600_000, 3_600_100)
-    assert b.node.monitor.drops() == {}
+    assert b.node.monitor.drops() == {"stray_stamp": 1}
     assert len(b.ids()) == 2
+
+
+@pytest.mark.parametrize(("stray_ms", "reason"), [(0, "no_stamp"), (4_000, "stray_stamp"), (14_000, "stray_stamp")])
+def test_stray_stamps_are_dropped_by_name_and_everybody_keeps_the_id(bag, stray_ms, reason):
+    b = bag()
+    b.play(10_000, 10_100)
+    followed = b.ids()
+    b.play(stray_ms, 10_200, stray_ms, 10_300)
+    assert b.node.monitor.drops() == {reason: 2}
+    assert b.ids() == followed
+    assert not any(b.ids(which, SmplBody.LOST) for which in range(len(b.bodies)))
+
+
+def test_constant_stamps_are_dropped_and_named_as_the_cause(bag):
+    b = bag(input_timeout_s=0.05)
+    b.play(0, 0, 0)
+    assert not b.bodies
+
+    def told():
+        b.send(0)
+        return any("header.stamp is 0" in status.message for r in b.received["/diagnostics"] for status in r.status)
+
+    spin_until(b.executor, told)
+
+
+def test_stamps_of_the_future_are_dropped_and_warned_of(bag):
+    b = bag()
+    now_ms = b.camera.now().nanoseconds // 1_000_000
+    b.play(now_ms, now_ms + 37_000)
+    assert b.node.monitor.drops() == {"future_stamp": 1}
+    spin_until(
+        b.executor,
+        lambda: any("TAI" in status.message for r in b.received["/diagnostics"] for status in r.status),
+    )
 
 
 def test_the_age_of_images_is_that_of_sim_time(bag):
@@ -162,7 +196,7 @@ def test_collision_objects_of_the_last_time_are_removed_when_it_starts_over(bag)
         at_ms += PERIOD_MS
         assert at_ms < 100_000, "no collision objects"
     before = added()
-    b.play(9_000, 9_100)
+    b.play(9_000, 9_100, 9_200)
 
     def removed():
         return {o.id for o in objects if o.operation == CollisionObject.REMOVE}

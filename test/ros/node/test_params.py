@@ -41,9 +41,21 @@ def test_values_given_at_start_are_read():
         assert (config.max_people, config.smoothing.beta) == (3, 0.5)
 
 
+def test_whole_numbers_will_do_for_floats_at_start():
+    with closing(Host(max_latency_ms=100, planning__rate_hz=5)) as node:
+        config = declare_config(node)
+        assert (config.max_latency_ms, config.planning.rate_hz) == (100.0, 5.0)
+        assert type(node.get_parameter("max_latency_ms").value) is float
+        assert node.describe_parameter("planning.rate_hz").floating_point_range[0].to_value == 60
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
+        ({"planning__rate_hz": 61}, "planning.rate_hz.*0.1 to 60"),
+        ({"planning__rate_hz": "5"}, "planning.rate_hz.*float"),
+        ({"planning__rate_hz": True}, "planning.rate_hz.*float"),
+        ({"max_people": 3.0}, "max_people.*int"),
         ({"max_people": 0}, "max_people.*1 to 32"),
         ({"max_people": "many"}, "max_people.*int"),
         ({"input_timeout_s": float("nan")}, "input_timeout_s"),
