@@ -152,7 +152,8 @@ class Outputs:
             self._mesh.publish(messages.deleted_marker(header, track_id))
 
     def close(self) -> None:
-        """Destroy all publishers."""
+        """Destroy all publishers, once subscribers have the last messages."""
+        self._publishers.delivered([self._bodies, self._markers, self._mesh])
         fixed = [self._bodies, self._markers, self._mesh, self._overlay, *([self._tf] if self._tf else [])]
         for publisher in [*fixed, *(topic.publisher for topic in self._joint_states.values())]:
             self._publishers.destroy(publisher)
