@@ -66,10 +66,14 @@ class Operation:
         return self._worker.end_tracks() if self._worker is not None else 0
 
     def close(self) -> None:
-        """Stop, and destroy all publishers."""
-        self._halted()
-        self._outputs.close()
-        self._pipeline.reset()
+        """Stop, report the end of all tracks, and destroy all publishers."""
+        worker = self._halted()
+        try:
+            if worker is not None and self._node.context.ok():
+                worker.end_tracks()
+        finally:
+            self._outputs.close()
+            self._pipeline.reset()
 
     def apply(self, config: RobotConfig) -> None:
         """Take over the parameters that were set while the node runs."""

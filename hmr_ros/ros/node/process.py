@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process of nodes: created, started, spun until a signal stops it, and destroyed."""
+"""A process of nodes: created, started, spun until a signal stops it, and destroyed.
+
+SIGINT and SIGTERM are handled here, not by rclpy: its handlers shut the middleware down at once, before the nodes can
+report that their tracks have ended.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,12 @@ from typing import Protocol
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from hmr_ros.ros.wire.qos import ParameterError
+
+_SIGNALS_EVERY_S = 0.1
+"""Longest wait for messages, s: a signal does not end it, and is answered after it."""
 
 
 class Application(Protocol):
@@ -31,25 +39,35 @@ class Application(Protocol):
 
 def run(name: str, make: Callable[[], Application], args: list[str] | None = None) -> int:
     """Spin the nodes that ``make`` creates in one thread; returns the exit status. ``name`` is that of the process."""
-    # SIGTERM raises KeyboardInterrupt as SIGINT does: it also ends a configuring node that waits for an engine.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rclpy.init(args=args)
+    # Both raise KeyboardInterrupt, which also ends a configuring node that waits for an engine.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     application: Application | None = None
     try:
         application = make()
         if not application.autostart():
-            return 1 if rclpy.ok() else 0  # not ok: stopped by a signal while starting
-        executor = SingleThreadedExecutor()
-        for node in application.nodes:
-            executor.add_node(node)
-        executor.spin()
+            return 1
+        _spin(application.nodes)
     except ParameterError as err:
         print(f"{name}: {err}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the usual end of a ROS node
     finally:
+        # Ctrl-C reaches some processes twice; one that hangs here ends with SIGTERM.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if application is not None:
             application.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(nodes: Sequence[Node]) -> None:
+    """Serve ``nodes`` until the middleware is shut down, or a signal raises KeyboardInterrupt."""
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    while rclpy.ok():
+        executor.spin_once(timeout_sec=_SIGNALS_EVERY_S)

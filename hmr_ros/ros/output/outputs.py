@@ -106,16 +106,19 @@ class Outputs:
     def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> Published:
         """Publish what robots use of one image, small and urgent messages first.
 
-        ``bodies`` are those of ``frame``, which ``camera`` took; the ids in ``lost`` ended with it.
+        ``bodies`` are those of ``frame``, which ``camera`` took; the ids in ``lost`` ended with it. TF is first, as
+        whoever receives another message looks its frames up at once.
         """
+        confirmed = _confirmed(bodies)
+        humans = self._humans_from(frame, confirmed, lost)
+        shown = humans.clamped() if self._config.humans.clamp_joint_limits else humans
+        self._publish_tf(frame, shown)
         if has_subscribers(self._bodies):
             self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
-        bodies = _confirmed(bodies)
-        humans = self._humans_from(frame, bodies, lost)
-        self._publish_humans(frame, camera, bodies, humans, lost)
-        self._publish_joint_states(frame, bodies, lost)
-        of_rviz = self._publish_markers(frame, bodies, lost)
-        of_planners = self._planning.publish(frame.stamp, frame.frame_id, camera, bodies, lost, self._config)
+        self._publish_humans(frame, camera, confirmed, shown, lost)
+        self._publish_joint_states(frame, confirmed, lost)
+        of_rviz = self._publish_markers(frame, confirmed, lost)
+        of_planners = self._planning.publish(frame.stamp, frame.frame_id, camera, confirmed, lost, self._config)
         return Published(of_planners or of_rviz, humans.limit_violations)
 
     def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> str:
@@ -150,7 +153,8 @@ class Outputs:
             self._mesh.publish(messages.deleted_marker(header, track_id))
 
     def close(self) -> None:
-        """Destroy all publishers."""
+        """Destroy all publishers, once subscribers have the last messages."""
+        self._publishers.delivered([self._bodies, self._markers, self._mesh])
         fixed = [self._bodies, self._markers, self._mesh, self._overlay, *([self._tf] if self._tf else [])]
         for publisher in [*fixed, *(topic.publisher for topic in self._joint_states.values())]:
             self._publishers.destroy(publisher)
@@ -181,10 +185,7 @@ class Outputs:
     def _publish_humans(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, humans: Humans, lost: tuple[int, ...]
     ) -> None:
-        """Publish TF and ROS4HRI's topics."""
-        if self._config.humans.clamp_joint_limits:
-            humans = humans.clamped()
-        self._publish_tf(frame, humans)
+        """Publish ROS4HRI's topics."""
         if self._humans is not None:
             header = messages.header(frame.stamp, frame.frame_id)
             self._humans.update(header, bodies, lost)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -17,6 +19,11 @@ from hmr_ros.ros.wire.qos import PUBLISHER, overridden
 
 _NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 """Publishers without event handlers are not in the executor's wait set, so the worker thread may create them."""
+
+
+LAST_MESSAGES_S = 3.5
+"""Longest wait for subscribers to acknowledge the last messages, s: a lost one is repeated with the middleware's next
+heartbeat, every 3 s. A subscriber that hangs must not hold the node: launch files kill it after 5 s."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,16 @@ class PublisherFactory:
     def destroy(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher made by this factory."""
         self.node.destroy_publisher(publisher)
+
+    def speaks(self, publisher: Publisher[Any]) -> bool:
+        """Whether ``publisher`` can publish: neither it, as after an error, nor the middleware is gone."""
+        return self.node.context.ok() and publisher in self.node.publishers
+
+    def delivered(self, publishers: Iterable[Publisher[Any]], timeout_s: float = LAST_MESSAGES_S) -> None:
+        """Wait until reliable subscribers have all messages of ``publishers``: destroying them discards the rest."""
+        deadline_s = time.monotonic() + timeout_s
+        for publisher in filter(self.speaks, publishers):
+            publisher.wait_for_all_acked(Duration(seconds=max(deadline_s - time.monotonic(), 0.0)))
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ from hmr_ros.ros.wire.template import KeptTemplate
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Reliable, and late subscribers get the last message."""
 
+_LAST_LIST_S = 0.5
+"""Longest wait for clients to acknowledge the last list, s: small as it is, it is rarely lost."""
+
 
 class TrackedLists:
     """The lists of one process, by topic; a topic exists while it has members. Thread-safe."""
@@ -53,12 +56,16 @@ class TrackedLists:
             self._publish(topic, header)
 
     def leave(self, topic: str, member: TrackedBodies, header: Header) -> None:
-        """Remove ``member`` and publish the list without its ids; destroy the topic with its last member."""
+        """Remove ``member`` and publish the list without its ids; destroy the topic with its last member.
+
+        The last list is empty: clients keep the bodies of the last one they got, also when its publisher is gone.
+        """
         with self._lock:
             del self._seen[topic][member]
-            if self._seen[topic]:
+            if self._publishers.speaks(self._open[topic]):
                 self._publish(topic, header)
-            else:
+            if not self._seen[topic]:
+                self._publishers.delivered([self._open[topic]], _LAST_LIST_S)
                 self._publishers.destroy(self._open.pop(topic))
 
     def _publish(self, topic: str, header: Header) -> None:

@@ -4,6 +4,9 @@
 rclpy converts every field of a message to a Python object and back, which takes several times as long as sending the
 bytes. Here a message is built and serialised once; afterwards its numbers are written to their offsets in the bytes.
 The offsets follow from the message type: fields in their order, aligned as in CDR version 1, little endian (cdr.py).
+
+rclpy's bytes themselves are not sent: Fast CDR makes their buffer too long behind an empty sequence of numbers, and
+leaves the end and the padding uninitialised, so memory of this process would travel with them.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ _KINDS = {
 """Type of number -> numpy dtype; signed and unsigned integers of the same size share one."""
 
 _LENGTH = np.dtype("<u4")
+_OCTET = np.dtype("u1")
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ class Template:
         layout = _Layout()
         layout.add("", message, None)
         size = len(ENCAPSULATION) + layout.size
-        if size != len(serialised) or not serialised.startswith(ENCAPSULATION):
+        if not 0 <= len(serialised) - size <= layout.slack or not serialised.startswith(ENCAPSULATION):
             raise ValueError(f"{type(message).__name__}: expected {size} bytes of CDR, got {len(serialised)}")
-        self._data = bytearray(serialised)
+        self._data = layout.without_padding(serialised)
         self._views: dict[str, NDArray[Any]] = {
             b.path: np.frombuffer(self._data, b.dtype, b.count, b.at + len(ENCAPSULATION)) for b in layout.blocks
         }
@@ -98,11 +102,25 @@ class KeptTemplate:
 
 
 class _Layout:
-    """Computes the offsets of a message's fields as CDR does."""
+    """Computes the offsets of a message's fields as CDR does, in bytes from the end of the encapsulation header.
+
+    ``slack``: number of bytes that Fast CDR may reserve too many.
+    """
 
     def __init__(self) -> None:
         self.size = 0
+        self.slack = 0
         self.blocks: list[_Block] = []
+        self._ranges: list[slice] = []
+
+    def without_padding(self, serialised: bytes) -> bytearray:
+        """The fields of the ``serialised`` message, with zeros between them and nothing behind the last."""
+        header = len(ENCAPSULATION)
+        data = bytearray(ENCAPSULATION) + bytearray(self.size)
+        for field in self._ranges:
+            part = slice(header + field.start, header + field.stop)
+            data[part] = serialised[part]
+        return data
 
     def add(self, path: str, value: Any, kind: Any) -> None:
         """Append the field ``value`` of type ``kind``."""
@@ -110,7 +128,7 @@ class _Layout:
             self._numbers(path, *block)
         elif isinstance(kind, AbstractString):
             self._take(_LENGTH, 1)
-            self.size += len(value.encode()) + 1
+            self._take(_OCTET, len(value.encode()) + 1)
         elif isinstance(kind, AbstractNestedType):
             self._elements(path, value, kind)
         else:
@@ -128,13 +146,16 @@ class _Layout:
             self.add(f"{path}.{row}", value, kind.value_type)
 
     def _numbers(self, path: str, dtype: np.dtype[Any], count: int) -> None:
-        """Append ``count`` numbers; Fast CDR aligns the next field for them even where there are none."""
+        """Append ``count`` numbers; where there are none, nothing is aligned, but Fast CDR makes room for it."""
+        if not count:
+            self.slack += dtype.itemsize
         self.blocks.append(_Block(path, dtype, self._take(dtype, count), count))
 
     def _take(self, dtype: np.dtype[Any], count: int) -> int:
         """Make room for ``count`` numbers; returns the offset of the first."""
-        start = self.size + -self.size % dtype.itemsize
+        start = self.size + (-self.size % dtype.itemsize if count else 0)
         self.size = start + count * dtype.itemsize
+        self._ranges.append(slice(start, self.size))
         return start
 
 

@@ -13,6 +13,7 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
@@ -61,6 +62,30 @@ def test_everything_is_published_under_the_stamp_and_frame_of_the_image(world):
     headers += [m.header for m in w.received["markers"][-1].markers]
     assert {h.frame_id for h in headers} == {"camera_optical_frame"}
     assert {(h.stamp.sec, h.stamp.nanosec) for h in headers} <= stamps
+
+
+def test_tf_of_an_image_is_published_before_everything_else_about_it(world, monkeypatch):
+    """Whoever receives a message looks its frames up at once, without waiting."""
+    w = world(people=2)
+    for kind, topic in ((MarkerArray, "markers"), (Marker, "mesh"), (TFMessage, "/tf")):
+        w.subscribe(kind, topic)
+    assert w.node.start()
+    w.show_calibrated()
+    for topic in ("markers", "mesh", "/tf"):
+        w.show(until=topic)
+    sent, publish = [], Publisher.publish
+
+    def recorded(self, message):
+        sent.append(self.topic_name)
+        publish(self, message)
+
+    monkeypatch.setattr(Publisher, "publish", recorded)
+    w.show_until(lambda: sent.count("/mesh") > 4)
+    ours = [topic for topic in sent if topic in ("/bodies", "/markers", "/mesh", "/tf", "/humans/bodies/tracked")]
+    first = ours.index("/tf")
+    one_image = ours[first : ours.index("/tf", first + 1)]
+    assert one_image[:2] == ["/tf", "/bodies"]
+    assert set(one_image) >= {"/markers", "/mesh"}
 
 
 def test_joint_states_of_a_body_have_their_own_topic(world):

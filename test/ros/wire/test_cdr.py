@@ -2,12 +2,12 @@
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point
-from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from hmr_ros.ros.wire import cdr
+from test.ros.wire.reference import assert_same
 
 STAMP = cdr.Stamp(1_700_000_001, 123_456_789)
 FRAMES = ["", "a", "ab", "abc", "camera_optical_frame"]
@@ -18,13 +18,6 @@ def typed_header(frame_id):
     header = Header(frame_id=frame_id)
     header.stamp.sec, header.stamp.nanosec = STAMP.sec, STAMP.nanosec
     return header
-
-
-def assert_same(data, message):
-    """``data`` is the serialised ``message``; padding may differ, as Fast CDR leaves it uninitialised."""
-    assert deserialize_message(data, type(message)) == message
-    assert len(data) == len(serialize_message(message))
-    assert serialize_message(deserialize_message(data, type(message)))[:4] == data[:4]
 
 
 @pytest.mark.parametrize("frame_id", FRAMES)

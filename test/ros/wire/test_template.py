@@ -11,6 +11,7 @@ from hmr_ros.ros.wire import template
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import header
 from hmr_ros.ros.wire.template import Template
+from test.ros.wire.reference import assert_same
 
 FRAMES = ["", "a", "ab", "abc", "abcd"]
 """Every length modulo 4: the alignment of all that follows depends on it."""
@@ -48,6 +49,31 @@ def test_a_struct_of_equal_numbers_is_one_view_and_a_mixed_one_is_not():
 @pytest.mark.parametrize("message", [Marker(), CameraInfo(d=[0.1, 0.2]), String(data="é"), String()])
 def test_it_starts_as_the_message(message):
     assert deserialize_message(Template(message).finish(), type(message)) == message
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("name_length", range(8))
+@pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 0), (2, 3, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)])
+def test_it_ends_with_the_last_field_and_pads_with_zeros(frame, name_length, counts):
+    """Fast CDR's own buffer is up to 8 bytes too long and holds memory of the process between and behind the fields."""
+    position, velocity, effort = ([0.5] * count for count in counts)
+    message = JointState(
+        header=header(Stamp(1, 2), frame),
+        name=["a" * name_length, "b"],
+        position=position,
+        velocity=velocity,
+        effort=effort,
+    )
+    assert_same(Template(message).finish(), message)
+
+
+@pytest.mark.parametrize("count", range(4))
+@pytest.mark.parametrize("length", range(5))
+def test_lists_of_texts_and_mixed_structs_are_exact(count, length):
+    objects = [Marker(ns="n" * length, id=k, points=[Point()] * k) for k in range(count)]
+    assert_same(Template(MarkerArray(markers=objects)).finish(), MarkerArray(markers=objects))
+    info = CameraInfo(distortion_model="d" * length, d=[0.5] * count)
+    assert_same(Template(info).finish(), info)
 
 
 def test_a_layout_that_is_not_understood_is_refused(monkeypatch):
