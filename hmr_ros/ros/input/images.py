@@ -9,10 +9,10 @@ from enum import StrEnum
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sensor_msgs.msg import Image as ImageMessage
 
-from hmr_ros.core.arrays import Image, Ints
+from hmr_ros.core.arrays import Image
 from hmr_ros.ros.input.image_header import image_size
 from hmr_ros.ros.wire.cdr import CdrError, RawCompressedImage, RawImage, Stamp, read_compressed_image, read_image
 
@@ -177,13 +177,18 @@ def _to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: _Encoding)
         return _as_uint8(pixels)
     if encoding.bytes_per_channel == 2:
         pixels = (pixels >> 8).astype(np.uint8)
+    if encoding.channels == 2 and pixels.shape[1] % 2:  # OpenCV 4.6 makes up the last column
+        raise BadImageError(
+            BadImageReason.BAD_SIZE,
+            f"expected an even width for YUV 4:2:2, two pixels share a colour; got {pixels.shape[1]}",
+        )
     try:
         return _as_uint8(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb))
-    except cv2.error as err:  # YUV 4:2:2 of odd width, Bayer of a single row
+    except cv2.error as err:  # Bayer of a single row
         raise BadImageError(BadImageReason.BAD_SIZE, str(err)) from err
 
 
-def _as_uint8(pixels: Ints | cv2.typing.MatLike) -> NDArray[np.uint8]:
+def _as_uint8(pixels: ArrayLike) -> NDArray[np.uint8]:
     """``pixels`` (H, W, 3) as contiguous uint8, without a copy where they are already."""
     return np.ascontiguousarray(pixels, np.uint8)
 
