@@ -51,6 +51,9 @@ MINIMUM = {"numpy": (1, 26), "cv2": (4, 6), "onnxruntime": (1, 17), "yaml": (6, 
 NODE, PIPELINE = "hmr_ros.ros.node.cameras", "hmr_ros.perception.assemble"
 """Modules that import all that `hmr_node` and `hmr_multi`, and all that `hmr run` needs."""
 
+TOO_OLD = ("foxy", "galactic", "humble", "iron")
+"""Distributions of ROS 2 that have no Python 3.11."""
+
 INSTALL = "rosdep install --from-paths src --ignore-src, or pip install -r requirements/robot.txt"
 
 
@@ -73,6 +76,11 @@ def check_libraries() -> Iterator[Finding]:
 
 def check_ros() -> Iterator[Finding]:
     """ROS 2, this package's messages, and the transport of images."""
+    distribution = os.environ.get("ROS_DISTRO", "unknown distribution")
+    if distribution in TOO_OLD:
+        detail = f"{distribution} is built for a Python older than 3.11, which this package needs"
+        yield Finding("ros", detail, "use ROS 2 Jazzy or later, or the container of docker/Dockerfile")
+        return
     sourcing = ". install/setup.bash after `make demo`, or . /opt/ros/<distro>/setup.bash"
     try:
         utilities = importlib.import_module("rclpy.utilities")
@@ -80,7 +88,7 @@ def check_ros() -> Iterator[Finding]:
         yield Finding("ros", str(err), sourcing)
         return
     middleware: str = utilities.get_rmw_implementation_identifier()
-    yield Finding("ros", f"{os.environ.get('ROS_DISTRO', 'unknown distribution')}, {middleware}")
+    yield Finding("ros", f"{distribution}, {middleware}")
     yield from _check_messages()
     yield from _check_transport(middleware)
 

@@ -111,6 +111,14 @@ def test_a_node_that_starts_is_reported():
     assert finding.remedy == ""
 
 
+def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ROS_DISTRO", "humble")
+    (finding,) = doctor.check_ros()
+    assert finding.needed
+    assert "humble is built for a Python older than 3.11" in finding.detail
+    assert "Jazzy" in finding.remedy
+
+
 @pytest.mark.parametrize(
     ("setting", "fine"),
     [
