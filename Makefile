@@ -10,12 +10,16 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
+NOBLE := .venv-noble
+# Ubuntu 24.04 has Python 3.12; its libraries are on PyPI for that and 3.11.
+NOBLE_PYTHON = $(shell for p in python3.12 python3.11 $(PYTHON); do \
+	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' 2>/dev/null && echo $$p && break; done)
 SOURCED := . install/setup.bash &&
 
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all check docs format mutate clean distclean
+.PHONY: help demo test test-all test-noble check docs format mutate clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -32,6 +36,11 @@ covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt |
 	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
+# Without ARGS, which choose among the tests of this environment.
+ifndef ARGS
+test test-all: test-noble
+endif
+
 test: check install/.interfaces  ## run the checks and the tests, measure coverage; ARGS="-k tracker" goes to pytest
 ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
@@ -45,6 +54,17 @@ endif
 
 test-all: check install/.interfaces  ## the same with the slow tests
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
+
+# What needs neither ROS nor an NVIDIA GPU. The cache of engines has no numpy in it.
+NOBLE_TESTS := test/core test/engines/onnx $(wildcard test/engines/test_*.py) test/perception test/media test/recording \
+	test/commands/test_run.py test/commands/test_doctor.py
+
+test-noble: $(if $(NOBLE_PYTHON),$(NOBLE)/.robot)  ## test the robot column on the libraries of Ubuntu 24.04, without ROS
+ifeq ($(NOBLE_PYTHON),)
+	@echo "not tested on the libraries of Ubuntu 24.04: they are for Python 3.11 and 3.12, and there is neither"
+else
+	@$(NOBLE)/bin/python -m pytest -p no:cacheprovider $(NOBLE_TESTS)
+endif
 
 check: out/site/index.html  ## lint, format, types, import rules, documentation
 	@$(VENV)/bin/ruff check --quiet
@@ -65,8 +85,14 @@ mutate: install/.interfaces  ## break a copy of the code in small ways: do the t
 clean:  ## forget what was built
 	rm -rf build install log out
 
-distclean: clean  ## forget the virtual environment too
-	rm -rf $(VENV)
+distclean: clean  ## forget the virtual environments too
+	rm -rf $(VENV) $(NOBLE)
+
+$(NOBLE)/.robot: requirements/noble.txt
+	@echo "Installing the libraries of Ubuntu 24.04 into $(NOBLE) (half a minute, once)"
+	@$(NOBLE_PYTHON) -m venv --clear $(NOBLE)
+	@$(NOBLE)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m hmr_ros.tools.prerequisites

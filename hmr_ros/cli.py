@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import platform
 import shutil
 import sys
 import textwrap
@@ -41,6 +42,8 @@ COMMANDS = {
 """Name -> help; each is a module of ``hmr_ros.commands``."""
 
 
+OLDEST_PYTHON = (3, 11)
+
 DEBUG = "HMR_DEBUG"
 """Environment variable: when set, errors come with their traceback."""
 
@@ -63,6 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     overview = _overview()
     name = overview.parse_args(argv[:1]).command
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        overview.error(
+            f"needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is {platform.python_version()}; ROS 2 "
+            "Humble and Iron are built for 3.10 and not supported: use Jazzy or later (README)"
+        )
     try:
         command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:

@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import pkgutil
+import re
 import shlex
 
 import pytest
@@ -32,6 +33,14 @@ def test_wrong_usage_ends_with_status_2(argv: list[str], capsys: pytest.CaptureF
         cli.main(argv)
     assert exit_info.value.code == 2
     assert "hmr: error:" in capsys.readouterr().err
+
+
+def test_a_python_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(cli.sys, "version_info", (3, 10, 12))
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["doctor"])
+    assert exit_info.value.code == 2
+    assert re.search(r"Python 3\.11 or newer.*Humble.*use Jazzy or later", capsys.readouterr().err)
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -157,6 +157,51 @@ def test_documents_name_files_that_exist(path: Path):
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+CMAKE_STUB = """\
+set(Python3_VERSION {python})
+set(Python3_EXECUTABLE /usr/bin/python3)
+set(PYTHON_INSTALL_DIR lib/python3/site-packages)
+function(rosidl_generate_interfaces)
+endfunction()
+function(ament_export_dependencies)
+endfunction()
+function(ament_package)
+endfunction()
+"""
+"""ROS 2 as CMakeLists.txt sees it, of a distribution whose message generator makes no Python target."""
+
+
+def configured(python: str, directory: Path) -> "subprocess.CompletedProcess[str]":
+    """The result of ``cmake`` on our CMakeLists.txt with the ROS 2 of ``CMAKE_STUB``, built for ``python``."""
+    packages = ("ament_cmake", "ament_cmake_python", "geometry_msgs", "rosidl_default_generators", "std_msgs")
+    for name in packages:
+        (directory / f"{name}Config.cmake").write_text(CMAKE_STUB.format(python=python) if name == packages[0] else "")
+    found = [f"-D{name}_DIR={directory}" for name in packages]
+    command = ["cmake", "-S", str(ROOT), "-B", str(directory / "build"), "-DBUILD_TESTING=OFF", *found]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake: make test")
+def test_a_ros_without_python_3_11_is_refused_at_configure_time(tmp_path: Path):
+    done = configured("3.10.12", tmp_path)
+    assert done.returncode != 0
+    assert re.search(r"needs Python 3\.11 or newer.*3\.10\.12.*Jazzy or later", " ".join(done.stderr.split()))
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake: make test")
+def test_a_message_generator_without_a_python_target_is_accepted(tmp_path: Path):
+    done = configured("3.12.3", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_robot_without_a_screen_needs_no_rviz():
+    assert not [element.text for element in PACKAGE_XML if element.text and "rviz" in element.text]
+
+
+def test_colcon_from_wheels_selects_packages():
+    assert "colcon-package-selection" in requirement_files()
+
+
 @pytest.fixture(scope="module")
 def underlay() -> dict[str, str]:
     """The environment of a machine with ROS 2 sourced and nothing of ours."""
@@ -178,7 +223,7 @@ def bash(script: str, directory: Path, environment: dict[str, str]) -> dict[str,
 @pytest.mark.parametrize("option", ["", "--symlink-install"])
 def test_a_workspace_build_is_complete(option: str, underlay: dict[str, str], tmp_path: Path):
     """As on a ROS machine: package in src/, plain colcon build, everything runs from the install space alone."""
-    bash(f"colcon build {option} --base-paths {ROOT}", tmp_path, underlay)
+    bash(f"colcon build {option} --packages-select hmr_ros --base-paths {ROOT}", tmp_path, underlay)
     used = bash(
         ". install/setup.bash && cd / && hmr --version >/dev/null && python -c 'import hmr_ros.msg\n"
         'from hmr_ros.core.manifest import models_dir; print(f"models={models_dir()}\\npackage={hmr_ros.__file__}")\'',

@@ -8,9 +8,12 @@ too.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
+import importlib.util
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +46,17 @@ class Finding:
 
 EXAMPLES = ("hmr doctor",)
 
+MINIMUM = {"numpy": (1, 26), "cv2": (4, 6), "onnxruntime": (1, 17), "yaml": (6, 0)}
+"""Module -> oldest version that the node runs with: numpy, OpenCV and PyYAML are those of Ubuntu 24.04."""
+
+NODE, PIPELINE = "hmr_ros.ros.node.cameras", "hmr_ros.perception.assemble"
+"""Modules that import all that `hmr_node` and `hmr_multi`, and all that `hmr run` needs."""
+
+TOO_OLD = ("foxy", "galactic", "humble", "iron")
+"""Distributions of ROS 2 that have no Python 3.11."""
+
+INSTALL = "rosdep install --from-paths src --ignore-src, or pip install -r requirements/robot.txt"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`hmr doctor` takes no arguments."""
@@ -58,13 +72,16 @@ def run(args: argparse.Namespace) -> int:
 def check_libraries() -> Iterator[Finding]:
     """The interpreter and the libraries that run the networks."""
     yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
-    remedy = "rosdep install --from-paths src --ignore-src, or pip install -r requirements/robot.txt"
-    for module in ("numpy", "cv2", "onnxruntime"):
-        yield _library(module, remedy, needed=True)
+    yield from (_recent(_library(module, INSTALL, needed=True), MINIMUM[module]) for module in MINIMUM)
 
 
 def check_ros() -> Iterator[Finding]:
     """ROS 2, this package's messages, and the transport of images."""
+    distribution = os.environ.get("ROS_DISTRO", "unknown distribution")
+    if distribution in TOO_OLD:
+        detail = f"{distribution} is built for a Python older than 3.11, which this package needs"
+        yield Finding("ros", detail, "use ROS 2 Jazzy or later, or the container of docker/Dockerfile")
+        return
     sourcing = ". install/setup.bash after `make demo`, or . /opt/ros/<distro>/setup.bash"
     try:
         utilities = importlib.import_module("rclpy.utilities")
@@ -72,9 +89,21 @@ def check_ros() -> Iterator[Finding]:
         yield Finding("ros", str(err), sourcing)
         return
     middleware: str = utilities.get_rmw_implementation_identifier()
-    yield Finding("ros", f"{os.environ.get('ROS_DISTRO', 'unknown distribution')}, {middleware}")
+    yield Finding("ros", f"{distribution}, {middleware}")
     yield from _check_messages()
     yield from _check_transport(middleware)
+
+
+def check_node() -> Iterator[Finding]:
+    """All that the node imports; without ROS, all that `hmr run` imports."""
+    ros = all(importlib.util.find_spec(name) for name in ("rclpy", "sensor_msgs", "hmr_ros.msg"))
+    subject, module = ("node", NODE) if ros else ("pipeline", PIPELINE)
+    try:
+        importlib.import_module(module)
+    except (ImportError, AttributeError, TypeError) as err:  # what an older library lacks, or takes otherwise
+        yield Finding(subject, f"{type(err).__name__}: {err}", INSTALL)
+    else:
+        yield Finding(subject, f"{module} can be imported")
 
 
 def check_models() -> Iterator[Finding]:
@@ -111,7 +140,7 @@ def check_building() -> Iterator[Finding]:
 
 Check = Callable[[], Iterator[Finding]]
 
-CHECKS: tuple[Check, ...] = (check_libraries, check_ros, check_models, check_gpu, check_building)
+CHECKS: tuple[Check, ...] = (check_libraries, check_ros, check_node, check_models, check_gpu, check_building)
 
 
 def _library(module: str, remedy: str, *, needed: bool) -> Finding:
@@ -120,6 +149,15 @@ def _library(module: str, remedy: str, *, needed: bool) -> Finding:
     except ImportError as err:
         return Finding(module, str(err), remedy, needed)
     return Finding(module, str(getattr(library, "__version__", "found")))
+
+
+def _recent(finding: Finding, minimum: tuple[int, ...]) -> Finding:
+    """``finding`` of a library, with a remedy where its version is below ``minimum``."""
+    version = tuple(map(int, re.findall(r"\d+", finding.detail)[: len(minimum)]))
+    if finding.remedy or not version or version >= minimum:
+        return finding
+    lowest = ".".join(map(str, minimum))
+    return dataclasses.replace(finding, detail=f"{finding.detail} is too old: {lowest} or newer", remedy=INSTALL)
 
 
 def _check_messages() -> Iterator[Finding]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmr run`: estimate the bodies in a photo, a directory of photos, a video or a webcam; without ROS."""
+"""`hmr run`: estimate the bodies in photos, a video or a webcam and write them to files; without ROS."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _SOME_UNREADABLE = 3
 
 EXAMPLES = (
     "hmr run photo.jpg",
-    "hmr run photos --fov 65 --mesh glb",
+    "hmr run photos --fov 65 --save overlay,json,glb",
     "hmr run video.mp4 --camera-info camera.yaml --start 10 --seconds 5",
     "hmr run 0 --save json",
 )
 
-_FILES = """\
+_FILES = """
 files, in --out:
   overlay/STEM.png, overlay.mp4   meshes on the images: a file for each photo, a video of a video
   bodies.jsonl                    one JSON object per image: image, frame, stamp_s, camera, lost, joint_set, bodies;
@@ -69,7 +69,7 @@ some images could not be read and are missing; 130: interrupted, the files hold 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr run`."""
-    parser.epilog = f"{parser.epilog or ''}\n\n{_FILES}"
+    parser.epilog = f"{parser.epilog or ''}\n{_FILES}"
     parser.add_argument("source", help="photo, directory of photos, video, or number of a webcam")
     parser.add_argument("--out", type=Path, help="directory of the files (default: out/run/NAME, or NAME-2, ...)")
     parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")

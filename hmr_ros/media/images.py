@@ -18,6 +18,12 @@ Bgr = Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
+_JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+"""Markers SOI, SOS and EOI (ITU-T T.81, B.1)."""
+
+_JPEG_BARE = frozenset(bytes([code]) for code in (0x00, 0x01, 0xFF, *range(0xD0, 0xD9)))
+"""Second bytes that no segment begins with: stuffing, fill bytes, TEM, RST0 to RST7 and SOI."""
+
 _SHEET_COLUMNS, _SHEET_WIDTH = 3, 1536
 _SHEET_GAP = 6
 
@@ -31,7 +37,8 @@ def read_bgr(path: Path) -> Bgr:
     try:
         encoded = np.fromfile(path, np.uint8)
         # From memory, since OpenCV takes a truncated JPEG in a file for a whole one with a grey lower part.
-        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+        whole = encoded.size and not _is_cut_off(encoded.tobytes())
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if whole else None
     except OSError as err:
         raise SourceError(f"{path}: cannot be read ({err.strerror})") from err
     except cv2.error as err:  # for example an image of more pixels than OpenCV allows
@@ -39,6 +46,20 @@ def read_bgr(path: Path) -> Bgr:
     if decoded is None:
         raise SourceError(f"{path}: not an image OpenCV can read, or one that is cut off: open it in a viewer to see")
     return np.asarray(decoded, np.uint8)
+
+
+def _is_cut_off(encoded: bytes) -> bool:
+    """Whether ``encoded`` is a JPEG without its end, whose lower part OpenCV 4.6 makes up.
+
+    Segments are passed over by their length, since a preview in one of them has an end of its own.
+    """
+    if not encoded.startswith(_JPEG):
+        return False
+    at = encoded.find(b"\xff", len(_JPEG))
+    while at >= 0 and encoded[at : at + 2] != _JPEG_SCAN:
+        bare = encoded[at + 1 : at + 2] in _JPEG_BARE
+        at = encoded.find(b"\xff", at + (1 if bare else 2 + int.from_bytes(encoded[at + 2 : at + 4])))
+    return at < 0 or encoded.find(_JPEG_END, at) < 0
 
 
 def bgr_to_rgb(image: Bgr) -> Image:

@@ -15,7 +15,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
@@ -84,9 +83,10 @@ def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
 
 def resize(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """``image`` (H, W, 3) resized to ``size`` (width, height); first halved as often as needed against aliasing."""
-    smaller: MatLike = image
+    smaller = image
     while smaller.shape[0] > 2.5 * size[1]:
-        smaller = cv2.resize(smaller, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # the one fast factor
+        halved = cv2.resize(smaller, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # the one fast factor
+        smaller = np.asarray(halved, np.uint8)
     return np.asarray(cv2.resize(smaller, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

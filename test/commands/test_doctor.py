@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse
+import importlib
 import shutil
+import tomllib
+import types
 from pathlib import Path
 
+import cv2
 import pytest
 
 from hmr_ros.commands import doctor
@@ -62,7 +66,58 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(doctor.importlib, "import_module", absent)
     found = [*doctor.check_libraries(), *doctor.check_ros()]
-    assert set(remedies(found)) == {"numpy", "cv2", "onnxruntime", "ros"}
+    assert set(remedies(found)) == {"numpy", "cv2", "onnxruntime", "yaml", "ros"}
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("4.5.4", True), ("4.5.5-dev", True), ("4.6.0", False), ("4.14.0", False), ("5", False)]
+)
+def test_a_library_that_is_too_old_is_named(version: str, old: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cv2, "__version__", version)
+    (detail,) = (finding.detail for finding in doctor.check_libraries() if finding.subject == "cv2")
+    assert detail == (f"{version} is too old: 4.6 or newer" if old else version)
+    assert ("cv2" in remedies(list(doctor.check_libraries()))) == old
+
+
+def test_the_oldest_libraries_are_those_that_are_tested():
+    root = Path(__file__).parents[2]
+    pins = dict(line.split("==") for line in (root / "requirements/noble.txt").read_text().splitlines() if "==" in line)
+    asked = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+    for module, minimum in doctor.MINIMUM.items():
+        lowest = ".".join(map(str, minimum))
+        assert f"{names.get(module, module)}>={lowest}" in asked
+        assert module == "onnxruntime" or pins[names.get(module, module)].startswith(f"{lowest}.")
+
+
+@pytest.mark.parametrize(("ros", "subject"), [(True, "node"), (False, "pipeline")])
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'cv2.typing'"), AttributeError("cv2.NEW")])
+def test_what_the_node_cannot_import_is_named(
+    ros: bool, subject: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(name: str) -> object:
+        if name in (doctor.NODE, doctor.PIPELINE):
+            raise error
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: ros or None)
+    monkeypatch.setattr(doctor, "importlib", types.SimpleNamespace(import_module=broken, util=importlib.util))
+    (finding,) = doctor.check_node()
+    assert (finding.subject, bool(finding.remedy), finding.needed) == (subject, True, True)
+    assert str(error) in finding.detail
+
+
+def test_a_node_that_starts_is_reported():
+    (finding,) = doctor.check_node()
+    assert finding.remedy == ""
+
+
+def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ROS_DISTRO", "humble")
+    (finding,) = doctor.check_ros()
+    assert finding.needed
+    assert "humble is built for a Python older than 3.11" in finding.detail
+    assert "Jazzy" in finding.remedy
 
 
 @pytest.mark.parametrize(

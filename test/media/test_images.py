@@ -79,6 +79,30 @@ def test_a_file_that_is_no_whole_image_is_named(tmp_path, name, encoded):
         read_bgr(written(tmp_path / name, encoded))
 
 
+def with_preview(encoded, preview):
+    """A JPEG with another one in its first segment, as cameras write them."""
+    return encoded[:2] + b"\xff\xe1" + (len(preview) + 2).to_bytes(2) + preview + encoded[2:]
+
+
+def test_the_end_of_a_preview_is_not_that_of_the_image(tmp_path):
+    image = with_preview(jpeg(RED), jpeg(BLUE))
+    assert np.abs(read_bgr(written(tmp_path / "whole.jpg", image)).astype(int) - RED).max() < 5
+    with pytest.raises(SourceError, match=r"cut\.jpg: not an image"):
+        read_bgr(written(tmp_path / "cut.jpg", image[:-2]))
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 20, 200])
+def test_a_jpeg_without_its_image_is_named(tmp_path, length):
+    with pytest.raises(SourceError, match=r"head\.jpg: not an image"):
+        read_bgr(written(tmp_path / "head.jpg", jpeg(RED)[:length]))
+
+
+def test_what_is_appended_to_a_jpeg_is_ignored(tmp_path):
+    """As phones do with the video of a moving photo."""
+    image = read_bgr(written(tmp_path / "moving.jpg", jpeg(RED) + b"\0\0ftyp\xff\xda\xff\xd8"))
+    assert np.abs(image.astype(int) - RED).max() < 5
+
+
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"gone\.jpg: cannot be read"):
         read_bgr(tmp_path / "gone.jpg")

@@ -63,13 +63,13 @@ def matched(labels: Floats, detections: Floats) -> Int64s:
 
 def read_photo(photo: LabelledPhoto) -> Image:
     """(H, W, 3) uint8 RGB. Raises ValueError for a photo that is absent or not the one that was labelled."""
-    image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise ValueError(f"{photo.path}: not an image OpenCV can read; --photos names the directory")
     height, width = image.shape[:2]
     if (width, height) != (photo.width, photo.height):
         raise ValueError(f"{photo.path}: labels are for {photo.width} x {photo.height} px, it has {width} x {height}")
-    return np.asarray(image, np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def assumed_camera(photo: LabelledPhoto, field_of_view_deg: float) -> Camera:

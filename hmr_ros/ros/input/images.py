@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sensor_msgs.msg import Image as ImageMessage
 
 from hmr_ros.core.arrays import Image, Ints
@@ -239,13 +239,18 @@ def _to_rgb(pixels: Ints, encoding: _Encoding, depth: BitDepth) -> NDArray[np.ui
         pixels = depth.to_uint8(pixels)
     if encoding.to_rgb is None:
         return _as_uint8(pixels)
+    if encoding.channels == 2 and pixels.shape[1] % 2:  # OpenCV 4.6 makes up the last column
+        raise BadImageError(
+            BadImageReason.BAD_SIZE,
+            f"expected an even width for YUV 4:2:2, two pixels share a colour; got {pixels.shape[1]}",
+        )
     try:
         return _as_uint8(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb))
-    except cv2.error as err:  # YUV 4:2:2 of odd width, Bayer of a single row
+    except cv2.error as err:  # Bayer of a single row
         raise BadImageError(BadImageReason.BAD_SIZE, str(err)) from err
 
 
-def _as_uint8(pixels: Ints | cv2.typing.MatLike) -> NDArray[np.uint8]:
+def _as_uint8(pixels: ArrayLike) -> NDArray[np.uint8]:
     """``pixels`` (H, W, 3) as contiguous uint8, without a copy where they are already."""
     return np.ascontiguousarray(pixels, np.uint8)
 

@@ -134,6 +134,13 @@ def test_yuv_encodings_keep_brightness(encoding):
     assert abs(int(frame.image[0, 0, 0]) - 214) <= 2  # (200 - 16) * 255 / 219
 
 
+@pytest.mark.parametrize("encoding", ["uyvy", "yuv422_yuy2"])
+def test_yuv_of_odd_width_is_refused_by_every_opencv(encoding):
+    with pytest.raises(BadImageError, match=r"even width for YUV 4:2:2.*got 5") as info:
+        decode_image(image_message(4, 5, encoding, 10, np.full(40, 128, np.uint8)))
+    assert info.value.reason is BadImageReason.BAD_SIZE
+
+
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 def test_bayer_patterns_give_back_a_flat_colour(pattern):
     color = {"r": 200, "g": 120, "b": 40}

@@ -57,11 +57,12 @@ def _load(directory: Path) -> list[Rgb]:
 
 
 def _decode(file: Path, side: int) -> Rgb | None:
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
         return None
     shrink = min(1.0, side / max(image.shape[:2]))
-    return np.asarray(cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+    smaller = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(smaller, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _crop(rng: Generator, image: Rgb, height: int, width: int) -> Rgb:
