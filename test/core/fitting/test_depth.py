@@ -250,7 +250,8 @@ def test_of_two_surfaces_the_farther_one_is_the_body():
 def test_a_body_grows_more_evenly_than_by_the_shape_of_tall_people_alone():
     def unevenness(betas):
         """m, root mean square, by which the body differs from the average one made 1.2 times as large."""
-        average, grown = (v - BODY.J_regressor[0] @ v for v in (BODY.v_template, BODY.v_template + BODY.shapedirs @ betas))
+        bodies = BODY.v_template, BODY.v_template + BODY.shapedirs @ betas
+        average, grown = (v - BODY.J_regressor[0] @ v for v in bodies)
         return np.sqrt(np.square(grown - 1.2 * average).sum(1).mean())
 
     growth, tall = _Growth.of(BODY), np.eye(10)[0]
