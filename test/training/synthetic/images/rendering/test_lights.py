@@ -66,3 +66,12 @@ def test_surroundings_set_the_ambient_light():
         return float(np.mean([light.above for light in drawn]))
 
     assert ambient(220) > 1.5 * ambient(20)
+
+
+def test_one_to_three_lamps_light_a_scene_mostly_from_above():
+    surroundings, up = np.full((20, 20, 3), 100, np.uint8), np.array([0, -1.0, 0])
+    drawn = [sample_lights(surroundings, up, np.random.default_rng(i)) for i in range(60)]
+    assert {len(light.towards) for light in drawn} == {len(light.colour) for light in drawn} == {1, 2, 3}
+    towards = np.concatenate([light.towards for light in drawn])
+    np.testing.assert_allclose(np.linalg.norm(towards, axis=1), 1, rtol=1e-5)
+    assert 0.7 < (towards @ up > 0).mean() < 1
