@@ -39,3 +39,8 @@ def test_every_part_refuses_wrong_values_by_name(part, wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name}: expected"):
         part(**wrong)
+
+
+def test_a_body_has_as_many_points_as_may_be_asked_for(body):
+    points = next(s for s in describe(RobotConfig) if s.name == "planning.mesh_points")
+    assert points.high == len(body.v_template)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hmr_ros.training.distributed import ProcessGroup, choose_device
+from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
 
 PROGRAM = Path(__file__).parent / "two_processes.py"
 
@@ -35,6 +35,29 @@ def test_a_missing_gpu_is_told(monkeypatch):
     assert choose_device("auto").type == "cpu"
     with pytest.raises(ValueError, match="no GPU"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("cuda", "nccl")])
+def test_one_process_of_two_meets_the_other_once_and_leaves(monkeypatch, device, backend):
+    met: list[str] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.distributed, "init_process_group", met.append)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: bool(met))
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: len(met))
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", met.clear)
+    for _ in range(2):
+        assert join_process_group(torch.device(device)) == ProcessGroup(1, 2)
+        assert met == [backend]
+    leave_process_group()
+    assert met == []
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    group = join_process_group(torch.device("cpu"))
+    assert group == ProcessGroup(0, 1)
+    assert group.leads
+    leave_process_group()  # nothing to end
 
 
 @pytest.mark.slow

@@ -28,6 +28,13 @@ def volume(vertices, faces):
     return (a * np.cross(b, c)).sum() / 6
 
 
+@pytest.mark.parametrize("count", [8, 9])
+def test_who_may_keep_all_triangles_keeps_them_as_they_are(count):
+    strip = np.stack([np.arange(8), np.arange(1, 9), np.arange(2, 10)], 1)  # open: ten vertices, not six
+    points = np.stack([np.arange(10), np.arange(10) % 2, np.zeros(10)], 1)
+    np.testing.assert_array_equal(coarse_faces(points, strip, count), strip)
+
+
 @pytest.mark.parametrize(("count", "fraction"), [(5000, 0.98), (1000, 0.9), (300, 0.7)])
 def test_a_coarse_body_is_closed_and_has_nearly_its_volume(body, count, fraction):
     faces = coarse_faces(body.v_template, body.faces, count)

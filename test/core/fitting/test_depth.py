@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, fit_scale
+from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, _Growth, fit_scale
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
@@ -245,3 +245,17 @@ def test_of_two_surfaces_the_farther_one_is_the_body():
     assert fit_scale(np.concatenate([near, wall, wall, wall, wall]), expected) is None  # two walls, nobody
     assert fit_scale(np.full(100, np.nan), expected) is None
     assert fit_scale(np.full(10, 3.0), np.full(10, 3.0)) is None  # too few places
+
+
+def test_a_body_grows_more_evenly_than_by_the_shape_of_tall_people_alone():
+    def unevenness(betas):
+        """m, root mean square, by which the body differs from the average one made 1.2 times as large."""
+        bodies = BODY.v_template, BODY.v_template + BODY.shapedirs @ betas
+        average, grown = (v - BODY.J_regressor[0] @ v for v in bodies)
+        return np.sqrt(np.square(grown - 1.2 * average).sum(1).mean())
+
+    growth, tall = _Growth.of(BODY), np.eye(10)[0]
+    grown = growth.grown(np.zeros(10), 1.2)
+    assert growth.size(grown) == pytest.approx(1.2)
+    assert unevenness(grown) < 0.95 * unevenness(0.2 / growth.rate[0] * tall)
+    assert np.linalg.norm(grown) < 1.1 * 0.2 / growth.rate[0]  # and stays a likely one

@@ -62,7 +62,7 @@ def test_gross_errors_are_ignored(people):
     assert fit.ok.all()
 
 
-@pytest.mark.parametrize("metres", [0.3, 1.0])
+@pytest.mark.parametrize("metres", [0.3, 1.0, 4.0])
 def test_an_outlier_among_noisy_keypoints_changes_little(people, metres):
     """By how much the root moves with one keypoint off, against leaving that keypoint out."""
     points, normalized, cam_t = people

@@ -55,6 +55,20 @@ def test_depth_noise_does_not_shake_the_image_position():
     assert_allclose(out[..., :2] / out[..., 2:], np.broadcast_to(sight[:2], (300, 1, 2)), atol=1e-6)
 
 
+def tremble(track: np.ndarray, noise: np.ndarray) -> float:
+    """m: what ``noise`` (T, N, 3) m leaves of itself at the end of the filtered ``track`` (T, 1, 3) m, over N tries."""
+    off = (filtered_places(track + noise, DT) - filtered_places(track, DT))[-1]
+    return float(np.sqrt(np.square(off).sum(-1).mean()))
+
+
+@pytest.mark.parametrize(("velocity", "trembling"), [((0, 0, 2), (0.005, 0, 0)), ((2, 0, 0), (0, 0, 0.02))])
+def test_walking_along_the_line_of_sight_frees_no_noise_across_it_nor_the_reverse(velocity, trembling):
+    noise = np.random.default_rng(3).normal(size=(45, 400, 1)) * trembling
+    t = np.arange(-44, 1)[:, None, None] / 30
+    standing = np.array([0.0, 0, 4]) + 0 * t
+    assert tremble(standing + velocity * t, noise) == pytest.approx(tremble(standing, noise), rel=0.1)
+
+
 @pytest.mark.parametrize("speed", [0.5, 1.5, 3.0])
 def test_a_moving_place_lags_by_centimetres(speed: float):
     t = np.arange(60)[:, None, None] / 30

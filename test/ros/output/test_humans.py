@@ -259,6 +259,18 @@ def test_fifty_people_leave_no_publisher_behind(stage):
     assert left == []
 
 
+def test_closed_outputs_leave_no_publisher_behind(executor):
+    node = Node("closed_outputs")
+    executor.add_node(node)
+    before = {publisher.topic_name for publisher in node.publishers}
+    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    outputs.publish(frame, CAMERA, some_bodies(2), ())
+    assert len({publisher.topic_name for publisher in node.publishers} - before) > 10
+    outputs.close()
+    assert {publisher.topic_name for publisher in node.publishers} == before
+
+
 def test_the_namespace_is_a_parameter(stage):
     s = stage(namespace="robot1/humans")
     s.show_until(some_bodies(1, [1]), lambda: s.has(1, "urdf"))

@@ -71,6 +71,27 @@ def test_the_foot_stays_below_the_hip(rng):
     np.testing.assert_allclose(change[:, HIPS] + change[:, KNEES] + change[:, ANKLES], 0, atol=1e-4)
 
 
+BEYOND = {  # joints, axis, their angle in degrees, and what is left of it
+    "hips flexed": (HIPS, 0, -30, -20),
+    "hips extended": (HIPS, 0, 25, 15),
+    "toes down": (ANKLES, 0, 25, 15),
+    "toes up": (ANKLES, 0, -25, -15),
+    "left elbow bent": ([SMPL.index("left_elbow")], 1, -45, -35),
+    "left elbow beyond straight": ([SMPL.index("left_elbow")], 1, 10, 0),
+    "right elbow bent": ([SMPL.index("right_elbow")], 1, 45, 35),
+    "looking down": ([SMPL.index("neck"), SMPL.index("head")], 0, 15, 12.5),
+}
+
+
+@pytest.mark.parametrize("posture", BEYOND)
+def test_angles_that_standing_people_do_not_have_are_moved_to_anatomys_end(rng, posture):
+    joints, axis, angle, expected = BEYOND[posture]
+    pose = walking(rng, 5)
+    pose[:, joints, axis] = np.deg2rad(angle)
+    straight = straighten(motion_of(pose))[0].pose[:, joints, axis]
+    np.testing.assert_allclose(np.rad2deg(straight), expected, atol=0.1)
+
+
 def test_a_subject_who_crouches_stays_crouched(rng):
     motion = motion_of(walking(rng, 30, hip_deg=15))
     straight, offsets = straighten(motion)

@@ -109,6 +109,14 @@ def test_human36m_noise_has_the_published_moments():
     assert (everywhere != 0).all()
 
 
+def test_human36m_noise_treats_both_sides_of_the_body_alike():
+    error = human36m_noise(np.zeros((20_000, 17, 2)), np.random.default_rng(2))
+    wrong = (error != 0).any(-1).mean(0)
+    assert np.abs(wrong - wrong[HUMAN36M.mirror]).max() < 0.04
+    spread = error.std(0)
+    np.testing.assert_allclose(spread, spread[HUMAN36M.mirror], rtol=0.3)
+
+
 @pytest.mark.parametrize("name", ["human36m", "coco17", "coco", "coco_feet", "smpl"])
 def test_errors_scale_with_the_person_and_repeat_with_the_seed(name):
     kp2d = np.random.default_rng(3).normal(200, 60, (50, JOINT_SETS[name].size, 2)).astype(np.float32)

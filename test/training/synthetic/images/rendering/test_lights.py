@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
 from hmr_ros.training.synthetic.images.rendering.lights import (
     Lights,
@@ -42,6 +43,23 @@ def test_a_roof_shades_what_is_below_it():
     assert reached(5, 0.5, 3) == 1
 
 
+def upright(x: float, y: float, depth: float, half: float) -> np.ndarray:
+    """Corners of a square that faces the camera."""
+    return np.array([(x + i * half, y + k * half, depth) for i, k in [(-1, -1), (1, -1), (1, 1), (-1, 1)]], np.float32)
+
+
+@pytest.mark.parametrize("towards", [(0, 0, -1), (0, -0.6, -0.8), (0.6, 0, -0.8)])
+def test_a_thing_before_a_wall_shades_it_where_no_lamp_shines_past(towards):
+    wall, thing = upright(0, 0, 4, 1), upright(0.25, 0.25, 3.6, 0.2)
+    shadows = cast_shadows(np.stack([wall, thing]), FACES, lights(towards), CAMERA)
+    shift = -0.4 * np.array(towards) / -towards[2]  # of the shadow from the thing
+    for i in (-1, 1):
+        for k in (-1, 1):
+            x, y = 0.25 * i + shift[0], 0.25 * k + shift[1]
+            reached = lit_fraction(shadows, *map(np.float32, (100 * x / 4 + 50, 100 * y / 4 + 50, 4)))
+            assert reached == (0 if i == k == 1 else 1)
+
+
 def test_shadows_fall_on_the_floor_away_from_the_lamp(rng):
     """A lamp on the left throws the shadow of what floats in the middle to the right."""
     image = np.full((100, 100, 3), 200, np.uint8)
@@ -66,3 +84,12 @@ def test_surroundings_set_the_ambient_light():
         return float(np.mean([light.above for light in drawn]))
 
     assert ambient(220) > 1.5 * ambient(20)
+
+
+def test_one_to_three_lamps_light_a_scene_mostly_from_above():
+    surroundings, up = np.full((20, 20, 3), 100, np.uint8), np.array([0, -1.0, 0])
+    drawn = [sample_lights(surroundings, up, np.random.default_rng(i)) for i in range(60)]
+    assert {len(light.towards) for light in drawn} == {len(light.colour) for light in drawn} == {1, 2, 3}
+    towards = np.concatenate([light.towards for light in drawn])
+    np.testing.assert_allclose(np.linalg.norm(towards, axis=1), 1, rtol=1e-5)
+    assert 0.7 < (towards @ up > 0).mean() < 1
