@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a camera matrix can belong to images of its size: positions of an impossible one would be metres off."""
 
 from __future__ import annotations

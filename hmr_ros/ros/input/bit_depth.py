@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """16-bit pixels -> 8 bits, by the bits that a camera uses: sensors of 10 or 12 bits fill 16 in part."""
 
 from __future__ import annotations

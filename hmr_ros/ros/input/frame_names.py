@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of frames as tf2 has them."""
 
 from __future__ import annotations

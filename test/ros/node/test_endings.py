@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """However the node ends, clients that stay keep nobody."""
 
 import signal

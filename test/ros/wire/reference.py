@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A slow, obvious CDR encoder: what the bytes of a message have to be."""
 
 import struct
