@@ -38,10 +38,10 @@ class FakeCamera:
     def now(self):
         return cdr.Stamp(*self._node.get_clock().now().seconds_nanoseconds())
 
-    def publish_image(self, stamp=None, width=640, height=480):
+    def publish_image(self, stamp=None, width=640, height=480, frame_id="camera_optical_frame"):
         stamp = stamp or self.now()
         pixels = np.full((height, width, 3), 90, np.uint8)
-        self.images.publish(cdr.write_image(stamp, "camera_optical_frame", pixels, "rgb8"))
+        self.images.publish(cdr.write_image(stamp, frame_id, pixels, "rgb8"))
         return stamp
 
     def publish_info(self, info=None):

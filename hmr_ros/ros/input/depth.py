@@ -6,23 +6,26 @@ from __future__ import annotations
 import threading
 from collections import deque
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
+from hmr_ros.ros.input.depth_values import decompressed_depth, depth_in_metres
 from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame, check_size, pixel_rows
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Monitor
-from hmr_ros.ros.wire.cdr import CdrError, RawImage, Stamp, read_image, stamp_of
+from hmr_ros.ros.wire.cdr import CdrError, RawImage, Stamp, read_compressed_image, read_image, stamp_of
 
 _KEPT = 6
 """Number of depth images kept until an image asks for one: a camera sends fewer while an image is processed."""
 
+_COMPRESSED = "/compressedDepth"
 _LOG_EVERY_S = 10.0
 _BYTES = {"16UC1": 2, "mono16": 2, "32FC1": 4}
 """Bytes per pixel by encoding. REP-118: z in mm as integers or in m as floats; some drivers write mono16."""
@@ -39,6 +42,7 @@ class DepthGap(StrEnum):
 class DepthInput:
     """Subscribes ``depth``, registered to the colour image, at any resolution of the same aspect ratio.
 
+    A topic that is named as compressed_depth_image_transport names it, ``.../compressedDepth``, is read as that.
     An image gets the depth image with the nearest stamp within ``depth_tolerance_s``, and never waits for one.
     ``problem`` is why the last image got none, "" when it did.
     """
@@ -51,7 +55,11 @@ class DepthInput:
         self._tolerance_s = config.depth_tolerance_s
         self._lock = threading.Lock()
         self._newest: deque[bytes] = deque(maxlen=_KEPT)
-        self._subscription = AdaptiveSubscription(node, Image, node.resolve_topic_name("depth"), self._receive)
+        topic = node.resolve_topic_name("depth")
+        is_compressed = topic.endswith(_COMPRESSED)
+        self._decode = decode_compressed_depth if is_compressed else decode_depth
+        kind = CompressedImage if is_compressed else Image
+        self._subscription: AdaptiveSubscription = AdaptiveSubscription(node, kind, topic, self._receive)
 
     def _receive(self, data: bytes) -> None:
         with self._lock:
@@ -68,8 +76,15 @@ class DepthInput:
             self._miss(DepthGap.UNUSABLE, f"depth on {self._subscription.topic} is unusable: {err}")
         except LookupError as err:
             gap = DepthGap.UNPAIRED if waiting else DepthGap.MISSING
-            self._miss(gap, f"{err} on {self._subscription.wrong_types() or self._subscription.topic}")
+            self._miss(gap, f"{err} on {self._subscription.wrong_types() or self._subscription.topic}{self._hint()}")
         return None
+
+    def _hint(self) -> str:
+        """The remapping that helps where only compressed depth is published; else ""."""
+        topic = self._subscription.topic
+        if self._subscription.publishers() or not self._node.count_publishers(topic + _COMPRESSED):
+            return ""
+        return f": remap depth:={topic}{_COMPRESSED}"
 
     def adapt(self) -> None:
         """Follow the publishers' QoS; call about once a second."""
@@ -90,7 +105,7 @@ class DepthInput:
                 f"no depth image within depth_tolerance_s = {self._tolerance_s:g} s, the nearest in time is "
                 f"{gaps_s[nearest]:.3f} s off"
             )
-        return decode_depth(waiting[nearest], self._scale, frame.frame_id, camera)
+        return self._decode(waiting[nearest], self._scale, frame.frame_id, camera)
 
     def _miss(self, gap: DepthGap, explanation: str) -> None:
         """Count, keep and log why an image got no depth."""
@@ -118,10 +133,30 @@ def decode_depth(data: bytes, scale: float, frame_id: str, camera: Camera) -> De
     _check_registration(raw, frame_id, camera)
     size, order = _BYTES[raw.encoding], ">" if raw.is_bigendian else "<"
     values = np.ascontiguousarray(pixel_rows(raw, size)).view(f"{order}{'f4' if size == 4 else 'u2'}")
-    return DepthImage(values.astype(np.float32) if size == 4 else values * np.float32(scale))
+    return depth_in_metres(values, scale)
 
 
-def _check_registration(raw: RawImage, frame_id: str, camera: Camera) -> None:
+def decode_compressed_depth(data: bytes, scale: float, frame_id: str, camera: Camera) -> DepthImage:
+    """Decode a serialised CompressedImage of compressed_depth_image_transport (PNG); otherwise as ``decode_depth``."""
+    try:
+        raw = read_compressed_image(data)
+    except CdrError as err:
+        raise BadImageError(BadImageReason.BROKEN_MESSAGE, str(err)) from err
+    values = decompressed_depth(raw)
+    height, width = values.shape
+    _check_registration(_Seen(raw.frame_id, width, height), frame_id, camera)
+    return depth_in_metres(values, scale)
+
+
+class _Seen(NamedTuple):
+    """What registration is checked by: the frame and the size of a depth image in px."""
+
+    frame_id: str
+    width: int
+    height: int
+
+
+def _check_registration(raw: RawImage | _Seen, frame_id: str, camera: Camera) -> None:
     """Raise BadImageError unless depth has the frame and the aspect ratio of the images of ``camera``."""
     remedy = "subscribe depth that is registered to colour"
     depth_frame = bare_frame(raw.frame_id)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
@@ -44,6 +45,7 @@ class CameraInput:
         self._decode = DECODERS[config.image_transport]
         self._bit_depth = BitDepth()
         self._image_problem = ""
+        self._rivals = ""
 
         base, topic = image_topics(node, config.image_transport)
         self._base = base
@@ -77,6 +79,7 @@ class CameraInput:
         """Follow the publishers' QoS; call about once a second."""
         self._images.adapt()
         self._infos.adapt(self._monitor.received_count)
+        self._warn_of_rivals()
         if self._depth is not None:
             self._depth.adapt()
 
@@ -116,7 +119,22 @@ class CameraInput:
     def calibration_problem(self) -> str:
         """The problem of calibration or depth of the last image, or of the image itself; "" when there is none."""
         depth_problem = self._depth.problem if self._depth is not None else ""
-        return self._infos.problem or depth_problem or self._image_problem
+        return self.rivals() or self._infos.problem or depth_problem or self._image_problem
+
+    def rivals(self, separator: str = "") -> str:
+        """The problem, after ``separator``, when several cameras publish the images; "" when one does."""
+        publishers = [_full_name(publisher) for publisher in self._images.publishers()]
+        if len(publishers) < 2:
+            return ""
+        several = f"{len(publishers)} publishers ({', '.join(sorted(publishers))})"
+        return f"{separator}{self._images.topic} has {several}: give each camera its own topic"
+
+    def _warn_of_rivals(self) -> None:
+        """Log the publishers once for as long as they are the same."""
+        rivals = self.rivals()
+        if rivals and rivals != self._rivals:
+            self._node.get_logger().warning(rivals)
+        self._rivals = rivals
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
@@ -129,6 +147,10 @@ class CameraInput:
 def _is_rectified(setting: str, image_topic: str) -> bool:
     """Whether images are rectified: by ``setting``, or by the name that image_proc gives them, image_rect*."""
     return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))
+
+
+def _full_name(publisher: TopicEndpointInfo) -> str:
+    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
 
 
 def image_topics(node: Node, transport: str) -> tuple[str, str]:

@@ -21,6 +21,9 @@ from hmr_ros.ros.wire.messages import Origin
 _LONGEST_IMAGE_S = 2.0
 """An image that takes longer means that the worker hangs; nav2's Collision Monitor stops the robot after this time."""
 
+_MIN_UNMEASURED, _UNMEASURED_S = 5, 1.0
+"""Images with people, and the time that they span, after which depth should have measured someone."""
+
 
 class Operation:
     """Publishes from construction to ``close``, and processes images between ``resume`` and ``pause``."""
@@ -93,7 +96,9 @@ class Operation:
             return Health("disabled")
         if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._output_problem():
             return Health(fatal, fatal=True)
-        return Health(self._input.calibration_problem() or self._stamp_problem() or self._disagreement())
+        return Health(
+            self._input.calibration_problem() or self._stamp_problem() or self._unmeasured() or self._disagreement()
+        )
 
     def _halted(self) -> Worker | None:
         """Unsubscribe, and stop the worker; returns it, after its last image, if there was one."""
@@ -128,6 +133,18 @@ class Operation:
         """Which output of the last image was not published, and why; "" when none."""
         last = self._last_processed()
         return last.output_problem if last is not None else ""
+
+    def _unmeasured(self) -> str:
+        """The problem when depth comes, but measures none of the people that are seen; else ""."""
+        seen = [p for p in self._monitor.recent().processed if p.metric and p.at_s >= self._resumed_s]
+        if not self._config.use_depth or len(seen) < _MIN_UNMEASURED or any(p.measured for p in seen):
+            return ""
+        if (seconds := seen[-1].at_s - seen[0].at_s) < _UNMEASURED_S:
+            return ""
+        return (
+            f"depth measured no person in {seconds:.0f} s with people in view: check its unit (32FC1 in m, depth_scale "
+            "for integers), and that it is registered to the images"
+        )
 
     def _disagreement(self) -> str:
         """The problem when two methods run and their joints lie too far apart; else ""."""

@@ -153,6 +153,7 @@ class Worker:
             self._drop(shed.reason, shed.explanation)
             return
         frame = self._source.decode(data)
+        self._follow_frame(frame.frame_id)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed)
@@ -160,6 +161,18 @@ class Worker:
         published = self._publish(frame, camera, result, shed)
         self._accept(arrival)
         self._record(_Work(stamp, age_s, shed, result, published, started_s))
+
+    def _follow_frame(self, frame_id: str) -> None:
+        """End all tracks where images are in another frame than before: it is another camera, or it was moved."""
+        last = self._last_published
+        if last is None or last.frame_id == frame_id:
+            return
+        ended = self._begin_again()
+        self._node.get_logger().warning(
+            f"images changed from frame {last.frame_id!r} to {frame_id!r}: {ended} tracks ended"
+            f"{self._source.rivals(separator='; ')}",
+            throttle_duration_sec=_LOG_EVERY_S,
+        )
 
     def _accept(self, arrival: Arrival) -> None:
         """Continue from an image that was processed, and log the jump of time that it made."""

@@ -2,19 +2,21 @@
 import dataclasses
 import functools
 import itertools
+import struct
 
+import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
-from hmr_ros.ros.input.depth import DepthInput, decode_depth
+from hmr_ros.ros.input.depth import DepthInput, decode_compressed_depth, decode_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire import cdr
@@ -51,6 +53,99 @@ def test_depth_comes_in_metres(values, encoding, bigendian, padding):
     depth = decode_depth(data, 0.001, FRAME_ID, CAMERA)
     np.testing.assert_allclose(depth.z, METRES, rtol=1e-6)
     assert depth.z.dtype == np.float32
+
+
+def person_before(far, encoding="<f4"):
+    """(120, 160) a person at 2 m, with a slope of noise, before ``far``."""
+    z = np.full((120, 160), far)
+    z[:, 40:80] = 2.0 + np.linspace(0, 0.1, 120)[:, None]
+    return z.astype(encoding)
+
+
+@pytest.mark.parametrize("far", [np.inf, np.nan, 65.535, 1e4, 3.4e38, 10.0, -1.0, 0.0])
+def test_marks_in_metres_are_holes(far):
+    z = decode_depth(depth_message(person_before(far), "32FC1"), 0.001, FRAME_ID, CAMERA).z
+    assert ((z > 0) == (np.arange(160) // 40 == 1)).all()
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.0001])
+def test_the_mark_of_integers_is_a_hole_in_any_unit(scale):
+    units = np.where(np.arange(160) < 3, 65535, 2.0 / scale).astype("<u2") * np.ones((120, 1), "<u2")
+    z = decode_depth(depth_message(units, "16UC1"), scale, FRAME_ID, CAMERA).z
+    assert (z[:, :3] == 0).all()
+    np.testing.assert_allclose(z[:, 3:], 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("far", [2.3, np.linspace(2.0, 9.0, 160)])
+def test_a_wall_is_no_mark(far):
+    z = decode_depth(depth_message(person_before(far), "32FC1"), 0.001, FRAME_ID, CAMERA).z
+    assert (z > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "encoding", "words"),
+    [
+        (np.full((120, 160), 3500.0, "<f4"), "32FC1", "median is 3500 m: 32FC1 is to be in m"),
+        (np.full((120, 160), 3, "<u2"), "16UC1", "median is 0.003 m: .*depth_scale"),
+    ],
+)
+def test_depth_of_another_unit_is_refused_with_the_remedy(values, encoding, words):
+    with pytest.raises(BadImageError, match=words):
+        decode_depth(depth_message(values, encoding), 0.001, FRAME_ID, CAMERA)
+
+
+def test_depth_without_any_value_is_all_holes():
+    assert not decode_depth(depth_message(np.zeros((120, 160), "<u2"), "16UC1"), 0.001, FRAME_ID, CAMERA).z.any()
+
+
+def compressed_depth(values, encoding, a=0.0, b=0.0, codec="png", frame_id=FRAME_ID):
+    payload = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", values)[1].tobytes()
+    octets = np.frombuffer(payload, np.uint8)
+    return cdr.write_compressed_image(FRAME.stamp, frame_id, octets, f"{encoding}; compressedDepth {codec}")
+
+
+def test_compressed_depth_comes_in_metres():
+    data = compressed_depth((METRES * 1000).astype(np.uint16), "16UC1")
+    np.testing.assert_allclose(decode_compressed_depth(data, 0.001, FRAME_ID, CAMERA).z, METRES, rtol=1e-6)
+    a, b = 100.0 * 101.0, 1 - 100.0 * 101.0 / 10.0  # compressed_depth_image_transport: quantization 100, maximum 10 m
+    inverse = np.where(METRES > 0, a / np.maximum(METRES, 0.1) + b, 0)
+    data = compressed_depth(inverse.astype(np.uint16), "32FC1", a, b)
+    np.testing.assert_allclose(decode_compressed_depth(data, 0.001, FRAME_ID, CAMERA).z, METRES, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (compressed_depth(np.ones((3, 4), np.uint16), "16UC1", codec="rvl"), "png"),
+        (compressed_depth(np.ones((3, 4), np.uint16), "8UC1"), "16UC1 or 32FC1"),
+        (compressed_depth(np.ones((3, 4), np.uint8), "16UC1"), "PNG of 16 bits"),
+        (compressed_depth(np.ones((64, 64), np.uint16), "16UC1"), "registered"),
+        (compressed_depth(np.ones((3, 4), np.uint16), "16UC1", frame_id="depth"), "registered"),
+        (compressed_depth(np.ones((3, 4), np.uint16), "16UC1")[:-9], "bytes"),
+        (cdr.write_compressed_image(FRAME.stamp, FRAME_ID, np.zeros(3, np.uint8), "16UC1; compressedDepth png"), "PNG"),
+    ],
+)
+def test_compressed_depth_that_cannot_be_used_has_a_reason(data, words):
+    with pytest.raises(BadImageError, match=words):
+        decode_compressed_depth(data, 0.001, FRAME_ID, CAMERA)
+
+
+def test_compressed_depth_is_subscribed_by_its_name(executor):
+    node, peer = (
+        Node(name, cli_args=cli)
+        for name, cli in (("hmr", ["--ros-args", "-r", "depth:=/depth/compressedDepth"]), ("peer", []))
+    )
+    for added in (node, peer):
+        executor.add_node(added)
+    publisher = peer.create_publisher(CompressedImage, "/depth/compressedDepth", qos())
+    source = DepthInput(node, RobotConfig(), Monitor())
+    spin_until(executor, publisher.get_subscription_count)
+    publisher.publish(compressed_depth(np.full((3, 4), 2000, np.uint16), "16UC1"))
+    spin_until(executor, lambda: source.of(FRAME, CAMERA) is not None)
+    raw = Node("raw")
+    executor.add_node(raw)
+    other = DepthInput(raw, RobotConfig(), Monitor())
+    spin_until(executor, lambda: other.of(FRAME, CAMERA) is None and "remap depth:=/depth/c" in other.problem)
 
 
 def test_units_are_those_of_depth_scale():
@@ -107,11 +202,11 @@ class Source:
         return cdr.Stamp(*divmod(FRAME.stamp.nanoseconds + offset_ms * 1_000_000, 10**9))
 
     def send(self, offset_ms, value):
-        self.publisher.publish(depth_message(np.full((3, 4), value, "<u2"), "16UC1", self.stamp(offset_ms)))
+        self.publisher.publish(depth_message(np.full((3, 4), 1000 * value, "<u2"), "16UC1", self.stamp(offset_ms)))
 
     def value(self, frame=FRAME):
         depth = self.input.of(frame, CAMERA)
-        return None if depth is None else round(float(depth.z[0, 0]) * 1000)
+        return None if depth is None else round(float(depth.z[0, 0]))
 
     def value_after_sending(self, *messages, until):
         for message in messages:
@@ -208,6 +303,18 @@ def test_without_depth_the_image_alone_decides_and_diagnostics_report_it(world):
     w.show_until(lambda: int(w.reported("dropped: depth_missing") or 0) > 0 and w.reported("people measured by depth"))
     assert w.reported("people measured by depth") == "0"
     assert any("no depth image on /depth" in report.status[0].message for report in w.received["/diagnostics"])
+
+
+def test_depth_that_measures_nobody_for_a_while_is_reported(world):
+    w = world()
+
+    def elsewhere(stamp):
+        return depth_message(np.full((240, 320), 9000, "<u2"), "16UC1", stamp)
+
+    def told():
+        return any("depth measured no person" in r.status[0].message for r in w.received["/diagnostics"])
+
+    w.show_with_until(elsewhere, told)
 
 
 def test_depth_is_not_subscribed_unless_asked_for(world):

@@ -275,6 +275,20 @@ def test_the_remedy_for_compressed_images_under_a_raw_name_works(executor):
     assert source.problem(timeout_s=60.0) == ""
 
 
+def test_two_cameras_on_one_topic_are_named(executor, capfd):
+    source, _ = camera_input(executor)
+    FakeCamera(added(executor, "left"))
+    spin_until(executor, lambda: len(source._images.publishers()) == 1)
+    assert source.calibration_problem() == ""
+    FakeCamera(added(executor, "right", namespace="/cam"), image_topic="/image")
+    spin_until(executor, lambda: source.calibration_problem())
+    words = "/image has 2 publishers (/cam/right, /left): give each camera its own topic"
+    assert source.calibration_problem() == words
+    source.adapt()
+    source.adapt()
+    assert capfd.readouterr().err.count(words) == 1
+
+
 def test_another_type_is_named(executor, driver):
     problem = explained(executor, driver, RAW, "/image", (PointCloud2, ""))
     assert "/image: it carries sensor_msgs/msg/PointCloud2, expected sensor_msgs/msg/Image" in problem

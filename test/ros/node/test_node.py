@@ -407,3 +407,18 @@ def test_a_bad_parameter_ends_the_process_with_its_name():
     assert done.returncode == 1
     assert "max_people" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_images_of_another_frame_end_all_tracks(world, capfd):
+    w = world()
+    assert w.node.start()
+    w.show_until(lambda: any(b.state == SmplBody.TRACKED for m in w.received["bodies"][-1:] for b in m.bodies))
+    before = {b.id for b in w.received["bodies"][-1].bodies}
+
+    def lost():
+        return {b.id for m in w.received["bodies"] for b in m.bodies if b.state == SmplBody.LOST}
+
+    w.show_until(lambda: lost() >= before, frame_id="other_camera")
+    w.show_until(lambda: w.received["bodies"][-1].header.frame_id == "other_camera", frame_id="other_camera")
+    assert not before & {b.id for b in w.received["bodies"][-1].bodies if b.state == SmplBody.TRACKED}
+    assert "images changed from frame 'camera_optical_frame' to 'other_camera'" in capfd.readouterr().err
