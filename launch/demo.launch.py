@@ -14,7 +14,9 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
     argument(
-        "source", str(SHARE / "samples" / "crossing.mp4"), "video, image, directory of images, or number of a webcam"
+        "source",
+        str(SHARE / "samples" / "crossing.mp4"),
+        "video, image, directory, number or device of a webcam, or URL",
     ),
     argument(
         "camera_info",

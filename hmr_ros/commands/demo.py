@@ -32,7 +32,8 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr demo`."""
     parser.add_argument(
-        "--source", help="video, image, directory of images, or number of a webcam (default: sample clip)"
+        "--source",
+        help="video, image, directory of images, number or device of a webcam, or URL (default: sample clip)",
     )
     parser.add_argument(
         "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: methods side by side"

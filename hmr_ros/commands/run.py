@@ -14,7 +14,17 @@ from hmr_ros.core.camera import Camera
 from hmr_ros.core.config import DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.settings import describe
-from hmr_ros.media.sources import Excerpt, Frame, PhotoSource, Source, Unreadable, VideoSource, open_source
+from hmr_ros.media.sources import (
+    Excerpt,
+    Frame,
+    PhotoSource,
+    Source,
+    StreamSource,
+    Unreadable,
+    VideoSource,
+    WebcamSource,
+    open_source,
+)
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
@@ -70,7 +80,9 @@ some images could not be read and are missing; 130: interrupted, the files hold 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr run`."""
     parser.epilog = f"{parser.epilog or ''}\n{_FILES}"
-    parser.add_argument("source", help="photo, directory of photos, video, or number of a webcam")
+    parser.add_argument(
+        "source", help="photo, directory of photos, video, number or device of a webcam, or URL (rtsp://...)"
+    )
     parser.add_argument("--out", type=Path, help="directory of the files (default: out/run/NAME, or NAME-2, ...)")
     parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
     parser.add_argument(
@@ -191,7 +203,10 @@ def _check_applicable(args: argparse.Namespace, source: Source) -> None:
 def _directory(args: argparse.Namespace, source: Source) -> Path:
     """Where the files go. Raises FileExistsError for one that an earlier run has used."""
     if args.out is None:
-        name = f"webcam{args.source}" if source.live else Path(args.source).expanduser().resolve().stem
+        if isinstance(source, WebcamSource | StreamSource):
+            name = source.name
+        else:
+            name = Path(args.source).expanduser().resolve().stem
         return directory.DEFAULT_ROOT / name if args.overwrite else directory.free_directory(name)
     if not args.overwrite:
         directory.check_free(args.out)

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command line names as its images: a photo, a directory of photos, a video or a webcam."""
+"""What a command line names as its images: a photo, a directory of photos, a video, a webcam or a network stream."""
 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.media.errors import SourceError
 from hmr_ros.media.images import IMAGE_SUFFIXES, Bgr, bgr_to_rgb, read_bgr
-from hmr_ros.media.video import Capture
+from hmr_ros.media.video import Capture, without_password
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,11 @@ class WebcamSource:
     rate_hz: float
     live: bool = True
 
+    @property
+    def name(self) -> str:
+        """Short name, for files and directories."""
+        return f"webcam{self.index}"
+
     def count(self, excerpt: Excerpt = EVERYTHING) -> int:
         """0: not known."""
         return 0
@@ -135,24 +142,51 @@ class WebcamSource:
     def frames(self, excerpt: Excerpt = EVERYTHING) -> Iterator[Frame | Unreadable]:
         """Frames as they arrive, stamped with the time since the first. Raises SourceError where there is none."""
         with closing(Capture(self.index)) as capture:
-            found = 0
-            for index, stamp_s in _within(excerpt, _arrivals(capture)):
-                if found % excerpt.every == 0:
-                    yield Frame(capture.decode(), f"webcam{self.index}", index, stamp_s)
-                found += 1
-        if not found:
-            raise SourceError(f"webcam {self.index} gives no image: is another program using it?")
+            yield from _live_frames(capture, self.name, excerpt, f"webcam {self.index}: is another program using it?")
 
 
-Source = PhotoSource | VideoSource | WebcamSource
+@dataclass(frozen=True)
+class StreamSource:
+    """A network camera by its URL, such as rtsp://camera/stream, at its own pace."""
+
+    url: str
+    rate_hz: float
+    live: bool = True
+
+    @property
+    def name(self) -> str:
+        """Short name, for files and directories: the host's. The URL may hold a password."""
+        return urlsplit(self.url).hostname or "stream"
+
+    def count(self, excerpt: Excerpt = EVERYTHING) -> int:
+        """0: not known."""
+        return 0
+
+    def frames(self, excerpt: Excerpt = EVERYTHING) -> Iterator[Frame | Unreadable]:
+        """Frames as they arrive, stamped with the time since the first. Raises SourceError where there is none."""
+        with closing(Capture(self.url)) as capture:
+            yield from _live_frames(
+                capture, self.name, excerpt, f"{without_password(self.url)}: does it play elsewhere?"
+            )
+
+
+Source = PhotoSource | VideoSource | WebcamSource | StreamSource
+
+_DEVICE = re.compile(r"/dev/video(\d+)")
 
 
 def open_source(name: str) -> Source:
-    """Read ``name`` as a webcam number, a directory or a video or image file. Raises SourceError."""
-    if name.isdecimal():
-        with closing(Capture(int(name))) as capture:
-            return WebcamSource(int(name), capture.rate_hz)
+    """Read ``name`` as a webcam's number or device, a URL, a directory or a video or image file. Raises SourceError."""
+    if "://" in name:
+        with closing(Capture(name)) as capture:
+            return StreamSource(name, capture.rate_hz)
     path = Path(name).expanduser()
+    # Names under /dev/v4l, which stay when cameras are plugged in anew, are links to the numbered ones.
+    device = _DEVICE.fullmatch(str(path.resolve()))
+    if device or name.isdecimal():
+        number = int(device[1] if device else name)
+        with closing(Capture(number)) as capture:
+            return WebcamSource(number, capture.rate_hz)
     if path.is_dir():
         images = tuple(sorted(p for p in path.iterdir() if _is_image_name(p)))
         if not images:
@@ -160,7 +194,8 @@ def open_source(name: str) -> Source:
         return PhotoSource(images)
     if not path.is_file():
         raise SourceError(
-            f"{path}: no such file or directory; give a video, an image, a directory or the number of a webcam"
+            f"{path}: no such file or directory; give a video, an image, a directory, the number or device of a "
+            "webcam, or a URL"
         )
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return PhotoSource((path,))
@@ -193,6 +228,17 @@ def _arrivals(capture: Capture) -> Iterator[tuple[int, float]]:
         now_s = time.monotonic()
         started_s = now_s if started_s is None else started_s
         yield index, now_s - started_s
+
+
+def _live_frames(capture: Capture, name: str, excerpt: Excerpt, remedy: str) -> Iterator[Frame]:
+    """Frames of a camera in ``excerpt``, as they arrive. Raises SourceError with ``remedy`` where there is none."""
+    found = 0
+    for index, stamp_s in _within(excerpt, _arrivals(capture)):
+        if found % excerpt.every == 0:
+            yield Frame(capture.decode(), name, index, stamp_s)
+        found += 1
+    if not found:
+        raise SourceError(f"no image from {remedy}")
 
 
 def _grabbed(capture: Capture) -> Iterator[int]:

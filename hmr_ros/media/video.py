@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -19,15 +20,26 @@ from hmr_ros.media.images import Bgr, bgr_to_rgb, letterboxed
 _FALLBACK_RATE_HZ = 30.0
 
 
-class Capture:
-    """An open video file (a path) or webcam (its number). Raises SourceError where there is none."""
+def without_password(url: str) -> str:
+    """``url`` for messages: user and password, which many cameras have there, are left out."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
-    def __init__(self, what: Path | int) -> None:
+
+class Capture:
+    """An open video file (a path), webcam (its number) or stream (its URL). Raises SourceError where there is none."""
+
+    def __init__(self, what: Path | int | str) -> None:
         self._capture = cv2.VideoCapture(what if isinstance(what, int) else str(what))
         if not self._capture.isOpened():
             if isinstance(what, int):
                 raise SourceError(
                     f"cannot open webcam {what}: is it plugged in, free, and may you read /dev/video{what}?"
+                )
+            if isinstance(what, str):
+                raise SourceError(
+                    f"cannot open the stream {without_password(what)}: is the address right, can it be reached, and "
+                    "does it want a user and password (rtsp://user:password@camera/stream)?"
                 )
             raise SourceError(f"{what}: not a video OpenCV can read, and its name is not that of an image")
 

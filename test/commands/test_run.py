@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr run` as its users start it, with the shipped networks; what needs none is tested first."""
 
+import argparse
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from hmr_ros.cli import main
 from hmr_ros.commands import run as run_module
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.media.sources import StreamSource
 from hmr_ros.perception.pipeline import Pipeline
 from test.media.files import jpeg, write_clip
 
@@ -86,6 +88,12 @@ def test_words_that_mean_nothing_are_refused(here, capsys, option, value):
     with pytest.raises(SystemExit):
         run("photo.png", option, value)
     assert option in capsys.readouterr().err
+
+
+def test_a_stream_gives_its_hosts_name_to_the_directory():
+    arguments = argparse.Namespace(out=None, overwrite=True, source="rtsp://me:secret@camera.local/1")
+    source = StreamSource(arguments.source, 30.0)
+    assert run_module._directory(arguments, source) == run_module.directory.DEFAULT_ROOT / "camera.local"
 
 
 def test_settings_have_the_defaults_of_the_pipeline():

@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
+import http.server
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
 from hmr_ros.media import sources as sources_module
 from hmr_ros.media.errors import SourceError
-from hmr_ros.media.sources import Excerpt, Frame, PhotoSource, Unreadable, VideoSource, WebcamSource, open_source
+from hmr_ros.media.sources import (
+    Excerpt,
+    Frame,
+    PhotoSource,
+    StreamSource,
+    Unreadable,
+    VideoSource,
+    WebcamSource,
+    open_source,
+)
 from test.media.files import jpeg, write_clip
 
 
@@ -162,8 +175,50 @@ def test_a_webcam_counts_time_from_its_first_image(half_seconds):
 
 
 def test_a_webcam_without_images_is_refused(half_seconds):
-    with pytest.raises(SourceError, match="webcam 1 gives no image"):
+    with pytest.raises(SourceError, match="no image from webcam 1: is another program"):
         list(open_source("1").frames())
+
+
+def test_a_webcam_may_be_named_by_its_device(half_seconds, tmp_path):
+    """As by udev's names in /dev/v4l/by-id, which are links."""
+    (tmp_path / "usb-camera-index0").symlink_to("/dev/video7")
+    assert open_source("/dev/video3") == WebcamSource(3, 30.0)
+    assert open_source(str(tmp_path / "usb-camera-index0")) == WebcamSource(7, 30.0)
+    with pytest.raises(SourceError, match=r"no such file.*device of a webcam"):
+        open_source("/dev/v4l/by-id/usb-unplugged-video-index0")
+
+
+@pytest.fixture
+def web(tmp_path):
+    """The URL of a server on this machine that has the clip."""
+    write_clip(tmp_path / "clip.avi")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_stream_is_a_camera_at_its_own_pace(web):
+    stream = open_source(f"{web}/clip.avi")
+    assert isinstance(stream, StreamSource)
+    assert (stream.live, stream.name, stream.count()) == (True, "127.0.0.1", 0)
+    frames = list(stream.frames(Excerpt(every=2)))
+    assert np.allclose([frame.bgr.mean() for frame in frames], [0, 80, 160], atol=4)
+    assert [(frame.name, frame.index) for frame in frames] == [("127.0.0.1", k) for k in (0, 2, 4)]
+
+
+def test_a_stream_that_cannot_be_opened_is_named_without_its_password(web):
+    with pytest.raises(SourceError, match=r"cannot open the stream http://127\.0\.0\.1:\d+/no\.avi: is the") as info:
+        open_source(f"{web.replace('//', '//me:secret@')}/no.avi")
+    assert "secret" not in str(info.value)
+
+
+def test_a_stream_without_images_is_named_without_its_password(half_seconds, monkeypatch):
+    monkeypatch.setattr(FakeCapture, "grab", lambda capture: False)
+    with pytest.raises(SourceError, match=r"no image from rtsp://camera/1: does it play") as info:
+        list(open_source("rtsp://me:secret@camera/1").frames())
+    assert "secret" not in str(info.value)
 
 
 def test_a_video_without_timestamps_goes_by_its_rate(half_seconds, tmp_path):

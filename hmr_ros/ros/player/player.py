@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -40,6 +40,14 @@ _BLACK_S = 0.6
 """Time that the black image stays, s, so that no later image overtakes it."""
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end the player with status 0."""
+
+
+class SimulatedTimeError(ValueError):
+    """``use_sim_time`` was asked of the player, whose images are of now."""
+
+
 class Player(Node):
     """Publishes ``image`` (or ``image/compressed``) and ``camera_info`` under one stamp."""
 
@@ -59,6 +67,14 @@ class Player(Node):
         self._images.publish(self._serialised(stamp, image))
         # Last: in the default shared memory of Fast DDS a large image overwrites messages sent just before it.
         self._publish_info(stamp, image)
+
+    def refuse_simulated_time(self) -> None:
+        """Raise SimulatedTimeError where ``use_sim_time`` is set."""
+        if self.get_parameter("use_sim_time").value:
+            raise SimulatedTimeError(
+                "use_sim_time: images are stamped with the time at which they are played, not with that of /clock; "
+                "leave the parameter out, here and in the nodes that receive them"
+            )
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
         """Wait until there are ``count`` subscribers, at most ``timeout_s``."""
@@ -101,7 +117,9 @@ def _endless(source: Show) -> Iterator[Shot]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hmr_player", description=__doc__)
-    parser.add_argument("source", help="video file, image, directory of images, or number of a webcam")
+    parser.add_argument(
+        "source", help="video file, image, directory of images, number or device of a webcam, or URL (rtsp://...)"
+    )
     parser.add_argument("--rate", type=float, help="images per second (default: the video's own; 10 for a directory)")
     parser.add_argument("--loop", action="store_true", help="start again at the end")
     parser.add_argument("--compressed", action="store_true", help="publish JPEG on image/compressed")
@@ -133,20 +151,24 @@ def main(args: list[str] | None = None) -> int:
     """Play a source until it ends or a signal stops the process; returns the exit status."""
     argv = sys.argv if args is None else ["hmr_player", *args]
     options = _parser().parse_args(remove_ros_args(argv)[1:])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as SIGINT does
-    rclpy.init(args=argv)
+    for number in _ENDING:  # rclpy's own handler ends its context in the middle of publishing, which then fails
+        signal.signal(number, signal.default_int_handler)
     try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         source = open_show(options.source)
         player = Player(_calibration(options, "hmr_player"), options.frame_id, compressed=options.compressed)
+        player.refuse_simulated_time()
         if options.wait:
             player.wait_for_subscribers(options.wait, 30.0)
         play(player, source, options.rate or source.rate_hz, loop=options.loop)
-    except (SourceError, CalibrationError) as err:
+    except (SourceError, CalibrationError, SimulatedTimeError) as err:
         print(f"hmr_player: {err}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass  # the usual end of a ROS node
     finally:
+        for number in _ENDING:  # ros2 launch sends one more
+            signal.signal(number, signal.SIG_IGN)
         rclpy.try_shutdown()
     return 0
 

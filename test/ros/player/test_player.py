@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import signal
 import subprocess
 import sys
 
@@ -77,6 +78,42 @@ def test_mistakes_are_named(photo, arguments, words):
     done = subprocess.run(player(*arguments), cwd=photo.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0_and_in_silence(executor, photo, number):
+    """Twice, as from a terminal below ros2 launch, and in the middle of publishing, where it is most of the time."""
+    cv2.imwrite(str(photo), np.zeros((1080, 1920, 3), np.uint8))
+    peer, images = Node("peer", namespace="/ended"), []
+    executor.add_node(peer)
+    peer.create_subscription(CompressedImage, "image/compressed", images.append, qos())
+    options = ["--loop", "--rate", 1e4, "--fov", 60, "--compressed", "--ros-args", "-r", "__ns:=/ended"]
+    with subprocess.Popen(player(photo, *options), stderr=subprocess.PIPE, text=True) as process:
+        spin_until(executor, lambda: images)
+        process.send_signal(number)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("step", ["rclpy.init", "player.open_show", "player.Player.publish", "rclpy.try_shutdown"])
+def test_a_signal_at_any_step_ends_it_with_status_0(photo, step):
+    script = f"""if True:
+        import signal, sys
+        import rclpy
+        from hmr_ros.ros.player import player
+        {step} = lambda *arguments, **named: signal.raise_signal(signal.SIGINT)
+        sys.exit(player.main([{str(photo)!r}, "--fov", "60", "--rate", "1000"]))"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_simulated_time_is_refused(photo):
+    command = player(photo, "--fov", 60, "--ros-args", "-p", "use_sim_time:=true")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "hmr_player: use_sim_time: images are stamped with the time at which they are played" in done.stderr
     assert "Traceback" not in done.stderr
 
 
