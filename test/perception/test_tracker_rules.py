@@ -51,6 +51,12 @@ def test_a_person_who_came_nearer_while_hidden_is_known_beside_one_of_the_old_si
     assert id_of(1, now, after_s=1.0) == 2
 
 
+def test_after_a_second_unseen_a_farther_person_of_the_same_size_is_likelier_than_a_much_larger_one() -> None:
+    now = seen(person(size=1.6), person(100))
+    assert id_of(0, now, after_s=1.0) == 2
+    assert id_of(1, now, after_s=1.0) == 1
+
+
 @pytest.mark.parametrize(("after_s", "same"), [(0.03, False), (0.5, True)])
 def test_the_farther_a_person_may_have_gone_the_farther_away_one_is_looked_for(after_s: float, same: bool) -> None:
     assert (id_of(0, seen(person(80)), after_s) == 1) is same

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.geometry.rotation import rot6d_to_rotmat, rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import stage_names
-from hmr_ros.training.recipes.global_to_pixel import EVALUATED, GlobalToPixelRecipe
+from hmr_ros.training.recipes.global_to_pixel import EVALUATED, GlobalToPixelRecipe, _mean_pose
 from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
@@ -120,6 +120,21 @@ def test_validation_reports_both_stages_of_the_network(small):
     report = small.validate(small.sampler("val", "local"), "local")
     assert set(report) == {f"{metric}_{of}" for metric in ("mpjpe", "pa_mpjpe") for of in ("true", "coarse", "error")}
     assert report == small.validate(small.sampler("val", "local"), "local")
+
+
+def test_networks_are_validated_as_they_are_used_and_then_trained_on(small, monkeypatch):
+    training, errors = [], small._errors
+    monkeypatch.setattr(small, "_errors", lambda *of: training.append(small.modules.training) or errors(*of))
+    small.modules.train()
+    small.validate(small.sampler("val", "local"), "local")
+    assert training == [False] * len(EVALUATED)
+    assert small.modules.training
+
+
+def test_bodies_start_upright_and_facing_the_camera_however_recorded_people_turn():
+    root = rot6d_to_rotmat(_mean_pose(small_motion())["mean_rot6d"])[0]
+    np.testing.assert_allclose(root @ [0, 1, 0], [0, -1, 0], atol=1e-6)  # y points down in the camera's frame
+    np.testing.assert_allclose(root @ [0, 0, 1], [0, 0, -1], atol=1e-6)
 
 
 def test_validation_moves_no_box_and_mirrors_nobody(small):

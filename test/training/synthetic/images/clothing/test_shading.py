@@ -15,6 +15,9 @@ FACING, UP, DOWN = (0.0, 0, -1), (0.0, -1, 0), (0.0, 1, 0)
 GREY = (0.25, 0.25, 0.25)
 NONE = (0.0, 0, 0)
 NO_SHADOWS = ShadowMap(np.zeros((3, 3), np.float32), np.full(3, -1, np.float32), np.zeros((2, 2), np.float32))
+HALF_SHADOW = ShadowMap(
+    np.zeros((3, 3), np.float32), np.array([0.5, 0, 50], np.float32), np.array([[1, 0], [1, 0]], np.float32)
+)
 ALL_SHADOW = ShadowMap(np.zeros((3, 3), np.float32), np.array([0, 0, 50], np.float32), np.ones((2, 2), np.float32))
 
 
@@ -117,6 +120,7 @@ def test_a_lamp_lights_what_faces_it(normal, fraction):
 def test_the_first_lamp_alone_throws_shadows():
     light = lights(NONE, lamps=((FACING, (1, 0, 0)), (FACING, (0, 1, 0))))
     assert skin(light, colour=(1, 1, 1)) == [255, 255, 0]
+    assert skin(light, colour=(1, 1, 1), shadows=HALF_SHADOW) == [180, 255, 0]
     assert skin(light, colour=(1, 1, 1), shadows=ALL_SHADOW) == [0, 255, 0]
 
 
@@ -125,6 +129,7 @@ def test_what_shines_shows_the_lamp_itself_where_it_is_mirrored():
     mirrored = np.sqrt(0.5 * np.array([0.5, 0.25, 0.1])) * 255
     black = {"gloss": 0.5, "colour": NONE}
     assert skin(light, **black) == pytest.approx(mirrored, abs=1)
+    assert skin(light, **black, shadows=HALF_SHADOW) == pytest.approx(mirrored / np.sqrt(2), abs=1)
     assert max(skin(light, **black, normal=(0.6, 0, -0.8))) < 0.3 * mirrored[0]
     assert skin(light, colour=NONE) == [0, 0, 0]
     assert skin(light, **black, shadows=ALL_SHADOW) == [0, 0, 0]
