@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The values of depth images -> metres, with holes where sensors write marks instead of a distance."""
 
 from __future__ import annotations
