@@ -36,6 +36,7 @@ covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt |
 	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
+# The ROS tests wait more than they compute: they run beside the others, as a job with signals of its own (set -m).
 # Without ARGS, which choose among the tests of this environment.
 ifndef ARGS
 test test-all: test-noble
@@ -46,7 +47,10 @@ ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
 else
 	@mkdir -p out && rm -f $(COVERAGE_FILE)*
-	@$(SOURCED) coverage run -m pytest
+	@$(SOURCED) set -m; coverage run -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; \
+		trap 'kill -- -'$$ros' 2>/dev/null || true' EXIT; \
+		$(SOURCED) coverage run -m pytest --ignore test/ros || failed=1; \
+		wait $$ros || failed=1; cat out/test_ros.txt; exit $${failed:-0}
 	@$(VENV)/bin/coverage combine --quiet 2>/dev/null  # complains of programs that were killed while they wrote
 	@$(call covered,everything,$(FLOOR),)
 	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
