@@ -162,3 +162,13 @@ def test_writing_leaves_no_file_open_and_artefacts_readable_by_all(tmp_path: Pat
     assert len(os.listdir("/proc/self/fd")) == before
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_shipped_manifests_are_whole_and_describe_their_files():
+    manifests = sorted(models_dir().glob("*.json"))
+    assert manifests
+    for path in manifests:
+        manifest = load_manifest(path)
+        assert file_sha256(manifest.model_path(path)) == manifest.sha256
+        if manifest.uncertainty:
+            assert all(0 < level < 1 for level in manifest.uncertainty.levels)
