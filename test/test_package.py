@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hmr_ros import __version__
-from hmr_ros.tools.readme_tables import DOCUMENTS, PARAMETERS_FILE, TABLES, parameters_file, with_tables
+from hmr_ros.tools.readme_tables import DOCUMENTS, TABLES, with_tables
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
@@ -145,10 +145,6 @@ def test_tables_are_current(path: Path):
     document = path.read_text()
     assert set(re.findall(r"<!-- table: (\w+) -->", document)) <= set(TABLES)
     assert with_tables(document) == document, "run python -m hmr_ros.tools.readme_tables"
-
-
-def test_the_params_file_is_current():
-    assert PARAMETERS_FILE.read_text() == parameters_file(), "run python -m hmr_ros.tools.readme_tables"
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -197,6 +197,7 @@ class Bodies(Record):
 
     def __post_init__(self) -> None:
         people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
+        check_shape(self, "ids", (people,))
         check_shape(self, "states", (people,))
         check_shape(self, "unseen_s", (people,))
         check_shape(self, "scores", (people,))

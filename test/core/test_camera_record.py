@@ -20,3 +20,35 @@ def test_the_coefficients_of_a_model_are_taken_and_other_numbers_are_refused(mod
 def test_an_unknown_lens_may_have_no_coefficients():
     with pytest.raises(ValueError, match="5 coefficients of 'mirror'"):
         Camera(K, 640, 480, "mirror", np.zeros(5))
+
+
+def test_the_smallest_camera_has_one_pixel_and_by_default_no_distortion():
+    assert Camera(K, 1, 1).D.size == 0
+    for width, height in ((0, 1), (1, 0), (-1, 480)):
+        with pytest.raises(ValueError, match=f"positive image size, got {width} x {height}"):
+            Camera(K, width, height)
+
+
+@pytest.mark.parametrize(("model", "counts"), [("plumb_bob", (4, 5, 8, 12, 14)), ("rational_polynomial", (8, 12, 14))])
+def test_only_the_numbers_of_coefficients_that_opencv_takes_are_taken(model: str, counts: tuple[int, ...]):
+    for count in range(1, 16):
+        if count in counts:
+            assert Camera(K, 640, 480, model, np.zeros(count)).D.size == count
+        else:
+            with pytest.raises(ValueError, match=f"{count} coefficients"):
+                Camera(K, 640, 480, model, np.zeros(count))
+
+
+@pytest.mark.parametrize(("name", "value"), [("K", np.eye(2)), ("K", np.eye(4)), ("D", np.zeros((1, 4)))])
+def test_matrices_of_another_shape_are_refused_by_name(name: str, value: np.ndarray):
+    with pytest.raises(ValueError, match=rf"Camera\.{name}: expected shape"):
+        Camera(**{"K": K, "width": 640, "height": 480, name: value})
+
+
+@pytest.mark.parametrize("at", [(0, 0), (1, 1)])
+@pytest.mark.parametrize("focal", [0.0, -500.0, np.inf, np.nan])
+def test_both_focal_lengths_are_positive_and_finite(at: tuple[int, int], focal: float):
+    broken = K.copy()
+    broken[at] = focal
+    with pytest.raises(ValueError, match="focal lengths must be positive and finite"):
+        Camera(broken, 640, 480)

@@ -2,7 +2,8 @@
 import pytest
 
 from hmr_ros.core.config import EngineSettings, NodeSettings, PerceptionSettings, PipelineSettings, RobotConfig
-from hmr_ros.core.settings import describe, validate
+from hmr_ros.core.settings import describe, updated, validate
+from hmr_ros.tools.readme_tables import PARAMETERS_FILE, parameters_file
 
 
 def test_the_robots_defaults_are_valid_and_documented():
@@ -44,3 +45,15 @@ def test_every_part_refuses_wrong_values_by_name(part, wrong):
 def test_a_body_has_as_many_points_as_may_be_asked_for(body):
     points = next(s for s in describe(RobotConfig) if s.name == "planning.mesh_points")
     assert points.high == len(body.v_template)
+
+
+def test_the_params_file_is_current():
+    """Its defaults, ranges and what changes live are those that users read and the node declares."""
+    assert PARAMETERS_FILE.read_text() == parameters_file(), "run python -m hmr_ros.tools.readme_tables"
+
+
+@pytest.mark.parametrize("name", ["target_frame", "planning.frame"])
+def test_frames_have_no_leading_slash(name):
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        updated(RobotConfig(), {name: "/odom"})
+    assert updated(RobotConfig(), {name: "odom"})

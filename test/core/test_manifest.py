@@ -2,6 +2,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hmr_ros.core.manifest import (
     ManifestError,
     TensorSpec,
     atomic_path,
+    file_sha256,
     load_manifest,
     models_dir,
     verify,
@@ -138,3 +140,35 @@ def test_models_dir_is_found_and_can_be_chosen(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=MODELS_VARIABLE):
         models_dir()
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs"])
+@pytest.mark.parametrize("tensors", [None, "keypoints", {"name": "keypoints"}])
+def test_tensors_are_a_list(path: Path, key: str, tensors: object):
+    with pytest.raises(ManifestError, match=f"{key}: expected a list of tensors"):
+        load_manifest(rewritten(path, **{key: tensors}))
+
+
+def test_the_digest_of_a_file_is_that_of_its_bytes(path: Path):
+    assert file_sha256(path.parent / "lifter.onnx") == MANIFEST.sha256
+
+
+def test_writing_leaves_no_file_open_and_artefacts_readable_by_all(tmp_path: Path):
+    before = len(os.listdir("/proc/self/fd"))
+    with atomic_path(tmp_path / "a.json") as temporary:
+        temporary.write_text("x")
+        assert temporary.suffix == ".json"
+        assert temporary.parent == tmp_path
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_shipped_manifests_are_whole_and_describe_their_files():
+    manifests = sorted(models_dir().glob("*.json"))
+    assert manifests
+    for path in manifests:
+        manifest = load_manifest(path)
+        assert file_sha256(manifest.model_path(path)) == manifest.sha256
+        if manifest.uncertainty:
+            assert all(0 < level < 1 for level in manifest.uncertainty.levels)

@@ -120,3 +120,28 @@ def test_no_people_have_no_errors():
     nobody = np.zeros((0, 24, 3))
     for errors in (metrics.mpjpe(nobody, nobody), metrics.pa_mpjpe(nobody, nobody), metrics.f_score(nobody, nobody, 5)):
         assert errors.shape == (0,)
+
+
+def test_sets_of_different_numbers_of_samples_are_not_compared():
+    with pytest.raises(ValueError, match="zip"):
+        metrics.f_score(GROUND_TRUTH, GROUND_TRUTH[:5], 5)
+
+
+def test_an_error_as_long_as_expected_is_covered_and_a_point_at_the_threshold_is_not_hit():
+    error = np.array([[[3.0, 0, 4], [0, 5, 0], [0, 0, 5.5], [0, 0, 0]]])
+    assert_allclose(metrics.coverage(error, np.full((1, 4), 2.5), 2), 3 / 4)
+    assert_allclose(metrics.expected_coverage(np.log(4)), 3 / 4)
+    assert_allclose(metrics.f_score(np.zeros((1, 1, 3)), np.array([[[0.5, 0, 0]]]), 500), 0)
+    assert_allclose(metrics.f_score(np.zeros((1, 1, 3)), np.array([[[0.5, 0, 0]]]), 501), 1)
+
+
+def test_bootstrap_draws_as_its_seed_says_and_as_wide_as_its_confidence():
+    values = RNG.exponential(50, 60)
+    assert metrics.bootstrap_mean(values) == metrics.bootstrap_mean(values, None, 0.95, 1000, 0)
+    assert metrics.bootstrap_mean(values, seed=1) != metrics.bootstrap_mean(values)
+    half = metrics.bootstrap_mean(values, confidence=0.5, resamples=4000)
+    deviation = values.std() / np.sqrt(60)
+    assert_allclose([half.mean - half.low, half.high - half.mean], 0.674 * deviation, rtol=0.12)
+    groups = np.repeat([3, 7], [10, 50])  # either group alone, or both in the middle
+    by_group = metrics.bootstrap_mean(values, groups)
+    assert_allclose([by_group.low, by_group.high], sorted([values[:10].mean(), values[10:].mean()]))

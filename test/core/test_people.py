@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections, Estimates
+from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Crops, Detections, Estimates, State
+from hmr_ros.core.uncertainty import Covariances
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
 
@@ -76,3 +79,42 @@ def test_estimates_of_another_shape_are_refused():
     known = Estimates.unknown(2)
     with pytest.raises(ValueError, match=r"Estimates.betas: expected shape \(2, 10\), got \(2, 9\)"):
         dataclasses.replace(known, betas=np.zeros((2, 9)))
+
+
+RECORDS = {
+    "detections": detections(3),
+    "crops": Crops(np.zeros((3, 8, 6, 3), np.uint8), np.zeros((3, 2, 3)), np.zeros((3, 4))),
+    "estimates": Estimates.unknown(3),
+    "bodies": Bodies.without_geometry(detections(3), 10),
+}
+COLUMNS = [
+    (kind, f.name) for kind, record in RECORDS.items() for f in dataclasses.fields(record) if f.name != "joint_set"
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), COLUMNS)
+def test_every_column_has_a_row_for_each_person_and_its_shape(kind, name):
+    record = RECORDS[kind]
+    column = getattr(record, name)
+    wrong = [column[..., None], np.concatenate([column, column[:1]])]
+    for axis, size in enumerate(column.shape[1:], start=1):
+        if (kind, name, axis) not in {("crops", "images", 1), ("crops", "images", 2), ("bodies", "vertices", 1)}:
+            wrong.append(np.zeros((*column.shape[:axis], size + 1, *column.shape[axis + 1 :])))
+    for value in wrong:
+        with pytest.raises(ValueError, match=rf"{type(record).__name__}\.\w+: expected shape"):
+            dataclasses.replace(record, **{name: value})
+
+
+def test_states_are_numbered_as_in_the_message():
+    message = (Path(__file__).parents[2] / "msg" / "SmplBody.msg").read_text()
+    constants = dict(re.findall(r"^uint8 (\w+)=(\d+)", message, re.MULTILINE))
+    assert {state.name: str(int(state)) for state in State} == constants
+
+
+def test_uncertainty_is_for_valid_people_only():
+    given = dataclasses.replace(Estimates.unknown(2), valid=np.array([False, True]))
+    error, joints, root = np.full((2, 24), 0.1), np.full((2, 24, 3, 3), 0.2), np.full((2, 3, 3), 0.3)
+    known = given.with_uncertainty(error, Covariances(joints, root))
+    for column, value in ((known.joint_error, 0.1), (known.joint_covariance, 0.2), (known.root_covariance, 0.3)):
+        assert np.isnan(column[0]).all()
+        assert (column[1] == value).all()

@@ -42,7 +42,7 @@ def test_a_mask_that_takes_all_rows_copies_nothing():
 
 
 def test_rows_are_joined_in_order_also_those_of_inner_records():
-    joined = join_rows([walkers(3), walkers(), walkers(7, 5, name="b")])
+    joined = join_rows([walkers(3), walkers(name="c"), walkers(7, 5, name="b")])
     assert_array_equal(joined.ids, [3, 7, 5])
     assert_array_equal(joined.point.xy[:, 0], [3, 7, 5])
     assert joined.name == "a"
@@ -57,3 +57,11 @@ def test_wrong_shapes_are_named():
     check_shape(walkers(1).point, "xy", (1, None))
     with pytest.raises(ValueError, match=r"_Point.xy: expected shape \(2, '\*'\), got \(1, 2\)"):
         check_shape(walkers(1).point, "xy", (2, None))
+
+
+@pytest.mark.parametrize("expected", [(1,), (1, 2, None), (1, 3), (2, 2), (None, 1)])
+def test_another_number_or_size_of_axes_is_a_wrong_shape(expected):
+    for fits in ((1, 2), (None, 2), (1, None), (None, None)):
+        check_shape(walkers(1).point, "xy", fits)
+    with pytest.raises(ValueError, match=r"got \(1, 2\)"):
+        check_shape(walkers(1).point, "xy", expected)

@@ -58,6 +58,11 @@ def test_updated_replaces_and_leaves_the_original():
         ({"mode": "c"}, "mode: expected a, b, got 'c'"),
         ({"widths": (8, 0)}, "widths: expected at least 1"),
         ({"widths": 8}, "widths: expected list of int, got 8"),
+        ({"widths": (8, 2.5)}, "widths: expected list of int"),
+        ({"widths": (8, True)}, "widths: expected list of int"),
+        ({"count": (3,)}, "count: expected int"),
+        ({"mode": 1}, "mode: expected str"),
+        ({"inner.rate": -0.1}, "inner.rate: expected 0 to 10"),
         ({"inner.rate": 11.0}, "inner.rate: expected 0 to 10"),
         ({"inner.rate": float("nan")}, "inner.rate: expected 0 to 10"),
         ({"inner": 1.0}, "unknown setting 'inner'"),
@@ -92,3 +97,8 @@ def test_a_plain_field_is_refused():
 
     with pytest.raises(TypeError, match="neither a setting nor a group"):
         describe(Plain)
+
+
+@pytest.mark.parametrize("rate", [0.0, 10.0])
+def test_the_ends_of_a_range_are_in_it(rate: float):
+    assert updated(Outer(), {"inner.rate": rate, "count": 1, "widths": (1, 7)}).inner.rate == rate

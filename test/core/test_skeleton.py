@@ -67,3 +67,21 @@ def test_conversion_makes_midpoints_and_leaves_holes(rng):
     np.testing.assert_allclose(out_score[:, COCO.index("pelvis")], score[:, hips].min(1), rtol=1e-6)
     _, feet = convert_keypoints(kp2d, score, COCO17, COCO_FEET)
     assert feet[0, COCO_FEET.index("left_toe")] == 0
+    assert (convert_keypoints(kp2d, score, COCO17, COCO_FEET)[0][0, -4:] == 0).all()
+
+
+@pytest.mark.parametrize("joint_set", JOINT_SETS.values(), ids=JOINT_SETS)
+def test_pairs_and_bones_are_joints_by_number(joint_set):
+    names = joint_set.joints
+    left = [name for name in names if name.startswith("left_")]
+    assert [(names[a], names[b]) for a, b in joint_set.pairs] == [(n, n.replace("left", "right")) for n in left]
+    assert tuple((names[a], names[b]) for a, b in joint_set.edge_indices) == joint_set.edges
+    assert joint_set.pairs.dtype == joint_set.edge_indices.dtype == joint_set.mirror.dtype == np.int64
+
+
+def test_a_midpoint_needs_both_sides_and_an_own_joint_goes_before_it(rng):
+    kp2d, score = rng.random((1, 24, 2)), rng.random((1, 24))
+    out, out_score = convert_keypoints(kp2d, score, SMPL, COCO)
+    np.testing.assert_allclose(out[:, COCO.index("pelvis")], kp2d[:, SMPL.index("pelvis")], rtol=1e-6)
+    np.testing.assert_allclose(out_score[:, COCO.index("neck")], score[:, SMPL.index("neck")], rtol=1e-6)
+    assert (out_score[:, COCO.index("left_eye")] == 0).all()

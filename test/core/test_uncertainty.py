@@ -152,3 +152,26 @@ def test_deviations_that_cannot_be_are_refused():
         JointDeviations((-1.0, *SEEN.along[1:]), SEEN.across)
     with pytest.raises(ValueError, match="positive scale"):
         RootDeviation(0.0, 1.0)
+
+
+def test_radii_may_be_any_that_rise_and_are_finite():
+    assert dataclasses.replace(CALIBRATION, joint_radii=(0.1, 0.2, 0.9)).joint_radii[0] == 0.1
+    for radii in ((1.0, 1.0, 2.0), (1.0, 2.0, float("inf")), (1.0, 2.0, float("nan"))):
+        with pytest.raises(ValueError, match="root_radii: expected 3 rising"):
+            dataclasses.replace(CALIBRATION, root_radii=radii)
+
+
+@pytest.mark.parametrize(("scale", "exponent"), [(-1.0, 1.0), (float("inf"), 1.0), (1.0, float("nan"))])
+def test_a_deviation_is_positive_and_finite(scale, exponent):
+    with pytest.raises(ValueError, match="positive scale and a finite exponent"):
+        RootDeviation(scale, exponent)
+
+
+def test_joints_stray_more_the_farther_out_and_alike_on_both_sides():
+    drift = dict(zip(SMPL.joints, JOINT_DRIFT_M, strict=True))
+    assert drift["pelvis"] == 0
+    for chain in ("collar shoulder elbow wrist hand", "hip knee ankle foot"):
+        sides = [[drift[f"{side}_{part}"] for part in chain.split()] for side in ("left", "right")]
+        assert sides[0] == sides[1] == sorted(sides[0])
+    spine = [drift[part] for part in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
+    assert spine == sorted(spine)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything together, from files to bodies, with a Global-to-Pixel that always says the same."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,8 @@ def test_a_body_is_the_shipped_one_or_that_of_a_file(models, tmp_path):
     assert open_body(str(SHIPPED / "open_body.npz")).sha256 == BODY_MODEL.sha256
     with pytest.raises(ValueError, match=r"mine\.npz: no such body model"):
         open_body(tmp_path / "mine.npz")
+
+
+def test_arguments_are_by_default_those_of_the_settings():
+    for name, parameter in inspect.signature(open_pipeline).parameters.items():
+        assert parameter.default == getattr(PipelineSettings(), name), name

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.core.manifest import load_manifest, models_dir
 from hmr_ros.core.records import join_rows
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import CROP_SIZE, Candidates, Poses
@@ -22,7 +23,7 @@ def test_input_size_keeps_the_aspect(image: tuple[int, int], expected: tuple[int
     assert blazepose.input_size(*image, 640 * 352) == expected
 
 
-@pytest.mark.parametrize("size", [(224, 224), (64, 96)])
+@pytest.mark.parametrize("size", [(224, 224), (64, 96), (72, 104)])
 def test_anchors_are_cell_centres(size: tuple[int, int]) -> None:
     width, height = size
     expected = [
@@ -154,3 +155,50 @@ def test_decoded_poses_lie_in_the_image() -> None:
 def test_empty_poses_join_others() -> None:
     empty = Poses.empty()
     assert len(empty) == len(join_rows([empty, empty])) == len(empty.take(slice(None))) == 0
+
+
+def test_empty_poses_join_those_of_a_network() -> None:
+    maps = blazepose.image_from_crop(np.array([[[100, 100], [100, 50]]], float))
+    landmarks, heatmaps = np.zeros((1, 39, 5), np.float32), np.zeros((1, 39, 64, 64), np.float32)
+    one = blazepose.decode_poses(landmarks, np.ones((1, 1), np.float32), heatmaps, maps)
+    assert len(join_rows([Poses.empty(), one])) == 1
+
+
+def test_crops_are_as_large_as_the_shipped_network_reads_them() -> None:
+    (image,) = load_manifest(models_dir() / "blazepose_landmarks.json").inputs
+    assert image.shape[1:] == (CROP_SIZE, CROP_SIZE, 3)
+
+
+def test_a_candidate_at_the_threshold_counts_and_equal_ones_keep_their_order() -> None:
+    count = len(blazepose.anchors(32, 32))
+    logits = np.full((count, 1), -1000, np.float32)
+    logits[[3, 8]], logits[5] = 0, 1000
+    found = blazepose.decode_candidates(np.zeros((count, 12), np.float32), logits, (32, 32), 0.5)
+    np.testing.assert_array_equal(found.scores, [1, 0.5, 0.5])
+    np.testing.assert_array_equal(found.boxes[:, :2], blazepose.anchors(32, 32)[[5, 3, 8]])
+    assert len(blazepose.decode_candidates(np.zeros((count, 12), np.float32), logits, (32, 32), 0.51).scores) == 1
+
+
+@pytest.mark.parametrize(("min_iou", "groups"), [(50 / 150, 1), (0.34, 2)])
+def test_candidates_that_overlap_just_enough_are_one(min_iou: float, groups: int) -> None:
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10]], float)
+    pair = Candidates(boxes, np.stack([boxes[:, :2], boxes[:, 2:]], 1), np.array([0.5, 0.5]))
+    assert len(blazepose.merge_overlapping(pair, min_iou)) == groups
+
+
+def test_empty_boxes_stay_apart() -> None:
+    boxes = np.array([[5, 5, 5, 5], [5, 5, 5, 5]], float)
+    pair = Candidates(boxes, np.zeros((2, 2, 2)), np.array([0.5, 0.4]))
+    np.testing.assert_allclose(blazepose.merge_overlapping(pair, 0.3).scores, [0.5, 0.4])
+
+
+def test_points_at_the_rim_of_the_heatmap_and_at_its_lowest_peak() -> None:
+    """A cell is 4 px; the last one is 63. A peak of 0.5 is a logit of 0."""
+    heatmaps = np.full((1, 4, 64, 64), -80, np.float32)
+    heatmaps[0, 0, 62, 61] = heatmaps[0, 1, 0, 2] = heatmaps[0, 2, 30, 30] = 0
+    heatmaps[0, 3, 30, 30] = -0.01
+    points = np.array([[[255.9, 255.9], [0, 0], [132, 108], [120, 120]]], np.float32)
+    refined = blazepose.refine(points, heatmaps)
+    np.testing.assert_allclose(refined[0], [[244, 248], [8, 0], [120, 120], [120, 120]], atol=1e-3)
+    outside = np.array([[[256, 255], [-0.1, 0], [136, 120], [120, 120]]], np.float32)
+    np.testing.assert_array_equal(blazepose.refine(outside, heatmaps), outside)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import SMPL
@@ -90,3 +91,19 @@ def test_covariances_are_those_of_the_published_method():
     first, second = Says(standing(1)), Says(standing(1))
     first.calibration, second.calibration = CALIBRATION, None
     assert Both(first, second, BODY_MODEL).calibration is CALIBRATION
+
+
+@pytest.mark.parametrize("shed", [Shed.NOTHING, Shed.VIEWS])
+def test_the_second_method_is_asked_until_it_is_shed(shed):
+    both = Both(Says(standing(1)), Says(standing(1)), BODY_MODEL)
+    assert np.isfinite(both.estimate(IMAGE, Detections.empty("coco17"), CAMERA, shed).disagreement).all()
+
+
+def test_settings_reach_both_methods():
+    class Configured(Says):
+        def configure(self, settings):
+            self.settings = settings
+
+    first, second, settings = Configured(None), Configured(None), PerceptionSettings()
+    Both(first, second, BODY_MODEL).configure(settings)
+    assert first.settings is second.settings is settings

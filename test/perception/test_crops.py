@@ -98,3 +98,13 @@ def test_beyond_the_image_is_black():
     assert not crop[:126, :].any()
     assert not crop[:, :94].any()
     assert (crop[130:, 98:] == 255).all()
+
+
+@pytest.mark.parametrize(("scale", "finer"), [(1.5, 1), (1.55, 2), (4.0, 2), (4.1, 3), (9.0, 3)])
+def test_a_crop_is_sampled_as_finely_as_the_root_of_its_scale(scale: float, finer: int):
+    noise = np.random.default_rng(1).integers(0, 256, (720, 720, 3), np.uint8)
+    height = 256 * scale
+    box = np.array([-900.2, -1500.4, -900.2 + 0.75 * height, -1500.4 + height]) + [1000, 1600, 1000, 1600]
+    samples = cv2.warpAffine(noise, crop_from_image(box, 192 * finer, 256 * finer), (192 * finer, 256 * finer))
+    (crop,) = cut(noise, box[None])
+    np.testing.assert_array_equal(crop, cv2.resize(samples, (192, 256), interpolation=cv2.INTER_AREA))

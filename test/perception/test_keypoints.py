@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
 from hmr_ros.core.skeleton import COCO17
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
@@ -57,3 +58,9 @@ def test_what_the_lens_cannot_have_seen_is_missing() -> None:
 def test_nobody_is_a_normal_value() -> None:
     kept = seen(np.ones((0, 17)), pixels=np.zeros((0, 17, 2)))
     assert kept.score.shape == kept.placing_score.shape == (0, 17)
+
+
+def test_options_are_by_default_those_of_the_settings() -> None:
+    assert KeypointOptions() == KeypointOptions.of(PerceptionSettings())
+    asked = KeypointOptions.of(PerceptionSettings(keypoint_threshold=0.4, min_keypoints=9))
+    assert asked == KeypointOptions(threshold=0.4, minimum=9)

@@ -8,7 +8,8 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Camera, State
-from hmr_ros.perception.overlay import draw_bodies, person_color
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.perception.overlay import draw_bodies, draw_surface, person_color, shade
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]), 320, 240)
@@ -93,3 +94,48 @@ def test_no_people_and_people_behind_the_camera_leave_the_image_unchanged():
 
 def test_neighbouring_ids_have_different_colours():
     assert len({person_color(i) for i in range(8)}) == 8
+    assert person_color(3) == person_color(11) != person_color(4)
+
+
+def test_light_comes_from_the_upper_left_behind_the_camera():
+    light = np.array([-0.35, -0.55, -0.75])
+    light /= np.linalg.norm(light)
+    aside = np.cross(light, [0, 0, 1.0])
+    brightness = shade(np.stack([light, -light, aside / np.linalg.norm(aside), 0.5 * light + 0.75**0.5 * aside]))
+    assert brightness[1] == brightness[2] < brightness[0]
+    bright, dark = brightness[0], brightness[1]
+    half = shade(0.5 * light[None])[0]
+    assert np.isclose(half, (bright + dark) / 2)
+
+
+def test_a_surface_is_blended_with_the_image_and_softer_at_its_rim():
+    """A rectangle over rows 5 to 14 and columns 5 to 19: inside 0.8 of its colour, 6/9 of that at an edge."""
+    canvas = np.full((20, 30, 3), 100, np.uint8)
+    corners = np.array([[5.0, 5], [19, 5], [19, 14], [5, 14]])
+    tint = np.tile([1.0, 0.5, 2.0], (4, 1))
+    draw_surface(canvas, corners, np.ones(4), np.array([[0, 2, 1], [0, 3, 2]]), tint, opacity=0.8)
+    colour = np.array([255, 127.5, 255])  # brighter than white is white
+    for at, part in (((10, 10), 1), ((10, 5), 6 / 9), ((5, 10), 6 / 9), ((14, 19), 4 / 9)):
+        expected = 0.8 * part * colour + (1 - 0.8 * part) * 100
+        assert np.abs(canvas[at] - expected).max() <= 1, at
+    assert (canvas[:5] == 100).all()
+    assert (canvas[15:] == 100).all()
+    assert (canvas[:, :5] == 100).all()
+    assert (canvas[:, 20:] == 100).all()
+
+
+def test_bones_are_drawn_between_two_seen_keypoints_in_the_colour_of_the_track():
+    person = dataclasses.replace(bodies([[0.0, 0.0, 3.0]], valid=[False]), ids=np.array([2]))
+    person.kp2d_score[:] = 0.3  # not above what counts as seen
+    elbow, wrist = (JOINT_SETS["coco17"].index(f"left_{part}") for part in ("elbow", "wrist"))
+    assert np.array_equal(draw_bodies(IMAGE, person, None, BODY_MODEL.faces), IMAGE)
+    person.kp2d[0, [elbow, wrist]] = [[100, 50], [200, 50]]
+    person.kp2d_score[0, elbow] = 0.31
+    assert np.array_equal(draw_bodies(IMAGE, person, None, BODY_MODEL.faces), IMAGE)
+    person.kp2d_score[0, wrist] = 0.31
+    image = draw_bodies(IMAGE, person, None, BODY_MODEL.faces)
+    assert np.allclose(image[50, 150], 255 * np.array(person_color(2)), atol=1)
+    rows, columns = np.nonzero(drawn(image))
+    assert 47 < rows.min() < 50 < rows.max() < 53  # two pixels wide, and soft
+    assert columns.min() >= 98
+    assert columns.max() <= 202

@@ -68,3 +68,42 @@ def test_normals_of_a_cube_point_outwards():
     normals = vertex_normals(corners, faces)
     assert np.allclose(np.linalg.norm(normals, axis=1), 1)
     assert ((normals * corners).sum(1) > 1.4).all()
+
+
+def test_weights_are_those_of_the_pixel_and_depth_is_right_across_a_face():
+    """A slanting face: its corners by the weights give back the pixel, and 1/depth by them is that of the plane."""
+    pixels, depth = np.array([[1.0, 2], [22, 4], [5, 21]]), np.array([1.0, 3.0, 7.0])
+    faces = np.array([FACING])
+    visible = rasterise(pixels, depth, faces, SIZE, SIZE)
+    assert len(visible.rows) > 100
+    assert np.allclose(visible.weights.sum(1), 1)
+    assert np.allclose(visible.interpolate(faces, pixels), np.stack([visible.columns, visible.rows], 1))
+    first = np.lexsort((visible.columns, visible.rows))
+    assert (np.diff(visible.rows[first] * SIZE + visible.columns[first]) > 0).all(), "every pixel once"
+
+
+def test_a_face_covers_its_edges_and_corners_and_is_cut_at_the_image():
+    square = np.array([[-5.0, -5], [30, -5], [30, 30], [-5, 30]])
+    faces = np.array([[0, 2, 1], [0, 3, 2]])
+    assert len(rasterise(square, np.ones(4), faces, 20, SIZE).rows) == 20 * SIZE
+    small = rasterise(np.array([[3.0, 4], [6, 4], [3, 6]]), np.ones(3), np.array([FACING]), SIZE, SIZE)
+    found = set(zip(small.columns.tolist(), small.rows.tolist(), strict=True))
+    assert found == {(3, 4), (4, 4), (5, 4), (6, 4), (3, 5), (4, 5), (3, 6)}
+
+
+@pytest.mark.parametrize(("depth", "is_seen"), [(0.05, False), (0.051, True)])
+def test_faces_nearer_than_five_centimetres_are_left_out(depth, is_seen):
+    pixels = np.array([[2.0, 2], [20, 2], [2, 20]])
+    visible = rasterise(pixels, np.array([1.0, 1.0, depth]), np.array([FACING]), SIZE, SIZE)
+    assert (len(visible.rows) > 0) == is_seen
+
+
+def test_normals_are_means_over_faces_by_their_area():
+    vertices = np.random.default_rng(3).normal(size=(7, 3))
+    faces = np.array([[0, 1, 2], [2, 3, 4], [4, 5, 0], [1, 3, 5]])
+    expected = np.zeros((7, 3))
+    for a, b, c in faces:
+        for corner in (a, b, c):
+            expected[corner] += np.cross(vertices[b] - vertices[a], vertices[c] - vertices[a])
+    expected[:6] /= np.linalg.norm(expected[:6], axis=1, keepdims=True)
+    assert np.allclose(vertex_normals(vertices, faces), expected)  # that of a vertex without a face is 0

@@ -43,3 +43,11 @@ def test_networks_that_run_otherwise_are_others():
     assert behind(first.engines[0]) is not behind(second.engines[0])
     for pipeline in (first, second):
         pipeline.close()
+
+
+def test_ids_begin_anywhere_below_two_billion(monkeypatch):
+    limits = []
+    monkeypatch.setattr("secrets.randbelow", lambda limit: limits.append(limit) or 17)
+    parts = SharedParts()
+    assert [next(parts.ids), next(parts.ids)] == [17, 18]
+    assert 2**30 < limits[0] <= 2**31, "rarely the same, and room to count in 32 bits"

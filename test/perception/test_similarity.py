@@ -66,3 +66,31 @@ def test_a_person_half_hidden_keeps_their_size() -> None:
     assert size_similarity(person, moved, shown * 0 + 1, shown, tolerance)[0, 0] == pytest.approx(1)
     assert size_similarity(person, 1.35 * moved, shown * 0 + 1, shown, tolerance)[0, 0] < 0.2
     assert np.isfinite(size_similarity(person, moved, 1 - shown, shown, tolerance)).all()  # nothing in common
+
+
+def test_overlap_and_agreement_of_many_are_those_of_each_pair() -> None:
+    rng = np.random.default_rng(2)
+    a, b = (np.concatenate([low, low + rng.uniform(-1, 6, (n, 2))], 1) for n, low in
+            ((6, rng.uniform(0, 8, (6, 2))), (5, rng.uniform(0, 8, (5, 2)))))  # fmt: skip
+    found = box_iou(a, b)
+    for i, j in np.ndindex(6, 5):
+        w, h = (min(a[i, 2 + k], b[j, 2 + k]) - max(a[i, k], b[j, k]) for k in (0, 1))
+        both = max(w, 0) * max(h, 0)
+        areas = [max(x[2] - x[0], 0) * max(x[3] - x[1], 0) for x in (a[i], b[j])]
+        assert found[i, j] == pytest.approx(both / (sum(areas) - both) if sum(areas) > both else 0)
+    points, others = rng.uniform(0, 30, (3, 7, 2)), rng.uniform(0, 30, (4, 7, 2))
+    weights, other_weights, size = rng.uniform(0, 1, (3, 7)), rng.uniform(0, 1, (4, 7)), np.array([50.0, 100, 200])
+    alike = keypoint_similarity(points, others, weights, other_weights, size)
+    for i, j in np.ndindex(3, 4):
+        weight = weights[i] * other_weights[j]
+        off = np.linalg.norm(points[i] - others[j], axis=1) / (TOLERANCE * size[i])
+        assert alike[i, j] == pytest.approx((weight * np.exp(-(off**2) / 2)).sum() / weight.sum())
+
+
+def test_a_person_smaller_than_a_pixel_counts_as_one_pixel() -> None:
+    point, pair = np.zeros((1, 2, 2)), np.array([[[0.0, 0], [0, 2 * np.e]]])  # of variance 0, and e squared
+    ones, tolerance = np.ones((1, 2)), np.array([0.5])
+    assert size_similarity(point, 0.1 * pair, ones, ones, tolerance)[0, 0] == 1
+    assert size_similarity(point, pair, ones, ones, tolerance)[0, 0] == pytest.approx(np.exp(-2))
+    assert size_similarity(pair, point, ones, ones, tolerance)[0, 0] == pytest.approx(np.exp(-2))
+    assert keypoint_similarity(point, point, ones, ones, np.zeros(1))[0, 0] == 1

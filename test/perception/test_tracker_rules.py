@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Detections, State
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
@@ -123,3 +124,66 @@ def test_everyone_hidden_for_too_long_is_given_up_at_once() -> None:
     assert tracker.update(hidden(), 0.9).people.ids.tolist() == [1, 2]
     assert tracker.update(hidden(), 1.1).people.ids.tolist() == []
     assert tracker.update(seen(person(), person(400)), 1.2).people.ids.tolist() == [3, 4]
+
+
+def test_options_are_by_default_those_of_the_settings() -> None:
+    assert TrackerOptions().timeout_s == PerceptionSettings().track_timeout_s
+
+
+@pytest.mark.parametrize(("unseen_s", "coasting"), [(1.0, 1), (1.01, 0)])
+def test_a_track_unseen_for_just_the_timeout_is_kept(unseen_s: float, coasting: int) -> None:
+    tracker = Tracker(AT_ONCE)
+    tracker.update(seen(person()), 0.0)
+    tracks = tracker.update(hidden(), unseen_s)
+    assert len(tracks.coasting) == coasting
+    assert tracks.lost == ((1,) if not coasting else ())
+    assert tracks.unseen_s.tolist() == [unseen_s] * coasting
+
+
+@pytest.mark.parametrize(("pause_s", "same"), [(10.0, True), (10.1, False)])
+def test_tracks_go_on_after_ten_seconds_without_an_image_and_not_after_more(pause_s: float, same: bool) -> None:
+    assert (id_of(0, seen(person()), pause_s) == 1) is same
+
+
+def test_belief_in_a_hidden_person_is_a_third_after_a_second() -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=2.0))
+    tracker.update(seen(person()), 0.0)
+    assert tracker.update(hidden(), 1.0).people.scores[0] == pytest.approx(1 / np.e)
+
+
+def test_half_of_a_new_velocity_is_believed_after_a_fifth_of_a_second() -> None:
+    """0.3 ln 2 = 0.208 s: from standing to 48 px/s, of which 24 are believed. The box moves like the keypoints."""
+    tracker, step_s = Tracker(AT_ONCE), 0.3 * np.log(2)
+    tracker.update(seen(person()), 0.0)
+    tracker.update(seen(person(48 * step_s, 24 * step_s)), step_s)
+    tracker.update(seen(person(48 * step_s, 24 * step_s)), step_s)  # an equal stamp says nothing of velocity
+    moved = tracker.update(hidden(), step_s + 0.5).coasting
+    expected = seen(person(48 * step_s + 12, 24 * step_s + 6))
+    np.testing.assert_allclose(moved.kp2d, expected.kp2d)
+    np.testing.assert_allclose(moved.boxes, expected.boxes)
+    assert (moved.kp2d_score == 0).all()
+
+
+def test_a_tentative_person_not_seen_again_is_lost_before_others() -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=2))
+    tracker.update(seen(person()), 0.0)
+    tracks = tracker.update(seen(person(), person(400)), 0.1)
+    assert tracks.states.tolist() == [State.TRACKED, State.TENTATIVE]
+    tracks = tracker.update(hidden(), 0.2)
+    assert tracks.lost == (2,)
+    assert tracks.states.tolist() == [State.COASTING]
+    assert tracks.seen.ids.tolist() == []
+
+
+def test_the_settings_change_the_timeout_alone() -> None:
+    tracker = Tracker(TrackerOptions(hits_to_confirm=3, min_similarity=0.5))
+    tracker.configure(PerceptionSettings(track_timeout_s=4.0))
+    assert tracker.options == TrackerOptions(4.0, 3, 0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout_s": 0.0}, {"hits_to_confirm": 0}, {"min_similarity": 0.0}, {"min_similarity": 1.0}]
+)
+def test_options_at_their_limits_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected timeout_s > 0"):
+        TrackerOptions(**wrong)  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ class _PolynomialLens:
         """Radii from 0 to the end of the valid range, and their distorted values, both growing."""
         s, n, d = Polynomial([0, 1]), self.numerator, self.denominator
         growth = (n + 2 * s * n.deriv()) * d - 2 * s * n * d.deriv()
-        widest = np.sqrt(_first_root(growth, d, limit=np.tan(_WIDEST_ANGLE) ** 2))
+        widest = np.sqrt(_first_root(growth, d, limit=np.tan(_WIDEST_ANGLE) ** 2)) * (1 - 1e-9)  # finite before a pole
         radius = np.tan(np.linspace(0, np.arctan(widest), _TABLE_SIZE))
         return radius, radius * n(radius**2) / d(radius**2)
 

@@ -8,7 +8,7 @@ back, as it does when a bag starts over.
 from __future__ import annotations
 
 import functools
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,17 +79,11 @@ class _Link:
     poses: list[Pose] = field(default_factory=list)
 
     def add(self, stamp_ns: int, pose: Pose) -> None:
-        if self.is_static:
-            self.stamps, self.poses = [stamp_ns], [pose]
-            return
-        if self.stamps and stamp_ns < self.stamps[-1] - KEPT_NS:  # time started over: what is known is of another one
+        # Where time started over, what is known is of another one.
+        if self.is_static or (self.stamps and stamp_ns < self.stamps[-1] - KEPT_NS):
             self.stamps, self.poses = [], []
-        at = bisect_left(self.stamps, stamp_ns)
-        if at < len(self.stamps) and self.stamps[at] == stamp_ns:
-            self.poses[at] = pose
-            return
-        self.stamps.insert(at, stamp_ns)
-        self.poses.insert(at, pose)
+        same = slice(bisect_left(self.stamps, stamp_ns), bisect_right(self.stamps, stamp_ns))
+        self.stamps[same], self.poses[same] = [stamp_ns], [pose]
         old = bisect_left(self.stamps, self.stamps[-1] - KEPT_NS)
         del self.stamps[:old], self.poses[:old]
 

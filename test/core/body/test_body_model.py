@@ -194,3 +194,31 @@ def test_absent_and_damaged_files_are_named(tmp_path: Path):
     (tmp_path / "cut.npz").write_bytes(OPEN_BODY.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"cut\.npz: not a body model"):
         load_body_model(tmp_path / "cut.npz")
+
+
+def test_a_pickle_is_named_as_one_whatever_it_holds(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"SMPL\.pkl: pickles run code .* hmr convert-smpl"):
+        load_body_model(tmp_path / "SMPL.pkl")
+
+
+def test_other_trees_and_other_numbers_of_vertices_are_refused(tmp_path: Path, body: BodyModel):
+    with np.load(OPEN_BODY) as file:
+        tree = file["kintree_table"].copy()
+    tree[0, 20] = 16
+    with pytest.raises(ValueError, match="expected SMPL's kinematic tree of 24 joints"):
+        load_body_model(changed(tmp_path, kintree_table=tree))
+    tree[0, 20], tree[0, 0] = 18, 7  # what the root's parent is called does not matter
+    assert load_body_model(changed(tmp_path, kintree_table=tree)).capsules is None
+    few = dataclasses.replace(
+        body, v_template=body.v_template[:50], shapedirs=body.shapedirs[:50], posedirs=body.posedirs[:50],
+        J_regressor=body.J_regressor[:, :50], weights=body.weights[:50], capsules=None,
+        keypoint_regressors={"coco17": body.keypoint_regressors["coco17"][:, :50]},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="heels and toes are known on 6890 vertices, this body has 50"):
+        few.regressor("coco_feet")
+
+
+def test_joints_alone_are_those_of_the_posed_body(exact_body: BodyModel):
+    p = random_parameters(3)
+    joints = exact_body.posed_joints(p.global_orient, p.body_pose, p.betas)
+    assert_allclose(joints + p.cam_t[:, None], exact_body.posed(*astuple(p)).joints, atol=1e-9)

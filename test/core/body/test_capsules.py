@@ -96,3 +96,36 @@ def test_wrong_shapes_are_refused():
         Capsules(np.zeros((1, 2, 3)), np.zeros((1, 3, 3)), np.zeros((1, 2)))
     with pytest.raises(ValueError, match=r"CapsuleRig.radii: expected shape \(2,\), got \(3,\)"):
         CapsuleRig(np.zeros((2, 5)), np.zeros((2, 5)), np.zeros(3), np.zeros((2, 10)))
+
+
+def test_a_capsule_by_hand_and_its_padding():
+    """From (1, 0, 0) to (1, 0, 2) with a radius of 0.5, and a second one far away."""
+    two = Capsules(np.array([[[1.0, 0, 0], [9, 9, 9]]]), np.array([[[1.0, 0, 2], [9, 9, 9]]]), np.full((1, 2), 0.5))
+    points = np.array([[[1.0, 0, 1], [1, 2, 1], [1, 3, 6], [1, 0, -1], [9, 9, 8]]])
+    np.testing.assert_allclose(two.distances(points), [[-0.5, 1.5, 4.5, 0.5, 0.5]])
+    np.testing.assert_allclose(two.padded(0.25).distances(points), [[-0.75, 1.25, 4.25, 0.25, 0.25]])
+    np.testing.assert_allclose(two.axes().centers, [[[1, 0, 1], [9, 9, 9]]])
+    np.testing.assert_allclose(two.axes().lengths, [[2, 0]])
+
+
+def test_radii_grow_with_the_shape_and_stay_positive():
+    rig = CapsuleRig(np.eye(2, 3), np.eye(2, 3)[::-1], np.array([0.1, 0.2]), np.array([[0.01] * 10, [-1.0] + [0] * 9]))
+    vertices = np.array([[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]])
+    posed = rig.posed(vertices, np.array([[1.0, 2, *[0] * 8]]))
+    np.testing.assert_array_equal(posed.starts, vertices[:, :2])
+    np.testing.assert_array_equal(posed.ends, vertices[:, 1::-1])
+    np.testing.assert_allclose(posed.radii, [[0.13, 0]], atol=1e-5)
+    assert (posed.radii > 0).all()
+
+
+@pytest.mark.parametrize("name", ["starts", "ends"])
+def test_capsules_of_other_numbers_are_refused(name):
+    arrays = {"starts": np.zeros((1, 2, 3)), "ends": np.zeros((1, 2, 3)), "radii": np.zeros((1, 2))}
+    for wrong in ((2, 2, 3), (1, 2, 2), (1, 3, 3)):
+        with pytest.raises(ValueError, match=f"Capsules.{name}: expected shape"):
+            Capsules(**arrays | {name: np.zeros(wrong)})
+    for field, shape in (("end_weights", (2, 4)), ("radii", (1,)), ("radius_directions", (2, 9))):
+        rig = {"start_weights": np.zeros((2, 5)), "end_weights": np.zeros((2, 5)), "radii": np.zeros(2)}
+        rig |= {"radius_directions": np.zeros((2, 10)), field: np.zeros(shape)}
+        with pytest.raises(ValueError, match=f"CapsuleRig.{field}: expected shape"):
+            CapsuleRig(**rig)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.body.decimation import _grown, coarse_faces, farthest_points
+from hmr_ros.core.body.decimation import _between_cells, _grown, coarse_faces, farthest_points
 
 
 def test_points_are_spread_over_the_body(body):
@@ -64,3 +64,28 @@ def test_cells_grow_as_far_as_dijkstra_says(body):
     column = np.searchsorted(np.sort(seeds), owner)
     own = reference[np.argsort(seeds)][column, np.arange(len(vertices))]
     np.testing.assert_allclose(own, reference.min(0), rtol=1e-9)
+
+
+def test_each_next_point_is_the_farthest_from_all_before(rng):
+    points = rng.normal(size=(30, 3))
+    chosen = [0]
+    while len(chosen) < 9:
+        chosen.append(max(range(30), key=lambda k: min(np.linalg.norm(points[k] - points[c]) for c in chosen)))
+    assert farthest_points(points, 9).tolist() == chosen
+    assert farthest_points(points, 1).tolist() == [0]
+
+
+def test_triangles_between_three_cells_remain_once_in_their_sense_of_rotation():
+    owner = np.array([0, 0, 5, 9, 9, 7, -1])
+    faces = np.array([[0, 2, 3], [4, 1, 2], [2, 1, 3], [0, 1, 2], [3, 4, 5], [2, 2, 5], [2, 3, 6], [5, 2, 3]])
+    assert _between_cells(owner, faces).tolist() == [[0, 5, 9], [0, 9, 5], [5, 9, 7]]
+
+
+def test_what_no_edge_leads_to_has_no_cell():
+    line = np.array([[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [4, 0, 0], [9, 0, 0], [10, 0, 0]])
+    owner = _grown(line, np.array([[0, 1], [1, 2], [2, 3], [4, 5]]), np.array([0, 3]))
+    assert owner.tolist() == [0, 0, 3, 3, -1, -1]
+
+
+def test_four_triangles_may_be_asked_for(body):
+    assert len(coarse_faces(body.v_template, body.faces, 4)) <= 4

@@ -38,3 +38,32 @@ def test_some_vertices_are_skinned_as_all_are(exact_body: BodyModel):
         for skin in (exact_body.skin, exact_body.skin.subset(some))
     ]
     assert_allclose(skinned[1], skinned[0][..., some], atol=1e-14)
+
+
+def test_a_vertex_follows_a_joint_by_its_weights_below_it(exact_body: BodyModel):
+    """By hand: the weight of the joint and of all whose way to the root passes it."""
+    skin = exact_body.skin.subset(np.arange(0, 6890, 500))
+    for joint in range(24):
+        below = [j for j in range(24) if joint in _way_up(j)]
+        assert_allclose(skin.reach[joint], skin.weights[below].sum(0), atol=1e-12)
+
+
+def _way_up(joint: int) -> list[int]:
+    way = [joint]
+    while way[-1]:
+        way.append(int(SMPL_PARENTS[way[-1]]))
+    return way
+
+
+def test_skinning_is_linear_blending_vertex_by_vertex(exact_body: BodyModel):
+    skin, betas = exact_body.skin.subset(np.array([11, 4000])), RNG.normal(size=(5, 10))
+    world, rest = world_rotations(LOCAL[0]), exact_body.rest_joints(betas)
+    joints = chained_joints(world, rest)
+    unposed = skin.unposed(betas, LOCAL[0])
+    found = transformed(skin.blended(world, joints, rest), unposed)
+    for p, v in np.ndindex(5, 2):
+        features = (LOCAL[0][p, 1:] - np.eye(3)).ravel()
+        still = skin.template[:, v] + np.concatenate([betas[p], features]) @ skin.directions[:, :, v]
+        assert_allclose(unposed[p, :, v], still, atol=1e-12)
+        moved = sum(w * (world[p, j] @ (still - rest[p, j]) + joints[p, j]) for j, w in enumerate(skin.weights[:, v]))
+        assert_allclose(found[p, :, v], moved, atol=1e-12)

@@ -6,7 +6,7 @@ import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.skinning import world_rotations
-from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
+from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed, _Evidence, _moving, _Prior
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
@@ -73,23 +73,99 @@ def test_missing_and_wrong_keypoints_do_little_harm(people):
     assert metres_off(fitted, ground_truth, betas) < metres_off(guess, ground_truth, betas)
 
 
-def test_columns_are_the_derivatives(people):
+def state_of(placed, betas):
+    """Rotations, world rotations, keypoints and joints of bodies."""
+    rotations = rotvec_to_rotmat(np.concatenate([placed.global_orient[:, None], placed.body_pose], 1))
+    rotations = rotations.astype(np.float32)
+    world = world_rotations(rotations)
+    return rotations, world, *FIT._keypoints(rotations, world, betas.astype(np.float32))
+
+
+def test_columns_are_the_derivatives(people, rng):
     """Turning one joint a little moves the keypoints by what the columns say, up to the smooth skin's approximation."""
     ground_truth, betas, _ = people
-    rotations = rotvec_to_rotmat(
-        np.concatenate([ground_truth.global_orient[:, None], ground_truth.body_pose], 1)
-    ).astype(np.float32)
-    normalized = np.zeros((PEOPLE, len(REGRESSOR), 2))
-    world = world_rotations(rotations)
-    keypoints, joints = FIT._keypoints(rotations, world, betas.astype(np.float32))
+    normalized = rng.uniform(-0.3, 0.3, (PEOPLE, len(REGRESSOR), 2))
+    rotations, world, keypoints, joints = state_of(ground_truth, betas)
     columns = FIT._turning(keypoints, joints, world, normalized).reshape(PEOPLE, -1, 2, 24, 3)
-    for joint in (0, 2, 16, 18):
-        turn = np.zeros((PEOPLE, 24, 3))
-        turn[:, joint, 1] = 1e-3
-        turned = (rotvec_to_rotmat(turn) @ rotations).astype(np.float32)
-        moved, _ = FIT._keypoints(turned, world_rotations(turned), betas.astype(np.float32))
-        change = (moved - keypoints)[..., :2] / 1e-3
-        assert np.abs(change - columns[..., joint, 1]).mean() < 0.1 * np.abs(change).mean() + 1e-3
+    for joint in (0, 2, 12, 16, 18):
+        for axis in range(3):
+            turn = np.zeros((PEOPLE, 24, 3))
+            turn[:, joint, axis] = 1e-3
+            turned = (rotvec_to_rotmat(turn) @ rotations).astype(np.float32)
+            moved, _ = FIT._keypoints(turned, world_rotations(turned), betas.astype(np.float32))
+            change = (moved - keypoints) / 1e-3
+            change = change[..., :2] - normalized * change[..., 2:]
+            assert np.abs(change - columns[..., joint, axis]).mean() < 0.12 * np.abs(change).mean() + 1e-3
+            assert np.corrcoef(change.ravel(), columns[..., joint, axis].ravel())[0, 1] > 0.98
+
+
+def test_a_keypoint_moves_against_its_line_of_sight():
+    """X - u Z and Y - v Z for u = 0.2, v = -0.3 as the body moves by (1, 2, 4)."""
+    moved = _moving(np.array([[[0.2, -0.3]]]))[0, 0] @ [1, 2, 4]
+    np.testing.assert_allclose(moved, [1 - 0.2 * 4, 2 + 0.3 * 4])
+
+
+@pytest.mark.parametrize("expected", [None, 1.1])
+def test_a_step_solves_the_robust_least_squares_problem(people, rng, expected):
+    """Row by row: every keypoint with its weight, and every unknown held by its prior."""
+    ground_truth, betas, guess = people
+    normalized = normalized_of(ground_truth, betas) + 0.03 * rng.normal(size=(PEOPLE, len(REGRESSOR), 2))
+    keypoints = Keypoints.of(normalized, rng.choice([0, 0.3, 1], normalized.shape[:2]))
+    expected_z = None if expected is None else expected * guess.cam_t[:, 2]
+    prior = _Prior.of(guess.cam_t, expected_z)
+    prior = _Prior(prior.weight, prior.away + 0.01 * rng.normal(size=prior.away.shape))
+    rotations, world, points, joints = state_of(guess, betas)
+    step = FIT._step(rotations, betas, guess.cam_t, _Evidence.of(keypoints), prior)
+    columns = FIT._turning(points, joints, world, keypoints.normalized)
+    for p in range(PEOPLE):
+        noise = 0.05 * keypoints.angular_size()[p]
+        rows, sides = [np.sqrt(prior.weight[p])[:, None] * np.eye(75)], [-np.sqrt(prior.weight[p]) * prior.away[p]]
+        for j, (x, y, z) in enumerate(points[p] + guess.cam_t[p]):
+            u, v = keypoints.normalized[p, j]
+            off = np.array([x - u * z, y - v * z]) / z
+            weight = np.sqrt(keypoints.score[p, j]) / noise / (1 + off @ off / (3 * noise) ** 2)
+            sides.append(-weight * off)
+            rows.append(weight * np.concatenate([columns[p, j], [[1, 0, -u], [0, 1, -v]]], 1) / z)
+        solution = np.linalg.lstsq(np.concatenate(rows), np.concatenate(sides), rcond=None)[0]
+        np.testing.assert_allclose(step[p], solution, atol=2e-4)
+
+
+def test_priors_hold_joints_by_their_deviation_and_z_where_it_is_expected():
+    cam_t = np.array([[0.0, 0, 3.3], [0, 0, 4]])
+    free, held = _Prior.of(cam_t, None), _Prior.of(cam_t, np.array([3.0, 5.0]))
+    assert (free.away == 0).all()
+    assert (free.weight[:, 72:] < 1e-3).all()
+    np.testing.assert_allclose(held.away[:, -1], [0.3, -1])
+    np.testing.assert_allclose(held.weight[:, -1], [1 / 0.3**2, 1 / 0.5**2])
+    np.testing.assert_array_equal(held.weight[:, :-1], free.weight[:, :-1])
+    np.testing.assert_allclose(free.weight[:, :72], 1 / 0.1**2)
+
+
+def test_no_step_rotates_a_joint_by_more_than_half_a_radian(people):
+    ground_truth, betas, guess = people
+    wrong = Placed(-guess.global_orient, guess.body_pose, guess.cam_t)
+    rotations, *_ = state_of(wrong, betas)
+    seen = Keypoints.of(normalized_of(ground_truth, betas), np.ones((PEOPLE, len(REGRESSOR))))
+    loose = _Prior.of(guess.cam_t, None)
+    step = FIT._step(rotations, betas, guess.cam_t, _Evidence.of(seen), _Prior(1e-6 * loose.weight, loose.away))
+    length = np.linalg.norm(step[:, :72].reshape(PEOPLE, 24, 3), axis=-1)
+    assert length.max() == pytest.approx(0.5)
+    assert (length < 0.49).any()
+
+
+def test_two_steps_count_the_rotation_from_the_lifted_pose_not_from_the_last(people):
+    ground_truth, betas, guess = people
+    seen = Keypoints.of(normalized_of(ground_truth, betas), np.ones((PEOPLE, len(REGRESSOR))))
+    rotations, *_ = state_of(guess, betas)
+    evidence, prior, cam_t = _Evidence.of(seen), _Prior.of(guess.cam_t, guess.cam_t[:, 2]), guess.cam_t
+    for _ in range(2):
+        step = FIT._step(rotations, betas, cam_t, evidence, prior)
+        rotations, cam_t = rotvec_to_rotmat(step[:, :72].reshape(-1, 24, 3)) @ rotations, cam_t + step[:, 72:]
+        prior = _Prior(prior.weight, prior.away + step)
+    fitted = FIT(guess, betas, seen, guess.cam_t[:, 2])
+    np.testing.assert_allclose(fitted.cam_t, cam_t, atol=1e-4)
+    np.testing.assert_allclose(rotvec_to_rotmat(fitted.body_pose), rotations[:, 1:], atol=1e-3)
+    np.testing.assert_allclose(rotvec_to_rotmat(fitted.global_orient), rotations[:, 0], atol=1e-3)
 
 
 def test_nobody_is_nobody():

@@ -22,6 +22,34 @@ def people(body):
     return posed, keypoints, keypoints[..., :2] / keypoints[..., 2:]
 
 
+def typical_and_weights(distance, score):
+    """The median distance of one person's seen keypoints, and Tukey's biweight of each, times its score."""
+    seen = [d for d, s in zip(distance, score, strict=True) if s > 0]
+    typical = float(np.median(seen)) if seen else 0.0
+    fractions = [d / (4 * max(typical, 0.03)) for d in distance]
+    return typical, [s * (1 - f * f) ** 2 if f < 1 else 0.0 for f, s in zip(fractions, score, strict=True)]
+
+
+def test_the_field_is_that_of_gaussian_process_regression(body, pull, people, rng):
+    """Person by person and keypoint by keypoint, with a kernel of 18 cm and noise that grows with the distances."""
+    posed, keypoints, normalized = people
+    normalized = normalized + rng.choice([0.01, 0.05, 0.3], (3, 21, 1)) * rng.normal(size=(3, 21, 2))
+    score = rng.choice([0.0, 0.4, 1.0], (3, 21))
+    pulled = pull(posed.vertices, Keypoints.of(normalized, score))
+    rest = body.regressor("coco_feet") @ body.v_template
+    for p in range(3):
+        off = normalized[p] * keypoints[p, :, 2:] - keypoints[p, :, :2]
+        off[score[p] == 0] = 0
+        typical, weights = typical_and_weights(np.linalg.norm(off, axis=1), score[p])
+        noise = (0.05 + 0.25 * (typical / 0.03) ** 2) / np.maximum(weights, 1e-6)
+        covariance = np.exp([[-((a - b) @ (a - b)) / (2 * 0.18**2) for b in rest] for a in rest])
+        solved = np.linalg.solve(covariance + np.diag(noise), off)
+        for vertex in (0, 2000, 6889):
+            square = ((body.v_template[vertex] - rest) ** 2).sum(1)
+            moved = posed.vertices[p, vertex, :2] + np.exp(-square / (2 * 0.18**2)) @ solved
+            np.testing.assert_allclose(pulled[p, vertex, :2], moved, atol=2e-5)
+
+
 def test_a_body_on_its_keypoints_stays(pull, people):
     posed, _, normalized = people
     vertices = pull(posed.vertices, Keypoints.of(normalized, np.ones(normalized.shape[:2])))

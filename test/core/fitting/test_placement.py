@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.fitting.placement import Placement
+from hmr_ros.core.fitting.placement import Placement, _explained
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from test.core.conftest import random_parameters
 
@@ -100,3 +101,19 @@ def test_no_people(placement):
     none = np.zeros((0, 21, 2)), np.zeros((0, 21))
     assert len(placement.of_meshes(np.zeros((0, 6890, 3)), *none)) == 0
     assert len(placement.of_parameters(np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 3)), *none)) == 0
+
+
+def test_a_body_is_accepted_below_a_third_of_its_size_and_not_beyond():
+    """Four keypoints at a distance of 1: an angular size of 1, of which 0.35 is the limit."""
+    seen = np.array([[[1.0, 0], [-1, 0], [0, 1], [0, -1]]] * 3)
+    keypoints = Keypoints.of(seen, np.ones((3, 4)))
+    assert _explained(np.array([0.349, 0.351, np.nan]), keypoints).tolist() == [True, False, False]
+
+
+def test_who_has_neither_keypoints_nor_a_finite_guess_has_no_position(body, placement, ground_truth):
+    given, _, rotations, normalized = ground_truth
+    guess, score = given.cam_t.copy(), np.zeros(normalized.shape[:2])
+    guess[1, 2] = guess[3, 0] = np.nan
+    estimates = placement.of_parameters(rotations, given.betas, guess, normalized, score)
+    assert estimates.valid.tolist() == [True, False, True, False, True, True]
+    np.testing.assert_allclose(estimates.cam_t[[0, 2]], guess[[0, 2]], rtol=1e-6)

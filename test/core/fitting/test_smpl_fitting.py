@@ -4,8 +4,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.fitting.smpl_fitting import SmplFit, fit_smpl
+from hmr_ros.core.fitting.smpl_fitting import SmplFit, _basis, _evenly, fit_smpl
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.skeleton import SMPL_PARENTS
 from test.core.conftest import Parameters, random_parameters
 
 
@@ -87,3 +88,61 @@ def test_no_people_have_no_parameters(body: BodyModel):
     fit = fit_smpl(np.zeros((0, 6890, 3), np.float32), body)
     assert fit.body_pose.shape == (0, 23, 3)
     assert fit.vertex_error.shape == (0,)
+
+
+def some_bodies(body: BodyModel, bend: float = 0.3):
+    """The fitting's basis, and two of its bodies."""
+    p, basis = random_parameters(2, seed=8, bend=bend), _basis(body)
+    rotations = rotvec_to_rotmat(np.concatenate([p.global_orient[:, None], p.body_pose], 1)).astype(np.float32)
+    betas = p.betas.astype(np.float32)
+    return basis, rotations, betas, basis.skinned(rotations, betas)
+
+
+def test_columns_of_the_shape_are_its_derivatives(body: BodyModel):
+    basis, rotations, betas, at = some_bodies(body)
+    columns = basis._shape_columns(at)
+    for k in range(10):
+        moved = basis.skinned(rotations, betas + np.float32(1.0) * np.eye(10, dtype=np.float32)[k]).vertices
+        assert_allclose(moved - at.vertices, columns[:, k], atol=2e-5)
+
+
+def test_columns_of_a_rotation_are_its_derivatives_up_to_the_smooth_skin(body: BodyModel):
+    basis, rotations, betas, at = some_bodies(body)
+    columns = basis._turning_columns(at).reshape(2, 24, 3, 3, -1)
+    for joint in (0, 1, 6, 12, 18, 20):
+        for axis in range(3):
+            about = 1e-2 * np.eye(3)[axis]
+            parent = np.eye(3)[None] if joint == 0 else at.world[:, SMPL_PARENTS[joint]]
+            turned = rotations.copy()  # about the world's axis, written in the parent's frame
+            turned[:, joint] = rotvec_to_rotmat(parent.swapaxes(1, 2) @ about) @ rotations[:, joint]
+            change = (basis.skinned(turned, betas).vertices - at.vertices) / 1e-2
+            assert np.abs(change - columns[:, joint, axis]).mean() < 0.12 * np.abs(change).mean() + 1e-3
+
+
+def test_a_step_is_the_regularised_least_squares_solution(body: BodyModel):
+    """Row by row about the mean, with every joint angle but the root's, and every beta, held at 5e-7 per vertex."""
+    basis, rotations, betas, at = some_bodies(body)
+    error = 0.01 * np.random.default_rng(0).normal(size=at.vertices.shape).astype(np.float32)
+    turn, growth = basis.gauss_newton_step(at, error)
+    for p in range(2):
+        columns = np.concatenate([basis._turning_columns(at)[p], basis._shape_columns(at)[p]]).astype(np.float64)
+        columns = (columns - columns.mean(-1, keepdims=True)).reshape(82, -1)
+        parents = [np.eye(3), *at.world[p, SMPL_PARENTS[1:]].astype(np.float64)]
+        angles = [parent @ rotmat_to_rotvec(R) for parent, R in zip(parents, rotations[p].astype(float), strict=True)]
+        hold = np.sqrt(5e-7 * error.shape[-1]) * np.eye(82)
+        hold[:3] = 0
+        now = np.concatenate([*angles, betas[p]])
+        target = (error[p] - error[p].mean(-1, keepdims=True)).ravel()
+        rows, sides = np.concatenate([columns.T, hold]), np.concatenate([target, -hold @ now])
+        solved = np.linalg.lstsq(rows, sides, rcond=None)[0]
+        assert_allclose(growth[p], solved[72:], atol=2e-3)
+        turned = [parent.T @ w for parent, w in zip(parents, solved[:72].reshape(24, 3), strict=True)]
+        assert_allclose(turn[p], turned, atol=5e-3)
+
+
+def test_sixteen_vertices_hold_every_part():
+    part = np.array([3] * 31 + [0] * 16 + [5])
+    chosen = _evenly(part)
+    assert chosen[:16].tolist() == list(range(31, 47))
+    assert chosen[16:32].tolist() == list(range(0, 31, 2))
+    assert chosen[32:].tolist() == [47] * 16

@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.fitting.translation import SURFACE_OFFSET_M, TranslationFit, fit_translation
+from hmr_ros.core.fitting.translation import SURFACE_OFFSET_M, TranslationFit, _median, fit_translation
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, Keypoints
 from test.core.conftest import random_parameters
 
@@ -120,3 +120,101 @@ def test_an_expected_distance_decides_where_keypoints_hardly_tell_it(people):
         fit = placed(points, normalized + noise, weight, expected_z=1.3 * cam_t[:, 2])
         followed = np.median(fit.translation[:, 2] / cam_t[:, 2] - 1) / 0.3
         assert fraction[0] <= followed <= fraction[1]
+
+
+def rows_of(points, seen, weight, root_z, weight_z):
+    """Weighted rows of the least squares for one person's translation, and their right sides."""
+    rows, sides = [], []
+    for (x, y, z), (u, v), w in zip(points, seen, weight, strict=True):
+        rows += [np.sqrt(w) * np.array([1, 0, -u]), np.sqrt(w) * np.array([0, 1, -v])]
+        sides += [np.sqrt(w) * (u * z - x), np.sqrt(w) * (v * z - y)]
+    for z, w in zip(root_z, weight_z, strict=True):
+        rows.append(np.sqrt(w) * np.array([0, 0, 1]))
+        sides.append(np.sqrt(w) * z)
+    return np.array(rows), np.array(sides)
+
+
+def slow_fit(points, seen, score, depth, expected_z):
+    """``fit_translation`` of one person in plain words: six rounds of weighted least squares."""
+
+    def robust(x):
+        return 1 / (1 + x**2) ** 2
+
+    def solve(*arguments):
+        return np.linalg.lstsq(*rows_of(points, seen, *arguments), rcond=None)[0]
+
+    measured = np.isfinite(depth) & (score > 0)
+    root_z = np.where(measured, depth + 0.07 - points[:, 2], 0)
+    t = solve(score, np.where(measured, _lower_median(root_z[measured]), 0), 1e6 * measured)
+    centre = (score[:, None] * seen).sum(0) / score.sum()
+    size = np.sqrt((score * ((seen - centre) ** 2).sum(1)).sum() / score.sum())
+    for _ in range(6):
+        at = points + t
+        distance = np.linalg.norm(at, axis=1)
+        angle = np.linalg.norm(at[:, :2] - seen * at[:, 2:], axis=1) / distance
+        scale = max(2 * _lower_median(angle[score > 0]), 0.01 * size)
+        belief = score * robust(angle / scale)
+        belief_z = np.where(measured, score * robust((root_z - t[2]) / 0.06 / 3), 0) / 0.06**2
+        prior = (0, 0) if expected_z is None else (expected_z, 1 / (0.1 * expected_z) ** 2)
+        t = solve(belief / (scale * distance) ** 2, [*root_z, prior[0]], [*belief_z, prior[1]])
+    return t, np.sqrt((belief * angle**2).sum() / belief.sum())
+
+
+def _lower_median(values):
+    return sorted(values)[(len(values) - 1) // 2] if len(values) else 0.0
+
+
+@pytest.mark.parametrize("with_depth", [False, True])
+@pytest.mark.parametrize("with_expected", [False, True])
+def test_the_fit_is_that_of_plain_weighted_least_squares(people, with_depth, with_expected):
+    points, normalized, cam_t = (a[:6] for a in people)
+    rng = np.random.default_rng(5)
+    normalized = normalized + rng.choice([0.005, 0.1], (6, 21, 1)) * rng.normal(size=normalized.shape)
+    score = rng.choice([0.0, 0.5, 1.0], (6, 21))
+    depth = points[..., 2] + cam_t[:, None, 2] + 0.1 * rng.normal(size=(6, 21))
+    depth[rng.random((6, 21)) < (0.4 if with_depth else 2)] = np.nan
+    expected_z = 1.1 * cam_t[:, 2] if with_expected else None
+    fit = placed(points, normalized, score, depth, expected_z=expected_z)
+    assert fit.ok.all()
+    for p in range(6):
+        seen = np.where(score[p, :, None] > 0, normalized[p], 0)
+        t, residual = slow_fit(points[p], seen, score[p], depth[p], None if expected_z is None else expected_z[p])
+        assert_allclose(fit.translation[p], t, rtol=1e-5)
+        assert_allclose(fit.residual[p], residual, rtol=1e-4)
+
+
+def test_the_lower_median_of_the_chosen():
+    values = np.array([[3.0, 1, 2, 9], [3, 1, 2, 9], [3, 1, 2, 9], [3, 1, 2, 9]])
+    chosen = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]], bool)
+    assert_allclose(_median(values, chosen), [2, 2, 9, 0])
+
+
+def facing(z, count=21, radius=0.5):
+    """Keypoints on a circle about the root, and where they are seen from ``z`` m."""
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], -1)[None]
+    return points, points[..., :2] / z
+
+
+@pytest.mark.parametrize(("size", "ok"), [(1.9e-3, False), (2.1e-3, True)])
+def test_people_below_two_milliradians_have_no_distance_but_a_measured_one(size, ok):
+    points, normalized = facing(0.5 / size)
+    assert placed(points, normalized, np.ones((1, 21))).ok.tolist() == [ok]
+    depth = np.full((1, 21), np.nan)
+    depth[0, 4] = 0.5 / size
+    assert placed(points, normalized, np.ones((1, 21)), depth).ok.all()
+
+
+@pytest.mark.parametrize(("z", "ok"), [(0.19, False), (0.21, True)])
+def test_bodies_with_a_keypoint_nearer_than_ten_centimetres_are_refused(z, ok):
+    points, _ = facing(z)
+    points[0, 3, 2] = -0.1
+    seen = points[..., :2] / (points[..., 2:] + z)
+    assert placed(points, seen, np.ones((1, 21))).ok.tolist() == [ok]
+
+
+def test_six_seen_keypoints_are_enough():
+    points, normalized = facing(3.0)
+    for count in (5, 6):
+        fit = placed(points, normalized, (np.arange(21) % 4 == 0)[None] * (np.arange(21)[None] < 4 * count) * 1.0)
+        assert fit.ok.tolist() == [count >= 6]

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hmr_ros.core.geometry.camera import distort, looking_at, project, undistort, undistort_points, unproject
+from hmr_ros.core.geometry.camera import (
+    _lens,
+    distort,
+    looking_at,
+    project,
+    undistort,
+    undistort_points,
+    unproject,
+)
 from hmr_ros.core.people import Camera
 
 K = np.array([[610.0, 0, 655.3], [0, 605.0, 361.9], [0, 0, 1]])
@@ -119,3 +127,42 @@ def test_looking_at_centres_a_direction_without_roll():
 def test_cameras_with_other_distortion_are_refused(model: str, D: list[float], message: str):
     with pytest.raises(ValueError, match=message):
         Camera(K, 1280, 720, model, np.array(D))
+
+
+def test_a_fisheye_lens_that_folds_gives_no_answer_beyond_its_rim():
+    folding = Camera(K, 1280, 720, "fisheye", np.array([-0.15, 0, 0, 0]))
+    rim = 1 / np.sqrt(0.45)  # rad, where the derivative of theta - 0.15 theta^3 is 0
+    theta = rim * np.array([0.5, 0.9, 0.999, 0.99999, 1.001])
+    normalized = np.stack([0.6 * np.tan(theta), -0.8 * np.tan(theta)], -1)
+    seen = distort(normalized, folding)
+    assert_allclose(np.linalg.norm(seen[:4], axis=-1), (theta - 0.15 * theta**3)[:4])
+    assert np.isnan(seen[4]).all()
+    assert_allclose(undistort(seen[:3], folding), normalized[:3], rtol=1e-8)
+    assert_allclose(undistort(seen[3:4], folding), normalized[3:4], rtol=2e-3)
+    beyond = (rim - 0.15 * rim**3) * np.array([[1.001, 0]])
+    assert np.isnan(undistort(beyond, folding)).all()
+
+
+@pytest.mark.parametrize("lens", ["barrel5", "pincushion", "rational", "prism"])
+def test_newtons_step_is_the_error_by_the_jacobian(lens: str):
+    """Of the distortion, by central differences."""
+    brown = _lens(camera(lens).distortion_model, LENSES[lens][1] and tuple(LENSES[lens][1]))
+    rng = np.random.default_rng(0)
+    points, error, h = rng.uniform(-0.5, 0.5, (20, 2)), rng.normal(size=(20, 2)), 1e-6
+    columns = [(brown.distort(points + h * axis) - brown.distort(points - h * axis)) / (2 * h) for axis in np.eye(2)]
+    expected = np.linalg.solve(np.stack(columns, -1), error[..., None])[..., 0]
+    assert_allclose(brown._newton_step(points, error), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("D", [[0.1, 0.02, 0.004, 0.003, 0.01, 0.3, 0.02, 0.001], [0, 0, 0, 0, 0, 0.5, -0.9, 0.02]])
+def test_a_rational_lens_is_inverted_up_to_its_rim(D: list[float]):
+    """Found by walking outwards until the image of the radius stops growing."""
+    cam, lens = Camera(K, 1280, 720, "rational_polynomial", np.array(D)), _lens("rational_polynomial", tuple(D))
+    radius = np.linspace(1e-3, 3, 3000)
+    s = radius**2
+    growing = np.diff(radius * (1 + D[0] * s + D[1] * s**2 + D[4] * s**3) / (1 + D[5] * s + D[6] * s**2 + D[7] * s**3))
+    folds = np.flatnonzero(growing <= 0)
+    rim = radius[folds[0]] if len(folds) else np.tan(np.deg2rad(89))
+    assert lens.table[0][-1] == pytest.approx(rim, rel=2e-3)
+    for point in (np.array([0.5 * min(rim, 2), 0.1]), np.array([-0.2, 0.6 * min(rim, 2)])):
+        assert_allclose(undistort(distort(point, cam), cam), point, atol=1e-9)

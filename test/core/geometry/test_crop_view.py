@@ -6,10 +6,12 @@ from hmr_ros.core.geometry.crop import apply, crop_from_image, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import (
     CROP_ASPECT,
     CROP_SHAPE,
+    SMALLEST_SCALE,
     CropView,
     crop_cam_to_translation,
     translation_to_crop_cam,
 )
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.people import Camera
 
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
@@ -44,3 +46,38 @@ def test_crop_cam_and_translation_are_inverse():
     crop_cam = np.array([[0.7, -0.3, 0.4]])
     back = translation_to_crop_cam(crop_cam_to_translation(crop_cam, view().height), view().height)
     np.testing.assert_allclose(back, crop_cam)
+
+
+def test_pixels_of_the_crop_are_square():
+    height, width = CROP_SHAPE
+    map_ = crop_from_image(BOX, width, height)[0]
+    np.testing.assert_allclose(map_[0, 0], map_[1, 1])
+
+
+def test_a_body_in_the_crop_camera_is_the_same_body_in_the_optical_frame():
+    """Two boxes: what the network says of a joint below the root, by hand from the crop camera's axes."""
+    rng = np.random.default_rng(0)
+    boxes = np.concatenate([BOX, BOX + [300, 0, 300, 0]])
+    centre = ((boxes[:, :2] + boxes[:, 2:]) / 2 - CAMERA.K[:2, 2]) / 600
+    views = CropView(boxes, centre, (boxes[:, 3] - boxes[:, 1]) / 600)
+    rotations, crop_cam = rotvec_to_rotmat(rng.normal(size=(2, 24, 3))), np.array([[0.8, 0.1, -0.2], [1.1, 0, 0.3]])
+    before = rotations.copy()
+    optical, cam_t = views.to_optical(rotations, crop_cam)
+    np.testing.assert_array_equal(rotations, before)
+    np.testing.assert_array_equal(optical[:, 1:], rotations[:, 1:])
+    for person in range(2):
+        turn = views.crop_from_optical[person]
+        in_crop = [*crop_cam[person, 1:], 2 / (crop_cam[person, 0] * views.height[person])]
+        np.testing.assert_allclose(turn @ cam_t[person], in_crop, atol=1e-12)
+        np.testing.assert_allclose(turn @ optical[person, 0], rotations[person, 0], atol=1e-12)
+
+
+def test_the_network_reads_centre_and_height_of_each_box():
+    camera = view().camera
+    assert camera.dtype == np.float32
+    np.testing.assert_allclose(camera, [[*view().centre[0], view().height[0]]], rtol=1e-6)
+
+
+def test_a_scale_near_zero_or_below_stays_a_distance():
+    far = crop_cam_to_translation(np.array([[0.0, 0, 0], [-3, 0, 0], [SMALLEST_SCALE, 0, 0]]), np.ones(3))
+    np.testing.assert_allclose(far[:, 2], 2 / SMALLEST_SCALE)

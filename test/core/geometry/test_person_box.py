@@ -44,3 +44,8 @@ def test_without_a_camera_keypoints_tell(bodies):
 def test_a_person_not_seen_has_no_box(bodies):
     assert np.isnan(person_boxes(bodies, None, 0.95)).all()
     assert person_boxes(bodies.take(slice(0, 0)), CAMERA, 0.3).shape == (0, 4)
+
+
+def test_a_keypoint_at_the_threshold_counts_and_the_larger_side_gives_the_margin(bodies):
+    wide = dataclasses.replace(bodies, kp2d=bodies.kp2d[..., ::-1].copy())
+    assert np.allclose(person_boxes(wide, None, 0.9), [[20, 70, 280, 170]] * 2)

@@ -111,3 +111,41 @@ def test_no_people_are_a_normal_value():
     assert rot.project_to_rotmat(np.zeros((0, 24, 3, 3))).shape == (0, 24, 3, 3)
     assert rot.rot6d_to_rotmat(np.zeros((0, 6))).shape == (0, 3, 3)
     assert rot.rotation_between(np.zeros((0, 3)), np.zeros((0, 3))).shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (rot.skew, [(3,)]),
+        (rot.rotvec_to_rotmat, [(3,)]),
+        (rot.rotvec_to_quat, [(3,)]),
+        (rot.quat_to_rotvec, [(4,)]),
+        (rot.quat_to_rotmat, [(4,)]),
+        (rot.rotmat_to_quat, [(3, 3)]),
+        (rot.rotmat_to_rotvec, [(3, 3)]),
+        (rot.rotmat_to_rot6d, [(3, 3)]),
+        (rot.rot6d_to_rotmat, [(6,)]),
+        (rot.project_to_rotmat, [(3, 3)]),
+        (rot.rotation_between, [(3,), (3,)]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_leading_dimensions_and_types_are_kept(function, shapes, dtype):
+    """Every function gives for many what it gives for each."""
+    many = [RNG.normal(size=(2, 4, 1, *shape)) for shape in shapes]
+    if shapes == [(3, 3)]:
+        many = [rot.rotvec_to_rotmat(RNG.normal(size=(2, 4, 1, 3)))]
+    if shapes == [(4,)]:
+        many = [rot.rotvec_to_quat(RNG.normal(size=(2, 4, 1, 3)))]
+    many = [argument.astype(dtype) for argument in many]
+    found = function(*many)
+    assert found.dtype == dtype
+    for at in np.ndindex(2, 4, 1):
+        assert_allclose(function(*(argument[at] for argument in many)), found[at], atol=1e-5)
+    assert function(*(argument[:0] for argument in many)).shape == (0, *found.shape[1:])
+
+
+def test_skew_is_the_cross_product():
+    a, b = RNG.normal(size=(2, 3))
+    assert_allclose(rot.skew(a) @ b, np.cross(a, b))

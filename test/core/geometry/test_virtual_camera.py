@@ -59,6 +59,7 @@ def test_too_few_keypoints_are_not_ok(rng):
     view = to_virtual_camera(normalized, score)
     assert not view.ok.any()
     np.testing.assert_array_equal(view.keypoints, 0)
+    np.testing.assert_array_equal(view.context, 0)
     np.testing.assert_array_equal(view.optical_from_virtual, np.eye(3)[None])
     score[:, MIN_KEYPOINTS - 1] = 1
     assert to_virtual_camera(normalized, score).ok.all()

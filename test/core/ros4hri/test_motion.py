@@ -130,3 +130,31 @@ def test_clamped_angles_are_within_the_limits(standing):
     others = np.arange(len(REVOLUTE_JOINTS)) != ELBOW
     assert np.array_equal(clamped.angles[:, others], humans.angles[:, others])
     assert not np.allclose(clamped.link_rotations, humans.link_rotations)
+
+
+@pytest.mark.parametrize(("dt_s", "moves"), [(0.5, True), (0.51, False)])
+def test_speeds_are_told_over_half_a_second_and_not_longer(standing, dt_s, moves):
+    follower = HumanFollower()
+    follower(standing(), 10.0)
+    again = follower(standing(cam_t=(0.2, 0.0, 3.0)), 10.0 + dt_s)
+    assert np.isfinite(again.velocities).all() == moves
+    assert np.isfinite(again.angle_rates).all() == moves
+
+
+def test_rates_of_angles_go_the_short_way_round(standing):
+    """An angle that passes from pi to -pi moved by little; limits are kept on both sides."""
+    follower = HumanFollower()
+    last = follower(standing(), 0.0)
+    follower._memories[1].angles[:] = last.angles[0] + 2 * np.pi - 0.1
+    again = follower(standing(), 0.1)
+    assert np.allclose(again.angle_rates, 1.0, atol=0.05)
+
+
+def test_angles_below_and_above_their_limits_are_counted_and_clamped(standing):
+    humans = HumanFollower()(standing(), 0.0)
+    low, high = REVOLUTE_JOINT_LIMITS.T
+    angles = humans.angles.copy()
+    angles[0, :3] = low[0] - 0.1, high[1] + 0.1, low[2]
+    off = dataclasses.replace(humans, angles=angles)
+    assert off.limit_violations == 2
+    assert off.clamped().angles[0, :3].tolist() == [low[0], high[1], low[2]]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everybody's own URDF: it loads, it has the limbs of the person, and its kinematics land on the SMPL joints."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,39 @@ def test_ros_parses_it(exact_body):
         "body waist torso l_y_shoulder l_p_shoulder l_shoulder l_elbow l_wrist".split()
     )
     assert sum(joint.type == "revolute" for joint in robot.joints) == 20
+
+
+def shapes_of(text):
+    """Link -> (kind, size, xyz, roll) of its visual."""
+    shapes = {}
+    for link in ElementTree.fromstring(text).iter("link"):
+        if (visual := link.find("visual")) is not None:
+            (shape,) = visual.find("geometry")
+            size = {key: float(value) for key, value in shape.attrib.items()}
+            xyz = np.array(visual.find("origin").get("xyz").split(), float)
+            roll, *others = map(float, visual.find("origin").get("rpy").split())
+            assert others == [0, 0]
+            assert visual.find("material").get("name") == f"skin_{PERSON}"
+            shapes[link.get("name").removesuffix(f"_{PERSON}")] = (shape.tag, size, xyz, roll)
+    return shapes
+
+
+def test_cylinders_lie_along_the_bones_and_the_trunk(exact_body):
+    """Both ends of each limb's cylinder are its joints; the trunk's goes down from the shoulders to the hips."""
+    origins = People(exact_body, 1).origins[0]
+    at = dict(zip([joint.name for joint in HUMAN_JOINTS], origins, strict=True))
+    shapes = shapes_of(urdf(PERSON, origins))
+    for link, end in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
+        for side in "lr":
+            kind, size, xyz, roll = shapes.pop(f"{side}_{link}")
+            axis = rotvec_to_rotmat(np.array([roll, 0, 0]))[:, 2]
+            assert kind == "cylinder"
+            assert np.allclose(xyz - axis * size["length"] / 2, at[f"{side}_{end}"], atol=1e-4)
+            assert np.allclose(xyz + axis * size["length"] / 2, 0, atol=1e-4)
+    kind, size, xyz, roll = shapes.pop("torso")
+    assert (kind, roll) == ("cylinder", 0)
+    assert size["length"] == pytest.approx(at["torso"][2], rel=1e-5)
+    assert np.allclose(xyz, [0, 0, -size["length"] / 2])
+    kind, _, xyz, _ = shapes.pop("head")
+    assert (kind, *xyz) == ("sphere", 0, 0, 0)
+    assert not shapes

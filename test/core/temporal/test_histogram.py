@@ -9,6 +9,7 @@ def test_every_latency_is_in_one_bucket_whose_bound_is_not_below_it():
     for latency_ms in (-5, 0.5, 1, 1.5, 30, 31, 999, 1001, float("inf")):
         histogram.add(latency_ms * 1e-3)
     total = histogram.report().total
+    assert len(total) == len(BOUNDS_MS) + 1
     bounds = (*BOUNDS_MS, np.inf)
     found = [bounds[k] for k in range(len(total)) for _ in range(total[k])]
     assert found == [1, 1, 1, 2, 30, 40, 1000, np.inf, np.inf]

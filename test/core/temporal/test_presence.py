@@ -36,3 +36,19 @@ def test_time_may_start_anew():
     presence = Presence()
     presence.update([1], [], 100.0, 0.5)
     assert presence.update([2], [], 0.0, 0.5) == [1]
+
+
+def test_the_longest_absence_is_the_timeout_and_a_second_more():
+    for absent_s, left in ((1.5, []), (1.51, [1])):
+        presence = Presence()
+        presence.update([1], [], 10.0, 0.5)
+        assert presence.update([2], [], 10.0, 0.5) == [], "an image of the same time"
+        assert presence.update([2], [], 10.0 + absent_s, 0.5) == left
+
+
+def test_who_left_is_told_in_order_and_may_come_back():
+    presence = Presence()
+    presence.update([9, 4, 7], [], 0.0, 0.5)
+    assert presence.update([7], [9, 4, 7], 0.1, 0.5) == [4, 9]
+    presence.update([4], [], 0.2, 0.5)
+    assert presence.update([], [4], 0.3, 0.5) == [4]

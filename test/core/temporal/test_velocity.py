@@ -53,3 +53,30 @@ def test_a_track_seen_again_did_not_jump_there():
 
 def test_no_people():
     assert VelocityFilter()(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, np.bool_), 0.0).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("gap_s", "moves"), [(0.5, True), (0.51, False), (0.0, False), (-0.1, False)])
+def test_a_gap_longer_than_half_a_second_or_backwards_ends_a_velocity(gap_s, moves):
+    velocities = VelocityFilter()
+    velocities(IDS, np.zeros((1, 3)), SEEN, 10.0)
+    assert velocities(IDS, np.array([[0.3, 0, 0]]), SEEN, 10.0 + gap_s).any() == moves
+
+
+def test_a_walking_velocity_follows_within_a_quarter_of_a_second():
+    """The first step of 1 m/s after 0.25 ln 2 s at rest: half of it."""
+    velocities = VelocityFilter()
+    velocities(IDS, np.zeros((1, 3)), SEEN, 0.0)
+    dt_s = 0.25 * np.log(2)
+    assert velocities(IDS, np.array([[0, dt_s, 0]]), SEEN, dt_s) == pytest.approx(np.array([[0, 0.5, 0]]))
+
+
+def test_people_are_known_by_their_ids_and_expected_positions_are_movement():
+    velocities = VelocityFilter()
+    velocities(np.array([3, 5]), np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([True, True]), 0.0)
+    found = velocities(np.array([5, 3]), np.array([[1.0, 0, 0], [0.1, 0, 0]]), np.array([True, False]), 0.1)
+    assert found[0] == pytest.approx(np.zeros(3))
+    assert found[1, 0] > 0.1
+    velocities.forget([5, 99])
+    kept = velocities(np.array([5, 3]), np.array([[2.0, 0, 0], [0.2, 0, 0]]), np.array([True, False]), 0.2)
+    assert kept[0] == pytest.approx(np.zeros(3))
+    assert kept[1, 0] > found[1, 0]
