@@ -100,3 +100,39 @@ def test_disagreement_is_about_the_person_that_is_worst():
 def test_the_median_is_of_what_is_known():
     assert known_median([np.nan, 1.0, 5.0, np.inf, 2.0]) == 2.0
     assert np.isnan(known_median([np.nan]))
+
+
+def test_drops_without_words_are_counted_but_explain_nothing(clock):
+    monitor = Monitor()
+    monitor.drop("rate_limit")
+    assert monitor.last_explained() is None
+    monitor.drop("no_stamp", "it is 0")
+    clock[0] += 1.0
+    monitor.drop("too_old", "it is old")
+    last = monitor.last_explained()
+    assert (last.at_s, last.reason, last.explanation) == (101.0, "too_old", "it is old")
+    assert monitor.drops() == {"rate_limit": 1, "no_stamp": 1, "too_old": 1}
+    clock[0] = 101.0 + WINDOW_S
+    assert monitor.last_explained() is last
+
+
+def test_what_is_older_is_forgotten_but_for_the_last_image_that_came(clock):
+    monitor = Monitor()
+    for at_s in (100.0, 101.0, 102.0):
+        clock[0] = at_s
+        monitor.receive()
+        monitor.process(processed(at_s))
+    clock[0] = 200.0
+    assert monitor.recent().received == 0
+    assert (list(monitor._received), list(monitor._processed)) == ([102.0], [])
+    assert monitor.received_count == 3
+    assert monitor.last_received_s() == 102.0
+
+
+def test_a_monitor_keeps_no_more_than_a_window_of_a_fast_camera(clock):
+    monitor = Monitor()
+    for _ in range(2500):
+        monitor.receive()
+    assert monitor.recent().received >= 120 * WINDOW_S
+    assert len(monitor._received) < 2500
+    assert monitor.received_count == 2500

@@ -2,7 +2,7 @@
 import pytest
 from sensor_msgs.msg import CameraInfo
 
-from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info
+from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 
 K = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
 P = [400.0, 0.0, 310.0, 0.0, 0.0, 410.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -122,3 +122,71 @@ def test_unusable_calibrations_have_an_explanation(changes, rectified, words):
     message.distortion_model = model
     with pytest.raises(BadCameraInfoError, match=words):
         camera_from_info(message, 640, 480, rectified=rectified)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_usable"),
+    [
+        ({"d": [1e4, 0.0, 0.0, 0.0, 0.0]}, True),
+        ({"d": [0.0, 0.0, 0.0, 0.0, -1e4]}, True),
+        ({"d": [0.0, -1.1e4, 0.0, 0.0, 0.0]}, False),
+        ({"k": [*K[:8], 2.0]}, False),
+        ({"k": [*K[:6], 1.0, 0.0, 1.0]}, False),
+        ({"k": [0.0, *K[1:]]}, False),
+        ({"k": [*K[:4], 0.0, *K[5:]]}, False),
+        ({"k": [*K[:4], -510.0, *K[5:]]}, False),
+        ({"k": [*K[:2], 2e6, *K[3:]]}, False),
+    ],
+)
+def test_numbers_that_no_camera_has_are_refused(changes, is_usable):
+    if is_usable:
+        assert camera_from_info(info(**changes), 640, 480, rectified=False).D.tolist() == changes["d"]
+        return
+    with pytest.raises(BadCameraInfoError, match=r"D: expected finite numbers|K: expected a camera matrix"):
+        camera_from_info(info(**changes), 640, 480, rectified=False)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "is_left"), [(0.0, True), (1e-12, True), (-1e-12, True), (48.0, False), (-1e-3, False)]
+)
+def test_only_the_left_camera_of_a_pair_is_taken(baseline, is_left):
+    message = info(p=[*P[:3], baseline, *P[4:]])
+    if is_left:
+        assert camera_from_info(message, 640, 480, rectified=True).K[0, 0] == P[0]
+    else:
+        with pytest.raises(BadCameraInfoError, match="P has a baseline"):
+            camera_from_info(message, 640, 480, rectified=True)
+    assert camera_from_info(message, 640, 480, rectified=False).K[0, 0] == K[0], "its own K is no concern of P"
+
+
+@pytest.mark.parametrize(
+    ("roi", "binning", "expected"),
+    [
+        ((0, 0, 0, 0), (0, 0), (640, 480)),
+        ((0, 0, 0, 0), (1, 1), (640, 480)),
+        ((0, 0, 0, 0), (2, 4), (320, 120)),
+        ((10, 20, 200, 0), (0, 0), (640, 480)),
+        ((10, 20, 0, 100), (0, 0), (640, 480)),
+        ((10, 20, 200, 100), (0, 0), (200, 100)),
+        ((10, 20, 201, 101), (2, 0), (100, 101)),
+        ((10, 20, 201, 101), (0, 2), (201, 50)),
+    ],
+)
+def test_the_size_is_that_of_the_region_after_binning(roi, binning, expected):
+    message = info(binning_x=binning[0], binning_y=binning[1])
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = roi
+    assert described_size(message) == expected
+
+
+def test_the_sensor_is_at_least_as_large_as_its_region():
+    """Some drivers give the size of the region as that of the sensor."""
+    message = info(width=200, height=100)
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = 440, 380, 200, 100
+    camera = camera_from_info(message, 200, 100, rectified=False)
+    assert camera.K[:2, 2].tolist() == [-120, -140]
+
+
+def test_a_lens_without_a_name_is_plumb_bob():
+    message = info()
+    message.distortion_model = ""
+    assert camera_from_info(message, 640, 480, rectified=False).distortion_model == "plumb_bob"

@@ -166,3 +166,65 @@ def test_an_image_that_would_be_late_is_explained_by_its_expected_age():
 )
 def test_silence_is_longer_than_the_pauses_of_the_rate_limit(settings, expected_s):
     assert longest_silence_s(RobotConfig(**settings)) == pytest.approx(expected_s)
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "age_s", "passed_s", "expected"),
+    [
+        (2.5, 0.51, 0.5, None),  # ahead by 2 s more than the time that passed, but not more than that
+        (2.51, 0.51, 0.5, Drop.STRAY_STAMP),
+        (2.51, 0.5, 0.5, None),  # the time of the node's clock
+        (9.0, 0.51, 7.0, None),
+        (-0.5, 0.0, 0.0, Drop.STRAY_STAMP),  # by the node's clock the last image is 0.5 s of the future: clocks differ
+        (-0.51, 0.0, 0.0, None),
+        (-900.0, 899.5, 0.0, Drop.STRAY_STAMP),
+        (-900.0, 899.4, 0.0, None),
+    ],
+)
+def test_a_jump_is_one_of_the_images_and_not_of_the_clock(offset_s, age_s, passed_s, expected):
+    assert reason(offset_s, age_s, passed_s, max_frame_age_s=0.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "is_tai"), [(35.9, False), (36.0, True), (37.0, True), (38.5, True), (38.6, False)]
+)
+def test_atomic_time_is_told_from_other_differences(ahead_s, is_tai):
+    explanation = found(1.0, -ahead_s).explanation
+    assert ("TAI" in explanation, "chrony" in explanation) == (is_tai, not is_tai)
+    assert explanation.startswith(f"its stamp 1001.000000000 is {ahead_s:.1f} s in the future: ")
+
+
+@pytest.mark.parametrize(("ahead_s", "is_silent"), [(1001.0, True), (1000.9, False), (1001.1, True)])
+def test_a_clock_at_0_is_one_that_nothing_comes_on(ahead_s, is_silent):
+    assert ("nothing comes on /clock" in found(1.0, -ahead_s).explanation) == is_silent
+
+
+def test_the_explanation_says_which_way_a_stamp_strayed():
+    assert "its stamp is 900.0 s before the last one" in found(-900.0, 900.1, max_frame_age_s=0.0).explanation
+    assert "its stamp is 900.0 s after the last one" in found(900.0, 900.1, max_frame_age_s=0.0).explanation
+
+
+def test_the_first_image_is_processed_and_makes_no_jump():
+    order = Order()
+    assert order.rejection(arrival(0.0), RobotConfig(max_rate_hz=1.0)) is None
+    order.accept(arrival(0.0))
+    assert order.jump == ""
+
+
+@pytest.mark.parametrize(("back_s", "jumps"), [(0.499, False), (0.5, True)])
+def test_a_little_back_is_no_jump(back_s, jumps):
+    order = after_last()
+    order.accept(arrival(-back_s))
+    assert bool(order.jump) == jumps
+
+
+def test_a_stray_stamp_is_forgotten_with_the_next_image_that_is_processed():
+    assert reasons(3600.0, 0.1, 3600.05) == ["stray_stamp", None, "stray_stamp"]
+    assert reasons(3600.0, 3600.1, 3600.0) == ["stray_stamp", None, "out_of_order"]
+
+
+def test_the_rate_counts_only_between_images_in_order():
+    order, config = after_last(), RobotConfig(max_rate_hz=2.0, max_frame_age_s=0.0)
+    assert order.rejection(arrival(-900.0, 0.1), config) is None, "time started over"
+    assert order.rejection(arrival(0.4), config).reason == Drop.RATE_LIMIT
+    assert order.rejection(arrival(0.5), config) is None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import functools
 import itertools
+import re
 import subprocess
 import sys
 
@@ -11,8 +12,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
-from hmr_ros.ros.node.cameras import CameraGroup
+from hmr_ros.ros.node import cameras as module
+from hmr_ros.ros.node.cameras import CameraGroup, _names
 from hmr_ros.ros.wire import interfaces
+from hmr_ros.ros.wire.qos import ParameterError
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.hri_client import HriSubscriber
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
@@ -124,3 +127,60 @@ def test_an_invalid_list_of_cameras_ends_the_process_with_an_error(cameras):
     assert done.returncode == 1
     assert "'cameras'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Declared:
+    """In place of the node: its parameter ``cameras``."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def declare_parameter(self, name, default, descriptor):
+        assert name == "cameras"
+        assert default == [""], "typed as strings, and refused"
+        assert descriptor.read_only
+        return self
+
+
+@pytest.mark.parametrize("names", [["front"], ["front", "back"], ["a/b", "a/c1"], ["Left_1"]])
+def test_names_are_namespaces(names):
+    assert _names(Declared(names)) == names
+
+
+@pytest.mark.parametrize(
+    "names", [None, [], [""], ["1st"], ["a/"], ["/a"], ["a//b"], ["a", "b", "a"], ["a b"], ["a-b"]]
+)
+def test_what_is_no_namespace_is_refused_with_what_was_given(names):
+    with pytest.raises(
+        ParameterError, match=re.escape(f"expected different names such as [front, back], got {names or []}")
+    ):
+        _names(Declared(names))
+
+
+def test_all_cameras_must_start_and_all_are_destroyed(monkeypatch):
+    log = []
+
+    class Camera:
+        def __init__(self, build, namespace, lists, context):
+            self.name, self.starts = namespace, namespace != "/robot/b"
+            log.append((build, lists))
+
+        def autostart(self):
+            return self.starts
+
+        def destroy_node(self):
+            log.append(self.name)
+
+    monkeypatch.setattr(module, "HmrNode", Camera)
+    for names, starts in ((["a", "c"], True), (["a", "b"], False)):
+        context = Context()
+        context.init(args=["--ros-args", "-r", "__ns:=/robot", "-p", f"cameras:=[{', '.join(names)}]"])
+        group = CameraGroup("build", context)
+        assert group.autostart() == starts
+        assert [node.name for node in group.nodes[:-1]] == [f"/robot/{name}" for name in names]
+        assert group.nodes[-1] is group
+        group.destroy_node()
+        context.try_shutdown()
+    assert log[0][0] == "build"
+    assert log[0][1] is log[1][1], "one list for all"
+    assert [entry for entry in log if isinstance(entry, str)] == ["/robot/a", "/robot/c", "/robot/a", "/robot/b"]

@@ -2,6 +2,7 @@
 """The budget max_latency_ms, from the parameter to what is published. The policy itself: test/core."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 from visualization_msgs.msg import Marker
 
-from hmr_ros.core.temporal.histogram import BOUNDS_MS
-from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts
+from hmr_ros.core.temporal.shedding import Admission, Costs, Shed
+from hmr_ros.ros.node import latency as module
+from hmr_ros.ros.node.latency import LatencyBudget, histogram_message
 from hmr_ros.ros.output.outputs import Outputs
 from test.ros.world import World
 
@@ -108,3 +111,67 @@ def test_latencies_are_published_as_a_histogram(world):
     assert first[0].tolist() == [*BOUNDS_MS, np.inf]
     assert second[1].sum() > first[1].sum() > 0
     assert np.array_equal(second[1] - first[1], second[2])
+
+
+@pytest.fixture
+def budget(monkeypatch):
+    """A budget whose publisher, subscribers and clock are set by hand."""
+    sent, destroyed = [], []
+    publisher = SimpleNamespace(publish=sent.append)
+
+    def create(kind, topic, qos):
+        assert (kind, topic, qos.depth) == (Float64MultiArray, "~/latency", 1)
+        return publisher
+
+    monkeypatch.setattr(
+        module, "PublisherFactory", lambda node: SimpleNamespace(create=create, destroy=destroyed.append)
+    )
+    now_s, subscribed = [50.0], [True]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(module, "has_subscribers", lambda of: of is publisher and subscribed[0])
+    budget = LatencyBudget(None)
+    budget.sent, budget.destroyed, budget.now_s, budget.subscribed = sent, destroyed, now_s, subscribed
+    budget.publisher = publisher
+    return budget
+
+
+COSTS = Costs(detect_s=0.03, estimate_s=0.005, views_s=0.01, rest_s=0.002)
+
+
+def test_the_limit_is_in_milliseconds_and_what_was_learnt_counts(budget):
+    assert budget.admit(0.0, 0.01, 50.0) == Admission(True, Shed.NOTHING, 0.01)
+    budget.done(0.0, Shed.NOTHING, COSTS, 0.057)
+    assert budget.admit(0.1, 0.01, 0.0).shed is Shed.NOTHING
+    assert budget.admit(0.1, 0.01, 60.0).shed is Shed.NOTHING
+    assert budget.admit(0.2, 0.01, 50.0).shed is Shed.VIEWS
+    assert not budget.admit(0.3, 0.2, 50.0).is_admitted
+
+
+def test_latencies_are_published_once_a_second_where_they_are_subscribed(budget):
+    def done(after_s, latency_s=0.004):
+        budget.now_s[0] = 50.0 + after_s
+        budget.done(after_s, Shed.NOTHING, COSTS, latency_s)
+        return len(budget.sent)
+
+    assert [done(0.0), done(0.99), done(1.01), done(1.5), done(2.0), done(2.02)] == [0, 0, 1, 1, 1, 2]
+    budget.subscribed[0] = False
+    assert done(9.0, 2.0) == 2
+    budget.subscribed[0] = True
+    assert done(9.1) == 3
+    rows = np.reshape(budget.sent[-1].data, (3, -1))
+    bucket = BOUNDS_MS.index(5)
+    assert rows[1:, bucket].tolist() == [7, 1]
+    assert rows[1:, -1].tolist() == [1, 1]
+    assert rows[1:].sum() == 10
+    budget.close()
+    assert budget.destroyed == [budget.publisher]
+
+
+def test_the_layout_of_the_histogram_is_that_of_its_rows():
+    total = np.arange(len(BOUNDS_MS) + 1)
+    message = histogram_message(Counts(total, total // 2))
+    rows, buckets = message.layout.dim
+    assert (rows.label, buckets.label) == ("upper bound [ms], images, images since the last message", "bucket")
+    assert (rows.size, buckets.size, rows.stride, buckets.stride) == (3, len(total), 3 * len(total), len(total))
+    data = np.reshape(message.data, (rows.size, buckets.stride))
+    assert np.array_equal(data, [[*BOUNDS_MS, np.inf], total, total // 2])

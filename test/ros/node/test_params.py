@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import sys
 from contextlib import closing
 
 import pytest
@@ -9,7 +11,7 @@ from rclpy.parameter import Parameter
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
 from hmr_ros.ros.node.node import HmrNode
-from hmr_ros.ros.node.params import declare_config, descriptor, follow_config
+from hmr_ros.ros.node.params import declare_config, descriptor, follow_config, type_problem
 from hmr_ros.ros.wire.qos import ParameterError
 from test.ros.graph import spin_until
 
@@ -178,3 +180,49 @@ def test_descriptor_of_an_open_range():
     (setting,) = [s for s in describe(RobotConfig) if s.name == "detector.period"]
     (bounds,) = descriptor(setting).integer_range
     assert (bounds.from_value, bounds.to_value) == (1, 2**63 - 1)
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, 5.0), (-2.0, None), (-2.0, 5.0)])
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_descriptor_of_every_range(kind, low, high):
+    setting = dataclasses.replace(SETTINGS[0], type=kind, low=low, high=high, choices=None, doc="why", read_only=True)
+    made = descriptor(setting)
+    open_end = 2**63 - 1 if kind == "int" else sys.float_info.max
+    (bounds,) = made.integer_range if kind == "int" else made.floating_point_range
+    assert (bounds.from_value, bounds.to_value) == (-open_end if low is None else -2, open_end if high is None else 5)
+    assert len(made.integer_range) + len(made.floating_point_range) == 1
+    assert (made.description, made.read_only, made.additional_constraints) == ("why", True, setting.allowed)
+
+
+def test_words_have_no_range_but_their_choices():
+    setting = dataclasses.replace(SETTINGS[0], type="str", low=None, high=None, choices=("a", "b"))
+    made = descriptor(setting)
+    assert len(made.integer_range) + len(made.floating_point_range) == 0
+    assert made.additional_constraints == "a, b"
+
+
+def test_parameters_of_others_may_have_any_type():
+    parameters = [Parameter("use_sim_time", value=True), Parameter("elsewhere", value="many")]
+    assert type_problem(parameters) == ""
+    problem = type_problem([*parameters, Parameter("max_rate_hz", value=5), Parameter("max_people", value=1.0)])
+    assert problem == "max_people: expected int, 1 to 32, got 1.0"
+
+
+def test_later_values_are_added_to_earlier_ones():
+    with closing(Host()) as node:
+        applied = []
+        follow_config(node, declare_config(node), applied.append)
+        node.declare_parameter("elsewhere", 1)
+        node.set_parameters([Parameter("max_people", value=3)])
+        assert applied[-1] == RobotConfig(max_people=3)
+        node.set_parameters([Parameter("max_rate_hz", value=7), Parameter("elsewhere", value=2)])
+        assert applied[-1] == RobotConfig(max_people=3, max_rate_hz=7.0)
+        assert type(node.get_parameter("max_rate_hz").value) is float
+        assert node.get_parameter("elsewhere").value == 2
+
+
+def test_a_default_is_told_with_a_bad_value():
+    with closing(Host(max_people="many")) as node, pytest.raises(ParameterError) as caught:
+        declare_config(node)
+    expected = f"parameter 'max_people': expected int, 1 to 32 (default {RobotConfig().max_people}): "
+    assert str(caught.value).startswith(expected)

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+import yaml
 
 from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import distort
@@ -48,3 +49,36 @@ def test_other_files_are_refused_by_name(tmp_path, content):
         from_file(path)
     with pytest.raises(CalibrationError, match=r"none\.yaml"):
         from_file(tmp_path / "none.yaml")
+
+
+def test_an_assumed_camera_is_a_pinhole_in_the_middle_of_the_image():
+    info = from_focal_length(500.0)(641, 480)
+    assert (info.width, info.height, info.distortion_model) == (641, 480, "plumb_bob")
+    assert list(info.d) == [0.0] * 5
+    K = np.array([[500, 0, 320], [0, 500, 239.5], [0, 0, 1]])  # pixels have their centres at whole numbers
+    assert np.array_equal(np.reshape(info.k, (3, 3)), K)
+    assert np.array_equal(np.reshape(info.r, (3, 3)), np.eye(3))
+    assert np.array_equal(np.reshape(info.p, (3, 4)), np.column_stack([K, np.zeros(3)]))
+
+
+def test_every_number_of_a_calibration_file_is_in_the_message(tmp_path):
+    content = yaml.safe_load(SAMPLE.read_text())
+    content["rectification_matrix"]["data"] = [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    content["projection_matrix"]["data"][3] = -7.0
+    path = tmp_path / "camera.yaml"
+    path.write_text(yaml.safe_dump(content))
+    info = from_file(path)(768, 576)
+    assert (info.width, info.height, info.distortion_model) == (768, 576, "plumb_bob")
+    for message, name in (
+        (info.k, "camera_matrix"),
+        (info.d, "distortion_coefficients"),
+        (info.r, "rectification_matrix"),
+        (info.p, "projection_matrix"),
+    ):
+        assert list(message) == content[name]["data"], name
+
+
+@pytest.mark.parametrize("size", [(768, 575), (767, 576), (576, 768)])
+def test_a_calibration_is_of_both_sides(size):
+    with pytest.raises(CalibrationError, match="calibrates 768 x 576 px, the images have {} x {}".format(*size)):
+        from_file(SAMPLE)(*size)

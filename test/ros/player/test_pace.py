@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros.player import player as player_module
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
@@ -66,5 +67,5 @@ def test_a_new_scene_begins_with_black_and_a_pause(monkeypatch):
     steps = steps_s(monkeypatch, scenes=(2,))
     assert len(steps) == 5, "one more image than the source has"
     assert steps[[0, 4]] == pytest.approx([0.1, 0.1])
-    assert steps[1] > 0.1
+    assert steps[1] > RobotConfig().track_timeout_s + 0.1, "all tracks end in it"
     assert steps[2] == pytest.approx(player_module._BLACK_S)

@@ -41,3 +41,24 @@ def test_a_broken_image_in_a_directory_ends_the_show_and_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(SourceError, match=r"broken\.jpg"):
         list(open_show(str(tmp_path)).shots())
+
+
+@pytest.mark.parametrize("photos", [1, 3])
+def test_each_photo_stays_for_a_second(tmp_path, photos):
+    for number in range(photos):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((8, 8, 3), np.uint8))
+    show = open_show(str(tmp_path / "0.png" if photos == 1 else tmp_path))
+    assert len(list(show.shots())) == show.count
+    assert show.count / show.rate_hz == photos
+    assert not show.live
+
+
+def test_an_image_that_cannot_be_read_in_the_middle_ends_the_show(tmp_path):
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "b.png").write_bytes(b"\x89PNG")
+    shots = open_show(str(tmp_path)).shots()
+    seen = [next(shots) for _ in range(10)]
+    assert len(seen) == 10
+    with pytest.raises(SourceError, match=r"b\.png"):
+        next(shots)

@@ -10,6 +10,7 @@ from visualization_msgs.msg import Marker
 
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.player.recorder import bodies_from_message
 from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import Stamp
@@ -159,3 +160,49 @@ def test_mesh_is_the_body_triangle_by_triangle():
         assert marker.ns == f"body_{messages.person_name(int(bodies.ids[row]))}"
         points = np.array([(p.x, p.y, p.z) for p in marker.points])
         assert np.array_equal(points, bodies.vertices[row][BODY_MODEL.faces].reshape(-1, 3).astype(np.float64))
+
+
+def test_bones_are_lines_and_joints_are_balls_in_the_colour_of_the_person():
+    bodies = some_bodies(2, ids=[4, 9])
+    bones, joints, *_ = messages.skeleton_markers(HEADER, bodies, ()).markers
+    assert (bones.type, joints.type) == (Marker.LINE_LIST, Marker.SPHERE_LIST)
+    assert 0 < bones.scale.x < joints.scale.x < 0.2
+    assert joints.scale.x == joints.scale.y == joints.scale.z
+    points = np.array([(p.x, p.y, p.z) for p in joints.points])
+    assert np.array_equal(points, bodies.joints[0].astype(float))
+    ends = np.array([(p.x, p.y, p.z) for p in bones.points]).reshape(-1, 2, 3)
+    pairs = np.array([[bodies.joints[0][k] for k in edge] for edge in SMPL.edge_indices], float)
+    assert np.array_equal(ends, pairs)
+    for marker in (bones, joints):
+        assert (marker.header, marker.ns) == (HEADER, f"body_{messages.person_name(4)}")
+        rgba = (marker.color.r, marker.color.g, marker.color.b, marker.color.a)
+        assert rgba == pytest.approx((*person_color(4), 1.0))
+        q = marker.pose.orientation
+        assert (q.x, q.y, q.z, q.w) == (0, 0, 0, 1)
+        assert marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 == pytest.approx(messages.MARKER_LIFETIME_S)
+    assert person_color(4) != person_color(9)
+
+
+def test_a_deleted_marker_is_that_of_the_person_and_part():
+    for part in (0, 1):
+        marker = messages.deleted_marker(HEADER, 9, part)
+        assert (marker.header, marker.ns, marker.id) == (HEADER, f"body_{messages.person_name(9)}", part)
+        assert marker.action == Marker.DELETE
+    assert messages.deleted_marker(HEADER, 9).id == 0
+
+
+def test_neighbouring_names_look_different():
+    for number in range(1, 200):
+        here, there = messages.person_name(number), messages.person_name(number + 1)
+        assert sum(a != b for a, b in zip(here, there, strict=True)) >= 3
+
+
+def test_joint_states_are_in_the_order_of_their_names():
+    bodies = some_bodies(1)
+    bodies.body_pose[0] = np.arange(69).reshape(23, 3)
+    state = messages.joint_state(HEADER, bodies, 0)
+    name = messages.person_name(0)
+    for k, joint in enumerate(SMPL.joints[1:]):
+        for axis, letter in enumerate("xyz"):
+            assert state.name[3 * k + axis] == f"{joint}_rotvec_{letter}_{name}"
+            assert state.position[3 * k + axis] == 3 * k + axis

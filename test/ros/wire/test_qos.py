@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """QoS that users override: names and values as rclpy has them, for every topic, refused where they are nonsense."""
 
+from types import SimpleNamespace
+
 import pytest
 from hmr_ros.msg import SmplBodyArray
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -147,3 +149,62 @@ def test_connections_with_incompatible_qos_are_named(executor):
     assert mismatches(subscriber) == [expected]
     subscriber.destroy_subscription(reliable)
     spin_until(executor, lambda: not mismatches(node))
+
+
+VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
+
+
+@pytest.mark.parametrize(
+    ("offered_as", "requested_as", "words"),
+    [
+        ((RELIABLE, LATCHED), (RELIABLE, LATCHED), ""),
+        ((RELIABLE, LATCHED), (BEST_EFFORT, VOLATILE), ""),
+        ((BEST_EFFORT, VOLATILE), (BEST_EFFORT, VOLATILE), ""),
+        ((BEST_EFFORT, LATCHED), (RELIABLE, LATCHED), "reliable"),
+        ((RELIABLE, VOLATILE), (RELIABLE, LATCHED), "transient_local"),
+        ((BEST_EFFORT, VOLATILE), (RELIABLE, LATCHED), "reliable and transient_local"),
+    ],
+)
+def test_what_is_requested_and_not_offered_is_named_on_both_sides(offered_as, requested_as, words):
+    offers, requests = qos(*offered_as), qos(*requested_as)
+
+    class Host:
+        publishers = (SimpleNamespace(topic_name="/a", qos_profile=offers),)
+        subscriptions = (SimpleNamespace(topic_name="/b", qos_profile=requests),)
+
+        def get_subscriptions_info_by_topic(self, topic):
+            return [SimpleNamespace(node_name="rviz", qos_profile=requests)] * (topic == "/a")
+
+        def get_publishers_info_by_topic(self, topic):
+            return [SimpleNamespace(node_name="camera", qos_profile=offers)] * (topic == "/b")
+
+    assert mismatches(Host()) == (
+        [
+            f"/a: rviz requests {words}, which is not offered; see qos_overrides./a.publisher",
+            f"/b: camera does not offer {words}, which is requested; see qos_overrides./b.subscription",
+        ]
+        if words
+        else []
+    )
+
+
+def test_an_override_is_described_with_its_values(executor):
+    node = node_with(executor)
+    overridden(node, "topic", QoSProfile(depth=5), PUBLISHER)
+    overridden(node, "topic", AS_OFFERED, SUBSCRIPTION)
+    described = node.describe_parameter("qos_overrides./topic.publisher.durability")
+    assert described.description == "durability of the publisher"
+    assert described.additional_constraints == "volatile, transient_local"
+    described = node.describe_parameter("qos_overrides./topic.subscription.reliability")
+    assert described.additional_constraints == "reliable, best_effort, best_available"
+    depth = node.describe_parameter("qos_overrides./topic.publisher.depth")
+    (bounds,) = depth.integer_range
+    assert (depth.description, depth.read_only) == ("depth of the publisher", True)
+    assert (bounds.from_value, bounds.to_value) == (1, 1000)
+
+
+@pytest.mark.parametrize("depth", [1, 1000])
+def test_depths_at_the_ends_of_the_range_are_taken(executor, depth):
+    node = node_with(executor, **{"/topic.subscription.depth": depth})
+    assert overridden(node, "topic", QoSProfile(depth=5), SUBSCRIPTION).depth == depth
+    assert overridden(node, "topic", QoSProfile(depth=5), PUBLISHER).depth == 5
