@@ -9,6 +9,7 @@ from hmr_ros.networks.global_to_pixel import MeanPose, SmplEstimate
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.networks.global_to_pixel.estimate import MeanState, SmplDecoder
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig, GroundTruth, StageLoss, reprojection
+from test.training.published import assert_published, assert_ranges
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 CAMERA = torch.tensor([[0.1, -0.2, 0.5], [-0.3, 0.0, 0.4]])
@@ -94,3 +95,10 @@ def test_one_keypoint_far_off_counts_no_more_than_half_a_box(truth):
     near[0, 0] += 0.6
     far[0, 0] += 50.0
     assert reprojection(near, truth, 0.0) == reprojection(far, truth, 0.0)
+
+
+def test_published_errors_are_of_these_weights():
+    stage = {"pose": 1.0, "betas": 0.02, "joints": 5.0, "vertices": 5.0, "keypoints": 5.0, "crop_cam": 0.2}
+    matching = {"coarse": 0.5, "focal": 0.5, "offset": 1.0, "joint_error": 0.01}
+    assert_published(GlobalToPixelLossConfig, **stage, **matching, keypoint_tolerance=0.01)
+    assert_ranges(GlobalToPixelLossConfig)

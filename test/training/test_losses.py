@@ -10,6 +10,7 @@ from hmr_ros.networks.meshnet import MeshNet, MeshNetShape
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshOutput
 from hmr_ros.networks.posenet import PoseNet
 from hmr_ros.training.losses import LossConfig, MeshLosses, MeshTargets, Pose2MeshLoss
+from test.training.published import assert_published, assert_ranges
 
 from ..networks.meshes import sphere
 
@@ -114,3 +115,8 @@ def test_the_papers_network_learns():
     assert last.vertex < 0.3 * first.vertex
     assert last.lift < 0.8 * first.lift
     assert last.edge < 0.5 * first.edge
+
+
+def test_the_weights_are_the_papers():
+    assert_published(LossConfig, vertex=1.0, joint=1e-3, normal=0.1, edge=20.0, lift=1e-3, edge_start_epoch=7)
+    assert_ranges(LossConfig)

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
+from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 COUNT = 400
@@ -153,3 +154,11 @@ def test_points_beside_the_camera_come_out_far_outside_and_not_mirrored():
     near, behind = (cameras.to_pixels(np.array([[[0.1, 0.1, z]]]))[0, 0] for z in (0.05, -3.0))
     assert_allclose(near, (300 + 2000, 400 + 2000))
     assert_allclose(behind, near)
+
+
+def test_published_errors_are_of_cameras_as_robots_carry_them():
+    sizes = {"widths": (640, 1280, 1920, 848, 480, 720), "heights": (480, 720, 1080, 480, 640, 1280)}
+    ranges = {"focal_over_diagonal": (0.6, 1.8), "distance": (1.5, 10.0), "height": (0.2, 2.0)}
+    assert_published(CameraMix, **sizes, **ranges, whole=0.6, pitch=40.0, roll=6.0)
+    limits = {"focal_over_diagonal": (0.2, 5), "distance": (0.5, 100), "height": (0, 10), "roll": (0, 180)}
+    assert_ranges(CameraMix, **limits, pitch=(0, 80), widths=(16, None), heights=(16, None))

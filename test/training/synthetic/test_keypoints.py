@@ -9,6 +9,7 @@ import pytest
 
 from hmr_ros.core.skeleton import COCO17
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe, seen_pixels, with_error
+from test.training.published import assert_published, assert_ranges
 
 COUNT = 300
 
@@ -82,3 +83,8 @@ def test_unseen_keypoints_are_put_in_the_middle_of_the_seen(people):
     seen = people.visible[person]
     middle = people.pixels[person][seen].mean(0)
     np.testing.assert_allclose(pixels[person][~seen] - middle, 0, atol=1e-9)
+
+
+def test_published_errors_are_of_these_detections():
+    assert_published(KeypointMix, clean=0.3, weak=0.2, strong=1.2, scored=0.5)
+    assert_ranges(KeypointMix)

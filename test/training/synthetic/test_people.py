@@ -11,6 +11,7 @@ from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, ShapeMix
 from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 from test.training.datasets.test_motion import small_motion
+from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -224,3 +225,10 @@ def test_keypoints_too_near_to_the_camera_are_in_no_image(rng):
     np.testing.assert_array_equal(batch.in_image[:, 0], inside & (depth > 0.2))
     assert (inside & (depth < 0.2)).any()
     assert (batch.in_image[:, 0] & (depth < 0.4)).any()
+
+
+def test_published_errors_are_of_these_people():
+    assert_published(PeopleMix, airborne=0.1, min_visible=6, airborne_height=0.5)
+    assert_published(ShapeMix, children=0.1, adult_size=0.4, others=1.0)
+    assert_ranges(PeopleMix, min_visible=(1, None), airborne_height=(0, 3))
+    assert_ranges(ShapeMix, adult_size=(0, 2), others=(0, 2))

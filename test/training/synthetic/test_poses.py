@@ -8,6 +8,7 @@ from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic import poses as module
 from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, real_poses
+from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 COUNT = 600
@@ -213,3 +214,9 @@ def test_limbs_are_those_of_one_side():
     assert module._limb("pelvis") == ""
     assert len(module._LIMB_NAMES) == 5
     assert module._LIMB_OF_JOINT[SMPL.index("right_foot")] == module._LIMB_NAMES.index("right leg")
+
+
+def test_published_errors_are_of_these_poses():
+    kinds = {"sitting": 0.08, "lying": 0.05, "crouching": 0.04, "reaching": 0.06}
+    assert_published(PoseMix, **kinds, recombined=0.7, perturbed=0.6, perturbation_rad=0.15)
+    assert_ranges(PoseMix, perturbation_rad=(0, 1))

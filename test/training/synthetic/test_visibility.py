@@ -6,6 +6,7 @@ import pytest
 
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
+from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints"), 0.0)
@@ -104,3 +105,9 @@ def test_a_fraction_strikes_those_below_it(kind: str):
     row = np.linspace((0, 0), (0, 100), COCO_FEET.size)
     assert not at_a_quarter(row, **{kind: 0.25, "single_joint_rate": 1.0})
     assert at_a_quarter(np.linspace((0, 0), (100, 100), COCO_FEET.size), **{kind: 0.26, "single_joint_rate": 1.0})
+
+
+def test_published_errors_are_of_people_that_are_hidden_so_often():
+    joints = {"single_joints": 0.4, "single_joint_rate": 0.08}
+    assert_published(OcclusionMix, half_plane=0.15, rectangle=0.15, limb=0.1, **joints)
+    assert_ranges(OcclusionMix, single_joint_rate=(0, 1))
