@@ -110,9 +110,12 @@ def test_errors_count_by_their_weights_as_means_of_absolute_differences(estimate
     weights = {"pose": 2.0, "betas": 3.0, "joints": 5.0, "vertices": 7.0, "crop_cam": 11.0, "keypoints": 13.0}
     loss = StageLoss(BODY, COCO_FEET, GlobalToPixelLossConfig(**weights, keypoint_tolerance=0.02))
     wrong = truth._replace(
-        rotations=truth.rotations + 0.1, betas=truth.betas - 0.2, joints=truth.joints + 0.3, crop_cam=truth.crop_cam + 0.4,
+        rotations=truth.rotations + 0.1,
+        betas=truth.betas - 0.2,
+        joints=truth.joints + 0.3,
+        crop_cam=truth.crop_cam + 0.4,
         places=truth.places + 0.05,
-    )  # fmt: skip
+    )
     vertices = loss.vertices(truth.rotations, truth.betas) + 0.5
     found = {name: value.item() for name, value in loss(estimate, wrong, vertices, CAMERA).items()}
     expected = {"pose": 0.2, "betas": 0.6, "joints": 1.5, "vertices": 3.5, "crop_cam": 4.4, "keypoints": 13 * 0.08}
