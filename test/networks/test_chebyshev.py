@@ -66,3 +66,27 @@ def test_initial_weights_are_the_papers():
 def test_unblocked_laplacian_is_refused():
     with pytest.raises(ValueError, match="multiple of 32 nodes, got 30"):
         BlockLaplacian(GRAPH.laplacians[0][:30, :30])
+
+
+def test_weights_start_as_in_the_papers_code():
+    """Uniform within sqrt(2 / (3 F_in + F_out)), biases zero."""
+    torch.manual_seed(0)
+    linear = ChebConv(30, 40).linear
+    bound = (2 / (3 * 30 + 40)) ** 0.5
+    assert 0.98 * bound < linear.weight.max() <= bound
+    assert -bound <= linear.weight.min() < -0.98 * bound
+    assert not linear.bias.any()
+
+
+def test_a_convolution_by_hand():
+    """One node, L = 3: x W0 + 3 x W1 + (2 * 9 - 1) x W2 + b."""
+    conv = ChebConv(1, 1)
+    with torch.no_grad():
+        conv.linear.weight.copy_(torch.tensor([[1.0, 10.0, 100.0]]))
+        conv.linear.bias.fill_(0.5)
+    laplacian = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(laplacian.weight, 3.0)
+    x = torch.tensor([[[2.0]]])
+    expected = 2 * (1 + 30 + 1700) + 0.5
+    assert conv(x, laplacian).item() == pytest.approx(expected)
+    assert ClenshawConv.from_chebyshev(conv)(x, laplacian).item() == pytest.approx(expected)

@@ -48,3 +48,25 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path):
     (tmp_path / "damaged.pt").write_bytes(b"PK\x03\x04 something else")
     with pytest.raises(ValueError, match=r"damaged\.pt: not a checkpoint of hmr train"):
         load_checkpoint(tmp_path / "damaged.pt")
+
+
+def test_a_run_that_is_killed_while_it_writes_leaves_the_last_whole_file(tmp_path: Path, monkeypatch):
+    path = tmp_path / "last.pt"
+    save_checkpoint(checkpoint(), path)
+    before = path.read_bytes()
+
+    def killed(state, partial):
+        partial.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(checkpoint(), path)
+    assert path.read_bytes() == before
+    assert (tmp_path / "last.pt.part").exists()
+
+
+def test_no_object_is_unpickled(tmp_path: Path):
+    torch.save({"config": Path("anything")}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match=r"evil\.pt: not a checkpoint of hmr train \(UnpicklingError\)"):
+        load_checkpoint(tmp_path / "evil.pt")

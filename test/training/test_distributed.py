@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from hmr_ros.training import distributed
 from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
 
 PROGRAM = Path(__file__).parent / "two_processes.py"
@@ -74,3 +75,45 @@ def test_two_processes_step_as_one_with_both_batches(tmp_path):
     np.testing.assert_array_equal(weights[0], weights[1])
     gradient = np.mean([np.load(tmp_path / f"gradient{rank}.npy") for rank in range(2)], axis=0)
     np.testing.assert_allclose(weights[0], -gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "rank", "device"),
+    [
+        ("auto", True, None, "cuda:0"),
+        ("auto", True, "3", "cuda:3"),
+        ("cuda", True, "1", "cuda:1"),
+        ("cpu", True, "1", "cpu"),
+        ("cpu", False, None, "cpu"),
+    ],
+)
+def test_each_process_has_the_gpu_of_its_rank(monkeypatch, name, found, rank, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert choose_device(name) == torch.device(device)
+
+
+def test_the_first_process_leads():
+    assert ProcessGroup(0, 2).leads
+    assert not ProcessGroup(1, 2).leads
+
+
+def test_alone_the_loss_is_that_of_the_recipe():
+    def loss(batch, stage, progress):
+        return {}
+
+    assert ProcessGroup().parallel(loss, torch.nn.Linear(1, 1)) is loss
+
+
+def test_several_processes_share_the_gradients_of_what_a_stage_uses(monkeypatch):
+    wrapped = {}
+    monkeypatch.setattr(
+        distributed, "DistributedDataParallel", lambda module, **options: wrapped.update(options) or module
+    )
+    layer = torch.nn.Linear(1, 1)
+    parallel = ProcessGroup(0, 2).parallel(lambda *batch: {"what": batch}, layer)
+    assert parallel(1, "lift", 0.5) == {"what": (1, "lift", 0.5)}
+    assert wrapped == {"find_unused_parameters": True}
+    assert list(parallel.parameters()) == list(layer.parameters())

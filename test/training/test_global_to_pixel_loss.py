@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import numpy as np
 import pytest
 import torch
 
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.networks.global_to_pixel import MeanPose, SmplEstimate
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.networks.global_to_pixel.estimate import MeanState, SmplDecoder
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig, GroundTruth, StageLoss, reprojection
+from test.training.published import assert_published, assert_ranges
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 CAMERA = torch.tensor([[0.1, -0.2, 0.5], [-0.3, 0.0, 0.4]])
@@ -94,3 +97,49 @@ def test_one_keypoint_far_off_counts_no_more_than_half_a_box(truth):
     near[0, 0] += 0.6
     far[0, 0] += 50.0
     assert reprojection(near, truth, 0.0) == reprojection(far, truth, 0.0)
+
+
+def test_published_errors_are_of_these_weights():
+    stage = {"pose": 1.0, "betas": 0.02, "joints": 5.0, "vertices": 5.0, "keypoints": 5.0, "crop_cam": 0.2}
+    matching = {"coarse": 0.5, "focal": 0.5, "offset": 1.0, "joint_error": 0.01}
+    assert_published(GlobalToPixelLossConfig, **stage, **matching, keypoint_tolerance=0.01)
+    assert_ranges(GlobalToPixelLossConfig)
+
+
+def test_errors_count_by_their_weights_as_means_of_absolute_differences(estimate, truth):
+    weights = {"pose": 2.0, "betas": 3.0, "joints": 5.0, "vertices": 7.0, "crop_cam": 11.0, "keypoints": 13.0}
+    loss = StageLoss(BODY, COCO_FEET, GlobalToPixelLossConfig(**weights, keypoint_tolerance=0.02))
+    wrong = truth._replace(
+        rotations=truth.rotations + 0.1,
+        betas=truth.betas - 0.2,
+        joints=truth.joints + 0.3,
+        crop_cam=truth.crop_cam + 0.4,
+        places=truth.places + 0.05,
+    )
+    vertices = loss.vertices(truth.rotations, truth.betas) + 0.5
+    found = {name: value.item() for name, value in loss(estimate, wrong, vertices, CAMERA).items()}
+    expected = {"pose": 0.2, "betas": 0.6, "joints": 1.5, "vertices": 3.5, "crop_cam": 4.4, "keypoints": 13 * 0.08}
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("scale", "costs"), [(0.0, 1.0), (0.1, np.exp(-2)), (-1.0, np.exp(20)), (-5.0, np.exp(20))])
+def test_people_of_no_size_are_pushed_away_from_it(loss, estimate, truth, scale, costs):
+    camera = estimate.crop_cam.clone()
+    camera[:, 0] = scale
+    assert terms(loss, estimate._replace(crop_cam=camera), truth)["scale"] == pytest.approx(costs, rel=1e-4)
+
+
+def test_one_vertex_in_sixteen_counts_and_all_that_keypoints_are_made_of(loss, estimate):
+    used = (BODY.regressor("coco_feet") != 0).any(0) | (BODY.regressor("human36m") != 0).any(0)
+    used |= np.arange(BODY.vertex_count) % 16 == 0
+    rotvecs = rotmat_to_rotvec(estimate.rotations.double().numpy())
+    posed = BODY.posed(rotvecs[:, 0], rotvecs[:, 1:], estimate.betas.numpy(), np.zeros((2, 3)))
+    vertices = posed.vertices - posed.joints[:, :1]
+    found = loss.vertices(estimate.rotations, estimate.betas)
+    np.testing.assert_allclose(found.numpy(), vertices[:, used], atol=1e-4)
+    joints = loss.human36m_joints(estimate.rotations, estimate.betas)
+    np.testing.assert_allclose(joints.numpy(), BODY.regressor("human36m") @ vertices, atol=1e-4)
+
+
+def test_losses_are_no_part_of_what_is_saved(loss):
+    assert not loss.state_dict()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,8 @@ from hmr_ros.networks.coarsening import build_mesh_graph, joint_laplacian
 from hmr_ros.networks.meshnet import MeshNet, MeshNetShape
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshOutput
 from hmr_ros.networks.posenet import PoseNet
-from hmr_ros.training.losses import LossConfig, MeshLosses, MeshTargets, Pose2MeshLoss
+from hmr_ros.training.losses import LossConfig, MeshLosses, MeshTargets, Pose2MeshLoss, joint_error_loss
+from test.training.published import assert_published, assert_ranges
 
 from ..networks.meshes import sphere
 
@@ -114,3 +116,29 @@ def test_the_papers_network_learns():
     assert last.vertex < 0.3 * first.vertex
     assert last.lift < 0.8 * first.lift
     assert last.edge < 0.5 * first.edge
+
+
+def test_the_weights_are_the_papers():
+    assert_published(LossConfig, vertex=1.0, joint=1e-3, normal=0.1, edge=20.0, lift=1e-3, edge_start_epoch=7)
+    assert_ranges(LossConfig)
+
+
+def test_the_expected_error_is_learnt_as_the_mean_of_the_errors_of_all_joints_but_the_root():
+    """log e + error / e by hand, and smallest where e is the error."""
+    error = torch.tensor([[9.0, 0.02, 0.04], [9.0, 0.06, 0.08]])
+    expected = torch.full((2, 3), 0.05, requires_grad=True)
+    loss_of = joint_error_loss(error, expected)
+    assert loss_of.item() == pytest.approx(np.log(0.05) + 1, rel=1e-5)
+    loss_of.backward()
+    assert expected.grad[:, 0].abs().max() == 0
+    assert expected.grad[:, 1:].sum().item() == pytest.approx(0, abs=1e-5)
+    assert joint_error_loss(error, torch.full((2, 3), 0.1)) > loss_of
+    assert joint_error_loss(error, torch.full((2, 3), 0.025)) > loss_of
+
+
+def test_every_term_counts_by_its_weight():
+    losses = MeshLosses(*(torch.tensor(float(10**k)) for k in range(5)))
+    weights = LossConfig(vertex=2, joint=3, normal=4, edge=5, lift=6, edge_start_epoch=7)
+    terms = {"vertex": 2.0, "joint": 30.0, "normal": 400.0, "lift": 60_000.0}
+    assert {k: v.item() for k, v in losses.weighted(weights, 7).items()} == terms
+    assert {k: v.item() for k, v in losses.weighted(weights, 8).items()} == terms | {"edge": 5000.0}

@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -176,3 +177,95 @@ def test_gradients_are_clipped_to_the_largest_norm():
     before = layer.weight.item()
     loop.optimise(1000 * layer.weight.sum(), torch.optim.SGD(layer.parameters(), lr=1.0), layer, 0.5)
     assert before - layer.weight.item() == pytest.approx(0.5, rel=1e-3)
+
+
+def test_gradients_start_anew_with_every_step_and_small_ones_are_not_clipped():
+    layer = nn.Linear(1, 1, bias=False)
+    optimiser = torch.optim.SGD(layer.parameters(), lr=1.0)
+    for clip in (0.0, 5.0):
+        before = layer.weight.item()
+        loop.optimise(2 * layer.weight.sum(), optimiser, layer, clip)
+        assert before - layer.weight.item() == pytest.approx(2, rel=1e-4)
+
+
+def test_a_batch_depends_on_the_seed_the_stage_and_its_number_only():
+    recipe = LineRecipe()
+
+    def batches(key, numbers):
+        return list(loop.SampleStream(recipe, "train", key, 5, numbers))
+
+    whole = batches((3, 0), range(4))
+    assert [len(batch.x) for batch in whole] == [5] * 4
+    for actual, expected in zip(batches((3, 0), range(1, 4, 2)), whole[1::2], strict=True):
+        assert torch.equal(actual.x, expected.x)
+    for other in ((4, 0), (3, 1)):
+        assert not torch.equal(batches(other, range(1))[0].x, whole[0].x)
+    assert not torch.equal(whole[0].x, whole[1].x)
+
+
+@pytest.mark.parametrize(("workers", "number", "taken"), [(3, 0, [0, 3, 6]), (3, 1, [1, 4]), (1, 0, list(range(7)))])
+def test_workers_share_the_batches(monkeypatch, workers, number, taken):
+    recipe = LineRecipe()
+    monkeypatch.setattr(recipe, "batch", lambda sampler, rng, size: rng.bit_generator.seed_seq.entropy[-1])
+    monkeypatch.setattr(loop, "get_worker_info", lambda: SimpleNamespace(id=number, num_workers=workers))
+    assert list(loop.SampleStream(recipe, "train", (0, 0), 1, range(7))) == taken
+
+
+def test_the_first_steps_of_the_average_follow_faster_than_its_decay():
+    average = loop.RunningAverage({"w": torch.zeros(())}, 0.5)
+    for step, expected in ((1, 9 / 11), (1000, 1 - (2 / 11) * 0.5)):
+        average.update({"w": torch.ones(())}, step)
+        assert average.state["w"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_run_keeps_its_settings_and_seeds_its_weights(train, tmp_path, monkeypatch):
+    seeds, threads = [], []
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    train(run__seed=7, run__threads=3, lift__steps=0, mesh__steps=0)
+    assert 7 in seeds
+    assert threads == [3]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["run"]["seed"] == 7
+    assert not (tmp_path / "run" / "last.pt").exists(), "a stage of no steps validates nothing"
+    train("default", lift__steps=0, mesh__steps=0)
+    assert threads == [3], "0 is PyTorch's own number"
+    loop._one_thread(5)
+    assert threads == [3, 1]
+
+
+def test_the_body_is_the_shipped_one_or_that_of_the_settings(train, monkeypatch):
+    loaded = []
+    train(lift__steps=0, mesh__steps=0)
+    monkeypatch.setattr(loop, "load_body_model", loaded.append)
+    train(lift__steps=0, mesh__steps=0)
+    train(lift__steps=0, mesh__steps=0, run__body="mine.npz")
+    assert [path.name for path in loaded] == ["open_body.npz", "mine.npz"]
+
+
+def test_a_stage_keeps_the_best_of_its_own_validations(train, tmp_path):
+    """The second stage begins anew: its errors measure something else."""
+    train(lift__steps=9, mesh__steps=3)
+    assert load_checkpoint(tmp_path / "run" / "best.pt").stage == 1
+    assert load_checkpoint(tmp_path / "run" / "last.pt").best == 0.0
+
+
+def test_processes_that_do_not_lead_only_step(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.ProcessGroup, "parallel", lambda self, loss, modules: loss)
+    original = loop.Trainer
+
+    def second(config, out, resumed):
+        return original(config, out, resumed, group=loop.ProcessGroup(1, 2))
+
+    monkeypatch.setattr(loop, "Trainer", second)
+    recipe = train(mesh__steps=0)
+    assert recipe.validated == []
+    assert len(recipe.live) == 6
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_progress_counts_from_the_start_of_the_stage(train, monkeypatch):
+    seen = []
+    original = LineRecipe.loss
+    monkeypatch.setattr(LineRecipe, "loss", lambda self, *of: seen.append(of[1:]) or original(self, *of))
+    train(lift__steps=4, mesh__steps=2)
+    assert seen == [("lift", 0.0), ("lift", 0.25), ("lift", 0.5), ("lift", 0.75), ("mesh", 0.0), ("mesh", 0.5)]

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from hmr_ros.networks.global_to_pixel import matching
 from hmr_ros.networks.global_to_pixel.matching import (
     MatchingTargets,
     PixelPredictions,
@@ -149,3 +150,50 @@ def test_without_any_target_the_loss_is_zero():
     nothing = MatchingTargets(torch.rand(2, 24, 2), torch.zeros(2, 24, dtype=torch.bool))
     positives = match(pixels, nothing, dynamic_k=False)
     assert [float(x) for x in matching_loss(pixels, positives, nothing)] == [0, 0]
+
+
+def of(logits: torch.Tensor, places: torch.Tensor) -> matching.PixelPredictions:
+    return matching.PixelPredictions(logits, places, places[0, 0])
+
+
+@pytest.mark.parametrize("logit", [-2.0, 0.0, 1.5])
+def test_focal_loss_by_hand(logit):
+    """alpha (1 - p)^2 -log p for positives, (1 - alpha) p^2 -log(1 - p) for negatives, alpha 1/4."""
+    p = 1 / (1 + math.exp(-logit))
+    positive, negative = matching.focal_terms(torch.tensor([logit], dtype=torch.float64))
+    assert positive.item() == pytest.approx(0.25 * (1 - p) ** 2 * -math.log(p))
+    assert negative.item() == pytest.approx(0.75 * p**2 * -math.log(1 - p))
+
+
+def test_joints_on_the_border_of_the_crop_are_inside():
+    places = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [-0.01, 0.5], [0.5, 1.01], [0.5, 0.5]]])
+    valid = torch.tensor([[True, True, True, True, False]])
+    assert matching.MatchingTargets(places, valid).inside.tolist() == [[True, True, False, False, False]]
+
+
+def test_agreement_falls_with_the_distance_in_crop_heights():
+    """Three pixels: right, off by 0.05 heights along y, off by as much along x, which is 0.05 * 256 / 192 widths."""
+    steps = torch.tensor([(0.0, 0.0), (0.0, 0.05), (0.05 * 256 / 192, 0.0)])
+    places = (0.4 + steps).expand(1, 24, 3, 2)
+    targets = matching.MatchingTargets(torch.full((1, 24, 2), 0.4), torch.ones(1, 24, dtype=torch.bool))
+    for units in (24, 1):
+        found = matching.agreement(of(torch.zeros(1, units, 3), places), targets)
+        expected = torch.tensor([1, math.exp(-0.5), math.exp(-0.5)]).expand(1, units, 3)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("similarity", "taken"), [((0.1, 0, 0), 1), ((1, 0.99, 0), 1), ((1, 1, 0), 2), ((1, 1, 1), 3)])
+def test_as_many_pixels_are_taken_as_agree(similarity, taken):
+    cost = torch.tensor([[[3.0, 1.0, 2.0]]])
+    chosen = matching.cheapest_few(cost, torch.tensor([[similarity]], dtype=torch.float32))
+    assert chosen.tolist() == [[[1, 2, 0][:taken] + [-1] * (3 - taken)]]
+    assert matching.cheapest(cost).tolist() == [[[1]]]
+
+
+def test_features_are_the_mean_of_the_taken_pixels():
+    features = torch.tensor([[[1.0, 2.0, 4.0], [10.0, 20.0, 40.0]]])
+    mean = matching.gather_mean(features, torch.tensor([[[0, 2, -1], [1, -1, -1]]]))
+    assert mean.tolist() == [[[2.5, 25.0], [2.0, 20.0]]]
+    assert matching.positive_mask(torch.tensor([[[0, 2, -1], [1, -1, -1]]]), 3).tolist() == [
+        [[True, False, True], [False, True, False]]
+    ]

@@ -71,3 +71,9 @@ def test_smpls_translation_moves_the_rest_pose_whose_pelvis_is_not_at_the_origin
     betas = np.random.default_rng(0).normal(size=(2, 10))
     transl = np.array([[0.0, 0, 0], [1, 2, 3]])
     assert_allclose(pelvis_of(transl, betas, body) - transl, body.rest_joints(betas)[:, 0], atol=1e-6)
+
+
+def test_what_is_unknown_is_no_number():
+    assert unknown(2, 3).shape == (2, 3)
+    assert np.isnan(unknown(2, 3)).all()
+    assert unknown(1).dtype == np.float32

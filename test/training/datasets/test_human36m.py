@@ -66,3 +66,13 @@ def test_the_test_set_is_subjects_9_and_11(tmp_path, body):
 def test_a_missing_file_is_named(tmp_path, body):
     with pytest.raises(FileNotFoundError, match=r"Human36M_subject9_camera.json"):
         read_human36m(tmp_path, body)
+
+
+@pytest.mark.parametrize(("step", "frames"), [(25, ["s9_0.jpg", "s9_25.jpg", "s9_50.jpg"]), (100, ["s9_0.jpg"])])
+def test_every_so_many_frames_that_have_a_fit_are_read(tmp_path, body, step, frames):
+    write_subject(tmp_path, 9, body)
+    people = read_subjects(tmp_path, body, (9,), step)
+    assert people.image.tolist() == frames
+    assert (people.kp2d_score == 1).all()
+    assert set(people.gender) == {"neutral"}
+    np.testing.assert_allclose(people.K[0], [[1145, 0, 512], [0, 1143, 515], [0, 0, 1]])

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
-from hmr_ros.training.datasets.motion import Motion, load_motion, mirror, save_motion
+from hmr_ros.training.datasets.motion import REQUIRED_KEYS, Motion, is_motion_file, load_motion, mirror, save_motion
 
 
 def small_motion(frames=12, seed=0):
@@ -106,3 +106,57 @@ def test_pickled_objects_are_refused(tmp_path):
     np.savez(tmp_path / "evil.npz", pose=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="without pickled objects"):
         load_motion(tmp_path / "evil.npz")
+
+
+def test_a_frame_is_drawn_by_the_root_of_its_categorys_frames():
+    """9 frames of dance, 3 of walk: 1/3 and 1/sqrt(3) each, which sum to 3 + sqrt(3)."""
+    motion = small_motion(frames=12)
+    expected = np.where(motion.category == "dance", 1 / 3, 1 / np.sqrt(3)) / (3 + np.sqrt(3))
+    np.testing.assert_allclose(motion.weights, expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("trans", np.zeros((11, 3), np.float32), r"Motion.trans: expected shape \(12, 3\), got \(11, 3\)"),
+        ("clip_leg", np.zeros(2, np.float32), r"Motion.clip_leg: expected shape \(3,\)"),
+        ("clip", np.full(12, -1), r"Motion.clip: expected 0..2, got -1..-1"),
+        ("fps", -30.0, "Motion.fps: expected a positive rate"),
+    ],
+)
+def test_more_wrong_fields_are_named(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(small_motion(), **{field: value})
+
+
+def test_a_motion_of_no_frames_is_one():
+    assert len(small_motion().take(slice(0))) == 0
+
+
+def test_only_an_archive_with_all_keys_is_a_motion_file(tmp_path):
+    path = tmp_path / "motion.npz"
+    assert not is_motion_file(path)
+    save_motion(small_motion(), path)
+    assert is_motion_file(path)
+    assert not is_motion_file(path.rename(tmp_path / "motion.zip"))
+    np.savez(path, **dict.fromkeys(REQUIRED_KEYS[1:], np.zeros(1)))
+    assert not is_motion_file(path)
+    path.write_bytes(b"nothing")
+    assert not is_motion_file(path)
+    assert not is_motion_file(tmp_path)
+
+
+def test_older_files_know_no_legs_and_no_notice(tmp_path):
+    save_motion(small_motion(), tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as archive:
+        arrays = {name: archive[name] for name in REQUIRED_KEYS}
+        assert archive["pose"].dtype == np.float16, "half the size, and exact to a tenth of a degree"
+    np.savez(tmp_path / "old.npz", **arrays)
+    read = load_motion(tmp_path / "old.npz")
+    assert np.isnan(read.clip_leg).all()
+    assert read.clip_leg.dtype == np.float32
+    assert read.notice == ""
+    arrays["fps"] = np.float32(0)
+    np.savez(tmp_path / "old.npz", **arrays)
+    with pytest.raises(ValueError, match=r"old.npz: Motion.fps"):
+        load_motion(tmp_path / "old.npz")

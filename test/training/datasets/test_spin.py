@@ -55,3 +55,14 @@ def test_a_missing_array_is_named(tmp_path, body):
     write_spin(tmp_path / "x.npz", part=None)
     with pytest.raises(ValueError, match=r"x.npz: not a SPIN annotation file: it lacks \['part'\]"):
         read_spin(Path(tmp_path / "x.npz"), body)
+
+
+def test_more_betas_than_the_body_has_are_left_out_and_nothing_else_is_known(tmp_path, body):
+    shape = np.random.default_rng(1).normal(size=(3, 16))
+    gender = np.array(["male", "neutral", "f"])
+    write_spin(tmp_path / "x.npz", shape=shape, gender=gender, has_smpl=np.array([1, 1, 0]))
+    people = read_spin(tmp_path / "x.npz", body)
+    np.testing.assert_allclose(people.betas, shape[:2, :10], rtol=1e-6)
+    assert people.gender.tolist() == ["male", "neutral"]
+    assert people.person.tolist() == people.image.tolist() == ["a.jpg", "b.jpg"]
+    assert all(np.isnan(x).all() for x in (people.K, people.cam_t, people.human36m))

@@ -71,3 +71,30 @@ def test_a_missing_detection_is_named(tmp_path, body):
     (tmp_path / "darkpose_3dpw_testset_output.json").write_text(json.dumps(found[1:]))
     with pytest.raises(ValueError, match=r"no detection for 1 annotations of 3DPW_latest_test.json, the first is 71"):
         read_3dpw(path, body)
+
+
+def test_more_betas_than_the_body_has_are_left_out(tmp_path, body):
+    path, people, _ = write_3dpw(tmp_path)
+    content = json.loads(path.read_text())
+    for person in content["annotations"]:
+        person["smpl_param"]["shape"] += [9.0, 9.0]
+    path.write_text(json.dumps(content))
+    expected = [person["smpl_param"]["shape"] for person in people]
+    np.testing.assert_allclose(read_3dpw(path, body).betas, expected, rtol=1e-6)
+
+
+def test_detections_belong_to_the_split_and_annotations_to_their_image(tmp_path, body):
+    path, _, _ = write_3dpw(tmp_path)
+    content = json.loads(path.read_text())
+    other = content["images"][0] | {"id": 8, "sequence": "office", "file_name": "image_9.jpg"}
+    other["cam_param"] = {"focal": [1.0, 2.0], "princpt": [3.0, 4.0]}
+    content["images"].insert(0, other)
+    content["annotations"][1]["image_id"] = 8
+    train = tmp_path / "3DPW_latest_train.json"
+    train.write_text(json.dumps(content))
+    read = read_3dpw(train, body)
+    assert read.image.tolist() == ["downtown_walk/image_00001.jpg", "office/image_9.jpg"]
+    assert read.person.tolist() == ["downtown_walk/0", "office/1"]
+    np.testing.assert_allclose(read.K[1], [[1, 0, 3], [0, 2, 4], [0, 0, 1]])
+    own = np.array(content["annotations"][0]["openpose_result"]).reshape(18, 3)
+    np.testing.assert_allclose(read.kp2d_score[0, 0], own[0, 2], err_msg="there are detections of another split only")

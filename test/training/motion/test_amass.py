@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -58,3 +60,23 @@ def test_the_world_is_turned_upright(tmp_path):
 def test_what_is_wrong_is_said(tmp_path, replaced, message):
     with pytest.raises(ValueError, match=message):
         read_amass(write_amass(tmp_path, **replaced))
+
+
+def test_both_names_of_the_frame_rate_are_known(tmp_path):
+    path = write_amass(tmp_path, mocap_framerate=None, mocap_frame_rate=np.array(60.0))
+    assert read_amass(path).fps == 60
+
+
+def test_a_recording_of_no_set_is_of_amass(monkeypatch, tmp_path):
+    write_amass(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert read_amass(Path("walk_01_poses.npz")).category == "amass"
+
+
+def test_what_is_no_archive_is_named(tmp_path):
+    path = tmp_path / "x_poses.npz"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"x_poses.npz: not an AMASS recording"):
+        read_amass(path)
+    with pytest.raises(ValueError, match=r"expected poses \(T, 156\)"):
+        read_amass(write_amass(tmp_path, poses=np.zeros((2, 3, 156))))

@@ -44,3 +44,33 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, old, new, message):
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
         read_bvh(path)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-0.1"])
+def test_a_frame_takes_time(tmp_path, seconds):
+    path = tmp_path / "x.bvh"
+    write_bvh(path, np.zeros((5, 3, 3)), None, PARENT, OFFSET)
+    path.write_text(path.read_text().replace("Frame Time: 0.008333333", f"Frame Time: {seconds}"))
+    with pytest.raises(ValueError, match=r"x.bvh: line 23: expected a positive frame time"):
+        read_bvh(path)
+
+
+def test_channels_are_applied_in_the_order_of_the_file_and_positions_replace_offsets(tmp_path):
+    path = tmp_path / "x.bvh"
+    path.write_text(
+        "HIERARCHY\nROOT a\n{\nOFFSET 1 2 3\nCHANNELS 2 Xrotation Yrotation\nJOINT b\n{\nOFFSET 0 1 0\n"
+        "CHANNELS 4 Yposition zrotation Xposition Yrotation\nEnd Site\n{\nOFFSET 1 0 0\n}\n}\n"
+        "JOINT c\n{\nOFFSET 0 0 5\nCHANNELS 0\n}\n}\n"
+        "MOTION\nFrames: 1\nFrame Time: 0.5\n90 30 7 40 4 20\n"
+    )
+    motion = read_bvh(path)
+    a = Rotation.from_euler("XY", [90, 30], degrees=True)
+    b = a * Rotation.from_euler("ZY", [40, 20], degrees=True)
+    np.testing.assert_allclose(motion.rotations[0], [r.as_matrix() for r in (a, b, b, a)], atol=1e-9)
+    place = np.array([1.0, 2, 3]) + a.apply([4, 7, 0])
+    expected = [(1, 2, 3), place, place + b.apply([1, 0, 0]), np.array([1.0, 2, 3]) + a.apply([0, 0, 5])]
+    np.testing.assert_allclose(motion.positions[0], expected, atol=1e-9)
+    np.testing.assert_allclose(motion.rest, [(0, 0, 0), (0, 1, 0), (1, 1, 0), (0, 0, 5)])
+    assert (motion.fps, motion.parents.tolist()) == (2, [-1, 0, 1, 0])
+    assert (motion.first_child(0), motion.first_child(1), motion.first_child(3)) == (1, 2, None)
+    assert motion.index == {"a": 0, "b": 1, "b_end": 2, "c": 3}

@@ -121,3 +121,48 @@ def test_unusable_skeletons_are_explained(tmp_path):
     write_bvh(path, angles, parent=renamed, offset={k.replace("Hand", "Paw"): v for k, v in OFFSET.items()})
     with pytest.raises(ValueError, match=r"needs \['LeftHand', 'RightHand'\], which the file lacks"):
         retarget(read_bvh(path), UNIT)
+
+
+def test_every_known_hierarchy_names_a_source_for_each_joint_of_its_limbs():
+    for joint_map in module.JOINT_MAPS:
+        assert set(joint_map.source) >= {
+            *module._TRUNK,
+            *(f"{s}_{j}" for s in ("left", "right") for j in module._LIMBS),
+        }
+        assert find_joint_map((*joint_map.needed, "more")).needed <= joint_map.needed
+    daz = module.JOINT_MAPS[2].source
+    assert daz["left_foot"] == ()
+    assert (daz["right_knee"], daz["spine2"]) == (("rShin",), ("abdomen", "chest"))
+
+
+def test_sides_and_names_of_a_hierarchy_come_in_pairs():
+    for sides, trunk in ((("Left",), "a b c d e f"), (("l", "r"), "a b c")):
+        with pytest.raises(ValueError, match="zip"):
+            module._joint_map("x", trunk, "{} " * 8, sides)
+
+
+@pytest.mark.parametrize(("metres", "fits"), [(0.34, False), (0.36, True), (1.29, True), (1.31, False)])
+def test_legs_are_between_a_childs_and_a_giants(tmp_path, metres, fits):
+    write_bvh(tmp_path / "x.bvh", np.zeros((1, len(PARENT), 3)))
+    motion = read_bvh(tmp_path / "x.bvh")
+    unit = metres / (np.hypot(2.5, 6.9) + np.hypot(2.6, 7.1))
+    if fits:
+        assert retarget(motion, unit)[2] == pytest.approx(metres)
+    else:
+        with pytest.raises(ValueError, match="set --bvh-unit"):
+            retarget(motion, unit)
+
+
+def test_rotations_half_way():
+    a, b = (rotvec_to_rotmat(np.array([[0, 0, angle]])) for angle in (0.2, 0.8))
+    np.testing.assert_allclose(module._half_way(a, b), rotvec_to_rotmat(np.array([[0, 0, 0.5]])))
+
+
+def test_a_foot_without_toes_cannot_be_turned(tmp_path):
+    angles = np.zeros((1, len(PARENT), 3))
+    write_bvh(tmp_path / "x.bvh", angles)
+    motion = read_bvh(tmp_path / "x.bvh")
+    source = module._Source(motion, find_joint_map(motion.names))
+    motion.parents[motion.parents == motion.index["Head"]] = 0
+    with pytest.raises(ValueError, match="joint 'Head' has no child"):
+        source.rest_foot("head")

@@ -143,3 +143,32 @@ def test_the_table_has_a_row_per_angle(rng):
     assert [row.split("  ")[0] for row in rows[1:]] == [angle.name for angle in STANDING_ANGLES]
     assert "1 of   2" in rows[1]
     assert "10, 10" in rows[1]
+
+
+@pytest.mark.parametrize(("hip", "lean", "upright"), [(44, 0, True), (46, 0, False), (0, 29, True), (0, 31, False)])
+def test_upright_is_within_45_degrees_at_the_legs_and_30_at_the_trunk(hip, lean, upright):
+    for joint in (*HIPS, *KNEES):
+        pose = np.zeros((1, 24, 3), np.float32)
+        pose[0, joint, 0], pose[0, 0, 0] = -np.deg2rad(hip), np.deg2rad(lean)
+        assert upright_frames(pose)[0] == upright
+
+
+@pytest.mark.parametrize(("frames", "judged"), [(MIN_FRAMES - 1, 0), (MIN_FRAMES, len(STANDING_ANGLES))])
+def test_a_subject_is_judged_from_its_thirtieth_frame_on(rng, frames, judged):
+    assert len(straighten(motion_of(walking(rng, 4)[:frames]))[1]) == judged
+
+
+@pytest.mark.parametrize(
+    ("standing", "removed"), [(3, 0), (7, 0), (2.5, -0.5), (8, 1), (22, 15), (22.1, 0), (-12.1, 0)]
+)
+def test_an_angle_is_moved_to_the_nearer_end_but_a_posture_stays(standing, removed):
+    assert STANDING_ANGLES[0].offset(standing) == pytest.approx(removed)
+
+
+def test_the_table_tells_how_many_were_moved_and_how_far(rng):
+    _, offsets = straighten(motion_of(walking(rng, 17), walking(rng, 13), walking(rng, 5)))
+    row = table(offsets).splitlines()[1]
+    assert "3 to  7" in row
+    assert "2 of   3" in row
+    assert "8, 10" in row
+    assert len(table(offsets[:3]).splitlines()) == 4, "angles of which nothing was found have no row"

@@ -124,3 +124,73 @@ def test_a_checkpoints_topology_builds_the_same_network(recipe):
     actual = again.modules["network"](keypoints, context)
     for a, b in zip(actual, recipe.modules["network"](keypoints, context), strict=True):
         assert torch.equal(a, b)
+
+
+@torch.no_grad()
+def test_terms_are_mean_distances_in_metres_with_their_weights(recipe, batch):
+    """A truth that is 0.3, 0.4, 0 m off what is predicted is 0.5 m away."""
+    lifting = recipe.modules["network"].lifting
+    hidden = lifting.hidden(batch.keypoints, batch.context)
+    joints, features, joint_error = lifting.heads(hidden)
+    nodes = recipe.modules["network"].mesh(joints, features)[:, : batch.nodes.shape[1]]
+    off = torch.tensor([0.3, 0.4, 0])
+    human36m = recipe._human36m @ nodes + off
+    surface = torch.cat([human36m, batch.surface[:, 17:]], 1)
+    truth = batch._replace(joints=joints + off, nodes=1.5 * nodes, surface=surface)
+    found = terms(recipe, truth, "mesh")
+    a, b = recipe._edges
+    lengths = (nodes[:, a] - nodes[:, b]).norm(dim=-1)
+    error = torch.full((6, 23), 0.5)
+    expected = {
+        "nodes": (0.5 * nodes).norm(dim=-1).mean(),
+        "human36m": 0.5,
+        "edges": compact.EDGE_WEIGHT * 0.5 * lengths.mean(),
+        "joints": 0.5,
+        "joint_error": 0.01 * (joint_error[:, 1:].log() + error / joint_error[:, 1:]).mean(),
+    }
+    assert found == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-3, abs=1e-4)
+    lift = recipe._lift_head(hidden).reshape(batch.surface.shape)
+    assert terms(recipe, batch._replace(surface=lift + off), "lift")["surface"] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_edges_are_those_of_the_mesh_each_once(recipe):
+    a, b = recipe._edges
+    laplacian = recipe._topology.laplacians[0].toarray()
+    assert (a < b).all()
+    assert len(a) == (np.triu(laplacian, 1) != 0).sum()
+    assert (laplacian[a, b] != 0).all()
+
+
+def test_keypoints_are_those_of_the_virtual_camera(recipe):
+    """The camera looks at the person: their middle lies straight ahead, and rotations keep distances."""
+    found = recipe.batch(recipe.sampler("val", "mesh"), np.random.default_rng(0), 4, OBSERVED["true"])
+    bones = found.joints[:, 1:].norm(dim=-1)
+    assert (bones < 1.2).all()
+    assert (bones > 0.03).all()
+    assert found.keypoints.shape == (4, 21, 3)
+
+
+def test_the_validated_joints_are_those_of_the_stage(recipe, batch):
+    network = recipe.modules["network"].eval()
+    with torch.no_grad():
+        nodes = network.nodes(batch.keypoints, batch.context)[0][:, : batch.nodes.shape[1]]
+        torch.testing.assert_close(recipe._human36m_joints(batch, "mesh"), recipe._human36m @ nodes)
+        lift = recipe._human36m_joints(batch, "lift")
+    assert lift.shape == (6, 17, 3)
+    recipe.modules.train()
+
+
+def test_upsampling_is_fitted_on_a_body_at_rest_and_random_ones(monkeypatch):
+    fitted = {}
+
+    def build(bodies, faces, weights, config):
+        fitted["bodies"] = bodies
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compact, "FITTING_BODIES", 3)
+    monkeypatch.setattr(compact, "build_topology", build)
+    with pytest.raises(KeyboardInterrupt):
+        CompactRecipe(updated(TrainConfig(), SMALL), small_motion(), BODY, None)
+    rest = BODY.v_template - BODY.rest_joints(np.zeros((1, 10)))[0, 0]
+    np.testing.assert_allclose(fitted["bodies"][0], rest, atol=1e-4)
+    assert np.abs(fitted["bodies"][1] - rest).max() > 0.1

@@ -18,6 +18,7 @@ from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, PeopleSampler
 from hmr_ros.training.synthetic.subjects import Subjects
 from test.training.datasets.test_motion import small_motion
+from test.training.synthetic.draws import Draws
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 MIX = PeopleMix(min_visible=21)
@@ -149,3 +150,54 @@ class Counted:
 
 def test_mixed_draws_people_without_images_in_its_ratio():
     assert Mixed(Counted(), Counted(), 2.5).sample(np.random.default_rng(0), 4) == (4, 10)
+
+
+def test_a_batch_is_seen_by_the_crops_camera(people):
+    """Root and joints turn with it; what is relative to the pelvis stays so."""
+    subjects, batch = Subjects.of_people(people), observed(people)
+    rotate = subjects.view.crop_from_optical
+    np.testing.assert_allclose(batch.rotations[:, 0], rotate @ subjects.rotations[:, 0], atol=1e-5)
+    np.testing.assert_allclose(batch.rotations[:, 1:], subjects.rotations[:, 1:], atol=1e-6)
+    relative = subjects.joints - subjects.joints[:, :1]
+    np.testing.assert_allclose(batch.joints, relative @ rotate.transpose(0, 2, 1), atol=1e-5)
+    np.testing.assert_allclose(batch.camera, subjects.view.camera, atol=1e-6)
+    np.testing.assert_allclose(batch.crop_cam, subjects.crop_cam, atol=1e-5)
+    np.testing.assert_allclose(batch.places, subjects.view.to_crop_units(subjects.pixels), atol=1e-5)
+    np.testing.assert_array_equal(batch.visible, subjects.visible)
+    missing = batch.keypoints[..., 2] == 0
+    np.testing.assert_array_equal(missing, ~people.visible)
+    assert not batch.keypoints[missing].any()
+
+
+def test_the_drawn_are_not_changed(people):
+    before = people.rotations.copy()
+    observed(people, flip=1.0)
+    np.testing.assert_array_equal(people.rotations, before)
+
+
+@pytest.mark.parametrize(("flip", "mirrored"), [(0.25, False), (0.26, True)])
+def test_a_fraction_of_the_people_is_mirrored(people, flip, mirrored):
+    exact = KeypointMix(clean=1.0, scored=0.0)
+    config = CropConfig(box_scale=0.0, box_shift=0.0, flip=flip)
+    batch = Observer(COCO_FEET, config, exact).augmented(people, Draws(0.25))
+    assert torch.equal(batch.places, observed(people, flip=float(mirrored)).places)
+
+
+@pytest.mark.parametrize(("without", "seen"), [(0.25, True), (0.26, False)])
+def test_a_fraction_of_the_people_in_images_has_no_keypoints(images, without, seen):
+    exact = KeypointMix(clean=1.0, scored=0.0)
+    config = CropConfig(box_scale=0.0, box_shift=0.0, flip=0.0, without_keypoints=without)
+    assert Observer(COCO_FEET, config, exact).augmented(images, Draws(0.25)).keypoints.any() == seen
+
+
+def test_the_ground_truth_is_all_but_the_input(people):
+    batch = observed(people)
+    assert batch.ground_truth.rotations is batch.rotations
+    assert batch.ground_truth.visible is batch.visible
+
+
+def test_evaluated_samples_are_as_drawn_and_have_the_errors_of_their_mix(images):
+    observer = Observer(COCO_FEET, CropConfig(flip=1.0, without_keypoints=1.0), KeypointMix(clean=0.0))
+    exact = observer.exact(images, KeypointMix(clean=1.0, scored=0.0), np.random.default_rng(0))
+    for name in ("image", "keypoints", "camera", "places", "rotations"):
+        torch.testing.assert_close(getattr(exact, name), getattr(observed(images), name))

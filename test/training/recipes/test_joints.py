@@ -33,3 +33,21 @@ def test_only_the_aligned_error_forgives_a_rotation():
     report = joint_report("true", JOINTS @ rotation, JOINTS)
     assert report["pa_mpjpe_true"] == pytest.approx(0, abs=1e-6)
     assert report["mpjpe_true"] > 100
+
+
+def test_the_error_is_the_mean_distance_of_the_fourteen_joints_about_the_pelvis_of_the_truth():
+    """All joints but the root scaled by 1.1 about it: a tenth of their distances."""
+    root = JOINTS[:, :1]
+    relative = (JOINTS - root)[:, [HUMAN36M.index(joint) for joint in HUMAN36M_EVAL]]
+    expected = 100 * relative.norm(dim=-1).mean().item()  # mm
+    report = joint_report("true", root + 1.1 * (JOINTS - root) + 0.5, JOINTS)
+    assert report["mpjpe_true"] == pytest.approx(expected, rel=1e-6)
+    assert report["pa_mpjpe_true"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_aligned_error_is_that_of_the_prediction_scaled_to_the_truth():
+    """Not the other way round: a prediction that is too large costs no more than one that is too small."""
+    noisy = JOINTS + 0.1 * torch.from_numpy(np.random.default_rng(1).normal(size=JOINTS.shape))
+    large, small = (joint_report("true", factor * noisy, JOINTS)["pa_mpjpe_true"] for factor in (3.0, 0.3))
+    assert large == pytest.approx(small, rel=1e-6)
+    assert large < 1000

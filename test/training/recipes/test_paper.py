@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe's own parts, with a network that is a few numbers: the real one's graphs take a while to build."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +112,54 @@ def test_validation_reports_the_stage(recipe, stage, names):
     report = recipe.validate(sampler, stage)
     assert set(report) == {f"{name}_{source}" for name in names for source in ("true", "error")}
     assert report == recipe.validate(sampler, stage)
+
+
+def test_units_are_millimetres_for_joints_and_metres_for_the_mesh(recipe, batch):
+    assert 300 < batch.pose3d.norm(dim=-1).max() < 1500
+    assert 0.5 < batch.vertices.norm(dim=-1).max() < 1.8
+
+
+@pytest.mark.parametrize(("topology", "built"), [(None, 1), ({"known": np.zeros(1)}, 0)])
+def test_a_new_run_builds_the_graph_and_a_resumed_one_keeps_that_of_its_checkpoint(monkeypatch, topology, built):
+    asked, used = [], []
+    graph = SimpleNamespace(to_arrays=lambda: {"new": np.ones(1)})
+    monkeypatch.setattr(paper, "build_graph", lambda body, rescaling: asked.append(rescaling) or graph)
+    monkeypatch.setattr(paper, "build_network", lambda config, body, arrays: used.append(arrays) or FewNumbers())
+    made = PaperRecipe(updated(TrainConfig(), SETTINGS), small_motion(), BODY, topology)
+    assert len(asked) == built
+    assert set(made.topology) == set(used[0]) == ({"new"} if built else {"known"})
+
+
+def test_the_stages_train_their_parts(recipe):
+    assert recipe.trained("lift") == [(recipe.modules["network"].posenet, 1.0)]
+    assert recipe.trained("mesh") == [(recipe.modules["network"], 1.0)]
+
+
+@pytest.mark.parametrize("stage", ["lift", "mesh"])
+def test_both_stages_see_the_same_people(recipe, batch, stage):
+    """Posenet's stage poses the vertices alone that its joints are made of."""
+    sampler = recipe.sampler("train", stage)
+    found = recipe.batch(sampler, np.random.default_rng(0), 4, noisy=False)
+    used = int((BODY.regressor("human36m") != 0).any(0).sum())
+    assert found.vertices.shape[1] == (used if stage == "lift" else BODY.vertex_count)
+    joints = recipe.batch(recipe.sampler("train", "mesh"), np.random.default_rng(0), 4, noisy=False).pose3d
+    if stage == "mesh":
+        torch.testing.assert_close(found.pose3d, joints)
+
+
+@pytest.mark.parametrize("stage", ["lift", "mesh"])
+def test_networks_are_validated_as_they_are_used_and_then_trained_on(recipe, stage, monkeypatch):
+    network, modes = recipe.modules["network"], []
+    network.posenet.register_forward_hook(lambda *_: modes.append(network.training))
+    network.train()
+    recipe.validate(recipe.sampler("val", stage), stage)
+    assert modes
+    assert not any(modes)
+    assert network.training
+
+
+def test_exact_keypoints_are_validated_exactly_and_erroneous_ones_with_errors(recipe, monkeypatch):
+    asked, original = [], recipe.batch
+    monkeypatch.setattr(recipe, "batch", lambda *of: asked.append((of[2], of[3])) or original(*of))
+    recipe.validate(recipe.sampler("val", "lift"), "lift")
+    assert asked == [(3, False), (3, True)]

@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.training.synthetic.cameras import CameraMix, Views, sample_views
+from test.training.published import assert_published, assert_ranges
+from test.training.synthetic.draws import Draws
 
 COUNT = 400
 EXTENT = np.full(COUNT, 1.8)
@@ -98,3 +100,65 @@ def test_the_borders_of_the_image_are_its_first_and_beyond_its_last_pixel():
     corners = np.array([(0, 0), (width - 1, height - 1), (-1, 0), (0, -1), (width, 0), (0, height)], float)
     inside = cameras.inside(np.tile(corners, (COUNT, 1, 1)))[0]
     assert inside.tolist() == [True, True, False, False, False, False]
+
+
+ONE_SIZE = {"widths": (600,), "heights": (800,), "focal_over_diagonal": (0.5, 8.0), "height": (0.4, 2.4)}
+ONE_SIZE |= {"distance": (2.0, 8.0), "roll": 0.0, "pitch": 80.0}
+
+
+def quarter(extent: float = 1.6, **mix: object) -> Views:
+    """The camera of a person around (0, 0.9, 0) whose every draw lies a quarter up its range: f is the diagonal."""
+    centre = np.array([[0.0, 0.9, 0.0]])
+    return sample_views(CameraMix(**ONE_SIZE | mix), centre, np.array([extent]), Draws(0.25))
+
+
+def eye_of(cameras: Views) -> np.ndarray:
+    return -(cameras.rotation[0].T @ cameras.translation[0])
+
+
+def pixel_of(cameras: Views, point: tuple[float, float, float]) -> np.ndarray:
+    return cameras.to_pixels(cameras.to_optical(np.array([[point]], np.float32)))[0, 0]
+
+
+def test_a_body_that_is_whole_is_put_where_it_fits_with_a_margin_of_15_percent():
+    cameras = quarter(whole=1.0)
+    assert_allclose(cameras.K[0], [[1000, 0, 300], [0, 1000, 400], [0, 0, 1]], rtol=1e-9)  # 0.5 to 8 diagonals: 1
+    nearest = 1.15 * 1.6 * 1000 / 600  # m, where the body fills the width
+    distance = nearest * (8 / nearest) ** 0.25
+    assert_allclose(eye_of(cameras), (0, 0.9, -distance), atol=1e-9)
+    free = (np.array([600, 800]) - 1.15 * 1.6 * 1000 / distance) / 2  # px to either side
+    assert_allclose(pixel_of(cameras, (0, 0.9, 0)), (300, 400) - 0.95 * free / 2, rtol=2e-3)
+
+
+def test_a_body_that_may_be_cut_is_aimed_at_anywhere_and_from_any_distance():
+    cameras = quarter(whole=0.0)
+    distance = 2 * (8 / 2) ** 0.25
+    target = np.array([0, 0.9, 0]) - 0.4  # half of the body's reach into the negative
+    eye = (target[0], 0.9, target[2] - distance)
+    assert_allclose(eye_of(cameras), eye, atol=1e-9)
+    assert_allclose(pixel_of(cameras, target), (300, 400) - 0.95 * np.array([300, 400]) / 2, rtol=0.02)
+
+
+@pytest.mark.parametrize(("extent", "nearest"), [(0.5, 2.0), (8.0, 8.0)])
+def test_bodies_that_fit_nowhere_or_everywhere_stay_within_the_distances(extent: float, nearest: float):
+    assert_allclose(eye_of(quarter(extent, whole=1.0))[2], -nearest * (8 / nearest) ** 0.25)
+
+
+def test_cameras_roll_to_either_side():
+    up = quarter(whole=1.0, roll=8.0).rotation[0][:, 1]
+    assert np.rad2deg(np.arctan2(up[0], -up[1])) == pytest.approx(-4)  # a quarter up from -8 to 8
+
+
+def test_points_beside_the_camera_come_out_far_outside_and_not_mirrored():
+    cameras = quarter(whole=1.0)
+    near, behind = (cameras.to_pixels(np.array([[[0.1, 0.1, z]]]))[0, 0] for z in (0.05, -3.0))
+    assert_allclose(near, (300 + 2000, 400 + 2000))
+    assert_allclose(behind, near)
+
+
+def test_published_errors_are_of_cameras_as_robots_carry_them():
+    sizes = {"widths": (640, 1280, 1920, 848, 480, 720), "heights": (480, 720, 1080, 480, 640, 1280)}
+    ranges = {"focal_over_diagonal": (0.6, 1.8), "distance": (1.5, 10.0), "height": (0.2, 2.0)}
+    assert_published(CameraMix, **sizes, **ranges, whole=0.6, pitch=40.0, roll=6.0)
+    limits = {"focal_over_diagonal": (0.2, 5), "distance": (0.5, 100), "height": (0, 10), "roll": (0, 180)}
+    assert_ranges(CameraMix, **limits, pitch=(0, 80), widths=(16, None), heights=(16, None))

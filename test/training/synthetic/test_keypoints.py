@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.skeleton import COCO17
+from hmr_ros.training.synthetic import keypoints as module
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe, seen_pixels, with_error
+from test.training.published import assert_published, assert_ranges
+from test.training.synthetic.draws import Draws
 
 COUNT = 300
 
@@ -82,3 +85,42 @@ def test_unseen_keypoints_are_put_in_the_middle_of_the_seen(people):
     seen = people.visible[person]
     middle = people.pixels[person][seen].mean(0)
     np.testing.assert_allclose(pixels[person][~seen] - middle, 0, atol=1e-9)
+
+
+def test_published_errors_are_of_these_detections():
+    assert_published(KeypointMix, clean=0.3, weak=0.2, strong=1.2, scored=0.5)
+    assert_ranges(KeypointMix)
+
+
+def test_the_strength_of_errors_lies_between_the_weakest_and_the_strongest(people, monkeypatch):
+    asked = {}
+
+    def with_error(pixels, joint_set, model, rng, strength):
+        asked["strength"] = strength
+        return pixels + 8
+
+    monkeypatch.setattr(module, "with_error", with_error)
+    for clean, expected in ((0.25, 0.4), (0.26, 0.0)):  # a quarter from 0.2 to 1.0; those below the fraction are exact
+        observed = observe(people, COCO17, KeypointMix(clean=clean, weak=0.2, strong=1.0, scored=0.25), Draws(0.25))
+        np.testing.assert_allclose(asked["strength"], expected)
+        assert set(np.unique(observed.score)) == {0, 1}
+
+
+def test_a_score_falls_with_the_error_relative_to_the_persons_size():
+    """e^-6 at an error as large as the person, times chance from 0.6 to 1, and never below 0.05."""
+    pixels = np.array([[(0.0, 0), (40, 90), (10, 10)]])  # sqrt(40 * 90) = 60 px
+    error = np.array([[(0.0, 0), (6, 8), (60, 0)]])
+    np.testing.assert_allclose(module._scores(error, pixels, Draws(1.0)), [[1, np.exp(-1), 0.05]])
+    np.testing.assert_allclose(module._scores(error, pixels, Draws(0.25)), [[0.7, 0.7 * np.exp(-1), 0.05]])
+    assert np.isfinite(module._scores(error, 0 * pixels, Draws(0.5))).all(), "a person of no size"
+
+
+def test_scores_are_below_one_for_the_scored_alone(people):
+    for scored, told in ((0.25, False), (0.26, True)):
+        seen = observe(people, COCO17, KeypointMix(clean=0.0, scored=scored), Draws(0.25))
+        assert (seen.score[people.visible] < 1).all() == told
+
+
+def test_of_nobody_seen_nothing_is_known():
+    nobody = People(pixels=np.ones((2, 17, 2)), visible=np.zeros((2, 17), bool))
+    np.testing.assert_array_equal(seen_pixels(nobody), 0)

@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from hmr_ros.core.skeleton import COCO, COCO17, COCO_FEET, HUMAN36M, JOINT_SETS
+from hmr_ros.training.synthetic import noise
 from hmr_ros.training.synthetic.noise import (
     coco_noise,
     frame_scale,
@@ -197,3 +198,66 @@ def test_human36m_errors_on_other_joints_go_by_name(rng):
         expected = reference[:, HUMAN36M.index(same)]
         np.testing.assert_allclose(error[:, names.index(joint)].mean(0), expected.mean(0), atol=0.1)
         np.testing.assert_allclose(error[:, names.index(joint)].std(0), expected.std(0), rtol=0.05)
+
+
+def test_whatever_draws_errors_names_a_wrong_shape(rng):
+    for draw in (human36m_noise, lambda kp2d, rng: synthetic_error(kp2d, "human36m", None, rng)):
+        for shape in ((3, 19, 2), (3, 17, 3), (17, 2)):
+            with pytest.raises(ValueError, match=r"expected shape \(B, 17, 2\) for 'human36m'"):
+                draw(np.zeros(shape), rng)
+    with pytest.raises(ValueError, match=r"expected shape \(B, 21, 2\) for 'coco_feet'"):
+        synthetic_error(np.zeros((3, 17, 2)), "coco_feet", None, rng)
+
+
+def test_every_joint_errs_as_published_or_as_its_neighbour():
+    """Means, deviations and probabilities of all rows of the table, in px of a 256 x 256 frame."""
+    error = human36m_noise(np.zeros((40_000, 17, 2)), np.random.default_rng(5)) / (288 / 256, 384 / 256)
+    for joint, (x, y, width, height, probability) in noise._HUMAN36M_ERROR.items():
+        own = error[:, HUMAN36M.index(joint)]
+        made = own[(own != 0).any(1)]
+        assert len(made) / len(own) == pytest.approx(probability, abs=0.01), joint
+        np.testing.assert_allclose(made.mean(0), (x, y), atol=0.06, err_msg=joint)
+        np.testing.assert_allclose(made.std(0), (width, height), rtol=0.02, err_msg=joint)
+    assert noise._HUMAN36M_ERROR["torso"] == (-0.05, 0.10, 1.36, 1.74, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("joint", "like"),
+    [("left_heel", "left_ankle"), ("right_toe", "right_ankle"), ("left_eye", "right_eye"), ("right_hip", "left_hip")],
+)
+def test_what_coco_does_not_define_errs_as_the_joint_beside_it(joint, like):
+    table = noise._taxonomy(COCO_FEET)
+    a, b = COCO_FEET.index(joint), COCO_FEET.index(like)
+    for field in (table.inner, table.outer, table.probability):
+        np.testing.assert_array_equal(field[a], field[b])
+
+
+def test_smpls_joints_err_as_the_coco_joint_beside_them():
+    smpl, coco = JOINT_SETS["smpl"], JOINT_SETS["coco17"]
+    pairs = {"left_foot": "left_ankle", "right_hand": "right_wrist", "left_collar": "left_shoulder", "head": "left_ear"}
+    pairs |= {"neck": "left_shoulder", "pelvis": "left_hip", "spine1": "left_hip", "spine3": "left_shoulder"}
+    for joint, like in pairs.items():
+        ours, theirs = smpl.index(joint), coco.index(like)
+        np.testing.assert_array_equal(noise._taxonomy(smpl).outer[ours], noise._taxonomy(coco).outer[theirs])
+    alone = noise._taxonomy(smpl).probability[smpl.index("pelvis")]
+    np.testing.assert_allclose(alone, np.array([0.64, 0.2, 0.1, 0]) / 0.94, rtol=1e-6)
+
+
+def test_what_is_left_open_stays_where_it_is(monkeypatch):
+    """Nothing passes: after all rounds the joint is still true."""
+    monkeypatch.setattr(noise, "_propose", lambda joints, rng: (joints.true + 1, np.zeros(len(joints.kind), bool)))
+    pose = standing()[None]
+    np.testing.assert_array_equal(coco_noise(pose, np.random.default_rng(0)), pose.astype(np.float32))
+
+
+def test_candidates_are_drawn_for_the_open_joints_alone(monkeypatch):
+    asked = []
+
+    def propose(joints, rng):
+        asked.append(len(joints.kind))
+        return joints.true + 1, np.arange(len(joints.kind)) % 2 == 0
+
+    monkeypatch.setattr(noise, "_propose", propose)
+    moved = coco_noise(standing()[None], np.random.default_rng(0)) - standing()
+    np.testing.assert_allclose(moved, 1, atol=1e-4)
+    assert asked == [9, 4, 2, 1, 8, 4, 2, 1], "left joints and those alone, then right ones"

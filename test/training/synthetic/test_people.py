@@ -7,10 +7,12 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO_FEET, SMPL
 from hmr_ros.training.synthetic.cameras import CameraMix, sample_views
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, ShapeMix, VertexSubset, sample_betas
 from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, PoseSource, real_poses
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 from test.training.datasets.test_motion import small_motion
+from test.training.published import assert_published, assert_ranges
+from test.training.synthetic.draws import Draws
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 
@@ -164,3 +166,69 @@ def test_scores_tell_of_errors(people, rng):
     score = seen.score[people.visible]
     assert error.mean() > 0
     assert np.corrcoef(np.log(error + 1), score)[0, 1] < 0
+
+
+@pytest.mark.parametrize(("fraction", "size"), [(0.0, -3.5), (0.5, -2.15), (0.999, -0.8)])
+def test_children_are_smaller_than_adults_down_to_a_metre(fraction: float, size: float):
+    betas = sample_betas(ShapeMix(children=1.0), Draws(fraction), 2)
+    np.testing.assert_allclose(betas[:, 0], size, atol=0.01)
+
+
+def test_adults_vary_in_size_and_everybody_in_the_other_betas():
+    betas = sample_betas(ShapeMix(children=0.0, adult_size=0.4, others=0.5), Draws(0.75), 2)  # one deviation
+    np.testing.assert_allclose(betas[:, 0], 0.4)
+    np.testing.assert_allclose(betas[:, 1:], 0.5)
+    np.testing.assert_allclose(sample_betas(ShapeMix(children=0.0, others=2.0), Draws(0.99), 1)[0, 1:], 2.5)
+    np.testing.assert_allclose(sample_betas(ShapeMix(children=0.0, others=2.0), Draws(0.01), 1)[0, 1:], -2.5)
+
+
+def test_a_fraction_of_the_people_are_children():
+    assert sample_betas(ShapeMix(children=0.25, adult_size=0.0), Draws(0.25), 1)[0, 0] == 0
+    assert sample_betas(ShapeMix(children=0.26), Draws(0.25), 1)[0, 0] < -2
+
+
+@pytest.mark.parametrize(("airborne", "lift"), [(0.0, 0.0), (0.25, 0.0), (0.26, 0.2)])
+def test_people_stand_on_the_floor_or_are_in_the_air(airborne: float, lift: float):
+    """A quarter of 0.8 m up, those who are; the floor is the world's y = 0."""
+    mix = PeopleMix(airborne=airborne, airborne_height=0.8, cameras=CameraMix(distance=(4, 4)), min_visible=1)
+    people = PeopleSampler(small_motion(), BODY, "coco_feet", mix)._draw(Draws(0.25), 1)
+    world = (people.vertices[0] - people.views.translation[0]) @ people.views.rotation[0]
+    assert world[:, 1].min() == pytest.approx(lift, abs=1e-4)
+
+
+def test_people_of_whom_too_little_is_seen_are_drawn_again_until_there_are_enough(monkeypatch):
+    sampler = PeopleSampler(small_motion(), BODY, "coco_feet", PeopleMix(min_visible=5))
+    original, asked = sampler._draw, []
+
+    def draw(rng, count):
+        asked.append(count)
+        people = original(rng, count)
+        people.visible[:] = np.arange(21) < np.where(np.arange(count) % 4 == 0, 5, 4)[:, None]
+        return people
+
+    monkeypatch.setattr(sampler, "_draw", draw)
+    people = sampler.sample(np.random.default_rng(0), 20)
+    assert (people.visible.sum(1) == 5).all(), "as many as asked for are enough"
+    assert len(people) == 20
+    assert asked == [26, 16, 11, 8, 8, 8], "a third more than are missing, and 8 at least"
+
+
+def test_keypoints_too_near_to_the_camera_are_in_no_image(rng):
+    hands = np.array([BODY.v_template[:, 0].argmax(), BODY.v_template[:, 0].argmin()])
+    fingertip = VertexSubset(hands, np.tile([1.0, 0.0], (21, 1)))
+    mix = PeopleMix(
+        cameras=CameraMix(whole=0.0, distance=(0.5, 0.5), height=(0.5, 1.5), focal_over_diagonal=(0.2, 0.2))
+    )
+    batch = PeopleSampler(small_motion(), BODY, "coco_feet", mix, fingertip)._draw(rng, 300)
+    depth = batch.vertices[:, 0, 2]
+    inside = batch.views.inside(batch.pixels)[:, 0]
+    np.testing.assert_array_equal(batch.in_image[:, 0], inside & (depth > 0.2))
+    assert (inside & (depth < 0.2)).any()
+    assert (batch.in_image[:, 0] & (depth < 0.4)).any()
+
+
+def test_published_errors_are_of_these_people():
+    assert_published(PeopleMix, airborne=0.1, min_visible=6, airborne_height=0.5)
+    assert_published(ShapeMix, children=0.1, adult_size=0.4, others=1.0)
+    assert_ranges(PeopleMix, min_visible=(1, None), airborne_height=(0, 3))
+    assert_ranges(ShapeMix, adult_size=(0, 2), others=(0, 2))

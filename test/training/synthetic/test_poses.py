@@ -8,6 +8,8 @@ from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic import poses as module
 from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, real_poses
+from test.training.published import assert_published, assert_ranges
+from test.training.synthetic.draws import Draws
 
 COUNT = 600
 PLAIN = dict.fromkeys(("sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0)
@@ -118,3 +120,103 @@ def test_perturbation_turns_all_joints_by_little():
 def test_real_poses_are_as_recorded_but_keep_their_kinds():
     mix = real_poses(PoseMix(sitting=0.2))
     assert (mix.sitting, mix.reaching, mix.recombined, mix.perturbed) == (0.2, 0, 0, 0)
+
+
+def one(coins: tuple[float, ...] = (), **mix: float) -> np.ndarray:
+    """(24, 3) degrees, of a pose whose every draw lies a quarter up its range; the root without its heading."""
+    source = PoseSource(Recording(), PoseMix(**PLAIN | mix))  # type: ignore[arg-type]
+    return np.rad2deg(source.sample(Draws(0.25, coins), 1).rotvecs[0])
+
+
+SITTING = {"hip": -(71.25 - 12), "twist": -10 - 12, "abduction": 3.75 - 12, "knee": 57.5 - 12, "ankle": -7.5 - 12}
+CROUCHING = {"hip": -(93.75 - 15), "twist": -5 - 15, "abduction": 10 - 15, "knee": 96.25 - 15, "ankle": 3.75 - 15}
+
+
+@pytest.mark.parametrize(("kind", "leg"), [("sitting", SITTING), ("crouching", CROUCHING)])
+def test_bent_legs_lie_within_the_ranges_of_joints(kind: str, leg: dict[str, float]):
+    """A quarter up the joints' ranges, and both legs one deviation of their asymmetry below that."""
+    pose = one(**{kind: 1.0})
+    for side, outward in (("left", 1), ("right", -1)):
+        hip, knee, ankle = (pose[SMPL.index(f"{side}_{joint}")] for joint in ("hip", "knee", "ankle"))
+        np.testing.assert_allclose(hip, (leg["hip"], outward * leg["twist"], outward * leg["abduction"]), rtol=1e-4)
+        np.testing.assert_allclose(knee, (leg["knee"], *np.rad2deg([-0.05, -0.05])), rtol=1e-4)
+        np.testing.assert_allclose(ankle, (leg["ankle"], *np.rad2deg([-0.1, -0.1])), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "lean"), [("sitting", -6.25), ("crouching", 11.25)])
+def test_who_bends_legs_leans_and_tilts_a_little(kind: str, lean: float):
+    root = rotvec_to_rotmat(np.deg2rad(one(**{kind: 1.0})[0]))
+    own = rotvec_to_rotmat(np.deg2rad([lean, 0, -6]))  # before it is turned by a quarter of a circle: -180 + 90
+    np.testing.assert_allclose(root, rotvec_to_rotmat(np.array([0, -np.pi / 2, 0])) @ own, atol=1e-6)
+
+
+@pytest.mark.parametrize(("fraction", "tipped"), [(0.25, 77.5), (0.75, -92.5)])
+def test_who_lies_is_tipped_by_about_a_right_angle_forward_or_back(fraction: float, tipped: float):
+    source = PoseSource(Recording(), PoseMix(**PLAIN | {"lying": 1.0}))  # type: ignore[arg-type]
+    root = rotvec_to_rotmat(source.sample(Draws(fraction), 1).rotvecs[0, 0].astype(float))
+    turn = np.deg2rad(360 * (fraction - 0.5))
+    roll, tip = (rotvec_to_rotmat(np.array(v)) for v in ([0, turn, 0], [np.deg2rad(tipped), 0, 0]))
+    np.testing.assert_allclose(root, roll @ tip @ roll, atol=1e-6)
+
+
+def test_nobody_bends_who_is_not_chosen():
+    pose, before = np.ones((2, 24, 3), np.float32), np.ones((2, 24, 3), np.float32)
+    nobody = np.zeros(2, np.bool_)
+    module._bend_legs(pose, nobody, module._SITTING, NoDraws())
+    module._reach(pose, nobody, NoDraws())
+    np.testing.assert_array_equal(pose, before)
+
+
+class NoDraws:
+    """A generator that nobody may ask: numbers drawn for nobody would change everybody else's."""
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_arm_that_reaches_points_in_front_beside_or_above(side: str):
+    sign = 1 if side == "left" else -1
+    pose = np.deg2rad(one(reaching=1.0))
+    shoulder = rotvec_to_rotmat(pose[SMPL.index(f"{side}_shoulder")])
+    target = np.array([sign * 0.6, 0.2, 0.9]) - 1  # a deviation below the mean of where they point
+    np.testing.assert_allclose(shoulder @ [sign, 0, 0], target / np.linalg.norm(target), atol=1e-6)
+    axis = np.cross([sign, 0, 0], target)
+    swing = rotvec_to_rotmat(axis / np.linalg.norm(axis) * np.arctan2(np.linalg.norm(axis), sign * target[0]))
+    twist = rotvec_to_rotmat(np.array([sign * -0.6, 0, 0]))  # a quarter from -1.2 to 1.2
+    np.testing.assert_allclose(shoulder, swing @ twist, atol=1e-6)
+    elbow = np.rad2deg(pose[SMPL.index(f"{side}_elbow")])
+    np.testing.assert_allclose(elbow, (0, -sign * 27.5, 0), atol=1e-4)
+
+
+@pytest.mark.parametrize(("perturbed", "moved"), [(0.25, 0.0), (0.26, 1.0)])
+def test_joints_are_perturbed_by_a_fraction_of_the_largest_deviation(perturbed: float, moved: float):
+    plain, pose = one(), one(perturbed=perturbed, perturbation_rad=0.2)
+    np.testing.assert_allclose(pose[1:] - plain[1:], moved * np.rad2deg(-0.25 * 0.2), atol=1e-4)
+    np.testing.assert_allclose(pose[0], plain[0])
+
+
+def test_poses_are_mirrored_below_a_half_and_frames_drawn_up_to_the_last():
+    left = SMPL.index("left_shoulder")
+    source = PoseSource(Recording(), PoseMix(**PLAIN))  # type: ignore[arg-type]
+    found = [source.sample(Draws(f), 1).rotvecs[0, left, 2] for f in (0.0, 0.1, 0.4, 0.5, 1.0)]
+    np.testing.assert_allclose(found, [0, 0, 0, 0.3, 0.3], atol=1e-6)
+    first, second = (source.sample(Draws(f), 1).rotvecs[0, SMPL.index("right_shoulder"), 2] for f in (0.0, 0.1))
+    np.testing.assert_allclose((first, second), (-0.1, -0.2), atol=1e-6)
+
+
+def test_two_limbs_in_five_come_from_another_frame():
+    assert module._swapped_joints(1.0, Draws(0.39), 1)[0, 1:].all()
+    assert not module._swapped_joints(1.0, Draws(0.4), 1).any()
+    assert not module._swapped_joints(0.39, Draws(0.39), 1).any()
+
+
+def test_limbs_are_those_of_one_side():
+    arm = {"collar", "shoulder", "elbow", "wrist", "hand"}
+    assert {joint for joint in SMPL.joints if module._limb(joint) == "left arm"} == {f"left_{part}" for part in arm}
+    assert module._limb("pelvis") == ""
+    assert len(module._LIMB_NAMES) == 5
+    assert module._LIMB_OF_JOINT[SMPL.index("right_foot")] == module._LIMB_NAMES.index("right leg")
+
+
+def test_published_errors_are_of_these_poses():
+    kinds = {"sitting": 0.08, "lying": 0.05, "crouching": 0.04, "reaching": 0.06}
+    assert_published(PoseMix, **kinds, recombined=0.7, perturbed=0.6, perturbation_rad=0.15)
+    assert_ranges(PoseMix, perturbation_rad=(0, 1))

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,8 +11,9 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
-from hmr_ros.training.synthetic.subjects import Subjects, moved_boxes
+from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
 from test.training.datasets.test_motion import small_motion
+from test.training.synthetic.draws import Draws
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 
@@ -76,3 +80,38 @@ def test_moved_boxes_keep_their_aspect_and_stay_near(subjects):
     np.testing.assert_allclose(size[:, 0] / size[:, 1], CROP_ASPECT)
     assert (np.abs(np.log(size / before)) <= np.log(1.15) + 1e-9).all()
     assert (np.abs(moved - subjects.boxes) <= 0.13 * before[:, [1, 1, 1, 1]]).all()
+
+
+def test_a_box_is_scaled_and_moved_by_fractions_of_its_height():
+    """Three quarters up: by half of the largest shift, and the square root of the largest factor."""
+    moved = moved_boxes(np.array([[100.0, 50, 160, 130]]), Draws(0.75), scale=0.21, shift=0.1)
+    centre, half = np.array([130, 90]) + 0.05 * 80, np.array([30, 40]) * 1.1
+    np.testing.assert_allclose(moved, [[*(centre - half), *(centre + half)]])
+    np.testing.assert_allclose(moved_boxes(moved, Draws(0.1), 0.0, 0.0), moved)
+
+
+def test_crops_show_what_their_boxes_do_and_black_beyond():
+    """A stored crop of px 0 to 240, 0 to 320 whose levels are its columns and rows."""
+    columns, rows = np.meshgrid(np.arange(240), np.arange(320))
+    stored = np.stack([columns, rows // 2, np.full_like(rows, 50)], -1).astype(np.uint8)[None]
+    boxes = np.array([[24.0, 32, 216, 288]])  # of which the stored crop is 1.25 times
+    images = SimpleNamespace(crops=stored, boxes=boxes)
+    exact = cut_crops(images, boxes)
+    assert exact.shape == (1, 256, 192, 3)
+    np.testing.assert_array_equal(exact[0], stored[0, 32:288, 24:216])
+    shifted = cut_crops(images, boxes - (48, 64, 48, 64))
+    np.testing.assert_array_equal(shifted[0, 32:, 24:], stored[0, :224, :168])
+    assert not shifted[0, :31].any()
+    assert not shifted[0, :, :23].any()
+    halved = cut_crops(images, np.array([[72.0, 96, 168, 224]]))
+    assert abs(int(halved[0, 100, 100, 0]) - (72 + 50)) <= 1
+    assert abs(int(halved[0, 100, 100, 1]) - (96 + 50) // 2) <= 1
+
+
+def test_joints_beside_the_camera_come_out_far_outside(subjects):
+    near = dataclasses.replace(subjects, joints=np.tile([0.1, 0.2, -1.0], (len(subjects), 24, 1)))
+    focal, centre = subjects.K[:, [0, 1], [0, 1]], subjects.K[:, :2, 2]
+    np.testing.assert_allclose(near.joint_pixels()[:, 3], (2, 4) * focal + centre)
+    front = subjects.joints[..., 2] > 0.1
+    expected = subjects.joints / subjects.joints[..., 2:] @ subjects.K.transpose(0, 2, 1)
+    np.testing.assert_allclose(subjects.joint_pixels()[front], expected[front][:, :2])

@@ -6,6 +6,8 @@ import pytest
 
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
+from test.training.published import assert_published, assert_ranges
+from test.training.synthetic.draws import Draws
 
 NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints"), 0.0)
 COUNT = 2000
@@ -70,3 +72,42 @@ def test_a_rectangle_hides_neighbours_and_leaves_the_far_ones():
     edges = np.diff(np.pad(struck, ((0, 0), (1, 1))).astype(int), axis=1)
     assert (np.abs(edges).sum(1) == 2).all(), "one run of joints"
     assert struck.sum(1).max() < 0.7 * COCO_FEET.size
+
+
+def at_a_quarter(pixels: np.ndarray, **mix: float) -> list[int]:
+    """Which of the keypoints (J, 2) px a person loses whose every draw lies a quarter up its range."""
+    full = np.tile(pixels, (COCO_FEET.size // len(pixels) + 1, 1))[None, : COCO_FEET.size]
+    lost = ~sample_occlusion(full, COCO_FEET, OcclusionMix(**NONE | mix), Draws(0.25))
+    return np.flatnonzero(lost[0, : len(pixels)]).tolist()
+
+
+def test_an_edge_lies_between_a_third_and_nine_tenths_of_the_way_down():
+    heights = np.array([0, 0.48, 0.49, 1.0])  # a quarter from 0.35 to 0.9: 0.4875
+    assert at_a_quarter(np.stack([np.full(4, 7.0), 400 * heights], 1), half_plane=1.0) == [2, 3]
+
+
+def test_a_rectangle_is_between_a_sixth_and_three_fifths_of_the_box_wide():
+    """A quarter up: its centre at a quarter of the box, its half sides 0.08 + 0.22 / 4 = 0.135 of it."""
+    inside = [(0.12, 0.25), (0.38, 0.25), (0.25, 0.12), (0.25, 0.38)]
+    outside = [(0.11, 0.25), (0.39, 0.25), (0.25, 0.11), (0.25, 0.39), (0, 0), (1, 1)]
+    points = np.array(inside + outside) * (200, 400) + (50, 30)
+    assert at_a_quarter(points, rectangle=1.0) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("height", "lost"), [(0.0, []), (1e-9, [])])
+def test_a_person_of_no_size_is_hidden_by_nothing_but_what_lies_on_its_place(height: float, lost: list[int]):
+    assert at_a_quarter(np.array([(5.0, 5.0), (5.0, 5.0 + height)]), half_plane=1.0) == lost
+
+
+@pytest.mark.parametrize("kind", ["half_plane", "rectangle", "limb", "single_joints"])
+def test_a_fraction_strikes_those_below_it(kind: str):
+    """Draws of exactly a fraction strike nobody: 0 is never, 1 always."""
+    row = np.linspace((0, 0), (0, 100), COCO_FEET.size)
+    assert not at_a_quarter(row, **{kind: 0.25, "single_joint_rate": 1.0})
+    assert at_a_quarter(np.linspace((0, 0), (100, 100), COCO_FEET.size), **{kind: 0.26, "single_joint_rate": 1.0})
+
+
+def test_published_errors_are_of_people_that_are_hidden_so_often():
+    joints = {"single_joints": 0.4, "single_joint_rate": 0.08}
+    assert_published(OcclusionMix, half_plane=0.15, rectangle=0.15, limb=0.1, **joints)
+    assert_ranges(OcclusionMix, single_joint_rate=(0, 1))

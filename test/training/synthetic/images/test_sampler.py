@@ -15,6 +15,7 @@ from hmr_ros.training.synthetic.images.rendering.framing import stored_box
 from hmr_ros.training.synthetic.images.rendering.sensor import SensorMix
 from hmr_ros.training.synthetic.people import PeopleMix
 from test.training.datasets.test_motion import small_motion
+from test.training.published import assert_published, assert_ranges
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 PERFECT = SensorMix(*(max(type(s.default)(0), s.low or 0) for s in describe(SensorMix)))
@@ -116,3 +117,8 @@ class Noise:
 
     def sample(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         return rng.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_published_errors_are_of_these_images():
+    assert_published(ImageMix, accompanied=0.35, occluded=0.35, box_jitter=0.03)
+    assert_ranges(ImageMix, box_jitter=(0, 0.2))

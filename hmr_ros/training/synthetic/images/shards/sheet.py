@@ -28,7 +28,7 @@ def contact_sheet(batch: ImageBatch) -> Image:
 def labelled(batch: ImageBatch, row: int) -> Image:
     """One crop with its skeleton, its keypoints in the colour of what hides them, and how much of it is hidden."""
     affine = crop_from_image(stored_box(batch.boxes[row].astype(np.float64)), CROP_WIDTH, CROP_HEIGHT)
-    image = np.ascontiguousarray(batch.crops[row])
+    image: Image = batch.crops[row].copy()
     joints = _whole(apply(affine, batch.joint_pixels[row]))
     for joint, parent in enumerate(SMPL_PARENTS[1:].tolist(), start=1):
         cv2.line(image, joints[joint], joints[parent], BONE, 1, cv2.LINE_AA)

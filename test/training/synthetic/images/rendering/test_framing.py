@@ -86,3 +86,35 @@ def test_what_lies_beyond_the_image_is_black_and_nothing_else():
     assert (right[:29, :19] == 200).all()
     assert (right[30:] == 0).all()
     assert (right[:, 20:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("stored", "rows", "columns"),
+    [
+        ((-10, -20, 20, 20), (19, 40), (9, 30)),
+        ((-10.4, -20.4, 19.6, 19.6), (20, 40), (10, 30)),
+        ((620, 450, 650, 490), (0, 29), (0, 19)),
+        ((0, 0, 30, 40), (0, 40), (0, 30)),
+        ((-100, -100, -70, -60), (0, 0), (0, 0)),
+        ((700, 500, 730, 540), (0, 0), (0, 0)),
+    ],
+)
+def test_black_begins_at_the_pixel_whose_middle_is_beyond_the_border(stored, rows, columns):
+    image, expected = np.full((40, 30, 3), 200, np.uint8), np.zeros((40, 30, 3), np.uint8)
+    blacken_outside(image, np.array(stored, float), np.array([640, 480]))
+    expected[slice(*rows), slice(*columns)] = 200
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_points_beside_the_camera_are_projected_as_if_just_before_it():
+    seen = project(np.array([[(0.1, 0.2, -3.0), (0.1, 0.2, 0.05)]], np.float32), K)
+    assert_allclose(seen[0, 0, :2], seen[0, 1, :2])
+    assert_allclose(seen[0, :, 2], (-3, 0.05), rtol=1e-6)
+    assert_allclose(seen[0, 0, :2], (0.1 / 0.05 * 500 + 320, 0.2 / 0.05 * 500 + 240), rtol=1e-5)
+
+
+def test_boxes_and_canvases_have_a_smallest_size():
+    least = network_box(np.array([10.0, 20, 10, 20]))
+    assert_allclose(size(least), np.array([4, 4 / CROP_ASPECT]) * BOX_SCALE)
+    assert canvas_size(np.array([0.0, 0, 1, 2])) == (8, 8)
+    assert canvas_size(np.array([0.0, 0, 9.4, 8.6])) == (9, 9)

@@ -9,6 +9,8 @@ from hmr_ros.training.synthetic.images.rendering.lights import (
     sample_lights,
     shade_floor,
 )
+from test.training.synthetic.draws import Draws
+from test.training.synthetic.images.approved import assert_approved
 
 CAMERA = np.array([[100.0, 0, 50], [0, 100, 50], [0, 0, 1]])
 
@@ -93,3 +95,26 @@ def test_one_to_three_lamps_light_a_scene_mostly_from_above():
     towards = np.concatenate([light.towards for light in drawn])
     np.testing.assert_allclose(np.linalg.norm(towards, axis=1), 1, rtol=1e-5)
     assert 0.7 < (towards @ up > 0).mean() < 1
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.9])
+def test_light_is_what_was_drawn(fraction):
+    """Unit vectors, and colours from warm to cold; the brighter half of the surroundings is above."""
+    surroundings = np.repeat(np.array([200, 40], np.uint8), 10)[:, None, None].repeat(8, 1).repeat(3, 2)
+    drawn = sample_lights(surroundings, np.array([0, -1.0, 0]), Draws(fraction))
+    assert all(part.dtype == np.float32 for part in drawn)
+    np.testing.assert_allclose(np.linalg.norm(drawn.towards, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(drawn.halfway, axis=1), 1, rtol=1e-4)
+    between = drawn.towards + (0, 0, -1)
+    np.testing.assert_allclose(np.cross(between, drawn.halfway), 0, atol=1e-5)
+    assert (drawn.above > drawn.below).all()
+    numbers = np.concatenate([part.ravel() for part in drawn])
+    assert_approved(f"lights at {fraction}", numbers, atol=1e-3)
+
+
+@pytest.mark.parametrize(("sine", "shaded"), [(0.29, False), (0.31, True)])
+def test_lamps_throw_shadows_on_the_floor_from_17_degrees_up(sine, shaded, rng):
+    image = np.full((100, 100, 3), 200, np.uint8)
+    lamp = lights((0.0, -sine, -np.sqrt(1 - sine**2)))
+    shade_floor(image, slab(0.8, (2.8, 3.2), 0.4)[None], FACES, CAMERA, lamp, -1.0, rng)
+    assert (image < 200).any() == shaded

@@ -3,8 +3,11 @@ import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.training.synthetic.images.scene import backgrounds as module
 from hmr_ros.training.synthetic.images.scene import scenery
 from hmr_ros.training.synthetic.images.scene.backgrounds import Backgrounds
+from test.training.synthetic.draws import Draws
+from test.training.synthetic.images.approved import assert_approved, coarse
 
 
 @pytest.fixture
@@ -71,3 +74,53 @@ def test_unreadable_images_are_named_once(directory):
 def test_a_share_beyond_all_is_refused():
     with pytest.raises(ValueError, match="expected 0 to 1"):
         Backgrounds(None, 1.5)
+
+
+RAMP = np.stack(np.broadcast_arrays(np.arange(60)[:, None] * 4, np.arange(90)[None] * 2, 128), -1).astype(np.uint8)
+"""Red grows downwards, green to the right: where a window was cut can be read off it."""
+
+
+@pytest.mark.parametrize(
+    ("fraction", "top", "left", "side"),
+    [(0.0, 0, 0, 24), (0.5, 9, 24, 42), (0.75, 7, 30, 51)],
+)
+def test_a_window_is_two_fifths_of_the_image_or_larger_and_lies_anywhere(fraction, top, left, side):
+    """(60 - side + 1) x (90 - side + 1) places; the ones below a half are mirrored."""
+    crop = module._crop(Draws(fraction), RAMP, 30, 30).astype(float)
+    np.testing.assert_allclose(crop[[0, -1], 15, 0] / 4, (top, top + side - 1), atol=1.2)
+    columns = crop[15, [0, -1], 1] / 2
+    np.testing.assert_allclose(columns if fraction >= 0.5 else columns[::-1], (left, left + side - 1), atol=1.2)
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.75])
+def test_images_are_brightened_and_tinted(fraction):
+    grey = np.full((2, 2, 3), 100, np.uint8)
+    gain = (0.6 + 0.6 * fraction) * (0.9 + 0.2 * fraction)
+    expected = 100 * gain + 30 * fraction - 15
+    np.testing.assert_allclose(module._varied(Draws(fraction), grey), expected, atol=1)
+    assert module._varied(Draws(fraction), np.full((1, 1, 3), 255, np.uint8)).max() <= 255
+
+
+def test_large_images_are_kept_small_and_small_ones_as_they_are(tmp_path):
+    for name, size in (("large.png", (800, 1600)), ("small.png", (30, 40))):
+        cv2.imwrite(str(tmp_path / name), np.zeros((*size, 3), np.uint8))
+    assert [image.shape[:2] for image in Backgrounds(str(tmp_path))._images] == [(320, 640), (30, 40)]
+
+
+def test_many_images_share_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_CACHE_BYTES", 2 * 3 * 20**2)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((50, 100, 3), np.uint8))
+    assert [image.shape[:2] for image in Backgrounds(str(tmp_path))._images] == [(10, 20)] * 2
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_none_and_all_are_fractions(fraction):
+    assert Backgrounds(None, fraction).sample(np.random.default_rng(0), 8, 6).shape == (8, 6, 3)
+
+
+@pytest.mark.parametrize("height", [200, 20])
+def test_a_seed_means_the_same_window_from_version_to_version(height):
+    rng = np.random.default_rng(0)
+    noise = np.random.default_rng(1).integers(0, 256, (60, 90, 3), np.uint8)
+    assert_approved(f"window {height}", coarse(module._varied(rng, module._crop(rng, noise, height, 30))), atol=1.5)

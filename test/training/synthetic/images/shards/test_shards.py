@@ -85,3 +85,50 @@ def test_what_is_not_a_shard_is_named(tmp_path):
         archive.addfile(tarfile.TarInfo("000000.npy"), io.BytesIO())
     with pytest.raises(ValueError, match="no JPEG"):
         read_shard(path)
+
+
+def test_batches_reach_over_shards_and_shards_come_back_when_all_were_read(tmp_path):
+    for index in range(2):
+        write_shard(small_batch(3, first=3 * index), shard_path(tmp_path, index))
+    reader = ShardReader(tmp_path)
+    clips = reader.sample(np.random.default_rng(0), 13).clip
+    assert len(clips) == 13
+    assert sorted(clips[:6].tolist()) == sorted(clips[6:12].tolist()) == list(range(6))
+    assert len({clip // 3 for clip in clips[:3].tolist()}) == 1, "shard by shard"
+
+
+def test_colours_and_order_survive(tmp_path):
+    batch = small_batch(11)
+    batch.crops[:] = np.array([200, 100, 20])
+    write_shard(batch, tmp_path / "x.tar")
+    read = read_shard(tmp_path / "x.tar")
+    np.testing.assert_allclose(read.crops[10, 50, 50], (200, 100, 20), atol=3)
+    np.testing.assert_array_equal(read.clip, batch.clip)
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        assert archive.getnames()[:2] == ["000000.jpg", "000000.npy"]
+    assert shard_path(tmp_path, 7).name == "shard-000007.tar"
+
+
+def test_records_of_another_kind_are_refused(tmp_path):
+    write_shard(small_batch(1), path := tmp_path / "x.tar")
+    with tarfile.open(path) as archive:
+        jpeg = archive.extractfile("000000.jpg").read()
+    record = io.BytesIO()
+    np.save(record, np.zeros((), [("other", float)]))
+    with tarfile.open(path, "w") as archive:
+        for name, content in (("000000.jpg", jpeg), ("000000.npy", record.getvalue())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(ValueError, match=r"expected records of .* found \('other',\); render it again"):
+        read_shard(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"), [("crops", r"crops: expected \(B, 320, 240, 3\)"), ("clip", "one length")]
+)
+def test_a_batch_of_other_shapes_is_refused(field, message):
+    batch = small_batch(2)
+    wrong = batch.crops[:, :100] if field == "crops" else batch.clip[:1]
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(batch, **{field: wrong})
