@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
@@ -124,3 +126,14 @@ def test_a_checkpoints_topology_builds_the_same_network(recipe):
     actual = again.modules["network"](keypoints, context)
     for a, b in zip(actual, recipe.modules["network"](keypoints, context), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_run_starts_from_the_lifting_network_that_it_names(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(compact, "FITTING_BODIES", 30)
+    lifting = recipe.modules["network"].lifting
+    stored = [numpy_helper.from_array(v.numpy(), f"lifting.{k}") for k, v in lifting.state_dict().items()]
+    onnx.save(helper.make_model(helper.make_graph([], "graph", [], [], stored)), tmp_path / "trained.onnx")
+    config = updated(TrainConfig(), SMALL | {"run.lifting": str(tmp_path / "trained.onnx")})
+    started = CompactRecipe(config, small_motion(), BODY, None).modules["network"].lifting
+    for name, value in lifting.state_dict().items():
+        torch.testing.assert_close(started.state_dict()[name], value, rtol=0, atol=0)

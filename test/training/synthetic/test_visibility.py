@@ -7,7 +7,7 @@ import pytest
 from hmr_ros.core.skeleton import COCO_FEET
 from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 
-NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints"), 0.0)
+NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints", "group"), 0.0)
 COUNT = 2000
 
 
@@ -22,7 +22,7 @@ def test_nothing_hides_nothing():
     assert not hidden().any()
 
 
-@pytest.mark.parametrize("kind", ["half_plane", "rectangle", "limb", "single_joints"])
+@pytest.mark.parametrize("kind", NONE)
 def test_each_kind_strikes_as_often_as_asked(kind: str):
     always, rarely = (hidden(**{kind: share}).any(1).mean() for share in (1.0, 0.3))
     assert always > 0.7
@@ -70,3 +70,15 @@ def test_a_rectangle_hides_neighbours_and_leaves_the_far_ones():
     edges = np.diff(np.pad(struck, ((0, 0), (1, 1))).astype(int), axis=1)
     assert (np.abs(edges).sum(1) == 2).all(), "one run of joints"
     assert struck.sum(1).max() < 0.7 * COCO_FEET.size
+
+
+def test_groups_are_lost_together():
+    lost = {tuple(COCO_FEET.joints[j] for j in np.flatnonzero(row)) for row in hidden(group=1.0)}
+    parts = [{joint.split("_")[-1] for joint in group} for group in lost]
+    assert {"nose", "eye", "ear"} in parts, "the face"
+    assert {"heel", "toe"} in parts, "the feet"
+    assert {"nose", "eye", "ear", "heel", "toe"} in parts
+    assert {"hip", "knee", "ankle", "heel", "toe"} in parts, "the lower body"
+    one_sided = [group for group in lost if len({joint.split("_")[0] for joint in group}) == 1]
+    assert {group[0].split("_")[0] for group in one_sided} == {"left", "right"}
+    assert all(len(group) == (COCO_FEET.size - 1) // 2 for group in one_sided), "the nose has no side"
