@@ -45,7 +45,11 @@ class RunConfig:
     workers: int = setting(1, doc="processes that make samples; 0: the training process itself", low=0)
     device: str = setting("auto", doc="where to train; auto: on a GPU if there is one", choices=("auto", "cpu", "cuda"))
     threads: int = setting(0, doc="CPU threads of the training process; 0: PyTorch's default", low=0)
-    bfloat16: bool = setting(True, doc="hidden layers in bfloat16: twice as fast on CPUs and GPUs that have it")
+    bfloat16: bool = setting(True, doc="hidden layers in bfloat16 where the processor has it: twice as fast there")
+    lifting: str = setting(
+        "",
+        doc="best.pt or .onnx of a lifting network that compact Pose2Mesh starts from; empty: random weights",
+    )
     ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
     log_every: int = setting(100, doc="steps between log lines", low=1)
     validate_every: int = setting(2000, doc="steps between validations and checkpoints", low=1)
@@ -58,7 +62,10 @@ class CropConfig:
 
     shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
     backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
-    lifting: str = setting("", doc="best.pt of a Pose2Mesh run, whose lifting network training starts from")
+    lifting: str = setting(
+        "",
+        doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network is taken; empty: random weights",
+    )
     lifting_fraction: float = setting(
         0.0, doc="fraction of the learning rate for a lifting network that was loaded; 0: frozen", low=0
     )

@@ -7,6 +7,7 @@ reaches the lifting network too, and distances are Euclidean norms in metres: wh
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,9 @@ from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.compact_pose2mesh import CompactPose2Mesh, CompactTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
+from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
@@ -70,6 +73,8 @@ class CompactRecipe:
             CompactTopology.from_arrays(topology) if topology else _topology(config, motion.select("train"), body)
         )
         self._network = CompactPose2Mesh(self._topology, config.compact)
+        if topology is None and config.run.lifting:
+            load_lifting(self._network.lifting, Path(config.run.lifting))
         self._joint_set = JOINT_SETS[config.compact.joint_set]
         # Keypoints are read from the network's mesh nodes, through the up-sampling: good to a millimetre, and a tenth
         # of the vertices to pose. Evaluation poses all of them.
@@ -117,7 +122,7 @@ class CompactRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms; ``progress`` changes nothing here."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.run.bfloat16):
+        with hidden_precision(batch.keypoints.device, self._config.run.bfloat16):
             hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
         hidden = hidden.float()
         joints, features, joint_error = self._network.lifting.heads(hidden)

@@ -23,11 +23,12 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
 from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone
 from hmr_ros.training.blazepose_weights import load_blazepose
-from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.global_to_pixel_loss import StageLoss
+from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
+from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.crop_batches import (
     Batch,
@@ -121,8 +122,8 @@ class GlobalToPixelRecipe:
         return terms
 
     def _autocast(self, batch: Batch) -> torch.autocast:
-        """bfloat16 on the batch's device, if the run asks for it."""
-        return torch.autocast(batch.camera.device.type, torch.bfloat16, enabled=self._config.run.bfloat16)
+        """The precision that the run asks for, on the batch's device."""
+        return hidden_precision(batch.camera.device, self._config.run.bfloat16)
 
     def _loss_without_image(self, batch: Batch) -> dict[str, Tensor]:
         with self._autocast(batch):
@@ -203,17 +204,6 @@ def _mean_pose(motion: Motion) -> Arrays:
     rest = MeanPose.rest()
     rot6d[0] = rest.rot6d[0]
     return {"mean_rot6d": rot6d.astype(np.float32), "mean_betas": rest.betas.astype(np.float32)}
-
-
-def load_lifting(lifting: nn.Module, path: Path) -> None:
-    """Start from the lifting network of a Pose2Mesh run; ValueError names a checkpoint that has another one."""
-    weights = load_checkpoint(path).averaged_weights("network")
-    prefix = "lifting."
-    found = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    try:
-        lifting.load_state_dict(found)
-    except RuntimeError as err:
-        raise ValueError(f"{path}: its lifting network is not of the size set in global_to_pixel: {err}") from err
 
 
 def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> GlobalToPixel:

@@ -53,8 +53,9 @@ class PeopleMix:
 
 
 def evaluated_people(mix: PeopleMix) -> PeopleMix:
-    """``mix`` with poses as they were recorded, for validation and evaluation."""
-    return dataclasses.replace(mix, poses=real_poses(mix.poses))
+    """``mix`` with poses as they were recorded and no group of keypoints lost, for validation and evaluation."""
+    occlusion = dataclasses.replace(mix.occlusion, group=0.0)
+    return dataclasses.replace(mix, poses=real_poses(mix.poses), occlusion=occlusion)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ class PoseKind(IntEnum):
 
 
 _LEGS = np.array([SMPL.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")])
+_LOWER = np.array([SMPL.index("pelvis"), *_LEGS, SMPL.index("left_foot"), SMPL.index("right_foot")])
 _LIMBS = {
     "arm": ("collar", "shoulder", "elbow", "wrist", "hand"),
     "leg": ("hip", "knee", "ankle", "foot"),
@@ -59,6 +60,9 @@ class PoseMix:
     sitting: float = setting(0.08, doc="fraction of sitting people", low=0, high=1)
     lying: float = setting(0.05, doc="fraction of lying people", low=0, high=1)
     crouching: float = setting(0.04, doc="fraction of crouching people", low=0, high=1)
+    low: float = setting(
+        0.0, doc="fraction whose legs and root come from a frame with bent knees or hips", low=0, high=1
+    )
     reaching: float = setting(0.06, doc="fraction whose arms point somewhere random", low=0, high=1)
     recombined: float = setting(0.7, doc="fraction some of whose limbs come from another frame", low=0, high=1)
     perturbed: float = setting(0.6, doc="fraction whose joints are rotated at random", low=0, high=1)
@@ -67,7 +71,7 @@ class PoseMix:
 
 def real_poses(mix: PoseMix) -> PoseMix:
     """``mix`` with frames as they were recorded: what networks are evaluated on. Sampled kinds of poses stay."""
-    return replace(mix, reaching=0.0, recombined=0.0, perturbed=0.0)
+    return replace(mix, low=0.0, reaching=0.0, recombined=0.0, perturbed=0.0)
 
 
 class Poses(NamedTuple):
@@ -84,14 +88,19 @@ class PoseSource:
     def __init__(self, motion: Motion, mix: PoseMix) -> None:
         self._frames, self._clips = motion.pose, motion.clip
         self._cumulative = np.cumsum(motion.weights)
+        self._low = np.cumsum(motion.weights * is_low(motion.pose)) if mix.low else self._cumulative
         self._mix = mix
+        if not self._low[-1]:
+            raise ValueError("poses.low: no frame of the motion has bent knees or hips; set it to 0")
 
     def sample(self, rng: Generator, count: int) -> Poses:
         """``count`` poses with random headings."""
         mix = self._mix
-        pose, clip = self._motion_frames(rng, count)
+        pose, clip = self._motion_frames(rng, count, self._cumulative)
         swapped = _swapped_joints(mix.recombined, rng, count)
-        pose[swapped] = self._motion_frames(rng, count)[0][swapped]
+        pose[swapped] = self._motion_frames(rng, count, self._cumulative)[0][swapped]
+        low = np.flatnonzero(rng.random(count) < mix.low) if mix.low else np.zeros(0, np.int64)
+        pose[low[:, None], _LOWER] = self._motion_frames(rng, len(low), self._low)[0][:, _LOWER]
         special = (mix.sitting, mix.lying, mix.crouching)
         kind = rng.choice(len(PoseKind), size=count, p=(1 - sum(special), *special))
         _bend_legs(pose, kind == PoseKind.SITTING, _SITTING, rng)
@@ -102,13 +111,21 @@ class PoseSource:
         pose[:, 0] = _place_root(pose[:, 0], kind, rng)
         return Poses(pose, kind, clip)
 
-    def _motion_frames(self, rng: Generator, count: int) -> tuple[Float32s, Int64s]:
-        """Frames drawn by their weights, half of them mirrored, and their clips."""
-        frames = np.searchsorted(self._cumulative, rng.random(count), side="right").clip(max=len(self._frames) - 1)
+    def _motion_frames(self, rng: Generator, count: int, cumulative: Float64s) -> tuple[Float32s, Int64s]:
+        """Frames drawn by the ``cumulative`` (N,) sum of weights, half of them mirrored, and their clips."""
+        drawn = rng.random(count) * cumulative[-1]
+        frames = np.searchsorted(cumulative, drawn, side="right").clip(max=len(self._frames) - 1)
         pose = self._frames[frames]
         flip = rng.random(count) < 0.5
         pose[flip], _ = mirror(pose[flip], np.zeros(3))
         return pose, self._clips[frames]
+
+
+def is_low(pose: Floats) -> Bools:
+    """Which ``pose`` (N, 24, 3) are low: knees bent by more than 55 degrees, or hips flexed by more than 60 (means)."""
+    knees = np.linalg.norm(pose[:, [SMPL.index("left_knee"), SMPL.index("right_knee")]], axis=-1).mean(1)
+    hips = -pose[:, [SMPL.index("left_hip"), SMPL.index("right_hip")], 0].mean(1)
+    return np.asarray((knees > 55 * _DEGREE) | (hips > 60 * _DEGREE))
 
 
 def _swapped_joints(fraction: float, rng: Generator, count: int) -> Bools:

@@ -22,13 +22,28 @@ class OcclusionMix:
     limb: float = setting(0.1, doc="fraction with one forearm or lower leg hidden", low=0, high=1)
     single_joints: float = setting(0.4, doc="fraction with single joints lost", low=0, high=1)
     single_joint_rate: float = setting(0.08, doc="how many of their joints are lost", low=0, high=1)
+    group: float = setting(
+        0.0, doc="fraction without face, feet, a whole side or lower body, as other detectors leave them", low=0, high=1
+    )
+
+
+_FACE, _FEET = ("nose", "eye", "ear"), ("heel", "toe")
+_GROUPS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (0.35, _FACE),
+    (0.3, _FEET),
+    (0.15, _FACE + _FEET),
+    (0.1, ("hip", "knee", "ankle", *_FEET)),
+    (0.05, ("left",)),
+    (0.05, ("right",)),
+)
+"""Groups of keypoints that are missing together, by a part of the joint's name, each with its probability."""
 
 
 def sample_occlusion(pixels: Float64s, joint_set: JointSet, mix: OcclusionMix, rng: Generator) -> Bools:
     """(B, J) joints that stay visible, for keypoints ``pixels`` (B, J, 2).
 
     Half planes are tables and walls (most often they hide the legs), rectangles are things in front of a person,
-    limbs are arms or legs hidden by the body itself.
+    limbs are arms or legs hidden by the body itself, groups what hats and skirts hide or a detector does not know.
     """
     count, joints = pixels.shape[:2]
     low, high = pixels.min(1), pixels.max(1)
@@ -38,6 +53,8 @@ def sample_occlusion(pixels: Float64s, joint_set: JointSet, mix: OcclusionMix, r
     hidden |= _strike(mix.rectangle, count, rng) & _rectangle(place, rng)
     hidden |= _strike(mix.limb, count, rng) & _limb(joint_set, count, rng)
     hidden |= _strike(mix.single_joints, count, rng) & (rng.random((count, joints)) < mix.single_joint_rate)
+    if mix.group:
+        hidden |= _strike(mix.group, count, rng) & _group(joint_set, count, rng)
     return ~hidden
 
 
@@ -77,3 +94,11 @@ def _limb(joint_set: JointSet, count: int, rng: Generator) -> Bools:
     for row, limb in enumerate(limbs):
         member[row, limb] = True
     return member[rng.integers(len(limbs), size=count)]
+
+
+def _group(joint_set: JointSet, count: int, rng: Generator) -> Bools:
+    """(B, J) joints of one group each."""
+    member = np.array(
+        [[any(part in joint.split("_") for part in parts) for joint in joint_set.joints] for _, parts in _GROUPS]
+    )
+    return member[rng.choice(len(_GROUPS), size=count, p=[probability for probability, _ in _GROUPS])]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
@@ -194,3 +196,14 @@ def test_upsampling_is_fitted_on_a_body_at_rest_and_random_ones(monkeypatch):
     rest = BODY.v_template - BODY.rest_joints(np.zeros((1, 10)))[0, 0]
     np.testing.assert_allclose(fitted["bodies"][0], rest, atol=1e-4)
     assert np.abs(fitted["bodies"][1] - rest).max() > 0.1
+
+
+def test_a_run_starts_from_the_lifting_network_that_it_names(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(compact, "FITTING_BODIES", 30)
+    lifting = recipe.modules["network"].lifting
+    stored = [numpy_helper.from_array(v.numpy(), f"lifting.{k}") for k, v in lifting.state_dict().items()]
+    onnx.save(helper.make_model(helper.make_graph([], "graph", [], [], stored)), tmp_path / "trained.onnx")
+    config = updated(TrainConfig(), SMALL | {"run.lifting": str(tmp_path / "trained.onnx")})
+    started = CompactRecipe(config, small_motion(), BODY, None).modules["network"].lifting
+    for name, value in lifting.state_dict().items():
+        torch.testing.assert_close(started.state_dict()[name], value, rtol=0, atol=0)

@@ -7,12 +7,14 @@ import pytest
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic import poses as module
-from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, real_poses
+from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, is_low, real_poses
 from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 COUNT = 600
-PLAIN = dict.fromkeys(("sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0)
+PLAIN = dict.fromkeys(
+    ("low", "sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0
+)
 KNEES = [SMPL.index("left_knee"), SMPL.index("right_knee")]
 
 
@@ -218,5 +220,41 @@ def test_limbs_are_those_of_one_side():
 
 def test_published_errors_are_of_these_poses():
     kinds = {"sitting": 0.08, "lying": 0.05, "crouching": 0.04, "reaching": 0.06}
-    assert_published(PoseMix, **kinds, recombined=0.7, perturbed=0.6, perturbation_rad=0.15)
+    assert_published(PoseMix, **kinds, low=0.0, recombined=0.7, perturbed=0.6, perturbation_rad=0.15)
     assert_ranges(PoseMix, perturbation_rad=(0, 1))
+
+
+class LowRecording(Recording):
+    """The rare second frame crouches, with its toes bent."""
+
+    pose = Recording.pose.copy()
+
+
+LowRecording.pose[1, [*KNEES, SMPL.index("left_foot"), SMPL.index("right_foot"), 0], 0] = (1.2, 1.2, 0.2, 0.2, 0.3)
+
+
+def test_low_postures_lend_their_legs_and_lean_to_other_upper_bodies():
+    mix = PoseMix(**PLAIN | {"low": 0.5})  # type: ignore[arg-type]
+    poses = PoseSource(LowRecording(), mix).sample(np.random.default_rng(0), COUNT)
+    bent = poses.rotvecs[:, KNEES, 0] == np.float32(1.2)
+    assert bent.all(1).mean() == pytest.approx(0.5 + 0.5 * 0.1, abs=0.06)
+    assert (bent.any(1) == bent.all(1)).all(), "both legs come from one frame"
+    whole = bent.all(1) & (poses.clip == 1)
+    assert (poses.rotvecs[whole, SMPL.index("left_foot"), 0] == np.float32(0.2)).all()
+    np.testing.assert_allclose(up(poses)[whole, 1], np.cos(0.3), atol=1e-5)
+    assert np.abs(poses.rotvecs[whole, SMPL.index("spine1"), 0] - 0.31).max() < 1e-6, "the upper body stays"
+
+
+def test_low_postures_need_a_frame_that_has_one():
+    with pytest.raises(ValueError, match=r"poses\.low.*set it to 0"):
+        drawn(low=0.5)
+
+
+@pytest.mark.parametrize(("joint", "degrees"), [("knee", 55), ("hip", 60)])
+def test_a_posture_is_low_from_an_angle_on(joint: str, degrees: float):
+    pose = np.zeros((2, 24, 3))
+    for side in ("left", "right"):
+        pose[:, SMPL.index(f"{side}_{joint}"), 0] = np.radians((degrees - 1, degrees + 1)) * (
+            1 if joint == "knee" else -1
+        )
+    assert is_low(pose).tolist() == [False, True]

@@ -9,7 +9,7 @@ from hmr_ros.training.synthetic.visibility import OcclusionMix, sample_occlusion
 from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
-NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints"), 0.0)
+NONE = dict.fromkeys(("half_plane", "rectangle", "limb", "single_joints", "group"), 0.0)
 COUNT = 2000
 
 
@@ -24,7 +24,7 @@ def test_nothing_hides_nothing():
     assert not hidden().any()
 
 
-@pytest.mark.parametrize("kind", ["half_plane", "rectangle", "limb", "single_joints"])
+@pytest.mark.parametrize("kind", NONE)
 def test_each_kind_strikes_as_often_as_asked(kind: str):
     always, rarely = (hidden(**{kind: share}).any(1).mean() for share in (1.0, 0.3))
     assert always > 0.7
@@ -109,5 +109,17 @@ def test_a_fraction_strikes_those_below_it(kind: str):
 
 def test_published_errors_are_of_people_that_are_hidden_so_often():
     joints = {"single_joints": 0.4, "single_joint_rate": 0.08}
-    assert_published(OcclusionMix, half_plane=0.15, rectangle=0.15, limb=0.1, **joints)
+    assert_published(OcclusionMix, group=0.0, half_plane=0.15, rectangle=0.15, limb=0.1, **joints)
     assert_ranges(OcclusionMix, single_joint_rate=(0, 1))
+
+
+def test_groups_are_lost_together():
+    lost = {tuple(COCO_FEET.joints[j] for j in np.flatnonzero(row)) for row in hidden(group=1.0)}
+    parts = [{joint.split("_")[-1] for joint in group} for group in lost]
+    assert {"nose", "eye", "ear"} in parts, "the face"
+    assert {"heel", "toe"} in parts, "the feet"
+    assert {"nose", "eye", "ear", "heel", "toe"} in parts
+    assert {"hip", "knee", "ankle", "heel", "toe"} in parts, "the lower body"
+    one_sided = [group for group in lost if len({joint.split("_")[0] for joint in group}) == 1]
+    assert {group[0].split("_")[0] for group in one_sided} == {"left", "right"}
+    assert all(len(group) == (COCO_FEET.size - 1) // 2 for group in one_sided), "the nose has no side"
