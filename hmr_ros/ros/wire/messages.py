@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.arrays import Float32s, Floats
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
@@ -24,6 +24,18 @@ from hmr_ros.ros.wire.cdr import Stamp
 
 MARKER_LIFETIME_S = 0.5
 """Time that markers stay in RViz without a newer message, s."""
+
+METRIC_FIELDS = (
+    "global_orient",
+    "body_pose",
+    "betas",
+    "joints",
+    "joint_error",
+    "disagreement",
+    "joint_covariance",
+    "root_covariance",
+)
+"""Fields of SmplBody that are empty where they are unknown, named as the columns of Bodies."""
 
 _ID_LETTERS = 5
 _IDS = 26**_ID_LETTERS
@@ -74,64 +86,46 @@ def point(xyz: Floats) -> Point:
 
 def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
     """All ``bodies`` of an image, and a last entry of state LOST for each id in ``lost``."""
-    calibration = origin.calibration
-    unknown = (float("nan"),) * len(LEVELS)
     message = SmplBodyArray(
-        header=image_header,
-        method=origin.method,
-        body_model=origin.body_model,
-        joint_set=bodies.joint_set,
-        coverage_levels=np.array(LEVELS, np.float32),
-        joint_radii=np.array(calibration.joint_radii if calibration else unknown, np.float32),
-        root_radii=np.array(calibration.root_radii if calibration else unknown, np.float32),
+        header=image_header, method=origin.method, body_model=origin.body_model, joint_set=bodies.joint_set
     )
-    message.bodies = [_smpl_body(bodies, row) for row in range(len(bodies))] + [_lost_body(i) for i in lost]
+    if origin.calibration is not None:
+        message.coverage_levels = _float32(np.array(LEVELS))
+        message.joint_radii = _float32(np.array(origin.calibration.joint_radii))
+        message.root_radii = _float32(np.array(origin.calibration.root_radii))
+    known = known_rows(bodies)
+    message.bodies = [_smpl_body(bodies, row, known) for row in range(len(bodies))]
+    message.bodies += [SmplBody(id=person_name(track_id), state=SmplBody.LOST) for track_id in lost]
     return message
 
 
-def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
+def known_rows(bodies: Bodies) -> dict[str, Bools]:
+    """For each of METRIC_FIELDS the rows (P,) in which it is known: those of valid bodies, without any NaN."""
+    columns = {name: np.isfinite(getattr(bodies, name)) for name in METRIC_FIELDS}
+    return {name: bodies.valid & column.all(tuple(range(1, column.ndim))) for name, column in columns.items()}
+
+
+def finite(values: Floats) -> Floats:
+    """``values`` with 0 for what is unknown, for fields that a flag or a score declares unknown: JSON has no NaN."""
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools]) -> SmplBody:
     """The body in ``row``."""
-    return SmplBody(
+    body = SmplBody(
         id=person_name(int(bodies.ids[row])),
         state=int(bodies.states[row]),
         unseen_s=float(bodies.unseen_s[row]),
         score=float(bodies.scores[row]),
-        keypoints=_float32(bodies.kp2d[row]),
-        keypoint_scores=_float32(bodies.kp2d_score[row]),
+        keypoints=_float32(finite(bodies.kp2d[row])),
+        keypoint_scores=_float32(finite(bodies.kp2d_score[row])),
         valid=bool(bodies.valid[row]),
-        global_orient=bodies.global_orient[row].astype(np.float32),
-        body_pose=bodies.body_pose[row].astype(np.float32).ravel(),
-        betas=bodies.betas[row].astype(np.float32),
-        cam_t=point(bodies.cam_t[row]),
-        joints=bodies.joints[row].astype(np.float32).ravel(),
-        joint_error=bodies.joint_error[row].astype(np.float32),
-        disagreement=bodies.disagreement[row].astype(np.float32),
-        joint_covariance=bodies.joint_covariance[row].astype(np.float32).ravel(),
-        root_covariance=bodies.root_covariance[row].astype(np.float32).ravel(),
+        cam_t=point(finite(bodies.cam_t[row])),
     )
-
-
-def _lost_body(track_id: int) -> SmplBody:
-    """The last entry of a track: state LOST, all numbers NaN."""
-
-    def unknown(size: int) -> Float32s:
-        return np.full(size, np.nan, np.float32)
-
-    nan = float("nan")
-    return SmplBody(
-        id=person_name(track_id),
-        state=SmplBody.LOST,
-        unseen_s=nan,
-        global_orient=unknown(3),
-        body_pose=unknown(69),
-        betas=unknown(10),
-        cam_t=Point(x=nan, y=nan, z=nan),
-        joints=unknown(72),
-        joint_error=unknown(24),
-        disagreement=unknown(24),
-        joint_covariance=unknown(216),
-        root_covariance=unknown(9),
-    )
+    for name, rows in known.items():
+        if rows[row]:
+            setattr(body, name, _float32(getattr(bodies, name)[row]))
+    return body
 
 
 def _float32(values: Floats) -> array.array[float]:

@@ -20,24 +20,16 @@ from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import MeshStyle, Stamp, write_mesh_marker
 from hmr_ros.ros.wire.template import KeptTemplate
 
-_BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
+_PLAIN_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "state": lambda bodies: bodies.states,
     "unseen_s": lambda bodies: bodies.unseen_s,
     "score": lambda bodies: bodies.scores,
-    "keypoints": lambda bodies: bodies.kp2d,
-    "keypoint_scores": lambda bodies: bodies.kp2d_score,
+    "keypoints": lambda bodies: messages.finite(bodies.kp2d),
+    "keypoint_scores": lambda bodies: messages.finite(bodies.kp2d_score),
     "valid": lambda bodies: bodies.valid,
-    "global_orient": lambda bodies: bodies.global_orient,
-    "body_pose": lambda bodies: bodies.body_pose,
-    "betas": lambda bodies: bodies.betas,
-    "cam_t": lambda bodies: bodies.cam_t,
-    "joints": lambda bodies: bodies.joints,
-    "joint_error": lambda bodies: bodies.joint_error,
-    "disagreement": lambda bodies: bodies.disagreement,
-    "joint_covariance": lambda bodies: bodies.joint_covariance,
-    "root_covariance": lambda bodies: bodies.root_covariance,
+    "cam_t": lambda bodies: messages.finite(bodies.cam_t),
 }
-"""Field of hmr_ros/SmplBody -> its column of Bodies, whose rows hold its numbers."""
+"""Field of hmr_ros/SmplBody -> its numbers, one row per body. Those of messages.METRIC_FIELDS may be empty."""
 
 
 class BodiesWriter:
@@ -49,14 +41,19 @@ class BodiesWriter:
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
         """The serialised message of all ``bodies`` in an image and the ids ``lost`` with it."""
+        known = messages.known_rows(bodies)
+        layout = tuple(rows.tobytes() for rows in known.values())
         template = self._kept(
-            (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost),
+            (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost, layout),
             lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin),
         )
         template.stamp(stamp)
-        for name, column_of in _BODY_FIELDS.items():
+        for name, column_of in _PLAIN_FIELDS.items():
             for row, values in enumerate(column_of(bodies)):
                 template[f"bodies.{row}.{name}"][:] = values.reshape(-1)
+        for name, rows in known.items():
+            for row in np.flatnonzero(rows).tolist():
+                template[f"bodies.{row}.{name}"][:] = getattr(bodies, name)[row].reshape(-1)
         return template.finish()
 
 
