@@ -63,15 +63,19 @@ class SkeletonWriter:
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
-        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``."""
+    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...], lifetime_s: float) -> bytes:
+        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``.
+
+        What is drawn stays for ``lifetime_s``.
+        """
         rows = np.flatnonzero(bodies.valid)
         template = self._kept(
             (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost),
-            lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost),
+            lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost, lifetime_s),
         )
         markers = 2 * (len(rows) + len(lost))
         template.stamp(stamp, (f"markers.{k}.header.stamp" for k in range(markers)))
+        template.stamp(messages.duration(lifetime_s), (f"markers.{k}.lifetime" for k in range(2 * len(rows))))
         for k, row in enumerate(rows):
             joints = bodies.joints[row]
             template[f"markers.{2 * k}.points"][:] = joints[SMPL.edge_indices].ravel()
@@ -103,11 +107,11 @@ class MeshWriter:
         self._corners = faces.astype(np.int64).ravel()
         self._triangles = np.empty((self._corners.size, 3))
 
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
-        """The serialised message of the body in ``row``, which has a position."""
-        track_id = int(bodies.ids[row])
+    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int, lifetime_s: float) -> bytes:
+        """The serialised message of the body in ``row``, which has a position; RViz shows it for ``lifetime_s``."""
+        number = messages.person_number(int(bodies.ids[row]))
         vertices = bodies.vertices[row].astype(np.float64)
         # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
         np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
-        style = MeshStyle(messages.marker_color(bodies, row), messages.MARKER_LIFETIME_S)
-        return write_mesh_marker(stamp, frame_id, messages.marker_namespace(track_id), self._triangles, style)
+        style = MeshStyle(messages.MESH, number, messages.marker_color(bodies, row), lifetime_s)
+        return write_mesh_marker(stamp, frame_id, self._triangles, style)

@@ -10,13 +10,17 @@ from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
+from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.config import HumansConfig, RobotConfig
-from hmr_ros.core.geometry.rotation import quat_to_rotmat
+from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.core.ros4hri.body_frame import body_frame
+from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.core.ros4hri.urdf import LINK_ON_SMPL_JOINT
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp
@@ -82,7 +86,9 @@ def test_a_client_of_ros4hri_follows_all_people(stage):
     s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *topics) and s.has(9, *topics))
     assert all(re.fullmatch("[a-z]{5}", name) for name in s.client.bodies)
     body = s.body(9)
-    assert all(body.latest[topic].header.frame_id == "camera" for topic in topics if topic != "urdf")
+    frames = {topic: body.latest[topic].header.frame_id for topic in topics if topic != "urdf"}
+    assert frames.pop("velocity") == f"body_{messages.person_name(9)}"
+    assert set(frames.values()) == {"camera"}
     assert "cropped" not in body.latest
 
     s.show_until(some_bodies(1, [4]), lambda: len(s.client.bodies) == 1, lost=(9,))
@@ -180,6 +186,26 @@ def test_speeds_come_with_the_second_image(stage):
     assert len(state.velocity) == len(state.position) == 20
     assert np.allclose(state.velocity, 0)
     assert [twist.linear.x, twist.angular.z] == [0.0, 0.0]
+
+
+def test_velocity_is_in_the_body_s_own_frame():
+    """As hri_body_detect has it: who walks where they look has a velocity along x, from wherever the camera looks."""
+    follow, header = HumanFollower(), messages.header(Stamp(1, 0), "camera")
+    (forward,) = body_frame(world_rotations(rotvec_to_rotmat(np.zeros((1, 24, 3))))[:, 0], some_bodies(1).joints)[1]
+    for rotation in (np.eye(3), rotvec_to_rotmat(np.array([0.3, -0.8, 0.2]))):
+        bodies = some_bodies(1, [4])
+        turned = dataclasses.replace(
+            bodies, joints=bodies.joints @ rotation.T, global_orient=rotmat_to_rotvec(rotation)[None]
+        )
+        step = 0.15 * rotation @ forward[:, 0]
+        follow.forget([4])
+        follow(turned, 1.0)
+        humans = follow(dataclasses.replace(turned, joints=turned.joints + step), 1.1)
+        message = human_messages.velocity(header, humans, 0)
+        assert (message.header.frame_id, message.header.stamp) == (f"body_{messages.person_name(4)}", header.stamp)
+        v, w = message.twist.linear, message.twist.angular
+        assert np.allclose([v.x, v.y, v.z], [1.5, 0, 0], atol=1e-3)
+        assert np.allclose([w.x, w.y, w.z], 0, atol=1e-6)
 
 
 def test_skeletons_are_filled_by_the_names_of_the_constants(stage):

@@ -124,7 +124,7 @@ def test_lost_people_get_a_last_entry():
 def test_no_people_are_an_empty_array():
     no_bodies = some_bodies(0)
     assert messages.smpl_body_array(HEADER, no_bodies, (), ORIGIN).bodies == []
-    assert messages.skeleton_markers(HEADER, no_bodies, ()).markers == []
+    assert messages.skeleton_markers(HEADER, no_bodies, (), 0.5).markers == []
 
 
 def test_joint_states_name_every_component_once():
@@ -136,20 +136,22 @@ def test_joint_states_name_every_component_once():
 
 
 def test_skeletons_are_drawn_and_deleted():
-    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,))
+    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,), 2.25)
     drawn = [m for m in array.markers if m.action == Marker.ADD]
     deleted = [m for m in array.markers if m.action == Marker.DELETE]
     assert len({(m.ns, m.id) for m in drawn}) == 4
-    assert {m.ns for m in deleted} == {f"body_{messages.person_name(9)}"}
-    assert {m.id for m in deleted} == {m.id for m in drawn}
+    assert {m.id for m in drawn} == {messages.person_number(1), messages.person_number(2)}
+    assert {(m.ns, m.id) for m in deleted} == {(ns, messages.person_number(9)) for ns in ("bones", "joints")}
+    assert {m.ns for m in deleted} == {m.ns for m in drawn}, "one namespace for each kind"
+    assert {(m.lifetime.sec, m.lifetime.nanosec) for m in drawn} == {(2, 250_000_000)}
     assert len(drawn[0].points) == 2 * len(SMPL.edges)
 
 
 def test_a_hidden_person_is_more_transparent():
     bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
-    markers = messages.skeleton_markers(HEADER, bodies, ()).markers
+    markers = messages.skeleton_markers(HEADER, bodies, (), 0.5).markers
     writer = MeshWriter(BODY_MODEL.faces)
-    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row), Marker) for row in (0, 1)]
+    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row, 0.5), Marker) for row in (0, 1)]
     for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
         assert seen.color.a == 1
         assert 0.2 < hidden.color.a < 0.6
@@ -159,8 +161,15 @@ def test_mesh_is_the_body_triangle_by_triangle():
     bodies = some_bodies(2, ids=[1, 2])
     writer = MeshWriter(BODY_MODEL.faces)
     for row in (1, 0):
-        marker = deserialize_message(writer(STAMP, "camera", bodies, row), Marker)
+        marker = deserialize_message(writer(STAMP, "camera", bodies, row, 2.25), Marker)
         assert marker.type == Marker.TRIANGLE_LIST
-        assert marker.ns == f"body_{messages.person_name(int(bodies.ids[row]))}"
+        assert (marker.ns, marker.id) == ("mesh", messages.person_number(int(bodies.ids[row])))
+        assert (marker.lifetime.sec, marker.lifetime.nanosec) == (2, 250_000_000)
         points = np.array([(p.x, p.y, p.z) for p in marker.points])
         assert np.array_equal(points, bodies.vertices[row][BODY_MODEL.faces].reshape(-1, 3).astype(np.float64))
+
+
+def test_the_number_of_a_marker_is_the_name_of_a_person():
+    for track_id in (0, 1, 9, 11_000_000):
+        letters = [ord(letter) - ord("a") for letter in messages.person_name(track_id)]
+        assert messages.person_number(track_id) == sum(letter * 26**k for k, letter in enumerate(letters)) < 2**31

@@ -85,9 +85,10 @@ def test_every_field_of_a_body_is_renewed():
 
 def test_skeletons(rng):
     write = SkeletonWriter()
-    for stamp, frame, bodies, lost in images(rng):
-        expected = messages.skeleton_markers(messages.header(stamp, frame), bodies, lost)
-        assert_same(write(stamp, frame, bodies, lost), expected)
+    for k, (stamp, frame, bodies, lost) in enumerate(images(rng)):
+        lifetime_s = 0.5 + 0.75 * k
+        expected = messages.skeleton_markers(messages.header(stamp, frame), bodies, lost, lifetime_s)
+        assert_same(write(stamp, frame, bodies, lost, lifetime_s), expected)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -112,5 +113,6 @@ def test_joint_states_of_humans(frame):
 
 
 def test_markers_are_what_rviz_takes(rng):
-    message = deserialize_message(SkeletonWriter()(Stamp(1, 2), "camera", random_bodies(rng, (4,)), ()), MarkerArray)
+    data = SkeletonWriter()(Stamp(1, 2), "camera", random_bodies(rng, (4,)), (), 0.5)
+    message = deserialize_message(data, MarkerArray)
     assert [len(marker.points) for marker in message.markers] == [46, 24]
