@@ -40,9 +40,9 @@ TF_MESSAGE = interfaces.TF.message("TFMessage")
 class Stage:
     """The node's outputs, fed by hand, and a client of ROS4HRI."""
 
-    def __init__(self, executor, namespace="/humans", with_images=False, **humans):
+    def __init__(self, executor, namespace="/humans", with_images=False, publish_tf="root", **humans):
         self.executor = executor
-        self.config = RobotConfig(humans=HumansConfig(namespace=namespace, **humans))
+        self.config = RobotConfig(publish_tf=publish_tf, humans=HumansConfig(namespace=namespace, **humans))
         self.node, self.peer = Node("outputs"), Node("hri_peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
@@ -134,6 +134,17 @@ def test_a_tentative_person_is_in_bodies_only(stage):
     assert not any(messages.person_name(9) in topic for topic in topics)
 
 
+def test_tf_has_one_frame_for_each_person_by_default(stage):
+    """tf2 keeps 10 s of every frame that it ever heard of, and never frees them."""
+    s = stage()
+    trees = []
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    s.show_until(some_bodies(2, [4, 9]), lambda: trees)
+    assert sorted(t.child_frame_id for t in trees[-1].transforms) == sorted(
+        f"body_{messages.person_name(track_id)}" for track_id in (4, 9)
+    )
+
+
 def test_a_late_subscriber_gets_the_urdf_too(stage):
     """The URDF is published once per person, and kept for those who subscribe later."""
     s = stage()
@@ -151,7 +162,7 @@ def test_a_late_subscriber_gets_the_urdf_too(stage):
 
 def test_urdf_joint_states_and_tf_agree_with_the_body(stage):
     """The stub's body stands in T-pose, where the URDF holds everything."""
-    s = stage()
+    s = stage(publish_tf="skeleton")
     trees = []
     s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
     bodies = some_bodies(1, [3])
