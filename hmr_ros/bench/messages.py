@@ -26,11 +26,11 @@ def run(options: Options) -> Row:
     body_model = load_body_model(models_dir() / "open_body.npz")
     bodies = _one_body(body_model.v_template)
     writer = MeshWriter(body_model.faces)
-    template = deserialize_message(writer(_STAMP, _FRAME, bodies, 0), Marker)
+    template = deserialize_message(writer(_STAMP, _FRAME, bodies, 0, 0.5), Marker)
     corners = body_model.faces.ravel()
 
     def written() -> bytes:
-        return writer(_STAMP, _FRAME, bodies, 0)
+        return writer(_STAMP, _FRAME, bodies, 0, 0.5)
 
     def built() -> bytes:
         template.points = [

@@ -230,7 +230,7 @@ class NodeSettings:
     )
     tf_timeout_s: float = setting(0.05, doc="maximum wait for the transform at the image's stamp", low=0, high=1)
     publish_tf: str = setting(
-        "skeleton",
+        "root",
         doc="TF frames: nothing, body_<id>, or that and all links of the person's URDF",
         choices=("none", "root", "skeleton"),
     )

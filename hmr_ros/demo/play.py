@@ -164,7 +164,7 @@ def _player_arguments(options: Options) -> list[str]:
 
 def _drawing(body_model: BodyModel, recording: Recording) -> Drawing:
     """Meshes over the image; with two methods, an image for each, side by side."""
-    if np.isfinite(disagreements(recording.moments)).any():
+    if len(disagreements(recording.moments)):
         return beside_pose2mesh(body_model)
     return lambda moment, bodies: draw_bodies(moment.image(), bodies, moment.camera, body_model.faces)
 

@@ -53,15 +53,15 @@ class Report:
 
 
 def disagreements(moments: Sequence[Moment]) -> Floats:
-    """(N, 24) m between the joints of two methods for all people of all moments; NaN where only one ran."""
-    distances = [body.disagreement for moment in moments for body in moment.message.bodies]
+    """(N, 24) m between the joints of two methods for the people of all moments for whom both ran."""
+    bodies = [body for moment in moments for body in moment.message.bodies]
+    distances = [body.disagreement for body in bodies if len(body.disagreement)]
     return np.array(distances, np.float64).reshape(-1, SMPL.size)
 
 
 def _disagreement(moments: Sequence[Moment]) -> list[tuple[str, str]]:
     """The line on disagreement, where two methods ran."""
-    distances = disagreements(moments)
-    of_person = 1e3 * distances[np.isfinite(distances).all(1)].mean(1)
-    if len(of_person) == 0:
+    if not len(distances := disagreements(moments)):
         return []
+    of_person = 1e3 * distances.mean(1)
     return [("methods disagree", f"p50 {np.median(of_person):.0f} mm, p90 {np.percentile(of_person, 90):.0f} mm")]

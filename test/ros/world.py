@@ -9,6 +9,11 @@ from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 
+def marker_id(name):
+    """The id of a person's markers: the name as a number to the base of 26."""
+    return sum((ord(letter) - ord("a")) * 26**k for k, letter in enumerate(name))
+
+
 class World:
     """The node sees ``detector.people`` people; ``subscribe`` receives what it publishes."""
 

@@ -46,7 +46,10 @@ class LatencyBudget:
 
 
 def histogram_message(counts: Counts) -> Float64MultiArray:
-    """``counts`` as an array (3, buckets): upper bounds in ms (the last is infinite), all images, the recent ones."""
+    """``counts`` as an array (3, buckets): upper bounds in ms, all images, the recent ones.
+
+    The last bound is the largest float64: JSON has no infinity.
+    """
     buckets = len(counts.total)
     layout = MultiArrayLayout(
         dim=[
@@ -54,5 +57,5 @@ def histogram_message(counts: Counts) -> Float64MultiArray:
             MultiArrayDimension(label="bucket", size=buckets, stride=buckets),
         ]
     )
-    rows = np.stack([[*BOUNDS_MS, np.inf], counts.total, counts.recent])
+    rows = np.stack([[*BOUNDS_MS, np.finfo(np.float64).max], counts.total, counts.recent])
     return Float64MultiArray(layout=layout, data=rows.ravel().tolist())

@@ -85,7 +85,13 @@ def position(header: Header, humans: Humans, row: int) -> PointStamped:
 
 
 def velocity(header: Header, humans: Humans, row: int) -> TwistStamped:
-    """Velocity of the body frame of person ``row``, m/s and rad/s, in the optical frame; NaN in the first image."""
-    x, y, z = humans.velocities[row].tolist()
-    wx, wy, wz = humans.angular_velocities[row].tolist()
-    return TwistStamped(header=header, twist=Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=wx, y=wy, z=wz)))
+    """Velocity of the body frame of person ``row``, m/s and rad/s, in that frame, as hri_body_detect has it.
+
+    The frame is ``body_<id>``: x forward, y to the left, z to the head. NaN in the first image.
+    """
+    to_body = humans.orientations[row].T
+    x, y, z = (to_body @ humans.velocities[row]).tolist()
+    wx, wy, wz = (to_body @ humans.angular_velocities[row]).tolist()
+    twist = Twist(linear=Vector3(x=x, y=y, z=z), angular=Vector3(x=wx, y=wy, z=wz))
+    frame_id = f"body_{person_name(int(humans.ids[row]))}"
+    return TwistStamped(header=Header(stamp=header.stamp, frame_id=frame_id), twist=twist)

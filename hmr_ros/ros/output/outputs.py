@@ -25,6 +25,7 @@ from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
+from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime
 from hmr_ros.ros.output.planning import PlanningOutputs
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
 from hmr_ros.ros.output.tracked import TrackedLists
@@ -79,6 +80,7 @@ class Outputs:
         self._body_model = body_model
         self._bodies_writer = BodiesWriter(origin)
         self._skeleton_writer = SkeletonWriter()
+        self._skeleton_lifetime, self._mesh_lifetime = MarkerLifetime(), MarkerLifetime()
         self._mesh_faces = 0
         self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
@@ -127,9 +129,10 @@ class Outputs:
         Arguments as for ``publish``. Returns why RViz gets no mesh, "" when it does or does not subscribe.
         """
         bodies, problem = _confirmed(bodies), ""
+        lifetime_s = self._mesh_lifetime(frame.stamp.seconds)
         if has_subscribers(self._mesh):
             view = self._in_target_frame(frame, bodies)
-            self._publish_meshes(frame.stamp, view, lost)
+            self._publish_meshes(frame.stamp, view, lost, lifetime_s)
             problem = view.problem
         if has_subscribers(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
@@ -148,9 +151,9 @@ class Outputs:
         if self._humans is not None:
             self._humans.update(header, no_bodies, lost)
         self._forget_joint_states(lost)
-        self._markers.publish(self._skeleton_writer(stamp, frame_id, no_bodies, lost))
+        self._markers.publish(self._skeleton_writer(stamp, frame_id, no_bodies, lost, MIN_LIFETIME_S))
         for track_id in lost:
-            self._mesh.publish(messages.deleted_marker(header, track_id))
+            self._mesh.publish(messages.deleted_marker(header, track_id, messages.MESH))
 
     def close(self) -> None:
         """Destroy all publishers, once subscribers have the last messages."""
@@ -217,10 +220,11 @@ class Outputs:
 
     def _publish_markers(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> str:
         """Publish the skeletons for RViz; returns why it gets none, "" when it does."""
+        lifetime_s = self._skeleton_lifetime(frame.stamp.seconds)
         if not (self._config.publish_markers and has_subscribers(self._markers)):
             return ""
         view = self._in_target_frame(frame, bodies)
-        self._markers.publish(self._skeleton_writer(frame.stamp, view.frame_id, view.bodies, lost))
+        self._markers.publish(self._skeleton_writer(frame.stamp, view.frame_id, view.bodies, lost, lifetime_s))
         return view.problem
 
     def _in_target_frame(self, frame: Frame, bodies: Bodies) -> _View:
@@ -232,11 +236,12 @@ class Outputs:
             return _View(target, bodies.take(np.zeros(0, np.int64)), f"no people in RViz: {err}")
         return _View(target or frame.frame_id, moved(bodies, to_target))
 
-    def _publish_meshes(self, stamp: Stamp, view: _View, lost: tuple[int, ...]) -> None:
+    def _publish_meshes(self, stamp: Stamp, view: _View, lost: tuple[int, ...], lifetime_s: float) -> None:
         for row in np.flatnonzero(view.bodies.valid):
-            self._mesh.publish(self._mesh_writer(stamp, view.frame_id, view.bodies, int(row)))
+            self._mesh.publish(self._mesh_writer(stamp, view.frame_id, view.bodies, int(row), lifetime_s))
         for track_id in lost:
-            self._mesh.publish(messages.deleted_marker(messages.header(stamp, view.frame_id), track_id))
+            deleted = messages.deleted_marker(messages.header(stamp, view.frame_id), track_id, messages.MESH)
+            self._mesh.publish(deleted)
 
 
 def _confirmed(bodies: Bodies) -> Bodies:

@@ -148,10 +148,14 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
     def stacked(values: list[Floats], *shape: int) -> Floats:
         return np.array(values, np.float32).reshape(len(present), *shape)
 
-    global_orient = stacked([body.global_orient for body in present], 3)
-    body_pose = stacked([body.body_pose for body in present], 23, 3)
-    betas = stacked([body.betas for body in present], 10)
+    def metric(name: str, *shape: int) -> Floats:
+        """The field ``name``, NaN where it is empty."""
+        rows = [getattr(body, name) for body in present]
+        return stacked([np.array(row) if len(row) else np.full(shape, np.nan).ravel() for row in rows], *shape)
+
+    global_orient, body_pose, betas = metric("global_orient", 3), metric("body_pose", 23, 3), metric("betas", 10)
     cam_t = stacked([np.array([b.cam_t.x, b.cam_t.y, b.cam_t.z]) for b in present], 3)
+    cam_t[~valid] = np.nan
     vertices = np.full((len(present), body_model.vertex_count, 3), np.nan, np.float32)
     vertices[valid] = body_model.posed(global_orient[valid], body_pose[valid], betas[valid], cam_t[valid]).vertices
     bodies = Bodies(
@@ -166,12 +170,12 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
         body_pose=body_pose,
         betas=betas,
         cam_t=cam_t,
-        joints=stacked([body.joints for body in present], 24, 3),
+        joints=metric("joints", 24, 3),
         vertices=vertices,
-        joint_error=stacked([body.joint_error for body in present], 24),
-        disagreement=stacked([body.disagreement for body in present], 24),
-        joint_covariance=stacked([body.joint_covariance for body in present], 24, 3, 3),
-        root_covariance=stacked([body.root_covariance for body in present], 3, 3),
+        joint_error=metric("joint_error", 24),
+        disagreement=metric("disagreement", 24),
+        joint_covariance=metric("joint_covariance", 24, 3, 3),
+        root_covariance=metric("root_covariance", 3, 3),
         valid=valid,
     )
     return bodies, tuple(body.id for body in present)

@@ -230,20 +230,22 @@ def write_points(stamp: Stamp, frame_id: str, points: Float32s) -> bytes:
 
 @dataclass(frozen=True)
 class MeshStyle:
-    """The look of a mesh marker: RGBA 0..1, and the time it stays in RViz unless it is replaced, s."""
+    """Name and look of a mesh marker: namespace and id, RGBA 0..1, and the time it stays unless it is replaced, s."""
 
+    namespace: str
+    number: int
     color: tuple[float, float, float, float]
     lifetime_s: float
 
 
-def write_mesh_marker(stamp: Stamp, frame_id: str, namespace: str, triangles: Float64s, style: MeshStyle) -> bytes:
+def write_mesh_marker(stamp: Stamp, frame_id: str, triangles: Float64s, style: MeshStyle) -> bytes:
     """Serialise a visualization_msgs/Marker of type TRIANGLE_LIST.
 
     ``triangles`` (3 F, 3) float64 m: three corners per face, in ``frame_id``.
     """
     whole, fraction = divmod(style.lifetime_s, 1.0)
-    writer = CdrWriter().stamp(stamp).string(frame_id).string(namespace)
-    writer.pack("i", 0, _TRIANGLE_LIST, _ADD)
+    writer = CdrWriter().stamp(stamp).string(frame_id).string(style.namespace)
+    writer.pack("i", style.number, _TRIANGLE_LIST, _ADD)
     writer.pack("d", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # pose: identity, quaternion xyzw
     writer.pack("d", 1.0, 1.0, 1.0).pack("f", *style.color)
     writer.stamp(Stamp(int(whole), int(fraction * 1e9))).pack("B", 0)  # lifetime, frame_locked

@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.arrays import Float32s, Floats
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
@@ -22,11 +22,23 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
 
-MARKER_LIFETIME_S = 0.5
-"""Time that markers stay in RViz without a newer message, s."""
+BONES, JOINTS, MESH = "bones", "joints", "mesh"
+"""Namespaces of markers, one for each kind: RViz and Foxglove list every namespace that they ever saw."""
+
+METRIC_FIELDS = (
+    "global_orient",
+    "body_pose",
+    "betas",
+    "joints",
+    "joint_error",
+    "disagreement",
+    "joint_covariance",
+    "root_covariance",
+)
+"""Fields of SmplBody that are empty where they are unknown, named as the columns of Bodies."""
 
 _ID_LETTERS = 5
-_IDS = 26**_ID_LETTERS
+_IDS: int = 26**_ID_LETTERS
 _ID_STRIDE = 7_470_119
 """Coprime to 26, so that multiplying is a bijection of the 11.9 million ids: neighbours look different."""
 
@@ -35,7 +47,6 @@ _COASTING_ALPHA = 0.35
 
 _BONE_WIDTH_M = 0.03
 _JOINT_SIZE_M = 0.05
-_BONES, _JOINTS = 0, 1
 _ROTATION_AXES = "xyz"
 
 
@@ -53,12 +64,17 @@ def person_name(track_id: int) -> str:
 
     The length is what ROS4HRI's RViz plugins expect at the end of a frame name.
     """
-    number = track_id * _ID_STRIDE % _IDS
+    number = person_number(track_id)
     letters = []
     for _ in range(_ID_LETTERS):
         number, letter = divmod(number, 26)
         letters.append(chr(ord("a") + letter))
     return "".join(letters)
+
+
+def person_number(track_id: int) -> int:
+    """The name of a person as a number to the base of 26, a = 0, first letter first: the ``id`` of markers."""
+    return track_id * _ID_STRIDE % _IDS
 
 
 def header(stamp: Stamp, frame_id: str) -> Header:
@@ -74,64 +90,46 @@ def point(xyz: Floats) -> Point:
 
 def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
     """All ``bodies`` of an image, and a last entry of state LOST for each id in ``lost``."""
-    calibration = origin.calibration
-    unknown = (float("nan"),) * len(LEVELS)
     message = SmplBodyArray(
-        header=image_header,
-        method=origin.method,
-        body_model=origin.body_model,
-        joint_set=bodies.joint_set,
-        coverage_levels=np.array(LEVELS, np.float32),
-        joint_radii=np.array(calibration.joint_radii if calibration else unknown, np.float32),
-        root_radii=np.array(calibration.root_radii if calibration else unknown, np.float32),
+        header=image_header, method=origin.method, body_model=origin.body_model, joint_set=bodies.joint_set
     )
-    message.bodies = [_smpl_body(bodies, row) for row in range(len(bodies))] + [_lost_body(i) for i in lost]
+    if origin.calibration is not None:
+        message.coverage_levels = _float32(np.array(LEVELS))
+        message.joint_radii = _float32(np.array(origin.calibration.joint_radii))
+        message.root_radii = _float32(np.array(origin.calibration.root_radii))
+    known = known_rows(bodies)
+    message.bodies = [_smpl_body(bodies, row, known) for row in range(len(bodies))]
+    message.bodies += [SmplBody(id=person_name(track_id), state=SmplBody.LOST) for track_id in lost]
     return message
 
 
-def _smpl_body(bodies: Bodies, row: int) -> SmplBody:
+def known_rows(bodies: Bodies) -> dict[str, Bools]:
+    """For each of METRIC_FIELDS the rows (P,) in which it is known: those of valid bodies, without any NaN."""
+    columns = {name: np.isfinite(getattr(bodies, name)) for name in METRIC_FIELDS}
+    return {name: bodies.valid & column.all(tuple(range(1, column.ndim))) for name, column in columns.items()}
+
+
+def finite(values: Floats) -> Floats:
+    """``values`` with 0 for what is unknown, for fields that a flag or a score declares unknown: JSON has no NaN."""
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools]) -> SmplBody:
     """The body in ``row``."""
-    return SmplBody(
+    body = SmplBody(
         id=person_name(int(bodies.ids[row])),
         state=int(bodies.states[row]),
         unseen_s=float(bodies.unseen_s[row]),
         score=float(bodies.scores[row]),
-        keypoints=_float32(bodies.kp2d[row]),
-        keypoint_scores=_float32(bodies.kp2d_score[row]),
+        keypoints=_float32(finite(bodies.kp2d[row])),
+        keypoint_scores=_float32(finite(bodies.kp2d_score[row])),
         valid=bool(bodies.valid[row]),
-        global_orient=bodies.global_orient[row].astype(np.float32),
-        body_pose=bodies.body_pose[row].astype(np.float32).ravel(),
-        betas=bodies.betas[row].astype(np.float32),
-        cam_t=point(bodies.cam_t[row]),
-        joints=bodies.joints[row].astype(np.float32).ravel(),
-        joint_error=bodies.joint_error[row].astype(np.float32),
-        disagreement=bodies.disagreement[row].astype(np.float32),
-        joint_covariance=bodies.joint_covariance[row].astype(np.float32).ravel(),
-        root_covariance=bodies.root_covariance[row].astype(np.float32).ravel(),
+        cam_t=point(finite(bodies.cam_t[row])),
     )
-
-
-def _lost_body(track_id: int) -> SmplBody:
-    """The last entry of a track: state LOST, all numbers NaN."""
-
-    def unknown(size: int) -> Float32s:
-        return np.full(size, np.nan, np.float32)
-
-    nan = float("nan")
-    return SmplBody(
-        id=person_name(track_id),
-        state=SmplBody.LOST,
-        unseen_s=nan,
-        global_orient=unknown(3),
-        body_pose=unknown(69),
-        betas=unknown(10),
-        cam_t=Point(x=nan, y=nan, z=nan),
-        joints=unknown(72),
-        joint_error=unknown(24),
-        disagreement=unknown(24),
-        joint_covariance=unknown(216),
-        root_covariance=unknown(9),
-    )
+    for name, rows in known.items():
+        if rows[row]:
+            setattr(body, name, _float32(getattr(bodies, name)[row]))
+    return body
 
 
 def _float32(values: Floats) -> array.array[float]:
@@ -149,28 +147,36 @@ def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
     return JointState(header=image_header, name=names, position=bodies.body_pose[row].astype(np.float64).ravel())
 
 
-def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int]) -> MarkerArray:
-    """Bones and joints of every body with a position, and DELETE for the ids in ``lost``."""
+def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int], lifetime_s: float) -> MarkerArray:
+    """Bones and joints of every body with a position, for ``lifetime_s``, and DELETE for the ids in ``lost``."""
     markers = []
     for row in np.flatnonzero(bodies.valid).tolist():
-        bones, joints = _marker(image_header, bodies, row), _marker(image_header, bodies, row)
-        bones.id, bones.type, bones.scale = _BONES, Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
+        bones, joints = (_marker(image_header, bodies, row, kind, lifetime_s) for kind in (BONES, JOINTS))
+        bones.type, bones.scale = Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
         bones.points = _points(bodies.joints[row][SMPL.edge_indices].reshape(-1, 3))
-        joints.id, joints.type, joints.scale = _JOINTS, Marker.SPHERE_LIST, _cube(_JOINT_SIZE_M)
+        joints.type, joints.scale = Marker.SPHERE_LIST, _cube(_JOINT_SIZE_M)
         joints.points = _points(bodies.joints[row])
         markers += [bones, joints]
-    markers += [deleted_marker(image_header, track_id, part) for track_id in lost for part in (_BONES, _JOINTS)]
+    markers += [deleted_marker(image_header, track_id, kind) for track_id in lost for kind in (BONES, JOINTS)]
     return MarkerArray(markers=markers)
 
 
-def _marker(image_header: Header, bodies: Bodies, row: int) -> Marker:
+def _marker(image_header: Header, bodies: Bodies, row: int, namespace: str, lifetime_s: float) -> Marker:
     """A marker of one body, without type and points."""
     r, g, b, a = marker_color(bodies, row)
-    marker = Marker(header=image_header, ns=marker_namespace(int(bodies.ids[row])), action=Marker.ADD)
+    number = person_number(int(bodies.ids[row]))
+    marker = Marker(header=image_header, ns=namespace, id=number, action=Marker.ADD)
     marker.pose.orientation.w = 1.0
     marker.color = ColorRGBA(r=r, g=g, b=b, a=a)
-    marker.lifetime = Duration(sec=int(MARKER_LIFETIME_S), nanosec=int(MARKER_LIFETIME_S % 1 * 1e9))
+    time = duration(lifetime_s)
+    marker.lifetime = Duration(sec=time.sec, nanosec=time.nanosec)
     return marker
+
+
+def duration(seconds: float) -> Stamp:
+    """A positive duration as the numbers of a builtin_interfaces/Duration."""
+    whole, fraction = divmod(seconds, 1.0)
+    return Stamp(int(whole), int(fraction * 1e9))
 
 
 def marker_color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
@@ -188,11 +194,6 @@ def _points(points: Floats) -> list[Point]:
     return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
 
 
-def deleted_marker(image_header: Header, track_id: int, part: int = 0) -> Marker:
-    """A marker that deletes the part with id ``part`` of a lost person."""
-    return Marker(header=image_header, ns=marker_namespace(track_id), id=part, action=Marker.DELETE)
-
-
-def marker_namespace(track_id: int) -> str:
-    """The namespace of a person's markers."""
-    return f"body_{person_name(track_id)}"
+def deleted_marker(image_header: Header, track_id: int, namespace: str) -> Marker:
+    """A marker that deletes that of a lost person in ``namespace``."""
+    return Marker(header=image_header, ns=namespace, id=person_number(track_id), action=Marker.DELETE)

@@ -20,24 +20,16 @@ from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import MeshStyle, Stamp, write_mesh_marker
 from hmr_ros.ros.wire.template import KeptTemplate
 
-_BODY_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
+_PLAIN_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "state": lambda bodies: bodies.states,
     "unseen_s": lambda bodies: bodies.unseen_s,
     "score": lambda bodies: bodies.scores,
-    "keypoints": lambda bodies: bodies.kp2d,
-    "keypoint_scores": lambda bodies: bodies.kp2d_score,
+    "keypoints": lambda bodies: messages.finite(bodies.kp2d),
+    "keypoint_scores": lambda bodies: messages.finite(bodies.kp2d_score),
     "valid": lambda bodies: bodies.valid,
-    "global_orient": lambda bodies: bodies.global_orient,
-    "body_pose": lambda bodies: bodies.body_pose,
-    "betas": lambda bodies: bodies.betas,
-    "cam_t": lambda bodies: bodies.cam_t,
-    "joints": lambda bodies: bodies.joints,
-    "joint_error": lambda bodies: bodies.joint_error,
-    "disagreement": lambda bodies: bodies.disagreement,
-    "joint_covariance": lambda bodies: bodies.joint_covariance,
-    "root_covariance": lambda bodies: bodies.root_covariance,
+    "cam_t": lambda bodies: messages.finite(bodies.cam_t),
 }
-"""Field of hmr_ros/SmplBody -> its column of Bodies, whose rows hold its numbers."""
+"""Field of hmr_ros/SmplBody -> its numbers, one row per body. Those of messages.METRIC_FIELDS may be empty."""
 
 
 class BodiesWriter:
@@ -49,14 +41,19 @@ class BodiesWriter:
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
         """The serialised message of all ``bodies`` in an image and the ids ``lost`` with it."""
+        known = messages.known_rows(bodies)
+        layout = tuple(rows.tobytes() for rows in known.values())
         template = self._kept(
-            (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost),
+            (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost, layout),
             lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin),
         )
         template.stamp(stamp)
-        for name, column_of in _BODY_FIELDS.items():
+        for name, column_of in _PLAIN_FIELDS.items():
             for row, values in enumerate(column_of(bodies)):
                 template[f"bodies.{row}.{name}"][:] = values.reshape(-1)
+        for name, rows in known.items():
+            for row in np.flatnonzero(rows).tolist():
+                template[f"bodies.{row}.{name}"][:] = getattr(bodies, name)[row].reshape(-1)
         return template.finish()
 
 
@@ -66,15 +63,19 @@ class SkeletonWriter:
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
-        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``."""
+    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...], lifetime_s: float) -> bytes:
+        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``.
+
+        What is drawn stays for ``lifetime_s``.
+        """
         rows = np.flatnonzero(bodies.valid)
         template = self._kept(
             (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost),
-            lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost),
+            lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost, lifetime_s),
         )
         markers = 2 * (len(rows) + len(lost))
         template.stamp(stamp, (f"markers.{k}.header.stamp" for k in range(markers)))
+        template.stamp(messages.duration(lifetime_s), (f"markers.{k}.lifetime" for k in range(2 * len(rows))))
         for k, row in enumerate(rows):
             joints = bodies.joints[row]
             template[f"markers.{2 * k}.points"][:] = joints[SMPL.edge_indices].ravel()
@@ -106,11 +107,11 @@ class MeshWriter:
         self._corners = faces.astype(np.int64).ravel()
         self._triangles = np.empty((self._corners.size, 3))
 
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int) -> bytes:
-        """The serialised message of the body in ``row``, which has a position."""
-        track_id = int(bodies.ids[row])
+    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, row: int, lifetime_s: float) -> bytes:
+        """The serialised message of the body in ``row``, which has a position; RViz shows it for ``lifetime_s``."""
+        number = messages.person_number(int(bodies.ids[row]))
         vertices = bodies.vertices[row].astype(np.float64)
         # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
         np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
-        style = MeshStyle(messages.marker_color(bodies, row), messages.MARKER_LIFETIME_S)
-        return write_mesh_marker(stamp, frame_id, messages.marker_namespace(track_id), self._triangles, style)
+        style = MeshStyle(messages.MESH, number, messages.marker_color(bodies, row), lifetime_s)
+        return write_mesh_marker(stamp, frame_id, self._triangles, style)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -22,7 +23,11 @@ from rclpy.parameter_client import AsyncParameterClient
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe, updated
+from hmr_ros.core.temporal.presence import Presence
+from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.wire.messages import Origin
 from test.ros.graph import spin_until
+from test.ros.stubs import BODY_MODEL
 
 ROOT = Path(__file__).parents[3]
 LAUNCH_FILES = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
@@ -255,7 +260,7 @@ def test_the_parameter_file_holds_every_parameter_at_its_default():
 @pytest.mark.parametrize(
     ("file", "topics", "plugins"),
     [
-        ("hmr.rviz", {"mesh", "markers", "overlay", "image"}, {"rviz_default_plugins"}),
+        ("hmr.rviz", {"mesh", "markers", "overlay"}, {"rviz_default_plugins"}),
         ("hmr_hri.rviz", {"image"}, {"rviz_default_plugins", "hri_rviz"}),
     ],
 )
@@ -266,6 +271,42 @@ def test_rviz_shows_what_there_is(file, topics, plugins):
     assert {display["Class"].partition("/")[0] for display in displays} == plugins
     for display in displays:
         assert display.keys() - COMMON_PROPERTIES <= PROPERTIES[display["Class"]], display["Class"]
+
+
+TYPES = {"Marker": "Marker", "MarkerArray": "MarkerArray", "Image": "Image"}
+"""Display of rviz_default_plugins -> the type of message that it subscribes."""
+
+
+def test_rviz_displays_what_the_node_publishes(executor):
+    """Each topic exists, with the type and the QoS that the display asks for."""
+    node = Node("displayed_outputs")
+    executor.add_node(node)
+    outputs = Outputs(node, BODY_MODEL, Origin("stub", "open_body"), RobotConfig(), Presence())
+    publishers = {publisher.topic_name: publisher for publisher in node.publishers}
+    displays = yaml.safe_load((ROOT / "config" / "hmr.rviz").read_text())["Visualization Manager"]["Displays"]
+    shown = [display for display in displays if "Topic" in display]
+    assert len(shown) == 3
+    for display in shown:
+        publisher, asked = publishers[f"/{display['Topic']['Value']}"], display["Topic"]
+        assert publisher.msg_type.__name__ == TYPES[display["Class"].partition("/")[2]]
+        offered = (publisher.qos_profile.reliability.name, publisher.qos_profile.durability.name)
+        assert (asked["Reliability Policy"].upper(), asked["Durability Policy"].upper()) == offered
+    outputs.close()
+
+
+@pytest.mark.parametrize("file", ["hmr.rviz", "hmr_hri.rviz"])
+def test_rviz_looks_at_the_people_before_the_camera(file):
+    """From behind and above; the fixed frame has x forward and z up, and the camera at its origin."""
+    content = yaml.safe_load((ROOT / "config" / file).read_text())["Visualization Manager"]
+    view = content["Views"]["Current"]
+    focus = np.array([view["Focal Point"][axis] for axis in "XYZ"])
+    assert view["Class"] == "rviz_default_plugins/Orbit"
+    assert 2 <= focus[0] <= 8
+    assert abs(focus[1]) < 0.5
+    cos, sin = np.cos(view["Pitch"]), np.sin(view["Pitch"])
+    eye = focus + view["Distance"] * np.array([cos * np.cos(view["Yaw"]), cos * np.sin(view["Yaw"]), sin])
+    assert eye[0] < 0
+    assert eye[2] > 0
 
 
 def _flat(table, prefix=""):

@@ -20,6 +20,7 @@ from hmr_ros.ros.node.node import HmrNode
 from test.engines.test_switching import FakeEngine
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
+from test.ros.world import marker_id
 
 
 class Robot:
@@ -90,7 +91,7 @@ def robot(executor, closing):
 
 
 def deleted(messages):
-    return {m.ns for m in messages if m.action == Marker.DELETE}
+    return {m.id for m in messages if m.action == Marker.DELETE}
 
 
 def test_disabling_clears_rviz_and_ends_all_tracks_and_enabling_begins_anew(robot):
@@ -103,9 +104,9 @@ def test_disabling_clears_rviz_and_ends_all_tracks_and_enabling_begins_anew(robo
     assert answer.success
     assert answer.message == "disabled; 2 tracks ended"
     spin_until(r.executor, lambda: r.lost() == before and r.received["/humans/bodies/tracked"][-1].ids == [])
-    names = {f"body_{name}" for name in before}
-    spin_until(r.executor, lambda: deleted(r.received["mesh"]) == names)
-    spin_until(r.executor, lambda: deleted([m for a in r.received["markers"] for m in a.markers]) == names)
+    numbers = {marker_id(name) for name in before}
+    spin_until(r.executor, lambda: deleted(r.received["mesh"]) == numbers)
+    spin_until(r.executor, lambda: deleted([m for a in r.received["markers"] for m in a.markers]) == numbers)
     assert r.user.count_subscribers("image") == 0
     r.see(lambda: r.reported_message("disabled"))
     assert r.people() == set()

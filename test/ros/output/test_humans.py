@@ -10,13 +10,17 @@ from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
+from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.config import HumansConfig, RobotConfig
-from hmr_ros.core.geometry.rotation import quat_to_rotmat
+from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.core.ros4hri.body_frame import body_frame
+from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.core.ros4hri.urdf import LINK_ON_SMPL_JOINT
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp
@@ -36,9 +40,9 @@ TF_MESSAGE = interfaces.TF.message("TFMessage")
 class Stage:
     """The node's outputs, fed by hand, and a client of ROS4HRI."""
 
-    def __init__(self, executor, namespace="/humans", with_images=False, **humans):
+    def __init__(self, executor, namespace="/humans", with_images=False, publish_tf="root", **humans):
         self.executor = executor
-        self.config = RobotConfig(humans=HumansConfig(namespace=namespace, **humans))
+        self.config = RobotConfig(publish_tf=publish_tf, humans=HumansConfig(namespace=namespace, **humans))
         self.node, self.peer = Node("outputs"), Node("hri_peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
@@ -82,7 +86,9 @@ def test_a_client_of_ros4hri_follows_all_people(stage):
     s.show_until(some_bodies(2, [4, 9]), lambda: s.has(4, *topics) and s.has(9, *topics))
     assert all(re.fullmatch("[a-z]{5}", name) for name in s.client.bodies)
     body = s.body(9)
-    assert all(body.latest[topic].header.frame_id == "camera" for topic in topics if topic != "urdf")
+    frames = {topic: body.latest[topic].header.frame_id for topic in topics if topic != "urdf"}
+    assert frames.pop("velocity") == f"body_{messages.person_name(9)}"
+    assert set(frames.values()) == {"camera"}
     assert "cropped" not in body.latest
 
     s.show_until(some_bodies(1, [4]), lambda: len(s.client.bodies) == 1, lost=(9,))
@@ -128,6 +134,17 @@ def test_a_tentative_person_is_in_bodies_only(stage):
     assert not any(messages.person_name(9) in topic for topic in topics)
 
 
+def test_tf_has_one_frame_for_each_person_by_default(stage):
+    """tf2 keeps 10 s of every frame that it ever heard of, and never frees them."""
+    s = stage()
+    trees = []
+    s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
+    s.show_until(some_bodies(2, [4, 9]), lambda: trees)
+    assert sorted(t.child_frame_id for t in trees[-1].transforms) == sorted(
+        f"body_{messages.person_name(track_id)}" for track_id in (4, 9)
+    )
+
+
 def test_a_late_subscriber_gets_the_urdf_too(stage):
     """The URDF is published once per person, and kept for those who subscribe later."""
     s = stage()
@@ -145,7 +162,7 @@ def test_a_late_subscriber_gets_the_urdf_too(stage):
 
 def test_urdf_joint_states_and_tf_agree_with_the_body(stage):
     """The stub's body stands in T-pose, where the URDF holds everything."""
-    s = stage()
+    s = stage(publish_tf="skeleton")
     trees = []
     s.peer.create_subscription(TF_MESSAGE, "/tf", trees.append, qos())
     bodies = some_bodies(1, [3])
@@ -180,6 +197,26 @@ def test_speeds_come_with_the_second_image(stage):
     assert len(state.velocity) == len(state.position) == 20
     assert np.allclose(state.velocity, 0)
     assert [twist.linear.x, twist.angular.z] == [0.0, 0.0]
+
+
+def test_velocity_is_in_the_body_s_own_frame():
+    """As hri_body_detect has it: who walks where they look has a velocity along x, from wherever the camera looks."""
+    follow, header = HumanFollower(), messages.header(Stamp(1, 0), "camera")
+    (forward,) = body_frame(world_rotations(rotvec_to_rotmat(np.zeros((1, 24, 3))))[:, 0], some_bodies(1).joints)[1]
+    for rotation in (np.eye(3), rotvec_to_rotmat(np.array([0.3, -0.8, 0.2]))):
+        bodies = some_bodies(1, [4])
+        turned = dataclasses.replace(
+            bodies, joints=bodies.joints @ rotation.T, global_orient=rotmat_to_rotvec(rotation)[None]
+        )
+        step = 0.15 * rotation @ forward[:, 0]
+        follow.forget([4])
+        follow(turned, 1.0)
+        humans = follow(dataclasses.replace(turned, joints=turned.joints + step), 1.1)
+        message = human_messages.velocity(header, humans, 0)
+        assert (message.header.frame_id, message.header.stamp) == (f"body_{messages.person_name(4)}", header.stamp)
+        v, w = message.twist.linear, message.twist.angular
+        assert np.allclose([v.x, v.y, v.z], [1.5, 0, 0], atol=1e-3)
+        assert np.allclose([w.x, w.y, w.z], 0, atol=1e-6)
 
 
 def test_skeletons_are_filled_by_the_names_of_the_constants(stage):

@@ -21,19 +21,19 @@ def typed_header(frame_id):
 
 
 @pytest.mark.parametrize("frame_id", FRAMES)
-@pytest.mark.parametrize("namespace", ["body_abcde", "body_a"])
+@pytest.mark.parametrize("namespace", ["mesh", "meshes"])
 @pytest.mark.parametrize("faces", [0, 1, 7])
 def test_mesh_marker_equals_the_typed_message(frame_id, namespace, faces):
     triangles = np.random.default_rng(0).normal(size=(3 * faces, 3))
-    style = cdr.MeshStyle((0.5, 0.25, 0.125, 1.0), 1.5)
-    marker = Marker(header=typed_header(frame_id), ns=namespace, type=Marker.TRIANGLE_LIST, action=Marker.ADD)
+    style = cdr.MeshStyle(namespace, 11_000_000, (0.5, 0.25, 0.125, 1.0), 1.5)
+    marker = Marker(header=typed_header(frame_id), ns=namespace, id=11_000_000, type=Marker.TRIANGLE_LIST)
     marker.pose.orientation.w = 1.0
     marker.scale.x = marker.scale.y = marker.scale.z = 1.0
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = style.color
     marker.lifetime.sec, marker.lifetime.nanosec = 1, 500_000_000
     marker.points = [Point(x=x, y=y, z=z) for x, y, z in triangles.tolist()]
 
-    data = cdr.write_mesh_marker(STAMP, frame_id, namespace, triangles, style)
+    data = cdr.write_mesh_marker(STAMP, frame_id, triangles, style)
 
     assert_same(data, marker)
 

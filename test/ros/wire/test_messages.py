@@ -71,20 +71,24 @@ def test_states_and_ages_survive_the_message():
     assert again.unseen_s.tolist() == [0, 0, 0.25]
 
 
-def test_bodies_without_position_carry_nan_and_their_keypoints():
+def test_bodies_without_position_carry_their_keypoints_alone():
     flat = Bodies.without_geometry(StubDetector(1).detect(None), BODY_MODEL.vertex_count)
     (body,) = messages.smpl_body_array(HEADER, flat, (), ORIGIN).bodies
     assert not body.valid
-    assert np.isnan([body.cam_t.x, *body.global_orient, *body.body_pose, *body.joints]).all()
+    assert [len(getattr(body, name)) for name in messages.METRIC_FIELDS] == [0] * 8
+    assert (body.cam_t.x, body.cam_t.y, body.cam_t.z) == (0, 0, 0)
     assert len(body.keypoints) == 34
     assert body.keypoint_scores[0] == pytest.approx(0.8)
+    again, _ = bodies_from_message(messages.smpl_body_array(HEADER, flat, (), ORIGIN), BODY_MODEL)
+    for name in ("cam_t", *messages.METRIC_FIELDS):
+        assert np.isnan(getattr(again, name)).all(), name
 
 
 def test_what_two_methods_disagree_on_survives_the_message():
     bodies = some_bodies(2)
     bodies.disagreement[1] = np.linspace(0, 0.23, 24)
     message = messages.smpl_body_array(HEADER, bodies, (4,), ORIGIN)
-    assert np.isnan(message.bodies[2].disagreement).all()
+    assert [len(body.disagreement) for body in message.bodies] == [0, 24, 0]
     again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
     np.testing.assert_allclose(again.disagreement, bodies.disagreement, rtol=1e-6)
 
@@ -95,15 +99,16 @@ def test_covariances_survive_the_message():
     bodies = dataclasses.replace(some_bodies(2), joint_covariance=joint, root_covariance=root)
     message = messages.smpl_body_array(HEADER, bodies, (4,), dataclasses.replace(ORIGIN, calibration=CALIBRATION))
     assert message.bodies[1].root_covariance[3 * 2 + 1] == np.float32(root[1, 2, 1]), "rows after each other"
-    assert np.isnan(message.bodies[2].root_covariance).all()
-    assert np.isnan(message.bodies[2].joint_covariance).all()
+    assert [len(body.root_covariance) for body in message.bodies] == [9, 9, 0]
+    assert [len(body.joint_covariance) for body in message.bodies] == [216, 216, 0]
     np.testing.assert_allclose(message.coverage_levels, [0.5, 0.9, 0.95], rtol=1e-6)
     np.testing.assert_allclose(message.joint_radii, CALIBRATION.joint_radii, rtol=1e-6)
     np.testing.assert_allclose(message.root_radii, CALIBRATION.root_radii, rtol=1e-6)
     again, _ = bodies_from_message(deserialize_message(serialize_message(message), SmplBodyArray), BODY_MODEL)
     np.testing.assert_allclose(again.joint_covariance, joint, rtol=1e-6)
     np.testing.assert_allclose(again.root_covariance, root, rtol=1e-6)
-    assert np.isnan(messages.smpl_body_array(HEADER, bodies, (), ORIGIN).root_radii).all()
+    uncalibrated = messages.smpl_body_array(HEADER, bodies, (), ORIGIN)
+    assert [len(uncalibrated.coverage_levels), len(uncalibrated.joint_radii), len(uncalibrated.root_radii)] == [0] * 3
 
 
 def test_lost_people_get_a_last_entry():
@@ -120,7 +125,7 @@ def test_lost_people_get_a_last_entry():
 def test_no_people_are_an_empty_array():
     no_bodies = some_bodies(0)
     assert messages.smpl_body_array(HEADER, no_bodies, (), ORIGIN).bodies == []
-    assert messages.skeleton_markers(HEADER, no_bodies, ()).markers == []
+    assert messages.skeleton_markers(HEADER, no_bodies, (), 0.5).markers == []
 
 
 def test_joint_states_name_every_component_once():
@@ -132,20 +137,22 @@ def test_joint_states_name_every_component_once():
 
 
 def test_skeletons_are_drawn_and_deleted():
-    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,))
+    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,), 2.25)
     drawn = [m for m in array.markers if m.action == Marker.ADD]
     deleted = [m for m in array.markers if m.action == Marker.DELETE]
     assert len({(m.ns, m.id) for m in drawn}) == 4
-    assert {m.ns for m in deleted} == {f"body_{messages.person_name(9)}"}
-    assert {m.id for m in deleted} == {m.id for m in drawn}
+    assert {m.id for m in drawn} == {messages.person_number(1), messages.person_number(2)}
+    assert {(m.ns, m.id) for m in deleted} == {(ns, messages.person_number(9)) for ns in ("bones", "joints")}
+    assert {m.ns for m in deleted} == {m.ns for m in drawn}, "one namespace for each kind"
+    assert {(m.lifetime.sec, m.lifetime.nanosec) for m in drawn} == {(2, 250_000_000)}
     assert len(drawn[0].points) == 2 * len(SMPL.edges)
 
 
 def test_a_hidden_person_is_more_transparent():
     bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
-    markers = messages.skeleton_markers(HEADER, bodies, ()).markers
+    markers = messages.skeleton_markers(HEADER, bodies, (), 0.5).markers
     writer = MeshWriter(BODY_MODEL.faces)
-    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row), Marker) for row in (0, 1)]
+    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row, 0.5), Marker) for row in (0, 1)]
     for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
         assert seen.color.a == 1
         assert 0.2 < hidden.color.a < 0.6
@@ -155,16 +162,17 @@ def test_mesh_is_the_body_triangle_by_triangle():
     bodies = some_bodies(2, ids=[1, 2])
     writer = MeshWriter(BODY_MODEL.faces)
     for row in (1, 0):
-        marker = deserialize_message(writer(STAMP, "camera", bodies, row), Marker)
+        marker = deserialize_message(writer(STAMP, "camera", bodies, row, 2.25), Marker)
         assert marker.type == Marker.TRIANGLE_LIST
-        assert marker.ns == f"body_{messages.person_name(int(bodies.ids[row]))}"
+        assert (marker.ns, marker.id) == ("mesh", messages.person_number(int(bodies.ids[row])))
+        assert (marker.lifetime.sec, marker.lifetime.nanosec) == (2, 250_000_000)
         points = np.array([(p.x, p.y, p.z) for p in marker.points])
         assert np.array_equal(points, bodies.vertices[row][BODY_MODEL.faces].reshape(-1, 3).astype(np.float64))
 
 
 def test_bones_are_lines_and_joints_are_balls_in_the_colour_of_the_person():
     bodies = some_bodies(2, ids=[4, 9])
-    bones, joints, *_ = messages.skeleton_markers(HEADER, bodies, ()).markers
+    bones, joints, *_ = messages.skeleton_markers(HEADER, bodies, (), 2.25).markers
     assert (bones.type, joints.type) == (Marker.LINE_LIST, Marker.SPHERE_LIST)
     assert 0 < bones.scale.x < joints.scale.x < 0.2
     assert joints.scale.x == joints.scale.y == joints.scale.z
@@ -174,21 +182,20 @@ def test_bones_are_lines_and_joints_are_balls_in_the_colour_of_the_person():
     pairs = np.array([[bodies.joints[0][k] for k in edge] for edge in SMPL.edge_indices], float)
     assert np.array_equal(ends, pairs)
     for marker in (bones, joints):
-        assert (marker.header, marker.ns) == (HEADER, f"body_{messages.person_name(4)}")
+        assert (marker.header, marker.id) == (HEADER, messages.person_number(4))
         rgba = (marker.color.r, marker.color.g, marker.color.b, marker.color.a)
         assert rgba == pytest.approx((*person_color(4), 1.0))
         q = marker.pose.orientation
         assert (q.x, q.y, q.z, q.w) == (0, 0, 0, 1)
-        assert marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 == pytest.approx(messages.MARKER_LIFETIME_S)
+        assert marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 == 2.25
     assert person_color(4) != person_color(9)
 
 
 def test_a_deleted_marker_is_that_of_the_person_and_part():
-    for part in (0, 1):
-        marker = messages.deleted_marker(HEADER, 9, part)
-        assert (marker.header, marker.ns, marker.id) == (HEADER, f"body_{messages.person_name(9)}", part)
+    for namespace in (messages.BONES, messages.JOINTS):
+        marker = messages.deleted_marker(HEADER, 9, namespace)
+        assert (marker.header, marker.ns, marker.id) == (HEADER, namespace, messages.person_number(9))
         assert marker.action == Marker.DELETE
-    assert messages.deleted_marker(HEADER, 9).id == 0
 
 
 def test_neighbouring_names_look_different():
@@ -206,3 +213,9 @@ def test_joint_states_are_in_the_order_of_their_names():
         for axis, letter in enumerate("xyz"):
             assert state.name[3 * k + axis] == f"{joint}_rotvec_{letter}_{name}"
             assert state.position[3 * k + axis] == 3 * k + axis
+
+
+def test_the_number_of_a_marker_is_the_name_of_a_person():
+    for track_id in (0, 1, 9, 11_000_000):
+        letters = [ord(letter) - ord("a") for letter in messages.person_name(track_id)]
+        assert messages.person_number(track_id) == sum(letter * 26**k for k, letter in enumerate(letters)) < 2**31

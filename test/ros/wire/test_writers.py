@@ -53,6 +53,19 @@ def test_bodies(rng):
         assert_same(write(stamp, frame, bodies, lost), expected)
 
 
+def test_what_is_unknown_comes_and_goes(rng):
+    """The layout follows: an empty array has no room for numbers."""
+    write = BodiesWriter(ORIGIN)
+    for unknown in ((), ("disagreement",), ("joint_covariance", "root_covariance"), ("joint_error",), ()):
+        bodies = random_bodies(rng, (4, 9))
+        for name in (*unknown, "kp2d"):
+            getattr(bodies, name)[1, ..., 0] = np.nan
+        message = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), bodies, (), ORIGIN)
+        assert_same(write(Stamp(1, 2), "camera", bodies, ()), message)
+        assert {name for name in messages.METRIC_FIELDS if not len(getattr(message.bodies[1], name))} == set(unknown)
+        assert message.bodies[1].keypoints[0] == 0
+
+
 def test_bodies_of_another_joint_set(rng):
     write = BodiesWriter(ORIGIN)
     for joint_set, joints in (("coco17", 17), ("blazepose", 33), ("coco17", 17)):
@@ -67,14 +80,15 @@ def test_bodies_of_another_joint_set(rng):
 
 def test_every_field_of_a_body_is_renewed():
     """A field of the message that the writer does not know would keep its first value for ever."""
-    assert {*writers._BODY_FIELDS, "id"} == {*SmplBody.get_fields_and_field_types()}
+    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, "id"} == {*SmplBody.get_fields_and_field_types()}
 
 
 def test_skeletons(rng):
     write = SkeletonWriter()
-    for stamp, frame, bodies, lost in images(rng):
-        expected = messages.skeleton_markers(messages.header(stamp, frame), bodies, lost)
-        assert_same(write(stamp, frame, bodies, lost), expected)
+    for k, (stamp, frame, bodies, lost) in enumerate(images(rng)):
+        lifetime_s = 0.5 + 0.75 * k
+        expected = messages.skeleton_markers(messages.header(stamp, frame), bodies, lost, lifetime_s)
+        assert_same(write(stamp, frame, bodies, lost, lifetime_s), expected)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -99,5 +113,6 @@ def test_joint_states_of_humans(frame):
 
 
 def test_markers_are_what_rviz_takes(rng):
-    message = deserialize_message(SkeletonWriter()(Stamp(1, 2), "camera", random_bodies(rng, (4,)), ()), MarkerArray)
+    data = SkeletonWriter()(Stamp(1, 2), "camera", random_bodies(rng, (4,)), (), 0.5)
+    message = deserialize_message(data, MarkerArray)
     assert [len(marker.points) for marker in message.markers] == [46, 24]
