@@ -19,7 +19,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble check docs format mutate clean distclean
+.PHONY: help demo test test-all test-noble check docs format mutate soak clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -85,6 +85,9 @@ format: $(VENV)/.dev  ## mend formatting, and what lint can mend
 
 mutate: install/.interfaces  ## break a copy of the code in small ways: do the tests notice? ARGS="--base main" (docs/testing.md)
 	@$(SOURCED) nice python -m hmr_ros.tools.mutate $(ARGS)
+
+soak: install/.interfaces  ## the node for an hour, with all that may happen to it; ARGS="--minutes 3" (docs/reliability.md)
+	@$(SOURCED) nice python -m hmr_ros.tools.soak $(ARGS)
 
 clean:  ## forget what was built
 	rm -rf build install log out

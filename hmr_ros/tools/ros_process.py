@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 _EXIT_S = 5.0
 
@@ -24,10 +25,16 @@ class RosProcess:
     """A module run as a program; ``parameters`` are ROS parameters, NAME:=VALUE."""
 
     def __init__(
-        self, module: str, namespace: str, arguments: Sequence[str] = (), parameters: Sequence[str] = ()
+        self,
+        module: str,
+        namespace: str,
+        arguments: Sequence[str] = (),
+        parameters: Sequence[str] = (),
+        log: IO[bytes] | None = None,
     ) -> None:
+        """``log`` takes what it prints; None: this process's own output."""
         ros = ["--ros-args", "-r", f"__ns:=/{namespace}", *(part for p in parameters for part in ("-p", p))]
-        self._process = subprocess.Popen([sys.executable, "-m", module, *arguments, *ros])
+        self._process = subprocess.Popen([sys.executable, "-m", module, *arguments, *ros], stdout=log, stderr=log)
         self.peak_memory_mib = 0.0
         """Most resident memory as of the last ``watch``; 0 where the system does not tell."""
 
@@ -54,6 +61,16 @@ class RosProcess:
         return float("nan")
 
     @property
+    def descriptors(self) -> int:
+        """Number of its open file descriptors; 0 where the system does not tell."""
+        return self._entries("fd")
+
+    @property
+    def threads(self) -> int:
+        """Number of its threads; 0 where the system does not tell."""
+        return self._entries("task")
+
+    @property
     def exit_status(self) -> int | None:
         """Its exit status, None while it runs."""
         return self._process.poll()
@@ -65,6 +82,11 @@ class RosProcess:
             sizes = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
             self.peak_memory_mib = max([self.peak_memory_mib, *sizes])
 
+    def kill(self) -> None:
+        """End it without a warning."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """Ask it to end as Ctrl-C would, and insist after a while."""
         if self.running:
@@ -74,3 +96,8 @@ class RosProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _entries(self, directory: str) -> int:
+        with contextlib.suppress(OSError):
+            return len(os.listdir(f"/proc/{self._process.pid}/{directory}"))
+        return 0

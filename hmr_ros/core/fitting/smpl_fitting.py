@@ -150,8 +150,9 @@ class _Basis:
         return columns
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _basis(body_model: BodyModel) -> _Basis:
+    """The basis of ``body_model``. Of one model alone: each keeps its model alive after the node freed it."""
     vertices = _evenly(body_model.weights.argmax(1))
     skin = body_model.skin.subset(vertices)
     squared = skin.weights**2

@@ -21,6 +21,8 @@ KEPT_NS = 10_000_000_000
 
 _MOST_LINKS = 100
 
+_MOST_FRAMES, _MOST_POSES = 10_000, 20_000
+"""Frames, and poses of each (2 kHz for 10 s): others decide how many they send, not how much is kept."""
 
 _SOON_NS = 1_000_000_000
 """A transform whose publisher has been silent for longer is not waited for."""
@@ -84,7 +86,7 @@ class _Link:
             self.stamps, self.poses = [], []
         same = slice(bisect_left(self.stamps, stamp_ns), bisect_right(self.stamps, stamp_ns))
         self.stamps[same], self.poses[same] = [stamp_ns], [pose]
-        old = bisect_left(self.stamps, self.stamps[-1] - KEPT_NS)
+        old = max(bisect_left(self.stamps, self.stamps[-1] - KEPT_NS), len(self.stamps) - _MOST_POSES)
         del self.stamps[:old], self.poses[:old]
 
     def at(self, stamp_ns: int, child: str) -> Transform:
@@ -113,9 +115,18 @@ class FrameTree:
     def add(self, parent: str, child: str, stamp_ns: int, pose: Pose, *, is_static: bool) -> None:
         """Store a transform, child -> parent. A child whose parent changed loses its history."""
         link = self._links.get(child)
+        if link is None and len(self._links) >= _MOST_FRAMES and not self._forget_oldest():
+            return
         if link is None or (link.parent, link.is_static) != (parent, is_static):
             link = self._links[child] = _Link(parent, is_static)
         link.add(stamp_ns, pose)
+
+    def _forget_oldest(self) -> bool:
+        """Forget the moving frame whose newest pose is the oldest; False where all frames are static."""
+        moving = [(link.stamps[-1], child) for child, link in self._links.items() if not link.is_static]
+        if moving:
+            del self._links[min(moving)[1]]
+        return bool(moving)
 
     def forget_moving(self) -> None:
         """Forget all but the static transforms: time starts again."""

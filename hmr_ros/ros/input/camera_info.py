@@ -9,6 +9,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
+from hmr_ros.core.bounded import Bounded
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.input.frame_names import bare_frame
@@ -21,6 +22,9 @@ _LARGEST_RATIO = 3
 """image_transport publishes image and camera_info in pairs. A larger ratio of their rates points to a mistake, such as
 the calibration of another camera. Results do not depend on it: the newest calibration is used for all images."""
 
+_SIZES, _TEXTS = 8, 64
+"""Image sizes and warnings that are remembered: more than any camera has, whatever a broken one sends."""
+
 
 class CameraInfoInput:
     """Subscribes ``camera_info``. The executor's thread receives; another thread may call ``camera``.
@@ -32,11 +36,11 @@ class CameraInfoInput:
         self.problem = ""
         self._node = node
         self._rectified = rectified
-        self._by_size: dict[tuple[int, int], CameraInfo] = {}
+        self._by_size = Bounded[tuple[int, int], CameraInfo](_SIZES)
         self._newest: CameraInfo | None = None
         self._newest_bytes = b""
-        self._cameras_by_size: dict[tuple[int, int], tuple[CameraInfo, Camera]] = {}
-        self._warned: set[str] = set()
+        self._cameras_by_size = Bounded[tuple[int, int], tuple[CameraInfo, Camera]](_SIZES)
+        self._warned = Bounded[str, None](_TEXTS)
         self._started_s = self._counted_from_s = time.monotonic()
         self._images_before: int | None = None  # the first count may include images of an earlier activation
         self._infos = 0
@@ -133,7 +137,7 @@ class CameraInfoInput:
     def _warn(self, text: str, once_for: str = "") -> None:
         """Log a warning once per ``once_for``, or per text."""
         if (cause := once_for or text) not in self._warned:
-            self._warned.add(cause)
+            self._warned[cause] = None
             self._node.get_logger().warning(text)
 
 

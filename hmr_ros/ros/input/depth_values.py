@@ -91,7 +91,10 @@ def _png(data: bytes) -> NDArray[np.uint16]:
         raise BadImageError(BadImageReason.UNDECODABLE, str(err)) from err
     if size is not None:
         check_size(*size)
-    values = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_UNCHANGED) if size is not None else None
+    try:
+        values = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_UNCHANGED) if size is not None else None
+    except cv2.error as err:
+        raise BadImageError(BadImageReason.UNDECODABLE, str(err)) from err
     if values is None or values.dtype != np.uint16 or values.ndim != 2:
         raise BadImageError(BadImageReason.UNDECODABLE, f"{len(payload)} bytes are not a PNG of 16 bits")
     return np.asarray(values, np.uint16)

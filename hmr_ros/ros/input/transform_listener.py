@@ -7,10 +7,12 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.geometry.frames import FrameTree, NotYetError, Pose, Transform
 from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.subscriptions import NO_EVENTS
@@ -21,6 +23,9 @@ from hmr_ros.ros.wire.qos import SUBSCRIPTION, overridden
 _MOVING = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """QoS of /tf and /tf_static in tf2_ros."""
+
+_OFF_UNIT = 1e-2
+"""Largest deviation of the square of a quaternion's length from 1, as in tf2."""
 
 _PERSON = "body_"
 """Prefix of the frames of people."""
@@ -81,24 +86,32 @@ class TransformListener:
         """Add a message to the tree. A broken one is logged; lookups that need it report the missing transform."""
         try:
             with self._changed:
-                _read_into(self._tree, data, is_static=is_static)
+                ignored = _read_into(self._tree, data, is_static=is_static)
                 self._changed.notify_all()
         except CdrError as err:
-            self._node.get_logger().warning(f"unreadable TF message: {err}", throttle_duration_sec=10.0)
+            ignored = f"unreadable TF message: {err}"
+        if ignored:
+            self._node.get_logger().warning(ignored, throttle_duration_sec=10.0)
 
 
-def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> None:
-    """Add the transforms of a serialised TFMessage to ``tree``. Raises CdrError."""
-    reader = CdrReader(data)
+def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
+    """Add the transforms of a serialised TFMessage to ``tree``; returns which were ignored. Raises CdrError."""
+    reader, ignored = CdrReader(data), ""
     for _ in range(reader.uint32()):
-        stamp, parent, child = reader.stamp(), reader.string(), reader.string()
+        stamp, parent, child = reader.stamp(), bare_frame(reader.string()), bare_frame(reader.string())
         if child.startswith(_PERSON):
-            return  # this node's message of 27 frames per person, up to 60 times a second: no camera is below them
+            return ignored  # this node's message of 27 frames per person, up to 60 times a second: no camera below them
         numbers = reader.doubles(7)
-        tree.add(
-            bare_frame(parent),
-            bare_frame(child),
-            stamp.nanoseconds,
-            Pose(numbers[:3], numbers[3:]),
-            is_static=is_static,
-        )
+        if _is_transform(parent, child, numbers):
+            tree.add(parent, child, stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
+        else:
+            ignored = f"transform from {child!r} to {parent!r} is ignored: it is none ({numbers.tolist()})"
+    return ignored
+
+
+def _is_transform(parent: str, child: str, numbers: Float64s) -> bool:
+    """Whether tf2 would take it: two frames, finite numbers (7,), and a quaternion of length 1."""
+    quat = numbers[3:]
+    if not (parent and child and parent != child and np.isfinite(numbers).all() and np.abs(quat).max() < 2):
+        return False
+    return bool(abs(quat @ quat - 1) < _OFF_UNIT)

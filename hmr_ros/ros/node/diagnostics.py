@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from hmr_ros.core.bounded import Bounded
 from hmr_ros.engines.switching import EngineState, state_of
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.monitor import WINDOW_S, Processed, Recent, known_median
@@ -22,6 +23,8 @@ OVERHEAD_P99 = "overhead p99 [ms]"
 """Keys of the node's own time per image: everything but the pipeline."""
 
 _LOG_EVERY_S = 10.0
+_TEXTS = 64
+"""Incompatible connections that are remembered as logged: those of nodes with random names come without end."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
-        self._logged: set[str] = set()
+        self._logged = Bounded[str, None](_TEXTS)
 
     def report(self, health: Health, recent: Recent, pipeline: Pipeline | None) -> None:
         """Publish all statuses; log a fatal problem, at most once in ten seconds."""
@@ -66,7 +69,7 @@ class DiagnosticsPublisher:
         found = mismatches(self._node)
         for text in found:
             if text not in self._logged:
-                self._logged.add(text)
+                self._logged[text] = None
                 self._node.get_logger().warning(f"incompatible QoS: {text}")
         return found
 

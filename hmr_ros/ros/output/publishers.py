@@ -11,6 +11,7 @@ from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -20,6 +21,7 @@ from hmr_ros.ros.wire.qos import PUBLISHER, overridden
 _NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 """Publishers without event handlers are not in the executor's wait set, so the worker thread may create them."""
 
+_LOG_EVERY_S = 10.0
 
 LAST_MESSAGES_S = 3.5
 """Longest wait for subscribers to acknowledge the last messages, s: a lost one is repeated with the middleware's next
@@ -45,7 +47,32 @@ class PublisherFactory:
         return lambda person: self._created(message_type, topic.format(person), chosen)
 
     def _created(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher[Any]:
-        return Node.create_publisher(self.node, message_type, topic, qos, event_callbacks=_NO_EVENTS)
+        publisher: Publisher[Any] = Node.create_publisher(
+            self.node, message_type, topic, qos, event_callbacks=_NO_EVENTS
+        )
+        setattr(publisher, "publish", self._losing(publisher))  # noqa: B010  # a method, which mypy would not replace
+        return publisher
+
+    def _losing(self, publisher: Publisher[Any]) -> Callable[[Any], None]:
+        """``publisher.publish`` that loses a message which the middleware cannot send now, and logs it.
+
+        Fast DDS gives up after 100 ms with a full transport, as on a machine that is too busy. rclpy raises then, which
+        would end the node from a timer, and all tracks from the worker.
+        """
+        publish = publisher.publish
+
+        def losing(message: Any) -> None:
+            try:
+                publish(message)
+            except InvalidHandle:
+                raise
+            except RuntimeError as err:
+                if not self.node.context.ok():
+                    raise  # the process is ending
+                text = f"a message on {publisher.topic_name} is lost: {err}. Is the machine or the network too busy?"
+                self.node.get_logger().warning(text, throttle_duration_sec=_LOG_EVERY_S)
+
+        return losing
 
     def destroy(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher made by this factory."""
