@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
 def check_libraries() -> Iterator[Finding]:
     """The interpreter and the libraries that run the networks."""
     yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
-    yield from (_recent(_library(module, INSTALL, needed=True), MINIMUM[module]) for module in MINIMUM)
+    for module, minimum in MINIMUM.items():
+        finding = _library(module, INSTALL, needed=True)
+        yield (_c_library() if module == "onnxruntime" and finding.remedy else None) or _recent(finding, minimum)
 
 
 def check_ros() -> Iterator[Finding]:
@@ -149,6 +151,18 @@ def _library(module: str, remedy: str, *, needed: bool) -> Finding:
     except ImportError as err:
         return Finding(module, str(err), remedy, needed)
     return Finding(module, str(getattr(library, "__version__", "found")))
+
+
+def _c_library() -> Finding | None:
+    """ONNX Runtime's C library, which is enough without the Python package; None where it is missing, too."""
+    from hmr_ros.engines.onnx.c_library import load_library
+    from hmr_ros.engines.runtime import EngineError
+
+    try:
+        library = load_library()
+    except EngineError:
+        return None
+    return Finding("onnxruntime", f"{library.version}, C library {library.name}")
 
 
 def _recent(finding: Finding, minimum: tuple[int, ...]) -> Finding:
