@@ -22,12 +22,6 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir, verify
 from hmr_ros.tools.prerequisites import missing_packages
 
-TRANSPORT_VARIABLES = (
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",  # before Kilted
-    "FASTDDS_BUILTIN_TRANSPORTS",
-)
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -190,11 +184,11 @@ def _check_messages() -> Iterator[Finding]:
 def _check_transport(middleware: str) -> Iterator[Finding]:
     if middleware != "rmw_fastrtps_cpp":
         return
-    settings = {name: value for name in TRANSPORT_VARIABLES if (value := os.environ.get(name))}
-    fine = settings and settings.get("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA") == "LARGE_DATA"
-    remedy = (
-        f"images above 0.5 MB may get lost: start the camera with {TRANSPORT_VARIABLES[0]}=config/fastdds.xml (README)"
-    )
+    from hmr_ros.ros.wire.transport import TRANSPORTS, effective, profiles_variable
+
+    settings, variable = effective(os.environ), profiles_variable(os.environ)
+    fine = settings and settings.get(TRANSPORTS, "LARGE_DATA") == "LARGE_DATA"
+    remedy = f"images above 0.5 MB may get lost: start the camera with {variable}=config/fastdds.xml (README)"
     detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS at its defaults"
     yield Finding("transport", detail, "" if fine else remedy, needed=False)
 

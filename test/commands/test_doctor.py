@@ -16,6 +16,7 @@ from hmr_ros.core.manifest import MODELS_VARIABLE, models_dir
 from hmr_ros.engines.onnx import c_library
 from hmr_ros.engines.onnx.c_library import CLibrary
 from hmr_ros.engines.runtime import EngineError
+from hmr_ros.ros.wire import transport
 
 
 @pytest.fixture
@@ -142,14 +143,16 @@ def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("setting", "fine"),
     [
-        ({"FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
+        ({"ROS_DISTRO": "kilted", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
+        ({"ROS_DISTRO": "jazzy", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, False),  # not read there
+        ({"ROS_DISTRO": "jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, True),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}, False),
         ({}, False),
     ],
 )
 def test_the_transport_that_loses_images_is_named(setting: dict[str, str], fine: bool, monkeypatch: pytest.MonkeyPatch):
-    for name in doctor.TRANSPORT_VARIABLES:
+    for name in transport.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in setting.items():
         monkeypatch.setenv(name, value)
