@@ -24,7 +24,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "numpy": "python3-numpy",
-    "onnxruntime": "python3-onnxruntime-pip",
+    "onnxruntime": "onnxruntime_vendor",
     "yaml": "python3-yaml",
 }
 """Python module -> rosdep key, where they differ."""

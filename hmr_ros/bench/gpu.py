@@ -43,7 +43,7 @@ TENSOR_FLOP_PER_CYCLE = {
 def run(options: Options) -> Row:
     """Time every shipped network on the fastest backend. BenchSkipped where that is the CPU."""
     from hmr_ros.engines.backends import choose
-    from hmr_ros.engines.onnx.engine import CPU
+    from hmr_ros.engines.onnx.session import CPU
     from hmr_ros.engines.tensorrt.cuda import find_gpu, gpu_limits
 
     choice = choose("auto")

@@ -22,12 +22,6 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir, verify
 from hmr_ros.tools.prerequisites import missing_packages
 
-TRANSPORT_VARIABLES = (
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",  # before Kilted
-    "FASTDDS_BUILTIN_TRANSPORTS",
-)
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -72,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
 def check_libraries() -> Iterator[Finding]:
     """The interpreter and the libraries that run the networks."""
     yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
-    yield from (_recent(_library(module, INSTALL, needed=True), MINIMUM[module]) for module in MINIMUM)
+    for module, minimum in MINIMUM.items():
+        finding = _library(module, INSTALL, needed=True)
+        yield (_c_library() if module == "onnxruntime" and finding.remedy else None) or _recent(finding, minimum)
 
 
 def check_ros() -> Iterator[Finding]:
@@ -151,6 +147,18 @@ def _library(module: str, remedy: str, *, needed: bool) -> Finding:
     return Finding(module, str(getattr(library, "__version__", "found")))
 
 
+def _c_library() -> Finding | None:
+    """ONNX Runtime's C library, which is enough without the Python package; None where it is missing, too."""
+    from hmr_ros.engines.onnx.c_library import load_library
+    from hmr_ros.engines.runtime import EngineError
+
+    try:
+        library = load_library()
+    except EngineError:
+        return None
+    return Finding("onnxruntime", f"{library.version}, C library {library.name}")
+
+
 def _recent(finding: Finding, minimum: tuple[int, ...]) -> Finding:
     """``finding`` of a library, with a remedy where its version is below ``minimum``."""
     version = tuple(map(int, re.findall(r"\d+", finding.detail)[: len(minimum)]))
@@ -176,11 +184,11 @@ def _check_messages() -> Iterator[Finding]:
 def _check_transport(middleware: str) -> Iterator[Finding]:
     if middleware != "rmw_fastrtps_cpp":
         return
-    settings = {name: value for name in TRANSPORT_VARIABLES if (value := os.environ.get(name))}
-    fine = settings and settings.get("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA") == "LARGE_DATA"
-    remedy = (
-        f"images above 0.5 MB may get lost: start the camera with {TRANSPORT_VARIABLES[0]}=config/fastdds.xml (README)"
-    )
+    from hmr_ros.ros.wire.transport import TRANSPORTS, effective, profiles_variable
+
+    settings, variable = effective(os.environ), profiles_variable(os.environ)
+    fine = settings and settings.get(TRANSPORTS, "LARGE_DATA") == "LARGE_DATA"
+    remedy = f"images above 0.5 MB may get lost: start the camera with {variable}=config/fastdds.xml (README)"
     detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS at its defaults"
     yield Finding("transport", detail, "" if fine else remedy, needed=False)
 

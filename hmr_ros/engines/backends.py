@@ -8,7 +8,8 @@ import importlib.util
 import logging
 from dataclasses import dataclass
 
-from hmr_ros.engines.onnx.engine import CPU, CUDA, has_provider
+from hmr_ros.engines.onnx.engine import has_provider
+from hmr_ros.engines.onnx.session import CPU, CUDA
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build_request import EDITIONS

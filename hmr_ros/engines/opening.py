@@ -11,7 +11,8 @@ from hmr_ros.core.config import BUILD_TIMEOUT_S
 from hmr_ros.core.manifest import ManifestError, load_manifest
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.onnx.check import read_checked
-from hmr_ros.engines.onnx.engine import CPU, OnnxEngine
+from hmr_ros.engines.onnx.engine import OnnxEngine
+from hmr_ros.engines.onnx.session import CPU
 from hmr_ros.engines.runtime import Engine, EngineError, EngineOptions, default_threads
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import build_engine, probe_engine

@@ -9,14 +9,30 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
-PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Versions that the ros-* wheels are built for."""
+
+MACHINES = ("x86_64", "amd64")
+"""Processors that they are built for."""
+
+
+def wrong_machine() -> str | None:
+    """What to do about a processor without ros-* wheels, such as an ARM board's; None where it has them."""
+    machine = platform.machine()
+    if machine.lower() in MACHINES:
+        return None
+    return (
+        f"the ROS 2 wheels are built for x86_64, this is {machine}. On Ubuntu 24.04 install ROS 2 by apt "
+        "(ros-jazzy-ros-base),\nand build this package in a workspace (README, On a robot); elsewhere, in Docker:\n"
+        "  docker build -f docker/Dockerfile --target cpu -t hmr_ros ."
+    )
 
 
 def wrong_python() -> str | None:
@@ -25,8 +41,8 @@ def wrong_python() -> str | None:
         return None
     found = ".".join(map(str, sys.version_info[:2]))
     return (
-        f"the ROS 2 wheels are built for Python 3.11 and 3.12, this is {found}. Name another one, as in\n"
-        "  make demo PYTHON=python3.12\nor build this package in a workspace with ROS 2 sourced (README, quick start)"
+        f"the ROS 2 wheels are built for Python 3.11 to 3.14, this is {found}. Name another one, as in\n"
+        "  make demo PYTHON=python3.12\nor build this package in a workspace with ROS 2 sourced (README, On a robot)"
     )
 
 
@@ -42,7 +58,7 @@ def missing_packages() -> dict[str, str]:
 
 def main() -> int:
     """Report, or as root install; exit status 1 when something is still missing."""
-    if advice := wrong_python():
+    if advice := wrong_machine() or wrong_python():
         print(advice, file=sys.stderr)
         return 1
     missing = missing_packages()

@@ -2,6 +2,7 @@
 import argparse
 import importlib
 import shutil
+import sys
 import tomllib
 import types
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from hmr_ros.commands import doctor
 from hmr_ros.commands.doctor import Finding
 from hmr_ros.core.manifest import MODELS_VARIABLE, models_dir
+from hmr_ros.engines.onnx import c_library
+from hmr_ros.engines.onnx.c_library import CLibrary
+from hmr_ros.engines.runtime import EngineError
+from hmr_ros.ros.wire import transport
 
 
 @pytest.fixture
@@ -60,11 +65,26 @@ def test_a_missing_body_model_is_named(models: Path):
     assert "models" in remedies(list(doctor.check_models()))
 
 
+def no_library() -> CLibrary:
+    raise EngineError("libonnxruntime.so: cannot open shared object file")
+
+
+def test_onnxruntimes_c_library_is_enough(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    library = types.SimpleNamespace(version="1.24.3", name="/opt/libonnxruntime.so")
+    monkeypatch.setattr(c_library, "load_library", lambda: library)
+    (finding,) = (finding for finding in doctor.check_libraries() if finding.subject == "onnxruntime")
+    assert finding == Finding("onnxruntime", "1.24.3, C library /opt/libonnxruntime.so")
+    monkeypatch.setattr(c_library, "load_library", no_library)
+    assert "onnxruntime" in remedies(list(doctor.check_libraries()))
+
+
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
     def absent(name: str) -> object:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(doctor.importlib, "import_module", absent)
+    monkeypatch.setattr(c_library, "load_library", no_library)
     found = [*doctor.check_libraries(), *doctor.check_ros()]
     assert set(remedies(found)) == {"numpy", "cv2", "onnxruntime", "yaml", "ros"}
 
@@ -123,14 +143,16 @@ def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("setting", "fine"),
     [
-        ({"FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
+        ({"ROS_DISTRO": "kilted", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
+        ({"ROS_DISTRO": "jazzy", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, False),  # not read there
+        ({"ROS_DISTRO": "jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, True),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}, False),
         ({}, False),
     ],
 )
 def test_the_transport_that_loses_images_is_named(setting: dict[str, str], fine: bool, monkeypatch: pytest.MonkeyPatch):
-    for name in doctor.TRANSPORT_VARIABLES:
+    for name in transport.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in setting.items():
         monkeypatch.setenv(name, value)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, file_sha256, write_manifest
+from hmr_ros.engines.onnx import engine
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import EngineError, default_threads
 
@@ -60,6 +61,11 @@ def test_runs_named_arrays(doubler: Path, backend: str, people: int) -> None:
     np.testing.assert_array_equal(outputs["y"], 2 * x)
     assert engine.manifest.name == "doubler"
     engine.close()
+
+
+@pytest.mark.parametrize("people", [0, 1, 5])
+def test_runs_named_arrays_without_the_package(doubler: Path, people: int, without_package: None) -> None:
+    test_runs_named_arrays(doubler, "onnxruntime", people)
 
 
 def test_says_what_it_opened(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -139,8 +145,13 @@ def test_weights_in_a_second_file_are_refused(doubler: Path) -> None:
         open_engine(doubler)
 
 
+def no_library() -> object:
+    raise EngineError("libonnxruntime.so: cannot open shared object file")
+
+
 def test_missing_onnxruntime_names_the_remedy(doubler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr(engine, "load_library", no_library)
     with pytest.raises(EngineError, match="pip install onnxruntime"):
         open_engine(doubler)
 

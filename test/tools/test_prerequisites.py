@@ -45,13 +45,41 @@ def test_root_installs_it(bare_machine: None, commands: list[list[str]], monkeyp
     assert commands[1][-3:] == ["g++", "python3-dev", "python3-venv"]
 
 
-@pytest.mark.parametrize("version", [(3, 10, 12), (3, 13, 0)])
+@pytest.mark.parametrize("version", [(3, 10, 12), (3, 15, 0)])
 def test_a_python_without_ros_wheels_is_refused(
     version: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(prerequisites.sys, "version_info", version)
     assert prerequisites.main() == 1
     assert "PYTHON=python3.12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", [(3, 11, 2), (3, 12, 3), (3, 13, 0), (3, 14, 0)])
+@pytest.mark.parametrize("machine", ["x86_64", "AMD64"])
+def test_every_python_with_ros_wheels_is_accepted(
+    version: tuple[int, ...], machine: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prerequisites.sys, "version_info", version)
+    monkeypatch.setattr(prerequisites.platform, "machine", lambda: machine)
+    monkeypatch.setattr(prerequisites, "missing_packages", dict)
+    assert prerequisites.main() == 0
+
+
+@pytest.mark.parametrize("version", [(3, 10, 12), (3, 12, 3)])
+def test_a_processor_without_ros_wheels_gets_another_way_at_once(
+    version: tuple[int, ...],
+    commands: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(prerequisites.sys, "version_info", version)
+    monkeypatch.setattr(prerequisites.platform, "machine", lambda: "aarch64")
+    assert prerequisites.main() == 1
+    said = capsys.readouterr().err
+    assert "this is aarch64" in said
+    assert "ros-jazzy-ros-base" in said
+    assert "docker build -f docker/Dockerfile" in said
+    assert commands == []
 
 
 def test_it_runs_before_anything_is_installed():

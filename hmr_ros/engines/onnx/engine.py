@@ -3,22 +3,15 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, TensorSpec
+from hmr_ros.engines.onnx.c_library import load_library
+from hmr_ros.engines.onnx.c_session import CRuntime
+from hmr_ros.engines.onnx.python_session import PythonRuntime
+from hmr_ros.engines.onnx.session import CPU, PROVIDERS, Runtime
 from hmr_ros.engines.runtime import EngineError
-
-CPU, CUDA, TENSORRT = "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt"
-"""Names of backends."""
-
-_PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
-    CPU: ("CPUExecutionProvider", {}),
-    CUDA: ("CUDAExecutionProvider", {"use_tf32": "0"}),  # fp32 is to mean fp32
-    TENSORRT: ("TensorrtExecutionProvider", {}),
-}
-"""Backend -> ONNX Runtime's execution provider, and its options where the defaults will not do."""
 
 
 class OnnxEngine:
@@ -26,20 +19,17 @@ class OnnxEngine:
 
     def __init__(self, manifest: Manifest, model: bytes, threads: int, backend: str = CPU) -> None:
         """``model``: the checked content of the manifest's file (onnx.check). Raises EngineError if it cannot run."""
-        runtime = _import_onnxruntime(manifest.file)
-        options = _session_options(runtime, threads)
-        provider, _ = _PROVIDERS[backend]
-        _require_provider(provider, runtime.get_available_providers(), "was built without it")
-        # What a GPU cannot do is done on the CPU.
-        providers = [_PROVIDERS[backend], *([_PROVIDERS[CPU]] if backend != CPU else [])]
+        runtime = _runtime_for(manifest.file)
+        provider, _ = PROVIDERS[backend]
+        _require_provider(provider, runtime.providers(), "was built without it")
         try:
-            session = runtime.InferenceSession(model, options, providers=providers)
+            session = runtime.open(model, threads, backend)
         except Exception as err:  # onnxruntime's exceptions have no common base below Exception
             raise EngineError(
-                f"{manifest.file}: onnxruntime {runtime.__version__} cannot load it ({err}); "
+                f"{manifest.file}: onnxruntime {runtime.version} cannot load it ({err}); "
                 "upgrade onnxruntime or export the network again"
             ) from err
-        _require_provider(provider, session.get_providers(), "cannot load its libraries")
+        _require_provider(provider, session.providers(), "cannot load its libraries")
         self._manifest = manifest
         self._session = session
         self._status = f"{backend}, {threads} thread{'s' * (threads > 1)}"
@@ -58,7 +48,7 @@ class OnnxEngine:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name, for arrays that match the manifest's inputs. Raises EngineError."""
         try:
-            values = self._session.run(self._outputs, dict(inputs))
+            values = self._session.run(self._outputs, inputs)
         except Exception as err:  # as above
             given = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in inputs.items())
             wanted = ", ".join(map(_describe, self._manifest.inputs))
@@ -67,16 +57,34 @@ class OnnxEngine:
 
     def close(self) -> None:
         """Free the network; ``run`` must not be called afterwards."""
-        del self._session
+        self._session.close()
 
 
 def has_provider(backend: str) -> bool:
-    """Whether the installed ONNX Runtime was built for ``backend``, one of the names above."""
+    """Whether the installed ONNX Runtime was built for ``backend``, one of the names in session."""
+    try:
+        return PROVIDERS[backend][0] in find_runtime().providers()
+    except EngineError:
+        return False
+
+
+def find_runtime() -> Runtime:
+    """The Python package, or the C library where there is none. Raises EngineError where there is neither."""
     try:
         import onnxruntime
     except ImportError:
-        return False
-    return _PROVIDERS[backend][0] in onnxruntime.get_available_providers()
+        return CRuntime(load_library())
+    return PythonRuntime(onnxruntime)
+
+
+def _runtime_for(user: str) -> Runtime:
+    try:
+        return find_runtime()
+    except EngineError as err:
+        raise EngineError(
+            f"{user} needs onnxruntime; install it with: pip install onnxruntime, "
+            f"or apt install ros-$ROS_DISTRO-onnxruntime-vendor ({err})"
+        ) from err
 
 
 def _require_provider(wanted: str, present: Sequence[str], problem: str) -> None:
@@ -86,26 +94,6 @@ def _require_provider(wanted: str, present: Sequence[str], problem: str) -> None
             f"onnxruntime has no {wanted} here ({problem}), only {', '.join(present)}: pip install onnxruntime-gpu for "
             "the CUDA version of the driver, or use backend onnxruntime"
         )
-
-
-def _import_onnxruntime(user: str) -> types.ModuleType:
-    try:
-        import onnxruntime
-    except ImportError as err:
-        raise EngineError(f"{user} needs onnxruntime; install it with: pip install onnxruntime") from err
-    module: types.ModuleType = onnxruntime
-    return module
-
-
-def _session_options(runtime: types.ModuleType, threads: int) -> object:
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors only, and those reach the caller as exceptions
-    # Each session has a thread pool that spins after its last inference and starves the next session's pool:
-    # detector and landmarks alternating take twice as long without this.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return options
 
 
 def _describe(spec: TensorSpec) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from rclpy.node import Node
@@ -19,6 +20,7 @@ from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
 from hmr_ros.ros.monitor import Drop, Monitor
+from hmr_ros.ros.wire.transport import profiles_variable
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
@@ -26,7 +28,7 @@ _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 _RAW_TYPE, _COMPRESSED_TYPE = (type_name(kind) for kind in (Image, CompressedImage))
 
 _LARGE_IMAGES_HINT = (
-    "Fast DDS loses large images by default: start the camera driver with FASTDDS_DEFAULT_PROFILES_FILE=(config/"
+    f"Fast DDS loses large images by default: start the camera driver with {profiles_variable(os.environ)}=(config/"
     "fastdds.xml of hmr_ros), or subscribe compressed images (image_transport:=compressed)"
 )
 

@@ -19,13 +19,12 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
+from hmr_ros.ros.wire.transport import VARIABLES, profiles_variable
 
 SHARE = Path(get_package_share_directory("hmr_ros"))
 
 BOOLS = ("true", "false")
 
-_PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
-_PROFILES_OF_JAZZY = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _PARAMETERS = ("model", "backend", "image_transport", "target_frame", "autostart")
 _SETTINGS = {setting.name: setting for setting in describe(RobotConfig) if setting.name in _PARAMETERS}
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -118,10 +117,9 @@ def body_node(
 def transport(context: LaunchContext) -> dict[str, str]:
     """Environment variables for publishing large messages (config/fastdds.xml), unless the user has set others."""
     environment = context.environment
-    if any(name in environment for name in ("FASTDDS_BUILTIN_TRANSPORTS", _PROFILES, _PROFILES_OF_JAZZY)):
+    if any(name in environment for name in VARIABLES):
         return {}
-    name = _PROFILES_OF_JAZZY if environment.get("ROS_DISTRO") == "jazzy" else _PROFILES
-    return {name: str(SHARE / "config" / "fastdds.xml")}
+    return {profiles_variable(environment): str(SHARE / "config" / "fastdds.xml")}
 
 
 def _given(context: LaunchContext) -> dict[str, ParameterValue]:
