@@ -190,8 +190,10 @@ def test_whom_the_refining_network_does_not_see_is_nobody() -> None:
 
 def test_a_skeleton_outside_of_the_box_that_was_found_is_another_persons() -> None:
     world = World(Person(80, 100))
-    world.finder.others = [(150.0, 80.0, 210.0, 150.0)]
-    assert len(world.see()) == 1
+    world.finder.people = []
+    for x, people in ((100.0, 0), (70.0, 1)):  # the crop of the first box shows the person beside it
+        world.finder.others = [(x, 60.0, x + 20, 160.0)]
+        assert len(world.see()) == people
 
 
 def test_two_boxes_of_one_person_are_one_person() -> None:
