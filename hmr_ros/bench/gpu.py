@@ -18,7 +18,7 @@ from hmr_ros.bench.flops import Cost, cost
 from hmr_ros.bench.protocol import BenchSkipped, Options, Row
 from hmr_ros.bench.timing import time_in_turns
 from hmr_ros.core.arrays import Array
-from hmr_ros.core.manifest import Manifest
+from hmr_ros.core.manifest import WHOLE_IMAGE_KINDS, Manifest
 from hmr_ros.evaluation.parity.compare import shipped
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def floor_ms(cost: Cost, limits: GpuLimits, capability: str) -> float:
 def _time_network(
     path: Path, backend: str, limits: GpuLimits, capability: str, repeats: int
 ) -> dict[str, tuple[float, float]]:
-    """Label -> median and floor, ms per person (the detector: per image)."""
+    """Label -> median and floor, ms per person (networks of whole images: per image)."""
     import onnx
 
     from hmr_ros.engines.opening import open_engine
@@ -81,7 +81,7 @@ def _time_network(
     manifest = engine.manifest
     model = onnx.load(path.with_name(manifest.file))
     found = {}
-    for batch in (1,) if manifest.kind == "detector" else BATCHES:
+    for batch in (1,) if manifest.kind in WHOLE_IMAGE_KINDS else BATCHES:
         timings = time_in_turns({"run": functools.partial(engine.run, _inputs(manifest, batch))}, repeats)
         floor = floor_ms(cost(model, {"N": batch, **SEARCH}), limits, capability)
         label = f"{manifest.name}, batch {batch}, per person"

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hmr_ros.core.config import PipelineSettings
+from hmr_ros.core.arrays import Image
+from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
+from hmr_ros.evaluation.photos.degraded import DEGRADATIONS
 from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.regions import projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
@@ -33,6 +35,7 @@ DETECTOR = "keypoints"
 
 EXAMPLES = (
     "hmr evaluate-photos test/data/photos/labels.json",
+    "hmr evaluate-photos test/data/photos/labels.json --preset balanced --degrade grey",
     "hmr evaluate-photos person_keypoints_val2017.json --photos val2017 --networks models/pose2mesh.json --fov 55",
 )
 
@@ -53,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=ASSUMED_FIELD_OF_VIEW_DEG,
         help="angle of the longer image side in degrees (%(default)s)",
     )
+    parser.add_argument(
+        "--preset", choices=DETECTOR_PRESETS, default=DetectorConfig().preset, help="of the detector (%(default)s)"
+    )
+    parser.add_argument("--degrade", choices=DEGRADATIONS, help="evaluate copies of the photos that look like this")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
 
 
@@ -61,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
     photos = read_coco(args.labels, args.photos or args.labels.parent)
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
-    pipelines = _open(args.networks or _shipped())
+    pipelines = _open(args.networks or _shipped(), args.preset)
     first = next(iter(pipelines.values()))
     estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
-        image, camera = read_photo(photo), assumed_camera(photo, args.fov)
+        image, camera = _copy(read_photo(photo), args.degrade), assumed_camera(photo, args.fov)
         first.detector.reset()
         outcomes.append(score(photo, image, camera, first.detector.detect(image), estimators, first.body_model))
     for pipeline in pipelines.values():
@@ -98,12 +105,23 @@ def _shipped() -> list[Path]:
     return [path for method in METHODS if (path := models_dir() / f"{method}.json").is_file()]
 
 
-def _open(manifests: Sequence[Path]) -> dict[str, Pipeline]:
-    """The networks by name. Raises ValueError for two of one name, and what ``assemble`` raises."""
+def _copy(image: Image, degradation: str | None) -> Image:
+    """``image`` itself without a ``degradation``."""
+    return image if degradation is None else DEGRADATIONS[degradation](image)
+
+
+def _open(manifests: Sequence[Path], preset: str) -> dict[str, Pipeline]:
+    """The networks by name, each behind the detector of ``preset``.
+
+    Raises ValueError for two of one name, and what ``assemble`` raises.
+    """
     pipelines: dict[str, Pipeline] = {}
     for path in manifests:
         manifest = load_manifest(path)
         if manifest.name in pipelines:
             raise ValueError(f"{path}: there is another network named {manifest.name!r}")
-        pipelines[manifest.name] = assemble(PipelineSettings(model=manifest.kind, model_path=str(path), num_threads=1))
+        settings = PipelineSettings(
+            model=manifest.kind, model_path=str(path), num_threads=1, detector=DetectorConfig(preset=preset)
+        )
+        pipelines[manifest.name] = assemble(settings)
     return pipelines

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other people's models, converted once to the files that this package reads.
 
-``detector`` converts BlazePose's networks to ONNX; ``smpl`` converts a licensed SMPL model, read by
-``restricted_pickle``.
+``detector`` converts BlazePose's networks to ONNX, ``human_models`` NanoDet and MoveNet; ``smpl`` converts a licensed
+SMPL model, read by ``restricted_pickle``.
 """

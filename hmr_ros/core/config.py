@@ -28,13 +28,23 @@ ANCHORS = ("detector", "projection")
 """Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
 
 
+DETECTOR_PRESETS = ("fast", "balanced", "accurate")
+"""How people are found and their keypoints located; docs/detection.md has them measured."""
+
+
 @dataclass(frozen=True)
 class DetectorConfig:
     """How people are found."""
 
+    preset: str = setting(
+        "fast",
+        doc="fast: BlazePose alone; balanced: NanoDet and MoveNet find and refine people; accurate: in every image",
+        choices=DETECTOR_PRESETS,
+        read_only=True,
+    )
     size: str = setting(
         "640x352",
-        doc="input size of the person detector in px; larger finds people farther away, at a proportional cost",
+        doc="input size of preset fast's search in px; larger finds people farther away, at a proportional cost",
         choices=("416x224", "640x352", "1280x704"),
         read_only=True,
     )

@@ -21,7 +21,12 @@ from pathlib import Path
 from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 
-KINDS = ("detector", "landmarks", "pose2mesh", "global_to_pixel")
+WHOLE_IMAGE_KINDS = ("detector", "person_boxes", "multipose")
+"""Networks that see whole images, one at a time: BlazePose's search, NanoDet, MoveNet MultiPose."""
+
+KINDS = (*WHOLE_IMAGE_KINDS, "landmarks", "keypoints", "pose2mesh", "global_to_pixel")
+"""The others see people, one row each: BlazePose's landmarks, MoveNet Thunder's keypoints, and bodies."""
+
 DTYPES = ("float16", "float32", "int32", "int64", "uint8", "bool")
 MODELS_VARIABLE = "HMR_ROS_MODELS"
 

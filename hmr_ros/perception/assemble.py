@@ -11,13 +11,12 @@ from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.detector import BlazePoseDetector
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.presets import open_detector
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
-_SEARCH, _LANDMARKS = "blazepose_detector.json", "blazepose_landmarks.json"
 _BODY = "open_body.npz"
 
 
@@ -92,15 +91,15 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
         models = models_dir()
         body_path = Path(settings.smpl_path) if settings.smpl_path else models / _BODY
         body_model = parts.body_model(body_path)
-        search, landmarks = open_network(models / _SEARCH), open_network(models / _LANDMARKS)
+        detector = open_detector(settings.detector.preset, open_network)
         method = open_method(settings, body_model, open_network)
         pipeline = Pipeline(
-            BlazePoseDetector(search, landmarks),
+            detector.detector,
             Tracker(ids=parts.ids),
             method.estimator,
             BodySmoother(body_model),
             body_model,
-            engines=(search, landmarks, *method.engines),
+            engines=(*detector.engines, *method.engines),
             body_model_name=body_path.stem,
             backend=settings.backend,
         )

@@ -13,7 +13,7 @@ PHOTOS = Path(__file__).parents[2] / "data/photos"
 
 def test_two_networks_of_one_name_are_refused():
     with pytest.raises(ValueError, match="another network named"):
-        evaluate_photos._open([models_dir() / "pose2mesh.json"] * 2)
+        evaluate_photos._open([models_dir() / "pose2mesh.json"] * 2, "fast")
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -36,3 +36,11 @@ def test_the_shipped_networks_on_the_shipped_photos(tmp_path, capsys):
     rows = json.loads((tmp_path / "r.json").read_text())["pck"]["0.2"]
     upright = next(row for row in rows if row["group"] == "upright")
     assert all(interval["mean"] > 75 for interval in upright["pck"].values())
+
+
+@pytest.mark.slow
+def test_a_preset_on_degraded_photos(capsys):
+    network = str(models_dir() / "pose2mesh.json")
+    arguments = (str(PHOTOS / "labels.json"), "--networks", network, "--preset", "balanced", "--degrade", "grey")
+    assert evaluate_photos.run(parsed(*arguments)) == 0
+    assert "25 people in 18 photos; 25 found and evaluated" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmr_ros.core.config import PRECISIONS
-from hmr_ros.core.manifest import Manifest
+from hmr_ros.core.manifest import WHOLE_IMAGE_KINDS, Manifest
 from hmr_ros.engines.runtime import BATCH_SIZES
 
 Progress = Callable[[str, float], None]
@@ -76,7 +76,7 @@ EVERY_BATCH = BatchProfile(BATCH_SIZES[0], BATCH_SIZES[-2], BATCH_SIZES[-1])
 """For networks that see people, one batch row each."""
 
 ONE_IMAGE = BatchProfile(1, 1, 1)
-"""For the detector, which sees whole images."""
+"""For networks that see whole images."""
 
 IMAGE_SIZES = {"H": SizeRange(64, 352, 1664), "W": SizeRange(64, 640, 1664)}
 """Of networks that take images of any size: the default search, up to the largest one of a panorama (3:1)."""
@@ -106,7 +106,7 @@ class BuildRequest:
 def request_for(json_path: Path, manifest: Manifest, target: EngineTarget) -> BuildRequest:
     """The engine of the network beside ``json_path``, in the network's own precision, not that of ``target``."""
     target = dataclasses.replace(target, precision=precision_of(manifest))
-    profile = ONE_IMAGE if manifest.kind == "detector" else EVERY_BATCH
+    profile = ONE_IMAGE if manifest.kind in WHOLE_IMAGE_KINDS else EVERY_BATCH
     return BuildRequest(manifest.model_path(json_path), manifest.sha256, target, profile)
 
 

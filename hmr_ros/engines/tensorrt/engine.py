@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from hmr_ros.core.arrays import Array, Bytes
-from hmr_ros.core.manifest import Manifest, TensorSpec
+from hmr_ros.core.manifest import WHOLE_IMAGE_KINDS, Manifest, TensorSpec
 from hmr_ros.engines.runtime import BATCH_SIZES, EngineError
 from hmr_ros.engines.tensorrt.api import Contexts, TensorRt
 from hmr_ros.engines.tensorrt.build_request import precision_of
@@ -235,8 +235,8 @@ class TensorRtEngine:
 
     @property
     def _batched(self) -> bool:
-        """Whether the engine takes more than one row; the detector's does not."""
-        return self._manifest.kind != "detector"
+        """Whether the engine takes more than one row; that of whole images does not."""
+        return self._manifest.kind not in WHOLE_IMAGE_KINDS
 
     def _run_rows(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """One run. The rows that pad are not written: a row's outputs do not depend on other rows."""

@@ -7,7 +7,7 @@ inputs of others run in fp32 on the CPU, so that every comparison starts from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from hmr_ros.core.share import share_dir
 if TYPE_CHECKING:
     from hmr_ros.engines.runtime import Engine
     from hmr_ros.perception.body_estimator import BodyEstimator
-    from hmr_ros.perception.detector import BlazePoseDetector
+    from hmr_ros.perception.detector import Detector
 
 CLIP_IMAGES = 6
 CROWDS = (1, 4, 8)
@@ -61,20 +61,35 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
     """Inputs of the network beside ``manifest_path`` for the fixed images, in order."""
     from hmr_ros.engines.opening import open_onnx
     from hmr_ros.engines.runtime import default_threads
-    from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions
 
     threads, kind = default_threads(), load_manifest(manifest_path).kind
-    models = models_dir()
-    paths = {"detector": models / "blazepose_detector.json", "landmarks": models / "blazepose_landmarks.json"}
-    engines = {name: Recording(open_onnx(path, threads)) for name, path in {**paths, kind: manifest_path}.items()}
-    options = BlazePoseOptions(search_pixels=1280 * 704)  # the people of the clip are small
-    detector = BlazePoseDetector(engines["detector"], engines["landmarks"], options)
-    estimator = _estimator(engines[kind], load_body_model(models / "open_body.npz"))
+    preset = "balanced" if kind in ("person_boxes", "multipose", "keypoints") else "fast"
+    engines: dict[str, Recording] = {}
+
+    def opened(path: Path) -> Recording:
+        kind_there = load_manifest(path).kind
+        engines[kind_there] = Recording(open_onnx(manifest_path if kind_there == kind else path, threads))
+        return engines[kind_there]
+
+    detector = _detector(preset, opened)
+    if kind not in engines:
+        opened(manifest_path)
+    estimator = _estimator(engines[kind], load_body_model(models_dir() / "open_body.npz"))
     for image, camera in _images():
         _process(detector, estimator, image, camera)
     for engine in engines.values():
         engine.close()
     return engines[kind].given
+
+
+def _detector(preset: str, opened: Callable[[Path], Recording]) -> Detector:
+    """The detector of ``preset``; that of preset fast finds the small people of the clip."""
+    from hmr_ros.core.config import DetectorConfig, PerceptionSettings
+    from hmr_ros.perception.presets import open_detector
+
+    detector = open_detector(preset, opened).detector
+    detector.configure(PerceptionSettings(detector=DetectorConfig(preset=preset, size="1280x704")))
+    return detector
 
 
 def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None:
@@ -89,7 +104,7 @@ def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None
     return None if maker is None else maker(engine, body_model)
 
 
-def _process(detector: BlazePoseDetector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
+def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
     """Run detector and estimator as on a single photo, without tracking between images."""
     detector.reset()
     detections = detector.detect(image)

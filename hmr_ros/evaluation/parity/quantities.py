@@ -13,6 +13,8 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.perception.movenet import STRIDE, decode_crops
+from hmr_ros.perception.nanodet import CLASSES, PERSON, STEPS, STRIDES
 
 Outputs = Mapping[str, Floats]
 
@@ -81,6 +83,8 @@ SEARCH = Gate(mean=1.5, max=10.0)
 """px of an image in which people are 60 to 700 px high: the landmark network's crop has a margin."""
 
 CANDIDATE_SCORE = 0.5
+CENTRE_SCORE = 0.3
+SURE_SCORE = 0.3
 
 
 def quantities(kind: str) -> tuple[Quantity, ...]:
@@ -90,6 +94,9 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "global_to_pixel": _global_to_pixel,
         "landmarks": _landmarks,
         "detector": _detector,
+        "person_boxes": _person_boxes,
+        "multipose": _multipose,
+        "keypoints": _keypoints,
     }
     return makers[kind]()
 
@@ -147,6 +154,58 @@ def _detector() -> tuple[Quantity, ...]:
     return (
         Quantity("boxes", "px", boxes, SEARCH, likely),
         Quantity("scores", "", lambda outputs: _sigmoid(outputs["logits"])),
+    )
+
+
+def _person_boxes() -> tuple[Quantity, ...]:
+    """Every cell's box, of which those of likely people count; heads of all strides in one list."""
+
+    def cells(outputs: Outputs) -> Floats:
+        heads = [outputs[f"stride{stride}"] for stride in STRIDES]
+        return np.concatenate([head.reshape(len(head), -1, head.shape[-1]) for head in heads], 1)
+
+    def boxes(outputs: Outputs) -> Floats:
+        counts = [outputs[f"stride{stride}"][..., 0].size for stride in STRIDES]
+        logits = cells(outputs)[..., CLASSES:].reshape(-1, 4, len(STEPS))
+        mass = np.exp(logits - logits.max(-1, keepdims=True))
+        edges: Floats = np.repeat(STRIDES, counts)[:, None] * (mass @ STEPS) / mass.sum(-1)
+        return edges.reshape(-1, 2, 2)
+
+    def likely(outputs: Outputs) -> Bools:
+        scores = _sigmoid(cells(outputs)[..., PERSON]).ravel()
+        return np.repeat((scores >= min(CANDIDATE_SCORE, scores.max()))[:, None], 2, 1)
+
+    return (
+        Quantity("boxes", "px", boxes, SEARCH, likely),
+        Quantity("scores", "", lambda outputs: _sigmoid(cells(outputs)[..., [PERSON]])),
+    )
+
+
+def _multipose() -> tuple[Quantity, ...]:
+    """Where the middle of a person is likely: the joints that its cell points to, and all heatmaps."""
+
+    def joints(outputs: Outputs) -> Floats:
+        regression = outputs["regression"]
+        return STRIDE * regression.reshape(*regression.shape[:3], -1, 2)
+
+    def likely(outputs: Outputs) -> Bools:
+        scores = _sigmoid(outputs["centre"][..., 0])
+        return np.asarray(scores >= min(CENTRE_SCORE, float(scores.max())))
+
+    return (
+        Quantity("joints", "px", joints, SEARCH, likely),
+        Quantity("heatmaps", "", lambda outputs: _sigmoid(outputs["heatmaps"])),
+    )
+
+
+def _keypoints() -> tuple[Quantity, ...]:
+    def sure(outputs: Outputs) -> Bools:
+        scores = decode_crops(outputs)[1]
+        return np.asarray(scores >= min(SURE_SCORE, float(scores.max())))
+
+    return (
+        Quantity("points", "px", lambda outputs: decode_crops(outputs)[0], PIXELS, sure),
+        Quantity("scores", "", lambda outputs: decode_crops(outputs)[1][..., None]),
     )
 
 

@@ -19,6 +19,14 @@ def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
         "pose2mesh": {"vertices": (2, 50, 3), "joints": (2, 24, 3), "joint_error": (2, 24)},
         "global_to_pixel": {"betas": (2, 10), "crop_cam": (2, 3), "joint_error": (2, 24)},
         "landmarks": {"landmarks": (2, 39, 5), "presence": (2, 1), "heatmaps": (2, 39, 4, 4)},
+        "person_boxes": {f"stride{stride}": (1, 32 // stride, 32 // stride, 124) for stride in (8, 16, 32)},
+        "multipose": {"centre": (1, 4, 4, 1), "regression": (1, 4, 4, 34), "heatmaps": (1, 4, 4, 17)},
+        "keypoints": {
+            "centre": (2, 8, 8, 1),
+            "heatmaps": (2, 8, 8, 17),
+            "regression": (2, 8, 8, 34),
+            "offsets": (2, 8, 8, 34),
+        },
         "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
     }
     found = {name: rng.normal(size=shape) for name, shape in shapes[kind].items()}
@@ -49,6 +57,28 @@ def test_parameters_are_compared_as_meshes() -> None:
     vertices, *_ = distances("global_to_pixel", [ours], [reference])
     assert vertices.mean > 1
     assert not vertices.accepted
+
+
+def test_keypoints_are_compared_in_px_where_they_are_sure() -> None:
+    ours, reference = outputs("keypoints"), outputs("keypoints")
+    for heads in (ours, reference):
+        heads["heatmaps"][..., 1:] = -9
+    ours["offsets"] = reference["offsets"] + 0.5
+    points, scores = distances("keypoints", [ours], [reference])
+    assert points.mean == pytest.approx(4 * 0.5 * 2**0.5)
+    assert scores.max == 0
+
+
+def test_edges_of_a_box_are_in_px() -> None:
+    ours, reference = outputs("person_boxes"), outputs("person_boxes")
+    for heads in (ours, reference):
+        for stride in (8, 16, 32):
+            heads[f"stride{stride}"][..., 0] = -9
+        heads["stride16"][0, 1, 1, 0] = 9
+        heads["stride16"][0, 1, 1, 80:] = np.tile(np.where(np.arange(11) == 2, 99, 0), 4)
+    ours["stride16"][0, 1, 1, 80:91] = np.where(np.arange(11) == 5, 99, 0)
+    boxes, _ = distances("person_boxes", [ours], [reference])
+    assert boxes.max == pytest.approx(3 * 16)
 
 
 def test_boxes_count_only_where_a_person_is_likely() -> None:

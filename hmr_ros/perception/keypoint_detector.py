@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People and keypoints from four networks: two search the image, one refines each person, one follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hmr_ros.core.arrays import Bools, Floats, Image
+from hmr_ros.core.config import PerceptionSettings
+from hmr_ros.core.geometry.crop import boxes_of_keypoints
+from hmr_ros.core.people import UNTRACKED, Detections
+from hmr_ros.core.records import join_rows
+from hmr_ros.core.skeleton import BLAZEPOSE
+from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception import blazepose
+from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.finder import Finder
+from hmr_ros.perception.movenet import decode_crops, image_from_square
+from hmr_ros.perception.similarity import box_iou
+from hmr_ros.perception.skeletons import IN_BLAZEPOSE, Skeletons, best_joints, distinct, followed, refined, regions_of
+
+_CROP_SCALE = 1.25
+"""The refining network's crop, as a multiple of the larger side of a person's box."""
+_MIN_SIDE = 16.0
+_MIN_BEST = 0.25
+"""Minimum mean of a person's best joint scores, as the refining network gives them."""
+_INSIDE = 0.5
+"""Minimum fraction of a new person's joints, by score, in the box in which they were found: two people otherwise."""
+_MARGIN = 0.15
+"""That box is larger by this fraction of its size."""
+_FOLLOWED_IOU = 0.45
+"""Found boxes that overlap a followed person's more are that person."""
+_SAVING = 4
+"""Factor of the search period while searches are shed."""
+_REST = 4
+"""Preset balanced: images between two looks of the refining network at one person ..."""
+_PAUSE = 2
+"""... and between two looks at anybody who is followed."""
+_SEEN = 0.3
+"""Minimum score of a joint that a person's box goes around."""
+_PRESENCE = 0.5
+"""Minimum presence, by the landmark network, of a person in its region."""
+
+
+@dataclass(frozen=True)
+class KeypointDetectorOptions:
+    """How KeypointDetector works.
+
+    ``every_image``: the refining network looks at every person in every image; otherwise at new and lost ones at once,
+    and at the others now and then. ``period``: the image is searched in every n-th call. ``max_people``: followed at
+    once. ``min_score``: 0..1, of a person.
+    """
+
+    every_image: bool = False
+    period: int = 5
+    max_people: int = 8
+    min_score: float = 0.5
+
+    @staticmethod
+    def of(settings: PerceptionSettings) -> KeypointDetectorOptions:
+        """The options that ``settings`` ask for."""
+        return KeypointDetectorOptions(
+            settings.detector.preset == "accurate",
+            settings.detector.period,
+            settings.max_people,
+            settings.detection_threshold,
+        )
+
+
+class KeypointDetector:
+    """Finds people with NanoDet and MoveNet MultiPose, refines them with MoveNet Thunder, follows with BlazePose.
+
+    ``follow`` and ``search`` are the two halves of an image's work. Joint set "blazepose"; scores of keypoints are
+    the probability that they are right, those of people a half where the refining network is just sure enough.
+    """
+
+    def __init__(
+        self, finder: Finder, keypoints: Engine, landmarks: Engine, options: KeypointDetectorOptions | None = None
+    ) -> None:
+        """``keypoints``: the network of this kind (MoveNet Thunder); ``landmarks``: BlazePose's."""
+        for engine, kind in ((keypoints, "keypoints"), (landmarks, "landmarks")):
+            if engine.manifest.kind != kind:
+                raise ValueError(
+                    f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
+                )
+        self.options = options or KeypointDetectorOptions()
+        self._finder = finder
+        self._keypoints = keypoints
+        self._landmarks = landmarks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all people: the next image is searched as a whole."""
+        self._people = Skeletons.empty()
+        self._until_search = 0
+        self._until_look = 0
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Take over the settings that may change between images."""
+        self.options = KeypointDetectorOptions.of(settings)
+
+    def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
+        """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
+        before = len(self._people)
+        people = self.follow(image)
+        self._until_search -= 1
+        if self._until_search < 0 or len(people) == 0 or len(people) < before:
+            people = join_rows([people, self.search(image, people)])
+            self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
+        self._people = distinct(people).take(slice(self.options.max_people))
+        return _detections(self._people, image)
+
+    def follow(self, image: Image) -> Skeletons:
+        """The people of the last image, in ``image``; those who are not there any more are left out."""
+        before = self._people
+        if len(before) == 0:
+            return before
+        poses = self._look(image, before.regions)
+        present = poses.presence >= _PRESENCE
+        people = followed(poses, before, landmark_confidence(poses.visibility[:, IN_BLAZEPOSE]))
+        due = self._due(people, present)
+        boxes = np.where(present[:, None], _boxes(people, image), _boxes(before, image))
+        looked = self._refine(image, poses.take(due), present[due], boxes[due])
+        kept = people.take(present & ~due)
+        order = np.argsort(np.concatenate([np.flatnonzero(present & ~due), np.flatnonzero(due)]), kind="stable")
+        return _sure_enough(join_rows([kept, looked]).take(order), self.options.min_score)
+
+    def search(self, image: Image, known: Skeletons) -> Skeletons:
+        """People in ``image`` other than the ``known`` ones."""
+        found = self._finder.find(image).boxes
+        found = found[box_iou(found, _boxes(known, image)).max(1, initial=0) < _FOLLOWED_IOU]
+        found = found[: max(self.options.max_people - len(known), 0)]
+        if len(found) == 0:
+            return Skeletons.empty()
+        points, raw = self._joints(image, found)
+        good = (best_joints(raw) >= _MIN_BEST) & (_inside(points, raw, found) >= _INSIDE)
+        points, raw = points[good], raw[good]
+        poses = self._look(image, regions_of(points, raw))
+        people = refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
+        return _sure_enough(people, self.options.min_score)
+
+    def _due(self, people: Skeletons, present: Bools) -> Bools:
+        """(P,) whom the refining network looks at: who is not ``present``, and the one not looked at for longest."""
+        if self.options.every_image:
+            return np.ones(len(people), np.bool_)
+        due = ~present
+        self._until_look -= 1
+        oldest = int(people.age.argmax())
+        if self._until_look <= 0 and people.age[oldest] >= _REST:
+            due[oldest] = True
+            self._until_look = _PAUSE
+        return due
+
+    def _refine(self, image: Image, poses: Poses, present: Bools, boxes: Floats) -> Skeletons:
+        """What the refining network sees in ``boxes`` (P, 4) px, joined with the landmarks where ``present`` (P,)."""
+        if len(boxes) == 0:
+            return Skeletons.empty()
+        points, raw = self._joints(image, boxes)
+        return refined(poses, present, points, confidence(raw), person_score(raw))
+
+    def _joints(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
+        """Points (P, 17, 2) px of the image and scores (P, 17) of the people in ``boxes`` (P, 4) px."""
+        maps = image_from_square(boxes, _CROP_SCALE, _MIN_SIDE)
+        points, scores = decode_crops(self._keypoints.run({"image": blazepose.crop(image, maps)}))
+        points = np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2]
+        return points, np.where(_in_image(points, image), scores, 0)
+
+    def _look(self, image: Image, regions: Floats) -> Poses:
+        """What the landmark network sees in ``regions`` (P, 2, 2) px."""
+        if len(regions) == 0:
+            return Poses.empty()
+        maps = blazepose.image_from_crop(regions)
+        outputs = self._landmarks.run({"image": blazepose.crop(image, maps)})
+        poses = blazepose.decode_poses(outputs["landmarks"], outputs["presence"], outputs["heatmaps"], maps)
+        return replace(poses, visibility=np.where(_in_image(poses.points, image), poses.visibility, 0))
+
+
+_THUNDER = ((0.0, 0.15, 0.25, 0.35, 0.55, 0.85, 1.0), (0.0, 0.1, 0.36, 0.58, 0.7, 0.82, 0.85))
+"""Scores of MoveNet Thunder, and the fraction of labelled joints with such a score that are right: within a tenth of
+the torso of the label (docs/detection.md)."""
+
+
+_LANDMARKS = ((0.0, 0.3, 0.5, 0.85, 0.95, 1.0), (0.0, 0.2, 0.37, 0.42, 0.66, 0.76))
+
+
+def confidence(raw: Floats) -> Floats:
+    """The probability that a joint with MoveNet Thunder's score ``raw`` is right, each 0..1."""
+    return np.asarray(np.interp(raw, *_THUNDER))
+
+
+def landmark_confidence(visibility: Floats) -> Floats:
+    """The probability that a joint with BlazePose's ``visibility`` is right, each 0..1, by the same photos."""
+    return np.asarray(np.interp(visibility, *_LANDMARKS))
+
+
+def person_score(raw: Floats) -> Floats:
+    """(P,) 0..1: a half where the mean of the best of ``raw`` (P, 17) is just large enough for a person."""
+    best = best_joints(raw)
+    return np.asarray(best / (best + _MIN_BEST))
+
+
+def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:
+    return people.take(np.asarray(people.sure >= min_score))
+
+
+def _inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
+    """(P,) 0..1: how much of ``scores`` (P, 17) is of ``points`` (P, 17, 2) in ``boxes`` (P, 4), px, with a margin."""
+    margin = _MARGIN * (boxes[:, 2:] - boxes[:, :2])
+    inside = (points >= (boxes[:, :2] - margin)[:, None]) & (points <= (boxes[:, 2:] + margin)[:, None])
+    return np.asarray((scores * inside.all(-1)).sum(1) / np.maximum(scores.sum(1), 1e-9))
+
+
+def _in_image(points: Floats, image: Image) -> Bools:
+    """(P, J) whether ``points`` (P, J, 2) lie in ``image`` (H, W, 3)."""
+    return np.asarray(((points >= 0) & (points < image.shape[1::-1])).all(-1))
+
+
+def _boxes(people: Skeletons, image: Image) -> Floats:
+    """(P, 4) px: boxes around the points that are seen; around all where none is."""
+    seen = people.scores >= _SEEN
+    return boxes_of_keypoints(people.points, seen | ~seen.any(1, keepdims=True), np.array(image.shape[1::-1]))
+
+
+def _detections(people: Skeletons, image: Image) -> Detections:
+    """``people`` in ``image`` (H, W, 3), not tracked yet."""
+    scores = np.where(_in_image(people.points, image), people.scores, 0)
+    shown = replace(people, scores=scores)
+    return Detections(
+        boxes=_boxes(shown, image).astype(np.float32),
+        scores=people.sure.astype(np.float32),
+        kp2d=people.points.astype(np.float32),
+        kp2d_score=scores.astype(np.float32),
+        joint_set=BLAZEPOSE.name,
+        ids=np.full(len(people), UNTRACKED, np.int64),
+    )

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Presets of the detector: which networks they open, and what they find in real photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PerceptionSettings
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.engines.opening import open_onnx
+from hmr_ros.evaluation.photos.labels import read_coco
+from hmr_ros.evaluation.photos.reprojection import read_photo
+from hmr_ros.perception.detector import BlazePoseDetector
+from hmr_ros.perception.keypoint_detector import KeypointDetector
+from hmr_ros.perception.presets import FAST, REFINED, OpenDetector, open_detector
+
+PHOTOS = Path(__file__).parents[1] / "data/photos"
+
+
+def opened(preset: str) -> OpenDetector:
+    found = open_detector(preset, lambda path: open_onnx(path, 1))
+    found.detector.configure(PerceptionSettings(detector=DetectorConfig(preset=preset)))
+    return found
+
+
+@pytest.mark.parametrize("preset", DETECTOR_PRESETS)
+def test_each_preset_opens_its_networks(preset: str) -> None:
+    names: list[Path] = []
+
+    def open_network(path: Path):  # type: ignore[no-untyped-def]
+        names.append(path)
+        return open_onnx(path, 1)
+
+    found = open_detector(preset, open_network)
+    assert [path.stem for path in names] == list(FAST if preset == "fast" else REFINED)
+    assert len(found.engines) == len(names)
+    assert all(path.parent == models_dir() for path in names)
+    assert isinstance(found.detector, BlazePoseDetector if preset == "fast" else KeypointDetector)
+
+
+@pytest.mark.slow
+def test_balanced_finds_the_people_of_a_scene_that_fast_does_not() -> None:
+    photos = {photo.path.stem: photo for photo in read_coco(PHOTOS / "labels.json", PHOTOS)}
+    image = read_photo(photos["vtest_0200"])
+    fast, balanced = (len(opened(preset).detector.detect(image)) for preset in ("fast", "balanced"))
+    assert balanced == 8
+    assert fast < balanced

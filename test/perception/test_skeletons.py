@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Skeletons of two networks: which points belong together, and that people share none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hmr_ros.core.arrays import Floats
+from hmr_ros.core.skeleton import BLAZEPOSE, COCO17
+from hmr_ros.perception.skeletons import OWNER, Skeletons, best_joints, distinct, regions_of
+
+RNG = np.random.default_rng(0)
+BODY = RNG.uniform(0, 100, (33, 2))
+
+
+def people(*offsets: float, scores: Floats | None = None) -> Skeletons:
+    """One body, moved to the right by each of ``offsets`` px; its extent is 100 px."""
+    count = len(offsets)
+    points = BODY + np.stack([np.array(offsets), np.zeros(count)], 1)[:, None]
+    regions = np.tile(np.array([[0.0, 0.0], [0.0, -80.0]]), (count, 1, 1))
+    confidence = np.full((count, 33), 0.8) if scores is None else scores
+    return Skeletons(points, confidence, np.ones(count), regions, np.zeros((count, 17, 2)), np.zeros(count))
+
+
+def test_points_move_with_the_joint_that_they_belong_to() -> None:
+    owner = {point: COCO17.joints[OWNER[k]] for k, point in enumerate(BLAZEPOSE.joints)}
+    assert owner["left_toe"] == owner["left_heel"] == owner["left_ankle"] == "left_ankle"
+    assert owner["right_thumb"] == "right_wrist"
+    assert owner["left_eye_inner"] == "left_eye"
+    assert owner["left_mouth"] == owner["right_mouth"] == "nose"
+    assert all(owner[joint] == joint for joint in COCO17.joints)
+
+
+def test_one_person_seen_twice_is_one() -> None:
+    assert distinct(people(0, 3)).points[:, 0, 0].tolist() == [BODY[0, 0]]
+    assert len(distinct(people(0, 90))) == 2
+    assert len(distinct(Skeletons.empty())) == 0
+
+
+def test_a_joint_belongs_to_the_person_who_is_surer_of_it() -> None:
+    both = people(0, 90)
+    wrist = BLAZEPOSE.index("left_wrist")
+    both.points[1, wrist] = both.points[0, wrist] + (1, 1)
+    both.scores[1, wrist] = 0.9
+    claimed = distinct(both)
+    assert claimed.scores[:, wrist].tolist() == [0, 0.9]
+    assert (np.delete(claimed.scores, wrist, 1) == 0.8).all()
+
+
+def test_the_best_joints_decide() -> None:
+    scores = np.zeros((1, 17))
+    scores[0, :6] = 0.6
+    assert best_joints(scores).tolist() == [0.6]
+    scores[0, 0] = 0
+    np.testing.assert_allclose(best_joints(scores), [0.5])
+
+
+def test_regions_reach_from_the_hips_around_the_farthest_joint() -> None:
+    points, scores = np.zeros((1, 17, 2)), np.ones((1, 17))
+    for side, x in (("left", 10), ("right", -10)):
+        points[0, COCO17.index(f"{side}_shoulder")] = (50 + x, 20)
+        points[0, COCO17.index(f"{side}_hip")] = (50 + x, 60)
+        points[0, COCO17.index(f"{side}_ankle")] = (50, 160)
+    points[0, points[0].sum(1) == 0] = (50, 60)
+    np.testing.assert_allclose(regions_of(points, scores), [[[50, 60], [50, 60 - 105]]])
+    scores[0, [COCO17.index("left_ankle"), COCO17.index("right_ankle")]] = 0
+    np.testing.assert_allclose(regions_of(points, scores), [[[50, 60], [50, 60 - 1.05 * 1.75 * 40]]])
