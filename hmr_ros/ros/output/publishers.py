@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,17 +60,17 @@ class PublisherFactory:
         Fast DDS gives up after 100 ms with a full transport, as on a machine that is too busy. rclpy raises then, which
         would end the node from a timer, and all tracks from the worker.
         """
-        publish = publisher.publish
+        itself = weakref.proxy(publisher)  # which holds this function: a cycle would keep it until the next collection
 
         def losing(message: Any) -> None:
             try:
-                publish(message)
+                Publisher.publish(itself, message)
             except InvalidHandle:
                 raise
             except RuntimeError as err:
                 if not self.node.context.ok():
                     raise  # the process is ending
-                text = f"a message on {publisher.topic_name} is lost: {err}. Is the machine or the network too busy?"
+                text = f"a message on {itself.topic_name} is lost: {err}. Is the machine or the network too busy?"
                 self.node.get_logger().warning(text, throttle_duration_sec=_LOG_EVERY_S)
 
         return losing

@@ -174,4 +174,4 @@ def test_the_layout_of_the_histogram_is_that_of_its_rows():
     assert (rows.label, buckets.label) == ("upper bound [ms], images, images since the last message", "bucket")
     assert (rows.size, buckets.size, rows.stride, buckets.stride) == (3, len(total), 3 * len(total), len(total))
     data = np.reshape(message.data, (rows.size, buckets.stride))
-    assert np.array_equal(data, [[*BOUNDS_MS, np.inf], total, total // 2])
+    assert np.array_equal(data, [[*BOUNDS_MS, np.finfo(float).max], total, total // 2])

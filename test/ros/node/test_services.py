@@ -46,12 +46,18 @@ class Robot:
             self.user.create_subscription(kind, topic, self.received[topic].append, qos(depth=50))
         self._spinner = SingleThreadedExecutor()
         self._spinner.add_node(self.node)
-        self._thread = threading.Thread(target=self._spinner.spin)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
+    def _spin(self):
+        while not self._ended.is_set():
+            self._spinner.spin_once(timeout_sec=0.05)
+
     def close(self):
-        self._spinner.shutdown()
+        self._ended.set()
         self._thread.join()
+        self._spinner.shutdown()  # not before: rclpy raises in the thread that still handles a callback
         self.node.destroy_node()
 
     def ask(self, kind, name, **request):
