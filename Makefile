@@ -47,11 +47,12 @@ ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
 else
 	@mkdir -p out && rm -f $(COVERAGE_FILE)*
-	@$(SOURCED) set -m; coverage run -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; \
+	@$(SOURCED) set -m; coverage run -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; set +m; \
 		trap 'kill -- -'$$ros' 2>/dev/null || true' EXIT; \
 		$(SOURCED) coverage run -m pytest --ignore test/ros || failed=1; \
 		wait $$ros || failed=1; cat out/test_ros.txt; exit $${failed:-0}
 	@$(VENV)/bin/coverage combine --quiet 2>/dev/null  # complains of programs that were killed while they wrote
+	@rm -f $(COVERAGE_FILE).*
 	@$(call covered,everything,$(FLOOR),)
 	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
 endif
