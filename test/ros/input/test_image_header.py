@@ -47,3 +47,9 @@ def test_a_thumbnail_is_not_the_image():
 @pytest.mark.parametrize("data", [b"", b"\xff", b"BM" * 50])
 def test_other_data_has_no_size(data):
     assert image_size(data) is None
+
+
+@pytest.mark.parametrize("marker", [0x01, *range(0xD0, 0xD9)])
+def test_a_jpeg_marker_without_a_segment_is_passed_over(marker):
+    frame = bytes([0xFF, 0xC0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0])
+    assert image_size(b"\xff\xd8" + bytes([0xFF, marker]) + frame + b"\xff\xd9") == (48, 64)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import struct
+
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
@@ -96,3 +99,9 @@ def test_every_cut_of_a_message_is_an_error():
 def test_stamp_converts_without_loss():
     assert STAMP.nanoseconds == 1_700_000_001_123_456_789
     assert STAMP.seconds == pytest.approx(1_700_000_001.123456789, abs=1e-6)
+
+
+def test_a_serialised_header_begins_with_its_stamp():
+    data = serialize_message(Image(header=typed_header("camera")))
+    stamp = struct.pack("<iI", STAMP.sec, STAMP.nanosec)
+    assert data[: cdr.STAMP_END] == cdr.ENCAPSULATION + stamp
