@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, write_manifest
+from hmr_ros.conversion.artefact import write_network
+from hmr_ros.core.manifest import Manifest, TensorSpec
 
 WHEEL_VERSION = "0.10.21"
 DOWNLOAD_COMMAND = f"pip download --no-deps mediapipe=={WHEEL_VERSION}"
@@ -97,13 +98,11 @@ def convert(source: Source, tflite_path: Path, out: Path, origin: Mapping[str, s
         raise ValueError(f"the converter needs a missing module ({err}); run: {REQUIREMENTS}") from err
     interface = Interface(source.image, source.scale, source.offset, source.outputs)
     model = network_to_onnx(read_tflite(content), interface, source.name).SerializeToString()
-    with atomic_path(out / f"{source.name}.onnx") as temporary:
-        temporary.write_bytes(model)
     manifest = Manifest(
         name=source.name,
         kind=source.kind,
         file=f"{source.name}.onnx",
-        sha256=hashlib.sha256(model).hexdigest(),
+        sha256="",
         inputs=(source.image,),
         outputs=tuple(source.outputs.values()),
         licence="Apache-2.0",
@@ -116,8 +115,7 @@ def convert(source: Source, tflite_path: Path, out: Path, origin: Mapping[str, s
             "command": "hmr convert-detector",
         },
     )
-    write_manifest(manifest, out / f"{source.name}.json")
-    return manifest
+    return write_network(model, manifest, out)
 
 
 def _read_checked(source: Source, path: Path) -> bytes:

@@ -15,18 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 
 from hmr_ros.conversion.detector.tflite_reader import Network, Operator
+from hmr_ros.conversion.onnx_graph import FROM_NHWC, TO_NHWC, Attribute, OnnxGraph
 from hmr_ros.core.manifest import TensorSpec
-
-OPSET = 17
-"""The newest that TensorRT 10.3 (JetPack 6) reads in full."""
-IR_VERSION = 9
-Attribute = int | str | Sequence[int]
-"""A value of an ONNX attribute."""
-
-FROM_NHWC, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -48,24 +40,7 @@ class Writer:
     """The ONNX graph under construction. Tensor i of ``network`` is called ``t{i}``; four-dimensional ones are NCHW."""
 
     network: Network
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initializers: list[onnx.TensorProto] = field(default_factory=list)
-
-    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Attribute) -> str:
-        """Append one ONNX node; returns the name of its output."""
-        node = helper.make_node(kind, list(inputs), [output], name=output)
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self.nodes.append(node)
-        return output
-
-    def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        """Store an array; returns its name. fp16 is cast to fp32 by a node that runtimes fold on loading."""
-        stored = np.ascontiguousarray(values)
-        if stored.dtype != np.float16:
-            self.initializers.append(numpy_helper.from_array(stored, name))
-            return name
-        self.initializers.append(numpy_helper.from_array(stored, f"{name}_half"))
-        return self.node("Cast", [f"{name}_half"], name, to=onnx.TensorProto.FLOAT)
+    graph: OnnxGraph = field(default_factory=OnnxGraph)
 
     def is_image(self, tensor: int) -> bool:
         """Whether the tensor has four dimensions, and so is NCHW here."""
@@ -74,9 +49,9 @@ class Writer:
     def activate(self, kind: str, source: str, output: str) -> None:
         """Append the activation function that TensorFlow Lite fuses into its operators."""
         if kind == "relu":
-            self.node("Relu", [source], output)
+            self.graph.node("Relu", [source], output)
         elif kind == "relu6":
-            self.node("Clip", [source, "zero", "six"], output)
+            self.graph.node("Clip", [source, "zero", "six"], output)
         else:
             raise ValueError(f"activation {kind!r} is not supported")
 
@@ -84,17 +59,17 @@ class Writer:
         """Append the node that computes ``operator``, then its activation."""
         output = f"t{operator.output}"
         if operator.options.activation == "none":
-            self.node(kind, inputs, output, **attributes)
+            self.graph.node(kind, inputs, output, **attributes)
         else:
-            linear = self.node(kind, inputs, f"{output}_linear", **attributes)
+            linear = self.graph.node(kind, inputs, f"{output}_linear", **attributes)
             self.activate(operator.options.activation, linear, output)
 
 
 def network_to_onnx(network: Network, interface: Interface, name: str) -> onnx.ModelProto:
     """Translate ``network``. Raises ValueError naming an operator or output that cannot be translated."""
     writer = Writer(network)
-    writer.constant("zero", np.array(0, np.float32))
-    writer.constant("six", np.array(6, np.float32))
+    writer.graph.constant("zero", np.array(0, np.float32))
+    writer.graph.constant("six", np.array(6, np.float32))
     _write_input(writer, interface)
     kept = _kept_outputs(network, interface)
     for operator in _needed(network, kept):
@@ -103,25 +78,15 @@ def network_to_onnx(network: Network, interface: Interface, name: str) -> onnx.M
         _CONVERTERS[operator.kind](writer, operator)
     for tensor, spec in kept.items():
         _write_output(writer, tensor, spec)
-    graph = helper.make_graph(
-        writer.nodes,
-        name,
-        [_value_info(interface.image)],
-        [_value_info(spec) for spec in interface.outputs.values()],
-        writer.initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return writer.graph.model(name, interface.image, tuple(interface.outputs.values()))
 
 
 def _write_input(writer: Writer, interface: Interface) -> None:
-    pixels = writer.node("Cast", [interface.image.name], "pixels", to=onnx.TensorProto.FLOAT)
-    planes = writer.node("Transpose", [pixels], "planes", perm=FROM_NHWC)
-    scale = writer.constant("scale", np.array(interface.scale, np.float32))
-    offset = writer.constant("offset", np.array(interface.offset, np.float32))
-    writer.node("Mul", [planes, scale], "scaled")
-    writer.node("Add", ["scaled", offset], f"t{writer.network.input}")
+    planes = writer.graph.planes(interface.image.name)
+    scale = writer.graph.constant("scale", np.array(interface.scale, np.float32))
+    offset = writer.graph.constant("offset", np.array(interface.offset, np.float32))
+    writer.graph.node("Mul", [planes, scale], "scaled")
+    writer.graph.node("Add", ["scaled", offset], f"t{writer.network.input}")
 
 
 def _kept_outputs(network: Network, interface: Interface) -> dict[int, TensorSpec]:
@@ -144,16 +109,11 @@ def _needed(network: Network, outputs: Mapping[int, TensorSpec]) -> list[Operato
 def _write_output(writer: Writer, tensor: int, spec: TensorSpec) -> None:
     """Rename an output; it is reshaped if ``spec`` has another number of dimensions, an image stays NCHW."""
     if len(writer.network.shapes[tensor]) == len(spec.shape):
-        writer.node("Identity", [f"t{tensor}"], spec.name)
+        writer.graph.node("Identity", [f"t{tensor}"], spec.name)
     else:
         shape = [0, *(n if isinstance(n, int) else -1 for n in spec.shape[1:])]
-        target = writer.constant(f"{spec.name}_shape", np.array(shape, np.int64))
-        writer.node("Reshape", [f"t{tensor}", target], spec.name)
-
-
-def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
-    return helper.make_tensor_value_info(spec.name, kind, spec.shape)
+        target = writer.graph.constant(f"{spec.name}_shape", np.array(shape, np.int64))
+        writer.graph.node("Reshape", [f"t{tensor}", target], spec.name)
 
 
 def _convolution(writer: Writer, operator: Operator) -> None:
@@ -166,10 +126,10 @@ def _depthwise_convolution(writer: Writer, operator: Operator) -> None:
 
 
 def _convolve(writer: Writer, operator: Operator, kernel: NDArray[np.generic], groups: int) -> None:
-    inputs = [f"t{operator.inputs[0]}", writer.constant(f"t{operator.output}_kernel", kernel)]
+    inputs = [f"t{operator.inputs[0]}", writer.graph.constant(f"t{operator.output}_kernel", kernel)]
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
         bias = writer.network.constants[operator.inputs[2]]
-        inputs.append(writer.constant(f"t{operator.output}_bias", bias))
+        inputs.append(writer.graph.constant(f"t{operator.output}_bias", bias))
     options = operator.options
     writer.finish(
         operator,
@@ -205,7 +165,7 @@ def _add(writer: Writer, operator: Operator) -> None:
 
 def _pad(writer: Writer, operator: Operator) -> None:
     amounts = writer.network.constants[operator.inputs[1]].astype(np.int64)[list(FROM_NHWC)]
-    pads = writer.constant(f"t{operator.output}_pads", amounts.T.ravel())
+    pads = writer.graph.constant(f"t{operator.output}_pads", amounts.T.ravel())
     writer.finish(operator, "Pad", [f"t{operator.inputs[0]}", pads])
 
 
@@ -214,8 +174,8 @@ def _reshape(writer: Writer, operator: Operator) -> None:
     source, shape = operator.inputs[0], writer.network.shapes[operator.output]
     name = f"t{source}"
     if writer.is_image(source):
-        name = writer.node("Transpose", [name], f"t{operator.output}_nhwc", perm=TO_NHWC)
-    target = writer.constant(f"t{operator.output}_shape", np.array([0, -1, *shape[2:]], np.int64))
+        name = writer.graph.node("Transpose", [name], f"t{operator.output}_nhwc", perm=TO_NHWC)
+    target = writer.graph.constant(f"t{operator.output}_shape", np.array([0, -1, *shape[2:]], np.int64))
     writer.finish(operator, "Reshape", [name, target])
 
 
@@ -227,7 +187,7 @@ def _depth_to_space(writer: Writer, operator: Operator) -> None:
 def _resize_bilinear(writer: Writer, operator: Operator) -> None:
     before = np.array(writer.network.shapes[operator.inputs[0]][1:3])
     after = np.array(writer.network.shapes[operator.output][1:3])
-    scales = writer.constant(f"t{operator.output}_scales", np.array([1, 1, *(after / before)], np.float32))
+    scales = writer.graph.constant(f"t{operator.output}_scales", np.array([1, 1, *(after / before)], np.float32))
     writer.finish(
         operator,
         "Resize",

@@ -14,14 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 
-from hmr_ros.conversion.detector.onnx_writer import FROM_NHWC, IR_VERSION, OPSET, TO_NHWC
 from hmr_ros.conversion.human_models.sources import Source
 from hmr_ros.conversion.human_models.tfjs_reader import Graph, Node
+from hmr_ros.conversion.onnx_graph import TO_NHWC, Attribute, OnnxGraph
 from hmr_ros.core.manifest import TensorSpec
-
-Attribute = int | float | str | Sequence[int]
 
 
 @dataclass
@@ -30,28 +27,19 @@ class Writer:
 
     graph: Graph
     source: Source
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initializers: list[onnx.TensorProto] = field(default_factory=list)
+    written: OnnxGraph = field(default_factory=OnnxGraph)
     names: dict[str, str] = field(default_factory=dict)
     strides: dict[str, float] = field(default_factory=dict)
     pads: dict[str, int] = field(default_factory=dict)
 
     def node(self, kind: str, inputs: Sequence[str], output: str, stride: float = 1, **attributes: Attribute) -> str:
         """Append one ONNX node, whose output has cells of ``stride`` px; returns the name of its output."""
-        node = helper.make_node(kind, list(inputs), [output], name=output)
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self.nodes.append(node)
         self.strides[output] = stride
-        return output
+        return self.written.node(kind, inputs, output, **attributes)
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        """Store an array; returns its name. fp16 is cast to fp32 by a node that runtimes fold on loading."""
-        stored = np.ascontiguousarray(values)
-        if stored.dtype != np.float16:
-            self.initializers.append(numpy_helper.from_array(stored, name))
-            return name
-        self.initializers.append(numpy_helper.from_array(stored, f"{name}_half"))
-        return self.node("Cast", [f"{name}_half"], name, to=onnx.TensorProto.FLOAT)
+        """Store an array; returns its name."""
+        return self.written.constant(name, values)
 
     def value(self, name: str) -> str:
         """The ONNX value of the source's node ``name``, written before if need be."""
@@ -80,22 +68,12 @@ def graph_to_onnx(graph: Graph, source: Source, outputs: Sequence[TensorSpec]) -
             writer.node("Transpose", [writer.value(source.heads[spec.name][0])], spec.name, perm=TO_NHWC)
         else:
             writer.node("Identity", [writer.value(source.features[spec.name][0])], spec.name)
-    specs = [_value_info(spec) for spec in outputs]
-    onnx_graph = helper.make_graph(writer.nodes, source.name, [_value_info(source.image)], specs, writer.initializers)
-    model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
-    return helper.make_tensor_value_info(spec.name, kind, spec.shape)
+    return writer.written.model(source.name, source.image, outputs)
 
 
 def _write_input(writer: Writer) -> None:
     source = writer.source
-    value = writer.node("Cast", [source.image.name], "pixels", to=onnx.TensorProto.FLOAT)
-    value = writer.node("Transpose", [value], "planes", perm=FROM_NHWC)
+    value = writer.written.planes(source.image.name)
     if source.channels != (0, 1, 2):
         order = writer.constant("order", np.array(source.channels, np.int64))
         value = writer.node("Gather", [value, order], "ordered", axis=1)

