@@ -88,6 +88,12 @@ class Engine(Protocol):
         """Free the network; ``run`` must not be called afterwards."""
 
 
+def require_kind(engine: Engine, kind: str) -> None:
+    """Raise ValueError unless the network is of ``kind``."""
+    if engine.manifest.kind != kind:
+        raise ValueError(f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}")
+
+
 def default_threads() -> int:
     """CPU threads for one inference: the cores this process may use, at most MAX_DEFAULT_THREADS."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

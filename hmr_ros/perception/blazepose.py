@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
 from hmr_ros.core.records import Record
+from hmr_ros.perception.logits import sigmoid
 from hmr_ros.perception.similarity import box_iou
 
 STRIDE = 32
@@ -107,7 +108,7 @@ def decode_candidates(regressions: Float32s, logits: Float32s, size: tuple[int, 
     ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two unused ones of the
     shoulders), relative to the anchor; ``logits`` (A, 1).
     """
-    scores = 1 / (1 + np.exp(-np.clip(logits[:, 0], -80, 80)))
+    scores = sigmoid(logits[:, 0])
     chosen = np.flatnonzero(scores >= threshold)
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
     values, centres = regressions[chosen], anchors(*size)[chosen]
@@ -185,7 +186,7 @@ def refine(points: Float32s, heatmaps: Float32s) -> Float32s:
     p, j = np.ogrid[:people, :joints]
     rows, columns = y.clip(0, size - 1)[..., :, None], x.clip(0, size - 1)[..., None, :]
     window = heatmaps[p[..., None, None], j[..., None, None], rows, columns]
-    mass = np.where(in_y[..., :, None] & in_x[..., None, :], 1 / (1 + np.exp(-window.clip(-80, 80))), 0)
+    mass = np.where(in_y[..., :, None] & in_x[..., None, :], sigmoid(window), 0)
     total = np.maximum(mass.sum(axis=(2, 3)), 1e-9)
     centre = np.stack([(mass.sum(2) * x).sum(-1), (mass.sum(3) * y).sum(-1)], axis=-1) / total[..., None] * scale
     inside = ((cells >= 0) & (cells < size)).all(-1)
@@ -201,7 +202,7 @@ def decode_poses(landmarks: Float32s, presence: Float32s, heatmaps: Float32s, ma
     """
     points = refine(landmarks[..., :2], heatmaps)
     points = np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2]
-    beliefs = 1 / (1 + np.exp(-landmarks[..., :BODY_POINTS, 3:5].clip(-80, 80)))
+    beliefs = sigmoid(landmarks[..., :BODY_POINTS, 3:5])
     return Poses(
         points[:, :BODY_POINTS].astype(np.float32),
         beliefs[..., 0],

@@ -17,9 +17,10 @@ from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.shedding import Shed
-from hmr_ros.engines.runtime import Engine
+from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
+from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.similarity import keypoint_similarity
 
 SEARCH_PIXELS = 640 * 352
@@ -98,8 +99,6 @@ _STEADY = 0.78
 """Minimum keypoint similarity of each run to the one before."""
 _MAX_ENLARGEMENT = 2
 """Images are enlarged to at most this many times their pixels: enlarged texture looks like people."""
-_SAVING = 4
-"""Factor of the search period while searches are shed; new people are found that much later."""
 _MERGE_IOU = 0.3
 """Minimum overlap (IoU) of candidates of one person (MediaPipe's min_suppression_threshold)."""
 _SAME_REGION = 0.12
@@ -126,11 +125,8 @@ class BlazePoseDetector:
 
     def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions | None = None) -> None:
         """``search`` and ``landmarks``: the networks of kind "detector" and "landmarks" of `hmr convert-detector`."""
-        for engine, kind in ((search, "detector"), (landmarks, "landmarks")):
-            if engine.manifest.kind != kind:
-                raise ValueError(
-                    f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
-                )
+        require_kind(search, "detector")
+        require_kind(landmarks, "landmarks")
         self.options = options or BlazePoseOptions()
         self._search_engine = search
         self._landmark_engine = landmarks
@@ -139,7 +135,7 @@ class BlazePoseDetector:
     def reset(self) -> None:
         """Forget all people: the next image is searched as a whole."""
         self._regions: Floats = np.zeros((0, 2, 2), np.float32)
-        self._until_search = 0
+        self._pace = SearchPace()
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
@@ -150,11 +146,9 @@ class BlazePoseDetector:
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
         poses = poses.take(alive)
-        self._until_search -= 1
-        if self._until_search < 0 or not alive.any() or not alive.all():
+        if self._pace.is_due(not alive.any() or not alive.all(), self.options.period, shed):
             for pixels in self.options.search_sizes:
                 poses = join_rows([poses, self._find_new(image, pixels, poses.next_regions)])
-            self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
         return _detections(poses, image)

@@ -14,11 +14,12 @@ from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.core.temporal.shedding import Shed
-from hmr_ros.engines.runtime import Engine
+from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
 from hmr_ros.perception.movenet import decode_crops, image_from_square
+from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.similarity import box_iou
 from hmr_ros.perception.skeletons import IN_BLAZEPOSE, Skeletons, best_joints, distinct, followed, refined, regions_of
 
@@ -33,12 +34,10 @@ _MARGIN = 0.15
 """That box is larger by this fraction of its size."""
 _FOLLOWED_IOU = 0.45
 """Found boxes that overlap a followed person's more are that person."""
-_SAVING = 4
-"""Factor of the search period while searches are shed."""
 _REST = 4
 """Preset balanced: images between two looks of the refining network at one person ..."""
 _PAUSE = 2
-"""... and between two looks at anybody who is followed."""
+"""... and between two looks at any person who is followed."""
 _SEEN = 0.3
 """Minimum score of a joint that a person's box goes around."""
 _PRESENCE = 0.5
@@ -73,7 +72,7 @@ class KeypointDetectorOptions:
 class KeypointDetector:
     """Finds people with NanoDet and MoveNet MultiPose, refines them with MoveNet Thunder, follows with BlazePose.
 
-    ``follow`` and ``search`` are the two halves of an image's work. Joint set "blazepose"; scores of keypoints are
+    ``follow`` and ``search`` share the work of an image. Joint set "blazepose"; scores of keypoints are
     the probability that they are right, those of people a half where the refining network is just sure enough.
     """
 
@@ -81,11 +80,8 @@ class KeypointDetector:
         self, finder: Finder, keypoints: Engine, landmarks: Engine, options: KeypointDetectorOptions | None = None
     ) -> None:
         """``keypoints``: the network of this kind (MoveNet Thunder); ``landmarks``: BlazePose's."""
-        for engine, kind in ((keypoints, "keypoints"), (landmarks, "landmarks")):
-            if engine.manifest.kind != kind:
-                raise ValueError(
-                    f"{engine.manifest.name}: expected a network of kind {kind!r}, got {engine.manifest.kind!r}"
-                )
+        require_kind(keypoints, "keypoints")
+        require_kind(landmarks, "landmarks")
         self.options = options or KeypointDetectorOptions()
         self._finder = finder
         self._keypoints = keypoints
@@ -95,7 +91,7 @@ class KeypointDetector:
     def reset(self) -> None:
         """Forget all people: the next image is searched as a whole."""
         self._people = Skeletons.empty()
-        self._until_search = 0
+        self._pace = SearchPace()
         self._until_look = 0
 
     def configure(self, settings: PerceptionSettings) -> None:
@@ -106,10 +102,8 @@ class KeypointDetector:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         before = len(self._people)
         people = self.follow(image)
-        self._until_search -= 1
-        if self._until_search < 0 or len(people) == 0 or len(people) < before:
+        if self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed):
             people = join_rows([people, self.search(image, people)])
-            self._until_search = self.options.period * (_SAVING if shed >= Shed.SEARCHES else 1) - 1
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 

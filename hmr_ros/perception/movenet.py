@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import COCO17
+from hmr_ros.perception.logits import sigmoid
 
 STRIDE = 4
 """px of the input per cell of a head."""
@@ -48,7 +49,7 @@ class Skeletons(Record):
 def decode_people(outputs: Mapping[str, Float32s], threshold: float, max_people: int) -> Skeletons:
     """The people of one image, best first, in px of the input; MultiPose's heads (1, h, w, C) are ``outputs``."""
     heads = {name: head[0] for name, head in outputs.items()}
-    centre = _sigmoid(heads["centre"][..., 0])
+    centre = sigmoid(heads["centre"][..., 0])
     peak = np.where(_is_peak(centre) & (centre >= threshold), centre, 0)
     order = np.argsort(-peak, axis=None, kind="stable")[:max_people]
     y, x = np.divmod(order[peak.ravel()[order] > 0], peak.shape[1])
@@ -56,7 +57,7 @@ def decode_people(outputs: Mapping[str, Float32s], threshold: float, max_people:
     size, middle = np.maximum(heads["box_scale"][y, x], 0), cells + heads["box_offset"][y, x]
     boxes = np.concatenate([middle - size / 2, middle + size / 2], 1).clip(0, np.tile(peak.shape, 2))
     expected = cells[:, None] + heads["regression"][y, x].reshape(-1, COCO17.size, 2)
-    points, scores = _joints_of_people(_sigmoid(heads["heatmaps"]), heads["offsets"], expected, boxes)
+    points, scores = _joints_of_people(sigmoid(heads["heatmaps"]), heads["offsets"], expected, boxes)
     return Skeletons(points, scores, boxes[:, [1, 0, 3, 2]] * STRIDE, peak[y, x])
 
 
@@ -65,11 +66,11 @@ def decode_crops(outputs: Mapping[str, Float32s]) -> tuple[Floats, Floats]:
 
     ``outputs`` are Thunder's heads (P, 64, 64, C).
     """
-    heat = _sigmoid(outputs["heatmaps"])
+    heat = sigmoid(outputs["heatmaps"])
     people, height, width, joints = heat.shape
     y, x = np.mgrid[:height, :width]
     near = 1 / (np.hypot(y - height / 2, x - width / 2) + _SOFTENING)
-    best = (_sigmoid(outputs["centre"][..., 0]) * near).reshape(people, -1).argmax(1)
+    best = (sigmoid(outputs["centre"][..., 0]) * near).reshape(people, -1).argmax(1)
     cy, cx = np.divmod(best, width)
     rows = np.arange(people)
     expected = np.stack([cy, cx], 1)[:, None] + outputs["regression"][rows, cy, cx].reshape(people, joints, 2)
@@ -122,7 +123,3 @@ def _is_peak(score: Floats) -> Bools:
     reach = _WINDOW // 2
     windows = sliding_window_view(np.pad(score, reach, constant_values=-1), (_WINDOW, _WINDOW))
     return np.asarray(score >= windows.max((2, 3)))
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))

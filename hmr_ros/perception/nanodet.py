@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.perception.logits import sigmoid
 from hmr_ros.perception.similarity import box_iou
 
 STRIDES = (8, 16, 32)
@@ -35,13 +36,18 @@ def decode_boxes(outputs: Mapping[str, Floats], threshold: float) -> tuple[Float
 
 
 def _decode_head(head: Floats, stride: int, threshold: float) -> tuple[Floats, Floats]:
-    scores = 1 / (1 + np.exp(-head[..., PERSON].clip(-80, 80)))
+    scores = sigmoid(head[..., PERSON])
     y, x = np.nonzero(scores >= threshold)
-    logits = head[y, x, CLASSES:].reshape(-1, 4, len(STEPS))
-    mass = np.exp(logits - logits.max(-1, keepdims=True))
-    edges = mass @ STEPS / mass.sum(-1) * stride
+    edges = edge_distances(head[y, x]) * stride
     centre = np.stack([x, y], 1) * stride + stride / 2
     return np.concatenate([centre - edges[:, :2], centre + edges[:, 2:]], 1), scores[y, x]
+
+
+def edge_distances(cells: Floats) -> Floats:
+    """(C, 4) distances to the left, top, right and bottom edge, in cells, of ``cells`` (C, 124) of a head."""
+    logits = cells[:, CLASSES:].reshape(-1, 4, len(STEPS))
+    mass = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(mass @ STEPS / mass.sum(-1))
 
 
 def non_maximum_suppression(boxes: Floats, max_iou: float) -> Bools:
