@@ -13,15 +13,14 @@ import sys
 import numpy as np
 
 from hmr_ros.bench.soak.scene import LANES, boxes, marked_lanes
+from hmr_ros.bench.stub_node import OneBody
 from hmr_ros.core.arrays import Image
-from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
-from hmr_ros.evaluation.crowd import standing
-from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
@@ -46,19 +45,12 @@ class MarkDetector(Detector):
         return Detections(box, np.full(people, 0.9), line, scores, "coco17", np.full(people, UNTRACKED, np.int64))
 
 
-class LaneBodies(BodyEstimator):
+class LaneBodies(OneBody):
     """Estimates a standing body in the lane of each detection."""
-
-    method = "stub"
-    calibration = None
-
-    def __init__(self, body_model: BodyModel) -> None:
-        self._body = standing(body_model, 1)
 
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One body for each of ``detections``, side by side."""
-        columns = (getattr(self._body, f.name) for f in dataclasses.fields(Estimates))
-        bodies = Estimates(*columns).take(np.zeros(len(detections), np.int64))
+        bodies = super().estimate(image, detections, camera, shed)
         lanes = detections.boxes[:, 0] // (image.shape[1] / LANES)
         shift = np.stack([_SPACING_M * lanes, np.zeros_like(lanes), np.zeros_like(lanes)], -1)
         return dataclasses.replace(bodies, cam_t=bodies.cam_t + shift)

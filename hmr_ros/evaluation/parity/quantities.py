@@ -13,8 +13,9 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.perception.logits import sigmoid
 from hmr_ros.perception.movenet import STRIDE, decode_crops
-from hmr_ros.perception.nanodet import CLASSES, PERSON, STEPS, STRIDES
+from hmr_ros.perception.nanodet import PERSON, STRIDES, edge_distances
 
 Outputs = Mapping[str, Floats]
 
@@ -137,7 +138,7 @@ def _global_to_pixel() -> tuple[Quantity, ...]:
 def _landmarks() -> tuple[Quantity, ...]:
     return (
         Quantity("points", "px", lambda outputs: outputs["landmarks"][..., :2], PIXELS),
-        Quantity("visibility", "", lambda outputs: _sigmoid(outputs["landmarks"][..., 3:4])),
+        Quantity("visibility", "", lambda outputs: sigmoid(outputs["landmarks"][..., 3:4])),
         Quantity("presence", "", lambda outputs: outputs["presence"]),
     )
 
@@ -149,11 +150,11 @@ def _detector() -> tuple[Quantity, ...]:
         return outputs["regressions"].reshape(*outputs["regressions"].shape[:2], -1, 2)
 
     def likely(outputs: Outputs) -> Bools:
-        return np.asarray(_sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
+        return np.asarray(sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
 
     return (
         Quantity("boxes", "px", boxes, SEARCH, likely),
-        Quantity("scores", "", lambda outputs: _sigmoid(outputs["logits"])),
+        Quantity("scores", "", lambda outputs: sigmoid(outputs["logits"])),
     )
 
 
@@ -166,18 +167,17 @@ def _person_boxes() -> tuple[Quantity, ...]:
 
     def boxes(outputs: Outputs) -> Floats:
         counts = [outputs[f"stride{stride}"][..., 0].size for stride in STRIDES]
-        logits = cells(outputs)[..., CLASSES:].reshape(-1, 4, len(STEPS))
-        mass = np.exp(logits - logits.max(-1, keepdims=True))
-        edges: Floats = np.repeat(STRIDES, counts)[:, None] * (mass @ STEPS) / mass.sum(-1)
+        every = cells(outputs)
+        edges: Floats = np.repeat(STRIDES, counts)[:, None] * edge_distances(every.reshape(-1, every.shape[-1]))
         return edges.reshape(-1, 2, 2)
 
     def likely(outputs: Outputs) -> Bools:
-        scores = _sigmoid(cells(outputs)[..., PERSON]).ravel()
+        scores = sigmoid(cells(outputs)[..., PERSON]).ravel()
         return np.repeat((scores >= min(CANDIDATE_SCORE, scores.max()))[:, None], 2, 1)
 
     return (
         Quantity("boxes", "px", boxes, SEARCH, likely),
-        Quantity("scores", "", lambda outputs: _sigmoid(cells(outputs)[..., [PERSON]])),
+        Quantity("scores", "", lambda outputs: sigmoid(cells(outputs)[..., [PERSON]])),
     )
 
 
@@ -189,12 +189,12 @@ def _multipose() -> tuple[Quantity, ...]:
         return STRIDE * regression.reshape(*regression.shape[:3], -1, 2)
 
     def likely(outputs: Outputs) -> Bools:
-        scores = _sigmoid(outputs["centre"][..., 0])
+        scores = sigmoid(outputs["centre"][..., 0])
         return np.asarray(scores >= min(CENTRE_SCORE, float(scores.max())))
 
     return (
         Quantity("joints", "px", joints, SEARCH, likely),
-        Quantity("heatmaps", "", lambda outputs: _sigmoid(outputs["heatmaps"])),
+        Quantity("heatmaps", "", lambda outputs: sigmoid(outputs["heatmaps"])),
     )
 
 
@@ -207,7 +207,3 @@ def _keypoints() -> tuple[Quantity, ...]:
         Quantity("points", "px", lambda outputs: decode_crops(outputs)[0], PIXELS, sure),
         Quantity("scores", "", lambda outputs: decode_crops(outputs)[1][..., None]),
     )
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
