@@ -31,7 +31,7 @@ _SAVE_EVERY = 12
 """Samples between two versions of the report: an interrupted run leaves one, too."""
 
 _FIRST_FREE_DOMAIN, _FREE_DOMAINS = 215, 17
-"""ROS domains whose ports lie above those that Linux hands out: /clock and /tf of this run disturb nobody."""
+"""ROS domains whose ports lie above those that Linux hands out: /clock and /tf of this run disturb no other node."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
     for _ in range(reader.uint32()):
         stamp, parent, child = reader.stamp(), bare_frame(reader.string()), bare_frame(reader.string())
         if child.startswith(_PERSON):
-            return ignored  # this node's message of 27 frames per person, up to 60 times a second: no camera below them
+            return ignored  # this node's own message of people, up to 60 times a second: no camera is below them
         numbers = reader.doubles(7)
         if _is_transform(parent, child, numbers):
             tree.add(parent, child, stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
