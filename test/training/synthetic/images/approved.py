@@ -2,8 +2,8 @@
 """What seeds were approved to give: the same seed is to mean the same image from version to version.
 
 Shards that were rendered in part go on after an update, and a plan's shard i is to be the same for all (render.py).
-approved.json holds coarse pictures. Who changes what is drawn on purpose looks at ``hmr render --sheet``, then runs
-these tests once with HMR_APPROVE=1, which writes the file anew, and says so in the changelog.
+approved.json holds coarse images. After a deliberate change of what is drawn, look at ``hmr render --sheet``, then run
+these tests once with HMR_APPROVE=1, which writes the file again, and say so in the changelog.
 """
 
 import json
