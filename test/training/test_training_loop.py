@@ -102,6 +102,15 @@ def test_averaged_weights_are_validated_and_the_live_ones_trained_on(train, tmp_
     assert load_checkpoint(tmp_path / "run" / "last.pt").weights[slope] == weights(recipe)[slope]
 
 
+def test_the_average_is_of_the_weights_after_every_step(train):
+    recipe = train(lift__steps=3, mesh__steps=1, run__validate_every=3)
+    average = loop.RunningAverage(recipe.live[0], SETTINGS["run.ema"])
+    for step, after in enumerate(recipe.live[1:4], start=1):
+        average.update(after, step)
+    slope = "network.slope.weight"
+    assert recipe.validated[0][slope] == average.state[slope]
+
+
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(train, tmp_path, monkeypatch):
     train("whole")
     original = loop.Trainer._save

@@ -72,6 +72,21 @@ def test_what_cannot_be_in_time_is_dropped_but_for_a_probe_per_second():
     assert sum(run.admitted[30:]) == pytest.approx(18, abs=2), "two images each"
 
 
+def test_a_probe_that_was_not_needed_is_not_made_up_for_later():
+    shedder = Shedder()
+
+    def admits(stamp_s, age_s):
+        admission = shedder.admit(stamp_s, age_s, limit_s=0.1)
+        if admission.is_admitted:
+            shedder.observe(stamp_s, admission.shed, costs(admission.shed))
+        return admission.is_admitted
+
+    assert admits(0.0, age_s=0.0)
+    assert [admits(stamp_s, age_s=0.2) for stamp_s in (0.5, 1.1)] == [False, True], "the first of a probe"
+    assert admits(1.2, age_s=0.0), "the next is in time"
+    assert not admits(1.3, age_s=0.2)
+
+
 def test_finding_people_again_after_a_pause_does_not_count_as_following_them():
     shedder, last_s, admitted = Shedder(), float("-inf"), []
     for stamp_s in np.arange(0.0, 10.0, 1 / RATE_HZ):
