@@ -20,6 +20,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.output import outputs
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import cdr
 from test.ros.graph import qos, spin_until
@@ -270,6 +271,16 @@ def test_meshes_get_coarser_while_running(world):
     assert 3 * 4900 < len(w.show(until="mesh").points) <= 3 * 5000
     assert w.node.set_parameters([Parameter("mesh_faces", value=500)])[0].successful
     spin_until(w.executor, lambda: len(w.show(until="mesh").points) <= 3 * 500)
+
+
+def test_the_mesh_is_not_decimated_again_for_another_parameter(world, monkeypatch):
+    w = world(mesh_faces=500)
+    w.subscribe(Marker, "mesh")
+    assert w.node.start()
+    monkeypatch.setattr(outputs, "coarse_faces", pytest.fail)
+    assert w.node.set_parameters([Parameter("max_people", value=3)])[0].successful
+    w.show_calibrated()
+    w.show(until="mesh")
 
 
 def test_a_bug_in_the_pipeline_is_reported_and_survived(world):
