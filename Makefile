@@ -36,12 +36,17 @@ covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt |
 	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
-# The ROS tests wait more than they compute: they run beside the others, as a job with signals of its own (set -m).
+# The tests on Ubuntu 24.04's libraries have an environment of their own: they run beside set-up and checks.
 # Without ARGS, which choose among the tests of this environment.
 ifndef ARGS
 test test-all: test-noble
 endif
+TESTS := $(filter test test-all,$(MAKECMDGOALS))
+ifdef TESTS
+MAKEFLAGS += --jobs=2
+endif
 
+# The ROS tests wait more than they compute: they run beside the others, as a job with signals of its own (set -m).
 test: check install/.interfaces  ## run the checks and the tests, measure coverage; ARGS="-k tracker" goes to pytest
 ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
@@ -112,7 +117,8 @@ $(VENV)/.robot: requirements/robot.txt requirements/constraints.txt | $(VENV)/py
 	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.robot
+# Not while colcon builds with what is in the same environment.
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.robot $(if $(TESTS),| install/.built)
 	@echo "Installing PyTorch and the development tools into $(VENV) (minutes, once)"
 	@$(PIP) -r requirements/dev.txt
 	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels
