@@ -17,7 +17,8 @@ from pathlib import Path
 from hmr_ros.core.settings import load_toml
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
-from hmr_ros.training.distributed import choose_device, join_process_group, leave_process_group
+from hmr_ros.training.device import choose_device
+from hmr_ros.training.distributed import join_process_group, leave_process_group
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.trainer import Trainer
 

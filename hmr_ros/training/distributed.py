@@ -14,19 +14,6 @@ from torch.nn.parallel import DistributedDataParallel
 Loss = Callable[[object, str, float], Mapping[str, Tensor]]
 
 
-def choose_device(name: str) -> torch.device:
-    """The device called ``name``; "auto" is this process's GPU where there is one, else the CPU.
-
-    ValueError where a GPU is asked for and PyTorch finds none.
-    """
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
-        raise ValueError("run.device is 'cuda', but PyTorch finds no GPU: set it to 'auto' or 'cpu'")
-    if name == "cpu" or not found:
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
 @dataclass(frozen=True)
 class ProcessGroup:
     """``size`` processes of which this is number ``rank``; each takes its fraction of the batches."""

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 
-def hidden_precision(device: torch.device, bfloat16: bool) -> torch.autocast:
+def hidden_precision(device: torch.device, bfloat16: bool) -> AbstractContextManager[object]:
     """The context of hidden layers: bfloat16 if the run asks for it and ``device`` computes it in hardware, else fp32.
 
     A processor without it emulates bfloat16, which takes twenty times as long as fp32.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16 and has_bfloat16(device))
+    if not (bfloat16 and has_bfloat16(device)):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -17,7 +17,7 @@ class RunLog:
 
     def __init__(self, directory: Path) -> None:
         self._file = (directory / "log.jsonl").open("a", encoding="utf-8")
-        self._totals: dict[str, float] = {}
+        self._totals: dict[str, Tensor] = {}
         self._count = 0
         self._events = None
         if importlib.util.find_spec("tensorboard"):
@@ -26,14 +26,15 @@ class RunLog:
             self._events = SummaryWriter(str(directory))
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
-        """Count the loss terms of one step."""
+        """Count the loss terms of one step, without waiting for a GPU that still computes them."""
         self._count += 1
         for name, value in terms.items():
-            self._totals[name] = self._totals.get(name, 0.0) + value.item()
+            value = value.detach().double()
+            self._totals[name] = self._totals[name] + value if name in self._totals else value
 
     def flush(self, stage: str, step: int, rate: float) -> str:
         """Write the means since the last flush, and return them in words."""
-        means = {name: total / self._count for name, total in self._totals.items()}
+        means = {name: total.item() / self._count for name, total in self._totals.items()}
         self._totals, self._count = {}, 0
         self.write({"stage": stage, "step": step, "time": time.time(), "rate": rate, "loss": means})
         return " ".join(f"{name} {value:.4f}" for name, value in means.items())

@@ -23,6 +23,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import ProcessGroup
 from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
@@ -79,7 +80,7 @@ class Trainer:
         group: ProcessGroup = _ALONE,
     ) -> None:
         """``resumed``: where to go on; its weights and progress count, but ``config`` is what is followed."""
-        self._config, self._out, self._device, self._group = config, out, device, group
+        self._config, self._out, self._group = config, out, group
         torch.manual_seed(config.run.seed)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
@@ -128,7 +129,7 @@ class Trainer:
             total=last, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05, disable=not self._group.leads
         ) as bar:
             for batch in self._batches(stage, name) if self._step < last else ():
-                terms = loss(moved(batch, self._device), name, self._step / last)
+                terms = loss(moved(batch, self._recipe.modules), name, self._step / last)
                 optimise(torch.stack(list(terms.values())).sum(), optimiser, self._recipe.modules, stage.clip)
                 schedule.step()
                 self._step += 1
@@ -221,11 +222,6 @@ def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, floa
     modules.requires_grad_(False)
     for module, fraction in trained:
         module.requires_grad_(fraction > 0)
-
-
-def moved(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
-    """A batch, a named tuple of tensors, on ``device``."""
-    return type(batch)(*(value.to(device, non_blocking=True) for value in batch))
 
 
 def _one_thread(_worker: int) -> None:

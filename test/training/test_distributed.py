@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from hmr_ros.training import distributed
-from hmr_ros.training.distributed import ProcessGroup, choose_device, join_process_group, leave_process_group
+from hmr_ros.training.device import choose_device
+from hmr_ros.training.distributed import ProcessGroup, join_process_group, leave_process_group
 
 PROGRAM = Path(__file__).parent / "two_processes.py"
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from hmr_ros.training.distributed import choose_device, join_process_group, leave_process_group
+from hmr_ros.training.device import choose_device
+from hmr_ros.training.distributed import join_process_group, leave_process_group
 
 
 def main(directory: Path) -> None:

@@ -24,11 +24,12 @@ from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.compact_pose2mesh import CompactPose2Mesh, CompactTopology, build_topology
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.device import moved
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import Arrays, mix_of
-from hmr_ros.training.recipes.joints import SOURCES, joint_report
+from hmr_ros.training.recipes.joints import SOURCES, Regressor, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
 from hmr_ros.training.synthetic.poses import PoseSource
@@ -80,12 +81,13 @@ class CompactRecipe:
         # of the vertices to pose. Evaluation poses all of them.
         upsampling = self._topology.upsampling.toarray()
         self._keypoints = body.regressor(self._joint_set.name) @ upsampling
-        self._human36m = torch.from_numpy((body.regressor("human36m") @ upsampling).astype(np.float32))
-        self._surface = np.concatenate([self._human36m.numpy(), self._keypoints]).astype(np.float32)
+        human36m = body.regressor("human36m") @ upsampling
+        self._surface = np.concatenate([human36m, self._keypoints]).astype(np.float32)
         # Lifting alone also predicts surface points: they fix the twist of limbs and head, which joints leave open.
         self._lift_head = nn.Linear(config.compact.width, 3 * len(self._surface))
-        self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head})
-        self._edges = torch.from_numpy(_node_edges(self._topology))
+        self._human36m, self._edge_lengths = Regressor(human36m), EdgeLengths(_node_edges(self._topology))
+        unlearnt = {"human36m": self._human36m, "edge_lengths": self._edge_lengths}
+        self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head} | unlearnt)
 
     @property
     def topology(self) -> Arrays:
@@ -134,7 +136,7 @@ class CompactRecipe:
             human36m = batch.surface[:, : HUMAN36M.size]
             terms = {
                 "nodes": _distance(nodes, batch.nodes),
-                "human36m": _distance(self._human36m @ nodes, human36m),
+                "human36m": _distance(self._human36m(nodes), human36m),
                 "edges": EDGE_WEIGHT * self._edge_error(nodes, batch.nodes),
             }
         error = torch.linalg.vector_norm(joints - batch.joints, dim=-1)
@@ -148,13 +150,8 @@ class CompactRecipe:
 
         ``nodes`` and ``target`` (B, n, 3) m.
         """
-        a, b = self._edges
-
-        def length(x: Tensor) -> Tensor:
-            out: Tensor = torch.linalg.vector_norm(x[:, a] - x[:, b], dim=-1)
-            return out
-
-        return (length(nodes) - length(target)).abs().mean()
+        out: Tensor = (self._edge_lengths(nodes) - self._edge_lengths(target)).abs().mean()
+        return out
 
     @torch.no_grad()
     def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
@@ -162,7 +159,8 @@ class CompactRecipe:
         report: dict[str, float] = {}
         self.modules.eval()
         for source in SOURCES:
-            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, OBSERVED[source])
+            people = self._config.run.validation_people
+            batch = moved(self.batch(sampler, default_rng(12345), people, OBSERVED[source]), self.modules)
             ground_truth = batch.surface[:, : HUMAN36M.size]
             report |= joint_report(source, self._human36m_joints(batch, stage), ground_truth)
         self.modules.train()
@@ -175,7 +173,24 @@ class CompactRecipe:
             out: Tensor = self._lift_head(hidden).reshape(batch.surface.shape)[:, : HUMAN36M.size]
             return out
         nodes, _, _ = self._network.nodes(batch.keypoints, batch.context)
-        return self._human36m @ nodes[:, : batch.nodes.shape[1]]
+        return self._human36m.forward(nodes[:, : batch.nodes.shape[1]])
+
+
+class EdgeLengths(nn.Module):
+    """Lengths of edges; moves with the modules it is among, learns nothing."""
+
+    edges: Tensor
+
+    def __init__(self, edges: Int64s) -> None:
+        """``edges`` (2, E) node ids."""
+        super().__init__()
+        self.register_buffer("edges", torch.from_numpy(edges), persistent=False)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(B, n, 3) -> (B, E), in the unit of ``nodes``."""
+        a, b = self.edges
+        out: Tensor = torch.linalg.vector_norm(nodes[:, a] - nodes[:, b], dim=-1)
+        return out
 
 
 def build_network(config: TrainConfig, body: BodyModel, topology: Arrays) -> CompactPose2Mesh:

@@ -10,6 +10,7 @@ setting, as pretrained features are best left alone.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
@@ -121,12 +123,12 @@ class GlobalToPixelRecipe:
             terms |= {f"blind_{name}": value for name, value in self._loss_without_image(without).items()}
         return terms
 
-    def _autocast(self, batch: Batch) -> torch.autocast:
+    def _precision(self, batch: Batch) -> AbstractContextManager[object]:
         """The precision that the run asks for, on the batch's device."""
         return hidden_precision(batch.camera.device, self._config.run.bfloat16)
 
     def _loss_without_image(self, batch: Batch) -> dict[str, Tensor]:
-        with self._autocast(batch):
+        with self._precision(batch):
             stages = self._network.corrected(wrong_start(self._network, batch), batch.keypoints, batch.camera)
         return self._loss_of_local_stage(batch, stages, self._true_vertices(batch))
 
@@ -145,7 +147,7 @@ class GlobalToPixelRecipe:
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
         targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
-        with self._autocast(batch):
+        with self._precision(batch):
             stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
@@ -170,13 +172,12 @@ class GlobalToPixelRecipe:
         return report
 
     def _errors(self, batch: Batch, stage: str, source: str) -> dict[str, float]:
-        device = next(self._network.parameters()).device
         parts: list[dict[str, Tensor]] = []
         for rows in torch.arange(len(batch.camera)).split(100):
             image = batch.image if stage == "local" else batch.image[rows]
-            part = Batch(image.to(device), *(x[rows].to(device) for x in batch[1:]))
-            parts.append(self._human36m(part, stage))
-        joined = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+            part = Batch(image, *(x[rows] for x in batch[1:]))
+            parts.append(self._human36m(moved(part, self._network), stage))
+        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         report = joint_report(source, joined["fine"], joined["ground_truth"])
         return report | (joint_report("coarse", joined["coarse"], joined["ground_truth"]) if source == "true" else {})
 

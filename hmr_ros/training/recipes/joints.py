@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the recipes share: the 14 joints that methods are compared on, and their errors."""
+"""What the recipes share: joints read from a mesh, the 14 that methods are compared on, and their errors."""
 
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.metrics import mpjpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL
 
@@ -15,9 +17,24 @@ SOURCES = ("true", "error")
 """2D sources of a validation: exact keypoints, and keypoints with Pose2Mesh's synthetic error."""
 
 
+class Regressor(nn.Module):
+    """Reads points from a mesh; moves with the modules it is among, learns nothing."""
+
+    matrix: Tensor
+
+    def __init__(self, matrix: Floats) -> None:
+        """``matrix`` (K, V)."""
+        super().__init__()
+        self.register_buffer("matrix", torch.from_numpy(matrix.astype(np.float32)), persistent=False)
+
+    def forward(self, vertices: Tensor) -> Tensor:
+        """(B, V, 3) -> (B, K, 3)."""
+        return self.matrix @ vertices
+
+
 def joint_report(source: str, predicted: Tensor, ground_truth: Tensor) -> dict[str, float]:
     """Mean MPJPE and PA-MPJPE in mm of Human3.6M joints (B, 17, 3) m, over the 14 of the paper."""
-    p, t = predicted.double().numpy(), ground_truth.double().numpy()
+    p, t = (joints.double().cpu().numpy() for joints in (predicted, ground_truth))
     return {
         f"mpjpe_{source}": float(mpjpe(p, t, joints=_ROWS).mean()),
         f"pa_mpjpe_{source}": float(pa_mpjpe(p[:, _ROWS], t[:, _ROWS]).mean()),

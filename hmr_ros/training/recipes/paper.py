@@ -21,9 +21,10 @@ from hmr_ros.networks.coarsening import MeshGraph, Rescaling
 from hmr_ros.networks.pose2mesh import Pose2Mesh, build_graph, build_pose2mesh, normalise_pose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.device import moved
 from hmr_ros.training.losses import MeshLosses, MeshTargets, Pose2MeshLoss, masked_l1
 from hmr_ros.training.recipes import Arrays, mix_of
-from hmr_ros.training.recipes.joints import SOURCES, joint_report
+from hmr_ros.training.recipes.joints import SOURCES, Regressor, joint_report
 from hmr_ros.training.synthetic.noise import synthetic_error
 from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
 
@@ -44,12 +45,13 @@ class PaperRecipe:
         self._joint_set = JOINT_SETS[config.paper.joint_set]
         self._root = self._joint_set.index(str(self._joint_set.root))
         self._regressor = body.regressor(self._joint_set.name)
-        self._human36m = torch.from_numpy(body.regressor("human36m"))
         self.topology = topology or build_graph(body, cast("Rescaling", config.paper.rescaling)).to_arrays()
         self._network = build_network(config, body, self.topology)
-        self.modules = nn.ModuleDict({"network": self._network})
         faces, regressor = torch.from_numpy(body.faces), torch.from_numpy(self._regressor)
         self._mesh_loss = Pose2MeshLoss(faces, regressor)
+        self._human36m = Regressor(body.regressor("human36m"))
+        unlearnt = {"mesh_loss": self._mesh_loss, "human36m": self._human36m}
+        self.modules = nn.ModuleDict({"network": self._network} | unlearnt)
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """PoseNet, then everything."""
@@ -78,7 +80,7 @@ class PaperRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """The paper's terms with their weights."""
-        everywhere = torch.ones(1)
+        everywhere = batch.vertices.new_ones(1)
         if stage == "lift":
             return {"lift": masked_l1(self._network.posenet(batch.pose2d), batch.pose3d, everywhere)}
         targets = MeshTargets(batch.vertices, batch.pose3d, batch.pose3d, everywhere, everywhere, everywhere)
@@ -92,14 +94,15 @@ class PaperRecipe:
         report: dict[str, float] = {}
         network = self._network.eval()
         for source in SOURCES:
-            batch = self.batch(sampler, default_rng(12345), self._config.run.validation_people, source == "error")
+            people = self._config.run.validation_people
+            batch = moved(self.batch(sampler, default_rng(12345), people, source == "error"), self.modules)
             if stage == "lift":
                 error = torch.linalg.vector_norm(network.posenet(batch.pose2d) - batch.pose3d, dim=-1)
                 report[f"lift_{source}"] = float(error.mean())
                 continue
             chunks = [network(pose2d).vertices for pose2d in batch.pose2d.split(64)]
-            predicted = torch.cat([self._human36m @ vertices for vertices in chunks])
-            report |= joint_report(source, predicted, self._human36m @ batch.vertices)
+            predicted = torch.cat([self._human36m(vertices) for vertices in chunks])
+            report |= joint_report(source, predicted, self._human36m(batch.vertices))
         network.train()
         return report
 

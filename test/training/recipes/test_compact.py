@@ -136,11 +136,11 @@ def test_terms_are_mean_distances_in_metres_with_their_weights(recipe, batch):
     joints, features, joint_error = lifting.heads(hidden)
     nodes = recipe.modules["network"].mesh(joints, features)[:, : batch.nodes.shape[1]]
     off = torch.tensor([0.3, 0.4, 0])
-    human36m = recipe._human36m @ nodes + off
+    human36m = recipe._human36m(nodes) + off
     surface = torch.cat([human36m, batch.surface[:, 17:]], 1)
     truth = batch._replace(joints=joints + off, nodes=1.5 * nodes, surface=surface)
     found = terms(recipe, truth, "mesh")
-    a, b = recipe._edges
+    a, b = recipe._edge_lengths.edges
     lengths = (nodes[:, a] - nodes[:, b]).norm(dim=-1)
     error = torch.full((6, 23), 0.5)
     expected = {
@@ -156,7 +156,7 @@ def test_terms_are_mean_distances_in_metres_with_their_weights(recipe, batch):
 
 
 def test_edges_are_those_of_the_mesh_each_once(recipe):
-    a, b = recipe._edges
+    a, b = recipe._edge_lengths.edges
     laplacian = recipe._topology.laplacians[0].toarray()
     assert (a < b).all()
     assert len(a) == (np.triu(laplacian, 1) != 0).sum()
@@ -176,7 +176,7 @@ def test_the_validated_joints_are_those_of_the_stage(recipe, batch):
     network = recipe.modules["network"].eval()
     with torch.no_grad():
         nodes = network.nodes(batch.keypoints, batch.context)[0][:, : batch.nodes.shape[1]]
-        torch.testing.assert_close(recipe._human36m_joints(batch, "mesh"), recipe._human36m @ nodes)
+        torch.testing.assert_close(recipe._human36m_joints(batch, "mesh"), recipe._human36m(nodes))
         lift = recipe._human36m_joints(batch, "lift")
     assert lift.shape == (6, 17, 3)
     recipe.modules.train()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every recipe on a device that refuses what was not moved to it, as a GPU does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import updated
+from hmr_ros.training.config import StageConfig, TrainConfig
+from hmr_ros.training.device import moved
+from hmr_ros.training.recipes import compact, make_recipe, paper, stage_names
+from hmr_ros.training.trainer import RunningAverage, make_optimiser, only_these_learn, optimise
+from test.training.datasets.test_motion import small_motion
+from test.training.recipes.test_global_to_pixel import SMALL
+from test.training.recipes.test_paper import SETTINGS, FewNumbers
+from test.training.separate_device import Separate, separate_device
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+RECIPES = {
+    "compact": {"run.validation_people": 3, "compact.width": 16, "compact.blocks": 1, "compact.channels": 4},
+    "paper": SETTINGS,
+    "global_to_pixel": SMALL | {"crops.backbone": 0.1, "run.validation_people": 1},
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_and_a_validation_on_another_device(name, monkeypatch):
+    monkeypatch.setattr(paper, "build_network", lambda *_: FewNumbers())
+    monkeypatch.setattr(compact, "FITTING_BODIES", 30)
+    config = updated(TrainConfig(), RECIPES[name] | {"recipe": name})
+    torch.manual_seed(0)
+    recipe = make_recipe(config, small_motion(), BODY, {"unused": np.zeros(1)} if name == "paper" else None)
+    with separate_device() as device:
+        recipe.modules.to(device)
+        average = RunningAverage(recipe.modules.state_dict(), 0.9)
+        for stage in stage_names(config):
+            trained = recipe.trained(stage)
+            only_these_learn(recipe.modules, trained)
+            batch = moved(recipe.batch(recipe.sampler("train", stage), np.random.default_rng(0), 2), recipe.modules)
+            terms = recipe.loss(batch, stage, 1.0)
+            optimise(torch.stack(list(terms.values())).sum(), make_optimiser(StageConfig(), trained), recipe.modules, 1)
+            average.update(recipe.modules.state_dict(), 1)
+            report = recipe.validate(recipe.sampler("val", stage), stage)
+            assert all(np.isfinite(value) for value in report.values())
+
+
+def test_what_was_not_moved_is_refused():
+    with separate_device() as device:
+        layer = nn.Linear(2, 1).to(device)
+        assert isinstance(layer(torch.zeros(3, 2, device=device)), Separate)
+        with pytest.raises(RuntimeError, match="a tensor \\(3, 2\\) of the CPU"):
+            layer(torch.zeros(3, 2))
+
+
+def test_the_stand_in_computes_what_the_cpu_does():
+    torch.manual_seed(0)
+    layer, x = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.GELU()), torch.randn(5, 4)
+    expected = layer(x).square().mean()
+    expected.backward()
+    gradient = layer[0].weight.grad.clone()
+    layer.zero_grad()
+    with separate_device() as device:
+        value = layer.to(device)(x.to(device)).square().mean()
+        value.backward()
+    assert value.item() == expected.item()
+    assert torch.equal(layer[0].weight.grad.cpu(), gradient)
