@@ -16,6 +16,7 @@ from tqdm import tqdm
 from hmr_ros.core.manifest import atomic_path, load_manifest
 from hmr_ros.engines.tensorrt.build_request import (
     ANY_GPU,
+    DEFAULT_WORKSPACE_BYTES,
     NO_DRIVER,
     BuildRequest,
     EngineTarget,
@@ -43,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="GPUs to build for: sm_86, or several as sm_86+sm_89 (this machine's GPU)")
     parser.add_argument("--out", type=Path, help="engine file (<model>.<target>.engine)")
     parser.add_argument(
-        "--workspace", type=int, default=1024, help="maximum scratch memory on the GPU, MiB (%(default)s)"
+        "--workspace",
+        type=int,
+        default=DEFAULT_WORKSPACE_BYTES >> 20,
+        help="maximum scratch memory on the GPU, MiB (%(default)s)",
     )
     parser.add_argument("--version-compatible", action="store_true", help="let it run on later minor versions, slower")
     parser.add_argument(

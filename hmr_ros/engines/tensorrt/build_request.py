@@ -21,7 +21,10 @@ EDITIONS = ("tensorrt", "tensorrt_rtx")
 ANY_GPU, NO_DRIVER = "any", "none"
 """``gpu_name`` and ``driver`` of an engine that is built for another machine than this one."""
 
-DEFAULT_WORKSPACE_BYTES = 1 << 30
+DEFAULT_WORKSPACE_BYTES = 2 << 30
+"""What TensorRT may take at most. MoveNet MultiPose asks for 1.08 GB at the largest image size; with less no engine of
+it can be built, and TensorRT only says "OutOfMemory".
+"""
 
 
 @dataclass(frozen=True)
