@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command.run(args)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError, RuntimeError) as err:  # the package's own errors, which name the remedy
+    except (ValueError, OSError, RuntimeError, ImportError) as err:  # the package's own errors, which name the remedy
         print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
         return 1
 

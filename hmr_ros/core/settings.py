@@ -115,6 +115,22 @@ def updated(config: _Config, values: Mapping[str, Value]) -> _Config:
     return config
 
 
+def parse_assignment(text: str) -> tuple[str, Value]:
+    """Dotted name and value of ``name=value``, the value as in TOML; what is none there is a string.
+
+    >>> parse_assignment("lift.steps=500"), parse_assignment("run.device=cpu")
+    (('lift.steps', 500), ('run.device', 'cpu'))
+    """
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise ValueError(f"{text!r}: expected NAME=VALUE, for example lift.steps=500")
+    try:
+        parsed: Value = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return name, parsed
+
+
 def from_mapping(values: Mapping[str, object], cls: type[_Config]) -> _Config:
     """The config dataclass ``cls`` with ``values``, nested as its groups are (what ``dataclasses.asdict`` gives)."""
     return updated(cls(), dict(_flattened(values, "")))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.settings import from_mapping
 from hmr_ros.training.config import TrainConfig
 
@@ -48,13 +48,18 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write to one side, then move into place: a run that is killed leaves the last whole file."""
+    """Write to one side, then move into place: a run that is killed leaves the last whole file.
+
+    OSError, and the last whole file, where there is no room for it.
+    """
     state = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
     state["config"] = dataclasses.asdict(checkpoint.config)
     state["topology"] = {name: torch.from_numpy(np.array(array)) for name, array in checkpoint.topology.items()}
-    partial = path.with_name(path.name + ".part")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as err:  # PyTorch's way to say that it could not write
+            raise OSError(f"{path}: cannot be written, is the disk full? ({err})") from err
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

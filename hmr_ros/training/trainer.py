@@ -6,8 +6,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic
 
@@ -27,6 +29,7 @@ from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import ProcessGroup
 from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
+from hmr_ros.training.stopping import StopRequest, stop_request
 
 _CPU = torch.device("cpu")
 _ALONE = ProcessGroup()
@@ -91,8 +94,10 @@ class Trainer:
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
         self._stage, self._step, self._best = 0, 0, math.inf
+        self._report: Mapping[str, float] = {}
         if resumed:
             self._recipe.modules.load_state_dict(resumed.weights)
+            self._report = resumed.validation
             self._average = RunningAverage(resumed.average, config.run.ema, device)
             self._stage, self._step, self._best = resumed.stage, resumed.step, resumed.best
         out.mkdir(parents=True, exist_ok=True)
@@ -100,20 +105,25 @@ class Trainer:
         if group.leads:
             (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
 
-    def train(self) -> None:
-        """Run the stages that are left."""
+    def train(self) -> signal.Signals | None:
+        """Run the stages that are left, or until Ctrl-C or SIGTERM: that signal is returned, a checkpoint written.
+
+        Of several processes none stops between steps, as the others would wait for it.
+        """
         try:
-            for number, name in enumerate(stage_names(self._config)):
-                if number < self._stage:
-                    continue
-                if number > self._stage:
-                    self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
-                self._train_stage(name)
+            with stop_request() if self._group.size == 1 else nullcontext(StopRequest()) as stop:
+                for number, name in enumerate(stage_names(self._config)):
+                    if number < self._stage or stop:
+                        continue
+                    if number > self._stage:
+                        self._stage, self._step, self._best, self._resumed = number, 0, math.inf, None
+                    self._train_stage(name, stop)
+            return stop.signal
         finally:
             if self._log:
                 self._log.close()
 
-    def _train_stage(self, name: str) -> None:
+    def _train_stage(self, name: str, stop: StopRequest) -> None:
         stage: StageConfig = getattr(self._config, name)
         trained = self._recipe.trained(name)
         only_these_learn(self._recipe.modules, trained)
@@ -144,13 +154,18 @@ class Trainer:
                     report = self._validate(validation, name)
                     bar.write(f"{name} {self._step}: " + "  ".join(f"{k} {v:.1f}" for k, v in report.items()))
                     self._save(report, optimiser, schedule)
+                elif stop:
+                    save_checkpoint(self._checkpoint(optimiser, schedule), self._out / "last.pt")
+                if stop:
+                    bar.write(f"stopped after step {self._step}; the same command goes on from there")
+                    return
 
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[tuple[Tensor, ...]]:
         sampler = self._recipe.sampler("train", name)
         key = (self._config.run.seed, self._stage)
         numbers = self._group.fraction(range(self._step, stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
-        return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_one_thread)
+        return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_prepare_worker)
 
     def _validate(self, sampler: object, name: str) -> dict[str, float]:
         """Errors of the averaged weights."""
@@ -167,8 +182,15 @@ class Trainer:
         """Checkpoint; the smallest sum of all errors is the best."""
         total = sum(report.values())
         best = total < self._best
-        self._best = min(total, self._best)
-        checkpoint = Checkpoint(
+        self._best, self._report = min(total, self._best), report
+        checkpoint = self._checkpoint(optimiser, schedule)
+        save_checkpoint(checkpoint, self._out / "last.pt")
+        if best:
+            save_checkpoint(dataclasses.replace(checkpoint, optimiser={}, schedule={}), self._out / "best.pt")
+
+    def _checkpoint(self, optimiser: torch.optim.Optimizer, schedule: LRScheduler) -> Checkpoint:
+        """How far the run has come."""
+        return Checkpoint(
             config=self._config,
             topology=self._recipe.topology,
             weights=self._recipe.modules.state_dict(),
@@ -176,13 +198,10 @@ class Trainer:
             stage=self._stage,
             step=self._step,
             best=self._best,
-            validation=report,
+            validation=self._report,
             optimiser=optimiser.state_dict(),
             schedule=schedule.state_dict(),
         )
-        save_checkpoint(checkpoint, self._out / "last.pt")
-        if best:
-            save_checkpoint(dataclasses.replace(checkpoint, optimiser={}, schedule={}), self._out / "best.pt")
 
 
 def make_optimiser(stage: StageConfig, trained: Sequence[tuple[nn.Module, float]]) -> torch.optim.Optimizer:
@@ -224,6 +243,8 @@ def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, floa
         module.requires_grad_(fraction > 0)
 
 
-def _one_thread(_worker: int) -> None:
-    """Workers of samples each take one core: the training itself needs the others."""
+def _prepare_worker(_worker: int) -> None:
+    """Workers of samples each take one core, as the training itself needs the others, and end when it does."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -3,6 +3,10 @@
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -13,8 +17,9 @@ from torch import nn
 
 from hmr_ros.core.settings import updated
 from hmr_ros.training import trainer as loop
-from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.stopping import only_run, stop_request
 
 SETTINGS = {
     "run.workers": 0,
@@ -238,8 +243,15 @@ def test_a_run_keeps_its_settings_and_seeds_its_weights(train, tmp_path, monkeyp
     assert not (tmp_path / "run" / "last.pt").exists(), "a stage of no steps validates nothing"
     train("default", lift__steps=0, mesh__steps=0)
     assert threads == [3], "0 is PyTorch's own number"
-    loop._one_thread(5)
-    assert threads == [3, 1]
+
+
+def test_makers_of_samples_take_one_core_and_leave_ctrl_c_to_the_training(monkeypatch):
+    threads, handlers = [], {}
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    loop._prepare_worker(5)
+    assert threads == [1]
+    assert handlers == {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
 
 
 def test_the_body_is_the_shipped_one_or_that_of_the_settings(train, monkeypatch):
@@ -278,3 +290,65 @@ def test_progress_counts_from_the_start_of_the_stage(train, monkeypatch):
     monkeypatch.setattr(LineRecipe, "loss", lambda self, *of: seen.append(of[1:]) or original(self, *of))
     train(lift__steps=4, mesh__steps=2)
     assert seen == [("lift", 0.0), ("lift", 0.25), ("lift", 0.5), ("lift", 0.75), ("mesh", 0.0), ("mesh", 0.5)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_goes_on_later_as_if_it_had_not(train, tmp_path, number, capsys):
+    train("whole", mesh__steps=0)
+    before = signal.getsignal(number)
+    original = LineRecipe.loss
+
+    def loss(self, *arguments):
+        if len(self.live) == 1:
+            os.kill(os.getpid(), number)
+        return original(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LineRecipe, "loss", loss)
+        recipe = train("stopped", mesh__steps=0)
+    assert len(recipe.live) == 2, "the step during which the signal came is finished"
+    assert "after step 2" in capsys.readouterr().out
+    assert signal.getsignal(number) == before
+    assert load_checkpoint(tmp_path / "stopped" / "last.pt").step == 2
+    train("stopped", resume=True, mesh__steps=0)
+    whole, stopped = (load_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "stopped"))
+    assert stopped.step == whole.step == 6
+    for name, value in whole.weights.items():
+        assert torch.equal(stopped.weights[name], value), name
+
+
+def test_a_second_signal_interrupts_at_once():
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_kept(train, tmp_path, monkeypatch):
+    train(mesh__steps=0)
+    path = tmp_path / "run" / "last.pt"
+    whole = path.read_bytes()
+
+    def full(state, where):
+        where.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"last\.pt: cannot be written, is the disk full"):
+        save_checkpoint(load_checkpoint(path), path)
+    assert path.read_bytes() == whole
+    assert {p.name for p in path.parent.iterdir()} <= {"last.pt", "best.pt", "config.json", "log.jsonl", ".lock"}
+
+
+def test_two_runs_do_not_share_a_directory(tmp_path):
+    code = "import sys; from pathlib import Path; from hmr_ros.training.stopping import only_run"
+    code += "; only_run(Path(sys.argv[1])).__enter__()"
+    with only_run(tmp_path / "new"):
+        pass
+    with only_run(tmp_path):
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert other.returncode
+    assert f"{tmp_path}: another `hmr train` runs in it" in other.stderr
+    with only_run(tmp_path):
+        pass

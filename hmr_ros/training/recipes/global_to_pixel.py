@@ -44,7 +44,7 @@ from hmr_ros.training.recipes.crop_batches import (
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.recipes.wrong_start import wrong_start
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
-from hmr_ros.training.synthetic.images.shards.shards import ShardReader
+from hmr_ros.training.synthetic.images.shards.shards import ShardReader, shards_of
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, VertexSubset
 
@@ -60,6 +60,8 @@ class GlobalToPixelRecipe:
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
+        if config.crops.shards:
+            shards_of(Path(config.crops.shards))  # that they are missing is told now, not after the first stage
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
         self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)
@@ -86,7 +88,7 @@ class GlobalToPixelRecipe:
         """People without images, images to be evaluated on, or both to train on."""
         if stage == "local":
             return self._people(split)
-        if split == "train":
+        if split == "train" and self._config.crops.without_image:
             return Mixed(self._images(split), self._people(split), self._config.crops.without_image)
         return self._images(split)
 
