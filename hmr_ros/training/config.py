@@ -48,7 +48,8 @@ class RunConfig:
     bfloat16: bool = setting(True, doc="hidden layers in bfloat16 where the processor has it: twice as fast there")
     lifting: str = setting(
         "",
-        doc="best.pt or .onnx of a lifting network that compact Pose2Mesh starts from; empty: random weights",
+        doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "
+        "from; empty: random weights",
     )
     ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
     log_every: int = setting(100, doc="steps between log lines", low=1)
@@ -62,12 +63,8 @@ class CropConfig:
 
     shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
     backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
-    lifting: str = setting(
-        "",
-        doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network is taken; empty: random weights",
-    )
     lifting_fraction: float = setting(
-        0.0, doc="fraction of the learning rate for a lifting network that was loaded; 0: frozen", low=0
+        0.0, doc="fraction of the learning rate for the lifting network of run.lifting; 0: frozen", low=0
     )
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's position, box heights", low=0, high=0.2)
@@ -104,3 +101,5 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.recipe == "paper" and self.run.lifting:
+            raise ValueError("run.lifting: Pose2Mesh as published has another lifting network; leave it empty")

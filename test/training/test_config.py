@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hmr_ros.core.settings import load_toml
+from hmr_ros.core.settings import load_toml, updated
 from hmr_ros.training.config import CropConfig, RunConfig, StageConfig, TrainConfig
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.synthetic.images import ImageMix
@@ -39,3 +39,8 @@ def test_recipes_change_no_people_that_errors_are_published_of(name: str):
 def test_a_value_out_of_its_range_is_refused():
     with pytest.raises(ValueError, match=r"crops.flip: expected 0 to 1"):
         TrainConfig(crops=CropConfig(flip=1.5))
+
+
+def test_the_papers_recipe_takes_no_other_lifting_network():
+    with pytest.raises(ValueError, match=r"run\.lifting: .* leave it empty"):
+        updated(TrainConfig(), {"recipe": "paper", "run.lifting": "best.pt"})

@@ -67,8 +67,8 @@ class GlobalToPixelRecipe:
         self._network = build_network(config, body, self.topology)
         if topology is None and isinstance(self._network.backbone, BlazePoseBackbone):
             load_blazepose(self._network.backbone.trunk)
-        if topology is None and config.crops.lifting:
-            load_lifting(self._network.lifting.network, Path(config.crops.lifting))
+        if topology is None and config.run.lifting:
+            load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
@@ -77,7 +77,9 @@ class GlobalToPixelRecipe:
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
         """The local stage, then everything."""
         network, crops = self._network, self._config.crops
-        local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if crops.lifting else 1.0)]
+        local: list[tuple[nn.Module, float]] = [
+            (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
+        ]
         if self._config.global_to_pixel.local == "on":
             local.append((network.pixel_stage, 1.0))
         if stage == "local":
