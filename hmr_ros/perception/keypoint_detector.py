@@ -20,20 +20,34 @@ from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
 from hmr_ros.perception.movenet import decode_crops, image_from_square
 from hmr_ros.perception.pace import SearchPace
+from hmr_ros.perception.refusals import Refusals
 from hmr_ros.perception.similarity import box_iou
-from hmr_ros.perception.skeletons import IN_BLAZEPOSE, Skeletons, best_joints, distinct, followed, refined, regions_of
+from hmr_ros.perception.skeletons import (
+    IN_BLAZEPOSE,
+    Skeletons,
+    best_joints,
+    distinct,
+    followed,
+    refined,
+    regions_of,
+    renewed,
+)
 
 _CROP_SCALE = 1.25
 """The refining network's crop, as a multiple of the larger side of a person's box."""
 _MIN_SIDE = 16.0
 _MIN_BEST = 0.25
 """Minimum mean of a person's best joint scores, as the refining network gives them."""
+_SURELY_NOBODY = 0.2
+"""Places where it is lower are left alone by the next searches."""
 _INSIDE = 0.5
 """Minimum fraction of a new person's joints, by score, in the box in which they were found: two people otherwise."""
 _MARGIN = 0.15
 """That box is larger by this fraction of its size."""
 _FOLLOWED_IOU = 0.45
-"""Found boxes that overlap a followed person's more are that person."""
+"""Found boxes that overlap a followed person's more, and ..."""
+_HELD = 0.8
+"""... hold more of their joints, by score, are that person; if fewer, the skeleton may be two people's."""
 _REST = 4
 """Preset balanced: images between two looks of the refining network at one person ..."""
 _PAUSE = 2
@@ -92,6 +106,7 @@ class KeypointDetector:
         """Forget all people: the next image is searched as a whole."""
         self._people = Skeletons.empty()
         self._pace = SearchPace()
+        self._refusals = Refusals()
         self._until_look = 0
 
     def configure(self, settings: PerceptionSettings) -> None:
@@ -103,7 +118,7 @@ class KeypointDetector:
         before = len(self._people)
         people = self.follow(image)
         if self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed):
-            people = join_rows([people, self.search(image, people)])
+            people = self.search(image, people)
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 
@@ -123,15 +138,21 @@ class KeypointDetector:
         return _sure_enough(join_rows([kept, looked]).take(order), self.options.min_score)
 
     def search(self, image: Image, known: Skeletons) -> Skeletons:
-        """People in ``image`` other than the ``known`` ones."""
+        """The ``known`` people, those anew whom the search sees otherwise, and other people in ``image``."""
         found = self._finder.find(image).boxes
-        found = found[box_iou(found, _boxes(known, image)).max(1, initial=0) < _FOLLOWED_IOU]
+        found = found[self._refusals.are_new(found) & ~_frames_one_of(known, found, image)]
         found = found[: max(self.options.max_people - len(known), 0)]
         if len(found) == 0:
-            return Skeletons.empty()
+            return known
         points, raw = self._joints(image, found)
-        good = (best_joints(raw) >= _MIN_BEST) & (_inside(points, raw, found) >= _INSIDE)
-        points, raw = points[good], raw[good]
+        best = best_joints(raw)
+        self._refusals.add(found[best < _SURELY_NOBODY])
+        seen = best >= _MIN_BEST
+        seen &= np.diagonal(joints_inside(points, raw, found)) >= _INSIDE
+        return renewed(known, self._first_seen(image, points[seen], raw[seen]))
+
+    def _first_seen(self, image: Image, points: Floats, raw: Floats) -> Skeletons:
+        """People with joints ``points`` (P, 17, 2) px and ``raw`` scores (P, 17), whom no landmarks follow yet."""
         poses = self._look(image, regions_of(points, raw))
         people = refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
         return _sure_enough(people, self.options.min_score)
@@ -200,11 +221,22 @@ def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:
     return people.take(np.asarray(people.sure >= min_score))
 
 
-def _inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
-    """(P,) 0..1: how much of ``scores`` (P, 17) is of ``points`` (P, 17, 2) in ``boxes`` (P, 4), px, with a margin."""
+def joints_inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
+    """(C, P) 0..1: the fraction of ``scores`` (P, 17) that is of ``points`` (P, 17, 2) in ``boxes`` (C, 4), both px.
+
+    Boxes are enlarged by a margin.
+    """
     margin = _MARGIN * (boxes[:, 2:] - boxes[:, :2])
-    inside = (points >= (boxes[:, :2] - margin)[:, None]) & (points <= (boxes[:, 2:] + margin)[:, None])
-    return np.asarray((scores * inside.all(-1)).sum(1) / np.maximum(scores.sum(1), 1e-9))
+    low, high = ((boxes[:, :2] - margin)[:, None, None], (boxes[:, 2:] + margin)[:, None, None])
+    inside = ((points >= low) & (points <= high)).all(-1)
+    return np.asarray((scores * inside).sum(-1) / np.maximum(scores.sum(-1), 1e-9))
+
+
+def _frames_one_of(known: Skeletons, boxes: Floats, image: Image) -> Bools:
+    """(C,) whether ``boxes`` (C, 4) px frame one of the ``known`` people: overlap their box, and hold their joints."""
+    overlap = box_iou(boxes, _boxes(known, image))
+    held = joints_inside(known.points[:, IN_BLAZEPOSE], known.scores[:, IN_BLAZEPOSE], boxes)
+    return np.asarray(((overlap >= _FOLLOWED_IOU) & (held >= _HELD)).any(1))
 
 
 def _in_image(points: Floats, image: Image) -> Bools:

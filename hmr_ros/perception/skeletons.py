@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
-from hmr_ros.core.records import Record
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO17
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.claims import lost_claims
 from hmr_ros.perception.similarity import keypoint_similarity
 
 IN_BLAZEPOSE = np.array([BLAZEPOSE.index(joint) for joint in COCO17.joints])
@@ -30,8 +31,6 @@ _NEW_REGION = 0.12
 _SEEN = 0.1
 _HEAD = 1.75
 """From the hips to the top of the head, in lengths of the torso."""
-_SAME_JOINT = 0.04
-"""The same joint of two people is one joint within this fraction of the smaller person's extent."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two skeletons of one person."""
 _HIPS = [COCO17.index("left_hip"), COCO17.index("right_hip")]
@@ -148,10 +147,7 @@ def similarity(a: Skeletons, b: Skeletons) -> Floats:
 
 
 def distinct(people: Skeletons) -> Skeletons:
-    """``people`` without further skeletons of one person; the first stays, and each joint belongs to one person.
-
-    Where the same joint of two people is in one place, the one with the smaller score loses it.
-    """
+    """``people`` without further skeletons of one person; the first stays, and each joint belongs to one person."""
     same = similarity(people, people) >= _SAME_PERSON
     keep = np.ones(len(people), np.bool_)
     for row in range(len(people)):
@@ -160,9 +156,22 @@ def distinct(people: Skeletons) -> Skeletons:
 
 
 def _claimed(people: Skeletons) -> Skeletons:
-    points, scores = people.points, people.scores
-    gap = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    size = np.minimum(people.extents[:, None], people.extents[None])[..., None]
-    better = scores[None] > scores[:, None]
-    lost = ((gap < _SAME_JOINT * size) & better).any(1)
-    return replace(people, scores=np.where(lost, 0, scores))
+    joints = people.points[:, IN_BLAZEPOSE], people.scores[:, IN_BLAZEPOSE]
+    lost = lost_claims(*joints, people.extents)
+    return replace(people, scores=np.where(lost[:, OWNER], 0, people.scores))
+
+
+def renewed(known: Skeletons, looked: Skeletons) -> Skeletons:
+    """``known`` people, each as in the first of ``looked`` that is the same person, then the others of ``looked``.
+
+    A skeleton that has slipped to a neighbour in part becomes one person's again.
+    """
+    same = similarity(looked, known)
+    order = list(range(len(known)))
+    for row in range(len(looked)):
+        best = int(same[row].argmax()) if len(known) else -1
+        if best < 0 or same[row, best] < _SAME_PERSON or order[best] >= len(known):
+            order.append(len(known) + row)
+        else:
+            order[best] = len(known) + row
+    return join_rows([known, looked]).take(np.array(order, np.int64))

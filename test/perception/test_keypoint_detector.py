@@ -196,6 +196,25 @@ def test_a_skeleton_outside_of_the_box_that_was_found_is_another_persons() -> No
         assert len(world.see()) == people
 
 
+def test_places_without_anybody_are_left_alone_for_some_searches() -> None:
+    world = World()
+    world.finder.others = [(100.0, 60.0, 120.0, 160.0)]
+    assert [world.looks() for _ in range(7)] == [1, 0, 0, 0, 0, 1, 0]
+    world.detector.reset()
+    assert world.looks() == 1
+
+
+def test_a_search_takes_back_a_skeleton_whose_legs_have_slipped_to_a_neighbour() -> None:
+    world = World(Person(80, 100), period=100)
+    world.see()
+    known = world.detector.follow(painted_world())
+    legs = [BLAZEPOSE.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("knee", "ankle")]
+    known.points[:, legs] += (60, 0)
+    people = world.detector.search(painted_world(), known)
+    assert len(people) == 1
+    np.testing.assert_allclose(people.points[0, IN_BLAZEPOSE], BODY[IN_BLAZEPOSE] * 40 + (80, 100), atol=3)
+
+
 def test_two_boxes_of_one_person_are_one_person() -> None:
     world = World(Person(100, 120))
     world.finder.others = [(85.0, 70.0, 115.0, 170.0)]

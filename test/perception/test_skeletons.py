@@ -7,7 +7,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO17
-from hmr_ros.perception.skeletons import OWNER, Skeletons, best_joints, distinct, regions_of
+from hmr_ros.perception.skeletons import OWNER, Skeletons, best_joints, distinct, regions_of, renewed
 
 RNG = np.random.default_rng(0)
 BODY = RNG.uniform(0, 100, (33, 2))
@@ -37,14 +37,33 @@ def test_one_person_seen_twice_is_one() -> None:
     assert len(distinct(Skeletons.empty())) == 0
 
 
+WRIST, ELBOW = BLAZEPOSE.index("left_wrist"), BLAZEPOSE.index("left_elbow")
+FINGERS = [BLAZEPOSE.index(f"left_{part}") for part in ("pinky", "index", "thumb")]
+
+
 def test_a_joint_belongs_to_the_person_who_is_surer_of_it() -> None:
     both = people(0, 90)
-    wrist = BLAZEPOSE.index("left_wrist")
-    both.points[1, wrist] = both.points[0, wrist] + (1, 1)
-    both.scores[1, wrist] = 0.9
+    both.points[:, ELBOW] = (100, 20), (140, 20)
+    both.points[:, WRIST] = (119, 20), (121, 20)
+    both.scores[1, WRIST] = 0.9
     claimed = distinct(both)
-    assert claimed.scores[:, wrist].tolist() == [0, 0.9]
-    assert (np.delete(claimed.scores, wrist, 1) == 0.8).all()
+    assert claimed.scores[:, WRIST].tolist() == [0, 0.9]
+    assert (claimed.scores[0, FINGERS] == 0).all(), "fingers go with their wrist"
+    assert (np.delete(claimed.scores, [WRIST, *FINGERS], 1) == 0.8).all()
+
+
+def test_renewed_people_keep_their_row_and_others_come_last() -> None:
+    known, looked = people(0, 90), people(200, 93)
+    both = renewed(known, looked)
+    assert both.points[:, 0, 0].tolist() == (BODY[0, 0] + [0, 93, 200]).tolist()
+    assert renewed(Skeletons.empty(), looked).points.tolist() == looked.points.tolist()
+    assert renewed(known, Skeletons.empty()).points.tolist() == known.points.tolist()
+
+
+def test_of_two_looks_at_one_person_the_first_counts() -> None:
+    both = renewed(people(0), people(2, 4))
+    assert both.points[:, 0, 0].tolist() == (BODY[0, 0] + [2, 4]).tolist()
+    assert distinct(both).points[:, 0, 0].tolist() == [BODY[0, 0] + 2]
 
 
 def test_the_best_joints_decide() -> None:
