@@ -24,10 +24,12 @@ from hmr_ros.perception.refusals import Refusals
 from hmr_ros.perception.similarity import box_iou
 from hmr_ros.perception.skeletons import (
     IN_BLAZEPOSE,
+    STEADY,
     Skeletons,
     best_joints,
     distinct,
     followed,
+    gone_on,
     refined,
     regions_of,
     renewed,
@@ -48,8 +50,9 @@ _FOLLOWED_IOU = 0.45
 """Found boxes that overlap a followed person's more, and ..."""
 _HELD = 0.8
 """... hold more of their joints, by score, are that person; if fewer, the skeleton may be two people's."""
-_REST = 4
-"""Preset balanced: images between two looks of the refining network at one person ..."""
+_REST = 8
+"""Preset balanced: images between two looks of the refining network at one person, half as many at one who may have
+slipped, ..."""
 _PAUSE = 2
 """... and between two looks at any person who is followed."""
 _SEEN = 0.3
@@ -130,12 +133,14 @@ class KeypointDetector:
         poses = self._look(image, before.regions)
         present = poses.presence >= _PRESENCE
         people = followed(poses, before, landmark_confidence(poses.visibility[:, IN_BLAZEPOSE]))
+        people = gone_on(people, before)
         due = self._due(people, present)
         boxes = np.where(present[:, None], _boxes(people, image), _boxes(before, image))
         looked = self._refine(image, poses.take(due), present[due], boxes[due])
         kept = people.take(present & ~due)
         order = np.argsort(np.concatenate([np.flatnonzero(present & ~due), np.flatnonzero(due)]), kind="stable")
-        return _sure_enough(join_rows([kept, looked]).take(order), self.options.min_score)
+        people = gone_on(join_rows([kept, looked]).take(order), before)
+        return _sure_enough(people, self.options.min_score)
 
     def search(self, image: Image, known: Skeletons) -> Skeletons:
         """The ``known`` people, those anew whom the search sees otherwise, and other people in ``image``."""
@@ -158,14 +163,15 @@ class KeypointDetector:
         return _sure_enough(people, self.options.min_score)
 
     def _due(self, people: Skeletons, present: Bools) -> Bools:
-        """(P,) whom the refining network looks at: who is not ``present``, and the one not looked at for longest."""
+        """(P,) whom the refining network looks at: who is not ``present``, and the one who needs it most."""
         if self.options.every_image:
             return np.ones(len(people), np.bool_)
         due = ~present
         self._until_look -= 1
-        oldest = int(people.age.argmax())
-        if self._until_look <= 0 and people.age[oldest] >= _REST:
-            due[oldest] = True
+        need = people.age * np.where(people.steady < STEADY, 2, 1)
+        neediest = int(need.argmax())
+        if self._until_look <= 0 and need[neediest] >= _REST:
+            due[neediest] = True
             self._until_look = _PAUSE
         return due
 

@@ -33,6 +33,8 @@ _HEAD = 1.75
 """From the hips to the top of the head, in lengths of the torso."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two skeletons of one person."""
+STEADY = 0.6
+"""People whose skeleton is less similar to the expected one may have slipped to a neighbour."""
 _HIPS = [COCO17.index("left_hip"), COCO17.index("right_hip")]
 _SHOULDERS = [COCO17.index("left_shoulder"), COCO17.index("right_shoulder")]
 _PARTS = {
@@ -65,7 +67,8 @@ class Skeletons(Record):
 
     ``regions`` (P, 2, 2) px of the landmark network for the next image. ``moved`` (P, 17, 2): from the landmarks to
     the refining network's joints, in sides of the region, NaN where they disagreed. ``age`` (P,): images since the
-    refining network looked.
+    refining network looked. ``motion`` (P, 2) px since the last image; ``steady`` (P,) 0..1: keypoint similarity to
+    where the last motion lets them be expected, 1 for new people.
     """
 
     points: Floats
@@ -74,13 +77,15 @@ class Skeletons(Record):
     regions: Floats
     moved: Floats
     age: Floats
+    motion: Floats
+    steady: Floats
 
     @staticmethod
     def empty() -> Skeletons:
         """No people."""
         points, zero = np.zeros((0, BLAZEPOSE.size, 2)), np.zeros(0)
         regions, moved = np.zeros((0, 2, 2)), np.zeros((0, COCO17.size, 2))
-        return Skeletons(points, points[..., 0], zero, regions, moved, zero)
+        return Skeletons(points, points[..., 0], zero, regions, moved, zero, points[:, 0], zero)
 
     @property
     def extents(self) -> Floats:
@@ -106,7 +111,8 @@ def refined(poses: Poses, present: Bools, points: Floats, scores: Floats, sure: 
     own = np.linalg.norm(poses.next_regions[:, 0] - regions[:, 0], axis=1) < _NEW_REGION * side[:, 0, 0]
     regions = np.where((own & present)[:, None, None], poses.next_regions, regions)
     skeleton = _attached(poses, points, scores, agree)
-    return Skeletons(*skeleton, sure, regions, moved, np.zeros(len(points)))
+    still, new = np.zeros((len(points), 2)), np.ones(len(points))
+    return Skeletons(*skeleton, sure, regions, moved, np.zeros(len(points)), still, new)
 
 
 def followed(poses: Poses, before: Skeletons, scores: Floats) -> Skeletons:
@@ -118,7 +124,15 @@ def followed(poses: Poses, before: Skeletons, scores: Floats) -> Skeletons:
     agreed = np.isfinite(before.moved[..., 0])
     points = poses.points[:, IN_BLAZEPOSE] + np.where(agreed[..., None], before.moved * side, 0)
     skeleton = _attached(poses, points, np.where(agreed, scores, scores / 2), agreed)
-    return Skeletons(*skeleton, before.sure, poses.next_regions, before.moved, before.age + 1)
+    rest = before.motion, before.steady
+    return Skeletons(*skeleton, before.sure, poses.next_regions, before.moved, before.age + 1, *rest)
+
+
+def gone_on(people: Skeletons, before: Skeletons) -> Skeletons:
+    """``people`` with how they have moved since the image ``before``, in the same rows."""
+    shift = np.median(people.points[:, IN_BLAZEPOSE] - before.points[:, IN_BLAZEPOSE], axis=1)
+    expected = replace(before, points=before.points + before.motion[:, None])
+    return replace(people, motion=shift, steady=np.diagonal(similarity(people, expected)))
 
 
 def _attached(poses: Poses, points: Floats, scores: Floats, agree: Bools) -> tuple[Floats, Floats]:
@@ -147,11 +161,14 @@ def similarity(a: Skeletons, b: Skeletons) -> Floats:
 
 
 def distinct(people: Skeletons) -> Skeletons:
-    """``people`` without further skeletons of one person; the first stays, and each joint belongs to one person."""
+    """``people`` without further skeletons of one person, and with joints that belong to one person each.
+
+    Of two skeletons that are one, the first stays, unless it has jumped there: it was another person's before.
+    """
     same = similarity(people, people) >= _SAME_PERSON
-    keep = np.ones(len(people), np.bool_)
-    for row in range(len(people)):
-        keep[row] = not (same[row, :row] & keep[:row]).any()
+    keep = np.zeros(len(people), np.bool_)
+    for row in np.argsort(people.steady < STEADY, kind="stable"):
+        keep[row] = not (same[row] & keep).any()
     return _claimed(people.take(keep))
 
 

@@ -136,11 +136,20 @@ def test_no_people_are_a_normal_value() -> None:
 def test_the_refining_network_rests_between_looks() -> None:
     world = World(Person(80, 100), Person(170, 120), period=100)
     assert world.looks() == 2, "both are new"
-    looked = [world.looks() for _ in range(12)]
-    assert looked[:3] == [0, 0, 0]
+    looked = [world.looks() for _ in range(20)]
+    assert looked[:7] == [0] * 7
     assert max(looked) == 1, "never at both in one image"
-    assert sum(looked) == 5
+    assert sum(looked) == 4
     assert len(world.see()) == 2
+
+
+def test_people_whose_skeleton_jumps_are_looked_at_sooner() -> None:
+    world = World(Person(80, 100), Person(170, 120), period=100)
+    looked = []
+    for image in range(8):
+        world.people[1] = dataclasses.replace(world.people[1], x=170 + 6 * (image % 2))
+        looked.append(world.looks())
+    assert looked == [2, 0, 0, 0, 1, 0, 0, 0]
 
 
 def test_accurate_looks_at_everybody_in_every_image() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO17
-from hmr_ros.perception.skeletons import OWNER, Skeletons, best_joints, distinct, regions_of, renewed
+from hmr_ros.perception.skeletons import OWNER, Skeletons, best_joints, distinct, gone_on, regions_of, renewed
 
 RNG = np.random.default_rng(0)
 BODY = RNG.uniform(0, 100, (33, 2))
@@ -19,7 +19,8 @@ def people(*offsets: float, scores: Floats | None = None) -> Skeletons:
     points = BODY + np.stack([np.array(offsets), np.zeros(count)], 1)[:, None]
     regions = np.tile(np.array([[0.0, 0.0], [0.0, -80.0]]), (count, 1, 1))
     confidence = np.full((count, 33), 0.8) if scores is None else scores
-    return Skeletons(points, confidence, np.ones(count), regions, np.zeros((count, 17, 2)), np.zeros(count))
+    moved, motion = np.zeros((count, 17, 2)), np.zeros((count, 2))
+    return Skeletons(points, confidence, np.ones(count), regions, moved, np.zeros(count), motion, np.ones(count))
 
 
 def test_points_move_with_the_joint_that_they_belong_to() -> None:
@@ -35,6 +36,25 @@ def test_one_person_seen_twice_is_one() -> None:
     assert distinct(people(0, 3)).points[:, 0, 0].tolist() == [BODY[0, 0]]
     assert len(distinct(people(0, 90))) == 2
     assert len(distinct(Skeletons.empty())) == 0
+
+
+def test_of_two_skeletons_that_are_one_the_one_that_has_jumped_there_goes() -> None:
+    both = people(0, 3)
+    both.steady[0] = 0.3
+    assert distinct(both).points[:, 0, 0].tolist() == [BODY[0, 0] + 3]
+    both.steady[1] = 0.4
+    assert distinct(both).points[:, 0, 0].tolist() == [BODY[0, 0]], "the first, where both have"
+
+
+def test_people_who_walk_on_are_steady_and_those_who_jump_are_not() -> None:
+    first = people(0, 200)
+    second = gone_on(people(20, 200), first)
+    assert second.motion.tolist() == [[20, 0], [0, 0]]
+    assert second.steady[0] < 0.3
+    third = gone_on(people(40, 220), second)
+    assert third.motion.tolist() == [[20, 0], [20, 0]]
+    np.testing.assert_allclose(third.steady, [1, second.steady[0]])
+    assert len(gone_on(Skeletons.empty(), Skeletons.empty())) == 0
 
 
 WRIST, ELBOW = BLAZEPOSE.index("left_wrist"), BLAZEPOSE.index("left_elbow")
