@@ -18,7 +18,7 @@ from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
-from hmr_ros.perception.movenet import decode_crops, image_from_square
+from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.refusals import Refusals
 from hmr_ros.perception.similarity import box_iou
@@ -186,7 +186,7 @@ class KeypointDetector:
         """Points (P, 17, 2) px of the image and scores (P, 17) of the people in ``boxes`` (P, 4) px."""
         maps = image_from_square(boxes, _CROP_SCALE, _MIN_SIDE)
         points, scores = decode_crops(self._keypoints.run({"image": blazepose.crop(image, maps)}))
-        points = np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2]
+        points = joints_of_body(np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2])
         return points, np.where(_in_image(points, image), scores, 0)
 
     def _look(self, image: Image, regions: Floats) -> Poses:
