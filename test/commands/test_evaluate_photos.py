@@ -8,7 +8,7 @@ import pytest
 from hmr_ros.commands import evaluate_photos
 from hmr_ros.core.manifest import models_dir
 
-PHOTOS = Path(__file__).parents[2] / "data/photos"
+PHOTOS = Path(__file__).parents[1] / "data/photos"
 
 
 def test_two_networks_of_one_name_are_refused():
