@@ -70,13 +70,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _use_sample(args: argparse.Namespace) -> None:
-    """Fill in the clip that comes with the package, its calibration, and a detector that sees its distant people.
+    """Fill in the clip that comes with the package, its calibration and a rate.
 
-    That detector and seven people are more than two CPU cores manage at the clip's 10 Hz: it plays slower.
+    Seven people are more than two CPU cores manage at the clip's 10 Hz: it plays slower.
     """
     samples = share_dir() / "samples"
     args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
-    args.param = ["detector.size:=1280x704", *args.param]
     args.rate = args.rate or SAMPLE_RATE_HZ
 
 

@@ -50,7 +50,9 @@ _MESH_EVERY = 10
 """Of a video; each photo has its meshes."""
 
 _SETTINGS = ("model", "backend", "max_people", "num_threads", "device_id", "model_path", "smpl_path")
-"""Settings of the pipeline that are arguments under their own names."""
+"""Settings of the pipeline that are arguments under their own names ..."""
+_DETECTOR = ("detector.preset", "detector.size")
+"""... and those of its detector, which are arguments without its name."""
 
 _SOME_UNREADABLE = 3
 """Exit status: images could not be read, others could."""
@@ -123,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Arguments for settings of the pipeline, with their defaults and docs."""
     settings = {setting.name: setting for setting in describe(PipelineSettings)}
-    for name in (*_SETTINGS, "detector.size"):
+    for name in (*_SETTINGS, *_DETECTOR):
         setting = settings[name]
         parser.add_argument(
             f"--{name.removeprefix('detector.').replace('_', '-')}",
@@ -136,7 +138,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _settings(args: argparse.Namespace) -> PipelineSettings:
     named = {name: getattr(args, name) for name in _SETTINGS}
-    return dataclasses.replace(PipelineSettings(detector=DetectorConfig(size=args.size)), **named)
+    detector = DetectorConfig(preset=args.preset, size=args.size)
+    return dataclasses.replace(PipelineSettings(detector=detector), **named)
 
 
 def _open_pipeline(args: argparse.Namespace) -> Pipeline:

@@ -37,8 +37,8 @@ class DetectorConfig:
     """How people are found."""
 
     preset: str = setting(
-        "fast",
-        doc="fast: BlazePose alone; balanced: NanoDet and MoveNet find and refine people; accurate: in every image",
+        "balanced",
+        doc="balanced: NanoDet and MoveNet find and refine people; accurate: in every image; fast: BlazePose alone",
         choices=DETECTOR_PRESETS,
         read_only=True,
     )

@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.config import PipelineSettings
+from hmr_ros.core.config import DetectorConfig, PipelineSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
@@ -26,6 +26,7 @@ def open_pipeline(
     backend: str = "auto",
     num_threads: int = 0,
     max_people: int = 8,
+    preset: str = "balanced",
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
@@ -49,7 +50,8 @@ def open_pipeline(
 
     ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
-    at once; ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
+    at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
+    ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
@@ -60,6 +62,7 @@ def open_pipeline(
             backend=backend,
             num_threads=num_threads,
             max_people=max_people,
+            detector=DetectorConfig(preset=preset),
             model_path=model_path,
             smpl_path=smpl_path,
         )

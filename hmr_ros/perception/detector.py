@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image -> people: boxes and 2D keypoints with scores.
 
-``Detector`` is the interface that the pipeline needs; ``BlazePoseDetector`` is the shipped one.
+``Detector`` is the interface that the pipeline needs; ``BlazePoseDetector`` is that of preset fast.
 """
 
 from __future__ import annotations

@@ -18,24 +18,41 @@ from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
-from hmr_ros.perception.movenet import decode_crops, image_from_square
+from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
 from hmr_ros.perception.pace import SearchPace
+from hmr_ros.perception.refusals import Refusals
 from hmr_ros.perception.similarity import box_iou
-from hmr_ros.perception.skeletons import IN_BLAZEPOSE, Skeletons, best_joints, distinct, followed, refined, regions_of
+from hmr_ros.perception.skeletons import (
+    IN_BLAZEPOSE,
+    STEADY,
+    Skeletons,
+    best_joints,
+    distinct,
+    followed,
+    gone_on,
+    refined,
+    regions_of,
+    renewed,
+)
 
 _CROP_SCALE = 1.25
 """The refining network's crop, as a multiple of the larger side of a person's box."""
 _MIN_SIDE = 16.0
 _MIN_BEST = 0.25
 """Minimum mean of a person's best joint scores, as the refining network gives them."""
+_SURELY_NOBODY = 0.2
+"""Places where it is lower are left alone by the next searches."""
 _INSIDE = 0.5
 """Minimum fraction of a new person's joints, by score, in the box in which they were found: two people otherwise."""
 _MARGIN = 0.15
 """That box is larger by this fraction of its size."""
 _FOLLOWED_IOU = 0.45
-"""Found boxes that overlap a followed person's more are that person."""
-_REST = 4
-"""Preset balanced: images between two looks of the refining network at one person ..."""
+"""Found boxes that overlap a followed person's more, and ..."""
+_HELD = 0.8
+"""... hold more of their joints, by score, are that person; if fewer, the skeleton may be two people's."""
+_REST = 8
+"""Preset balanced: images between two looks of the refining network at one person, half as many at one who may have
+slipped, ..."""
 _PAUSE = 2
 """... and between two looks at any person who is followed."""
 _SEEN = 0.3
@@ -92,6 +109,7 @@ class KeypointDetector:
         """Forget all people: the next image is searched as a whole."""
         self._people = Skeletons.empty()
         self._pace = SearchPace()
+        self._refusals = Refusals()
         self._until_look = 0
 
     def configure(self, settings: PerceptionSettings) -> None:
@@ -103,7 +121,7 @@ class KeypointDetector:
         before = len(self._people)
         people = self.follow(image)
         if self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed):
-            people = join_rows([people, self.search(image, people)])
+            people = self.search(image, people)
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 
@@ -115,36 +133,45 @@ class KeypointDetector:
         poses = self._look(image, before.regions)
         present = poses.presence >= _PRESENCE
         people = followed(poses, before, landmark_confidence(poses.visibility[:, IN_BLAZEPOSE]))
+        people = gone_on(people, before)
         due = self._due(people, present)
         boxes = np.where(present[:, None], _boxes(people, image), _boxes(before, image))
         looked = self._refine(image, poses.take(due), present[due], boxes[due])
         kept = people.take(present & ~due)
         order = np.argsort(np.concatenate([np.flatnonzero(present & ~due), np.flatnonzero(due)]), kind="stable")
-        return _sure_enough(join_rows([kept, looked]).take(order), self.options.min_score)
+        people = gone_on(join_rows([kept, looked]).take(order), before)
+        return _sure_enough(people, self.options.min_score)
 
     def search(self, image: Image, known: Skeletons) -> Skeletons:
-        """People in ``image`` other than the ``known`` ones."""
+        """The ``known`` people, those anew whom the search sees otherwise, and other people in ``image``."""
         found = self._finder.find(image).boxes
-        found = found[box_iou(found, _boxes(known, image)).max(1, initial=0) < _FOLLOWED_IOU]
+        found = found[self._refusals.are_new(found) & ~_frames_one_of(known, found, image)]
         found = found[: max(self.options.max_people - len(known), 0)]
         if len(found) == 0:
-            return Skeletons.empty()
+            return known
         points, raw = self._joints(image, found)
-        good = (best_joints(raw) >= _MIN_BEST) & (_inside(points, raw, found) >= _INSIDE)
-        points, raw = points[good], raw[good]
+        best = best_joints(raw)
+        self._refusals.add(found[best < _SURELY_NOBODY])
+        seen = best >= _MIN_BEST
+        seen &= np.diagonal(joints_inside(points, raw, found)) >= _INSIDE
+        return renewed(known, self._first_seen(image, points[seen], raw[seen]))
+
+    def _first_seen(self, image: Image, points: Floats, raw: Floats) -> Skeletons:
+        """People with joints ``points`` (P, 17, 2) px and ``raw`` scores (P, 17), whom no landmarks follow yet."""
         poses = self._look(image, regions_of(points, raw))
         people = refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
         return _sure_enough(people, self.options.min_score)
 
     def _due(self, people: Skeletons, present: Bools) -> Bools:
-        """(P,) whom the refining network looks at: who is not ``present``, and the one not looked at for longest."""
+        """(P,) whom the refining network looks at: who is not ``present``, and the one who needs it most."""
         if self.options.every_image:
             return np.ones(len(people), np.bool_)
         due = ~present
         self._until_look -= 1
-        oldest = int(people.age.argmax())
-        if self._until_look <= 0 and people.age[oldest] >= _REST:
-            due[oldest] = True
+        need = people.age * np.where(people.steady < STEADY, 2, 1)
+        neediest = int(need.argmax())
+        if self._until_look <= 0 and need[neediest] >= _REST:
+            due[neediest] = True
             self._until_look = _PAUSE
         return due
 
@@ -159,7 +186,7 @@ class KeypointDetector:
         """Points (P, 17, 2) px of the image and scores (P, 17) of the people in ``boxes`` (P, 4) px."""
         maps = image_from_square(boxes, _CROP_SCALE, _MIN_SIDE)
         points, scores = decode_crops(self._keypoints.run({"image": blazepose.crop(image, maps)}))
-        points = np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2]
+        points = joints_of_body(np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2])
         return points, np.where(_in_image(points, image), scores, 0)
 
     def _look(self, image: Image, regions: Floats) -> Poses:
@@ -200,11 +227,22 @@ def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:
     return people.take(np.asarray(people.sure >= min_score))
 
 
-def _inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
-    """(P,) 0..1: how much of ``scores`` (P, 17) is of ``points`` (P, 17, 2) in ``boxes`` (P, 4), px, with a margin."""
+def joints_inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
+    """(C, P) 0..1: the fraction of ``scores`` (P, 17) that is of ``points`` (P, 17, 2) in ``boxes`` (C, 4), both px.
+
+    Boxes are enlarged by a margin.
+    """
     margin = _MARGIN * (boxes[:, 2:] - boxes[:, :2])
-    inside = (points >= (boxes[:, :2] - margin)[:, None]) & (points <= (boxes[:, 2:] + margin)[:, None])
-    return np.asarray((scores * inside.all(-1)).sum(1) / np.maximum(scores.sum(1), 1e-9))
+    low, high = ((boxes[:, :2] - margin)[:, None, None], (boxes[:, 2:] + margin)[:, None, None])
+    inside = ((points >= low) & (points <= high)).all(-1)
+    return np.asarray((scores * inside).sum(-1) / np.maximum(scores.sum(-1), 1e-9))
+
+
+def _frames_one_of(known: Skeletons, boxes: Floats, image: Image) -> Bools:
+    """(C,) whether ``boxes`` (C, 4) px frame one of the ``known`` people: overlap their box, and hold their joints."""
+    overlap = box_iou(boxes, _boxes(known, image))
+    held = joints_inside(known.points[:, IN_BLAZEPOSE], known.scores[:, IN_BLAZEPOSE], boxes)
+    return np.asarray(((overlap >= _FOLLOWED_IOU) & (held >= _HELD)).any(1))
 
 
 def _in_image(points: Floats, image: Image) -> Bools:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
-from hmr_ros.core.records import Record
+from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO17
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.claims import lost_claims
 from hmr_ros.perception.similarity import keypoint_similarity
 
 IN_BLAZEPOSE = np.array([BLAZEPOSE.index(joint) for joint in COCO17.joints])
@@ -30,10 +31,10 @@ _NEW_REGION = 0.12
 _SEEN = 0.1
 _HEAD = 1.75
 """From the hips to the top of the head, in lengths of the torso."""
-_SAME_JOINT = 0.04
-"""The same joint of two people is one joint within this fraction of the smaller person's extent."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two skeletons of one person."""
+STEADY = 0.6
+"""People whose skeleton is less similar to the expected one may have slipped to a neighbour."""
 _HIPS = [COCO17.index("left_hip"), COCO17.index("right_hip")]
 _SHOULDERS = [COCO17.index("left_shoulder"), COCO17.index("right_shoulder")]
 _PARTS = {
@@ -66,7 +67,8 @@ class Skeletons(Record):
 
     ``regions`` (P, 2, 2) px of the landmark network for the next image. ``moved`` (P, 17, 2): from the landmarks to
     the refining network's joints, in sides of the region, NaN where they disagreed. ``age`` (P,): images since the
-    refining network looked.
+    refining network looked. ``motion`` (P, 2) px since the last image; ``steady`` (P,) 0..1: keypoint similarity to
+    where the last motion lets them be expected, 1 for new people.
     """
 
     points: Floats
@@ -75,13 +77,15 @@ class Skeletons(Record):
     regions: Floats
     moved: Floats
     age: Floats
+    motion: Floats
+    steady: Floats
 
     @staticmethod
     def empty() -> Skeletons:
         """No people."""
         points, zero = np.zeros((0, BLAZEPOSE.size, 2)), np.zeros(0)
         regions, moved = np.zeros((0, 2, 2)), np.zeros((0, COCO17.size, 2))
-        return Skeletons(points, points[..., 0], zero, regions, moved, zero)
+        return Skeletons(points, points[..., 0], zero, regions, moved, zero, points[:, 0], zero)
 
     @property
     def extents(self) -> Floats:
@@ -107,7 +111,8 @@ def refined(poses: Poses, present: Bools, points: Floats, scores: Floats, sure: 
     own = np.linalg.norm(poses.next_regions[:, 0] - regions[:, 0], axis=1) < _NEW_REGION * side[:, 0, 0]
     regions = np.where((own & present)[:, None, None], poses.next_regions, regions)
     skeleton = _attached(poses, points, scores, agree)
-    return Skeletons(*skeleton, sure, regions, moved, np.zeros(len(points)))
+    still, new = np.zeros((len(points), 2)), np.ones(len(points))
+    return Skeletons(*skeleton, sure, regions, moved, np.zeros(len(points)), still, new)
 
 
 def followed(poses: Poses, before: Skeletons, scores: Floats) -> Skeletons:
@@ -119,7 +124,15 @@ def followed(poses: Poses, before: Skeletons, scores: Floats) -> Skeletons:
     agreed = np.isfinite(before.moved[..., 0])
     points = poses.points[:, IN_BLAZEPOSE] + np.where(agreed[..., None], before.moved * side, 0)
     skeleton = _attached(poses, points, np.where(agreed, scores, scores / 2), agreed)
-    return Skeletons(*skeleton, before.sure, poses.next_regions, before.moved, before.age + 1)
+    rest = before.motion, before.steady
+    return Skeletons(*skeleton, before.sure, poses.next_regions, before.moved, before.age + 1, *rest)
+
+
+def gone_on(people: Skeletons, before: Skeletons) -> Skeletons:
+    """``people`` with how they have moved since the image ``before``, in the same rows."""
+    shift = np.median(people.points[:, IN_BLAZEPOSE] - before.points[:, IN_BLAZEPOSE], axis=1)
+    expected = replace(before, points=before.points + before.motion[:, None])
+    return replace(people, motion=shift, steady=np.diagonal(similarity(people, expected)))
 
 
 def _attached(poses: Poses, points: Floats, scores: Floats, agree: Bools) -> tuple[Floats, Floats]:
@@ -148,21 +161,34 @@ def similarity(a: Skeletons, b: Skeletons) -> Floats:
 
 
 def distinct(people: Skeletons) -> Skeletons:
-    """``people`` without further skeletons of one person; the first stays, and each joint belongs to one person.
+    """``people`` without further skeletons of one person, and with joints that belong to one person each.
 
-    Where the same joint of two people is in one place, the one with the smaller score loses it.
+    Of two skeletons that are one, the first stays, unless it has jumped there: it was another person's before.
     """
     same = similarity(people, people) >= _SAME_PERSON
-    keep = np.ones(len(people), np.bool_)
-    for row in range(len(people)):
-        keep[row] = not (same[row, :row] & keep[:row]).any()
+    keep = np.zeros(len(people), np.bool_)
+    for row in np.argsort(people.steady < STEADY, kind="stable"):
+        keep[row] = not (same[row] & keep).any()
     return _claimed(people.take(keep))
 
 
 def _claimed(people: Skeletons) -> Skeletons:
-    points, scores = people.points, people.scores
-    gap = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    size = np.minimum(people.extents[:, None], people.extents[None])[..., None]
-    better = scores[None] > scores[:, None]
-    lost = ((gap < _SAME_JOINT * size) & better).any(1)
-    return replace(people, scores=np.where(lost, 0, scores))
+    joints = people.points[:, IN_BLAZEPOSE], people.scores[:, IN_BLAZEPOSE]
+    lost = lost_claims(*joints, people.extents)
+    return replace(people, scores=np.where(lost[:, OWNER], 0, people.scores))
+
+
+def renewed(known: Skeletons, looked: Skeletons) -> Skeletons:
+    """``known`` people, each as in the first of ``looked`` that is the same person, then the others of ``looked``.
+
+    A skeleton that has slipped to a neighbour in part becomes one person's again.
+    """
+    same = similarity(looked, known)
+    order = list(range(len(known)))
+    for row in range(len(looked)):
+        best = int(same[row].argmax()) if len(known) else -1
+        if best < 0 or same[row, best] < _SAME_PERSON or order[best] >= len(known):
+            order.append(len(known) + row)
+        else:
+            order[best] = len(known) + row
+    return join_rows([known, looked]).take(np.array(order, np.int64))

@@ -101,9 +101,11 @@ def test_settings_have_the_defaults_of_the_pipeline():
     run_module.add_arguments(parser)
     args = parser.parse_args(["photo.jpg"])
     assert run_module._settings(args) == run_module.PipelineSettings()
-    args = parser.parse_args(["photo.jpg", "--model", "both", "--max-people", "3", "--size", "1280x704"])
+    given = ["--model", "both", "--max-people", "3", "--size", "1280x704", "--preset", "fast"]
+    args = parser.parse_args(["photo.jpg", *given])
     settings = run_module._settings(args)
-    assert (settings.model, settings.max_people, settings.detector.size) == ("both", 3, "1280x704")
+    assert (settings.model, settings.max_people) == ("both", 3)
+    assert (settings.detector.preset, settings.detector.size) == ("fast", "1280x704")
 
 
 @pytest.fixture

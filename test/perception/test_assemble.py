@@ -13,6 +13,7 @@ from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sh
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.evaluation.crowd import CAMERA, crowd_image
 from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
+from hmr_ros.perception.presets import FAST
 
 onnx = pytest.importorskip("onnx")
 
@@ -120,6 +121,8 @@ def test_arguments_of_open_pipeline_count_from_the_first_image(models):
     with open_pipeline(max_people=1, num_threads=1, backend="onnxruntime") as pipeline:
         assert len(pipeline.photo(image, CAMERA).bodies) == 1
         assert pipeline.facts[3] == ("backend", "onnxruntime")
+    with open_pipeline(preset="fast", num_threads=1, backend="onnxruntime") as pipeline:
+        assert pipeline.networks[:2] == FAST
     with assemble(PipelineSettings(track_timeout_s=3.0, smoothing=SmoothingConfig(beta=1.0))) as pipeline:
         assert pipeline.tracker.options.timeout_s == 3.0
         assert pipeline.smoother.config.beta == 1.0
@@ -134,4 +137,5 @@ def test_a_body_is_the_shipped_one_or_that_of_a_file(models, tmp_path):
 
 def test_arguments_are_by_default_those_of_the_settings():
     for name, parameter in inspect.signature(open_pipeline).parameters.items():
-        assert parameter.default == getattr(PipelineSettings(), name), name
+        settings = PipelineSettings().detector if name == "preset" else PipelineSettings()
+        assert parameter.default == getattr(settings, name), name

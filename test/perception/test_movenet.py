@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.skeleton import COCO17
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.movenet import decode_crops, decode_people, image_from_square
+from hmr_ros.perception.movenet import decode_crops, decode_people, image_from_square, joints_of_body
 
 RNG = np.random.default_rng(0)
 
@@ -101,3 +102,16 @@ def test_a_crop_shows_what_its_map_says() -> None:
     y, x = np.nonzero(blazepose.crop(image, maps)[0, ..., 0] > 127)
     middle = maps[0] @ np.array([x.mean() + 0.5, y.mean() + 0.5, 1])
     np.testing.assert_allclose(middle, [64.5, 84.5], atol=0.3)
+
+
+def test_shoulders_and_hips_of_the_body_are_lower_along_the_trunk() -> None:
+    points = np.zeros((1, 17, 2))
+    shoulders, hips = ([COCO17.index(f"{side}_{joint}") for side in ("left", "right")] for joint in ("shoulder", "hip"))
+    points[0, shoulders] = (120, 50), (80, 50)
+    points[0, hips] = (210, 50), (190, 50)  # they lie: hips are to the right
+    lower = joints_of_body(points)
+    np.testing.assert_allclose(lower[0, shoulders], [(122.3, 50), (82.3, 50)])
+    np.testing.assert_allclose(lower[0, hips], [(212.7, 50), (192.7, 50)])
+    others = np.setdiff1d(np.arange(17), shoulders + hips)
+    assert (lower[0, others] == 0).all()
+    assert points[0, hips[0], 0] == 210, "the points given are left alone"

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PerceptionSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.engines.opening import open_onnx
 from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.reprojection import read_photo
@@ -47,3 +49,14 @@ def test_balanced_finds_the_people_of_a_scene_that_fast_does_not() -> None:
     fast, balanced = (len(opened(preset).detector.detect(image)) for preset in ("fast", "balanced"))
     assert balanced == 8
     assert fast < balanced
+
+
+@pytest.mark.slow
+def test_two_who_walk_side_by_side_share_no_arm() -> None:
+    photos = {photo.path.stem: photo for photo in read_coco(PHOTOS / "labels.json", PHOTOS)}
+    found = opened("balanced").detector.detect(read_photo(photos["crossing_0071"]))
+    elbow = BLAZEPOSE.index("left_elbow")
+    seen = found.kp2d_score[:, elbow] >= 0.3
+    near = np.hypot(*(found.kp2d[seen, elbow] - (244, 443)).T) < 5
+    assert near.sum() == 1, "the elbow of the man; the network sees it in the woman beside him, too"
+    assert found.kp2d[seen][near][0, BLAZEPOSE.index("nose"), 0] < 270, "he is the left one of the two"

@@ -20,7 +20,9 @@ class KeypointMix:
     """How detections differ from the ground truth in training."""
 
     model: str = setting(
-        "coco", doc="Pose2Mesh's error model: coco has gross errors, human36m small ones", choices=("coco", "human36m")
+        "coco",
+        doc="error model: Pose2Mesh's, coco has gross errors, human36m small ones; or movenet, those of the detector",
+        choices=("coco", "human36m", "movenet"),
     )
     clean: float = setting(0.3, doc="fraction of people whose keypoints are exact", low=0, high=1)
     weak: float = setting(0.2, doc="smallest error of the others, as a fraction of Pose2Mesh's synthetic error", low=0)
@@ -74,7 +76,7 @@ def with_error(pixels: Float64s, joint_set: JointSet, model: str, rng: Generator
     if model == "human36m":
         scale = frame_scale(pixels)[:, None, None]
         return np.asarray(human36m_noise(pixels / scale, rng, per_joint, joint_set) * scale, np.float64)
-    return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint).astype(np.float64)
+    return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint, model).astype(np.float64)
 
 
 def _scores(error: Float64s, pixels: Float64s, rng: Generator) -> Float64s:

@@ -92,6 +92,13 @@ def test_published_errors_are_of_these_detections():
     assert_ranges(KeypointMix)
 
 
+def test_the_mix_chooses_the_error_model(people):
+    mixes = [KeypointMix(model, clean=0.0, weak=1.0, strong=1.0) for model in ("movenet", "coco", "human36m")]
+    movenet, coco, human36m = (observe(people, COCO17, mix, np.random.default_rng(3)).pixels for mix in mixes)
+    assert not np.array_equal(movenet, coco)
+    assert not np.array_equal(movenet, human36m)
+
+
 def test_the_strength_of_errors_lies_between_the_weakest_and_the_strongest(people, monkeypatch):
     asked = {}
 

@@ -99,6 +99,17 @@ def test_coco_noise_keeps_the_published_shares():
     assert (distance[:, 0] < nose).mean() == pytest.approx(0.87 / 0.99, abs=0.01)
 
 
+def test_movenets_errors_are_as_frequent_as_measured_and_those_of_the_face_as_published():
+    pose = np.repeat(standing()[None], 50_000, 0)
+    area = np.prod(np.ptp(pose[0], 0))
+    error = synthetic_error(pose, "coco17", None, np.random.default_rng(1), model="movenet") - pose
+    distance = np.linalg.norm(error, axis=-1)
+    measured = {"left_hip": 1 - 0.08 - 0.04 - 0.04, "right_ankle": 1 - 0.03 - 0.06 - 0.10, "nose": 0.87 / 0.99}
+    for joint, good in measured.items():
+        limit = 2 * SIGMAS[joint.split("_")[-1]] * np.sqrt(-2 * area * np.log(0.85))
+        assert (distance[:, COCO17.index(joint)] < limit).mean() == pytest.approx(good, abs=0.01)
+
+
 def test_human36m_noise_has_the_published_moments():
     error = human36m_noise(np.zeros((60_000, 17, 2)), np.random.default_rng(2))
     ankle = error[:, HUMAN36M.index("right_ankle")]
