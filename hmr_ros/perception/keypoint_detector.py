@@ -18,20 +18,26 @@ from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
+from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.movenet import decode_crops, image_from_square
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.similarity import box_iou
-from hmr_ros.perception.skeletons import IN_BLAZEPOSE, Skeletons, best_joints, distinct, followed, refined, regions_of
+from hmr_ros.perception.skeletons import (
+    IN_BLAZEPOSE,
+    Skeletons,
+    best_joints,
+    distinct,
+    distinct_rows,
+    followed,
+    refined,
+    regions_of,
+)
 
 _CROP_SCALE = 1.25
 """The refining network's crop, as a multiple of the larger side of a person's box."""
 _MIN_SIDE = 16.0
 _MIN_BEST = 0.25
 """Minimum mean of a person's best joint scores, as the refining network gives them."""
-_INSIDE = 0.5
-"""Minimum fraction of a new person's joints, by score, in the box in which they were found: two people otherwise."""
-_MARGIN = 0.15
-"""That box is larger by this fraction of its size."""
 _FOLLOWED_IOU = 0.45
 """Found boxes that overlap a followed person's more are that person."""
 _REST = 4
@@ -107,6 +113,24 @@ class KeypointDetector:
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 
+    def locate(self, image: Image, given: Detections | None) -> Detections:
+        """The people of ``given`` with keypoints; without scores where the refining network sees nobody in the box.
+
+        None: those of the last image, without a search.
+        """
+        people = self.follow(image)
+        if given is None:
+            self._people = distinct(people)
+            return _detections(self._people, image)
+        rows = matched(given.boxes, _boxes(people, image))
+        new = self._refined(image, given.boxes[rows < 0])
+        rows[rows < 0] = len(people) + np.arange(len(new))
+        people = join_rows([people, new]).take(rows)
+        seen = (people.sure >= self.options.min_score) & are_inside(people.points, people.scores, given.boxes)
+        seen[seen] = distinct_rows(people.take(seen))
+        self._people = distinct(people.take(seen))
+        return with_keypoints_of(given, _detections(people, image), seen)
+
     def follow(self, image: Image) -> Skeletons:
         """The people of the last image, in ``image``; those who are not there any more are left out."""
         before = self._people
@@ -130,11 +154,19 @@ class KeypointDetector:
         if len(found) == 0:
             return Skeletons.empty()
         points, raw = self._joints(image, found)
-        good = (best_joints(raw) >= _MIN_BEST) & (_inside(points, raw, found) >= _INSIDE)
+        good = (best_joints(raw) >= _MIN_BEST) & are_inside(points, raw, found)
         points, raw = points[good], raw[good]
         poses = self._look(image, regions_of(points, raw))
         people = refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
         return _sure_enough(people, self.options.min_score)
+
+    def _refined(self, image: Image, boxes: Floats) -> Skeletons:
+        """The people in ``boxes`` (P, 4) px as both networks see them, whoever they are; P rows."""
+        if len(boxes) == 0:
+            return Skeletons.empty()
+        points, raw = self._joints(image, boxes)
+        poses = self._look(image, regions_of(points, raw))
+        return refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
 
     def _due(self, people: Skeletons, present: Bools) -> Bools:
         """(P,) whom the refining network looks at: who is not ``present``, and the one not looked at for longest."""
@@ -198,13 +230,6 @@ def person_score(raw: Floats) -> Floats:
 
 def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:
     return people.take(np.asarray(people.sure >= min_score))
-
-
-def _inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
-    """(P,) 0..1: how much of ``scores`` (P, 17) is of ``points`` (P, 17, 2) in ``boxes`` (P, 4), px, with a margin."""
-    margin = _MARGIN * (boxes[:, 2:] - boxes[:, :2])
-    inside = (points >= (boxes[:, :2] - margin)[:, None]) & (points <= (boxes[:, 2:] + margin)[:, None])
-    return np.asarray((scores * inside.all(-1)).sum(1) / np.maximum(scores.sum(1), 1e-9))
 
 
 def _in_image(points: Floats, image: Image) -> Bools:

@@ -152,11 +152,16 @@ def distinct(people: Skeletons) -> Skeletons:
 
     Where the same joint of two people is in one place, the one with the smaller score loses it.
     """
+    return _claimed(people.take(distinct_rows(people)))
+
+
+def distinct_rows(people: Skeletons) -> Bools:
+    """(P,) True for the first skeleton of each person."""
     same = similarity(people, people) >= _SAME_PERSON
     keep = np.ones(len(people), np.bool_)
     for row in range(len(people)):
         keep[row] = not (same[row, :row] & keep[:row]).any()
-    return _claimed(people.take(keep))
+    return keep
 
 
 def _claimed(people: Skeletons) -> Skeletons:
