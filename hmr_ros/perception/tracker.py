@@ -100,7 +100,8 @@ class _Track:
         """Update the track with a detection at ``stamp_s``: box (4,), keypoints (J, 2) px and their scores (J,)."""
         elapsed = stamp_s - self.stamp_s
         if elapsed > 0:
-            moved = _mean_shift(self.kp2d, kp2d, self.kp2d_score * kp2d_score)
+            weight = self.kp2d_score * kp2d_score
+            moved = _mean_shift(self.kp2d, kp2d, weight) if weight.any() else _box_shift(self.box, box)
             self.velocity = filtered_velocity(self.velocity, moved, elapsed, _VELOCITY_MEMORY_S)
         self.box, self.score, self.kp2d, self.kp2d_score, self.stamp_s = box, score, kp2d, kp2d_score, stamp_s
         self.hits += 1
@@ -198,7 +199,7 @@ class Tracker:
         """(row of ``detections``, row of ``tracks``) of each track that is seen again, where ``free`` (T, P).
 
         Position decides whether a detection can belong to a track; among those that can, size tells a nearer person
-        from a farther one. (Size alone rules nothing out: people bend.)
+        from a farther one. (Size alone rules nothing out: people bend.) People without keypoints have boxes alone.
         """
         if not tracks or len(detections) == 0:
             return []
@@ -206,7 +207,9 @@ class Tracker:
         weight = np.stack([track.kp2d_score for track in tracks])
         extent = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) * (1 + _TOLERANCE_GROWTH * unseen_s)
         alike = keypoint_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, extent)
-        position = free * (box_iou(boxes, detections.boxes) + alike) / 2
+        overlap = box_iou(boxes, detections.boxes)
+        bare = (weight.max(1) == 0)[:, None] | (detections.kp2d_score.max(1) == 0)[None]
+        position = np.where(free, np.where(bare, overlap, (overlap + alike) / 2), 0.0)
         tolerance = SIZE_TOLERANCE * (1 + _SIZE_GROWTH * unseen_s)
         size = size_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, tolerance)
         pairs = assign(-position * size)
@@ -280,3 +283,8 @@ def _expected(tracks: list[_Track], stamp_s: float) -> tuple[Floats, Floats, Flo
 def _mean_shift(before: Floats, after: Floats, weight: Floats) -> Floats:
     """(2,) mean movement of keypoints (J, 2) px with weights (J,); 0 when all weights are."""
     return np.asarray(weight @ (after - before) / max(float(weight.sum()), 1e-9))
+
+
+def _box_shift(before: Floats, after: Floats) -> Floats:
+    """(2,) movement of the middle of a box (4,) px: of a person without keypoints."""
+    return np.asarray((after - before).reshape(2, 2).mean(0))

@@ -282,3 +282,13 @@ def test_a_change_of_the_joint_set_ends_no_track() -> None:
         assert tracks.people.ids.tolist() == [1]
     gone = tracker.update(Detections.empty("blazepose"), 0.5)
     assert gone.people.kp2d.shape == (1, 33, 2)
+
+
+def test_a_person_without_keypoints_is_followed_by_the_box() -> None:
+    tracker = Tracker()
+    for k in range(8):
+        x = 100.0 + 35 * k
+        tracks = tracker.update(Detections.of_boxes(np.array([[x, 100, x + 60, 300]])), k / 10)
+        assert tracks.people.ids.tolist() == [1]
+    expected = tracker.update(Detections.empty("coco17"), 0.9).people.boxes[0]
+    np.testing.assert_allclose(expected, [415, 100, 475, 300], atol=12)
