@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmr_ros.core.body.body_model import BodyModel
     from hmr_ros.core.camera import Camera
-    from hmr_ros.core.config import PipelineSettings
+    from hmr_ros.core.config import DetectionsConfig, PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
-    from hmr_ros.core.people import Bodies, State
+    from hmr_ros.core.people import Bodies, Detections, State
     from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
 
@@ -30,6 +30,8 @@ __all__ = [
     "BodyModel",
     "Camera",
     "DepthImage",
+    "Detections",
+    "DetectionsConfig",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -46,6 +48,8 @@ _MODULES = {
     "BodyModel": "hmr_ros.core.body.body_model",
     "Camera": "hmr_ros.core.camera",
     "DepthImage": "hmr_ros.core.fitting.depth",
+    "Detections": "hmr_ros.core.people",
+    "DetectionsConfig": "hmr_ros.core.config",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",

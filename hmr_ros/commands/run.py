@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hmr_ros.core.camera import Camera
-from hmr_ros.core.config import DetectorConfig, PipelineSettings
+from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.settings import describe
 from hmr_ros.media.sources import (
@@ -31,6 +31,7 @@ from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
 from hmr_ros.recording.arrays import Arrays
 from hmr_ros.recording.entry import Writer
+from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections, read_given
 from hmr_ros.recording.json_lines import JsonLines
 from hmr_ros.recording.meshes import Meshes, require_trimesh
 from hmr_ros.recording.overlays import OverlayImages, OverlayVideo
@@ -101,6 +102,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=float, default=0.0, help="begin at this time of a video, s")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long (default: at the end)")
     parser.add_argument("--rate", type=float, help="frames per second of a video, where its file is wrong about it")
+    parser.add_argument(
+        "--detections",
+        type=Path,
+        help="JSON lines of boxes or keypoints in place of the search (docs/run.md)",
+    )
+    parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
     _add_settings(parser)
 
 
@@ -109,15 +116,16 @@ def run(args: argparse.Namespace) -> int:
     saved = _all_saved(args)
     excerpt = Excerpt(args.every, args.start, args.seconds, args.rate)
     cameras = _cameras(args)
+    given = _given(args)
     source = open_source(args.source)
     _check_applicable(args, source)
     out = _directory(args, source)
-    with _open_pipeline(args) as pipeline:
+    with _open_pipeline(args, given) as pipeline:
         directory.prepare(out)
         writers = list(_writers(saved, out, source, excerpt, pipeline, args.mesh_every))
         frames = _with_progress(source.frames(excerpt), source.count(excerpt))
         with Stopping() as stopping:
-            summary = record(frames, estimator(source, pipeline, cameras), writers, _report, stopping)
+            summary = record(frames, estimator(source, pipeline, cameras, given), writers, _report, stopping)
     _print(summary, out)
     return _exit_status(summary, source)
 
@@ -136,17 +144,28 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _settings(args: argparse.Namespace) -> PipelineSettings:
+def _given(args: argparse.Namespace) -> GivenDetections:
+    """What --detections holds; nothing without it."""
+    if args.detections is None:
+        if args.keep_ids:
+            raise ValueError("--keep-ids: the ids of --detections are kept, which is not given")
+        return NOTHING_GIVEN
+    return read_given(args.detections)
+
+
+def _settings(args: argparse.Namespace, given: GivenDetections = NOTHING_GIVEN) -> PipelineSettings:
     named = {name: getattr(args, name) for name in _SETTINGS}
+    source = "search" if args.detections is None else "keypoints" if given.have_keypoints else "boxes"
+    detections = DetectionsConfig(source=source, keep_ids=args.keep_ids)
     detector = DetectorConfig(preset=args.preset, size=args.size)
-    return dataclasses.replace(PipelineSettings(detector=detector), **named)
+    return dataclasses.replace(PipelineSettings(detector=detector, detections=detections), **named)
 
 
-def _open_pipeline(args: argparse.Namespace) -> Pipeline:
+def _open_pipeline(args: argparse.Namespace, given: GivenDetections) -> Pipeline:
     """The pipeline that the arguments ask for; people are numbered from 1, so that each run gives the same files."""
     parts = SharedParts()
     parts.ids = itertools.count(1)
-    return assemble(_settings(args), parts)
+    return assemble(_settings(args, given), parts)
 
 
 def _saved(text: str) -> tuple[str, ...]:

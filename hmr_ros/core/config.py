@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from hmr_ros.core.detector_config import DETECTOR_PRESETS as DETECTOR_PRESETS
+from hmr_ros.core.detector_config import DetectionsConfig as DetectionsConfig
+from hmr_ros.core.detector_config import DetectorConfig as DetectorConfig
+from hmr_ros.core.detector_config import check_namespace
 from hmr_ros.core.settings import setting, validate
 
 BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
@@ -26,31 +30,6 @@ METHODS = ("pose2mesh", "global_to_pixel", "both")
 
 ANCHORS = ("detector", "projection")
 """Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
-
-
-DETECTOR_PRESETS = ("fast", "balanced", "accurate")
-"""How people are found and their keypoints located; docs/detection.md has them measured."""
-
-
-@dataclass(frozen=True)
-class DetectorConfig:
-    """How people are found."""
-
-    preset: str = setting(
-        "balanced",
-        doc="balanced: NanoDet and MoveNet find and refine people; accurate: in every image; fast: BlazePose alone",
-        choices=DETECTOR_PRESETS,
-        read_only=True,
-    )
-    size: str = setting(
-        "640x352",
-        doc="input size of preset fast's search in px; larger finds people farther away, at a proportional cost",
-        choices=("416x224", "640x352", "1280x704"),
-        read_only=True,
-    )
-    period: int = setting(
-        5, doc="the whole image is searched in every n-th frame; tracked people are followed in all", low=1
-    )
 
 
 @dataclass(frozen=True)
@@ -73,8 +52,7 @@ class HumansConfig:
     clamp_joint_limits: bool = setting(False, doc="keep joint angles within the limits of the URDF")
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"/?[A-Za-z]\w*(/[A-Za-z]\w*)*", self.namespace):
-            raise ValueError(f"humans.namespace: expected a name such as /humans, got {self.namespace!r}")
+        check_namespace("humans.namespace", self.namespace)
 
 
 @dataclass(frozen=True)
@@ -182,6 +160,7 @@ class PerceptionSettings:
         1.0, doc="time for which an unseen person is coasting; after it the track is lost", low=0.05, high=60
     )
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:

@@ -65,6 +65,29 @@ class Detections(Record):
         check_shape(self, "ids", (people,))
 
     @staticmethod
+    def of_boxes(boxes: Floats, scores: Floats | None = None, ids: Ints | None = None) -> Detections:
+        """People of whom another detector knows the ``boxes`` (P, 4) px alone; ``scores`` are 1 unless given.
+
+        >>> Detections.of_boxes(np.array([[10.0, 20.0, 60.0, 180.0]]), ids=np.array([7])).has_keypoints
+        False
+        """
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        people = len(boxes)
+        return Detections(
+            boxes,
+            np.ones(people, np.float32) if scores is None else np.asarray(scores, np.float32),
+            np.zeros((people, JOINT_SETS["coco17"].size, 2), np.float32),
+            np.zeros((people, JOINT_SETS["coco17"].size), np.float32),
+            "coco17",
+            np.full(people, UNTRACKED, np.int64) if ids is None else np.asarray(ids, np.int64),
+        )
+
+    @property
+    def has_keypoints(self) -> bool:
+        """Whether any person has a keypoint: people of whom only boxes are known have none."""
+        return bool((self.kp2d_score > 0).any())
+
+    @staticmethod
     def empty(joint_set: str) -> Detections:
         """No detections."""
         joints = JOINT_SETS[joint_set].size

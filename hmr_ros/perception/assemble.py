@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
@@ -11,9 +12,10 @@ from hmr_ros.core.config import DetectorConfig, PipelineSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.external import NoSearch
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.presets import open_detector
+from hmr_ros.perception.presets import OpenDetector, open_detector
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
@@ -94,7 +96,7 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
         models = models_dir()
         body_path = Path(settings.smpl_path) if settings.smpl_path else models / _BODY
         body_model = parts.body_model(body_path)
-        detector = open_detector(settings.detector.preset, open_network)
+        detector = _open_detector(settings, open_network)
         method = open_method(settings, body_model, open_network)
         pipeline = Pipeline(
             detector.detector,
@@ -109,3 +111,10 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
         pipeline.configure(settings)
         opened.pop_all()
     return pipeline
+
+
+def _open_detector(settings: PipelineSettings, open_network: Callable[[Path], Engine]) -> OpenDetector:
+    """The detector of the preset, or none where another one reports keypoints."""
+    if settings.detections.source in ("keypoints", "humans"):
+        return OpenDetector(NoSearch(), ())
+    return open_detector(settings.detector.preset, open_network)

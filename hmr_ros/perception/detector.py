@@ -20,6 +20,7 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
+from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.similarity import keypoint_similarity
 
@@ -37,6 +38,13 @@ class Detector(Protocol):
 
         ``shed`` is the work to leave out.
         """
+
+    def locate(self, image: Image, given: Detections | None) -> Detections:
+        """The people of ``given``, who have boxes and no keypoints, with keypoints: the same rows in the same order.
+
+        None: no boxes came for this image; those of earlier images are followed, and nobody is searched for.
+        """
+        raise ValueError("detections: this detector cannot locate keypoints in boxes: give keypoints as well")
 
     def reset(self) -> None:
         """Forget earlier images."""
@@ -105,6 +113,8 @@ _SAME_REGION = 0.12
 """A candidate closer to a followed region than this fraction of its side is the same person."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two poses of one person."""
+_BOX_REACH = 0.6
+"""From the middle of a person's box to above the head, as a fraction of its longer side."""
 _SEEN = 0.3
 """Minimum visibility of a point that counts as seen."""
 _MIN_SEEN = 6
@@ -153,6 +163,33 @@ class BlazePoseDetector:
         self._regions = poses.next_regions
         return _detections(poses, image)
 
+    def locate(self, image: Image, given: Detections | None) -> Detections:
+        """The people of ``given`` with keypoints; without scores where the landmark network sees nobody in the box.
+
+        None: those of the last image, without a search.
+        """
+        poses = self._look(image, self._regions[: self.options.max_people])
+        poses = poses.take(_are_people(poses, image, self.options.min_presence))
+        if given is None:
+            self._regions = poses.next_regions
+            return _detections(poses, image)
+        rows = matched(given.boxes, _detections(poses, image).boxes)
+        new = self._settled(image, _regions_of_boxes(given.boxes[rows < 0]))
+        rows[rows < 0] = len(poses) + np.arange(len(new))
+        poses = join_rows([poses, new]).take(rows)
+        present = _are_people(poses, image, self.options.min_presence)
+        present &= are_inside(poses.points, np.where(_in_image(poses, image), poses.visibility, 0), given.boxes)
+        present[present] = _distinct(poses.take(present))
+        self._regions = poses.next_regions[present]
+        return with_keypoints_of(given, _detections(poses, image), present)
+
+    def _settled(self, image: Image, regions: Floats) -> Poses:
+        """What the landmark network sees in ``regions`` (P, 2, 2) that are rough, after it has moved them."""
+        poses = self._look(image, regions)
+        for _ in range(_SETTLING_LOOKS - 1):
+            poses = self._look(image, poses.next_regions)
+        return poses
+
     def _find_new(self, image: Image, pixels: int, followed: Floats) -> Poses:
         """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
         candidates = self._search(image, pixels)
@@ -187,6 +224,13 @@ class BlazePoseDetector:
         maps = blazepose.image_from_crop(regions)
         outputs = self._landmark_engine.run({"image": blazepose.crop(image, maps)})
         return blazepose.decode_poses(outputs["landmarks"], outputs["presence"], outputs["heatmaps"], maps)
+
+
+def _regions_of_boxes(boxes: Floats) -> Floats:
+    """(P, 2, 2) px: upright regions around ``boxes`` (P, 4) px, as if the hips were in their middles."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    reach = _BOX_REACH * np.maximum((boxes[:, 2:] - boxes[:, :2]).max(1), _MIN_SIDE / 2)
+    return np.stack([middle, middle - np.stack([np.zeros_like(reach), reach], 1)], 1)
 
 
 def _are_near(regions: Floats, followed: Floats) -> Bools:

@@ -18,6 +18,7 @@ from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.finder import Finder
+from hmr_ros.perception.given import are_inside, fraction_inside, matched, with_keypoints_of
 from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.refusals import Refusals
@@ -28,6 +29,7 @@ from hmr_ros.perception.skeletons import (
     Skeletons,
     best_joints,
     distinct,
+    distinct_rows,
     followed,
     gone_on,
     refined,
@@ -42,10 +44,6 @@ _MIN_BEST = 0.25
 """Minimum mean of a person's best joint scores, as the refining network gives them."""
 _SURELY_NOBODY = 0.2
 """Places where it is lower are left alone by the next searches."""
-_INSIDE = 0.5
-"""Minimum fraction of a new person's joints, by score, in the box in which they were found: two people otherwise."""
-_MARGIN = 0.15
-"""That box is larger by this fraction of its size."""
 _FOLLOWED_IOU = 0.45
 """Found boxes that overlap a followed person's more, and ..."""
 _HELD = 0.8
@@ -125,6 +123,24 @@ class KeypointDetector:
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 
+    def locate(self, image: Image, given: Detections | None) -> Detections:
+        """The people of ``given`` with keypoints; without scores where the refining network sees nobody in the box.
+
+        None: those of the last image, without a search.
+        """
+        people = self.follow(image)
+        if given is None:
+            self._people = distinct(people)
+            return _detections(self._people, image)
+        rows = matched(given.boxes, _boxes(people, image))
+        new = self._refined(image, given.boxes[rows < 0])
+        rows[rows < 0] = len(people) + np.arange(len(new))
+        people = join_rows([people, new]).take(rows)
+        seen = (people.sure >= self.options.min_score) & are_inside(people.points, people.scores, given.boxes)
+        seen[seen] = distinct_rows(people.take(seen))
+        self._people = distinct(people.take(seen))
+        return with_keypoints_of(given, _detections(people, image), seen)
+
     def follow(self, image: Image) -> Skeletons:
         """The people of the last image, in ``image``; those who are not there any more are left out."""
         before = self._people
@@ -152,15 +168,18 @@ class KeypointDetector:
         points, raw = self._joints(image, found)
         best = best_joints(raw)
         self._refusals.add(found[best < _SURELY_NOBODY])
-        seen = best >= _MIN_BEST
-        seen &= np.diagonal(joints_inside(points, raw, found)) >= _INSIDE
-        return renewed(known, self._first_seen(image, points[seen], raw[seen]))
+        seen = (best >= _MIN_BEST) & are_inside(points, raw, found)
+        people = self._with_landmarks(image, points[seen], raw[seen])
+        return renewed(known, _sure_enough(people, self.options.min_score))
 
-    def _first_seen(self, image: Image, points: Floats, raw: Floats) -> Skeletons:
-        """People with joints ``points`` (P, 17, 2) px and ``raw`` scores (P, 17), whom no landmarks follow yet."""
+    def _refined(self, image: Image, boxes: Floats) -> Skeletons:
+        """The people in ``boxes`` (P, 4) px as both networks see them, whoever they are; P rows."""
+        return self._with_landmarks(image, *self._joints(image, boxes)) if len(boxes) else Skeletons.empty()
+
+    def _with_landmarks(self, image: Image, points: Floats, raw: Floats) -> Skeletons:
+        """P people with joints ``points`` (P, 17, 2) px and ``raw`` scores (P, 17), whom no landmarks follow yet."""
         poses = self._look(image, regions_of(points, raw))
-        people = refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
-        return _sure_enough(people, self.options.min_score)
+        return refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
 
     def _due(self, people: Skeletons, present: Bools) -> Bools:
         """(P,) whom the refining network looks at: who is not ``present``, and the one who needs it most."""
@@ -227,21 +246,10 @@ def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:
     return people.take(np.asarray(people.sure >= min_score))
 
 
-def joints_inside(points: Floats, scores: Floats, boxes: Floats) -> Floats:
-    """(C, P) 0..1: the fraction of ``scores`` (P, 17) that is of ``points`` (P, 17, 2) in ``boxes`` (C, 4), both px.
-
-    Boxes are enlarged by a margin.
-    """
-    margin = _MARGIN * (boxes[:, 2:] - boxes[:, :2])
-    low, high = ((boxes[:, :2] - margin)[:, None, None], (boxes[:, 2:] + margin)[:, None, None])
-    inside = ((points >= low) & (points <= high)).all(-1)
-    return np.asarray((scores * inside).sum(-1) / np.maximum(scores.sum(-1), 1e-9))
-
-
 def _frames_one_of(known: Skeletons, boxes: Floats, image: Image) -> Bools:
     """(C,) whether ``boxes`` (C, 4) px frame one of the ``known`` people: overlap their box, and hold their joints."""
     overlap = box_iou(boxes, _boxes(known, image))
-    held = joints_inside(known.points[:, IN_BLAZEPOSE], known.scores[:, IN_BLAZEPOSE], boxes)
+    held = fraction_inside(known.points[:, IN_BLAZEPOSE], known.scores[:, IN_BLAZEPOSE], boxes[:, None])
     return np.asarray(((overlap >= _FOLLOWED_IOU) & (held >= _HELD)).any(1))
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from hmr_ros.core.arrays import Image, Ints
+from hmr_ros.core.arrays import Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
@@ -22,10 +22,12 @@ from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.external import checked, within_limit
 from hmr_ros.perception.tracker import Tracker, Tracks
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
+_NO_BOXES = np.zeros((0, 4))
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ class Pipeline:
         self.backend = backend
         self._depth_placement = DepthPlacement(body_model)
         self._known: set[int] = set()
+        self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
+        self._max_people = PerceptionSettings().max_people
+        self._is_external = False
 
     @property
     def faces(self) -> Ints:
@@ -127,20 +132,27 @@ class Pipeline:
         stamp_s: float,
         depth: DepthImage | None = None,
         shed: Shed = Shed.NOTHING,
+        detections: Detections | None = None,
     ) -> Result:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
+
+        ``detections`` of another detector take the place of the search: keypoints as they are, boxes
+        (``Detections.of_boxes``) with keypoints of our networks; their ids are kept with ``detections.keep_ids``.
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
         to leave out. Raises ValueError for an array that is no such image, or of another size than the
-        camera's, and EngineError when a network fails.
+        camera's, and for detections that cannot be used; EngineError when a network fails.
         """
         _check_image(image, camera)
+        if detections is not None:
+            detections = checked(detections, image, keep_ids=self.tracker.options.keep_ids)
         forgotten = self._begin(stamp_s)
         clock = [time.perf_counter()]
-        detections = self.detector.detect(image, shed)
+        found = self._detect(image, detections, shed)
         clock.append(time.perf_counter())
-        tracks = self.tracker.update(detections, stamp_s)
+        tracks = self.tracker.update(found, stamp_s)
+        self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
         estimated = self._estimate(image, tracks.seen, camera, depth, shed)
@@ -149,13 +161,19 @@ class Pipeline:
         clock.append(time.perf_counter())
         return Result(bodies, lost, Timings(*(float(step) for step in np.diff(clock))), int(estimated.used.sum()))
 
-    def photo(self, image: Image, camera: Camera | None, depth: DepthImage | None = None) -> Result:
+    def photo(
+        self,
+        image: Image,
+        camera: Camera | None,
+        depth: DepthImage | None = None,
+        detections: Detections | None = None,
+    ) -> Result:
         """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
 
         A video that was followed ends here without a report of its lost ids. Raises what a call raises.
         """
         self.reset()
-        result = self(image, camera, 0.0, depth)
+        result = self(image, camera, 0.0, depth, detections=detections)
         self.reset()
         states = np.full_like(result.bodies.states, State.TRACKED)
         return dataclasses.replace(result, bodies=dataclasses.replace(result.bodies, states=states))
@@ -166,6 +184,8 @@ class Pipeline:
         self.tracker.configure(settings)
         self.estimator.configure(settings)
         self.smoother.config = settings.smoothing
+        self._max_people = settings.max_people
+        self._is_external = settings.detections.is_external
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -174,6 +194,7 @@ class Pipeline:
         self.smoother.reset()
         self._depth_placement.reset()
         self._known = set()
+        self._boxes = _NO_BOXES
         self._last_stamp_s = -np.inf
 
     def close(self) -> None:
@@ -200,12 +221,19 @@ class Pipeline:
         self._last_stamp_s = stamp_s
         return forgotten
 
+    def _detect(self, image: Image, given: Detections | None, shed: Shed) -> Detections:
+        """People in ``image``: those of another detector, where it finds people, else those of the search."""
+        if given is None:
+            return self.detector.locate(image, None) if self._is_external else self.detector.detect(image, shed)
+        given = within_limit(given, self._boxes, self._max_people)
+        return given if given.has_keypoints else self.detector.locate(image, given)
+
     def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
         """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones."""
-        lost = tuple(sorted({*tracks.lost, *forgotten}))
+        self._known = set(tracks.people.ids.tolist())
+        lost = tuple(sorted({*tracks.lost, *forgotten} - self._known))  # a kept id may begin again at once
         self.smoother.forget(lost)
         self._depth_placement.forget(lost)
-        self._known = set(tracks.people.ids.tolist())
         return lost
 
     def _estimate(

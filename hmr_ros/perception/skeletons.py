@@ -165,11 +165,16 @@ def distinct(people: Skeletons) -> Skeletons:
 
     Of two skeletons that are one, the first stays, unless it has jumped there: it was another person's before.
     """
+    return _claimed(people.take(distinct_rows(people)))
+
+
+def distinct_rows(people: Skeletons) -> Bools:
+    """(P,) True for one skeleton of each person."""
     same = similarity(people, people) >= _SAME_PERSON
     keep = np.zeros(len(people), np.bool_)
     for row in np.argsort(people.steady < STEADY, kind="stable"):
         keep[row] = not (same[row] & keep).any()
-    return _claimed(people.take(keep))
+    return keep
 
 
 def _claimed(people: Skeletons) -> Skeletons:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.config import PerceptionSettings
-from hmr_ros.core.people import Detections, State
+from hmr_ros.core.people import UNTRACKED, Detections, State
 from hmr_ros.core.records import join_rows
+from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.temporal.velocity import filtered_velocity
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
@@ -25,12 +26,13 @@ class TrackerOptions:
 
     ``timeout_s``: a track unseen for longer is lost. ``hits_to_confirm``: number of consecutive images with the person
     that confirm a track (1: at once). ``min_similarity``: 0..1, minimum mean of box overlap and keypoint similarity of
-    a track and its detection.
+    a track and its detection. ``keep_ids``: detections that have an id keep it, and belong to the track of that id.
     """
 
     timeout_s: float = 1.0
     hits_to_confirm: int = 2
     min_similarity: float = 0.2
+    keep_ids: bool = False
 
     def __post_init__(self) -> None:
         if not (self.timeout_s > 0 and self.hits_to_confirm >= 1 and 0 < self.min_similarity < 1):
@@ -81,7 +83,7 @@ class _Track:
     """A person as last seen, at ``stamp_s`` s.
 
     ``box`` (4,) and ``kp2d`` (J, 2) px, ``kp2d_score`` (J,); ``velocity`` (2,) px/s of the whole body; ``hits`` is the
-    number of images that showed the person.
+    number of images that showed the person; ``is_kept``: the id is that of another detector.
     """
 
     id: int
@@ -92,12 +94,14 @@ class _Track:
     stamp_s: float
     velocity: Floats
     hits: int = 1
+    is_kept: bool = False
 
     def follow(self, box: Floats, score: float, kp2d: Floats, kp2d_score: Floats, stamp_s: float) -> None:
         """Update the track with a detection at ``stamp_s``: box (4,), keypoints (J, 2) px and their scores (J,)."""
         elapsed = stamp_s - self.stamp_s
         if elapsed > 0:
-            moved = _mean_shift(self.kp2d, kp2d, self.kp2d_score * kp2d_score)
+            weight = self.kp2d_score * kp2d_score
+            moved = _mean_shift(self.kp2d, kp2d, weight) if weight.any() else _box_shift(self.box, box)
             self.velocity = filtered_velocity(self.velocity, moved, elapsed, _VELOCITY_MEMORY_S)
         self.box, self.score, self.kp2d, self.kp2d_score, self.stamp_s = box, score, kp2d, kp2d_score, stamp_s
         self.hits += 1
@@ -108,7 +112,8 @@ class Tracker:
 
     A new track is *tentative* until seen ``hits_to_confirm`` times in a row, then *tracked*; one that is not seen is
     *coasting* along its velocity until found again, or lost after ``timeout_s``; a tentative one is lost at once. Ids
-    count up and are never used twice.
+    count up and are never used twice. With ``keep_ids`` the id of a detection decides, wherever the person was; one
+    without an id is assigned by position, and a track with an id of ours ends where its person gets one.
     Source of the scheme: Bewley et al., "Simple online and realtime tracking", 2016, with keypoints added to the boxes.
 
     >>> tracker = Tracker()
@@ -123,6 +128,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._ids = itertools.count(1) if ids is None else ids
         self._stamp_s = -np.inf
+        self._joint_set = ""
 
     def reset(self) -> None:
         """Forget all tracks; ids go on counting."""
@@ -130,15 +136,24 @@ class Tracker:
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
-        self.options = dataclasses.replace(self.options, timeout_s=settings.track_timeout_s)
+        self.options = dataclasses.replace(
+            self.options, timeout_s=settings.track_timeout_s, keep_ids=settings.detections.keep_ids
+        )
 
     def update(self, detections: Detections, stamp_s: float) -> Tracks:
-        """The tracks after an image with ``detections``, taken at ``stamp_s`` s, which must never decrease."""
+        """The tracks after an image with ``detections``, taken at ``stamp_s`` s, which must never decrease.
+
+        Raises ValueError where ids are kept and two detections have the same.
+        """
         pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
-        goes_on = pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S)
-        track_of = dict(self._match(detections, stamp_s)) if goes_on else {}
-        seen = [self._observe(track_of.get(d), detections, d) for d in range(len(detections))]
-        lost = self._give_up()
+        self._use_joint_set(detections.joint_set)
+        ids = self._kept_ids(detections)
+        track_of = self._by_id(ids)
+        if pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S):
+            track_of |= self._by_position(detections, ids, track_of)
+        renamed = [track.id for d, track in track_of.items() if ids[d] not in (UNTRACKED, track.id)]
+        seen = [self._observe(track_of.get(d), detections, d, int(ids[d])) for d in range(len(detections))]
+        lost = (*renamed, *self._give_up())
         unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
         return Tracks(
             _with_unseen(detections, [track.id for track in seen], unseen, stamp_s),
@@ -147,35 +162,81 @@ class Tracker:
             lost,
         )
 
-    def _match(self, detections: Detections, stamp_s: float) -> list[tuple[int, _Track]]:
-        """(row of ``detections``, track) of each track that is seen again.
+    def _use_joint_set(self, name: str) -> None:
+        """Convert the keypoints of all tracks where detections have another joint set than those before."""
+        for track in self._tracks if self._joint_set != name else ():
+            source, target = JOINT_SETS[self._joint_set], JOINT_SETS[name]
+            kp2d, scores = convert_keypoints(track.kp2d[None], track.kp2d_score[None], source, target)
+            track.kp2d, track.kp2d_score = kp2d[0], scores[0]
+        self._joint_set = name
+
+    def _kept_ids(self, detections: Detections) -> Ints:
+        """(P,) the ids to keep, UNTRACKED for others. Raises ValueError for two that are the same."""
+        if not self.options.keep_ids:
+            return np.full(len(detections), UNTRACKED)
+        ids = detections.ids[detections.ids != UNTRACKED]
+        if len(np.unique(ids)) < len(ids):
+            raise ValueError(f"detections: ids are to be kept, and two are the same: {sorted(ids.tolist())}")
+        return detections.ids
+
+    def _by_id(self, ids: Ints) -> dict[int, _Track]:
+        """The tracks of the detections whose kept ``ids`` (P,) are known, by row."""
+        known = {track.id: track for track in self._tracks}
+        return {d: known[track_id] for d, track_id in enumerate(ids.tolist()) if track_id in known}
+
+    def _by_position(self, detections: Detections, ids: Ints, known: dict[int, _Track]) -> dict[int, _Track]:
+        """The tracks that other detections than the ``known`` rows belong to, by row.
+
+        A detection with a kept id of its own may be someone whose id was ours until now, but no one with another id.
+        """
+        rows = [d for d in range(len(detections)) if d not in known]
+        known_ids = {track.id for track in known.values()}
+        tracks = [track for track in self._tracks if track.id not in known_ids]
+        free = np.array([[ids[d] == UNTRACKED or not track.is_kept for d in rows] for track in tracks])
+        return {rows[d]: tracks[t] for d, t in self._match(tracks, detections.take(np.array(rows, np.int64)), free)}
+
+    def _match(self, tracks: list[_Track], detections: Detections, free: Bools) -> list[tuple[int, int]]:
+        """(row of ``detections``, row of ``tracks``) of each track that is seen again, where ``free`` (T, P).
 
         Position decides whether a detection can belong to a track; among those that can, size tells a nearer person
-        from a farther one. (Size alone rules nothing out: people bend.)
+        from a farther one. (Size alone rules nothing out: people bend.) People without keypoints have boxes alone.
         """
-        if not self._tracks or len(detections) == 0:
+        if not tracks or len(detections) == 0:
             return []
-        unseen_s, boxes, kp2d = _expected(self._tracks, stamp_s)
-        weight = np.stack([track.kp2d_score for track in self._tracks])
+        unseen_s, boxes, kp2d = _expected(tracks, self._stamp_s)
+        weight = np.stack([track.kp2d_score for track in tracks])
         extent = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) * (1 + _TOLERANCE_GROWTH * unseen_s)
         alike = keypoint_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, extent)
-        position = (box_iou(boxes, detections.boxes) + alike) / 2
+        overlap = box_iou(boxes, detections.boxes)
+        bare = (weight.max(1) == 0)[:, None] | (detections.kp2d_score.max(1) == 0)[None]
+        position = np.where(free, np.where(bare, overlap, (overlap + alike) / 2), 0.0)
         tolerance = SIZE_TOLERANCE * (1 + _SIZE_GROWTH * unseen_s)
         size = size_similarity(kp2d, detections.kp2d, weight, detections.kp2d_score, tolerance)
         pairs = assign(-position * size)
         possible = position[pairs[:, 0], pairs[:, 1]] >= self.options.min_similarity
-        return [(int(d), self._tracks[t]) for t, d in pairs[possible]]
+        return [(int(d), int(t)) for t, d in pairs[possible]]
 
-    def _observe(self, track: _Track | None, detections: Detections, row: int) -> _Track:
-        """Update ``track`` with row ``row`` of the detections, or start a new track with it (None)."""
+    def _observe(self, track: _Track | None, detections: Detections, row: int, kept_id: int) -> _Track:
+        """Update ``track`` with row ``row`` of the detections, or start a new track with it (None).
+
+        It gets ``kept_id`` unless that is UNTRACKED.
+        """
         d, score = detections, float(detections.scores[row])
         if track is None:
+            new_id = self._new_id() if kept_id == UNTRACKED else kept_id
             seen = (d.boxes[row], score, d.kp2d[row], d.kp2d_score[row])
-            track = _Track(next(self._ids), *seen, self._stamp_s, velocity=np.zeros(2))
+            track = _Track(new_id, *seen, self._stamp_s, velocity=np.zeros(2))
             self._tracks.append(track)
         else:
             track.follow(d.boxes[row], score, d.kp2d[row], d.kp2d_score[row], self._stamp_s)
+        if kept_id != UNTRACKED:
+            track.id, track.is_kept = kept_id, True
         return track
+
+    def _new_id(self) -> int:
+        """The next id of ours; ids that are kept may be any numbers."""
+        used = {track.id for track in self._tracks}
+        return next(track_id for track_id in self._ids if track_id not in used)
 
     def _state(self, track: _Track) -> State:
         if track.hits < self.options.hits_to_confirm:
@@ -222,3 +283,8 @@ def _expected(tracks: list[_Track], stamp_s: float) -> tuple[Floats, Floats, Flo
 def _mean_shift(before: Floats, after: Floats, weight: Floats) -> Floats:
     """(2,) mean movement of keypoints (J, 2) px with weights (J,); 0 when all weights are."""
     return np.asarray(weight @ (after - before) / max(float(weight.sum()), 1e-9))
+
+
+def _box_shift(before: Floats, after: Floats) -> Floats:
+    """(2,) movement of the middle of a box (4,) px: of a person without keypoints."""
+    return np.asarray((after - before).reshape(2, 2).mean(0))

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hmr_ros.core.people import Camera
 from hmr_ros.media.sources import Frame, PhotoSource, Source, Unreadable
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.recording.entry import Entry, Writer, unique_stems
+from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections
 from hmr_ros.recording.stopping import Stopping
 
 Cameras = Callable[[int, int], Camera]
@@ -34,9 +35,14 @@ class Summary:
     interrupted: bool
 
 
-def estimator(source: Source, pipeline: Pipeline, cameras: Cameras) -> Estimate:
-    """Photos are independent of one another, and their people count at once; frames of a video are a sequence."""
-    return _photos(source, pipeline, cameras) if isinstance(source, PhotoSource) else _sequence(pipeline, cameras)
+def estimator(source: Source, pipeline: Pipeline, cameras: Cameras, given: GivenDetections = NOTHING_GIVEN) -> Estimate:
+    """Photos are independent of one another, and their people count at once; frames of a video are a sequence.
+
+    ``given``: the people that another detector has found. An image with detections that cannot be used is a ValueError.
+    """
+    if isinstance(source, PhotoSource):
+        return _photos(source, pipeline, cameras, given)
+    return _sequence(pipeline, cameras, given)
 
 
 def record(
@@ -72,23 +78,34 @@ def record(
     return Summary(images, unreadable, bodies, len(people), stopping.requested)
 
 
-def _photos(source: PhotoSource, pipeline: Pipeline, cameras: Cameras) -> Estimate:
+@contextlib.contextmanager
+def _named(frame: Frame) -> Iterator[None]:
+    """Put the image before the text of a ValueError."""
+    try:
+        yield
+    except ValueError as err:
+        raise ValueError(f"{frame.name}, frame {frame.index}: {err}") from err
+
+
+def _photos(source: PhotoSource, pipeline: Pipeline, cameras: Cameras, given: GivenDetections) -> Estimate:
     stems = unique_stems(source.paths)
 
     def estimate(frame: Frame) -> Entry:
         image = frame.rgb()
         camera = cameras(image.shape[1], image.shape[0])
-        bodies = pipeline.photo(image, camera).bodies
+        with _named(frame):
+            bodies = pipeline.photo(image, camera, detections=given.of(frame)).bodies
         return Entry(frame.name, frame.index, stems[frame.index], None, image, camera, bodies)
 
     return estimate
 
 
-def _sequence(pipeline: Pipeline, cameras: Cameras) -> Estimate:
+def _sequence(pipeline: Pipeline, cameras: Cameras, given: GivenDetections) -> Estimate:
     def estimate(frame: Frame) -> Entry:
         image = frame.rgb()
         camera = cameras(image.shape[1], image.shape[0])
-        result = pipeline(image, camera, frame.stamp_s)
+        with _named(frame):
+            result = pipeline(image, camera, frame.stamp_s, detections=given.of(frame))
         stem = f"{frame.index:06d}"
         return Entry(frame.name, frame.index, stem, frame.stamp_s, image, camera, result.bodies, result.lost)
 

@@ -68,6 +68,9 @@ def lines(directory):
         (["photo.png", "--mesh", "glb", "--mesh-every", "0"], "--mesh-every"),
         (["photo.png", "--start", "3"], "--start: only a video"),
         (["photo.png", "--seconds", "3"], "--seconds: only a video"),
+        (["photo.png", "--keep-ids"], "--keep-ids: the ids of --detections"),
+        (["photo.png", "--detections", "no.jsonl"], "no.jsonl"),
+        (["photo.png", "--detections", "text.mp4"], "text.mp4, line 1: "),
         (["photo.png", "--out", "used"], "--overwrite"),
         (["photo.png", "--out", "text.mp4"], "is a file"),
     ],
@@ -247,3 +250,39 @@ def test_people_of_a_video_keep_their_ids_without_ros(here):
     with np.load("out/bodies.npz", allow_pickle=False) as arrays:
         assert len(arrays["image_frame"]) == len(read)
     assert cv2.VideoCapture("out/overlay.mp4").get(cv2.CAP_PROP_FRAME_COUNT) == len(read)
+
+
+def labelled_boxes(name):
+    """(P, 4) px around the labelled joints of a photo's people."""
+    labels = json.loads((PHOTOS / "labels.json").read_text())
+    photo = next(image["id"] for image in labels["images"] if image["file_name"] == name)
+    boxes = []
+    for person in (a for a in labels["annotations"] if a["image_id"] == photo):
+        joints = np.array(person["keypoints"], float).reshape(-1, 3)
+        joints = joints[joints[:, 2] > 0, :2]
+        margin = 0.1 * np.ptp(joints, axis=0)
+        boxes.append([*(joints.min(0) - margin), *(joints.max(0) + margin)])
+    return boxes
+
+
+@pytest.mark.slow
+@needs_networks
+def test_boxes_of_another_detector_take_the_place_of_the_search(here):
+    boxes = labelled_boxes("basketball.jpg")
+    ids = [100 + k for k in range(len(boxes))]
+    Path("boxes.jsonl").write_text(json.dumps({"image": "basketball.jpg", "boxes": boxes, "ids": ids}))
+    options = ("--detections", "boxes.jsonl", "--keep-ids", "--save", "json", "--out", "out", "--fov", 60)
+    assert run(PHOTOS / "basketball.jpg", *options) == 0
+    (line,) = lines(Path("out"))
+    assert [body["id"] for body in line["bodies"]] == ids
+    assert all(body["valid"] for body in line["bodies"])
+
+
+@needs_networks
+def test_keypoints_of_another_detector_need_no_network_that_finds_people(here):
+    points = [[[150 + 3 * k, 60 + 15 * k, 0.8] for k in range(17)]]
+    Path("keypoints.jsonl").write_text(json.dumps({"frame": 0, "keypoints": points}))
+    cv2.imwrite("photo.png", np.zeros((480, 640, 3), np.uint8))
+    assert run("photo.png", "--detections", "keypoints.jsonl", "--save", "json", "--out", "out") == 0
+    (body,) = lines(Path("out"))[0]["bodies"]
+    assert np.array(body["kp2d"]).tolist() == [[x, y] for x, y, _ in points[0]]

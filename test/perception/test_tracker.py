@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from hmr_ros.core.people import UNTRACKED, Detections, State
+from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
 from hmr_ros.perception.tracker import Tracker, TrackerOptions, Tracks
 
 RATE = 15.0
@@ -192,3 +194,101 @@ def test_no_detections_are_a_normal_value() -> None:
 def test_bad_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected timeout_s"):
         TrackerOptions(**options)  # type: ignore[arg-type]
+
+
+def numbered(shown: Detections, *ids: int) -> Detections:
+    return dataclasses.replace(shown, ids=np.array(ids, np.int64))
+
+
+KEEPING = TrackerOptions(keep_ids=True)
+
+
+def test_a_kept_id_stays_through_a_gap_and_a_leap() -> None:
+    tracker = Tracker(KEEPING)
+    for k in range(3):
+        assert tracker.update(numbered(people(100, 400), 70, 7), k / RATE).people.ids.tolist() == [70, 7]
+    gone = tracker.update(numbered(people(100), 70), 0.8)
+    assert dict(zip(gone.people.ids.tolist(), gone.states.tolist(), strict=True)) == {
+        70: State.TRACKED,
+        7: State.COASTING,
+    }
+    back = tracker.update(numbered(people(1500, 100), 7, 70), 1.0)
+    assert back.people.ids.tolist() == [7, 70]
+    assert back.states.tolist() == [State.TRACKED] * 2
+    assert back.lost == ()
+
+
+def test_kept_ids_that_change_places_are_believed() -> None:
+    tracker = Tracker(KEEPING)
+    tracker.update(numbered(people(100, 400), 1, 2), 0.0)
+    assert tracker.update(numbered(people(100, 400), 2, 1), 0.1).people.ids.tolist() == [2, 1]
+
+
+def test_a_kept_id_stays_after_a_long_pause_and_comes_back_after_it_was_lost() -> None:
+    tracker = Tracker(KEEPING)
+    for stamp in (0.0, 0.1, 60.0):
+        tracks = tracker.update(numbered(people(100), 9), stamp)
+        assert (tracks.people.ids.tolist(), tracks.lost) == ([9], ())
+    assert tracker.update(people(), 62.0).lost == (9,)
+    back = tracker.update(numbered(people(100), 9), 62.1)
+    assert (back.people.ids.tolist(), back.states.tolist()) == ([9], [State.TENTATIVE])
+
+
+def test_without_an_id_a_person_is_followed_by_position() -> None:
+    tracker = Tracker(KEEPING)
+    for k in range(3):
+        tracker.update(numbered(people(100, 400), 5, UNTRACKED), k / RATE)
+    tracks = tracker.update(numbered(people(400, 100), UNTRACKED, UNTRACKED), 3 / RATE)
+    assert tracks.people.ids.tolist() == [1, 5]
+
+
+def test_an_id_that_comes_later_takes_the_place_of_ours() -> None:
+    tracker = Tracker(KEEPING)
+    tracker.update(people(100), 0.0)
+    tracks = tracker.update(numbered(people(102), 30), 0.1)
+    assert (tracks.people.ids.tolist(), tracks.lost) == ([30], (1,))
+    assert tracks.states.tolist() == [State.TRACKED], "it is the same track"
+
+
+def test_another_kept_id_in_ones_place_is_another_person() -> None:
+    tracker = Tracker(KEEPING)
+    for k in range(3):
+        tracker.update(numbered(people(100), 30), k / RATE)
+    tracks = tracker.update(numbered(people(100), 31), 3 / RATE)
+    assert tracks.people.ids.tolist() == [31, 30]
+    assert tracks.lost == ()
+
+
+def test_ids_of_ours_avoid_those_that_are_kept() -> None:
+    tracker = Tracker(KEEPING)
+    tracks = tracker.update(numbered(people(100, 400, 800), 1, UNTRACKED, UNTRACKED), 0.0)
+    assert tracks.people.ids.tolist() == [1, 2, 3]
+
+
+def test_one_id_twice_is_refused_where_ids_are_kept() -> None:
+    twice = numbered(people(100, 400), 4, 4)
+    with pytest.raises(ValueError, match=r"two are the same: \[4, 4\]"):
+        Tracker(KEEPING).update(twice, 0.0)
+    assert Tracker().update(twice, 0.0).people.ids.tolist() == [1, 2], "ids are ours by default"
+
+
+def test_a_change_of_the_joint_set_ends_no_track() -> None:
+    tracker = Tracker()
+    for k, joint_set in enumerate(("coco17", "blazepose", "blazepose", "coco17")):
+        shown = people(100 + k)
+        kp2d, scores = convert_keypoints(shown.kp2d, shown.kp2d_score, COCO17, JOINT_SETS[joint_set])
+        shown = dataclasses.replace(shown, kp2d=kp2d, kp2d_score=scores, joint_set=joint_set)
+        tracks = tracker.update(shown, k / RATE)
+        assert tracks.people.ids.tolist() == [1]
+    gone = tracker.update(Detections.empty("blazepose"), 0.5)
+    assert gone.people.kp2d.shape == (1, 33, 2)
+
+
+def test_a_person_without_keypoints_is_followed_by_the_box() -> None:
+    tracker = Tracker()
+    for k in range(8):
+        x = 100.0 + 35 * k
+        tracks = tracker.update(Detections.of_boxes(np.array([[x, 100, x + 60, 300]])), k / 10)
+        assert tracks.people.ids.tolist() == [1]
+    expected = tracker.update(Detections.empty("coco17"), 0.9).people.boxes[0]
+    np.testing.assert_allclose(expected, [415, 100, 475, 300], atol=12)

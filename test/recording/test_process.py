@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.camera import Camera
+from hmr_ros.core.people import Detections
 from hmr_ros.media.sources import Frame, PhotoSource, Unreadable, VideoSource
 from hmr_ros.perception.pipeline import Result
+from hmr_ros.recording.given import GivenDetections
 from hmr_ros.recording.process import Summary, estimator, record
 from hmr_ros.recording.stopping import Stopping
 from test.recording.entries import bodies, entry
@@ -75,11 +77,11 @@ class FakePipeline:
     def __init__(self):
         self.calls = []
 
-    def photo(self, image, camera):
+    def photo(self, image, camera, detections=None):
         self.calls.append(("photo", camera.width, image[0, 0].tolist()))
         return Result(bodies([1]))
 
-    def __call__(self, image, camera, stamp_s):
+    def __call__(self, image, camera, stamp_s, detections=None):
         self.calls.append((stamp_s, camera.width, image[0, 0].tolist()))
         return Result(bodies([1]), lost=(9,))
 
@@ -102,3 +104,22 @@ def test_the_frames_of_a_video_are_a_sequence():
     entries = [estimate(frame) for frame in FRAMES[:2]]
     assert pipeline.calls == [(0.0, 64, [3, 2, 1]), (0.1, 64, [3, 2, 1])]
     assert [(e.stem, e.stamp_s, e.lost) for e in entries] == [("000000", 0.0, (9,)), ("000001", 0.1, (9,))]
+
+
+class Refusing:
+    """A pipeline that keeps what it is given, and cannot use it."""
+
+    def __call__(self, image, camera, *_, detections):
+        self.given = detections
+        raise ValueError("detections: row 0: its box is empty")
+
+    photo = __call__
+
+
+@pytest.mark.parametrize("source", [PhotoSource((Path("a.jpg"),)), "a video"])
+def test_detections_reach_the_pipeline_and_a_fault_is_named_with_its_image(source):
+    people, refusing = Detections.empty("coco17"), Refusing()
+    estimate = estimator(source, refusing, lambda width, height: None, GivenDetections({0: people}))
+    with pytest.raises(ValueError, match=r"^a.jpg, frame 0: detections: row 0: its box is empty"):
+        estimate(Frame(np.zeros((4, 4, 3), np.uint8), "a.jpg", 0))
+    assert refusing.given is people

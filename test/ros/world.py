@@ -22,12 +22,18 @@ class World:
         self.detector, self.estimator = StubDetector(people), StubEstimator()
         parameters = {"max_frame_age_s": 0.0} | parameters  # a busy machine is no reason to drop images
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = HmrNode(lambda config: stub_pipeline(self.detector, self.estimator), overrides)
+        self.node = HmrNode(self.build, overrides)
         self.peer = Node("peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
         self.camera = FakeCamera(self.peer, compressed=parameters.get("image_transport") == "compressed")
         self.received = {}
+
+    def build(self, config):
+        """A pipeline of the stubs, with its settings."""
+        pipeline = stub_pipeline(self.detector, self.estimator)
+        pipeline.configure(config)
+        return pipeline
 
     def subscribe(self, kind, topic):
         self.received[topic] = []

@@ -7,5 +7,7 @@ images              image messages -> RGB pixels; image_header: the size of a co
 bit_depth           16-bit pixels -> 8 bits
 camera_info         which calibration belongs to an image; camera_model: CameraInfo -> ``Camera``
 depth               the depth image that belongs to an image; depth_values: its values in metres
+detections          what another detector finds in an image; detection_sources: its topics; detection_messages: its
+                    messages -> ``Detections``; waiting_slot: images that wait for them
 transform_listener  TF -> a tree of frames; fixed_frames: where the camera was when it took an image
 """

@@ -12,14 +12,17 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
-from hmr_ros.core.people import Camera
+from hmr_ros.core.people import Camera, Detections
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
+from hmr_ros.ros.input.detections import DetectionsInput
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
+from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.monitor import Drop, Monitor
+from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.transport import profiles_variable
 
 _COMPRESSED = "/compressed"
@@ -40,7 +43,7 @@ class CameraInput:
     """
 
     def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
-        self.slot: LatestSlot[bytes] = LatestSlot()
+        self.slot: LatestSlot[bytes] | WaitingSlot = LatestSlot()
         self._node = node
         self._monitor = monitor
         self._started_s = time.monotonic()
@@ -53,13 +56,24 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
+        self._detections: DetectionsInput | None = None
+        if config.detections.is_external:
+            self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)
+            self._detections = DetectionsInput(node, config, monitor, self.slot.wake)
         self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image)
         node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
 
     def _on_image(self, data: bytes) -> None:
         self._monitor.receive()
         if self.slot.put(data):
-            self._monitor.drop(Drop.REPLACED)
+            self._drop_replaced()
+
+    def _is_ready(self, stamp: Stamp) -> bool:
+        """Whether the image with ``stamp`` need not wait for detections."""
+        return self._detections is not None and self._detections.is_ready(stamp)
+
+    def _drop_replaced(self) -> None:
+        self._monitor.drop(Drop.REPLACED)
 
     def decode(self, data: bytes) -> Frame:
         """The image in a serialised message of the slot. Raises BadImageError."""
@@ -77,20 +91,25 @@ class CameraInput:
             return None
         return self._depth.of(frame, camera)
 
+    def detections(self, frame: Frame) -> Detections | None:
+        """The people in ``frame`` as another detector finds them; None when it does not, or ours does."""
+        return None if self._detections is None else self._detections.of(frame)
+
     def adapt(self) -> None:
         """Follow the publishers' QoS; call about once a second."""
         self._images.adapt()
         self._infos.adapt(self._monitor.received_count)
         self._warn_of_rivals()
-        if self._depth is not None:
-            self._depth.adapt()
+        for optional in (self._depth, self._detections):
+            if optional is not None:
+                optional.adapt()
 
     def problem(self, timeout_s: float) -> str:
-        """Why no image arrived for ``timeout_s``; "" when one did."""
+        """Why no image, or nothing of another detector, arrived for ``timeout_s``; "" when both did."""
         last_s = max(self._monitor.last_received_s(), self._started_s)
         silence_s = time.monotonic() - last_s
         if silence_s <= timeout_s:
-            return ""
+            return "" if self._detections is None else self._detections.silence(timeout_s)
         if not self._images.publishers():
             return f"no publisher of {self._images.wrong_types() or self._images.topic}{self._hint()}"
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
@@ -119,9 +138,9 @@ class CameraInput:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}
 
     def calibration_problem(self) -> str:
-        """The problem of calibration or depth of the last image, or of the image itself; "" when there is none."""
-        depth_problem = self._depth.problem if self._depth is not None else ""
-        return self.rivals() or self._infos.problem or depth_problem or self._image_problem
+        """The problem of calibration, depth or detections of the last image, or of itself; "" when there is none."""
+        optional = (part.problem for part in (self._depth, self._detections) if part is not None)
+        return self.rivals() or self._infos.problem or next(filter(None, optional), "") or self._image_problem
 
     def rivals(self, separator: str = "") -> str:
         """The problem, after ``separator``, when several cameras publish the images; "" when one does."""
@@ -140,7 +159,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
-        for subscription in (self._images, self._infos, self._depth):
+        for subscription in (self._images, self._infos, self._depth, self._detections):
             if subscription is not None:
                 subscription.close()
         self.slot.close()

@@ -25,16 +25,24 @@ NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 class AdaptiveSubscription:
     """A subscription of serialised messages that keeps the last one and follows the QoS that all publishers offer.
 
-    ``qos_overrides`` parameters take precedence (wire/qos.py). QoS is fixed when a subscription is created, so
-    ``adapt`` creates it again when publishers changed; call it about once a second. Raises ParameterError.
+    ``qos_overrides`` parameters take precedence (wire/qos.py); with ``requested`` QoS they are not asked for. QoS is
+    fixed when a subscription is created, so ``adapt`` creates it again when publishers changed; call it about once a
+    second. Raises ParameterError.
     """
 
-    def __init__(self, node: Node, message_type: type, topic: str, callback: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        message_type: type,
+        topic: str,
+        callback: Callable[[bytes], None],
+        requested: QoSProfile | None = None,
+    ) -> None:
         self._node = node
         self._message_type = message_type
         self._callback = callback
         self._subscription: Subscription[Any] | None = None
-        self._requested = overridden(node, topic, AS_OFFERED, SUBSCRIPTION)
+        self._requested = requested or overridden(node, topic, AS_OFFERED, SUBSCRIPTION)
         self.topic = topic
         self.adapt()
 

@@ -25,6 +25,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.people import Detections
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.switching import rebuild
@@ -138,7 +139,7 @@ class HmrNode(LifecycleNode):
         """Load the networks and run them once, so that the first image is not late."""
         try:
             self._pipeline = self._build(self._config)
-            self._pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0)
+            self._pipeline(np.zeros(_WARM_UP_SHAPE, np.uint8), None, 0.0, detections=_warm_up_boxes(self._config))
             self._pipeline.reset()
         except _CONFIGURE_ERRORS as err:
             self._release()
@@ -249,6 +250,14 @@ class HmrNode(LifecycleNode):
             self._pipeline.configure(config)
         if self._operation is not None:
             self._operation.apply(config)
+
+
+def _warm_up_boxes(config: RobotConfig) -> Detections | None:
+    """A box of the warm-up image, where the networks are run on boxes of another detector."""
+    if config.detections.source != "boxes":
+        return None
+    height, width = _WARM_UP_SHAPE[:2]
+    return Detections.of_boxes(np.array([[0, 0, width, height]]))
 
 
 def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] = assemble) -> int:

@@ -26,6 +26,11 @@ class OptionalOutput:
         """Whether the package is installed and sourced."""
         return importlib.util.find_spec(self.package) is not None
 
+    @property
+    def remedy(self) -> str:
+        """How to install the package, where it is missing."""
+        return _remedy(self.package)
+
     def message(self, name: str) -> type:
         """The Python class of ``<package>/msg/<name>``, where the output is available."""
         message: type = getattr(importlib.import_module(f"{self.package}.msg"), name)
@@ -35,6 +40,7 @@ class OptionalOutput:
 TF = OptionalOutput("TF", "tf2_msgs")
 HUMANS = OptionalOutput("ROS4HRI humans", "hri_msgs")
 DETECTIONS = OptionalOutput("3D detections", "vision_msgs")
+BOXES = OptionalOutput("boxes of another detector, an input", "vision_msgs")
 COLLISION_OBJECTS = OptionalOutput("MoveIt collision objects", "moveit_msgs")
 SHAPES = OptionalOutput("their shapes", "shape_msgs")
 """A dependency of moveit_msgs: installed where that is."""
@@ -44,7 +50,7 @@ PEOPLE = OptionalOutput("people for nav2", "people_msgs")
 def summary(wanted: Sequence[OptionalOutput]) -> str:
     """One line for the log: which of the ``wanted`` outputs are published, and which packages the others need."""
     present = [output.name for output in wanted if output.is_available]
-    missing = [f"{output.name} ({_remedy(output.package)})" for output in wanted if not output.is_available]
+    missing = [f"{output.name} ({output.remedy})" for output in wanted if not output.is_available]
     parts = [f"publishing {', '.join(present)}"] if present else []
     parts += [f"not publishing {', '.join(missing)}"] if missing else []
     return "; ".join(parts)

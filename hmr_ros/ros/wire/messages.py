@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import array
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +17,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.arrays import Bools, Floats
-from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.people import UNTRACKED, Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.msg import SmplBody, SmplBodyArray
@@ -70,6 +72,22 @@ def person_name(track_id: int) -> str:
         number, letter = divmod(number, 26)
         letters.append(chr(ord("a") + letter))
     return "".join(letters)
+
+
+def kept_id(text: str) -> int:
+    """The track id of a person whom another node calls ``text``; UNTRACKED for "" and "-1".
+
+    Five lower-case letters are the name of that id; any other text has a number, and so a name, of its own.
+
+    >>> person_name(kept_id("hello")), kept_id(""), kept_id("17") == kept_id("17")
+    ('hello', -1, True)
+    """
+    if text in ("", "-1"):
+        return UNTRACKED
+    if not re.fullmatch(f"[a-z]{{{_ID_LETTERS}}}", text):
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _IDS
+    number = sum((ord(letter) - ord("a")) * 26**k for k, letter in enumerate(text))
+    return int(number * pow(_ID_STRIDE, -1, _IDS) % _IDS)
 
 
 def person_number(track_id: int) -> int:

@@ -36,6 +36,7 @@ class Stage:
         self.bodies, self.shed, self.admits, self.wrong = some_bodies(2), Shed.NOTHING, True, None
         self.frame_id, self.problem, self.view_problem, self.ok = "eye", "", "", True
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
+        self.given = None
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -67,13 +68,16 @@ class Stage:
     def depth(self, frame, camera):
         return "depth of", camera
 
+    def detections(self, frame):
+        return self.given
+
     def rivals(self, separator):
         return f"{separator}two publishers"
 
     # Pipeline
 
-    def __call__(self, image, camera, stamp_s, depth, shed):
-        self.step(1, "pipeline", camera, stamp_s, depth, shed)
+    def __call__(self, image, camera, stamp_s, depth, shed, given):
+        self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
         return Result(self.bodies, (9,), TIMINGS, measured=1)
 
     def reset(self):

@@ -27,8 +27,9 @@ class Pipeline:
     def __init__(self, log):
         self.log = log
 
-    def __call__(self, image, camera, stamp_s):
+    def __call__(self, image, camera, stamp_s, detections):
         self.log.append((image.shape, image.dtype, camera, stamp_s))
+        self.warmed_up_with = detections
 
     def reset(self):
         self.log.append("reset")
@@ -104,6 +105,14 @@ def test_configuring_runs_the_networks_once_and_reports_them(made, capfd):
     assert node.trigger_configure() == SUCCESS
     assert log == WARMED_UP
     assert "net: on the CPU, threads: 2" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["search", "boxes", "keypoints"])
+def test_networks_that_look_into_given_boxes_are_run_on_one(made, source):
+    node, _ = made(**{"detections.source": source})
+    assert node.trigger_configure() == SUCCESS
+    given = node._pipeline.warmed_up_with
+    assert (None if given is None else given.boxes.tolist()) == ([[0, 0, 640, 360]] if source == "boxes" else None)
 
 
 @pytest.mark.parametrize(

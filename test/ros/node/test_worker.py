@@ -39,9 +39,16 @@ def test_an_image_goes_its_way_in_order(stage):
     assert [call[0] for call in s.calls] == ["admit", "decode", "pipeline", "publish", "views", "done", "closed"]
     camera = ("camera", 0.7)
     assert s.calls[0][1:] == (1000.0, 0.1, 200.0)
-    assert s.calls[2][1:] == (camera, 1000.0, ("depth of", camera), Shed.NOTHING)
+    assert s.calls[2][1:] == (camera, 1000.0, ("depth of", camera), Shed.NOTHING, None)
     assert s.calls[3][1:] == s.calls[4][1:] == (camera, (9,))
     assert s.log == []
+
+
+def test_detections_of_another_detector_reach_the_pipeline(stage):
+    s = stage()
+    s.given = "what it found"
+    worked(s, STAMP)
+    assert s.called("pipeline")[0][-1] == "what it found"
 
 
 def test_costs_are_told_to_the_budget_step_by_step(stage):

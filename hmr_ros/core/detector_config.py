@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of how people are found: by our own search, or by another detector."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hmr_ros.core.settings import setting
+
+DETECTOR_PRESETS = ("fast", "balanced", "accurate")
+"""How people are found and their keypoints located; docs/detection.md has them measured."""
+
+DETECTION_SOURCES = ("search", "boxes", "keypoints", "humans")
+"""Who finds people: our own search, or another detector that reports boxes, keypoints, or ROS4HRI's 2D skeletons."""
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How people are found."""
+
+    preset: str = setting(
+        "balanced",
+        doc="balanced: NanoDet and MoveNet find and refine people; accurate: in every image; fast: BlazePose alone",
+        choices=DETECTOR_PRESETS,
+        read_only=True,
+    )
+    size: str = setting(
+        "640x352",
+        doc="input size of preset fast's search in px; larger finds people farther away, at a proportional cost",
+        choices=("416x224", "640x352", "1280x704"),
+        read_only=True,
+    )
+    period: int = setting(
+        5, doc="the whole image is searched in every n-th frame; tracked people are followed in all", low=1
+    )
+
+
+@dataclass(frozen=True)
+class DetectionsConfig:
+    """People as another detector finds them (docs/detection.md).
+
+    >>> DetectionsConfig(classes="person, 0").wanted_classes
+    ('person', '0')
+    """
+
+    source: str = setting(
+        "search",
+        doc="who finds people: our search; another detector on detections (boxes) or keypoints; ROS4HRI's (humans)",
+        choices=DETECTION_SOURCES,
+        read_only=True,
+    )
+    keep_ids: bool = setting(
+        False, doc="people keep the ids that the other detector gave them; false: ids are ours", read_only=True
+    )
+    classes: str = setting(
+        "person",
+        doc="comma-separated classes of people in detections, such as person, 0; empty: all are",
+        read_only=True,
+    )
+    timeout_s: float = setting(
+        0.2, doc="maximum wait of an image for its detections; later ones are dropped", low=0, high=5, read_only=True
+    )
+    tolerance_s: float = setting(
+        0.005, doc="maximum difference between the stamps of an image and its detections", low=0, high=1, read_only=True
+    )
+    humans_namespace: str = setting(
+        "/humans", doc="namespace of ROS4HRI's topics that are subscribed with source humans", read_only=True
+    )
+
+    def __post_init__(self) -> None:
+        check_namespace("detections.humans_namespace", self.humans_namespace)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another detector finds people."""
+        return self.source != "search"
+
+    @property
+    def wanted_classes(self) -> tuple[str, ...]:
+        """The names in ``classes``."""
+        return tuple(name.strip() for name in self.classes.split(",") if name.strip())
+
+
+def check_namespace(name: str, namespace: str) -> None:
+    """Raise ValueError, which names the setting ``name``, unless ``namespace`` is one of ROS."""
+    if not re.fullmatch(r"/?[A-Za-z]\w*(/[A-Za-z]\w*)*", namespace):
+        raise ValueError(f"{name}: expected a name such as /humans, got {namespace!r}")
