@@ -19,7 +19,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble check docs format mutate soak clean distclean
+.PHONY: help demo test test-all test-noble check docs format mutate soak fuzz clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -89,6 +89,9 @@ mutate: install/.interfaces  ## break a copy of the code in small ways: do the t
 
 soak: install/.interfaces  ## the node for an hour, with all that may happen to it; ARGS="--minutes 3" (docs/reliability.md)
 	@$(SOURCED) nice python -m hmr_ros.tools.soak $(ARGS)
+
+fuzz: install/.interfaces  ## broken input for everything that is read; ARGS="--messages 100000" (docs/reliability.md)
+	@$(SOURCED) nice python -m hmr_ros.tools.fuzz $(ARGS)
 
 clean:  ## forget what was built
 	rm -rf build install log out
