@@ -16,14 +16,15 @@ def open_archive(path: Path) -> Iterator[NpzFile]:
     """The archive at ``path``; pickles are refused: reading one runs the code it holds.
 
     Raises ValueError, also from the block, for what numpy, zlib and zipfile raise on a damaged archive or on arrays
-    that are not what the block expects; OSError where the file cannot be read.
+    that are not what the block expects; OSError where the file cannot be opened.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            if not isinstance(archive, NpzFile):
-                raise ValueError("it is one array, not an archive of arrays")
-            yield archive
-    except (ValueError, OSError):
-        raise
-    except Exception as err:  # a damaged archive can raise anything
-        raise ValueError(f"it is not a readable archive ({type(err).__name__}: {err})") from err
+    with path.open("rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as archive:
+                if not isinstance(archive, NpzFile):
+                    raise ValueError("it is one array, not an archive of arrays")
+                yield archive
+        except ValueError:
+            raise
+        except Exception as err:  # a damaged archive can raise anything
+            raise ValueError(f"it is not a readable archive ({type(err).__name__}: {err})") from err

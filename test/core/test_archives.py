@@ -41,6 +41,8 @@ BROKEN = {
     "a header without end": archive_of(HEADER + b"{'descr': (      "),
     "an unknown compression": spoiled(WHOLE, WHOLE.index(b"PK\x01\x02") + 10, b"\x63\x00"),
     "damaged compression": spoiled(archive_of(array_file(np.zeros(500)), zipfile.ZIP_DEFLATED), 35, b"\xff" * 9),
+    "a directory far away": spoiled(WHOLE, len(WHOLE) - 6, b"\x00\xff\xff\xff"),
+    "a member before the file": spoiled(WHOLE, WHOLE.index(b"PK\x01\x02") + 42, b"\xff\xff\xff\x7f"),
     "of the wrong check sum": spoiled(WHOLE, 35 + 130, b"\xff"),
 }
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hmr_ros.bench.fuzz.mutations import DEEP, archives, damaged
 from hmr_ros.bench.fuzz.targets import Target
 from hmr_ros.conversion import smpl
-from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
 from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.camera import Camera
 from hmr_ros.core.config import RobotConfig
@@ -138,7 +138,8 @@ def _network() -> bytes:
 
 
 def _pickle() -> bytes:
-    return pickle.dumps({"v_template": np.zeros((4, 3)), "f": np.zeros((2, 3), np.uint32)}, protocol=2)
+    """SMPL's keys, each with a small array."""
+    return pickle.dumps({key: np.zeros((2, 3)) for key in SMPL_KEYS}, protocol=2)
 
 
 def _photos() -> Sequence[bytes]:
