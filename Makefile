@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
 NOBLE := .venv-noble
+AUDIT := .venv-audit
 # Ubuntu 24.04 has Python 3.12; its libraries are on PyPI for that and 3.11.
 NOBLE_PYTHON = $(shell for p in python3.12 python3.11 $(PYTHON); do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' 2>/dev/null && echo $$p && break; done)
@@ -19,7 +20,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble check docs format mutate soak clean distclean
+.PHONY: help demo test test-all test-noble check docs format mutate soak fuzz audit clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -95,16 +96,28 @@ mutate: install/.interfaces  ## break a copy of the code in small ways: do the t
 soak: install/.interfaces  ## the node for an hour, with all that may happen to it; ARGS="--minutes 3" (docs/reliability.md)
 	@$(SOURCED) nice python -m hmr_ros.tools.soak $(ARGS)
 
+fuzz: install/.interfaces  ## broken input for everything that is read; ARGS="--messages 100000" (docs/reliability.md)
+	@$(SOURCED) nice python -m hmr_ros.tools.fuzz $(ARGS)
+
+audit: $(AUDIT)/.done  ## look the pinned packages up among known vulnerabilities, at pypi.org (docs/hardening.md)
+	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements/constraints.txt $(ARGS)
+
 clean:  ## forget what was built
 	rm -rf build install log out
 
 distclean: clean  ## forget the virtual environments too
-	rm -rf $(VENV) $(NOBLE)
+	rm -rf $(VENV) $(NOBLE) $(AUDIT)
 
 $(NOBLE)/.robot: requirements/noble.txt
 	@echo "Installing the libraries of Ubuntu 24.04 into $(NOBLE) (half a minute, once)"
 	@$(NOBLE_PYTHON) -m venv --clear $(NOBLE)
 	@$(NOBLE)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(AUDIT)/.done:
+	@echo "Installing pip-audit into $(AUDIT) (half a minute, once)"
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit==2.10.1'
 	@touch $@
 
 $(VENV)/pyvenv.cfg:

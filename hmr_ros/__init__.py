@@ -8,6 +8,7 @@ alone loads neither numpy nor the networks' runtime.
 from __future__ import annotations
 
 import importlib
+import os
 from pkgutil import extend_path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from hmr_ros.core.people import Bodies, Detections, State
     from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
+
+# ONNX Runtime's wheels since 1.29 report their use to Microsoft, and keep an identifier of the machine in TMPDIR,
+# unless this is set when they are loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # colcon generates `hmr_ros.msg` into the install space. A checkout finds it there too, once that space is sourced.
 __path__ = extend_path(__path__, __name__)

@@ -3,13 +3,16 @@
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from hmr_ros import __version__, cli, commands
+from hmr_ros.core.manifest import models_dir
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]):
@@ -90,6 +93,15 @@ def test_examples_in_the_help_are_command_lines_that_parse(name: str, capsys: py
         cli.parser_of(name, command).parse_args(arguments)
     cli.parser_of(name, command).print_help()
     assert all(f"\n  {example}\n" in capsys.readouterr().out for example in command.EXAMPLES[:1])
+
+
+@pytest.mark.parametrize("manifest", sorted(models_dir().glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_networks_name_the_commands_that_made_them(manifest: Path):
+    """As they are called now: whoever wants to make the network again types them."""
+    program, called, *options = shlex.split(json.loads(manifest.read_text())["provenance"]["command"])
+    assert program == "hmr"
+    parser = cli.parser_of(called, importlib.import_module(cli.module_of(called)))
+    assert set(options) <= parser._option_string_actions.keys()
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

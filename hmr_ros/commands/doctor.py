@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr doctor`: check this machine; for everything that is missing, print the command that installs it.
 
-The exit status is 1 when something that the node needs is missing. What only training and building need is reported,
-too.
+The exit status is 1 when something is missing that the use in question needs: ``--for run`` is `hmr run` and Python,
+which do without ROS; ``--for node`` is the ROS 2 node; ``--for train`` is training. By default it is the node where
+there is a ROS 2, else run. Everything else is reported, too.
 """
 
 from __future__ import annotations
@@ -25,12 +26,20 @@ from hmr_ros.tools.prerequisites import missing_packages
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. ``remedy`` is empty when all is well; ``needed``: the node cannot run without it."""
+    """The result of one check. ``remedy`` is empty when all is well.
+
+    ``needed``: there is no use without it; ``use`` is the only one of USES that needs it, "" where all do.
+    """
 
     subject: str
     detail: str
     remedy: str = ""
     needed: bool = True
+    use: str = ""
+
+    def blocks(self, use: str) -> bool:
+        """Whether ``use`` is impossible, as this is missing."""
+        return bool(self.remedy) and self.needed and self.use in ("", use)
 
     def __str__(self) -> str:
         mark = "ok" if not self.remedy else "MISSING" if self.needed else "note"
@@ -38,7 +47,10 @@ class Finding:
         return f"{text}\n{'':10}{self.remedy}" if self.remedy else text
 
 
-EXAMPLES = ("hmr doctor",)
+EXAMPLES = ("hmr doctor", "hmr doctor --for node")
+
+USES = {"run": "hmr run, Python", "node": "hmr_node, hmr demo", "train": "hmr train"}
+"""What a machine may be for -> the programs."""
 
 MINIMUM = {"numpy": (1, 26), "cv2": (4, 6), "onnxruntime": (1, 17), "yaml": (6, 0)}
 """Module -> oldest version that the node runs with: numpy, OpenCV and PyYAML are those of Ubuntu 24.04."""
@@ -53,21 +65,42 @@ INSTALL = "rosdep install --from-paths src --ignore-src, or pip install -r requi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`hmr doctor` takes no arguments."""
+    """Declare the command line."""
+    parser.add_argument(
+        "--for",
+        dest="use",
+        choices=USES,
+        help="what must be possible; default: node where there is a ROS 2, else run",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding; 1 when a needed one has a remedy."""
+    """Print every finding, and what is possible with them; 1 when the use in question is not."""
+    use: str = args.use or _default_use()
     findings = [finding for check in CHECKS for finding in check()]
-    print(*findings, sep="\n")
-    return int(any(finding.needed and finding.remedy for finding in findings))
+    for finding in findings:  # what another use needs is no fault here
+        print(dataclasses.replace(finding, needed=finding.needed and finding.use in ("", use)))
+    print(*(_verdict(name, findings) for name in USES), sep="\n")
+    return int(any(finding.blocks(use) for finding in findings))
+
+
+def _default_use() -> str:
+    """The node where a ROS 2 is sourced or installed, else what needs none."""
+    return "node" if "ROS_DISTRO" in os.environ or importlib.util.find_spec("rclpy") else "run"
+
+
+def _verdict(use: str, findings: list[Finding]) -> str:
+    """A line on whether ``use`` is possible, and what it lacks."""
+    lacking = [finding.subject for finding in findings if finding.blocks(use)]
+    result = f"no: {', '.join(lacking)}" if lacking else "yes"
+    return f"{use:>8}  {USES[use]:<24} {result}"
 
 
 def check_libraries() -> Iterator[Finding]:
     """The interpreter and the libraries that run the networks."""
     yield Finding("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
     for module, minimum in MINIMUM.items():
-        finding = _library(module, INSTALL, needed=True)
+        finding = _library(module, INSTALL)
         yield (_c_library() if module == "onnxruntime" and finding.remedy else None) or _recent(finding, minimum)
 
 
@@ -76,13 +109,14 @@ def check_ros() -> Iterator[Finding]:
     distribution = os.environ.get("ROS_DISTRO", "unknown distribution")
     if distribution in TOO_OLD:
         detail = f"{distribution} is built for a Python older than 3.11, which this package needs"
-        yield Finding("ros", detail, "use ROS 2 Jazzy or later, or the container of docker/Dockerfile")
+        remedy = "use ROS 2 Jazzy or later, or the container of docker/Dockerfile"
+        yield Finding("ros", detail, remedy, use="node")
         return
     sourcing = ". install/setup.bash after `make demo`, or . /opt/ros/<distro>/setup.bash"
     try:
         utilities = importlib.import_module("rclpy.utilities")
     except ImportError as err:
-        yield Finding("ros", str(err), sourcing)
+        yield Finding("ros", str(err), sourcing, use="node")
         return
     middleware: str = utilities.get_rmw_implementation_identifier()
     yield Finding("ros", f"{distribution}, {middleware}")
@@ -90,21 +124,20 @@ def check_ros() -> Iterator[Finding]:
     yield from _check_transport(middleware)
 
 
+def check_pipeline() -> Iterator[Finding]:
+    """All that `hmr run` imports."""
+    yield _imported("pipeline", PIPELINE)
+
+
 def check_node() -> Iterator[Finding]:
-    """All that the node imports; without ROS, all that `hmr run` imports."""
-    ros = all(importlib.util.find_spec(name) for name in ("rclpy", "sensor_msgs", "hmr_ros.msg"))
-    subject, module = ("node", NODE) if ros else ("pipeline", PIPELINE)
-    try:
-        importlib.import_module(module)
-    except (ImportError, AttributeError, TypeError) as err:  # what an older library lacks, or takes otherwise
-        yield Finding(subject, f"{type(err).__name__}: {err}", INSTALL)
-    else:
-        yield Finding(subject, f"{module} can be imported")
+    """All that the node imports, where ROS and this package's messages are."""
+    if all(importlib.util.find_spec(name) for name in ("rclpy", "sensor_msgs", "hmr_ros.msg")):
+        yield dataclasses.replace(_imported("node", NODE), use="node")
 
 
 def check_models() -> Iterator[Finding]:
     """Every network beside its manifest, and the body model."""
-    remedy = "git checkout models, or colcon build again"
+    remedy = "git checkout models, then colcon build or pip install again"
     try:
         directory = models_dir()
         body = load_body_model(directory / "open_body.npz")
@@ -131,20 +164,37 @@ def check_building() -> Iterator[Finding]:
     missing = missing_packages()
     remedy = f"sudo apt-get install {' '.join(missing)}" if missing else ""
     yield Finding("compiler", ", ".join(missing.values()) + " missing" if missing else "found", remedy, needed=False)
-    yield _library("torch", "only for training: pip install -r requirements/dev.txt", needed=False)
+    yield dataclasses.replace(_library("torch", "for training: pip install -r requirements/dev.txt"), use="train")
 
 
 Check = Callable[[], Iterator[Finding]]
 
-CHECKS: tuple[Check, ...] = (check_libraries, check_ros, check_node, check_models, check_gpu, check_building)
+CHECKS: tuple[Check, ...] = (
+    check_libraries,
+    check_ros,
+    check_pipeline,
+    check_node,
+    check_models,
+    check_gpu,
+    check_building,
+)
 
 
-def _library(module: str, remedy: str, *, needed: bool) -> Finding:
+def _library(module: str, remedy: str) -> Finding:
     try:
         library = importlib.import_module(module)
     except ImportError as err:
-        return Finding(module, str(err), remedy, needed)
+        return Finding(module, str(err), remedy)
     return Finding(module, str(getattr(library, "__version__", "found")))
+
+
+def _imported(subject: str, module: str) -> Finding:
+    """Whether ``module`` can be imported with all that it imports."""
+    try:
+        importlib.import_module(module)
+    except (ImportError, AttributeError, TypeError) as err:  # what an older library lacks, or takes otherwise
+        return Finding(subject, f"{type(err).__name__}: {err}", INSTALL)
+    return Finding(subject, f"{module} can be imported")
 
 
 def _c_library() -> Finding | None:
@@ -172,7 +222,7 @@ def _check_messages() -> Iterator[Finding]:
     try:
         importlib.import_module("hmr_ros.msg")
     except ImportError as err:
-        yield Finding("messages", str(err), "colcon build, then . install/setup.bash")
+        yield Finding("messages", str(err), "colcon build, then . install/setup.bash", use="node")
     else:
         yield Finding("messages", "hmr_ros/msg/SmplBodyArray")
     try:

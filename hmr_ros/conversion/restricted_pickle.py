@@ -2,16 +2,18 @@
 """Reading the arrays of SMPL's pickles without running code that a pickle may hold.
 
 A pickle is a program: it names functions and calls them. Here only the names that SMPL's files need are resolved,
-chumpy and scipy objects become inert holders of their state, and everything else is refused before it is imported.
+objects of numpy, chumpy and scipy become inert holders of their state, and everything else is refused before it is
+imported. Arrays are made from what is held: numpy itself crashes on some states.
 """
 
 from __future__ import annotations
 
 import collections
 import copyreg
-import importlib
 import io
+import math
 import pickle
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +30,46 @@ class Holder:
         """Ignore the arguments, which copyreg passes for classes it rebuilds."""
         return super().__new__(cls)
 
+    state: object = None
+
     def __setstate__(self, state: object) -> None:
         """Keep the state where ``array`` finds it."""
         self.state = state
+
+
+class _Array(Holder):
+    """Replaces a numpy array."""
+
+    def made(self) -> NDArray[np.generic]:
+        """The array. Raises ValueError or TypeError for a state that is none of an array of numbers."""
+        if not isinstance(self.state, tuple) or len(self.state) != 5:
+            raise ValueError("its state is not that of an array")
+        _, shape, dtype, is_fortran, content = self.state
+        if not isinstance(dtype, _Dtype):
+            raise ValueError("its state has no dtype")
+        numbers = np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, dtype.made())
+        if math.prod(shape) != numbers.size:  # -3 would do for -1 to numpy
+            raise ValueError(f"{numbers.size} numbers of shape {shape}")
+        return numbers.reshape(shape, order="F" if is_fortran else "C")
+
+
+class _Dtype(Holder):
+    """Replaces a numpy dtype; ``code`` is such as f8."""
+
+    def __init__(self, code: str = "", *_: object) -> None:
+        self.code = code
+
+    def made(self) -> np.dtype[np.generic]:
+        """The dtype. Raises ValueError for one that is not of numbers."""
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "|"
+        if not re.fullmatch(r"[biuf][1248]", str(self.code)) or order not in ("<", ">", "|", "="):
+            raise ValueError(f"a dtype {self.code!r} with byte order {order!r}")
+        return np.dtype(f"{order}{self.code}")
+
+
+def _reconstruct(*_: object) -> _Array:
+    """An array without content, whose state follows."""
+    return _Array()
 
 
 def _encode(text: str, codec: str) -> bytes:
@@ -40,11 +79,15 @@ def _encode(text: str, codec: str) -> bytes:
     return text.encode("latin1")
 
 
+_MAX_CELLS = 10_000_000
+"""More than any regressor of SMPL has."""
+
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _HOLDER_MODULES = ("chumpy.", "scipy.sparse.")
 _HARMLESS: dict[tuple[str, str], object] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    **{(module, "_reconstruct"): _reconstruct for module in _ARRAY_MODULES},
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("_codecs", "encode"): _encode,
     **{(module, "_reconstructor"): copyreg._reconstructor for module in ("copyreg", "copy_reg")},  # type: ignore[attr-defined]
@@ -52,16 +95,14 @@ _HARMLESS: dict[tuple[str, str], object] = {
 }
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
+class _RestrictedUnpickler(pickle._Unpickler):
+    """The one in Python: that in C takes gigabytes for a large number in a small file."""
+
     def find_class(self, module: str, name: str) -> object:
         """Resolve a name of the pickle if it is allowed."""
         if (module, name) in _HARMLESS:
             return _HARMLESS[module, name]
-        if module in _ARRAY_MODULES and name in ("_reconstruct", "scalar"):
-            # Old numpy has no numpy._core, new numpy warns of numpy.core.
-            home = "numpy._core.multiarray" if hasattr(np, "_core") else "numpy.core.multiarray"
-            return getattr(importlib.import_module(home), name)
-        if module.startswith(_HOLDER_MODULES):
+        if module.startswith(_HOLDER_MODULES) or (module in _ARRAY_MODULES and name == "scalar"):
             return Holder
         raise UnsafePickleError(f"it names {module}.{name}, which no body model needs")
 
@@ -81,14 +122,17 @@ def read_pickle(content: bytes) -> dict[str, object]:
 
 def array(value: object, name: str) -> NDArray[np.generic]:
     """The dense array that ``value`` is, or holds as a chumpy variable or a scipy sparse matrix."""
-    if isinstance(value, Holder):
-        state = value.state if isinstance(value.state, dict) else {}
-        if {"data", "indices", "indptr"} <= state.keys():
-            return _dense(state)
-        value = state.get("x")
-    if not isinstance(value, np.ndarray) or value.dtype.hasobject:
-        raise ValueError(f"{name} is no array of numbers (a chumpy expression must be evaluated and saved first)")
-    return value
+    if isinstance(value, Holder) and isinstance(value.state, dict):
+        if {"data", "indices", "indptr"} <= value.state.keys():
+            return _dense(value.state)
+        value = value.state.get("x")
+    problem = f"{name} is no array of numbers (a chumpy expression must be evaluated and saved first)"
+    if not isinstance(value, _Array):
+        raise ValueError(problem)
+    try:
+        return value.made()
+    except (OverflowError, TypeError, ValueError) as err:
+        raise ValueError(f"{problem}: {err}") from err
 
 
 def _dense(state: dict[str, object]) -> NDArray[np.generic]:
@@ -97,6 +141,8 @@ def _dense(state: dict[str, object]) -> NDArray[np.generic]:
     shape = state.get("_shape", state.get("shape"))
     if not (isinstance(shape, tuple) and len(shape) == 2):
         raise ValueError(f"a sparse matrix has shape {shape!r}")
+    if indptr.ndim != 1 or indices.ndim != 1 or data.shape != indices.shape or not 0 < math.prod(shape) < _MAX_CELLS:
+        raise ValueError(f"a sparse matrix of shape {shape} has fields of shapes {data.shape} and {indices.shape}")
     by_column = len(indptr) == shape[1] + 1
     major = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr.astype(np.int64)).astype(np.int64))
     dense = np.zeros(shape, data.dtype)

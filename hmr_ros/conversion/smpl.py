@@ -35,7 +35,7 @@ def _smpl_arrays(source: Path) -> dict[str, NDArray[np.generic]]:
         if missing := [key for key in SMPL_KEYS if key not in content]:
             raise ValueError(f"it lacks {missing}, so it is no SMPL model")
         return {key: array(content[key], key) for key in SMPL_KEYS}
-    except (OSError, ValueError, IndexError) as err:
+    except (OSError, ValueError, IndexError, OverflowError, TypeError) as err:
         raise ValueError(f"{source}: {err}") from err
 
 

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_MAX_CHARACTERS = 16_384
+"""A calibration has about a thousand."""
+
+_MAX_LISTS = 100
+"""A calibration has about ten lists and mappings in brackets."""
+
 
 class CalibrationError(ValueError):
     """A calibration file that cannot be used."""
@@ -33,7 +39,7 @@ def read_calibration(path: Path) -> CalibrationFile:
     import yaml  # PyYAML is needed here alone; the rest of core imports numpy only
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(_text(path))
         return CalibrationFile(
             width=int(content["image_width"]),
             height=int(content["image_height"]),
@@ -43,10 +49,21 @@ def read_calibration(path: Path) -> CalibrationFile:
             R=_floats(content["rectification_matrix"], 9),
             P=_floats(content["projection_matrix"], 12),
         )
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as err:
         raise CalibrationError(f"{path}: cannot be read ({err})") from err
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise CalibrationError(f"{path}: not a file of camera_calibration ({type(err).__name__}: {err})") from err
+
+
+def _text(path: Path) -> str:
+    """The content of the file, unless it is too large or nested: PyYAML takes half a minute for 5000 open brackets."""
+    with path.open(encoding="utf-8") as stream:
+        text = stream.read(_MAX_CHARACTERS + 1)
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(f"more than {_MAX_CHARACTERS} characters")
+    if text.count("[") + text.count("{") > _MAX_LISTS:
+        raise ValueError(f"more than {_MAX_LISTS} lists")
+    return text
 
 
 def _floats(matrix: Mapping[str, object], size: int | None = None) -> tuple[float, ...]:

@@ -220,7 +220,7 @@ class NodeSettings:
     tf_timeout_s: float = setting(0.05, doc="maximum wait for the transform at the image's stamp", low=0, high=1)
     publish_tf: str = setting(
         "root",
-        doc="TF frames: nothing, body_<id>, or that and all links of the person's URDF",
+        doc="TF frames of each person: none, one (SmplBody.frame), or that and all links of the URDF",
         choices=("none", "root", "skeleton"),
     )
     publish_markers: bool = setting(True, doc="publish skeletons for RViz")

@@ -109,7 +109,7 @@ def load_manifest(json_path: Path) -> Manifest:
         raw = json.loads(json_path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise ManifestError(f"{json_path}: no such manifest; name the .json file that lies beside the network") from err
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
+    except (OSError, ValueError, RecursionError) as err:  # also numbers that are too long, and what is nested too deep
         raise ManifestError(f"{json_path}: not a readable manifest ({err}); export or install it again") from err
     try:
         return _parse(raw)

@@ -142,7 +142,7 @@ def load_toml(path: Path, cls: type[_Config]) -> _Config:
         return from_mapping(tomllib.loads(path.read_text(encoding="utf-8")), cls)
     except FileNotFoundError as err:
         raise ValueError(f"{path}: no such settings file") from err
-    except ValueError as err:  # also TOMLDecodeError
+    except (ValueError, RecursionError) as err:  # also TOMLDecodeError
         raise ValueError(f"{path}: {err}") from err
 
 

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from hmr_ros.commands import convert_smpl
+from hmr_ros.conversion import restricted_pickle
 from hmr_ros.conversion import smpl as smpl_conversion
 from hmr_ros.conversion.restricted_pickle import UnsafePickleError, array, read_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
@@ -71,7 +72,39 @@ def test_a_python_2_pickle_is_read():
     rebuilt = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
     state = b"(I1\n(I2\ntcnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS'%s'\ntb"
     numbers = "".join(f"\\x{b:02x}" for b in np.array([1.5, -2.0]).tobytes()).encode()
-    assert_allclose(read_pickle(b"(S'a'\n" + rebuilt + state % numbers + b"d.")["a"], [1.5, -2])
+    content = read_pickle(b"(S'a'\n" + rebuilt + state % numbers + b"d.")
+    assert_allclose(array(content["a"], "a"), [1.5, -2])
+
+
+STATES = {
+    "objects": (1, (1,), ("O8", "|"), False, b"12345678"),
+    "a longer code": (1, (1,), ("f8,f8", "<"), False, bytes(16)),
+    "another byte order": (1, (1,), ("f8", "x"), False, bytes(8)),
+    "too few bytes": (1, (3,), ("f8", "<"), False, bytes(8)),
+    "a negative shape": (1, (-3, 2), ("f8", "<"), False, bytes(48)),
+    "a shape that is none": (1, "wide", ("f8", "<"), False, bytes(8)),
+    "a list for bytes": (1, (1,), ("f8", "<"), False, [1.0]),
+    "no state": None,
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_that_is_no_array_of_numbers_is_refused(name: str):
+    """numpy takes some of these, and crashes."""
+    held = restricted_pickle._Array()
+    if STATES[name] is not None:
+        version, shape, (code, order), is_fortran, content = STATES[name]
+        dtype = restricted_pickle._Dtype(code)
+        dtype.__setstate__((3, order))
+        held.__setstate__((version, shape, dtype, is_fortran, content))
+    with pytest.raises(ValueError, match=r"f is no array of numbers"):
+        array(held, "f")
+
+
+def test_a_small_pickle_takes_little_memory(tmp_path: Path):
+    """Its memo of two thousand million entries would be 32 GB in C's unpickler."""
+    with pytest.raises(ValueError, match=r"holds a int"):
+        read_pickle(b"\x80\x02K\x01r\xff\xff\xff\x7f.")
 
 
 @pytest.mark.parametrize("matrix", [sparse.csc_matrix, sparse.csr_matrix])

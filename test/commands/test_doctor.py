@@ -38,14 +38,54 @@ def remedies(findings: list[Finding]) -> dict[str, str]:
         (Finding("x", "fine"), 0),
         (Finding("x", "absent", "install it", needed=False), 0),
         (Finding("x", "absent", "install it"), 1),
+        (Finding("x", "absent", "install it", use="run"), 1),
+        (Finding("x", "absent", "install it", use="node"), 0),
     ],
 )
 def test_status_is_1_when_something_needed_is_missing(
     finding: Finding, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([finding]),))
-    assert doctor.run(argparse.Namespace()) == status
-    assert finding.remedy in capsys.readouterr().out
+    assert doctor.run(argparse.Namespace(use="run")) == status
+    printed = capsys.readouterr().out
+    assert finding.remedy in printed
+    assert ("MISSING" in printed) == bool(status)
+
+
+NO_RCLPY = Finding("ros", "No module named 'rclpy'", ". /opt/ros/<distro>/setup.bash", use="node")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sourced", "status"),
+    [(None, False, 0), ("run", True, 0), (None, True, 1), ("node", False, 1), ("train", False, 1)],
+)
+def test_without_ros_only_the_node_is_impossible(
+    asked: str | None, sourced: bool, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Who installed with pip has all that `hmr run` needs; who sourced a ROS 2 asks for the node."""
+    no_torch = Finding("torch", "No module named 'torch'", "pip install torch", use="train")
+    monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([Finding("numpy", "2.4"), NO_RCLPY, no_torch]),))
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    if sourced:
+        monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    assert doctor.run(argparse.Namespace(use=asked)) == status
+    verdicts = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert {words[0]: " ".join(words[-2:]) for words in verdicts} == {
+        "run": "Python yes",
+        "node": "no: ros",
+        "train": "no: torch",
+    }
+
+
+def test_what_is_missing_without_ros_is_needed_by_the_node_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    monkeypatch.setitem(sys.modules, "rclpy.utilities", None)
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    missing = [finding for finding in [*doctor.check_ros(), *doctor.check_node()] if finding.remedy]
+    assert missing
+    assert not any(finding.blocks("run") for finding in missing)
+    assert any(finding.blocks("node") for finding in missing)
 
 
 def test_shipped_models_are_whole(models: Path):
@@ -110,10 +150,10 @@ def test_the_oldest_libraries_are_those_that_are_tested():
         assert module == "onnxruntime" or pins[names.get(module, module)].startswith(f"{lowest}.")
 
 
-@pytest.mark.parametrize(("ros", "subject"), [(True, "node"), (False, "pipeline")])
+@pytest.mark.parametrize(("ros", "subjects"), [(True, ["pipeline", "node"]), (False, ["pipeline"])])
 @pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'cv2.typing'"), AttributeError("cv2.NEW")])
 def test_what_the_node_cannot_import_is_named(
-    ros: bool, subject: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+    ros: bool, subjects: list[str], error: Exception, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(name: str) -> object:
         if name in (doctor.NODE, doctor.PIPELINE):
@@ -122,9 +162,11 @@ def test_what_the_node_cannot_import_is_named(
 
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: ros or None)
     monkeypatch.setattr(doctor, "importlib", types.SimpleNamespace(import_module=broken, util=importlib.util))
-    (finding,) = doctor.check_node()
-    assert (finding.subject, bool(finding.remedy), finding.needed) == (subject, True, True)
-    assert str(error) in finding.detail
+    findings = [*doctor.check_pipeline(), *doctor.check_node()]
+    assert [finding.subject for finding in findings] == subjects
+    for finding in findings:
+        assert finding.blocks(finding.use or "run")
+        assert str(error) in finding.detail
 
 
 def test_a_node_that_starts_is_reported():
@@ -135,7 +177,7 @@ def test_a_node_that_starts_is_reported():
 def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ROS_DISTRO", "humble")
     (finding,) = doctor.check_ros()
-    assert finding.needed
+    assert finding.blocks("node")
     assert "humble is built for a Python older than 3.11" in finding.detail
     assert "Jazzy" in finding.remedy
 

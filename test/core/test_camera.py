@@ -112,3 +112,21 @@ def test_a_calibration_that_cannot_be_used_is_refused_by_name(tmp_path, old, new
     with pytest.raises(CalibrationError, match=r"camera\.yaml") as refusal:
         Camera.from_yaml(path)
     assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 5000, "more than 100 lists"),
+        ("- " * 8000, "cannot be read"),
+        ("#" * 20_000, "more than 16384 characters"),
+        ("image_width: .inf", "OverflowError"),
+        ("image_width: " + "9" * 5000, "ValueError"),
+    ],
+)
+def test_a_file_that_no_calibration_can_be_is_refused_at_once(tmp_path, text, problem):
+    path = tmp_path / "camera.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CalibrationError, match=r"camera\.yaml") as refusal:
+        Camera.from_yaml(path)
+    assert problem in str(refusal.value)

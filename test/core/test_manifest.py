@@ -98,6 +98,10 @@ def test_missing_and_broken_json_say_what_to_do(tmp_path: Path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ManifestError, match="not a readable manifest"):
         load_manifest(tmp_path / "broken.json")
+    for text in ("[" * 100_000, "1" * 5000):  # deeper, and longer, than Python's reader goes
+        (tmp_path / "broken.json").write_text(text)
+        with pytest.raises(ManifestError, match="not a readable manifest"):
+            load_manifest(tmp_path / "broken.json")
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ManifestError, match="expected a JSON object, got list"):
         load_manifest(tmp_path / "list.json")

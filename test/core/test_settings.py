@@ -80,7 +80,9 @@ def test_load_toml(tmp_path: Path):
     assert load_toml(path, Outer) == Outer(count=5, widths=(1, 2), inner=Inner(2.0))
 
 
-@pytest.mark.parametrize("text", ["count = ", "count = -1", "[other]\nx = 1", 'widths = [["a"]]', "count = 1979-05-27"])
+@pytest.mark.parametrize(
+    "text", ["count = ", "count = -1", "[other]\nx = 1", 'widths = [["a"]]', "count = 1979-05-27", "x = " + "[" * 9000]
+)
 def test_load_toml_errors_name_the_file(tmp_path: Path, text: str):
     path = tmp_path / "a.toml"
     path.write_text(text)

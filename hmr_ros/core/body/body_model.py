@@ -7,7 +7,6 @@ metres, rotations are rotation vectors in radians; the zero pose is a T-pose wit
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Floats, Int32s
 from hmr_ros.core.body.capsules import CapsuleRig
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
@@ -177,9 +177,9 @@ def load_body_model(path: Path, dtype: type[np.floating] = np.float32) -> BodyMo
     if not path.is_file():
         raise ValueError(f"{path}: no such body model")
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with open_archive(path) as file:
             return _from_arrays(file, dtype, file_sha256(path))
-    except (ValueError, TypeError, zipfile.BadZipFile) as err:
+    except ValueError as err:
         raise ValueError(f"{path}: not a body model of plain arrays, see hmr convert-smpl ({err})") from err
 
 

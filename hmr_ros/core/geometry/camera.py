@@ -31,6 +31,9 @@ _NEWTON_STEPS = 10
 _CONVERGED = 1e-10
 """Newton's method, started from a table of 512 angles, is there after 2 to 4 steps, except close to the rim."""
 
+_NO_COEFFICIENT = 1e-30
+"""A leading coefficient of a polynomial below this is none: numpy divides by it to find roots."""
+
 
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 """Of the longer side of an image that comes without a calibration: between a webcam (about 55) and a phone held upright
@@ -221,7 +224,7 @@ def _lens(model: str, D: tuple[float, ...]) -> _PolynomialLens | _FisheyeLens | 
 
 def _first_root(*polynomials: Polynomial, limit: float) -> float:
     """The smallest positive real root of any of ``polynomials`` that lies below ``limit``, else ``limit``."""
-    roots = np.concatenate([p.trim().roots() for p in polynomials])
+    roots = np.concatenate([p.trim(_NO_COEFFICIENT).roots() for p in polynomials])
     real = roots[np.abs(roots.imag) < 1e-9].real
     return float(min(real[(real > 0) & (real < limit)], default=limit))
 

@@ -86,7 +86,7 @@ class TransformListener:
         """Add a message to the tree. A broken one is logged; lookups that need it report the missing transform."""
         try:
             with self._changed:
-                ignored = _read_into(self._tree, data, is_static=is_static)
+                ignored = read_transforms(self._tree, data, is_static=is_static)
                 self._changed.notify_all()
         except CdrError as err:
             ignored = f"unreadable TF message: {err}"
@@ -94,7 +94,7 @@ class TransformListener:
             self._node.get_logger().warning(ignored, throttle_duration_sec=10.0)
 
 
-def _read_into(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
+def read_transforms(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
     """Add the transforms of a serialised TFMessage to ``tree``; returns which were ignored. Raises CdrError."""
     reader, ignored = CdrReader(data), ""
     for _ in range(reader.uint32()):

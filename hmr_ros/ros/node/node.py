@@ -39,7 +39,7 @@ from hmr_ros.ros.node.operation import Operation
 from hmr_ros.ros.node.params import declare_config, follow_config, type_problem
 from hmr_ros.ros.node.services import RefusedError, offer_services
 from hmr_ros.ros.output.publishers import undone_on_error
-from hmr_ros.ros.output.tracked import TrackedLists
+from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire.qos import ParameterError
 
 _SUPERVISION_PERIOD_S = 1.0
@@ -67,7 +67,7 @@ class HmrNode(LifecycleNode):
     """The lifecycle node: configure loads and warms up the networks, activate subscribes and publishes, cleanup frees.
 
     ``build`` makes the perception pipeline; tests pass their own. Where several cameras share the process (cameras.py),
-    each has its absolute ``namespace``, and they publish in the same ``lists``. Raises ParameterError.
+    each has its absolute ``namespace``, and their outputs have in common what is ``shared``. Raises ParameterError.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class HmrNode(LifecycleNode):
         build: Callable[[RobotConfig], Pipeline] = assemble,
         parameter_overrides: list[Parameter[Any]] | None = None,
         namespace: str = "",
-        lists: TrackedLists | None = None,
+        shared: SharedOutputs | None = None,
         context: Context | None = None,
     ) -> None:
         # destroy_node frees these, and ROS calls it also when a parameter is refused below.
@@ -86,7 +86,7 @@ class HmrNode(LifecycleNode):
         rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
         super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules, context=context)
         self._build = build
-        self._lists = lists
+        self._shared = shared or SharedOutputs.of(self)
         self._config = declare_config(self)
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()
@@ -155,7 +155,7 @@ class HmrNode(LifecycleNode):
         try:
             with undone_on_error(self):
                 self._operation = Operation(
-                    self, self._pipeline, self.monitor, self._presence, self._lists, self._config
+                    self, self._pipeline, self.monitor, self._presence, self._shared, self._config
                 )
                 if self._enabled:
                     self._operation.resume()

@@ -3,6 +3,7 @@
 
 outputs             all publishers, and the order of the messages about one image
 publishers          how publishers are created and destroyed while the node is active
+person_frames       names of people's frames in TF; shared: what the cameras of a process have in common
 lifetimes           how long markers stay in RViz
 humans              ROS4HRI's topics (REP-155) of each person; tracked: the list of all people
 human_messages      their messages as objects: the reference; human_writers: the same as bytes

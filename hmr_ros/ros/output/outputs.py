@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,10 @@ from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime
+from hmr_ros.ros.output.person_frames import PersonFrames, root_frame
 from hmr_ros.ros.output.planning import PlanningOutputs
 from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
-from hmr_ros.ros.output.tracked import TrackedLists
+from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp, write_image
 from hmr_ros.ros.wire.transforms import TransformWriter
@@ -74,7 +76,7 @@ class Outputs:
         origin: messages.Origin,
         config: RobotConfig,
         presence: Presence,
-        lists: TrackedLists | None = None,
+        shared: SharedOutputs | None = None,
     ) -> None:
         self._publishers = PublisherFactory(node)
         self._body_model = body_model
@@ -93,7 +95,9 @@ class Outputs:
         self._transforms = TransformWriter()
         self._tf: Publisher[Any] | None = None
         self._humans: HumanPublishers | None = None
-        self._create_optional(node, config, lists or TrackedLists(node))
+        shared = shared or SharedOutputs.of(node)
+        self._create_optional(node, config, shared)
+        self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
         self._frames = FixedFrames(node, (config.target_frame, config.planning.frame))
         self._planning = PlanningOutputs(node, body_model, config, presence, self._frames)
 
@@ -114,9 +118,11 @@ class Outputs:
         confirmed = _confirmed(bodies)
         humans = self._humans_from(frame, confirmed, lost)
         shown = humans.clamped() if self._config.humans.clamp_joint_limits else humans
-        self._publish_tf(frame, shown)
+        suffixes = self._frame_suffixes(frame.stamp, shown, lost)
+        self._publish_tf(frame, shown, suffixes)
         if has_subscribers(self._bodies):
-            self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost))
+            frames = {track_id: root_frame(suffix) for track_id, suffix in suffixes.items()}
+            self._bodies.publish(self._bodies_writer(frame.stamp, frame.frame_id, bodies, lost, frames))
         self._publish_humans(frame, camera, confirmed, shown, lost)
         self._publish_joint_states(frame, confirmed, lost)
         of_rviz = self._publish_markers(frame, confirmed, lost)
@@ -148,6 +154,7 @@ class Outputs:
         no_bodies = bodies.take(np.zeros(0, np.int64))
         self._bodies.publish(self._bodies_writer(stamp, frame_id, no_bodies, lost))
         self._follower.forget(lost)
+        self._person_frames.forget(lost, stamp.seconds)
         if self._humans is not None:
             self._humans.update(header, no_bodies, lost)
         self._forget_joint_states(lost)
@@ -162,6 +169,7 @@ class Outputs:
         for publisher in [*fixed, *(topic.publisher for topic in self._joint_states.values())]:
             self._publishers.destroy(publisher)
         self._joint_states.clear()
+        self._person_frames.close()
         if self._humans is not None:
             self._humans.close()
         self._planning.close()
@@ -170,7 +178,7 @@ class Outputs:
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
         return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
 
-    def _create_optional(self, node: Node, config: RobotConfig, lists: TrackedLists) -> None:
+    def _create_optional(self, node: Node, config: RobotConfig, shared: SharedOutputs) -> None:
         """Create the publishers whose messages are installed, and log which are missing."""
         wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
         wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
@@ -178,7 +186,7 @@ class Outputs:
         if interfaces.TF.is_available:
             self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)
         if interfaces.HUMANS in wanted and interfaces.HUMANS.is_available:
-            self._humans = HumanPublishers(self._publishers, config.humans, lists)
+            self._humans = HumanPublishers(self._publishers, config.humans, shared.lists)
 
     def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> Humans:
         """The ``bodies`` that have a position as ROS4HRI's humans, with velocities since the image before."""
@@ -196,11 +204,17 @@ class Outputs:
             seen = bodies.take(bodies.states == State.TRACKED)
             self._humans.publish_seen(frame, header, seen, camera, self._config.keypoint_threshold)
 
-    def _publish_tf(self, frame: Frame, humans: Humans) -> None:
-        extent = self._config.publish_tf
-        if extent != "none" and len(humans) and self._tf is not None and has_subscribers(self._tf):
-            write = self._transforms.trees if extent == "skeleton" else self._transforms.bodies
-            self._tf.publish(write(frame.stamp, frame.frame_id, humans))
+    def _frame_suffixes(self, stamp: Stamp, humans: Humans, lost: tuple[int, ...]) -> Mapping[int, str]:
+        """The names in TF of ``humans`` by id: what follows ``body_``; empty where no TF is published."""
+        self._person_frames.forget(lost, stamp.seconds)
+        if self._tf is None or self._config.publish_tf == "none":
+            return {}
+        return self._person_frames.suffixes(humans.ids, stamp.seconds)
+
+    def _publish_tf(self, frame: Frame, humans: Humans, suffixes: Mapping[int, str]) -> None:
+        if suffixes and self._tf is not None and has_subscribers(self._tf):
+            write = self._transforms.trees if self._config.publish_tf == "skeleton" else self._transforms.bodies
+            self._tf.publish(write(frame.stamp, frame.frame_id, humans, list(suffixes.values())))
 
     def _publish_joint_states(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> None:
         self._forget_joint_states(lost)

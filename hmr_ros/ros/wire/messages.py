@@ -6,8 +6,9 @@ from __future__ import annotations
 import array
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -38,6 +39,9 @@ METRIC_FIELDS = (
     "root_covariance",
 )
 """Fields of SmplBody that are empty where they are unknown, named as the columns of Bodies."""
+
+NO_FRAMES: Mapping[int, str] = MappingProxyType({})
+"""Frames in TF where none are published."""
 
 _ID_LETTERS = 5
 _IDS: int = 26**_ID_LETTERS
@@ -106,8 +110,13 @@ def point(xyz: Floats) -> Point:
     return Point(x=x, y=y, z=z)
 
 
-def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin) -> SmplBodyArray:
-    """All ``bodies`` of an image, and a last entry of state LOST for each id in ``lost``."""
+def smpl_body_array(
+    image_header: Header, bodies: Bodies, lost: Iterable[int], origin: Origin, frames: Mapping[int, str] = NO_FRAMES
+) -> SmplBodyArray:
+    """All ``bodies`` of an image, and a last entry of state LOST for each id in ``lost``.
+
+    ``frames``: the frames in TF of those who have one, by id.
+    """
     message = SmplBodyArray(
         header=image_header, method=origin.method, body_model=origin.body_model, joint_set=bodies.joint_set
     )
@@ -116,7 +125,7 @@ def smpl_body_array(image_header: Header, bodies: Bodies, lost: Iterable[int], o
         message.joint_radii = _float32(np.array(origin.calibration.joint_radii))
         message.root_radii = _float32(np.array(origin.calibration.root_radii))
     known = known_rows(bodies)
-    message.bodies = [_smpl_body(bodies, row, known) for row in range(len(bodies))]
+    message.bodies = [_smpl_body(bodies, row, known, frames) for row in range(len(bodies))]
     message.bodies += [SmplBody(id=person_name(track_id), state=SmplBody.LOST) for track_id in lost]
     return message
 
@@ -132,10 +141,12 @@ def finite(values: Floats) -> Floats:
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools]) -> SmplBody:
+def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools], frames: Mapping[int, str]) -> SmplBody:
     """The body in ``row``."""
+    track_id = int(bodies.ids[row])
     body = SmplBody(
-        id=person_name(int(bodies.ids[row])),
+        id=person_name(track_id),
+        frame=frames.get(track_id, ""),
         state=int(bodies.states[row]),
         unseen_s=float(bodies.unseen_s[row]),
         score=float(bodies.scores[row]),

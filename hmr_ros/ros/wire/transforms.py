@@ -8,7 +8,7 @@ have the same fields. Field by field, as in template.py, takes ten times as long
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from hmr_ros.core.geometry.rotation import rotmat_to_quat
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.ros.wire.cdr import CdrWriter, Stamp
-from hmr_ros.ros.wire.messages import person_name
 
 _STAMP_BYTES = 8
 _TRANSFORM_BYTES = 7 * 8
@@ -35,7 +34,7 @@ class _Edge:
 
 
 _Edges = Callable[[str, str], list[_Edge]]
-"""Frame of the camera, name of a person -> the edges of this person."""
+"""Frame of the camera, what follows "body_" and "<link>_" in the frames of a person -> the edges of this person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +53,22 @@ class TransformWriter:
         self._key: tuple[object, ...] = ()
         self._layout = _laid_out(())
 
-    def bodies(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
-        """The frames ``body_<id>`` of all ``humans`` in the camera's frame ``frame_id``."""
-        return self._write(stamp, frame_id, humans.ids.tolist(), _root_edges, _root_transforms(humans))
+    def bodies(self, stamp: Stamp, frame_id: str, humans: Humans, suffixes: Sequence[str]) -> bytes:
+        """The frames ``body_<suffix>`` of all ``humans`` in the camera's frame ``frame_id``."""
+        return self._write(stamp, frame_id, suffixes, _root_edges, _root_transforms(humans))
 
-    def trees(self, stamp: Stamp, frame_id: str, humans: Humans) -> bytes:
-        """The frames ``body_<id>`` and, below them, ``<link>_<id>`` of every link of the URDF."""
+    def trees(self, stamp: Stamp, frame_id: str, humans: Humans, suffixes: Sequence[str]) -> bytes:
+        """The frames ``body_<suffix>`` and, below them, ``<link>_<suffix>`` of every link of the URDF."""
         links = np.concatenate([humans.link_origins, humans.link_rotations], 2)
         transforms = np.concatenate([_root_transforms(humans)[:, None], links], 1)
-        return self._write(stamp, frame_id, humans.ids.tolist(), _tree_edges, transforms)
+        return self._write(stamp, frame_id, suffixes, _tree_edges, transforms)
 
-    def _write(self, stamp: Stamp, frame_id: str, ids: list[int], edges_of: _Edges, transforms: Floats) -> bytes:
+    def _write(
+        self, stamp: Stamp, frame_id: str, suffixes: Sequence[str], edges_of: _Edges, transforms: Floats
+    ) -> bytes:
         """The message with ``edges_of`` each person in turn; ``transforms`` (..., 7) are xyz m and quaternion xyzw."""
-        if (key := (edges_of, frame_id, *ids)) != self._key:
-            people = [edges_of(frame_id, person_name(track_id)) for track_id in ids]
+        if (key := (edges_of, frame_id, *suffixes)) != self._key:
+            people = [edges_of(frame_id, suffix) for suffix in suffixes]
             self._key, self._layout = key, _laid_out(tuple(edge for edges in people for edge in edges))
         layout = self._layout
         layout.data[layout.stamps] = np.array([stamp.sec, stamp.nanosec], "<u4").view(np.uint8)

@@ -7,7 +7,7 @@ mesh, which is nearly all numbers, is serialised each time (cdr.py). TF: transfo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,24 @@ class BodiesWriter:
         self._origin = origin
         self._kept = KeptTemplate()
 
-    def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...]) -> bytes:
-        """The serialised message of all ``bodies`` in an image and the ids ``lost`` with it."""
-        known = messages.known_rows(bodies)
+    def __call__(
+        self,
+        stamp: Stamp,
+        frame_id: str,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        frames: Mapping[int, str] = messages.NO_FRAMES,
+    ) -> bytes:
+        """The serialised message of all ``bodies`` in an image and the ids ``lost`` with it.
+
+        ``frames``: the frames in TF of those who have one, by id.
+        """
+        known, ids = messages.known_rows(bodies), bodies.ids.tolist()
         layout = tuple(rows.tobytes() for rows in known.values())
+        names = tuple((track_id, frames.get(track_id, "")) for track_id in ids)
         template = self._kept(
-            (frame_id, tuple(bodies.ids.tolist()), bodies.joint_set, lost, layout),
-            lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin),
+            (frame_id, names, bodies.joint_set, lost, layout),
+            lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin, frames),
         )
         template.stamp(stamp)
         for name, column_of in _PLAIN_FIELDS.items():

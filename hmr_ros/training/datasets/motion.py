@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Int64s, Ints, Strings
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.skeleton import SMPL
@@ -112,7 +113,7 @@ def is_motion_file(path: Path) -> bool:
     if path.suffix != ".npz" or not path.is_file():
         return False
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             return set(REQUIRED_KEYS) <= set(archive.files)
     except (ValueError, OSError):
         return False
@@ -124,7 +125,7 @@ def load_motion(path: Path | str) -> Motion:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such motion file; build one with `hmr prepare-motion`")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError) as err:
         raise ValueError(f"{path}: not a motion archive (.npz without pickled objects): {err}") from err

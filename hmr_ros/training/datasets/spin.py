@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hmr_ros.core.archives import open_archive
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, to_coco17, unknown
@@ -27,7 +28,7 @@ def read_spin(path: Path, body: BodyModel) -> AnnotatedPeople:
     is missing.
     """
     del body  # nothing here is relative to the pelvis
-    with np.load(path, allow_pickle=False) as archive:
+    with open_archive(path) as archive:
         if missing := [key for key in _KEYS if key not in archive]:
             raise ValueError(f"{path}: not a SPIN annotation file: it lacks {missing}")
         arrays = {key: archive[key] for key in (*_KEYS, "has_smpl", "gender") if key in archive}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.training.motion.clip import Clip
@@ -24,14 +25,17 @@ _Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 _RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 _SMPLH_SIZE = 156
 
+_LARGEST = 1e6
+"""Radians and metres that no recording has; NaN is none either."""
+
 
 def read_amass(path: Path) -> Clip:
     """Read one recording; ValueError names the file and what it lacks."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             # betas, dmpls and gender are not read: shapes are drawn at random in training
             poses, trans, rate = _members(archive)
-    except (OSError, ValueError, KeyError) as err:
+    except (OSError, ValueError) as err:
         raise ValueError(f"{path}: not an AMASS recording: {err}") from err
     pose = poses.reshape(len(poses), -1, 3)[:, SMPL_FROM_SMPLH].astype(np.float64)
     pose[:, 0] = rotmat_to_rotvec(_Y_UP_FROM_Z_UP @ rotvec_to_rotmat(pose[:, 0]))
@@ -54,4 +58,9 @@ def _members(archive: np.lib.npyio.NpzFile) -> tuple[Floats, Floats, float]:
     poses, trans = archive["poses"], archive["trans"]
     if poses.ndim != 2 or poses.shape[1] != _SMPLH_SIZE:
         raise ValueError(f"expected poses (T, {_SMPLH_SIZE}), as in the 'SMPL+H G' downloads, got {poses.shape}")
+    if trans.shape != (len(poses), 3):
+        raise ValueError(f"expected trans ({len(poses)}, 3), got {trans.shape}")
+    for name, values in (("poses", poses), ("trans", trans)):
+        if not (np.isrealobj(values) and np.abs(values).max(initial=0) < _LARGEST):
+            raise ValueError(f"expected {name} of real numbers below {_LARGEST:g}, got {values.dtype} beyond")
     return poses, trans, float(archive[rate_keys[0]])

@@ -143,6 +143,15 @@ def test_a_fisheye_lens_that_folds_gives_no_answer_beyond_its_rim():
     assert np.isnan(undistort(beyond, folding)).all()
 
 
+@pytest.mark.parametrize("model", ["plumb_bob", "equidistant"])
+def test_a_coefficient_next_to_nothing_is_none(model: str):
+    """As from a damaged message: numpy divides by the leading coefficient to find where the lens folds."""
+    D, pixels = np.array([0.01, 0, 0.01, 0] + [0.0] * (model == "plumb_bob")), np.array([[300.0, 200.0], [10, 20]])
+    tiny = np.where(D == 0, 5e-315, D)
+    cameras = [Camera(np.diag([500.0, 500, 1]), 640, 480, model, coefficients) for coefficients in (D, tiny)]
+    assert np.array_equal(*(undistort_points(pixels, camera) for camera in cameras))
+
+
 @pytest.mark.parametrize("lens", ["barrel5", "pincushion", "rational", "prism"])
 def test_newtons_step_is_the_error_by_the_jacobian(lens: str):
     """Of the distortion, by central differences."""

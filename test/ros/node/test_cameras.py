@@ -161,9 +161,9 @@ def test_all_cameras_must_start_and_all_are_destroyed(monkeypatch):
     log = []
 
     class Camera:
-        def __init__(self, build, namespace, lists, context):
+        def __init__(self, build, namespace, shared, context):
             self.name, self.starts = namespace, namespace != "/robot/b"
-            log.append((build, lists))
+            log.append((build, shared))
 
         def autostart(self):
             return self.starts

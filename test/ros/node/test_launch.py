@@ -7,6 +7,7 @@ The wheels on PyPI lack launch. What the launch files start is therefore started
 import importlib.util
 import os
 import signal
+import struct
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -307,6 +308,53 @@ def test_rviz_looks_at_the_people_before_the_camera(file):
     eye = focus + view["Distance"] * np.array([cos * np.cos(view["Yaw"]), cos * np.sin(view["Yaw"]), sin])
     assert eye[0] < 0
     assert eye[2] > 0
+
+
+VIEW_PX = (1500 - 600, 860)
+"""The 3D view: the window without the panels on the left, title and tool bar."""
+
+
+def seen_at(points, view):
+    """(3, N): ``points`` (N, 3) m in the frame of RViz's Orbit view, to the right, up and away from the eye."""
+    yaw, pitch = view["Yaw"], view["Pitch"]
+    back = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])
+    right = np.cross([0, 0, 1], back) / np.linalg.norm(np.cross([0, 0, 1], back))
+    focus = np.array([view["Focal Point"][axis] for axis in "XYZ"])
+    return np.stack([right, np.cross(back, right), -back]) @ (points - focus - view["Distance"] * back).T
+
+
+@pytest.mark.parametrize("file", ["hmr.rviz", "hmr_hri.rviz"])
+def test_people_stand_in_the_middle_of_rviz(file):
+    """A camera 1.3 m above the floor sees people from 2 to 12 m, 25 degrees to both sides at most."""
+    content = yaml.safe_load((ROOT / "config" / file).read_text())["Visualization Manager"]
+    view, half = content["Views"]["Current"], np.tan(np.deg2rad(22.5))
+    distances, angles = np.meshgrid([2.0, 4, 6, 9, 12], np.deg2rad([-25, 0, 25]))
+    heights = np.array([-1.3, 0.6])[:, None, None] + 0 * distances
+    people = np.stack(np.broadcast_arrays(distances, distances * np.tan(angles), heights), -1).reshape(-1, 3)
+    x, y, depth = seen_at(people, view)
+    across, up = x / depth / half * VIEW_PX[1] / VIEW_PX[0], y / depth / half
+    assert (depth > 0).all()
+    assert np.abs(across).max() < 0.9
+    assert np.abs(up).max() < 0.9
+    assert np.abs([across.mean(), up.mean()]).max() < 0.15
+
+
+@pytest.mark.parametrize(("file", "image"), [("hmr.rviz", "Overlay"), ("hmr_hri.rviz", "Bodies in the image")])
+def test_the_image_has_a_large_panel_in_rviz(file, image):
+    """RViz gives a new panel 190 px of width; Qt 5.15 wrote these states, and laid the panels out by them again."""
+    content = yaml.safe_load((ROOT / "config" / file).read_text())
+    assert image in {display["Name"] for display in content["Visualization Manager"]["Displays"]}
+    geometry = content["Window Geometry"]
+    state = bytes.fromhex(geometry["QMainWindow State"])
+    side, width, height = struct.unpack_from(">3I", state, len(b"....") * 2 + 5)  # after two markers and the count
+    name = image.encode("utf-16-be")
+    at = state.index(b"\xfb" + struct.pack(">I", len(name)) + name) + 5 + len(name)
+    flags, _, panel_height = struct.unpack_from(">BII", state, at)
+    left, visible = 0, 1
+    assert (side, flags) == (left, visible)
+    assert (width, panel_height) == (600, 412)
+    assert height < geometry["Height"]
+    assert width < geometry["Width"] / 2
 
 
 def _flat(table, prefix=""):

@@ -11,7 +11,7 @@ from hmr_ros.core.ros4hri.urdf import LINKS
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.interfaces import TF
-from hmr_ros.ros.wire.messages import header, person_name
+from hmr_ros.ros.wire.messages import header
 from hmr_ros.ros.wire.transforms import TransformWriter
 from test.ros.stubs import some_bodies
 from test.ros.wire.reference import assert_same
@@ -33,8 +33,8 @@ def parsed(data):
 def test_body_frames_are_between_the_hips_and_point_ahead():
     """The stub's bodies stand upright and face the camera."""
     bodies = some_bodies(1)
-    (transform,) = parsed(TransformWriter().bodies(STAMP, "camera", humans(1))).transforms
-    assert (transform.header.frame_id, transform.child_frame_id) == ("camera", f"body_{person_name(0)}")
+    (transform,) = parsed(TransformWriter().bodies(STAMP, "camera", humans(1), ["q_0"])).transforms
+    assert (transform.header.frame_id, transform.child_frame_id) == ("camera", "body_q_0")
     assert (transform.header.stamp.sec, transform.header.stamp.nanosec) == (12, 34)
     t, q = transform.transform.translation, transform.transform.rotation
     hips = bodies.joints[0, [SMPL.index("left_hip"), SMPL.index("right_hip")]]
@@ -46,8 +46,8 @@ def test_body_frames_are_between_the_hips_and_point_ahead():
 
 
 def test_the_tree_has_every_link_of_all_people_once():
-    names = [person_name(i) for i in (4, 9)]
-    transforms = parsed(TransformWriter().trees(STAMP, "camera", humans(2, [4, 9]))).transforms
+    names = ["abcde", "q_1"]
+    transforms = parsed(TransformWriter().trees(STAMP, "camera", humans(2, [4, 9]), names)).transforms
     assert {t.child_frame_id for t in transforms} == {f"{link}_{name}" for link in LINKS for name in names}
     parents = {t.child_frame_id: t.header.frame_id for t in transforms}
     expected = {f"{j.child}_{name}": f"{j.parent}_{name}" for j in HUMAN_JOINTS for name in names}
@@ -59,17 +59,23 @@ def test_it_is_the_typed_message(people):
     """Whatever the lengths of names do to the alignment, and however often the layout is used again."""
     writer, group = TransformWriter(), humans(people)
     for frame in ("c", "camera", "camera_optical_frame"):
-        writer.trees(Stamp(1, 2), frame, group)
-        data = writer.trees(Stamp(3, 2**31), frame, group)
-        expected = TF.message("TFMessage")(transforms=list(typed(Stamp(3, 2**31), frame, group)))
+        names = [f"{frame}_{number}" for number in range(people)]
+        writer.trees(Stamp(1, 2), frame, group, names)
+        data = writer.trees(Stamp(3, 2**31), frame, group, names)
+        expected = TF.message("TFMessage")(transforms=list(typed(Stamp(3, 2**31), frame, group, names)))
         assert_same(data, expected)
 
 
-def typed(stamp, frame, group):
+def test_a_new_name_of_the_same_person_is_a_new_frame():
+    writer, group = TransformWriter(), humans(1)
+    found = [parsed(writer.bodies(STAMP, "camera", group, [name])).transforms[0] for name in ("q_0", "q_1")]
+    assert [t.child_frame_id for t in found] == ["body_q_0", "body_q_1"]
+
+
+def typed(stamp, frame, group, names):
     """The slow way."""
     orientations = rotmat_to_quat(group.orientations)
-    for row, track_id in enumerate(group.ids):
-        name = person_name(int(track_id))
+    for row, name in enumerate(names):
         yield transform(stamp, frame, f"body_{name}", group.places[row], orientations[row])
         for k, joint in enumerate(HUMAN_JOINTS):
             origin, rotation = group.link_origins[row, k], group.link_rotations[row, k]

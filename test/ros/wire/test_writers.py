@@ -49,8 +49,17 @@ def images(rng):
 def test_bodies(rng):
     write = BodiesWriter(ORIGIN)
     for stamp, frame, bodies, lost in images(rng):
-        expected = messages.smpl_body_array(messages.header(stamp, frame), bodies, lost, ORIGIN)
-        assert_same(write(stamp, frame, bodies, lost), expected)
+        frames = {track_id: f"body_{frame}_{track_id}" for track_id in (4, 7)}
+        expected = messages.smpl_body_array(messages.header(stamp, frame), bodies, lost, ORIGIN, frames)
+        assert_same(write(stamp, frame, bodies, lost, frames), expected)
+
+
+def test_the_frame_of_a_body_is_renewed():
+    """The frame comes with the person's position, and is another one for the next person."""
+    write, bodies = BodiesWriter(ORIGIN), some_bodies(2, [4, 9])
+    for frames in ({}, {9: "body_q_0"}, {4: "body_q_1", 9: "body_q_0"}, {4: "body_q_2"}):
+        message = deserialize_message(write(Stamp(1, 2), "camera", bodies, (9,), frames), SmplBodyArray)
+        assert [body.frame for body in message.bodies] == [frames.get(4, ""), frames.get(9, ""), ""]
 
 
 def test_what_is_unknown_comes_and_goes(rng):
@@ -80,7 +89,7 @@ def test_bodies_of_another_joint_set(rng):
 
 def test_every_field_of_a_body_is_renewed():
     """A field of the message that the writer does not know would keep its first value for ever."""
-    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, "id"} == {*SmplBody.get_fields_and_field_types()}
+    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, "id", "frame"} == {*SmplBody.get_fields_and_field_types()}
 
 
 def test_skeletons(rng):

@@ -53,6 +53,10 @@ def test_the_world_is_turned_upright(tmp_path):
     ("replaced", "message"),
     [
         ({"poses": np.zeros((4, 165))}, r"walk_01_poses.npz: .*expected poses \(T, 156\).*got \(4, 165\)"),
+        ({"trans": np.zeros((3, 2))}, r"expected trans \(.*3\), got \(3, 2\)"),
+        ({"poses": np.full((4, 156), np.nan), "trans": np.zeros((4, 3))}, r"expected poses of real numbers"),
+        ({"poses": np.full((4, 156), 1e300), "trans": np.zeros((4, 3))}, r"expected poses of real numbers"),
+        ({"poses": np.zeros((4, 156), complex), "trans": np.zeros((4, 3))}, r"expected poses of real numbers"),
         ({"trans": None}, r"it lacks \['trans'\]"),
         ({"mocap_framerate": None}, r"it lacks \['mocap_framerate'\]"),
     ],

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the outputs of all cameras of a process have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rclpy.node import Node
+
+from hmr_ros.core.temporal.name_pool import NamePool
+from hmr_ros.ros.output.person_frames import frame_pool
+from hmr_ros.ros.output.tracked import TrackedLists
+
+
+@dataclass(frozen=True, eq=False)
+class SharedOutputs:
+    """ROS4HRI's ``lists`` of tracks, and the names of ``frames`` in TF: both are those of the whole process.
+
+    They outlive the outputs, which exist while a node is active: a name rests also when it is deactivated meanwhile.
+    """
+
+    lists: TrackedLists
+    frames: NamePool
+
+    @staticmethod
+    def of(node: Node) -> SharedOutputs:
+        """New ones; ``node`` publishes the lists."""
+        return SharedOutputs(TrackedLists(node), frame_pool())
