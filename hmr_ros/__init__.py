@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hmr_ros.core.camera import Camera
     from hmr_ros.core.config import PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
+    from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, State
     from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
@@ -30,6 +31,7 @@ __all__ = [
     "BodyModel",
     "Camera",
     "DepthImage",
+    "Ground",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -46,6 +48,7 @@ _MODULES = {
     "BodyModel": "hmr_ros.core.body.body_model",
     "Camera": "hmr_ros.core.camera",
     "DepthImage": "hmr_ros.core.fitting.depth",
+    "Ground": "hmr_ros.core.geometry.ground",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",

@@ -26,6 +26,7 @@ def open_pipeline(
     backend: str = "auto",
     num_threads: int = 0,
     max_people: int = 8,
+    ground: str = "off",
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
@@ -49,7 +50,9 @@ def open_pipeline(
 
     ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
-    at once; ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
+    at once; ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a
+    ``Ground`` that is known is given with each image); ``model_path`` the manifest (.json) of a network of your own;
+    ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
@@ -60,6 +63,7 @@ def open_pipeline(
             backend=backend,
             num_threads=num_threads,
             max_people=max_people,
+            ground=ground,
             model_path=model_path,
             smpl_path=smpl_path,
         )

@@ -36,6 +36,7 @@ USUAL = (
     "max_latency_ms",
     "image_transport",
     "use_depth",
+    "ground_frame",
     "target_frame",
     "publish_tf",
     "humans.enabled",

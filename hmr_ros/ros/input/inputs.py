@@ -12,10 +12,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
+from hmr_ros.ros.input.ground import GroundInput
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
@@ -53,6 +55,7 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
+        self._ground = GroundInput(node, config.ground_frame) if config.ground_frame else None
         self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image)
         node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
 
@@ -76,6 +79,12 @@ class CameraInput:
         if self._depth is None or camera is None:
             return None
         return self._depth.of(frame, camera)
+
+    def ground(self, frame: Frame, camera: Camera | None, config: RobotConfig) -> Ground | None:
+        """The ground below the camera of ``frame``; None when none is stated, or known (see GroundInput.of)."""
+        if self._ground is None or camera is None:
+            return None
+        return self._ground.of(frame, config)
 
     def adapt(self) -> None:
         """Follow the publishers' QoS; call about once a second."""
@@ -119,9 +128,10 @@ class CameraInput:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}
 
     def calibration_problem(self) -> str:
-        """The problem of calibration or depth of the last image, or of the image itself; "" when there is none."""
+        """The problem of calibration, depth or ground of the last image, or of the image; "" when it has none."""
         depth_problem = self._depth.problem if self._depth is not None else ""
-        return self.rivals() or self._infos.problem or depth_problem or self._image_problem
+        ground_problem = self._ground.problem if self._ground is not None else ""
+        return self.rivals() or self._infos.problem or depth_problem or ground_problem or self._image_problem
 
     def rivals(self, separator: str = "") -> str:
         """The problem, after ``separator``, when several cameras publish the images; "" when one does."""
@@ -140,7 +150,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
-        for subscription in (self._images, self._infos, self._depth):
+        for subscription in (self._images, self._infos, self._depth, self._ground):
             if subscription is not None:
                 subscription.close()
         self.slot.close()

@@ -67,12 +67,15 @@ class Stage:
     def depth(self, frame, camera):
         return "depth of", camera
 
+    def ground(self, frame, camera, config):
+        return None
+
     def rivals(self, separator):
         return f"{separator}two publishers"
 
     # Pipeline
 
-    def __call__(self, image, camera, stamp_s, depth, shed):
+    def __call__(self, image, camera, stamp_s, depth, shed, ground):
         self.step(1, "pipeline", camera, stamp_s, depth, shed)
         return Result(self.bodies, (9,), TIMINGS, measured=1)
 
