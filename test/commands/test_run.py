@@ -101,6 +101,7 @@ def test_settings_have_the_defaults_of_the_pipeline():
     run_module.add_arguments(parser)
     args = parser.parse_args(["photo.jpg"])
     assert run_module._settings(args) == run_module.PipelineSettings()
+    assert run_module._settings(parser.parse_args(["video.mp4", "--ground", "estimate"])).ground == "estimate"
     args = parser.parse_args(["photo.jpg", "--model", "both", "--max-people", "3", "--size", "1280x704"])
     settings = run_module._settings(args)
     assert (settings.model, settings.max_people, settings.detector.size) == ("both", 3, "1280x704")
