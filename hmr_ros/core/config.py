@@ -28,7 +28,7 @@ ANCHORS = ("detector", "projection")
 """Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
 
 
-GROUNDS = ("off", "estimate")
+GROUNDS = ("none", "estimate")
 """Where the ground that people stand on may come from, besides a frame."""
 
 DETECTOR_PRESETS = ("fast", "balanced", "accurate")
@@ -182,7 +182,7 @@ class PerceptionSettings:
         choices=ANCHORS,
     )
     ground: str = setting(
-        "off",
+        "none",
         doc="ground that people stand on; estimate: the plane of people's feet, for a camera that stands still",
         choices=GROUNDS,
     )

@@ -26,7 +26,7 @@ def open_pipeline(
     backend: str = "auto",
     num_threads: int = 0,
     max_people: int = 8,
-    ground: str = "off",
+    ground: str = "none",
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
