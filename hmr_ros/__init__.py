@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hmr_ros.core.camera import Camera
     from hmr_ros.core.config import DetectionsConfig, PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
+    from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, Detections, State
     from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
@@ -37,6 +38,7 @@ __all__ = [
     "DepthImage",
     "Detections",
     "DetectionsConfig",
+    "Ground",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -55,6 +57,7 @@ _MODULES = {
     "DepthImage": "hmr_ros.core.fitting.depth",
     "Detections": "hmr_ros.core.people",
     "DetectionsConfig": "hmr_ros.core.config",
+    "Ground": "hmr_ros.core.geometry.ground",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",

@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from hmr_ros.core.config import METHODS
+from hmr_ros.core.config import GROUNDS, METHODS
 from hmr_ros.core.share import share_dir
 
 SAMPLE_RATE_HZ = 4.0
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: methods side by side"
     )
+    parser.add_argument("--ground", choices=GROUNDS, help="ground that people stand on (default: the node's)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
     parser.add_argument("--seconds", type=float, help="duration (default: the whole source; 20 s of a webcam)")
     parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.source is None:
             _use_sample(args)
+        if args.ground:
+            args.param = [f"ground:={args.ground}", *args.param]
         play(
             Options(args.source, args.out, args.model, args.seconds, args.rate, args.fov, args.camera_info, args.param)
         )

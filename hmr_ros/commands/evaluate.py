@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr evaluate`: report the errors of a network on synthetic people of held-out motion or on a licensed data set.
 
+With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated.
+
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
 on the same people. ``evaluation/held_out/protocol.py`` defines the errors and groups.
 """
@@ -8,8 +10,10 @@ on the same people. ``evaluation/held_out/protocol.py`` defines the errors and g
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +22,17 @@ from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.records import join_rows
+from hmr_ros.engines.opening import open_engine
+from hmr_ros.evaluation.ground import report as ground_report
+from hmr_ros.evaluation.ground.report import GroundRow
+from hmr_ros.evaluation.ground.trial import PEOPLE, Trial
 from hmr_ros.evaluation.held_out.annotated import evaluate_annotated
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.report import Row, table
 from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
+from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.training.datasets.annotated import AnnotationReader
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
@@ -31,12 +41,15 @@ from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
+_PEOPLE, _GROUND_PEOPLE = 4000, 200
+
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
 
 
 EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
+    "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
     "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
 )
 
@@ -52,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
-    parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
+    parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
+    parser.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
     parser.add_argument("--body-female", type=Path, help="the female SMPL model, for annotations made with it")
@@ -67,11 +81,14 @@ class Report:
     model: str
     data: str
     verdicts: list[str]
-    rows: list[Row]
+    rows: Sequence[Row | GroundRow]
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
+    args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _PEOPLE)
+    if args.ground:
+        return _run_on_ground(args)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
@@ -82,6 +99,25 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join([table(rows), *verdicts]))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(report, args.json)
+    return 0
+
+
+def _run_on_ground(args: argparse.Namespace) -> int:
+    """Evaluate distances and sizes on the ground, and print the table."""
+    if not args.motion or args.model.suffix != ".json":
+        raise ValueError("--ground: expected the manifest (.json) of a network that reads keypoints, and --motion")
+    body = load_body_model(args.body or models_dir() / "open_body.npz")
+    motion = load_motion(args.motion).select(args.split)
+    cameras = math.ceil(args.samples / PEOPLE)
+    with contextlib.closing(open_engine(args.model)) as engine:
+        estimator = Pose2Mesh(engine, body)
+        by_camera = list(tqdm(Trial(estimator, body)(motion, cameras, args.seed), total=cameras, unit="camera"))
+    outcomes = {name: join_rows([found[name] for found in by_camera]) for name in by_camera[0]}
+    rows = ground_report.rows(outcomes, estimator.calibration)
+    report = Report(str(args.model), f"{args.motion}, split {args.split}, seed {args.seed}", [], rows)
+    print(f"{args.model} on the ground, {report.data}: percent and cm\n{ground_report.table(rows)}")
+    if args.json:
         write_json(report, args.json)
     return 0
 

@@ -50,7 +50,7 @@ _DEFAULT_SAVED = "overlay,json,npz"
 _MESH_EVERY = 10
 """Of a video; each photo has its meshes."""
 
-_SETTINGS = ("model", "backend", "max_people", "num_threads", "device_id", "model_path", "smpl_path")
+_SETTINGS = ("model", "backend", "max_people", "ground", "num_threads", "device_id", "model_path", "smpl_path")
 """Settings of the pipeline that are arguments under their own names ..."""
 _DETECTOR = ("detector.preset", "detector.size")
 """... and those of its detector, which are arguments without its name."""

@@ -32,6 +32,10 @@ ANCHORS = ("detector", "projection")
 """Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
 
 
+GROUNDS = ("none", "estimate")
+"""Where the ground that people stand on may come from, besides a frame."""
+
+
 @dataclass(frozen=True)
 class SmoothingConfig:
     """One-euro filter of each body: smooth when still, quick when moving (Casiez et al., CHI 2012).
@@ -156,6 +160,11 @@ class PerceptionSettings:
         doc="where global_to_pixel samples the image: at the detector's keypoints, or at joints it projects itself",
         choices=ANCHORS,
     )
+    ground: str = setting(
+        "none",
+        doc="ground that people stand on; estimate: the plane of people's feet, for a camera that stands still",
+        choices=GROUNDS,
+    )
     track_timeout_s: float = setting(
         1.0, doc="time for which an unseen person is coasting; after it the track is lost", low=0.05, high=60
     )
@@ -212,6 +221,17 @@ class NodeSettings:
     depth_tolerance_s: float = setting(
         0.05, doc="maximum difference between the stamps of an image and its depth", low=0, high=1, read_only=True
     )
+    ground_frame: str = setting(
+        "",
+        doc="frame whose plane z = 0 people stand on, such as base_footprint; empty: none, or see ground",
+        read_only=True,
+    )
+    ground_height_deviation_m: float = setting(
+        0.02, doc="standard deviation of the height of ground_frame's plane below the camera", low=0.001, high=1
+    )
+    ground_tilt_deviation_deg: float = setting(
+        0.5, doc="standard deviation of the tilt of ground_frame's plane against the camera", low=0.01, high=20
+    )
     target_frame: str = setting(
         "",
         doc="frame of markers, mesh, mesh_points, people and collision objects, such as odom; empty: the camera's",
@@ -237,6 +257,7 @@ class NodeSettings:
     def __post_init__(self) -> None:
         validate(self)
         _check_frame("target_frame", self.target_frame)
+        _check_frame("ground_frame", self.ground_frame)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ _PLATE_DEPTH = 0.15
 """Length of the drawn frustum, as a fraction of the distance to the farthest body."""
 _FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
 """Standard deviations: of a foot's height, and of the tangent of the angle between people's mean axis and upright."""
+_OFF_FLOOR_M, _ROUNDS = 0.2, 8
+"""Feet farther than this from the floor lose most of their weight in it (Geman-McClure)."""
 _MARGIN = 0.82
 """Fraction of the image that the scene fills."""
 
@@ -66,7 +68,8 @@ class Floor:
 def estimate_floor(bodies: list[Bodies]) -> Floor | None:
     """The plane nearest to where people's feet are, assuming that people are upright. None without people.
 
-    Least squares for the height and two small tilts of the mean body axis; one person alone leaves that axis as it is.
+    Robust least squares for the height and two small tilts of the mean body axis; one person alone leaves that axis as
+    it is.
     """
     if not any(b.valid.any() for b in bodies):
         return None
@@ -80,7 +83,12 @@ def estimate_floor(bodies: list[Bodies]) -> Floor | None:
     system = np.concatenate([soles @ sideways.T, -np.ones((len(soles), 1))], 1)
     prior = np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
     rows, target = np.concatenate([system, prior]), np.concatenate([-soles @ up, np.zeros(3)])
-    *tilts, height = np.linalg.lstsq(rows, target, rcond=None)[0]
+    weight = np.ones(len(soles))
+    for _ in range(_ROUNDS):
+        root = np.sqrt(np.concatenate([weight, np.ones(3)]))
+        *tilts, height = np.linalg.lstsq(rows * root[:, None], target * root, rcond=None)[0]
+        off = (system @ [*tilts, height] + soles @ up) / _OFF_FLOOR_M
+        weight = 1 / (1 + off * off) ** 2
     tilted = up + tilts @ sideways
     length = np.linalg.norm(tilted)
     return Floor(tilted / length, float(height / length))

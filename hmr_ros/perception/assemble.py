@@ -29,6 +29,7 @@ def open_pipeline(
     num_threads: int = 0,
     max_people: int = 8,
     preset: str = "balanced",
+    ground: str = "none",
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
@@ -53,7 +54,9 @@ def open_pipeline(
     ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
-    ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
+    ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
+    that is known is given with each image); ``model_path`` the manifest (.json) of a network of your own; ``smpl_path``
+    your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
@@ -65,6 +68,7 @@ def open_pipeline(
             num_threads=num_threads,
             max_people=max_people,
             detector=DetectorConfig(preset=preset),
+            ground=ground,
             model_path=model_path,
             smpl_path=smpl_path,
         )

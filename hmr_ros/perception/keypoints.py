@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
@@ -40,6 +40,21 @@ class SeenKeypoints:
     normalized: Floats
     score: Floats
     placing_score: Floats
+
+
+_FOOT = ("ankle", "heel", "toe")
+"""Keypoints of a foot, of which a joint set may lack some."""
+
+
+def feet_seen(detections: Detections, camera: Camera, threshold: float) -> Bools:
+    """(P, 2): whether the left and the right foot are in the image, each keypoint with a score of ``threshold``."""
+    names = JOINT_SETS[detections.joint_set].joints
+    pixels, score = detections.kp2d, detections.kp2d_score
+    seen = (score >= threshold) & (pixels >= 0).all(-1) & (pixels <= [camera.width - 1, camera.height - 1]).all(-1)
+    feet = [
+        [names.index(f"{side}_{part}") for part in _FOOT if f"{side}_{part}" in names] for side in ("left", "right")
+    ]
+    return np.stack([seen[:, foot].all(1) & bool(foot) for foot in feet], 1)
 
 
 def seen_keypoints(

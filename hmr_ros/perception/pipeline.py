@@ -10,19 +10,23 @@ from types import TracebackType
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Image, Ints
+from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
-from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, Measured
+from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
+from hmr_ros.core.temporal.ground_estimate import GroundEstimator
 from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.core.temporal.sizing import Evidence, Measured, Sizing
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.external import checked, within_limit
+from hmr_ros.perception.keypoints import feet_seen
 from hmr_ros.perception.tracker import Tracker, Tracks
 
 _LONGEST_GAP_S = 1.0
@@ -51,13 +55,15 @@ class Result:
 
     ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
     the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
-    position depth gave.
+    position depth gave, ``grounded`` of those whom their contact with the ``ground`` placed; None: no ground is known.
     """
 
     bodies: Bodies
     lost: tuple[int, ...] = ()
     timings: Timings = Timings()
     measured: int = 0
+    grounded: int = 0
+    ground: Ground | None = None
 
 
 class Pipeline:
@@ -87,7 +93,10 @@ class Pipeline:
         self.engines = engines
         self.body_model_name = body_model_name
         self.backend = backend
-        self._depth_placement = DepthPlacement(body_model)
+        self._sizing = Sizing(body_model)
+        self._ground_estimator = GroundEstimator(body_model)
+        self._estimates_ground = False
+        self._keypoint_threshold = PerceptionSettings().keypoint_threshold
         self._known: set[int] = set()
         self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
@@ -133,11 +142,13 @@ class Pipeline:
         depth: DepthImage | None = None,
         shed: Shed = Shed.NOTHING,
         detections: Detections | None = None,
+        ground: Ground | None = None,
     ) -> Result:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
 
         ``detections`` of another detector take the place of the search: keypoints as they are, boxes
         (``Detections.of_boxes``) with keypoints of our networks; their ids are kept with ``detections.keep_ids``.
+        People stand on the ``ground``, or on the one that settings let the pipeline estimate (``ground: estimate``).
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
@@ -155,11 +166,20 @@ class Pipeline:
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
-        estimated = self._estimate(image, tracks.seen, camera, depth, shed)
+        estimates = self._estimate(image, tracks.seen, camera, shed)
+        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s)
+        estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         clock.append(time.perf_counter())
         bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s))
         clock.append(time.perf_counter())
-        return Result(bodies, lost, Timings(*(float(step) for step in np.diff(clock))), int(estimated.used.sum()))
+        return Result(
+            bodies,
+            lost,
+            Timings(*(float(step) for step in np.diff(clock))),
+            int(estimated.by_depth.sum()),
+            int(estimated.by_ground.sum()),
+            ground,
+        )
 
     def photo(
         self,
@@ -167,13 +187,14 @@ class Pipeline:
         camera: Camera | None,
         depth: DepthImage | None = None,
         detections: Detections | None = None,
+        ground: Ground | None = None,
     ) -> Result:
         """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
 
         A video that was followed ends here without a report of its lost ids. Raises what a call raises.
         """
         self.reset()
-        result = self(image, camera, 0.0, depth, detections=detections)
+        result = self(image, camera, 0.0, depth, detections=detections, ground=ground)
         self.reset()
         states = np.full_like(result.bodies.states, State.TRACKED)
         return dataclasses.replace(result, bodies=dataclasses.replace(result.bodies, states=states))
@@ -186,13 +207,18 @@ class Pipeline:
         self.smoother.config = settings.smoothing
         self._max_people = settings.max_people
         self._is_external = settings.detections.is_external
+        self._keypoint_threshold = settings.keypoint_threshold
+        if not (estimates_ground := settings.ground == "estimate"):
+            self._ground_estimator.reset()
+        self._estimates_ground = estimates_ground
 
     def reset(self) -> None:
         """Forget all tracks."""
         self.detector.reset()
         self.tracker.reset()
         self.smoother.reset()
-        self._depth_placement.reset()
+        self._sizing.reset()
+        self._ground_estimator.reset()
         self._known = set()
         self._boxes = _NO_BOXES
         self._last_stamp_s = -np.inf
@@ -233,25 +259,40 @@ class Pipeline:
         self._known = set(tracks.people.ids.tolist())
         lost = tuple(sorted({*tracks.lost, *forgotten} - self._known))  # a kept id may begin again at once
         self.smoother.forget(lost)
-        self._depth_placement.forget(lost)
+        self._sizing.forget(lost)
         return lost
 
-    def _estimate(
-        self, image: Image, seen: Detections, camera: Camera | None, depth: DepthImage | None, shed: Shed
-    ) -> Measured:
+    def _estimate(self, image: Image, seen: Detections, camera: Camera | None, shed: Shed) -> Estimates:
         if camera is None or len(seen) == 0:
-            return Measured(Estimates.unknown(len(seen)), np.zeros(len(seen), np.bool_))
-        estimates = self.estimator.estimate(image, seen, camera, shed)
-        return self._depth_placement(seen.ids, estimates, camera, depth)
+            return Estimates.unknown(len(seen))
+        return self.estimator.estimate(image, seen, camera, shed)
+
+    def _estimated_ground(
+        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float
+    ) -> Ground | None:
+        """The ground by the people who were seen by now, where the settings ask for it."""
+        if not self._estimates_ground or camera is None:
+            return None
+        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s)
+
+    def _measured(self, seen: Detections, estimates: Estimates, camera: Camera | None, evidence: Evidence) -> Measured:
+        """``estimates`` at the distances, and with the sizes, that depth and ground give them."""
+        if camera is None or len(seen) == 0:
+            return Measured.nothing(estimates)
+        return self._sizing(seen.ids, estimates, camera, self._feet_seen(seen, camera), evidence)
+
+    def _feet_seen(self, seen: Detections, camera: Camera) -> Bools:
+        return feet_seen(seen, camera, self._keypoint_threshold)
 
     def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
-        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.used)
+        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized)
         unseen = tracks.states == State.COASTING
-        if not unseen.any():
-            return smoothed
-        joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
-        return joined.with_rows(unseen, self.smoother.coasted(tracks.coasting.ids, stamp_s))
+        if unseen.any():
+            coasting = self.smoother.coasted(tracks.coasting.ids, stamp_s)
+            joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
+            smoothed = joined.with_rows(unseen, coasting)
+        return self._sizing.resized(tracks.people.ids, smoothed)
 
     def _posed(self, tracks: Tracks, estimates: Estimates) -> Bodies:
         bodies = pose_bodies(tracks.people, estimates, self.body_model)

@@ -87,7 +87,8 @@ class Processed:
 
     ``at_s``: when it was finished, monotonic s. ``latency_s``: from its stamp until it was published. ``timings``: the
     steps of the pipeline; ``overhead_s``: decoding, converting and publishing. ``shed``: the work that was left out.
-    Of the ``people``, ``metric`` have a position and ``measured`` have one measured by depth; ``tentative`` and
+    Of the ``people``, ``metric`` have a position, ``measured`` have one measured by depth and ``grounded`` one by their
+    contact with the ``ground``, which is in words, "" where none is asked for; ``tentative`` and
     ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond the limits of the URDF.
     ``output_problem``: which output could not be published, and why; "" when none.
     """
@@ -100,6 +101,8 @@ class Processed:
     metric: int
     disagreement: Disagreement = Disagreement()
     measured: int = 0
+    grounded: int = 0
+    ground: str = ""
     shed: str = "nothing"
     tentative: int = 0
     coasting: int = 0

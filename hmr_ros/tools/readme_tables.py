@@ -37,6 +37,7 @@ USUAL = (
     "image_transport",
     "use_depth",
     "detections.source",
+    "ground_frame",
     "target_frame",
     "publish_tf",
     "humans.enabled",

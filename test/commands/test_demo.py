@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr demo` as its users start it."""
 
+import argparse
 import importlib.util
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.commands import demo as demo_command
 from hmr_ros.core.manifest import models_dir
 
 needs_ros = pytest.mark.skipif(
@@ -57,3 +60,18 @@ def test_the_sample_clip_shows_people(tmp_path):
     assert "people seen" in done.stdout
     for name in ("overlay.mp4", "sheet.png", "space.png"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
+
+
+def test_the_ground_is_a_parameter_of_the_node(monkeypatch):
+    played = []
+    play = SimpleNamespace(DemoError=OSError, Options=lambda *options: options, play=played.append)
+    monkeypatch.setattr(demo_command, "_is_importable", lambda module: True)
+    monkeypatch.setitem(sys.modules, "hmr_ros.demo.play", play)
+    parser = argparse.ArgumentParser()
+    demo_command.add_arguments(parser)
+    for arguments, parameters in (
+        (["--ground", "estimate", "-p", "max_people:=4"], ["ground:=estimate", "max_people:=4"]),
+        (["-p", "max_people:=4"], ["max_people:=4"]),
+    ):
+        assert demo_command.run(parser.parse_args(["--source", "clip.mp4", *arguments])) == 0
+        assert played[-1][-1] == parameters

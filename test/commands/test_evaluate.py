@@ -155,3 +155,11 @@ def test_unusable_models_are_explained(rest_pose_model, tmp_path):
     write_manifest(dataclasses.replace(manifest, kind="landmarks"), path)
     with pytest.raises(ValueError, match="expected a network of kind"):
         run(parse(path, "--motion", tmp_path / "motion.npz"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["best.pt", "--motion", "motion.npz"], ["models/pose2mesh.json", "--shards", "shards"]]
+)
+def test_people_on_the_ground_need_a_manifest_and_motion(arguments):
+    with pytest.raises(ValueError, match=r"--ground: expected the manifest \(\.json\)"):
+        run(parse("--ground", *arguments))

@@ -104,6 +104,7 @@ def test_settings_have_the_defaults_of_the_pipeline():
     run_module.add_arguments(parser)
     args = parser.parse_args(["photo.jpg"])
     assert run_module._settings(args) == run_module.PipelineSettings()
+    assert run_module._settings(parser.parse_args(["video.mp4", "--ground", "estimate"])).ground == "estimate"
     given = ["--model", "both", "--max-people", "3", "--size", "1280x704", "--preset", "fast"]
     args = parser.parse_args(["photo.jpg", *given])
     settings = run_module._settings(args)

@@ -57,3 +57,10 @@ def test_frames_have_no_leading_slash(name):
     with pytest.raises(ValueError, match=f"{name}: expected"):
         updated(RobotConfig(), {name: "/odom"})
     assert updated(RobotConfig(), {name: "odom"})
+
+
+def test_no_choice_is_a_truth_value_on_a_ros_command_line():
+    """``ros2 run ... -p ground:=off`` is a boolean there (YAML 1.1), and no string."""
+    words = {"y", "yes", "true", "on", "n", "no", "false", "off", "null", "~"}
+    choices = {str(choice).lower() for setting in describe(RobotConfig) for choice in setting.choices or ()}
+    assert not choices & words

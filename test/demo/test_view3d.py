@@ -61,6 +61,13 @@ def test_the_floor_is_found_under_people_that_stand_on_it(places):
     assert np.allclose(floor.below(np.zeros((1, 3))) @ floor.up, floor.height)
 
 
+def test_a_person_who_floats_does_not_lift_the_floor():
+    others, floating = standing([(-1, 4), (2, 6), (0, 8), (1, 5)]), standing([(0, 7)], height=0.4)
+    floor, alone = estimate_floor([others, floating]), estimate_floor([others])
+    assert floor.height == pytest.approx(alone.height, abs=0.03)
+    assert floor.up @ alone.up > np.cos(np.deg2rad(0.5))
+
+
 def test_there_is_no_floor_without_people():
     assert estimate_floor([]) is None
     assert estimate_floor([standing([(0, 4)]).take(np.zeros(0, np.int64))]) is None

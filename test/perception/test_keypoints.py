@@ -6,8 +6,8 @@ import pytest
 
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
-from hmr_ros.core.skeleton import COCO17
-from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
+from hmr_ros.core.skeleton import COCO17, JOINT_SETS
+from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, feet_seen, seen_keypoints
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
 CAMERA = Camera(K, 640, 480)
@@ -64,3 +64,27 @@ def test_options_are_by_default_those_of_the_settings() -> None:
     assert KeypointOptions() == KeypointOptions.of(PerceptionSettings())
     asked = KeypointOptions.of(PerceptionSettings(keypoint_threshold=0.4, min_keypoints=9))
     assert asked == KeypointOptions(threshold=0.4, minimum=9)
+
+
+@pytest.mark.parametrize(
+    ("joint_set", "joint", "place", "score", "seen"),
+    [
+        ("coco_feet", "left_toe", (5, 5), 0.3, [True, True]),
+        ("coco_feet", "left_toe", (5, 5), 0.29, [False, True]),
+        ("coco_feet", "right_heel", (5, 480), 1, [True, False]),
+        ("coco_feet", "right_ankle", (639, 479), 1, [True, True]),
+        ("coco_feet", "right_ankle", (-0.1, 9), 1, [True, False]),
+        ("coco_feet", "right_knee", (-9, -9), 0, [True, True]),
+        ("coco17", "left_ankle", (5, 5), 0.1, [False, True]),
+        ("blazepose", "left_heel", (np.nan, 5), 1, [False, True]),
+        ("human36m", "right_ankle", (5, 5), 0.1, [True, False]),
+    ],
+)
+def test_a_foot_is_seen_with_all_its_keypoints_in_the_image(
+    joint_set: str, joint: str, place: tuple[float, float], score: float, seen: list[bool]
+) -> None:
+    joints = JOINT_SETS[joint_set]
+    kp2d, kp2d_score = np.full((1, joints.size, 2), 100.0), np.ones((1, joints.size))
+    kp2d[0, joints.index(joint)], kp2d_score[0, joints.index(joint)] = place, score
+    people = Detections(np.zeros((1, 4)), np.ones(1), kp2d, kp2d_score, joint_set, np.zeros(1, np.int64))
+    assert feet_seen(people, CAMERA, 0.3).tolist() == [seen]

@@ -13,14 +13,13 @@ no such quotient, nothing is changed.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.growth import Growth
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.people import Camera, Estimates
 from hmr_ros.core.skeleton import SMPL
@@ -45,15 +44,9 @@ estimated."""
 _SCALES = (0.4, 1.8)
 """Range of measured over expected distance; beyond it, another person or thing was measured."""
 
-_MAX_VIEWS = 30
-"""A person's size is the mean of about so many views: a child is not taken for an adult for ever by one bad look."""
-
 _DEVIATION_M = 0.05
 """Standard deviation of a measured distance. Rendered people are off by 2 cm in the median; clothes, and what a body is
 mistaken for, add to that. Not calibrated: no recording with depth and ground truth was available."""
-
-_MAX_BETA = 5.0
-"""Standard deviations. A size beyond is not described by the body model; the nearest size that is takes its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,68 +73,15 @@ class DepthImage:
         return np.where(inside & np.isfinite(z) & (z > 0), z, np.nan)
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """``estimates`` with the distances and sizes that were measured, where ``used`` (P,)."""
-
-    estimates: Estimates
-    used: Bools
-
-
-class DepthPlacement:
-    """Corrects people of one body model by depth, and remembers their sizes.
-
-    A track keeps its measured size where depth has a hole, or does not come: then keypoints alone determine the right
-    distance, too.
-    """
+class DepthFit:
+    """Finds by depth how much larger and farther away people of one body model are than they were estimated."""
 
     def __init__(self, body_model: BodyModel) -> None:
         self._body_model = body_model
-        self._growth = _Growth.of(body_model)
         self._on_trunk = np.isin(body_model.weights.argmax(1), [SMPL.index(name) for name in _TRUNK])
-        self._sizes: dict[int, _Size] = {}
 
-    def __call__(self, ids: Ints, estimates: Estimates, camera: Camera, depth: DepthImage | None) -> Measured:
-        """Scale the people ``ids`` (P,) about the camera to their measured distance, or to their known size."""
-        rows = np.flatnonzero(estimates.valid)
-        used = np.zeros(len(estimates), np.bool_)
-        if len(rows) == 0 or (depth is None and not self._sizes):
-            return Measured(estimates, used)
-        people = estimates.take(rows)
-        fits = [None] * len(rows) if depth is None else self._fits(people, camera, depth)
-        cam_t, betas, covariance = (a.copy() for a in (people.cam_t, people.betas, people.root_covariance))
-        for person, (track_id, fit) in enumerate(zip(ids[rows].tolist(), fits, strict=True)):
-            size = self._growth.size(betas[person])
-            if fit is not None:
-                used[rows[person]] = True
-                self._sizes[track_id] = self._sizes.get(track_id, _Size()).with_view(size * fit.scale)
-                covariance[person] = _with_deviation(covariance[person], cam_t[person], _DEVIATION_M)
-            elif known := self._sizes.get(track_id):
-                fit = ScaleFit(known.mean / size, float(cam_t[person, 2]))
-            else:
-                continue
-            cam_t[person], betas[person] = self._scaled(cam_t[person], betas[person], fit)
-        moved = dataclasses.replace(people, cam_t=cam_t, betas=betas, root_covariance=covariance)
-        return Measured(estimates.with_rows(rows, moved), used)
-
-    def _scaled(self, cam_t: Floats, betas: Floats, fit: ScaleFit) -> tuple[Floats, Floats]:
-        """Position (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
-        grown = self._growth.grown(betas, fit.scale)
-        # Of a body that grew less than its distance did, the surface is where it was measured all the same.
-        behind_surface = (cam_t[2] - fit.surface_z) * self._growth.size(grown) / self._growth.size(betas)
-        return np.asarray(cam_t * ((fit.scale * fit.surface_z + behind_surface) / cam_t[2])), grown
-
-    def forget(self, ids: Iterable[int]) -> None:
-        """Forget the tracks ``ids``."""
-        for track_id in ids:
-            self._sizes.pop(track_id, None)
-
-    def reset(self) -> None:
-        """Forget all tracks."""
-        self._sizes.clear()
-
-    def _fits(self, people: Estimates, camera: Camera, depth: DepthImage) -> list[ScaleFit | None]:
-        """The scale of each of ``people``, all valid, by depth; None where it is not clear."""
+    def __call__(self, people: Estimates, camera: Camera, depth: DepthImage) -> list[ScaleFit | None]:
+        """The scale of each of ``people``, all valid; None where it is not clear."""
         vertices = self._body_model.posed(people.global_orient, people.body_pose, people.betas, people.cam_t).vertices
         pixels, fits = project(vertices, camera), []
         for person in range(len(people)):
@@ -151,22 +91,18 @@ class DepthPlacement:
         return fits
 
 
-@dataclass(frozen=True)
-class _Size:
-    """Mean size of a person, in template sizes, over so many views."""
-
-    mean: float = 0.0
-    views: int = 0
-
-    def with_view(self, size: float) -> _Size:
-        views = min(self.views + 1, _MAX_VIEWS)
-        return _Size(self.mean + (size - self.mean) / views, views)
+def scaled(growth: Growth, cam_t: Floats, betas: Floats, fit: ScaleFit) -> tuple[Floats, Floats]:
+    """Position (3,) m and shape (10,) of a person, scaled about the camera as ``fit`` says."""
+    grown = growth.grown(betas, fit.scale)
+    # Of a body that grew less than its distance did, the surface is where it was measured all the same.
+    behind_surface = (cam_t[2] - fit.surface_z) * growth.size(grown) / growth.size(betas)
+    return np.asarray(cam_t * ((fit.scale * fit.surface_z + behind_surface) / cam_t[2])), grown
 
 
-def _with_deviation(covariance: Floats, cam_t: Floats, deviation_m: float) -> Floats:
-    """``covariance`` (3, 3) m^2 of a position ``cam_t`` (3,) m, with another standard deviation along its bearing."""
+def with_measured_distance(covariance: Floats, cam_t: Floats) -> Floats:
+    """``covariance`` (3, 3) m^2 of a position ``cam_t`` (3,) m whose distance was measured."""
     bearing = cam_t / np.linalg.norm(cam_t)
-    return np.asarray(covariance + (deviation_m**2 - bearing @ covariance @ bearing) * np.outer(bearing, bearing))
+    return np.asarray(covariance + (_DEVIATION_M**2 - bearing @ covariance @ bearing) * np.outer(bearing, bearing))
 
 
 def front_samples(pixels: Floats, z: Floats, person: int, camera: Camera) -> Ints:
@@ -226,36 +162,3 @@ def fit_scale(measured_z: Floats, surface_z: Floats) -> ScaleFit | None:
         return None
     agreeing = slice(first[best], end[best])
     return ScaleFit(float(np.median(scale[agreeing])), float(np.median(surface_z[agreeing])))
-
-
-@dataclass(frozen=True, eq=False)
-class _Growth:
-    """How the betas of a body model make a body larger: its size is 1 + betas . ``rate`` (10,), in template sizes.
-
-    ``direction`` (10,) betas that scale the body by one template size, as uniformly as the model can.
-    """
-
-    rate: Floats
-    direction: Floats
-
-    @staticmethod
-    def of(body_model: BodyModel) -> _Growth:
-        """From the vertices of the rest pose about its pelvis."""
-        pelvis = body_model.J_regressor[0].astype(np.float64)
-        template = body_model.v_template - pelvis @ body_model.v_template
-        shapes = (body_model.shapedirs - np.tensordot(pelvis, body_model.shapedirs, 1)).reshape(template.size, -1)
-        rest = template.ravel()
-        rate = shapes.T @ rest / (rest @ rest)
-        # Of betas that do nearly the same to the size, the smallest change is taken.
-        stiffness = 0.03 * (rate @ rate) * np.eye(len(rate))
-        direction = np.linalg.solve(shapes.T @ shapes / (rest @ rest) + stiffness, rate)
-        return _Growth(rate, direction / (rate @ direction))
-
-    def size(self, betas: Floats) -> float:
-        """Of a body of shape ``betas`` (10,)."""
-        return 1 + float(betas @ self.rate)
-
-    def grown(self, betas: Floats, scale: float) -> Floats:
-        """``betas`` (10,) of a body ``scale`` times as large, or as near to it as the body model describes."""
-        limit = np.maximum(_MAX_BETA, np.abs(betas))
-        return np.asarray(np.clip(betas + (scale - 1) * self.size(betas) * self.direction, -limit, limit), betas.dtype)

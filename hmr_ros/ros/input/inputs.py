@@ -12,11 +12,13 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.detections import DetectionsInput
+from hmr_ros.ros.input.ground import GroundInput
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
@@ -56,6 +58,7 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
+        self._ground = GroundInput(node, config.ground_frame) if config.ground_frame else None
         self._detections: DetectionsInput | None = None
         if config.detections.is_external:
             self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)
@@ -94,6 +97,12 @@ class CameraInput:
     def detections(self, frame: Frame) -> Detections | None:
         """The people in ``frame`` as another detector finds them; None when it does not, or ours does."""
         return None if self._detections is None else self._detections.of(frame)
+
+    def ground(self, frame: Frame, camera: Camera | None, config: RobotConfig) -> Ground | None:
+        """The ground below the camera of ``frame``; None when none is stated, or known (see GroundInput.of)."""
+        if self._ground is None or camera is None:
+            return None
+        return self._ground.of(frame, config)
 
     def adapt(self) -> None:
         """Follow the publishers' QoS; call about once a second."""
@@ -138,8 +147,8 @@ class CameraInput:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}
 
     def calibration_problem(self) -> str:
-        """The problem of calibration, depth or detections of the last image, or of itself; "" when there is none."""
-        optional = (part.problem for part in (self._depth, self._detections) if part is not None)
+        """The problem of calibration, depth, detections or ground of the last image, or its own; "" without any."""
+        optional = (part.problem for part in (self._depth, self._detections, self._ground) if part is not None)
         return self.rivals() or self._infos.problem or next(filter(None, optional), "") or self._image_problem
 
     def rivals(self, separator: str = "") -> str:
@@ -159,7 +168,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
-        for subscription in (self._images, self._infos, self._depth, self._detections):
+        for subscription in (self._images, self._infos, self._depth, self._detections, self._ground):
             if subscription is not None:
                 subscription.close()
         self.slot.close()

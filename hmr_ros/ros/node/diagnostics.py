@@ -150,6 +150,8 @@ def _people(processed: Sequence[Processed]) -> list[tuple[str, str]]:
         ("people measured by depth", str(last.measured)),
         ("joint angles beyond their limits [1/s]", f"{violations:.1f}"),
     ]
+    if last.ground:
+        rows += [("ground", last.ground), ("people on the ground", str(last.grounded))]
     for joints in ("mean", "largest"):
         distance = known_median([getattr(p.disagreement, f"{joints}_m") for p in processed])
         if np.isfinite(distance):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
@@ -156,8 +157,8 @@ class Worker:
         self._follow_frame(frame.frame_id)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
-        given = self._source.detections(frame)
-        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given)
+        given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
+        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground)
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
         self._accept(arrival)
@@ -206,7 +207,7 @@ class Worker:
         self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
         if work.published.outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
-        self._monitor.process(_processed(work, latency_s))
+        self._monitor.process(_processed(work, latency_s, _described(work.result.ground, self.config)))
 
     def _age_s(self, stamp: Stamp) -> float:
         """Time since ``stamp`` by the node's clock, s."""
@@ -221,8 +222,8 @@ class Worker:
             )
 
 
-def _processed(work: _Work, latency_s: float) -> Processed:
-    """What diagnostics report about an image that was published ``latency_s`` after its stamp."""
+def _processed(work: _Work, latency_s: float, ground: str) -> Processed:
+    """What diagnostics report about an image that was published ``latency_s`` after its stamp, and its ``ground``."""
     bodies, published = work.result.bodies, work.published.outputs
     return Processed(
         at_s=time.monotonic(),
@@ -232,6 +233,8 @@ def _processed(work: _Work, latency_s: float) -> Processed:
         people=len(bodies),
         metric=int(bodies.valid.sum()),
         measured=work.result.measured,
+        grounded=work.result.grounded,
+        ground=ground,
         shed=str(work.shed),
         disagreement=Disagreement.about(bodies),
         tentative=int((bodies.states == State.TENTATIVE).sum()),
@@ -239,3 +242,10 @@ def _processed(work: _Work, latency_s: float) -> Processed:
         limit_violations=published.limit_violations,
         output_problem=published.problem,
     )
+
+
+def _described(ground: Ground | None, config: RobotConfig) -> str:
+    """The ``ground`` in words; "" where none is asked for."""
+    if ground is not None:
+        return str(ground)
+    return "not known" if config.ground_frame or config.ground == "estimate" else ""

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, _Growth, fit_scale
+from hmr_ros.core.body.growth import Growth
+from hmr_ros.core.fitting.depth import DepthImage, fit_scale
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Estimates
+from hmr_ros.core.temporal.sizing import Evidence, Sizing
 from hmr_ros.perception.raster import rasterise
 
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
@@ -28,8 +30,9 @@ def placement():
     return Placement(BODY, "coco_feet")
 
 
-def measure(people, depth, placement=None):
-    return (placement or DepthPlacement(BODY))(np.arange(len(people)), people, CAMERA, depth)
+def measure(people, depth, sizing=None):
+    no_feet = np.zeros((len(people), 2), np.bool_)
+    return (sizing or Sizing(BODY))(np.arange(len(people)), people, CAMERA, no_feet, Evidence(0.0, depth))
 
 
 def posed(people):
@@ -136,8 +139,8 @@ def test_depth_puts_people_where_they_are_and_finds_their_size(size, spoil, befo
         measured = measure(guess.take(slice(row, row + 1)), depth)
         for column, found in ((0, guess.take(slice(row, row + 1))), (1, measured.estimates)):
             errors[i, column] = abs(found.cam_t[0, 2] - person.cam_t[0, 2])
-        errors[i, 2] = measured.used[0]
-        if measured.used[0]:
+        errors[i, 2] = measured.by_depth[0]
+        if measured.by_depth[0]:
             assert errors[i, 1] < 0.15
             height = [np.ptp(posed(dataclasses.replace(p, **AT_REST))[0, :, 1]) for p in (person, measured.estimates)]
             assert height[1] == pytest.approx(height[0], rel=0.1)
@@ -157,7 +160,7 @@ def test_moved_people_stay_where_they_are_seen():
     for row in np.flatnonzero(guess.valid):
         depth = DepthImage(rendered(posed(ground_truth.take(slice(row, row + 1)))))
         measured = measure(guess.take(slice(row, row + 1)), depth)
-        assert measured.used.all()
+        assert measured.by_depth.all()
         before, after = (project(posed(p)[0], CAMERA) for p in (guess.take(slice(row, row + 1)), measured.estimates))
         assert np.linalg.norm(after - before, axis=1).mean() < 0.03 * np.ptp(before[:, 1])  # it shrank by a third
 
@@ -168,7 +171,7 @@ def test_people_who_hide_each_other_are_distinguished():
     guess = guessed(ground_truth)
     assert guess.valid.all()
     measured = measure(guess, DepthImage(rendered(posed(ground_truth))))
-    assert measured.used.all()
+    assert measured.by_depth.all()
     np.testing.assert_allclose(measured.estimates.cam_t[:, 2], ground_truth.cam_t[:, 2], atol=0.06)
 
 
@@ -189,22 +192,22 @@ def test_a_person_measured_once_keeps_that_size_without_depth():
     ground_truth = random_people(4, CHILD)
     guess = guessed(ground_truth)
     row = np.flatnonzero(guess.valid)[:1]
-    ground_truth, guess, placement = ground_truth.take(row), guess.take(row), DepthPlacement(BODY)
-    measured = measure(guess, DepthImage(rendered(posed(ground_truth))), placement)
+    ground_truth, guess, sizing = ground_truth.take(row), guess.take(row), Sizing(BODY)
+    measured = measure(guess, DepthImage(rendered(posed(ground_truth))), sizing)
     for depth in (None, DepthImage(np.zeros((480, 640)))):
-        unmeasured = measure(guess, depth, placement)
-        assert not unmeasured.used.any()
+        unmeasured = measure(guess, depth, sizing)
+        assert not unmeasured.by_depth.any()
         np.testing.assert_allclose(unmeasured.estimates.cam_t, measured.estimates.cam_t, rtol=1e-3)
         np.testing.assert_allclose(unmeasured.estimates.betas, measured.estimates.betas, atol=1e-3)
-    placement.forget([0])
-    np.testing.assert_array_equal(measure(guess, None, placement).estimates.cam_t, guess.cam_t)
+    sizing.forget([0])
+    np.testing.assert_array_equal(measure(guess, None, sizing).estimates.cam_t, guess.cam_t)
 
 
 @pytest.mark.parametrize("z", [np.zeros((480, 640)), np.full((480, 640), np.nan), np.full((480, 640), 0.3)])
 def test_without_depth_on_them_people_stay_as_they_are(z):
     guess = guessed(random_people(2, ADULT))
     measured = measure(guess, DepthImage(z))
-    assert not measured.used.any()
+    assert not measured.by_depth.any()
     np.testing.assert_array_equal(measured.estimates.cam_t, guess.cam_t)
     np.testing.assert_array_equal(measured.estimates.betas, guess.betas)
 
@@ -213,8 +216,8 @@ def test_no_people_and_people_without_a_position_are_normal():
     depth = DepthImage(np.ones((4, 4)))
     for people in (0, 2):
         measured = measure(Estimates.unknown(people), depth)
-        assert len(measured.estimates) == len(measured.used) == people
-        assert not measured.used.any()
+        assert len(measured.estimates) == len(measured.by_depth) == people
+        assert not measured.by_depth.any()
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
@@ -254,7 +257,7 @@ def test_a_body_grows_more_evenly_than_by_the_shape_of_tall_people_alone():
         average, grown = (v - BODY.J_regressor[0] @ v for v in bodies)
         return np.sqrt(np.square(grown - 1.2 * average).sum(1).mean())
 
-    growth, tall = _Growth.of(BODY), np.eye(10)[0]
+    growth, tall = Growth.of(BODY), np.eye(10)[0]
     grown = growth.grown(np.zeros(10), 1.2)
     assert growth.size(grown) == pytest.approx(1.2)
     assert unevenness(grown) < 0.95 * unevenness(0.2 / growth.rate[0] * tall)

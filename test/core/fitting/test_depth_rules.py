@@ -8,9 +8,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.fitting.depth import DepthImage, DepthPlacement, ScaleFit, _Growth, _Size, fit_scale, front_samples
+from hmr_ros.core.body.growth import Growth
+from hmr_ros.core.fitting.depth import DepthImage, ScaleFit, fit_scale, front_samples, scaled
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Camera, Estimates
+from hmr_ros.core.temporal.sizes import Size
+from hmr_ros.core.temporal.sizing import Evidence, Sizing
 
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
 BODY = load_body_model(models_dir() / "open_body.npz", np.float64)
@@ -120,12 +123,16 @@ def test_limits_of_a_scale(counts, scale):
 
 
 def test_a_size_is_the_mean_of_its_views_and_later_of_about_thirty():
-    size = _Size().with_view(1.0).with_view(2.0).with_view(0.0)
-    assert (size.mean, size.views) == (1.0, 3)
+    view, limit = 4.0, 120.0
+    size = Size()
+    for seen in (1.0, 2.0, 0.0):
+        size = size.with_measurement(seen, view, limit)
+    assert (size.mean, size.information) == (1.0, 3 * view)
     for _ in range(27):
-        size = size.with_view(1.0)
-    assert (size.mean, size.views) == (pytest.approx(1.0), 30)
-    assert size.with_view(4.0) == _Size(pytest.approx(1.1), 30)
+        size = size.with_measurement(1.0, view, limit)
+    assert (size.mean, size.information) == (pytest.approx(1.0), limit)
+    later = size.with_measurement(4.0, view, limit)
+    assert (later.mean, later.information) == (pytest.approx(1.1), limit)
 
 
 def about_the_pelvis(vertices):
@@ -133,7 +140,7 @@ def about_the_pelvis(vertices):
 
 
 def test_size_is_the_scale_that_fits_the_template_best():
-    growth, template = _Growth.of(BODY), about_the_pelvis(BODY.v_template).ravel()
+    growth, template = Growth.of(BODY), about_the_pelvis(BODY.v_template).ravel()
     for betas in np.random.default_rng(0).normal(size=(5, 10)):
         shape = about_the_pelvis(BODY.v_template + BODY.shapedirs @ betas).ravel()
         assert growth.size(betas) == pytest.approx(np.linalg.lstsq(template[:, None], shape, rcond=None)[0][0])
@@ -141,7 +148,7 @@ def test_size_is_the_scale_that_fits_the_template_best():
 
 def test_betas_that_grow_by_one_do_so_with_the_least_change():
     """The direction minimises the unevenness and, weakly, its length, among those that grow by 1."""
-    growth, template = _Growth.of(BODY), about_the_pelvis(BODY.v_template)
+    growth, template = Growth.of(BODY), about_the_pelvis(BODY.v_template)
     shapes = np.stack([about_the_pelvis(BODY.shapedirs[..., i]).ravel() for i in range(10)], 1)
 
     def cost(direction):
@@ -156,7 +163,7 @@ def test_betas_that_grow_by_one_do_so_with_the_least_change():
 
 @pytest.mark.parametrize("beta", [0.0, -1.0, 6.0])
 def test_betas_grow_by_a_scale_of_their_own_size_as_far_as_the_model_goes(beta):
-    growth, betas = _Growth.of(BODY), np.zeros(10, np.float32)
+    growth, betas = Growth.of(BODY), np.zeros(10, np.float32)
     betas[0] = beta
     grown = growth.grown(betas, 0.97)
     assert grown.dtype == np.float32
@@ -170,9 +177,9 @@ def test_betas_grow_by_a_scale_of_their_own_size_as_far_as_the_model_goes(beta):
 @pytest.mark.parametrize("scale", [0.9, 1.7])
 def test_the_surface_comes_to_lie_where_it_was_measured(scale):
     """Its pelvis lies behind the surface by 10 cm, times what the body grew, which is less than asked for at 1.7."""
-    placement, growth = DepthPlacement(BODY), _Growth.of(BODY)
+    growth = Growth.of(BODY)
     cam_t, betas = np.array([0.6, -0.3, 3.0]), np.eye(10)[0]
-    moved, grown = placement._scaled(cam_t, betas, ScaleFit(scale, 2.9))
+    moved, grown = scaled(growth, cam_t, betas, ScaleFit(scale, 2.9))
     ratio = growth.size(grown) / growth.size(betas)
     assert (ratio < 0.99 * scale) == (scale == 1.7)
     assert_allclose(moved, cam_t / 3.0 * (2.9 * scale + 0.1 * ratio))
@@ -189,31 +196,36 @@ def people(count):
     )
 
 
+def measure(sizing, ids, given, depth):
+    no_feet = np.zeros((len(ids), 2), np.bool_)
+    return sizing(np.array(ids), given, CAMERA, no_feet, Evidence(0.0, depth))
+
+
 def test_sizes_belong_to_tracks_not_to_rows():
     """A wall at 2.6 m through all bodies' fronts: rows change places, and one is without a position."""
-    placement, given = DepthPlacement(BODY), people(3)
+    sizing, given = Sizing(BODY), people(3)
     given.valid[0] = False
     wall = DepthImage(np.full((480, 640), 2.6))
-    measured = placement(np.array([7, 8, 9]), given, CAMERA, wall)
-    assert measured.used.tolist() == [False, True, True]
+    measured = measure(sizing, [7, 8, 9], given, wall)
+    assert measured.by_depth.tolist() == [False, True, True]
     assert_allclose(measured.estimates.cam_t[1:, 2], 2.7, atol=0.09)
-    placement.forget([9, 5])
-    later = placement(np.array([9, 7, 8]), people(3), CAMERA, None)
-    assert not later.used.any()
+    sizing.forget([9, 5])
+    later = measure(sizing, [9, 7, 8], people(3), None)
+    assert not later.by_depth.any()
     assert_allclose(later.estimates.cam_t[:2], people(3).cam_t[:2])
     assert later.estimates.cam_t[2, 2] == pytest.approx(measured.estimates.cam_t[1, 2], rel=0.01)
-    placement.reset()
-    assert_allclose(placement(np.array([9, 7, 8]), people(3), CAMERA, None).estimates.cam_t, people(3).cam_t)
+    sizing.reset()
+    assert_allclose(measure(sizing, [9, 7, 8], people(3), None).estimates.cam_t, people(3).cam_t)
 
 
 def test_a_size_seen_twice_is_the_mean_of_both():
-    placement, given = DepthPlacement(BODY), people(1)
+    sizing, given = Sizing(BODY), people(1)
     scales = []
     for z in (2.6, 2.8):
-        measured = placement(np.array([4]), given, CAMERA, DepthImage(np.full((480, 640), z)))
-        scales.append(_Growth.of(BODY).size(measured.estimates.betas[0]))
-    known = placement(np.array([4]), given, CAMERA, None).estimates
-    assert _Growth.of(BODY).size(known.betas[0]) == pytest.approx(np.mean(scales), rel=1e-3)
+        measured = measure(sizing, [4], given, DepthImage(np.full((480, 640), z)))
+        scales.append(Growth.of(BODY).size(measured.estimates.betas[0]))
+    known = measure(sizing, [4], given, None).estimates
+    assert Growth.of(BODY).size(known.betas[0]) == pytest.approx(np.mean(scales), rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 1), (0, 4), (4,)])

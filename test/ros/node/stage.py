@@ -71,12 +71,15 @@ class Stage:
     def detections(self, frame):
         return self.given
 
+    def ground(self, frame, camera, config):
+        return None
+
     def rivals(self, separator):
         return f"{separator}two publishers"
 
     # Pipeline
 
-    def __call__(self, image, camera, stamp_s, depth, shed, given):
+    def __call__(self, image, camera, stamp_s, depth, shed, given, ground):
         self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
         return Result(self.bodies, (9,), TIMINGS, measured=1)
 

@@ -170,6 +170,12 @@ def test_every_row_is_about_its_own_number():
     }
 
 
+def test_a_ground_is_reported_where_one_is_asked_for():
+    report = reported(an_image(people=3, grounded=2, ground="1.20 m below"))
+    assert (report["ground"], report["people on the ground"]) == ("1.20 m below", "2")
+    assert "ground" not in reported(an_image(people=3))
+
+
 def test_percentiles_are_of_all_images_and_the_rest_is_of_the_last():
     images = [an_image(latency_s=0.01 * k, overhead_s=0.001 * k, people=k, metric=0, shed=str(k)) for k in range(101)]
     report = reported(*images)

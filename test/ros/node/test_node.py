@@ -263,6 +263,23 @@ def test_without_subscribers_a_missing_transform_is_no_problem(world):
     assert "no_transform" not in w.node.monitor.drops()
 
 
+def test_the_ground_is_looked_up_and_reported(world):
+    w = world(ground_frame="base_footprint", tf_timeout_s=0.0)
+    w.subscribe(DiagnosticArray, "/diagnostics")
+    assert w.node.start()
+    w.show_until(lambda: w.reported("ground") == "not known")
+    warnings = [s for a in w.received["/diagnostics"] for s in a.status if "no ground" in s.message]
+    assert {s.level for s in warnings} == {DiagnosticStatus.WARN}
+
+    latched = qos(durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    transform = TransformStamped(child_frame_id="camera_optical_frame")
+    transform.header.frame_id, transform.transform.translation.z = "base_footprint", 1.25
+    transform.transform.rotation.x, transform.transform.rotation.w = -(0.5**0.5), 0.5**0.5
+    w.peer.create_publisher(TFMessage, "/tf_static", latched).publish(TFMessage(transforms=[transform]))
+    w.show_until(lambda: w.reported("ground").startswith("1.25 m below the camera"))
+    assert w.reported("people on the ground").isdigit()
+
+
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
     w.subscribe(Marker, "mesh")
