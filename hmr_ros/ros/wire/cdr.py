@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +162,11 @@ class CdrWriter:
     def array(self, values: NDArray[np.uint8] | Float64s, count: int) -> CdrWriter:
         """Append a sequence of ``count`` elements; ``values`` of any shape hold them contiguously."""
         self.pack("I", count)
-        if count:
+        return self.block(values) if count else self
+
+    def block(self, values: NDArray[Any]) -> CdrWriter:
+        """Append numbers of any shape without their count; nothing, and no padding, where there are none."""
+        if values.size:
             self._append(np.ascontiguousarray(values).data.cast("B"), values.nbytes, values.itemsize)
         return self
 

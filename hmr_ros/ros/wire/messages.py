@@ -8,19 +8,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Vector3
-from sensor_msgs.msg import JointState
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
-from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.types import (
+    ColorRGBA,
+    Duration,
+    Header,
+    JointState,
+    Marker,
+    MarkerArray,
+    Point,
+    SmplBody,
+    SmplBodyArray,
+    Time,
+    Vector3,
+)
 
 BONES, JOINTS, MESH = "bones", "joints", "mesh"
 """Namespaces of markers, one for each kind: RViz and Foxglove list every namespace that they ever saw."""
