@@ -6,6 +6,7 @@ subscriptions       subscriptions that follow the QoS of their publishers
 images              image messages -> RGB pixels; image_header: the size of a compressed image before it is decoded
 bit_depth           16-bit pixels -> 8 bits
 camera_info         which calibration belongs to an image; camera_model: CameraInfo -> ``Camera``
-depth               the depth image that belongs to an image; depth_values: its values in metres
-transform_listener  TF -> a tree of frames; fixed_frames: where the camera was when it took an image
+depth               the depth image that belongs to an image; depth_messages: its pixels, depth_values: in metres
+transform_listener  TF -> a tree of frames; transform_messages: its bytes
+fixed_frames        where the camera was when it took an image
 """

@@ -18,9 +18,10 @@ from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
-from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.transport import profiles_variable
+from hmr_ros.ros.wire.types import type_name
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}

@@ -2,7 +2,8 @@
 """What the node publishes about each image.
 
 outputs             all publishers, and the order of the messages about one image
-publishers          how publishers are created and destroyed while the node is active
+publishing          what outputs ask of whatever carries their messages
+publishers          how the node does it: publishers come and go while it is active
 lifetimes           how long markers stay in RViz
 humans              ROS4HRI's topics (REP-155) of each person; tracked: the list of all people
 human_messages      their messages as objects: the reference; human_writers: the same as bytes

@@ -113,11 +113,21 @@ class CdrReader:
 
     def doubles(self, count: int) -> Float64s:
         """The next ``count`` float64, (count,)."""
-        start = _aligned(self._at, 8)
-        if start + 8 * count > len(self._data):
+        return self.numbers("<f8", count).astype(np.float64)
+
+    def numbers(self, dtype: str, count: int) -> NDArray[Any]:
+        """The next ``count`` numbers of ``dtype``, as numpy names it, (count,), in the byte order of this machine."""
+        kind = np.dtype(dtype).newbyteorder(self._order)
+        start = _aligned(self._at, kind.itemsize) if count else self._at
+        if start + kind.itemsize * count > len(self._data):
             raise CdrError(f"message ends inside {count} numbers at byte {start} of {len(self._data)}")
-        self._at = start + 8 * count
-        return np.frombuffer(self._data, self._order + "f8", count, start).astype(np.float64)
+        self._at = start + kind.itemsize * count
+        return np.frombuffer(self._data, kind, count, start).astype(kind.newbyteorder("="))
+
+    @property
+    def left(self) -> int:
+        """Number of bytes that are not read yet."""
+        return len(self._data) - self._at
 
     def octets(self) -> NDArray[np.uint8]:
         """The next sequence of uint8, (N,), as a view."""

@@ -25,7 +25,7 @@ from hmr_ros.ros.wire.types import (
     message_class,
 )
 
-_KINDS = {
+KINDS = {
     "boolean": "u1",
     "octet": "u1",
     "char": "u1",
@@ -56,12 +56,12 @@ def serialise(message: Any) -> bytes:
 
 def fields_of(message: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, value and type of each field of ``message``."""
-    for name, kind in _slots(message.__class__):
+    for name, kind in slots(message.__class__):
         yield name, getattr(message, name), kind
 
 
 @functools.cache
-def _slots(message_type: Any) -> tuple[tuple[str, Any], ...]:
+def slots(message_type: Any) -> tuple[tuple[str, Any], ...]:
     """Name and type of each field: ROS makes a new dictionary of them at every call."""
     return tuple(zip(message_type.get_fields_and_field_types(), message_type.SLOT_TYPES, strict=True))
 
@@ -108,7 +108,7 @@ def _numbers(values: Any, dtype: str) -> NDArray[Any]:
 def uniform(kind: Any) -> tuple[np.dtype[Any], int] | None:
     """Type and count of the numbers that ``kind`` consists of; None unless they are all of one type."""
     if isinstance(kind, BasicType):
-        return np.dtype(_KINDS[kind.typename]), 1
+        return np.dtype(KINDS[kind.typename]), 1
     if isinstance(kind, Array):
         element = uniform(kind.value_type)
         return element and (element[0], element[1] * kind.size)

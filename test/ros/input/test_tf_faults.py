@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hmr_ros.core.geometry import frames
 from hmr_ros.core.geometry.frames import FrameTree, NoTransformError, Pose
-from hmr_ros.ros.input.transform_listener import TransformListener, _read_into
+from hmr_ros.ros.input.transform_listener import TransformListener
+from hmr_ros.ros.input.transform_messages import read_into
 from hmr_ros.ros.wire.cdr import CdrError, CdrWriter, Stamp
 from hmr_ros.ros.wire.interfaces import TF
 
@@ -33,16 +34,16 @@ def message(numbers=IDENTITY, parent="odom", child="camera", stamp_ns=10**9):
 )
 def test_transforms_that_are_none_are_ignored(numbers):
     tree = FrameTree()
-    assert "'camera' to 'odom'" in _read_into(tree, message(numbers), is_static=True)
+    assert "'camera' to 'odom'" in read_into(tree, message(numbers), is_static=True)
     with pytest.raises(NoTransformError):
         tree.lookup("odom", "camera", 10**9)
-    assert _read_into(tree, message(), is_static=True) == ""
+    assert read_into(tree, message(), is_static=True) == ""
     assert np.allclose(tree.lookup("odom", "camera", 10**9).rotation, np.eye(3))
 
 
 @pytest.mark.parametrize(("parent", "child"), [("", "camera"), ("odom", ""), ("odom", "/odom")])
 def test_frames_that_are_none_are_ignored(parent, child):
-    assert _read_into(FrameTree(), message(parent=parent, child=child), is_static=True)
+    assert read_into(FrameTree(), message(parent=parent, child=child), is_static=True)
 
 
 def test_a_message_that_is_cut_off_is_ignored(executor):
@@ -83,6 +84,6 @@ def test_any_bytes_are_read_or_refused(noise, at, number, name):
     whole = message((number, 0.0, 0.0, 0.0, 0.0, number, 1.0), child=name)
     for data in (noise, whole[:at] + noise, whole[:at] + noise + whole[at:]):
         try:
-            _read_into(FrameTree(), data, is_static=False)
+            read_into(FrameTree(), data, is_static=False)
         except CdrError:
             continue

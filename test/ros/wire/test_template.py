@@ -77,6 +77,6 @@ def test_lists_of_texts_and_mixed_structs_are_exact(count, length):
 
 
 def test_a_layout_that_is_not_understood_is_refused(monkeypatch):
-    monkeypatch.setitem(encoding._KINDS, "double", "<f4")
+    monkeypatch.setitem(encoding.KINDS, "double", "<f4")
     with pytest.raises(ValueError, match="JointState: expected 84 bytes of CDR, got 100"):
         Template(JointState(name=["a"] * 4, position=[0.0] * 4))
