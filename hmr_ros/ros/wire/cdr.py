@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class CdrReader:
             raise CdrError(f"expected at least {len(ENCAPSULATION)} bytes of CDR, got {len(data)}")
         self._data = data
         self._at = len(ENCAPSULATION)
-        self._order = ">" if data[1] in _BIG_ENDIAN_KINDS else "<"
+        self._order: Literal[">", "<"] = ">" if data[1] in _BIG_ENDIAN_KINDS else "<"
 
     def _unpack(self, kind: str) -> int:
         """The next number, of the struct format character ``kind``."""
