@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from hmr_ros.core.config import DetectorConfig, PipelineSettings
@@ -42,8 +42,7 @@ try:
 except ModuleNotFoundError:  # a robot that has ROS's dependencies alone
     tqdm = None
 
-_DEFAULT_SAVED = ("overlay", "json", "npz")
-"""Of a recording, mcap as well."""
+_DEFAULT_SAVED = ("overlay", "json", "npz")  # of a recording, mcap as well
 
 _SETTINGS = ("model", "backend", "max_people", "num_threads", "device_id", "model_path", "smpl_path")
 """Settings of the pipeline that are arguments under their own names."""
@@ -56,8 +55,7 @@ EXAMPLES = (
     "hmr run photos --fov 65 --save overlay,json,glb",
     "hmr run video.mp4 --camera-info camera.yaml --start 10 --seconds 5",
     "hmr run 0 --save json",
-    "hmr run my_bag --image /camera/color/image_raw --merge",
-    "hmr run my_bag.mcap --depth /camera/aligned_depth_to_color/image_raw -p target_frame:=odom",
+    "hmr run my_bag --depth /camera/aligned_depth_to_color/image_raw -p target_frame:=odom",
 )
 
 _FILES = """
@@ -127,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     cameras = cameras_of(args.camera_info, args.fov)
     source = open_source(args.source)
     _check_applicable(args, source)
-    out = _directory(args, _name(args, source))
+    out = directory.chosen(args.out, _name(args, source), overwrites=args.overwrite)
     with _open_pipeline(args) as pipeline:
         directory.prepare(out)
         rate_hz = None if isinstance(source, PhotoSource) else (excerpt.rate_hz or source.rate_hz) / excerpt.every
@@ -150,7 +148,7 @@ def _run_recording(args: argparse.Namespace) -> int:
             out = args.out or directory.DEFAULT_ROOT / path.resolve().stem
             batch.resume(out)
         else:
-            out = _directory(args, path.resolve().stem)
+            out = directory.chosen(args.out, path.resolve().stem, overwrites=args.overwrite)
             directory.prepare(out)
         with Stopping() as stopping, _bar(batch.image_count) as bar:
             summary = batch.run(out, assemble, bar.update, stopping)
@@ -252,16 +250,6 @@ def _name(args: argparse.Namespace, source: Source) -> str:
     return Path(args.source).expanduser().resolve().stem
 
 
-def _directory(args: argparse.Namespace, name: str) -> Path:
-    """Where the files go. Raises FileExistsError for one that an earlier run has used."""
-    if args.out is None:
-        return directory.DEFAULT_ROOT / name if args.overwrite else directory.free_directory(name)
-    if not args.overwrite:
-        directory.check_free(args.out)
-    out: Path = args.out
-    return out
-
-
 class _Silence:
     """A bar where tqdm is not installed."""
 
@@ -269,14 +257,12 @@ class _Silence:
         """Show nothing."""
 
 
-@contextlib.contextmanager
-def _bar(count: int) -> Iterator[_Silence]:
+def _bar(count: int) -> contextlib.AbstractContextManager[_Silence]:
     """A bar on a terminal for ``count`` images, 0: unknown."""
     if tqdm is None:
-        yield _Silence()
-        return
-    with tqdm(total=count or None, unit="image", disable=None) as bar:
-        yield bar
+        return contextlib.nullcontext(_Silence())
+    bar: contextlib.AbstractContextManager[_Silence] = tqdm(total=count or None, unit="image", disable=None)
+    return bar
 
 
 def _with_progress(frames: Iterable[Frame | Unreadable], count: int) -> Iterable[Frame | Unreadable]:

@@ -22,6 +22,18 @@ def free_directory(name: str, root: Path = DEFAULT_ROOT) -> Path:
     return next(path for path in candidates if not _is_taken(path))
 
 
+def chosen(out: Path | None, name: str, *, overwrites: bool) -> Path:
+    """The directory ``out``, or without one that of the source ``name``, free unless the run ``overwrites``.
+
+    Raises FileExistsError for one that an earlier run has used.
+    """
+    if out is None:
+        return DEFAULT_ROOT / name if overwrites else free_directory(name)
+    if not overwrites:
+        check_free(out)
+    return out
+
+
 def check_free(directory: Path) -> None:
     """Raise FileExistsError, with the remedy, where a run has left files in ``directory``."""
     if _is_taken(directory):
