@@ -32,7 +32,7 @@ from hmr_ros.recording import directory
 from hmr_ros.recording.calibration import cameras_of
 from hmr_ros.recording.meshes import require_trimesh
 from hmr_ros.recording.process import Summary, estimator, record
-from hmr_ros.recording.saving import SAVED, Sequence, writers_of
+from hmr_ros.recording.saving import SAVED, Images, writers_of
 from hmr_ros.recording.stopping import Stopping
 from hmr_ros.ros.bag import opening
 from hmr_ros.ros.bag.options import Options, config_of
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     with _open_pipeline(args) as pipeline:
         directory.prepare(out)
         rate_hz = None if isinstance(source, PhotoSource) else (excerpt.rate_hz or source.rate_hz) / excerpt.every
-        writers = list(writers_of(saved, out, Sequence(rate_hz, pipeline.faces), args.mesh_every))
+        writers = list(writers_of(saved, out, Images(rate_hz, pipeline.faces), args.mesh_every))
         frames = _with_progress(source.frames(excerpt), source.count(excerpt))
         with Stopping() as stopping:
             summary = record(frames, estimator(source, pipeline, cameras), writers, _report, stopping)

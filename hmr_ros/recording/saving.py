@@ -23,7 +23,7 @@ _MESH_EVERY = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Sequence:
+class Images:
     """Whether images belong together: their rate, Hz, for a video; None: photos. ``faces`` (F, 3) of every body."""
 
     rate_hz: float | None
@@ -31,7 +31,7 @@ class Sequence:
 
 
 def writers_of(
-    saved: Set[str], out: Path, images: Sequence, mesh_every: int | None = None, *, appends: bool = False
+    saved: Set[str], out: Path, images: Images, mesh_every: int | None = None, *, appends: bool = False
 ) -> Iterator[Writer]:
     """The writers of the files that ``saved`` names, in the directory ``out``.
 

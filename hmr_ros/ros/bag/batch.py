@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,20 +17,19 @@ from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
 from hmr_ros.recording.entry import Writer
 from hmr_ros.recording.process import Summary
-from hmr_ros.recording.saving import Sequence as Images
-from hmr_ros.recording.saving import writers_of
+from hmr_ros.recording.saving import Images, writers_of
 from hmr_ros.recording.stopping import Stopping
-from hmr_ros.ros.bag.cameras import CameraTopics, chosen
+from hmr_ros.ros.bag.cameras import CameraTopics, chosen, earlier_results
 from hmr_ros.ros.bag.diagnosing import Diagnosing
 from hmr_ros.ros.bag.following import CameraFollower, Equipment
 from hmr_ros.ros.bag.inputs import Calibration, Depths, Transforms
 from hmr_ros.ros.bag.opening import open_recording
 from hmr_ros.ros.bag.options import Options
 from hmr_ros.ros.bag.publishing import Clock, FilePublishers, Write
-from hmr_ros.ros.bag.recording import Recording, RecordingError, Report
+from hmr_ros.ros.bag.recording import Record, Recording, RecordingError, Report, Topic
 from hmr_ros.ros.bag.replaying import Replay, Station, prescan
 from hmr_ros.ros.bag.result import Result
-from hmr_ros.ros.bag.resuming import Interrupted, carry_over, interrupted, shorten_json_lines
+from hmr_ros.ros.bag.resuming import Interrupted, carry_over, latest, shorten_json_lines
 
 Build = Callable[[RobotConfig, SharedParts], Pipeline]
 """Opens the networks of one camera; those of all cameras share parts."""
@@ -36,7 +37,8 @@ Build = Callable[[RobotConfig, SharedParts], Pipeline]
 _EARLIER = ".earlier.mcap"
 """The result of the run to go on from, while it is carried over."""
 
-_MOST_TEXTS = 100
+_MOST_OF_A_KIND = 3
+"""Reports that differ in numbers alone: a damaged recording has as many problems as images."""
 
 
 class Batch:
@@ -63,12 +65,7 @@ class Batch:
 
     def resume(self, out: Path) -> None:
         """Go on with the run that was interrupted in ``out``. Raises RecordingError where there is none."""
-        path, earlier = out / directory.MCAP, out / _EARLIER
-        if not path.is_file() and not earlier.is_file():
-            raise RecordingError(f"{path}: there is no run to go on with")
-        if not earlier.is_file():  # it is there where a resumed run was killed: it then has more than that one
-            path.rename(earlier)
-        self._earlier = interrupted(earlier, self._report)
+        self._earlier = latest(out / directory.MCAP, out / _EARLIER, self._report)
         until_s = (self._earlier.resumes_ns - self._began_ns) * 1e-9
         for camera in self._cameras:
             shorten_json_lines(self._directory(out, camera) / directory.JSON_LINES, until_s)
@@ -148,8 +145,20 @@ class Batch:
 
     def _replay(self, stations: Sequence[Station], transforms: Transforms, write: Write) -> Replay:
         resumes_ns = self._earlier.resumes_ns if self._earlier is not None else 0
-        merged = write if self._options.merges else None
+        merged = self._merging(write) if self._options.merges else None
         return Replay(self._recording, stations, transforms, self._options.excerpt, merged, resumes_ns)
+
+    def _merging(self, write: Write) -> Write:
+        """``write`` for the recording's own messages, but those of an earlier run, which this one replaces."""
+        replaced = earlier_results(self._recording.topics)
+        if replaced:
+            self._report(f"bodies of an earlier run are left out of the result ({len(replaced)} topics)")
+
+        def writing(topic: Topic, record: Record) -> None:
+            if topic.name not in replaced:
+                write(topic, record)
+
+        return writing
 
     def _looped(
         self, replay: Replay, writers: Sequence[Sequence[Writer]], advance: Callable[[], None], stopping: Stopping
@@ -175,17 +184,22 @@ class Batch:
 
 
 class Once:
-    """Reports each text once, and none after many: a damaged recording has as many problems as images."""
+    """Reports each text once, and a few of those that differ in numbers alone."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._texts: set[str] = set()
+        self._kinds: Counter[str] = Counter()
 
     def __call__(self, text: str) -> None:
-        """Report ``text`` unless it was."""
-        if text and text not in self._texts and len(self._texts) < _MOST_TEXTS:
-            self._texts.add(text)
-            self._report(text)
+        """Report ``text`` unless it, or enough of its kind, was."""
+        kind = re.sub(r"\d+", "#", text)
+        if not text or text in self._texts or self._kinds[kind] == _MOST_OF_A_KIND:
+            return
+        self._texts.add(text)
+        self._kinds[kind] += 1
+        more = " (and more of this kind)" if self._kinds[kind] == _MOST_OF_A_KIND else ""
+        self._report(f"{text}{more}")
 
 
 def _beginning(recording: Recording, path: Path) -> int:

@@ -12,6 +12,10 @@ from hmr_ros.ros.bag.recording import RecordingError, Report, Topic
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
+_BODIES = "hmr_ros/msg/SmplBodyArray"
+_RESULTS = r"(bodies(/\w+/joint_states)?|markers|mesh|mesh_points|overlay|people|collision_object)"
+_HUMANS = re.compile(r"/humans/bodies/")
+
 ALL = "all"
 """In place of a topic: every camera."""
 
@@ -41,6 +45,14 @@ class CameraTopics:
     def name(self) -> str:
         """Letters, digits and dashes."""
         return self.base.strip("/").replace("/", "-")
+
+
+def earlier_results(topics: Mapping[str, Topic]) -> frozenset[str]:
+    """The topics of an earlier run, or of a node that was recorded: what lies beside each topic of our bodies."""
+    found = [topic.name.rpartition("/")[0] for topic in topics.values() if topic.type == _BODIES]
+    pattern = re.compile("|".join(f"{re.escape(space)}/{_RESULTS}" for space in found) or r"(?!)")
+    humans = {name for name in topics if found and _HUMANS.match(name)}
+    return frozenset({name for name in topics if pattern.fullmatch(name)} | humans)
 
 
 def chosen(topics: Mapping[str, Topic], wanted: Sequence[str], depth: str, report: Report) -> tuple[CameraTopics, ...]:

@@ -48,6 +48,29 @@ def interrupted(path: Path, report: Report) -> Interrupted:
     return Interrupted(last_ns, max(ids) + 1)
 
 
+def latest(path: Path, earlier: Path, report: Report) -> Interrupted:
+    """How far the run in ``path`` goes, whose result moves to ``earlier``, to be carried over from there.
+
+    Where ``earlier`` is there, a run that went on from it was killed: the one of both that goes further is taken.
+    Raises RecordingError where there is none.
+    """
+    found = [each for each in (path, earlier) if each.is_file()]
+    if not found:
+        raise RecordingError(f"{path}: there is no run to go on with")
+    furthest = max(found, key=_end_ns)
+    reached = interrupted(furthest, report)
+    furthest.replace(earlier)
+    return reached
+
+
+def _end_ns(path: Path) -> int:
+    """The time of the last image in the result ``path``, ns; 0 where there is none."""
+    try:
+        return interrupted(path, lambda _: None).resumes_ns
+    except RecordingError:
+        return 0
+
+
 def carry_over(path: Path, result: Result, until_ns: int) -> None:
     """Copy the messages of ``path`` that were recorded before ``until_ns`` into ``result``."""
     earlier = McapRecording(path, lambda _: None)

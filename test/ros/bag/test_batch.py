@@ -14,6 +14,7 @@ from hmr_ros.ros.wire.messages import person_name
 from test.ros.bag.recordings import (
     BEGAN_NS,
     FRAME,
+    IMAGE,
     PERIOD_NS,
     compressed,
     depth,
@@ -146,6 +147,25 @@ def test_merged_results_hold_the_recording_too(bag, out):
     found = recorded(out)
     assert [topic for topic, *_ in found].count("/camera/image_raw") == 4
     assert [topic for topic, *_ in found].count("/bodies") == 5
+
+
+def test_a_result_that_is_merged_again_holds_bodies_once(bag, out, tmp_path):
+    run(bag(scene(3)), tmp_path / "first", merges=True)
+    summary, problems = run(tmp_path / "first" / "bodies.mcap", out, merges=True)
+    assert summary.images == 3
+    assert "bodies of an earlier run are left out of the result (2" in problems[0]
+    topics = [topic for topic, *_ in recorded(out)]
+    assert (topics.count("/bodies"), topics.count("/markers"), topics.count("/notes")) == (4, 4, 3)
+    assert topics.count("/humans/bodies/tracked") == 5
+
+
+def test_of_problems_of_one_kind_a_few_are_named(bag, out):
+    said = scene(8)
+    broken = [type(each)(each.topic, each.log_ns, each.data[:1000]) if each.topic == IMAGE else each for each in said]
+    summary, problems = run(bag(broken), out)
+    assert (summary.images, summary.unreadable) == (0, 8)
+    assert [problem.partition(" is left out")[0] for problem in problems] == [f"{IMAGE}: image {k}" for k in range(3)]
+    assert problems[-1].endswith("(and more of this kind)")
 
 
 def test_depth_and_transforms_that_come_a_little_later_are_used(bag, out):

@@ -81,6 +81,17 @@ def test_a_resumed_run_that_is_killed_goes_on_too(path, out):
     assert stamps(out) == [0, 1, 2, 3, 4, 5, 6, 6]
 
 
+def test_of_two_interrupted_runs_the_one_that_goes_further_is_taken(path, out):
+    run(path, out, stop_after=3)
+    (out / "bodies.mcap").rename(out / ".earlier.mcap")
+    run(path, out.with_name("other"), stop_after=6)
+    (out.with_name("other") / "bodies.mcap").rename(out / "bodies.mcap")
+    summary, _ = run(path, out, resume=True)
+    assert summary.images == 7
+    assert stamps(out) == [*range(12), 11]
+    assert not (out / ".earlier.mcap").exists()
+
+
 def test_merged_messages_are_not_repeated(path, out):
     run(path, out, stop_after=5, merges=True)
     run(path, out, resume=True, merges=True)
@@ -95,6 +106,7 @@ def test_without_an_earlier_run_there_is_nothing_to_go_on_with(path, out):
     write_mcap(out / "bodies.mcap", scene(1))
     with pytest.raises(RecordingError, match="no bodies in it to go on from; give --overwrite"):
         run(path, out, resume=True, opened=build())
+    assert (out / "bodies.mcap").is_file(), "what is no run stays where it was"
 
 
 def test_what_a_killed_run_leaves_is_a_recording(path, out, monkeypatch):
