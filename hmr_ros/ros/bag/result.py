@@ -16,7 +16,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Result:
-    """Writes messages into ``path``; readable to the last whole chunk, whenever the process ends. Close it."""
+    """Writes messages into ``path``. Close it: a file of a killed process has no index, and is read chunk by chunk."""
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("wb")

@@ -9,15 +9,13 @@ import pytest
 pytest.importorskip("mcap")
 
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
 from rclpy.serialization import deserialize_message
-from tf2_msgs.msg import TFMessage
 
 from hmr_ros.ros.wire.encoding import serialise
 from hmr_ros.ros.wire.types import message_class
 from test.ros.bag.recordings import BEGAN_NS, PERIOD_NS, image, info, transform, write_mcap
 from test.ros.bag.runs import build, recorded, run
-from test.ros.graph import qos, spin_until
+from test.ros.graph import spin_until
 from test.ros.wire.reference import assert_same
 from test.ros.world import World
 
@@ -41,12 +39,10 @@ def as_bytes(message):
 def sent(monkeypatch):
     """(topic, bytes) of everything that publishers of this process publish; all topics have a subscriber."""
     found = []
-    publish = Publisher.publish
 
     def recording(self, message):
         if not OF_THE_NODE_ALONE.fullmatch(self.topic_name):
             found.append((self.topic_name, as_bytes(message)))
-        publish(self, message)
 
     monkeypatch.setattr(Publisher, "publish", recording)
     monkeypatch.setattr(Publisher, "get_subscription_count", lambda self: 1)
@@ -54,39 +50,21 @@ def sent(monkeypatch):
 
 
 def of_node(executor, sent, said):
-    """What the node publishes of ``said``, each image after all that comes before it."""
+    """What the node publishes of ``said``, each image after all that comes before it; handed to it without DDS."""
     world = World(executor, 2, **PARAMETERS)
-    latched = qos(durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    publishers = {"/tf_static": world.peer.create_publisher(TFMessage, "/tf_static", latched)}
-    publishers |= {"/image": world.camera.images, "/camera_info": world.camera.infos}
     assert world.node.start()
+    operation = world.node._operation
     for each in said:
-        message, known = deserialize_message(each.data, message_of(each.type)), len(bodies(sent))
-        arrived = {
-            "/tf_static": lambda: bool(world.node._operation._outputs._frames._listener._tree._links),
-            "/camera_info": lambda: world.node._operation._input._infos._newest is not None,
-            "/image": lambda known=known: len(bodies(sent)) > known and is_idle(world),
-        }[each.topic]
-        spin_until(executor, repeated(publishers[each.topic], message, arrived))
+        if each.topic == "/tf_static":
+            operation._outputs._frames._listener._receive(each.data, is_static=True)
+        elif each.topic == "/camera_info":
+            operation._input._infos._receive(each.data)
+        else:
+            known = len(bodies(sent))
+            operation._input._on_image(each.data)
+            spin_until(executor, lambda known=known: len(bodies(sent)) > known and is_idle(world))
     world.close()
-    return [(topic, data) for topic, data in sent if topic not in publishers]
-
-
-def repeated(publisher, message, arrived):
-    """Publish ``message`` until it has ``arrived``: a subscription may not be there yet. The node takes it once."""
-
-    def condition():
-        if arrived():
-            return True
-        publisher.publish(message)
-        return False
-
-    return condition
-
-
-def message_of(kind):
-    package, _, name = kind.split("/")
-    return message_class(package, name)
+    return list(sent)
 
 
 def bodies(sent):
