@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.rosbag1 import Reader, ReaderError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hmr_ros.ros.bag.recording import Record, RecordingError, Report, Topic
 from hmr_ros.ros.wire.definitions import definitions, schema
@@ -37,11 +37,17 @@ class Ros1Recording:
         for connection in self._reader.connections:
             kind = _RENAMED.get(connection.msgtype, connection.msgtype)
             if (short := kind.replace("/msg/", "/")) in definitions():
+                self._learn(connection.msgdef.data, connection.msgtype)
                 self._topics[connection.topic] = Topic(connection.topic, kind, schema(short), count=connection.msgcount)
             else:
                 unknown.append(connection.topic)
         if unknown:
             report(f"{path}: {len(unknown)} topics of ROS 1 with other messages than ours are not read")
+
+    def _learn(self, definition: str, name: str) -> None:
+        """Make known what the bag says of the message ``name``, as rosbags has not all of ROS 1."""
+        types = get_types_from_msg(definition, name)
+        self._store.register({kind: fields for kind, fields in types.items() if kind not in self._store.fielddefs})
 
     @property
     def topics(self) -> Mapping[str, Topic]:

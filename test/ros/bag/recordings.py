@@ -64,7 +64,7 @@ def compressed(ns, topic="/camera/image_raw/compressed"):
 
 def info(ns, topic=INFO, focal=500.0, frame=FRAME):
     K = np.array([focal, 0, 319.5, 0, focal, 239.5, 0, 0, 1])
-    P = np.array([focal, 0, 319.5, 0, 0, focal, 239.5, 0, 0, 0, 1, 0])
+    P = np.array([1.1 * focal, 0, 319.5, 0, 0, 1.1 * focal, 239.5, 0, 0, 0, 1, 0])
     message = CameraInfo(header=header(stamp(ns), frame), width=WIDTH, height=HEIGHT, distortion_model="plumb_bob")
     message.d, message.k, message.r, message.p = [0.0] * 5, K, np.eye(3).ravel(), P
     return Said(topic, ns, serialise(message))
@@ -134,9 +134,11 @@ def write_rosbag2(path, said, storage="SQLITE3", compression=None):
 def write_ros1(path, said):
     """A .bag file of ROS 1, by rosbags."""
     from rosbags.rosbag1 import Writer
-    from rosbags.typesys import Stores, get_typestore
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     old, new = get_typestore(Stores.ROS1_NOETIC), get_typestore(Stores.ROS2_JAZZY)
+    # rosbags has no such type of ROS 1; bags bring their definitions.
+    old.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage"))
     with Writer(path) as writer:
         connections = {}
         for each in said:

@@ -298,6 +298,39 @@ def test_diagnostics_are_of_the_recordings_seconds(bag, out):
     assert {(status.name, status.message, status.level) for status in reports} == {("hmr: bodies", "running", b"\0")}
 
 
+def cut(said, size):
+    return type(said)(said.topic, said.log_ns, said.data[:size])
+
+
+def test_broken_calibration_transforms_and_depth_are_named(bag, out):
+    said = [cut(info(BEGAN_NS), 40), cut(transform(BEGAN_NS), 30), image(BEGAN_NS)]
+    said += [image(BEGAN_NS + PERIOD_NS), depth(BEGAN_NS + 4 * PERIOD_NS)]
+    summary, problems = run(bag(said), out, depth="/camera/depth", parameters=["target_frame:=odom"])
+    assert summary.images == 2
+    words = [
+        "unreadable TF message",
+        "CameraInfo on /camera/camera_info cannot be read",
+        "no CameraInfo on /camera/camera_info",
+        "/camera/depth: an image without depth, as no depth image",
+        "camera_optical_frame and odom are not connected in TF",
+    ]
+    for each in words:
+        assert any(each in problem for problem in problems), (each, problems)
+
+
+def test_calibration_of_another_frame_is_named(bag, out):
+    _, problems = run(bag([info(BEGAN_NS, frame="other"), image(BEGAN_NS)]), out)
+    assert "images are in frame 'camera_optical_frame', the CameraInfo on /camera/camera_info in 'other'" in problems[0]
+
+
+def test_rectified_images_have_a_projection_of_their_own(bag, out):
+    said = [info(BEGAN_NS), image(BEGAN_NS, "/camera/image_rect")]
+    run(bag(said), out)
+    assert lines(out)[0]["camera"]["K"][0][0] == pytest.approx(550)
+    run(bag(said), out, parameters=["rectified:=never"])
+    assert lines(out)[0]["camera"]["K"][0][0] == pytest.approx(500)
+
+
 def test_images_in_another_frame_begin_again(bag, out):
     said = [info(BEGAN_NS)] + [image(BEGAN_NS + k * PERIOD_NS, frame=FRAME if k < 2 else "other") for k in range(4)]
     _, problems = run(bag(said), out, people=1)

@@ -10,7 +10,7 @@ pytest.importorskip("rosbags")
 
 from hmr_ros.ros.bag.opening import is_recording, open_recording
 from hmr_ros.ros.bag.recording import RecordingError
-from test.ros.bag.recordings import BEGAN_NS, INFO, Said, note, scene, write_mcap, write_ros1, write_rosbag2
+from test.ros.bag.recordings import BEGAN_NS, INFO, Said, note, scene, transform, write_mcap, write_ros1, write_rosbag2
 
 NOTES = [note(BEGAN_NS + k, "n" * k) for k in range(40)]
 
@@ -74,11 +74,22 @@ def test_definitions_and_counts_are_kept(tmp_path):
 
 
 def test_a_bag_of_ros_1_has_the_messages_of_ros_2(tmp_path):
-    said = scene(2)
+    said = [*scene(2), transform(BEGAN_NS + 10**9)]
     topics, found, problems = read(write_ros1(tmp_path / "old.bag", said))
     assert sorted(found, key=str) == sorted(said, key=str)
     assert topics[INFO].type == "sensor_msgs/msg/CameraInfo"
     assert problems == []
+
+
+def test_a_damaged_bag_of_ros_1_is_read_as_far_as_it_goes(tmp_path):
+    path = write_ros1(tmp_path / "old.bag", [note(BEGAN_NS + k, f"note {k:03d} " * 20) for k in range(50)])
+    content = bytearray(path.read_bytes())
+    at = content.index(b"note 030")
+    content[at - 4 : at] = b"\xff\xff\xff\x7f"  # the length of the text
+    path.write_bytes(content)
+    _, found, problems = read(path)
+    assert len(found) == 30
+    assert "damaged" in problems[0]
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.98])
