@@ -47,8 +47,7 @@ _DEFAULT_SAVED = ("overlay", "json", "npz")  # of a recording, mcap as well
 _SETTINGS = ("model", "backend", "max_people", "num_threads", "device_id", "model_path", "smpl_path")
 """Settings of the pipeline that are arguments under their own names."""
 
-_SOME_UNREADABLE = 3
-"""Exit status: images could not be read, others could."""
+_SOME_UNREADABLE = 3  # exit status: images could not be read, others could
 
 EXAMPLES = (
     "hmr run photo.jpg",
