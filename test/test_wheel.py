@@ -43,7 +43,7 @@ def files(directory: str) -> set[str]:
 
 def test_a_wheel_holds_every_module_and_every_shipped_file(wheel: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
-    shared = {f"{SHARE}/{path}" for directory in ("config", "models", "samples") for path in files(directory)}
+    shared = {f"{SHARE}/{path}" for directory in ("config", "models", "msg", "samples") for path in files(directory)}
     modules = {path for path in files("hmr_ros") if path.endswith((".py", "py.typed"))}
     assert (shared | modules) - names == set()
     assert {name for name in names if ".dist-info/" not in name} - shared - modules == set()

@@ -2,8 +2,8 @@
 """`hmr demo`: play a clip through camera process, node and DDS, and write the results.
 
 Three processes communicate over DDS as on a robot: a camera, the node, and this recorder. Writes the clip with meshes
-drawn over it (overlay.mp4), a contact sheet (sheet.png) and a view of the people in space (space.png), and prints rates
-and latencies.
+drawn over it (overlay.mp4), a contact sheet (sheet.png), a view of the people in space (space.png) and a recording
+of it all (demo.mcap), and prints rates and latencies.
 """
 
 from __future__ import annotations

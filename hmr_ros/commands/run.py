@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmr run`: estimate the bodies in photos, a video or a webcam and write them to files; without ROS."""
+"""`hmr run`: estimate the bodies in photos, a video, a webcam or a recording of ROS and write them; without ROS."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from hmr_ros.core.camera import Camera
 from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.settings import describe
@@ -29,40 +29,35 @@ from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
-from hmr_ros.recording.arrays import Arrays
-from hmr_ros.recording.entry import Writer
+from hmr_ros.recording.calibration import cameras_of
 from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections, read_given
-from hmr_ros.recording.json_lines import JsonLines
-from hmr_ros.recording.meshes import Meshes, require_trimesh
-from hmr_ros.recording.overlays import OverlayImages, OverlayVideo
-from hmr_ros.recording.process import Cameras, Summary, estimator, record
+from hmr_ros.recording.meshes import require_trimesh
+from hmr_ros.recording.process import Summary, estimator, record
+from hmr_ros.recording.saving import SAVED, Images, writers_of
 from hmr_ros.recording.stopping import Stopping
+from hmr_ros.ros.bag import opening
+from hmr_ros.ros.bag.options import Options, config_of
 
 try:
     from tqdm import tqdm
 except ModuleNotFoundError:  # a robot that has ROS's dependencies alone
     tqdm = None
 
-SAVED = ("overlay", "json", "npz", "glb", "obj")
-"""What may be written."""
-
-_DEFAULT_SAVED = "overlay,json,npz"
-_MESH_EVERY = 10
-"""Of a video; each photo has its meshes."""
+_DEFAULT_SAVED = ("overlay", "json", "npz")  # of a recording, mcap as well
 
 _SETTINGS = ("model", "backend", "max_people", "ground", "num_threads", "device_id", "model_path", "smpl_path")
 """Settings of the pipeline that are arguments under their own names ..."""
 _DETECTOR = ("detector.preset", "detector.size")
 """... and those of its detector, which are arguments without its name."""
 
-_SOME_UNREADABLE = 3
-"""Exit status: images could not be read, others could."""
+_SOME_UNREADABLE = 3  # exit status: images could not be read, others could
 
 EXAMPLES = (
     "hmr run photo.jpg",
     "hmr run photos --fov 65 --save overlay,json,glb",
     "hmr run video.mp4 --camera-info camera.yaml --start 10 --seconds 5",
     "hmr run 0 --save json",
+    "hmr run my_bag --depth /camera/aligned_depth_to_color/image_raw -p target_frame:=odom",
 )
 
 _FILES = """
@@ -73,6 +68,7 @@ files, in --out:
                                   body_pose, betas, cam_t, joints, joint_error, joint_covariance, root_covariance, ...
   bodies.npz                      the same as flat arrays, image_index says which image each body is in
   meshes/STEM.glb, .obj           m; x right, y up, z towards the camera, which is at the origin
+  bodies.mcap                     of a recording: the topics that the node publishes, for ros2 bag play, RViz, Foxglove
 
 Positions are m in the camera's optical frame (x right, y down, z forward), rotations rotation vectors; what is not
 known is null, or NaN in arrays. docs/run.md has the fields. Exit status: 0; 1: nothing could be read, or an error; 3:
@@ -84,12 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `hmr run`."""
     parser.epilog = f"{parser.epilog or ''}\n{_FILES}"
     parser.add_argument(
-        "source", help="photo, directory of photos, video, number or device of a webcam, or URL (rtsp://...)"
+        "source",
+        help="photo, directory of photos, video, number or device of a webcam, URL (rtsp://...), or recording (.mcap, "
+        ".db3, .bag, a directory of ros2 bag)",
     )
     parser.add_argument("--out", type=Path, help="directory of the files (default: out/run/NAME, or NAME-2, ...)")
     parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
     parser.add_argument(
-        "--save", type=_saved, default=_DEFAULT_SAVED, help=f"comma-separated, of {', '.join(SAVED)} (%(default)s)"
+        "--save",
+        type=_saved,
+        help=f"comma-separated, of {', '.join(SAVED)} (default: {','.join(_DEFAULT_SAVED)}, and mcap of a recording)",
     )
     parser.add_argument(
         "--mesh", choices=("glb", "obj", "none"), default="none", help="save meshes as well, in this format"
@@ -109,25 +109,89 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
     _add_settings(parser)
+    recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
+    recording.add_argument(
+        "--image", action="append", default=[], metavar="TOPIC", help="repeatable; all: every camera"
+    )
+    recording.add_argument("--depth", default="", metavar="TOPIC", help="depth, registered to the images")
+    recording.add_argument(
+        "--merge", action="store_true", help="put the recording's own messages into bodies.mcap, too"
+    )
+    recording.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, in --out")
+    recording.add_argument(
+        "-p", "--param", action="append", default=[], metavar="NAME:=VALUE", help="parameter of the node, repeatable"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
-    saved = _all_saved(args)
+    if opening.is_recording(Path(args.source).expanduser()):
+        return _run_recording(args)
+    _check_no_recording(args)
+    saved = _all_saved(args, _DEFAULT_SAVED)
     excerpt = Excerpt(args.every, args.start, args.seconds, args.rate)
-    cameras = _cameras(args)
+    cameras = cameras_of(args.camera_info, args.fov)
     given = _given(args)
     source = open_source(args.source)
     _check_applicable(args, source)
-    out = _directory(args, source)
+    out = directory.chosen(args.out, _name(args, source), overwrites=args.overwrite)
     with _open_pipeline(args, given) as pipeline:
         directory.prepare(out)
-        writers = list(_writers(saved, out, source, excerpt, pipeline, args.mesh_every))
+        rate_hz = None if isinstance(source, PhotoSource) else (excerpt.rate_hz or source.rate_hz) / excerpt.every
+        writers = list(writers_of(saved, out, Images(rate_hz, pipeline.faces), args.mesh_every))
         frames = _with_progress(source.frames(excerpt), source.count(excerpt))
         with Stopping() as stopping:
             summary = record(frames, estimator(source, pipeline, cameras, given), writers, _report, stopping)
     _print(summary, out)
-    return _exit_status(summary, source)
+    return _exit_status(summary, is_live=source.live)
+
+
+def _run_recording(args: argparse.Namespace) -> int:
+    """As ``run``, of a recording of ROS."""
+    path = Path(args.source).expanduser()
+    opening.require("mcap", path)
+    from hmr_ros.ros.bag.batch import Batch
+
+    with Batch(path, _options(args), _say) as batch:
+        if args.resume:
+            out = args.out or directory.DEFAULT_ROOT / path.resolve().stem
+            batch.resume(out)
+        else:
+            out = directory.chosen(args.out, path.resolve().stem, overwrites=args.overwrite)
+            directory.prepare(out)
+        with Stopping() as stopping, _bar(batch.image_count) as bar:
+            summary = batch.run(out, assemble, bar.update, stopping)
+    _print(summary, out)
+    return _exit_status(summary, is_live=False)
+
+
+def _options(args: argparse.Namespace) -> Options:
+    """What the arguments ask of a recording. Raises ValueError for those that do not go with one."""
+    if args.rate is not None:
+        raise ValueError("--rate: a recording has the time of each image")
+    if args.detections is not None:
+        raise ValueError("--detections: not of a recording; its images are searched")
+    settings = {name: getattr(args, name) for name in _SETTINGS}
+    settings |= {"detector.preset": args.preset, "detector.size": args.size}
+    return Options(
+        args.image,
+        args.depth,
+        args.merge,
+        config_of(settings, args.param),
+        Excerpt(args.every, args.start, args.seconds),
+        cameras_of(args.camera_info, args.fov),
+        is_given=args.fov is not None or args.camera_info is not None,
+        saved=_all_saved(args, (*_DEFAULT_SAVED, "mcap")),
+        mesh_every=args.mesh_every,
+    )
+
+
+def _check_no_recording(args: argparse.Namespace) -> None:
+    given = [f"--{name}" for name in ("image", "depth", "merge", "resume", "param") if getattr(args, name)]
+    if "mcap" in (args.save or ()):
+        given.append("--save mcap")
+    if given:
+        raise ValueError(f"{' and '.join(given)}: of a recording alone, and {args.source} is none")
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -177,33 +241,14 @@ def _saved(text: str) -> tuple[str, ...]:
     return words
 
 
-def _all_saved(args: argparse.Namespace) -> frozenset[str]:
+def _all_saved(args: argparse.Namespace, default: tuple[str, ...]) -> frozenset[str]:
     """What to write. Raises where a library for it is missing, before any work is done."""
-    saved = frozenset(args.save) | ({args.mesh} - {"none"})
+    saved = frozenset(args.save or default) | ({args.mesh} - {"none"})
     if saved & {"glb", "obj"}:
         require_trimesh()
     if args.mesh_every is not None and args.mesh_every < 1:
         raise ValueError(f"--mesh-every: expected 1 or more, got {args.mesh_every}")
     return saved
-
-
-def _cameras(args: argparse.Namespace) -> Cameras:
-    """The camera of an image by its size: calibrated, or assumed from a field of view."""
-    if args.camera_info is None:
-        degrees = ASSUMED_FIELD_OF_VIEW_DEG if args.fov is None else args.fov
-        Camera.from_fov(degrees, 1, 1)  # a wrong angle is refused now
-        return lambda width, height: Camera.from_fov(degrees, width, height)
-    calibrated = Camera.from_yaml(args.camera_info)
-
-    def of_size(width: int, height: int) -> Camera:
-        if (width, height) != (calibrated.width, calibrated.height):
-            raise ValueError(
-                f"{args.camera_info} calibrates {calibrated.width} x {calibrated.height} px, an image has "
-                f"{width} x {height}: give the calibration of this camera, or --fov"
-            )
-        return calibrated
-
-    return of_size
 
 
 def _check_applicable(args: argparse.Namespace, source: Source) -> None:
@@ -222,37 +267,26 @@ def _check_applicable(args: argparse.Namespace, source: Source) -> None:
         )
 
 
-def _directory(args: argparse.Namespace, source: Source) -> Path:
-    """Where the files go. Raises FileExistsError for one that an earlier run has used."""
-    if args.out is None:
-        if isinstance(source, WebcamSource | StreamSource):
-            name = source.name
-        else:
-            name = Path(args.source).expanduser().resolve().stem
-        return directory.DEFAULT_ROOT / name if args.overwrite else directory.free_directory(name)
-    if not args.overwrite:
-        directory.check_free(args.out)
-    out: Path = args.out
-    return out
+def _name(args: argparse.Namespace, source: Source) -> str:
+    """What the files of ``source`` are named after."""
+    if isinstance(source, WebcamSource | StreamSource):
+        return source.name
+    return Path(args.source).expanduser().resolve().stem
 
 
-def _writers(
-    saved: frozenset[str], out: Path, source: Source, excerpt: Excerpt, pipeline: Pipeline, mesh_every: int | None
-) -> Iterator[Writer]:
-    if "json" in saved:
-        yield JsonLines(out / directory.JSON_LINES)
-    if "npz" in saved:
-        yield Arrays(out / directory.ARRAYS)
-    if "overlay" in saved and isinstance(source, PhotoSource):
-        yield OverlayImages(out / directory.OVERLAYS, pipeline.faces)
-    elif "overlay" in saved and not isinstance(source, PhotoSource):
-        rate_hz = (excerpt.rate_hz or source.rate_hz) / excerpt.every
-        yield OverlayVideo(out / directory.VIDEO, rate_hz, pipeline.faces)
-    every = mesh_every or (1 if isinstance(source, PhotoSource) else _MESH_EVERY)
-    if "glb" in saved:
-        yield Meshes(out / directory.MESHES, "glb", pipeline.faces, every)
-    if "obj" in saved:
-        yield Meshes(out / directory.MESHES, "obj", pipeline.faces, every)
+class _Silence:
+    """A bar where tqdm is not installed."""
+
+    def update(self) -> None:
+        """Show nothing."""
+
+
+def _bar(count: int) -> contextlib.AbstractContextManager[_Silence]:
+    """A bar on a terminal for ``count`` images, 0: unknown."""
+    if tqdm is None:
+        return contextlib.nullcontext(_Silence())
+    bar: contextlib.AbstractContextManager[_Silence] = tqdm(total=count or None, unit="image", disable=None)
+    return bar
 
 
 def _with_progress(frames: Iterable[Frame | Unreadable], count: int) -> Iterable[Frame | Unreadable]:
@@ -264,9 +298,13 @@ def _with_progress(frames: Iterable[Frame | Unreadable], count: int) -> Iterable
 
 
 def _report(unreadable: Unreadable) -> None:
+    _say(f"skipped {unreadable.reason}")
+
+
+def _say(text: str) -> None:
     """One line on standard error, above the bar if there is one."""
     write = print if tqdm is None else tqdm.write
-    write(f"hmr run: skipped {unreadable.reason}", file=sys.stderr)
+    write(f"hmr run: {text}", file=sys.stderr)
 
 
 def _print(summary: Summary, out: Path) -> None:
@@ -274,13 +312,12 @@ def _print(summary: Summary, out: Path) -> None:
     print(f"{summary.images} images, {summary.bodies} bodies of {summary.people} people")
     if summary.unreadable:
         print(f"{summary.unreadable} images could not be read (named above)")
-    for name in (directory.JSON_LINES, directory.ARRAYS, directory.VIDEO, directory.OVERLAYS, directory.MESHES):
-        if (out / name).exists():
-            print(f"  {out / name}")
+    for path in directory.results(out):
+        print(f"  {path}")
 
 
-def _exit_status(summary: Summary, source: Source) -> int:
-    if summary.interrupted and not source.live:  # a webcam ends in no other way
+def _exit_status(summary: Summary, *, is_live: bool) -> int:
+    if summary.interrupted and not is_live:  # a webcam ends in no other way
         return 130
     if not summary.images:
         return 1

@@ -16,7 +16,7 @@ from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
-from hmr_ros.demo import view3d
+from hmr_ros.demo import tape, view3d
 from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
 from hmr_ros.media import images, video
@@ -109,6 +109,11 @@ def play(options: Options) -> None:
     print(Report(recording.moments, recording.image_count, recording.rates_hz, recording.memory_mib, people.count))
     for path in files:
         print(f"  {path}")
+    path = options.out / tape.NAME
+    if tape.write_tape(path, recording.moments, body_model):
+        print(f"  {path}  {tape.HOW_TO_OPEN}")
+    else:
+        print(f"no {path}: pip install mcap")
 
 
 def record(source: Show, options: Options) -> Recording:

@@ -16,9 +16,10 @@ from hmr_ros.core.people import Bodies, Camera, State
 class Entry:
     """An ``image`` (H, W, 3) uint8 RGB, the ``camera`` that took it, and the ``bodies`` in it.
 
-    ``name`` is the image's file, or the video's; ``index`` counts the images of the source from 0; ``stamp_s`` is the
-    time in the video, s, None of a photo; ``stem`` begins the names of files about this image alone; ``lost`` are the
-    ids of tracks that ended with it.
+    ``name`` is the image's file, the video's, or the topic; ``index`` counts the images of the source from 0;
+    ``stamp_s`` is the time in the video or recording, s, None of a photo; ``stem`` begins the names of files about this
+    image alone; ``lost`` are the ids of tracks that ended with it; ``header_ns`` is the stamp of a message, ns, None of
+    other sources.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Entry:
     camera: Camera
     bodies: Bodies
     lost: tuple[int, ...] = ()
+    header_ns: int | None = None
 
     def trusted(self) -> Bodies:
         """The bodies without those that may be none (TENTATIVE)."""

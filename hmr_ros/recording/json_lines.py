@@ -24,10 +24,10 @@ _LEFT_OUT = frozenset({"vertices", "joint_set"})
 
 
 class JsonLines:
-    """Writes a line per image, at once: a reader finds whole lines meanwhile."""
+    """Writes a line per image, at once: a reader finds whole lines meanwhile. ``appends``: after those in the file."""
 
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("w", encoding="utf-8")
+    def __init__(self, path: Path, *, appends: bool = False) -> None:
+        self._stream = path.open("a" if appends else "w", encoding="utf-8")
 
     def write(self, entry: Entry) -> None:
         """Append the line of ``entry``."""
@@ -48,6 +48,7 @@ def to_line(entry: Entry) -> str:
         "camera": _camera(entry.camera),
         "lost": list(entry.lost),
         "joint_set": entry.bodies.joint_set,
+        **({} if entry.header_ns is None else {"header_stamp_ns": entry.header_ns}),
         "bodies": [_body(entry.bodies, row) for row in range(len(entry.bodies))],
     }
     return json.dumps(record, allow_nan=False, separators=(",", ":"))

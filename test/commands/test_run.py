@@ -96,7 +96,8 @@ def test_words_that_mean_nothing_are_refused(here, capsys, option, value):
 def test_a_stream_gives_its_hosts_name_to_the_directory():
     arguments = argparse.Namespace(out=None, overwrite=True, source="rtsp://me:secret@camera.local/1")
     source = StreamSource(arguments.source, 30.0)
-    assert run_module._directory(arguments, source) == run_module.directory.DEFAULT_ROOT / "camera.local"
+    name = run_module._name(arguments, source)
+    assert run_module.directory.chosen(None, name, overwrites=True) == Path("out/run/camera.local")
 
 
 def test_settings_have_the_defaults_of_the_pipeline():

@@ -18,7 +18,7 @@ from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.frames import FrameTree, NoTransformError
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
-from hmr_ros.ros.input.depth import decode_compressed_depth, decode_depth
+from hmr_ros.ros.input.depth_messages import decode_compressed_depth, decode_depth
 from hmr_ros.ros.input.images import (
     BadImageError,
     Frame,
@@ -26,7 +26,7 @@ from hmr_ros.ros.input.images import (
     decode_compressed_image,
     decode_image,
 )
-from hmr_ros.ros.input.transform_listener import read_transforms
+from hmr_ros.ros.input.transform_messages import read_transforms
 from hmr_ros.ros.player.calibration import from_focal_length
 from hmr_ros.ros.wire.cdr import CdrError, CdrWriter, Stamp, stamp_of, write_compressed_image
 

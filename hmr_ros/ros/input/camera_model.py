@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo
 
 from hmr_ros.core.arrays import Float64s, Floats
 from hmr_ros.core.camera import distortion
 from hmr_ros.core.people import Camera
 from hmr_ros.core.plausibility import implausibility
+from hmr_ros.ros.wire.types import CameraInfo
 
 _MIN_BASELINE = 1e-9
 """Smallest |P[0, 3]|, px m, that counts as the baseline of a stereo pair."""

@@ -4,22 +4,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-
-from rclpy.node import Node
+from typing import Protocol
 
 from hmr_ros.core.geometry.frames import NoTransformError, Transform
 from hmr_ros.core.people import Bodies
-from hmr_ros.ros.input.transform_listener import TransformListener
 from hmr_ros.ros.wire.cdr import Stamp
-from hmr_ros.ros.wire.interfaces import TF
+
+
+class Listener(Protocol):
+    """All transforms that came on TF."""
+
+    def lookup(self, target: str, source: str, stamp: Stamp, timeout_s: float) -> Transform:
+        """The transform ``source`` -> ``target`` at ``stamp``, within ``timeout_s``. Raises NoTransformError."""
+
+    def forget_moving(self) -> None:
+        """Forget moving frames: time jumped back."""
+
+    def close(self) -> None:
+        """Receive no more."""
 
 
 class FixedFrames:
-    """Looks up transforms, once per image. Subscribes TF only if one of ``frames`` is not "", the camera's frame."""
+    """Looks up transforms, once per image, with a ``listener``; None: only the camera's own frame is known."""
 
-    def __init__(self, node: Node, frames: Iterable[str]) -> None:
-        self._listener = TransformListener(node) if any(frames) and TF.is_available else None
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
         self._stamp = Stamp(0, 0)
         self._found: dict[tuple[str, str], Transform | NoTransformError] = {}
 

@@ -4,22 +4,27 @@
 from __future__ import annotations
 
 import math
-
-from rclpy.node import Node
+from collections.abc import Callable, Iterable
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.geometry.ground import Ground
-from hmr_ros.ros.input.fixed_frames import FixedFrames
+from hmr_ros.ros.input.fixed_frames import FixedFrames, Listener
 from hmr_ros.ros.input.images import Frame
+
+
+def ground_input(listener: Callable[[Iterable[str]], Listener | None], frame: str) -> GroundInput | None:
+    """Of ``frame``, with what makes a ``listener`` of frames; None where it is ""."""
+    return GroundInput(listener((frame,)), frame) if frame else None
 
 
 class GroundInput:
     """Looks up ``ground_frame`` for each image. ``problem``: why the last image had no ground, "" when it had one."""
 
-    def __init__(self, node: Node, frame: str) -> None:
+    def __init__(self, listener: Listener | None, frame: str) -> None:
+        """``listener`` of TF, None where there is none."""
         self._frame = frame
-        self._frames = FixedFrames(node, (frame,))
+        self._frames = FixedFrames(listener)
         self.problem = ""
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ from enum import StrEnum
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import Image as ImageMessage
 
 from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.ros.input.bit_depth import BitDepth
@@ -262,6 +261,7 @@ def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
         raise BadImageError(BadImageReason.UNKNOWN_ENCODING, explanation)
     from cv_bridge import CvBridge, CvBridgeError  # type: ignore[import-not-found]  # absent from PyPI
     from rclpy.serialization import deserialize_message
+    from sensor_msgs.msg import Image as ImageMessage
 
     try:
         return _as_uint8(CvBridge().imgmsg_to_cv2(deserialize_message(data, ImageMessage), "rgb8"))

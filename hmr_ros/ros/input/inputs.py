@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 
@@ -18,14 +19,16 @@ from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.detections import DetectionsInput
-from hmr_ros.ros.input.ground import GroundInput
+from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
-from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, type_name
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.input.transform_listener import listener_for
 from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.transport import profiles_variable
+from hmr_ros.ros.wire.types import type_name
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
@@ -58,7 +61,7 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
-        self._ground = GroundInput(node, config.ground_frame) if config.ground_frame else None
+        self._ground = ground_input(functools.partial(listener_for, node), config.ground_frame)
         self._detections: DetectionsInput | None = None
         if config.detections.is_external:
             self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)

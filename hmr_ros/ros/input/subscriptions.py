@@ -17,6 +17,7 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from hmr_ros.ros.wire.qos import AS_OFFERED, SUBSCRIPTION, overridden
+from hmr_ros.ros.wire.types import type_name
 
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 """Without rclpy's warnings about incompatible QoS: ``adapt`` requests less, and /diagnostics reports what remains."""
@@ -92,11 +93,6 @@ class AdaptiveSubscription:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
-
-
-def type_name(message_type: type) -> str:
-    """The name of a message type in the ROS graph, such as sensor_msgs/msg/Image."""
-    return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
 
 
 def best_offered(publishers: Sequence[TopicEndpointInfo], requested: QoSProfile = AS_OFFERED) -> QoSProfile:

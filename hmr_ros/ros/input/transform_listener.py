@@ -1,34 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/tf and /tf_static -> a FrameTree, read from serialised messages."""
+"""/tf and /tf_static, subscribed, -> a FrameTree."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
-from hmr_ros.core.arrays import Float64s
-from hmr_ros.core.geometry.frames import FrameTree, NotYetError, Pose, Transform
-from hmr_ros.ros.input.frame_names import bare_frame
+from hmr_ros.core.geometry.frames import FrameTree, NotYetError, Transform
 from hmr_ros.ros.input.subscriptions import NO_EVENTS
-from hmr_ros.ros.wire.cdr import CdrError, CdrReader, Stamp
+from hmr_ros.ros.input.transform_messages import read_transforms
+from hmr_ros.ros.wire.cdr import CdrError, Stamp
 from hmr_ros.ros.wire.interfaces import TF
 from hmr_ros.ros.wire.qos import SUBSCRIPTION, overridden
 
 _MOVING = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """QoS of /tf and /tf_static in tf2_ros."""
-
-_OFF_UNIT = 1e-2
-"""Largest deviation of the square of a quaternion's length from 1, as in tf2."""
-
-_PERSON = "body_"
-"""Prefix of the frames of people."""
 
 
 class TransformListener:
@@ -94,24 +87,6 @@ class TransformListener:
             self._node.get_logger().warning(ignored, throttle_duration_sec=10.0)
 
 
-def read_transforms(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
-    """Add the transforms of a serialised TFMessage to ``tree``; returns which were ignored. Raises CdrError."""
-    reader, ignored = CdrReader(data), ""
-    for _ in range(reader.uint32()):
-        stamp, parent, child = reader.stamp(), bare_frame(reader.string()), bare_frame(reader.string())
-        if child.startswith(_PERSON):
-            return ignored  # this node's own message of people, up to 60 times a second: no camera is below them
-        numbers = reader.doubles(7)
-        if _is_transform(parent, child, numbers):
-            tree.add(parent, child, stamp.nanoseconds, Pose(numbers[:3], numbers[3:]), is_static=is_static)
-        else:
-            ignored = f"transform from {child!r} to {parent!r} is ignored: it is none ({numbers.tolist()})"
-    return ignored
-
-
-def _is_transform(parent: str, child: str, numbers: Float64s) -> bool:
-    """Whether tf2 would take it: two frames, finite numbers (7,), and a quaternion of length 1."""
-    quat = numbers[3:]
-    if not (parent and child and parent != child and np.isfinite(numbers).all() and np.abs(quat).max() < 2):
-        return False
-    return bool(abs(quat @ quat - 1) < _OFF_UNIT)
+def listener_for(node: Node, frames: Iterable[str]) -> TransformListener | None:
+    """TF, where one of ``frames`` is not "", the camera's own, and tf2_msgs is installed."""
+    return TransformListener(node) if any(frames) and TF.is_available else None

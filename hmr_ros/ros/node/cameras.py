@@ -35,6 +35,7 @@ from hmr_ros.perception.shared import SharedParts
 from hmr_ros.ros.node import process
 from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire.qos import ParameterError
 
@@ -54,7 +55,7 @@ class CameraGroup(Node):
         super().__init__("hmr_multi", context=context)
         self._logging.enter_context(logged_by(self.get_logger()))
         build = build or functools.partial(assemble, parts=SharedParts())
-        shared, above = SharedOutputs.of(self), self.get_namespace().rstrip("/")
+        shared, above = SharedOutputs.of(PublisherFactory(self)), self.get_namespace().rstrip("/")
         self.cameras = tuple(
             HmrNode(build, namespace=f"{above}/{name}", shared=shared, context=context) for name in _names(self)
         )

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 
 from hmr_ros.core.bounded import Bounded
 from hmr_ros.engines.switching import EngineState, state_of
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.monitor import WINDOW_S, Processed, Recent, known_median
 from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Qos
 from hmr_ros.ros.wire.qos import mismatches
 
 OVERHEAD = "overhead p50 [ms]"
@@ -46,7 +46,7 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", QoSProfile(depth=1))
+        self._publisher = PublisherFactory(node).create(DiagnosticArray, "/diagnostics", Qos(1))
         self._logged = Bounded[str, None](_TEXTS)
 
     def report(self, health: Health, recent: Recent, pipeline: Pipeline | None) -> None:

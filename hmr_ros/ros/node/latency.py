@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
 from hmr_ros.core.temporal.shedding import Admission, Costs, Shed, Shedder
-from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
+from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Qos, has_subscribers
 
 _REPORT_S = 1.0
 _ROWS = "upper bound [ms], images, images since the last message"
@@ -23,7 +23,7 @@ class LatencyBudget:
 
     def __init__(self, node: Node) -> None:
         self._publishers = PublisherFactory(node)
-        self._publisher = self._publishers.create(Float64MultiArray, "~/latency", QoSProfile(depth=1))
+        self._publisher = self._publishers.create(Float64MultiArray, "~/latency", Qos(1))
         self._shedder = Shedder()
         self._histogram = LatencyHistogram()
         self._reported_s = time.monotonic()

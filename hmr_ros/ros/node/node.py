@@ -38,7 +38,7 @@ from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.operation import Operation
 from hmr_ros.ros.node.params import declare_config, follow_config, type_problem
 from hmr_ros.ros.node.services import RefusedError, offer_services
-from hmr_ros.ros.output.publishers import undone_on_error
+from hmr_ros.ros.output.publishers import PublisherFactory, undone_on_error
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire.qos import ParameterError
 
@@ -86,7 +86,7 @@ class HmrNode(LifecycleNode):
         rules = ["--ros-args", "-r", f"__ns:={namespace}", "-r", "__node:=hmr"] if namespace else None
         super().__init__("hmr", parameter_overrides=parameter_overrides, cli_args=rules, context=context)
         self._build = build
-        self._shared = shared or SharedOutputs.of(self)
+        self._shared = shared or SharedOutputs.of(PublisherFactory(self))
         self._config = declare_config(self)
         follow_config(self, self._config, self._apply)
         self.monitor = Monitor()

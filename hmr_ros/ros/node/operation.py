@@ -15,6 +15,7 @@ from hmr_ros.ros.monitor import STAMP_DROPS, Monitor, Processed
 from hmr_ros.ros.node.diagnostics import Health
 from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire.messages import Origin
 
@@ -42,7 +43,7 @@ class Operation:
         self._monitor = monitor
         self._config = config
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
-        self._outputs = Outputs(node, pipeline.body_model, origin, config, presence, shared)
+        self._outputs = Outputs(PublisherFactory(node), pipeline.body_model, origin, config, presence, shared)
         self._input: CameraInput | None = None
         self._worker: Worker | None = None
         self._resumed_s = 0.0

@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Pose, Quaternion
-from rclpy.qos import QoSProfile
-from std_msgs.msg import Header
 
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.capsules import CapsuleAxes, Capsules
 from hmr_ros.core.config import PlanningConfig
-from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Publishers, Qos
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.interfaces import COLLISION_OBJECTS, SHAPES
 from hmr_ros.ros.wire.messages import person_name, point
+from hmr_ros.ros.wire.types import Header, Pose, Quaternion
 
 _DEPTH = 128
 """History depth of the publisher: several updates of all people, none of which may be lost."""
@@ -57,11 +55,11 @@ class _Shapes:
 class CollisionObjects:
     """Publishes ``collision_object``. Needs moveit_msgs."""
 
-    def __init__(self, publishers: PublisherFactory) -> None:
+    def __init__(self, publishers: Publishers) -> None:
         self._publishers = publishers
         self._type: Any = COLLISION_OBJECTS.message("CollisionObject")
         self._solid: Any = SHAPES.message("SolidPrimitive")
-        self._publisher = publishers.create(self._type, "collision_object", QoSProfile(depth=_DEPTH))
+        self._publisher = publishers.create(self._type, "collision_object", Qos(_DEPTH))
         self._in_scene: dict[int, _Shapes] = {}
         self._subscribers = 0
         self._joined_s = -np.inf  # when the last subscriber appeared

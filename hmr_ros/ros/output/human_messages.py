@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Point, PointStamped, Twist, TwistStamped, Vector3
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.people import Bodies
@@ -19,6 +16,7 @@ from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.skeleton import COCO, JOINT_SETS, convert_keypoints
 from hmr_ros.ros.wire.interfaces import HUMANS
 from hmr_ros.ros.wire.messages import person_name
+from hmr_ros.ros.wire.types import Header, JointState, Point, PointStamped, Twist, TwistStamped, Vector3
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import PointStamped, TwistStamped
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Header, String
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.config import HumansConfig
@@ -23,27 +17,28 @@ from hmr_ros.core.ros4hri.urdf import urdf
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output import human_messages as messages
 from hmr_ros.ros.output.human_writers import HumanJointStateWriter
-from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
+from hmr_ros.ros.output.publishing import Publisher, Publishers, Qos, has_subscribers
 from hmr_ros.ros.output.tracked import LATCHED, TrackedLists
 from hmr_ros.ros.wire.cdr import write_image
 from hmr_ros.ros.wire.messages import person_name
+from hmr_ros.ros.wire.types import Header, Image, JointState, PointStamped, String, TwistStamped
 
-_NEWEST = QoSProfile(depth=1)
+_NEWEST = Qos(1)
 
 
 @dataclass(frozen=True, eq=False)
 class _BodyTopics:
     """The publishers of one body, named as their topics."""
 
-    roi: Publisher[Any]
-    cropped: Publisher[Any]
-    skeleton2d: Publisher[Any]
-    joint_states: Publisher[Any]
-    urdf: Publisher[Any]
-    position: Publisher[Any]
-    velocity: Publisher[Any]
+    roi: Publisher
+    cropped: Publisher
+    skeleton2d: Publisher
+    joint_states: Publisher
+    urdf: Publisher
+    position: Publisher
+    velocity: Publisher
 
-    def all(self) -> list[Publisher[Any]]:
+    def all(self) -> list[Publisher]:
         """The publishers in the order of the fields."""
         return [getattr(self, field.name) for field in fields(self)]
 
@@ -55,7 +50,7 @@ class HumanPublishers:
     latched; the others are published only while they have subscribers.
     """
 
-    def __init__(self, publishers: PublisherFactory, config: HumansConfig, lists: TrackedLists) -> None:
+    def __init__(self, publishers: Publishers, config: HumansConfig, lists: TrackedLists) -> None:
         """``lists`` joins the tracks of all cameras of this process in ``tracked``."""
         self._publishers = publishers
         self._root = f"{config.namespace}/bodies"

@@ -13,28 +13,26 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
 
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import farthest_points
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.temporal.velocity import VelocityFilter
-from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
+from hmr_ros.ros.output.publishing import Publishers, Qos, has_subscribers
 from hmr_ros.ros.wire.cdr import Stamp, write_points
 from hmr_ros.ros.wire.interfaces import PEOPLE
 from hmr_ros.ros.wire.messages import person_name, point
+from hmr_ros.ros.wire.types import Header, PointCloud2
 
 
 class MeshPoints:
     """Publishes ``mesh_points``; best in the camera's frame, from which nav2 measures the distance of obstacles."""
 
-    def __init__(self, publishers: PublisherFactory, body_model: BodyModel, count: int) -> None:
+    def __init__(self, publishers: Publishers, body_model: BodyModel, count: int) -> None:
         self._publishers = publishers
         self._vertices = _skin_points(body_model, min(count, body_model.vertex_count))
-        self._publisher = publishers.create(PointCloud2, "mesh_points", QoSProfile(depth=1))
+        self._publisher = publishers.create(PointCloud2, "mesh_points", Qos(1))
         self._points: dict[int, Floats] = {}
 
     def close(self) -> None:
@@ -69,11 +67,11 @@ def _skin_points(body_model: BodyModel, count: int) -> Ints:
 class PeoplePublisher:
     """Publishes ``people``. Needs people_msgs."""
 
-    def __init__(self, publishers: PublisherFactory) -> None:
+    def __init__(self, publishers: Publishers) -> None:
         self._publishers = publishers
         self._people: Any = PEOPLE.message("People")
         self._person: Any = PEOPLE.message("Person")
-        self._publisher = publishers.create(self._people, "people", QoSProfile(depth=5))
+        self._publisher = publishers.create(self._people, "people", Qos(5))
         self._velocities = VelocityFilter()
         self._last: dict[int, Any] = {}
 

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All publishers of the node, and the order in which the messages about one image are published."""
+"""All publishers of a camera, and the order in which the messages about one image are published."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from rclpy.node import Node
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState
-from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import coarse_faces
@@ -21,7 +15,6 @@ from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
 from hmr_ros.core.temporal.presence import Presence
-from hmr_ros.msg import SmplBodyArray
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
@@ -29,11 +22,12 @@ from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime
 from hmr_ros.ros.output.person_frames import PersonFrames, root_frame
 from hmr_ros.ros.output.planning import PlanningOutputs
-from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers
+from hmr_ros.ros.output.publishing import Publisher, Publishers, Qos, has_subscribers
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp, write_image
 from hmr_ros.ros.wire.transforms import TransformWriter
+from hmr_ros.ros.wire.types import Image, JointState, Marker, MarkerArray, SmplBodyArray
 from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, MeshWriter, SkeletonWriter
 
 
@@ -53,7 +47,7 @@ class Published:
 class _JointStates:
     """The topic of one person's joint rotations, and the writer of its messages."""
 
-    publisher: Publisher[Any]
+    publisher: Publisher
     write: JointStateWriter
 
 
@@ -71,14 +65,14 @@ class Outputs:
 
     def __init__(
         self,
-        node: Node,
+        publishers: Publishers,
         body_model: BodyModel,
         origin: messages.Origin,
         config: RobotConfig,
         presence: Presence,
         shared: SharedOutputs | None = None,
     ) -> None:
-        self._publishers = PublisherFactory(node)
+        self._publishers = publishers
         self._body_model = body_model
         self._bodies_writer = BodiesWriter(origin)
         self._skeleton_writer = SkeletonWriter()
@@ -89,17 +83,17 @@ class Outputs:
         self._markers = self._publisher(MarkerArray, "markers", 5)
         self._mesh = self._publisher(Marker, "mesh", 32)
         self._overlay = self._publisher(Image, "overlay", 1)
-        self._new_joint_states = self._publishers.family(JointState, "bodies/{}/joint_states", QoSProfile(depth=1))
+        self._new_joint_states = self._publishers.family(JointState, "bodies/{}/joint_states", Qos(1))
         self._joint_states: dict[int, _JointStates] = {}
         self._follower = HumanFollower()
         self._transforms = TransformWriter()
-        self._tf: Publisher[Any] | None = None
+        self._tf: Publisher | None = None
         self._humans: HumanPublishers | None = None
-        shared = shared or SharedOutputs.of(node)
-        self._create_optional(node, config, shared)
+        shared = shared or SharedOutputs.of(publishers)
+        self._create_optional(config, shared)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
-        self._frames = FixedFrames(node, (config.target_frame, config.planning.frame))
-        self._planning = PlanningOutputs(node, body_model, config, presence, self._frames)
+        self._frames = FixedFrames(publishers.listener((config.target_frame, config.planning.frame)))
+        self._planning = PlanningOutputs(publishers, body_model, config, presence, self._frames)
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
@@ -175,17 +169,17 @@ class Outputs:
         self._planning.close()
         self._frames.close()
 
-    def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher[Any]:
-        return self._publishers.create(message_type, topic, QoSProfile(depth=depth))
+    def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher:
+        return self._publishers.create(message_type, topic, Qos(depth))
 
-    def _create_optional(self, node: Node, config: RobotConfig, shared: SharedOutputs) -> None:
+    def _create_optional(self, config: RobotConfig, shared: SharedOutputs) -> None:
         """Create the publishers whose messages are installed, and log which are missing."""
         wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
         wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
-        node.get_logger().info(interfaces.summary(wanted))
-        if interfaces.TF.is_available:
+        self._publishers.info(interfaces.summary(wanted))
+        if self._publishers.offers(interfaces.TF):
             self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)
-        if interfaces.HUMANS in wanted and interfaces.HUMANS.is_available:
+        if interfaces.HUMANS in wanted and self._publishers.offers(interfaces.HUMANS):
             self._humans = HumanPublishers(self._publishers, config.humans, shared.lists)
 
     def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> Humans:

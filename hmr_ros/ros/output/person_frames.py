@@ -22,12 +22,12 @@ REST_S = 20.0
 _PROCESS_LETTERS = 4
 
 
-def frame_pool() -> NamePool:
+def frame_pool(letters: str = "") -> NamePool:
     """The names of one process, such as ``kqzv_0``: with random letters, as another process may publish in /tf, too.
 
-    They differ from every id, which has five letters.
+    Or with four ``letters`` that are given. They differ from every id, which has five letters.
     """
-    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_PROCESS_LETTERS))
+    letters = letters or "".join(secrets.choice(string.ascii_lowercase) for _ in range(_PROCESS_LETTERS))
     return NamePool(f"{letters}_", REST_S)
 
 

@@ -7,8 +7,6 @@ shows that a person left. Without one nothing is published, no stamp is renewed,
 
 from __future__ import annotations
 
-from rclpy.node import Node
-
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.capsules import CapsuleRig
 from hmr_ros.core.config import RobotConfig
@@ -19,7 +17,7 @@ from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.output.collision_objects import CollisionObjects
 from hmr_ros.ros.output.navigation import MeshPoints, PeoplePublisher
-from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Publishers
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import header
@@ -35,17 +33,21 @@ class PlanningOutputs:
     """
 
     def __init__(
-        self, node: Node, body_model: BodyModel, config: RobotConfig, presence: Presence, frames: FixedFrames
+        self,
+        publishers: Publishers,
+        body_model: BodyModel,
+        config: RobotConfig,
+        presence: Presence,
+        frames: FixedFrames,
     ) -> None:
         """``frames`` looks up the frames that ``config`` names."""
-        publishers = PublisherFactory(node)
         self._presence = presence
         self._rig: CapsuleRig | None = body_model.capsules
         self._mesh_points = MeshPoints(publishers, body_model, config.planning.mesh_points)
-        self._people = PeoplePublisher(publishers) if interfaces.PEOPLE.is_available else None
-        wants_objects = config.planning.collision_objects and interfaces.COLLISION_OBJECTS.is_available
+        self._people = PeoplePublisher(publishers) if publishers.offers(interfaces.PEOPLE) else None
+        wants_objects = config.planning.collision_objects and publishers.offers(interfaces.COLLISION_OBJECTS)
         if wants_objects and self._rig is None:
-            node.get_logger().warning("no collision objects: this body model has no capsules; the shipped one has them")
+            publishers.warning("no collision objects: this body model has no capsules; the shipped one has them")
             wants_objects = False
         self._objects = CollisionObjects(publishers) if wants_objects else None
         self._frames = frames

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creates and destroys the publishers of an active node, from the worker thread too."""
+"""The publishers of an active node: created and destroyed from the worker thread too."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from hmr_ros.ros.input.fixed_frames import Listener
+from hmr_ros.ros.input.transform_listener import listener_for
+from hmr_ros.ros.output.publishing import LAST_MESSAGES_S, Qos
+from hmr_ros.ros.output.publishing import Publisher as AnyPublisher
+from hmr_ros.ros.wire.interfaces import OptionalOutput
 from hmr_ros.ros.wire.qos import PUBLISHER, overridden
 
 _NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 """Publishers without event handlers are not in the executor's wait set, so the worker thread may create them."""
 
 _LOG_EVERY_S = 10.0
-
-LAST_MESSAGES_S = 3.5
-"""Longest wait for subscribers to acknowledge the last messages, s: a lost one is repeated with the middleware's next
-heartbeat, every 3 s. A subscriber that hangs must not hold the node: launch files kill it after 5 s."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,21 @@ class PublisherFactory:
 
     node: Node
 
-    def create(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher[Any]:
-        """A publisher with ``qos``, or the user's ``qos_overrides``. Raises ParameterError."""
-        return self._created(message_type, topic, overridden(self.node, topic, qos, PUBLISHER))
+    @property
+    def is_open(self) -> bool:
+        """Whether the middleware is there: False while the process ends."""
+        return self.node.context.ok()
 
-    def family(self, message_type: type, topic: str, qos: QoSProfile) -> Callable[[str], Publisher[Any]]:
+    def create(self, message_type: type, topic: str, qos: Qos) -> Publisher[Any]:
+        """A publisher with ``qos``, or the user's ``qos_overrides``. Raises ParameterError."""
+        return self._created(message_type, topic, overridden(self.node, topic, _profile(qos), PUBLISHER))
+
+    def family(self, message_type: type, topic: str, qos: Qos) -> Callable[[str], Publisher[Any]]:
         """A function that creates the publisher of a person by name, which replaces ``{}`` in ``topic``.
 
         The ``qos_overrides`` of all of them are those of the topic with ``id`` for the name. Raises ParameterError.
         """
-        chosen = overridden(self.node, topic.format("id"), qos, PUBLISHER)
+        chosen = overridden(self.node, topic.format("id"), _profile(qos), PUBLISHER)
         return lambda person: self._created(message_type, topic.format(person), chosen)
 
     def _created(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher[Any]:
@@ -75,19 +81,41 @@ class PublisherFactory:
 
         return losing
 
-    def destroy(self, publisher: Publisher[Any]) -> None:
+    def destroy(self, publisher: AnyPublisher) -> None:
         """Destroy a publisher made by this factory."""
-        self.node.destroy_publisher(publisher)
+        self.node.destroy_publisher(cast("Publisher[Any]", publisher))
 
-    def speaks(self, publisher: Publisher[Any]) -> bool:
+    def speaks(self, publisher: AnyPublisher) -> bool:
         """Whether ``publisher`` can publish: neither it, as after an error, nor the middleware is gone."""
-        return self.node.context.ok() and publisher in self.node.publishers
+        return self.is_open and any(publisher is each for each in self.node.publishers)
 
-    def delivered(self, publishers: Iterable[Publisher[Any]], timeout_s: float = LAST_MESSAGES_S) -> None:
+    def delivered(self, publishers: Iterable[AnyPublisher], timeout_s: float = LAST_MESSAGES_S) -> None:
         """Wait until reliable subscribers have all messages of ``publishers``: destroying them discards the rest."""
         deadline_s = time.monotonic() + timeout_s
         for publisher in filter(self.speaks, publishers):
-            publisher.wait_for_all_acked(Duration(seconds=max(deadline_s - time.monotonic(), 0.0)))
+            left = Duration(seconds=max(deadline_s - time.monotonic(), 0.0))
+            cast("Publisher[Any]", publisher).wait_for_all_acked(left)
+
+    def offers(self, output: OptionalOutput) -> bool:
+        """Whether the messages of ``output`` are installed."""
+        return output.is_available
+
+    def listener(self, frames: Iterable[str]) -> Listener | None:
+        """TF, subscribed where one of ``frames`` needs it and tf2_msgs is installed."""
+        return listener_for(self.node, frames)
+
+    def info(self, text: str) -> None:
+        """Log ``text``."""
+        self.node.get_logger().info(text)
+
+    def warning(self, text: str) -> None:
+        """Log ``text`` as a warning."""
+        self.node.get_logger().warning(text)
+
+
+def _profile(qos: Qos) -> QoSProfile:
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if qos.latched else DurabilityPolicy.VOLATILE
+    return QoSProfile(depth=qos.depth, durability=durability)
 
 
 @contextlib.contextmanager
@@ -102,8 +130,3 @@ def undone_on_error(node: Node) -> Iterator[None]:
         for publisher in set(node.publishers) - publishers:
             node.destroy_publisher(publisher)
         raise
-
-
-def has_subscribers(publisher: Publisher[Any]) -> bool:
-    """Whether there are subscribers; takes 3 us, so it is asked before any message that takes longer to make."""
-    return bool(publisher.get_subscription_count())

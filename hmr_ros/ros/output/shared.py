@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rclpy.node import Node
-
 from hmr_ros.core.temporal.name_pool import NamePool
 from hmr_ros.ros.output.person_frames import frame_pool
+from hmr_ros.ros.output.publishing import Publishers
 from hmr_ros.ros.output.tracked import TrackedLists
 
 
@@ -23,6 +22,6 @@ class SharedOutputs:
     frames: NamePool
 
     @staticmethod
-    def of(node: Node) -> SharedOutputs:
-        """New ones; ``node`` publishes the lists."""
-        return SharedOutputs(TrackedLists(node), frame_pool())
+    def of(publishers: Publishers, letters: str = "") -> SharedOutputs:
+        """New ones, the lists published through ``publishers``; ``letters`` as of ``frame_pool``."""
+        return SharedOutputs(TrackedLists(publishers), frame_pool(letters))

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
-
-from rclpy.node import Node
-from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import Header
 
 from hmr_ros.ros.output.human_messages import HriTypes
-from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Publisher, Publishers, Qos
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.template import KeptTemplate
+from hmr_ros.ros.wire.types import Header
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = Qos(1, latched=True)
 """Reliable, and late subscribers get the last message."""
 
 _LAST_LIST_S = 0.5
@@ -31,12 +26,12 @@ _LAST_LIST_S = 0.5
 class TrackedLists:
     """The lists of one process, by topic; a topic exists while it has members. Thread-safe."""
 
-    def __init__(self, node: Node) -> None:
-        """``node`` publishes the lists."""
-        self._publishers = PublisherFactory(node)
+    def __init__(self, publishers: Publishers) -> None:
+        """The lists are published through ``publishers``, also when the camera that they came from is gone."""
+        self._publishers = publishers
         self._lock = threading.Lock()
         self._seen: dict[str, dict[TrackedBodies, list[str]]] = {}
-        self._open: dict[str, Publisher[Any]] = {}
+        self._open: dict[str, Publisher] = {}
         self._kept: dict[tuple[str, str], KeptTemplate] = {}
 
     def join(self, topic: str) -> TrackedBodies:
@@ -70,7 +65,7 @@ class TrackedLists:
 
     def _publish(self, topic: str, header: Header) -> None:
         """Publish the ids of all members."""
-        if not self._publishers.node.context.ok():
+        if not self._publishers.is_open:
             return  # the middleware was shut down: the process is ending
         ids = [name for names in self._seen[topic].values() for name in names]
         kept = self._kept.setdefault((topic, header.frame_id), KeptTemplate())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class CdrReader:
             raise CdrError(f"expected at least {len(ENCAPSULATION)} bytes of CDR, got {len(data)}")
         self._data = data
         self._at = len(ENCAPSULATION)
-        self._order = ">" if data[1] in _BIG_ENDIAN_KINDS else "<"
+        self._order: Literal[">", "<"] = ">" if data[1] in _BIG_ENDIAN_KINDS else "<"
 
     def _unpack(self, kind: str) -> int:
         """The next number, of the struct format character ``kind``."""
@@ -112,11 +113,21 @@ class CdrReader:
 
     def doubles(self, count: int) -> Float64s:
         """The next ``count`` float64, (count,)."""
-        start = _aligned(self._at, 8)
-        if start + 8 * count > len(self._data):
+        return self.numbers("<f8", count).astype(np.float64)
+
+    def numbers(self, dtype: str, count: int) -> NDArray[Any]:
+        """The next ``count`` numbers of ``dtype``, as numpy names it, (count,), in the byte order of this machine."""
+        kind = np.dtype(dtype).newbyteorder(self._order)
+        start = _aligned(self._at, kind.itemsize) if count else self._at
+        if start + kind.itemsize * count > len(self._data):
             raise CdrError(f"message ends inside {count} numbers at byte {start} of {len(self._data)}")
-        self._at = start + 8 * count
-        return np.frombuffer(self._data, self._order + "f8", count, start).astype(np.float64)
+        self._at = start + kind.itemsize * count
+        return np.frombuffer(self._data, kind, count, start).astype(kind.newbyteorder("="))
+
+    @property
+    def left(self) -> int:
+        """Number of bytes that are not read yet."""
+        return len(self._data) - self._at
 
     def octets(self) -> NDArray[np.uint8]:
         """The next sequence of uint8, (N,), as a view."""
@@ -161,7 +172,11 @@ class CdrWriter:
     def array(self, values: NDArray[np.uint8] | Float64s, count: int) -> CdrWriter:
         """Append a sequence of ``count`` elements; ``values`` of any shape hold them contiguously."""
         self.pack("I", count)
-        if count:
+        return self.block(values) if count else self
+
+    def block(self, values: NDArray[Any]) -> CdrWriter:
+        """Append numbers of any shape without their count; nothing, and no padding, where there are none."""
+        if values.size:
             self._append(np.ascontiguousarray(values).data.cast("B"), values.nbytes, values.itemsize)
         return self
 

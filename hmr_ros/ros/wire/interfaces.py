@@ -7,11 +7,12 @@ hide each other.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from hmr_ros.ros.wire.types import message_class
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class OptionalOutput:
         return _remedy(self.package)
 
     def message(self, name: str) -> type:
-        """The Python class of ``<package>/msg/<name>``, where the output is available."""
-        message: type = getattr(importlib.import_module(f"{self.package}.msg"), name)
+        """The Python class of ``<package>/msg/<name>``: a stand-in where the package is not installed."""
+        message: type = message_class(self.package, name)
         return message
 
 

@@ -11,19 +11,26 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Vector3
-from sensor_msgs.msg import JointState
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.people import UNTRACKED, Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
-from hmr_ros.msg import SmplBody, SmplBodyArray
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.types import (
+    ColorRGBA,
+    Duration,
+    Header,
+    JointState,
+    Marker,
+    MarkerArray,
+    Point,
+    SmplBody,
+    SmplBodyArray,
+    Time,
+    Vector3,
+)
 
 BONES, JOINTS, MESH = "bones", "joints", "mesh"
 """Namespaces of markers, one for each kind: RViz and Foxglove list every namespace that they ever saw."""
@@ -97,6 +104,13 @@ def kept_id(text: str) -> int:
 def person_number(track_id: int) -> int:
     """The name of a person as a number to the base of 26, a = 0, first letter first: the ``id`` of markers."""
     return track_id * _ID_STRIDE % _IDS
+
+
+def track_id(name: str) -> int:
+    """The track that ``person_name`` gives ``name``, among the first 11.9 million."""
+    number: int = sum((ord(letter) - ord("a")) * 26**place for place, letter in enumerate(name))
+    inverse: int = pow(_ID_STRIDE, -1, _IDS)
+    return number * inverse % _IDS
 
 
 def header(stamp: Stamp, frame_id: str) -> Header:

@@ -4,41 +4,20 @@
 rclpy converts every field of a message to a Python object and back, which takes several times as long as sending the
 bytes. Here a message is built and serialised once; afterwards its numbers are written to their offsets in the bytes.
 The offsets follow from the message type: fields in their order, aligned as in CDR version 1, little endian (cdr.py).
-
-rclpy's bytes themselves are not sent: Fast CDR makes their buffer too long behind an empty sequence of numbers, and
-leaves the end and the padding uninitialised, so memory of this process would travel with them.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.serialization import serialize_message
-from rosidl_parser.definition import AbstractNestedType, AbstractString, Array, BasicType, NamespacedType
 
 from hmr_ros.ros.wire.cdr import ENCAPSULATION, Stamp
-
-_KINDS = {
-    "boolean": "u1",
-    "octet": "u1",
-    "char": "u1",
-    "uint8": "u1",
-    "int8": "i1",
-    "int16": "<i2",
-    "uint16": "<u2",
-    "int32": "<i4",
-    "uint32": "<i4",  # so that a Time is one block; a uint32 from 2^31 on needs a view of its bits
-    "int64": "<i8",
-    "uint64": "<i8",
-    "float": "<f4",
-    "double": "<f8",
-}
-"""Type of number -> numpy dtype; signed and unsigned integers of the same size share one."""
+from hmr_ros.ros.wire.encoding import fields_of, serialise, uniform
+from hmr_ros.ros.wire.types import AbstractNestedType, AbstractString, Array, BasicType
 
 _LENGTH = np.dtype("<u4")
 _OCTET = np.dtype("u1")
@@ -62,13 +41,12 @@ class Template:
     """
 
     def __init__(self, message: Any) -> None:
-        serialised = serialize_message(message)
+        self._data = bytearray(serialise(message))
         layout = _Layout()
         layout.add("", message, None)
         size = len(ENCAPSULATION) + layout.size
-        if not 0 <= len(serialised) - size <= layout.slack or not serialised.startswith(ENCAPSULATION):
-            raise ValueError(f"{type(message).__name__}: expected {size} bytes of CDR, got {len(serialised)}")
-        self._data = layout.without_padding(serialised)
+        if len(self._data) != size:
+            raise ValueError(f"{type(message).__name__}: expected {size} bytes of CDR, got {len(self._data)}")
         self._views: dict[str, NDArray[Any]] = {
             b.path: np.frombuffer(self._data, b.dtype, b.count, b.at + len(ENCAPSULATION)) for b in layout.blocks
         }
@@ -102,29 +80,15 @@ class KeptTemplate:
 
 
 class _Layout:
-    """Computes the offsets of a message's fields as CDR does, in bytes from the end of the encapsulation header.
-
-    ``slack``: number of bytes that Fast CDR may reserve too many.
-    """
+    """Computes the offsets of a message's fields as CDR does, in bytes from the end of the encapsulation header."""
 
     def __init__(self) -> None:
         self.size = 0
-        self.slack = 0
         self.blocks: list[_Block] = []
-        self._ranges: list[slice] = []
-
-    def without_padding(self, serialised: bytes) -> bytearray:
-        """The fields of the ``serialised`` message, with zeros between them and nothing behind the last."""
-        header = len(ENCAPSULATION)
-        data = bytearray(ENCAPSULATION) + bytearray(self.size)
-        for field in self._ranges:
-            part = slice(header + field.start, header + field.stop)
-            data[part] = serialised[part]
-        return data
 
     def add(self, path: str, value: Any, kind: Any) -> None:
         """Append the field ``value`` of type ``kind``."""
-        if block := _uniform(kind):
+        if block := uniform(kind):
             self._numbers(path, *block)
         elif isinstance(kind, AbstractString):
             self._take(_LENGTH, 1)
@@ -132,54 +96,25 @@ class _Layout:
         elif isinstance(kind, AbstractNestedType):
             self._elements(path, value, kind)
         else:
-            for name, part, part_kind in _fields(value):
+            for name, part, part_kind in fields_of(value):
                 self.add(f"{path}.{name}" if path else name, part, part_kind)
 
     def _elements(self, path: str, values: Any, kind: Any) -> None:
         """Append an array or a sequence ``values`` of type ``kind``."""
         if not isinstance(kind, Array):
             self._take(_LENGTH, 1)
-        if (block := _uniform(kind.value_type)) and (len(values) or isinstance(kind.value_type, BasicType)):
+        if (block := uniform(kind.value_type)) and (len(values) or isinstance(kind.value_type, BasicType)):
             self._numbers(path, block[0], block[1] * len(values))
             return
         for row, value in enumerate(values):
             self.add(f"{path}.{row}", value, kind.value_type)
 
     def _numbers(self, path: str, dtype: np.dtype[Any], count: int) -> None:
-        """Append ``count`` numbers; where there are none, nothing is aligned, but Fast CDR makes room for it."""
-        if not count:
-            self.slack += dtype.itemsize
+        """Append ``count`` numbers; where there are none, nothing is aligned."""
         self.blocks.append(_Block(path, dtype, self._take(dtype, count), count))
 
     def _take(self, dtype: np.dtype[Any], count: int) -> int:
         """Make room for ``count`` numbers; returns the offset of the first."""
         start = self.size + (-self.size % dtype.itemsize if count else 0)
         self.size = start + count * dtype.itemsize
-        self._ranges.append(slice(start, self.size))
         return start
-
-
-def _uniform(kind: Any) -> tuple[np.dtype[Any], int] | None:
-    """Type and count of the numbers that ``kind`` consists of; None unless they are all of one type."""
-    if isinstance(kind, BasicType):
-        return np.dtype(_KINDS[kind.typename]), 1
-    if isinstance(kind, Array):
-        element = _uniform(kind.value_type)
-        return element and (element[0], element[1] * kind.size)
-    if isinstance(kind, NamespacedType):
-        parts = [_uniform(part) for part in _message_class(kind).SLOT_TYPES]
-        known = [part for part in parts if part is not None]
-        if len(known) == len(parts) and len({dtype for dtype, _ in known}) == 1:
-            return known[0][0], sum(count for _, count in known)
-    return None
-
-
-def _message_class(kind: Any) -> Any:
-    """The Python class of the message type ``kind``."""
-    return getattr(importlib.import_module(".".join(kind.namespaces)), kind.name)
-
-
-def _fields(message: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value and type of each field of ``message``."""
-    for name, kind in zip(message.get_fields_and_field_types(), message.SLOT_TYPES, strict=True):
-        yield name, getattr(message, name), kind

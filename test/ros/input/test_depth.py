@@ -16,7 +16,8 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
-from hmr_ros.ros.input.depth import DepthInput, decode_compressed_depth, decode_depth
+from hmr_ros.ros.input.depth import DepthInput
+from hmr_ros.ros.input.depth_messages import decode_compressed_depth, decode_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire import cdr

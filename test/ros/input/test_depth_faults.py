@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.people import Camera
-from hmr_ros.ros.input.depth import decode_compressed_depth
+from hmr_ros.ros.input.depth_messages import decode_compressed_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image
 

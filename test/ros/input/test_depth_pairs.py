@@ -9,7 +9,9 @@ import pytest
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input import depth as module
-from hmr_ros.ros.input.depth import DepthInput, decode_depth
+from hmr_ros.ros.input import depth_messages
+from hmr_ros.ros.input.depth import DepthInput
+from hmr_ros.ros.input.depth_messages import decode_depth
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.wire.cdr import Stamp
@@ -178,9 +180,9 @@ def test_unusable_and_broken_depth_have_their_reason(source):
 @pytest.mark.parametrize(
     ("topic", "kind", "decode"),
     [
-        ("/depth", module.Image, module.decode_depth),
-        ("/depth/compressedDepth", module.CompressedImage, module.decode_compressed_depth),
-        ("/compressedDepth/image", module.Image, module.decode_depth),
+        ("/depth", module.Image, depth_messages.decode_depth),
+        ("/depth/compressedDepth", module.CompressedImage, depth_messages.decode_compressed_depth),
+        ("/compressedDepth/image", module.Image, depth_messages.decode_depth),
     ],
 )
 def test_the_name_of_the_topic_says_what_is_on_it(source, topic, kind, decode):

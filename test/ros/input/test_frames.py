@@ -11,9 +11,9 @@ from rclpy.serialization import serialize_message
 from tf2_msgs.msg import TFMessage
 
 from hmr_ros.core.geometry.frames import NoTransformError, NotYetError, Transform
-from hmr_ros.ros.input import fixed_frames, transform_listener
+from hmr_ros.ros.input import transform_listener
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
-from hmr_ros.ros.input.transform_listener import TransformListener
+from hmr_ros.ros.input.transform_listener import TransformListener, listener_for
 from hmr_ros.ros.wire.cdr import Stamp
 from test.ros.stubs import some_bodies
 
@@ -143,8 +143,8 @@ class Listener:
 
 @pytest.fixture
 def frames(monkeypatch):
-    monkeypatch.setattr(fixed_frames, "TransformListener", Listener)
-    return FixedFrames(None, ("", "map"))
+    monkeypatch.setattr(transform_listener, "TransformListener", Listener)
+    return FixedFrames(listener_for(None, ("", "map")))
 
 
 def test_each_transform_is_looked_up_once_per_image(frames):
@@ -181,9 +181,9 @@ def test_the_frame_of_the_camera_needs_no_transform(frames, target):
 
 @pytest.mark.parametrize(("wanted", "available"), [(("", ""), True), (("map", ""), False)])
 def test_tf_is_subscribed_only_where_it_is_needed_and_there(monkeypatch, wanted, available):
-    monkeypatch.setattr(fixed_frames, "TransformListener", Listener)
-    monkeypatch.setattr(fixed_frames, "TF", SimpleNamespace(is_available=available))
-    frames = FixedFrames(None, wanted)
+    monkeypatch.setattr(transform_listener, "TransformListener", Listener)
+    monkeypatch.setattr(transform_listener, "TF", SimpleNamespace(is_available=available))
+    frames = FixedFrames(listener_for(None, wanted))
     assert frames._listener is None
     with pytest.raises(NoTransformError, match="tf2_msgs is not installed"):
         frames.lookup("map", "camera", Stamp(10, 5), 0.1)

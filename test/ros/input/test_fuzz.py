@@ -17,7 +17,7 @@ from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
-from hmr_ros.ros.input.depth import decode_depth
+from hmr_ros.ros.input.depth_messages import decode_depth
 from hmr_ros.ros.input.images import (
     BadImageError,
     BadImageReason,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hmr_ros.core.geometry import frames
 from hmr_ros.core.geometry.frames import FrameTree, NoTransformError, Pose
-from hmr_ros.ros.input.transform_listener import TransformListener, read_transforms
+from hmr_ros.ros.input.transform_listener import TransformListener
+from hmr_ros.ros.input.transform_messages import read_transforms
 from hmr_ros.ros.wire.cdr import CdrError, CdrWriter, Stamp
 from hmr_ros.ros.wire.interfaces import TF
 

@@ -26,6 +26,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe, updated
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.messages import Origin
 from test.ros.graph import spin_until
 from test.ros.stubs import BODY_MODEL
@@ -282,7 +283,7 @@ def test_rviz_displays_what_the_node_publishes(executor):
     """Each topic exists, with the type and the QoS that the display asks for."""
     node = Node("displayed_outputs")
     executor.add_node(node)
-    outputs = Outputs(node, BODY_MODEL, Origin("stub", "open_body"), RobotConfig(), Presence())
+    outputs = Outputs(PublisherFactory(node), BODY_MODEL, Origin("stub", "open_body"), RobotConfig(), Presence())
     publishers = {publisher.topic_name: publisher for publisher in node.publishers}
     displays = yaml.safe_load((ROOT / "config" / "hmr.rviz").read_text())["Visualization Manager"]["Displays"]
     shown = [display for display in displays if "Topic" in display]

@@ -84,8 +84,14 @@ def robot(monkeypatch):
 
 def test_parts_are_made_of_what_the_operation_has(robot):
     r = robot()
-    node, body_model, origin, config, presence, lists = r.parts["Outputs"].args
-    assert (node, body_model, config, presence, lists) == (r.node, "a body model", r.config, "presence", "lists")
+    publishers, body_model, origin, config, presence, lists = r.parts["Outputs"].args
+    assert (publishers.node, body_model, config, presence, lists) == (
+        r.node,
+        "a body model",
+        r.config,
+        "presence",
+        "lists",
+    )
     assert (origin.method, origin.body_model, origin.calibration) == ("stub", "open_body", "calibrated")
     assert r.parts["CameraInput"].args == (r.node, r.config, r.monitor)
     parts = (r.parts["CameraInput"], r.parts["Outputs"], r.pipeline)

@@ -22,6 +22,7 @@ from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.output.outputs import Outputs
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp
 from test.core.ros4hri.urdf_reader import link_poses, read_joints
@@ -37,6 +38,11 @@ CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), WIDTH, HE
 TF_MESSAGE = interfaces.TF.message("TFMessage")
 
 
+def outputs_of(node, config):
+    origin = messages.Origin("stub", "open_body")
+    return Outputs(PublisherFactory(node), BODY_MODEL, origin, config, Presence())
+
+
 class Stage:
     """The node's outputs, fed by hand, and a client of ROS4HRI."""
 
@@ -46,7 +52,7 @@ class Stage:
         self.node, self.peer = Node("outputs"), Node("hri_peer")
         executor.add_node(self.node)
         executor.add_node(self.peer)
-        self.outputs = Outputs(self.node, BODY_MODEL, messages.Origin("stub", "open_body"), self.config, Presence())
+        self.outputs = outputs_of(self.node, self.config)
         self.client = HriSubscriber(self.peer, namespace, with_images)
         self.stamp_s = 0.0
 
@@ -300,7 +306,7 @@ def test_closed_outputs_leave_no_publisher_behind(executor):
     node = Node("closed_outputs")
     executor.add_node(node)
     before = {publisher.topic_name for publisher in node.publishers}
-    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    outputs = outputs_of(node, RobotConfig())
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     outputs.publish(frame, CAMERA, some_bodies(2), ())
     assert len({publisher.topic_name for publisher in node.publishers} - before) > 10
@@ -330,7 +336,7 @@ def test_outputs_run_without_the_messages_of_others(executor, monkeypatch, missi
     executor.add_node(node)
     bodies = []
     node.create_subscription(SmplBodyArray, "bodies", bodies.append, qos())
-    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    outputs = outputs_of(node, RobotConfig())
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
 
     def came():
@@ -345,7 +351,7 @@ def test_disabled_humans_have_no_topics(executor):
     node = Node("private_outputs")
     executor.add_node(node)
     config = RobotConfig(humans=HumansConfig(enabled=False, namespace="/private"))
-    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), config, Presence())
+    outputs = outputs_of(node, config)
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     outputs.publish(frame, CAMERA, some_bodies(1), ())
     assert not any("private" in publisher.topic_name for publisher in node.publishers)
@@ -356,7 +362,7 @@ def test_nothing_is_published_without_subscribers(executor, monkeypatch):
     """No images of people in particular: only latched messages are published for late subscribers."""
     node = Node("unheard_outputs")
     executor.add_node(node)
-    outputs = Outputs(node, BODY_MODEL, messages.Origin("stub", "open_body"), RobotConfig(), Presence())
+    outputs = outputs_of(node, RobotConfig())
     sent = []
     monkeypatch.setattr(Publisher, "publish", lambda self, message: sent.append(self.topic_name.rpartition("/")[2]))
     frame = Frame(Stamp(1, 0), "camera", np.zeros((HEIGHT, WIDTH, 3), np.uint8))

@@ -19,6 +19,7 @@ from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output import outputs as outputs_module
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.person_frames import REST_S, PersonFrames, frame_pool
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire import interfaces, messages
 from hmr_ros.ros.wire.cdr import Stamp
@@ -71,7 +72,7 @@ def stage(monkeypatch):
 @pytest.fixture
 def shared():
     node = Node("sharing")
-    yield SharedOutputs.of(node)
+    yield SharedOutputs.of(PublisherFactory(node))
     node.destroy_node()
 
 

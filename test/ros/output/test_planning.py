@@ -17,6 +17,7 @@ from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.output.planning import PlanningOutputs
+from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import person_name
@@ -49,8 +50,9 @@ class Stage:
         self.problem = ""
 
     def new_outputs(self):
-        self.frames = FixedFrames(self.node, (self.config.target_frame, self.config.planning.frame))
-        return PlanningOutputs(self.node, BODY_MODEL, self.config, self.presence, self.frames)
+        publishers = PublisherFactory(self.node)
+        self.frames = FixedFrames(publishers.listener((self.config.target_frame, self.config.planning.frame)))
+        return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames)
 
     def show(self, bodies, lost=(), camera=CAMERA, after_s=0.1):
         """One image, some time after the one before it."""

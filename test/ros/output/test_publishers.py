@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
 from hmr_ros.ros.output import publishers as module
-from hmr_ros.ros.output.publishers import PublisherFactory, has_subscribers, undone_on_error
+from hmr_ros.ros.output.publishers import PublisherFactory, undone_on_error
+from hmr_ros.ros.output.publishing import Qos, has_subscribers
 
 
 class Publisher:
@@ -62,7 +62,7 @@ def test_a_block_that_raises_leaves_nothing_and_keeps_what_was_there(executor):
     node = Node("host")
     executor.add_node(node)
     factory = PublisherFactory(node)
-    factory.create(String, "before", QoSProfile(depth=1))
+    factory.create(String, "before", Qos(1))
     node.create_subscription(String, "before", print, 1)
 
     def entities():
@@ -70,7 +70,7 @@ def test_a_block_that_raises_leaves_nothing_and_keeps_what_was_there(executor):
 
     def made(wrong):
         with undone_on_error(node):
-            factory.create(String, "during", QoSProfile(depth=1))
+            factory.create(String, "during", Qos(1))
             node.create_subscription(String, "during", print, 1)
             if wrong:
                 raise KeyError
@@ -87,8 +87,8 @@ def test_publishers_have_the_depth_asked_for_and_no_events(executor):
     node = Node("host")
     executor.add_node(node)
     factory = PublisherFactory(node)
-    of = factory.family(String, "bodies/{}/urdf", QoSProfile(depth=3))
-    publishers = [factory.create(String, "topic", QoSProfile(depth=7)), of("abcde")]
+    of = factory.family(String, "bodies/{}/urdf", Qos(3))
+    publishers = [factory.create(String, "topic", Qos(7)), of("abcde")]
     assert [(p.topic_name, p.qos_profile.depth) for p in publishers] == [("/topic", 7), ("/bodies/abcde/urdf", 3)]
     assert all(not p.event_handlers for p in publishers)
     factory.destroy(publishers[0])

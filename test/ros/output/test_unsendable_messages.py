@@ -7,11 +7,11 @@ from hmr_ros.msg import SmplBodyArray
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
 from hmr_ros.ros.monitor import Drop
 from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Qos
 from test.ros.world import World
 
 
@@ -51,7 +51,7 @@ def test_a_full_transport_loses_messages_and_neither_node_nor_tracks(executor, j
 def test_a_destroyed_publisher_is_a_bug_and_raises(executor):
     node = Node("destroyed")
     executor.add_node(node)
-    publisher = PublisherFactory(node).create(String, "text", QoSProfile(depth=1))
+    publisher = PublisherFactory(node).create(String, "text", Qos(1))
     PublisherFactory(node).destroy(publisher)
     with pytest.raises(InvalidHandle):
         publisher.publish(String())

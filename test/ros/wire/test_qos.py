@@ -15,6 +15,7 @@ from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.node.params import ParameterError
 from hmr_ros.ros.output.publishers import PublisherFactory
+from hmr_ros.ros.output.publishing import Qos
 from hmr_ros.ros.wire.qos import AS_OFFERED, PUBLISHER, SUBSCRIPTION, mismatches, overridden
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
@@ -100,7 +101,7 @@ def test_a_camera_is_taken_as_it_offers_unless_the_user_has_settled_it(executor)
 
 def test_one_setting_serves_the_topics_of_all_people(executor):
     node = node_with(executor, **{"/bodies/id/joint_states.publisher.reliability": "best_effort"})
-    family = PublisherFactory(node).family(SmplBodyArray, "bodies/{}/joint_states", QoSProfile(depth=1))
+    family = PublisherFactory(node).family(SmplBodyArray, "bodies/{}/joint_states", Qos(1))
     declared = len(node.get_parameters_by_prefix("qos_overrides"))
     for name in ("aaaaa", "bbbbb"):
         assert family(name).topic_name == f"/bodies/{name}/joint_states"
@@ -138,7 +139,7 @@ def test_a_node_that_cannot_be_activated_leaves_nothing_and_stays_inactive(execu
 def test_connections_with_incompatible_qos_are_named(executor):
     node = node_with(executor, "publisher", **{"/bodies.publisher.reliability": "best_effort"})
     factory = PublisherFactory(node)
-    factory.create(SmplBodyArray, "bodies", QoSProfile(depth=1))
+    factory.create(SmplBodyArray, "bodies", Qos(1))
     subscriber = node_with(executor, "subscriber")
     assert mismatches(node) == []
     reliable = subscriber.create_subscription(SmplBodyArray, "bodies", print, qos(RELIABLE))

@@ -7,7 +7,7 @@ from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.ros.wire import template
+from hmr_ros.ros.wire import encoding
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import header
 from hmr_ros.ros.wire.template import Template
@@ -77,6 +77,6 @@ def test_lists_of_texts_and_mixed_structs_are_exact(count, length):
 
 
 def test_a_layout_that_is_not_understood_is_refused(monkeypatch):
-    monkeypatch.setitem(template._KINDS, "double", "<f4")
-    with pytest.raises(ValueError, match="JointState: expected 84 bytes of CDR, got 108"):
+    monkeypatch.setitem(encoding.KINDS, "double", "<f4")
+    with pytest.raises(ValueError, match="JointState: expected 84 bytes of CDR, got 100"):
         Template(JointState(name=["a"] * 4, position=[0.0] * 4))
