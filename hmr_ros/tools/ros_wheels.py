@@ -4,7 +4,7 @@
 The wheels lack two things that a `colcon build` on top of them needs. Their exported CMake targets name the include
 directories of the machine that built them, and no setup file says where they lie. ``python -m
 hmr_ros.tools.ros_wheels`` mends both in the environment it runs in, any number of times with the same result.
-Afterwards ``. .venv/local_setup.sh`` is what ``. /opt/ros/kilted/setup.sh`` is elsewhere, and the
+Afterwards ``. .venv/local_setup.sh`` is what ``. /opt/ros/jazzy/setup.sh`` is elsewhere, and the
 ``install/setup.bash`` that colcon writes finds it by itself.
 """
 
@@ -15,7 +15,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-DISTRO = "kilted"
+DISTRO = "jazzy"
 
 _BUILDER_INCLUDE = re.compile(r"/opt/python/cp\d+-cp\d+/include/python[\d.]+")
 _BUILDER_NUMPY = re.compile(r"/opt/python/cp\d+-cp\d+/lib/python[\d.]+/site-packages/numpy/_core/include")

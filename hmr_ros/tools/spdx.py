@@ -12,8 +12,8 @@ LINE = "# SPDX-License-Identifier: Apache-2.0"
 
 ROOT = Path(__file__).parents[2]
 
-DIRECTORIES = ("hmr_ros", "launch", "test")
-NAMES = ("*.py", "*.cmake", "CMakeLists.txt")
+DIRECTORIES = ("hmr_ros", "launch", "test", "typings")
+NAMES = ("*.py", "*.pyi", "*.cmake", "CMakeLists.txt")
 SINGLE_FILES = ("setup.py", "CMakeLists.txt", "Makefile", "docker/Dockerfile", ".ci/run")
 
 

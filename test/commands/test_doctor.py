@@ -188,7 +188,15 @@ def test_a_distribution_without_python_3_11_is_refused(monkeypatch: pytest.Monke
         ({"ROS_DISTRO": "kilted", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
         ({"ROS_DISTRO": "jazzy", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, False),  # not read there
         ({"ROS_DISTRO": "jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds.xml"}, True),
-        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, True),
+        ({"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, False),  # its shared memory is as small as the default's
+        (
+            {
+                "ROS_DISTRO": "jazzy",
+                "FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds.xml",
+                "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
+            },
+            True,
+        ),
         ({"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}, False),
         ({}, False),
     ],

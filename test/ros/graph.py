@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Helpers for tests that talk over DDS."""
 
+import os
 import time
 
 import numpy as np
+from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -20,6 +22,17 @@ def spin_until(executor, condition):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         executor.spin_once(timeout_sec=0.02)
+
+
+def started_context(args):
+    """A started context in a domain of its own, where the session's nodes do not see it.
+
+    Fast DDS may hang for ever when a publisher is destroyed, where two contexts of one process see each other and the
+    machine is busy: eProsima/Fast-DDS#6193.
+    """
+    context = Context()
+    context.init(args=args, domain_id=1 + (int(os.environ["ROS_DOMAIN_ID"]) + 49) % 100)
+    return context
 
 
 def qos(reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE, depth=5):

@@ -45,7 +45,7 @@ def test_root_installs_it(bare_machine: None, commands: list[list[str]], monkeyp
     assert commands[1][-3:] == ["g++", "python3-dev", "python3-venv"]
 
 
-@pytest.mark.parametrize("version", [(3, 10, 12), (3, 13, 0)])
+@pytest.mark.parametrize("version", [(3, 10, 12), (3, 15, 0)])
 def test_a_python_without_ros_wheels_is_refused(
     version: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -54,7 +54,7 @@ def test_a_python_without_ros_wheels_is_refused(
     assert "PYTHON=python3.12" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("version", [(3, 11, 2), (3, 12, 3)])
+@pytest.mark.parametrize("version", [(3, 11, 2), (3, 12, 3), (3, 13, 0), (3, 14, 0)])
 @pytest.mark.parametrize("machine", ["x86_64", "AMD64"])
 def test_every_python_with_ros_wheels_is_accepted(
     version: tuple[int, ...], machine: str, monkeypatch: pytest.MonkeyPatch

@@ -36,7 +36,7 @@ def test_sourcing_twice_adds_the_prefix_once(shell: str, prefix: Path):
     script = f'. {setup}; . {setup}; echo "$AMENT_PREFIX_PATH|$PATH|$ROS_DISTRO|$VIRTUAL_ENV"'
     environment = {"PATH": "/usr/bin:/bin", "AMENT_PREFIX_PATH": "/opt/other"}
     done = subprocess.run([shell, "-uc", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{prefix}:/opt/other|{prefix}/bin:/usr/bin:/bin|kilted|{prefix}"
+    assert done.stdout.strip() == f"{prefix}:/opt/other|{prefix}/bin:/usr/bin:/bin|jazzy|{prefix}"
 
 
 def test_an_environment_without_the_wheels_is_refused(

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 from hmr_ros.msg import SmplBodyArray
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -16,7 +15,7 @@ from hmr_ros.ros.node import cameras as module
 from hmr_ros.ros.node.cameras import CameraGroup, _names
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.qos import ParameterError
-from test.ros.graph import FakeCamera, qos, spin_until
+from test.ros.graph import FakeCamera, qos, spin_until, started_context
 from test.ros.hri_client import HriSubscriber
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
@@ -41,8 +40,7 @@ class Group:
         parameters = directory / "parameters.yaml"
         parameters.write_text(PARAMETERS.format(above=above))
         rules = ["-r", f"__ns:={above}"] if above else []
-        self.context = Context()
-        self.context.init(args=["--ros-args", "--params-file", str(parameters), *rules])
+        self.context = started_context(["--ros-args", "--params-file", str(parameters), *rules])
         self.executor = SingleThreadedExecutor(context=self.context)
         ids = itertools.count(1)
         self.group = CameraGroup(lambda config: self._assembled(ids), context=self.context)
@@ -173,8 +171,7 @@ def test_all_cameras_must_start_and_all_are_destroyed(monkeypatch):
 
     monkeypatch.setattr(module, "HmrNode", Camera)
     for names, starts in ((["a", "c"], True), (["a", "b"], False)):
-        context = Context()
-        context.init(args=["--ros-args", "-r", "__ns:=/robot", "-p", f"cameras:=[{', '.join(names)}]"])
+        context = started_context(["--ros-args", "-r", "__ns:=/robot", "-p", f"cameras:=[{', '.join(names)}]"])
         group = CameraGroup("build", context)
         assert group.autostart() == starts
         assert [node.name for node in group.nodes[:-1]] == [f"/robot/{name}" for name in names]

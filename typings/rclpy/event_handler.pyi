@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+class SubscriptionEventCallbacks:
+    def __init__(self, *, use_default_callbacks: bool = True) -> None: ...
+
+class PublisherEventCallbacks:
+    def __init__(self, *, use_default_callbacks: bool = True) -> None: ...

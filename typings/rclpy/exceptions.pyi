@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+from rclpy.parameter import Parameter
+
+class ParameterException(Exception):
+    def __init__(self, error_msg: str, parameters: list[str]) -> None: ...
+
+class InvalidParameterTypeException(ParameterException):
+    def __init__(self, desired_parameter: Parameter[object], expected_type: str) -> None: ...
+
+class InvalidParameterValueException(ParameterException):
+    def __init__(self, parameter: str, value: object, reason: str) -> None: ...
+
+class InvalidHandle(RuntimeError): ...
