@@ -66,10 +66,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; ValueError names the file when it is none."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        state["config"] = from_mapping(state["config"], TrainConfig)
+        settings = state["config"]
         state["topology"] = {name: tensor.numpy() for name, tensor in state["topology"].items()}
-        return Checkpoint(**state)
+        checkpoint = Checkpoint(**state)
     except FileNotFoundError as err:
         raise ValueError(f"{path}: no such checkpoint; hmr train writes them") from err
     except Exception as err:  # torch.load raises whatever the damaged bytes lead to
         raise ValueError(f"{path}: not a checkpoint of hmr train ({type(err).__name__})") from err
+    try:
+        return dataclasses.replace(checkpoint, config=from_mapping(settings, TrainConfig))
+    except ValueError as err:
+        raise ValueError(f"{path}: written by another version of hmr train: {err}") from err

@@ -70,3 +70,12 @@ def test_no_object_is_unpickled(tmp_path: Path):
     torch.save({"config": Path("anything")}, tmp_path / "evil.pt")
     with pytest.raises(ValueError, match=r"evil\.pt: not a checkpoint of hmr train \(UnpicklingError\)"):
         load_checkpoint(tmp_path / "evil.pt")
+
+
+def test_settings_that_are_no_more_are_named(tmp_path: Path, monkeypatch):
+    save_checkpoint(checkpoint(), tmp_path / "old.pt")
+    state = torch.load(tmp_path / "old.pt", weights_only=True)
+    state["config"]["crops"]["lifting"] = "best.pt"
+    torch.save(state, tmp_path / "old.pt")
+    with pytest.raises(ValueError, match=r"old\.pt: written by another version of hmr train: .*crops\.lifting"):
+        load_checkpoint(tmp_path / "old.pt")
