@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import pickle
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mcap.writer import Writer
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -29,6 +31,9 @@ from hmr_ros.engines.runtime import EngineError
 from hmr_ros.media.errors import SourceError
 from hmr_ros.media.images import read_bgr
 from hmr_ros.media.sources import open_source
+from hmr_ros.recording.given import read_given
+from hmr_ros.ros.bag.opening import open_recording
+from hmr_ros.ros.bag.recording import RecordingError
 from hmr_ros.training.motion.amass import read_amass
 from hmr_ros.training.motion.bvh import read_bvh
 
@@ -59,6 +64,9 @@ distortion_model: plumb_bob
 distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}
 rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
 projection_matrix: {rows: 3, cols: 4, data: [500, 0, 320, 0, 0, 500, 240, 0, 0, 0, 1, 0]}
+"""
+_DETECTIONS = b"""{"frame": 0, "boxes": [[1, 2, 30, 40]], "scores": [0.9], "ids": [7]}
+{"image": "a.jpg", "keypoints": [], "joint_set": "coco17"}
 """
 _BVH = b"""HIERARCHY
 ROOT Hips
@@ -103,6 +111,9 @@ def files(directory: Path) -> Iterator[Target]:
     yield Target("calibration", calibrations, path_to("c.yaml", Camera.from_yaml), (CalibrationError,), 10)
     yield Target("photo", damaged(_photos()), path_to("p.png", read_bgr), (SourceError,), 30)
     yield Target("video", damaged([_video(directory)]), path_to("v.avi", _play), (SourceError,), 3)
+    yield Target("recording", damaged([_bag()]), path_to("r.mcap", _replay), (RecordingError,), 20)
+    given = path_to("d.jsonl", read_given)
+    yield Target("detections file", damaged([_DETECTIONS, DEEP]), given, (ValueError,), 20)
     yield Target("BVH recording", damaged([_BVH]), path_to("r.bvh", read_bvh), (ValueError,), 10)
     amass = _recording()
     yield Target("AMASS recording", damaged([_archive(amass)]), path_to("r.npz", read_amass), (ValueError,), 10)
@@ -126,6 +137,25 @@ def _convert(path: Path) -> None:
 def _play(path: Path) -> None:
     for _ in open_source(str(path)).frames():
         pass
+
+
+def _replay(path: Path) -> None:
+    with contextlib.closing(open_recording(path, lambda problem: None)) as recording:
+        for _ in recording.records():
+            pass
+
+
+def _bag() -> bytes:
+    """An .mcap of three messages in one chunk."""
+    file = io.BytesIO()
+    writer = Writer(file)
+    writer.start()
+    schema = writer.register_schema("sensor_msgs/msg/Image", "ros2msg", b"uint8 x")
+    channel = writer.register_channel("image", "cdr", schema)
+    for number in range(3):
+        writer.add_message(channel, number, bytes([0, 1, 0, 0, number]), number)
+    writer.finish()
+    return file.getvalue()
 
 
 def _network() -> bytes:

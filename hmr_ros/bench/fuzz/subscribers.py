@@ -17,8 +17,11 @@ from hmr_ros.bench.fuzz.targets import Target
 from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.frames import FrameTree, NoTransformError
 from hmr_ros.core.people import Camera
+from hmr_ros.msg import Keypoints2D, Keypoints2DArray
+from hmr_ros.perception.external import checked, faults
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.input.depth_messages import decode_compressed_depth, decode_depth
+from hmr_ros.ros.input.detection_messages import BadDetectionsError, Reported, read_boxes, read_keypoints
 from hmr_ros.ros.input.images import (
     BadImageError,
     Frame,
@@ -53,6 +56,8 @@ def subscribers() -> Iterator[Target]:
     yield Target("compressed depth", damaged(_compressed_depths()), _compressed_depth, refusals, 80)
     yield Target("camera_info", damaged(_calibrations()), _calibration, (RuntimeError, BadCameraInfoError), 160)
     yield Target("tf", damaged([_transforms(1), _transforms(3)]), _tf, (CdrError,), 120)
+    yield Target("detections", damaged([_boxes(0), _boxes(2)]), _detections, (BadDetectionsError,), 100)
+    yield Target("keypoints", damaged([_keypoints(0), _keypoints(2)]), _skeletons, (BadDetectionsError,), 100)
 
 
 def _image_reader(decode: Callable[[bytes], Frame]) -> Callable[[bytes], None]:
@@ -87,6 +92,21 @@ def _tf(data: bytes) -> None:
     for target, source in (("frame0", "frame1"), ("frame3", "frame0")):
         with contextlib.suppress(NoTransformError):
             tree.lookup(target, source, _STAMP.nanoseconds)(_POINTS)
+
+
+def _detections(data: bytes) -> None:
+    _use(read_boxes(data, ("person",)))
+
+
+def _skeletons(data: bytes) -> None:
+    _use(read_keypoints(data, _WIDTH, _HEIGHT))
+
+
+def _use(reported: Reported) -> None:
+    """What the pipeline makes of ``reported`` people, who may be refused one by one."""
+    found = faults(reported.detections, _WIDTH, _HEIGHT, keep_ids=True)
+    usable = reported.detections.take(np.array([row not in found for row in range(len(reported.detections))], np.bool_))
+    checked(usable, np.zeros((_HEIGHT, _WIDTH, 3), np.uint8), keep_ids=True)
 
 
 def _noise(*shape: int) -> NDArray[np.uint8]:
@@ -144,3 +164,22 @@ def _transforms(count: int) -> bytes:
         writer.stamp(_STAMP).string(f"frame{number}").string(f"frame{number + 1}")
         writer.pack("d", 0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 1.0)
     return writer.finish()
+
+
+def _boxes(count: int) -> bytes:
+    """A vision_msgs/Detection2DArray of ``count`` people."""
+    writer = CdrWriter().stamp(_STAMP).string("camera").pack("I", count)
+    for number in range(count):
+        writer.stamp(_STAMP).string("camera").pack("I", 1).string("person").pack("d", 0.9, *[0.0] * 43)
+        writer.pack("d", 8.0, 6.0, 0.0, 4.0, 8.0).string(str(number))
+    return writer.finish()
+
+
+def _keypoints(count: int) -> bytes:
+    message = Keypoints2DArray(joint_set="coco17")
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        points = rng.uniform(0, _HEIGHT, 34).astype(np.float32)
+        scores = np.full(17, 0.9, np.float32)
+        message.people.append(Keypoints2D(id=str(number), score=0.9, keypoints=points, keypoint_scores=scores))
+    return bytes(serialize_message(message))
