@@ -174,16 +174,14 @@ def test_depth_and_transforms_that_come_a_little_later_are_used(bag, out):
     for k in range(3):
         ns = BEGAN_NS + k * PERIOD_NS
         said += [info(ns), image(ns), note(ns + 1, "")]
-        said += (
-            [depth(ns)._replace(log_ns=ns + 30_000_000)] if hasattr(depth(ns), "_replace") else [depth(ns + 30_000_000)]
-        )
+        said.append(depth(ns + 30_000_000))
         said += [transform(ns + 2_000_000)] if k == 0 else []
     seen = []
 
     def opened(config, parts):
         pipeline = build(1, pipelines)(config, parts)
-        estimate = pipeline._estimate
-        pipeline._estimate = lambda *arguments: seen.append(arguments[3]) or estimate(*arguments)
+        measured = pipeline._measured
+        pipeline._measured = lambda *arguments: seen.append(arguments[3].depth) or measured(*arguments)
         return pipeline
 
     _, problems = run(bag(said), out, opened=opened, depth="/camera/depth", parameters=["target_frame:=odom"])
