@@ -150,11 +150,11 @@ out/site/index.html: $(VENV)/.dev $(PAGES)
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 install/.built: $(VENV)/.robot CMakeLists.txt package.xml $(INTERFACES) $(DIRECTORIES)
-	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths . test/interfaces/tf2_msgs
+	@. $(VENV)/local_setup.bash && MAKEFLAGS= colcon build --symlink-install --paths . test/interfaces/tf2_msgs
 	@find install -xtype l -delete  # links to files that are no more
 	@touch $@
 
 # The messages of other people's packages, which a robot has from its distribution: for tests alone.
 install/.interfaces: $(VENV)/.dev $(TEST_INTERFACES) | install/.built
-	@. $(VENV)/local_setup.bash && colcon build --symlink-install --paths test/interfaces/*
+	@. $(VENV)/local_setup.bash && MAKEFLAGS= colcon build --symlink-install --paths test/interfaces/*
 	@touch $@

@@ -40,6 +40,7 @@ from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
+from hmr_ros.training.synthetic.visibility import GROUPS
 
 _PEOPLE, _GROUND_PEOPLE = 4000, 200
 
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
     parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
     parser.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
+    parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
     parser.add_argument("--body-female", type=Path, help="the female SMPL model, for annotations made with it")
@@ -87,12 +89,15 @@ class Report:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _PEOPLE)
+    if args.missing and (args.ground or args.annotations):
+        raise ValueError("--missing: of synthetic people alone, without --ground and --annotations")
     if args.ground:
         return _run_on_ground(args)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
     data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
+    data = f"{data}, without {args.missing}" if args.missing else data
     rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
     report = Report(" ".join(map(str, paths)), str(data), verdicts, rows)
     print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
@@ -136,7 +141,7 @@ def _synthetic(
 ) -> tuple[list[Row], list[str]]:
     if len({predictor.reads_images for predictor in predictors}) < len(predictors):
         raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
-    evaluation = evaluate_synthetic(predictors, _people(args, predictors, body), body, args.seed)
+    evaluation = evaluate_synthetic(predictors, _people(args, predictors, body), body, args.seed, args.missing)
     return evaluation.rows(), evaluation.verdicts()
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,13 @@ class Case:
     in_image: Bools
     height: Floats
     shown: Shown | None = None
+
+    def without(self, missing: Bools) -> Case:
+        """The same people, of whom nobody has the keypoints ``missing`` (J,)."""
+        shown = self.shown
+        if shown is not None:
+            shown = dataclasses.replace(shown, keypoints=np.where(missing[:, None], np.float32(0), shown.keypoints))
+        return dataclasses.replace(self, score=np.where(missing, 0, self.score), shown=shown)
 
 
 @dataclass(frozen=True, eq=False)

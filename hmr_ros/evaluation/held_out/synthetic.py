@@ -13,6 +13,7 @@ from numpy.random import default_rng
 from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import join_rows
+from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.evaluation.held_out.case import SyntheticPeople, observed
 from hmr_ros.evaluation.held_out.comparison import gains, verdict
 from hmr_ros.evaluation.held_out.crop_predictor import GLOBAL, LOCAL
@@ -22,6 +23,7 @@ from hmr_ros.evaluation.held_out.report import Errors, Grouping, Row, join_group
 from hmr_ros.training.synthetic.images import ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_of
 from hmr_ros.training.synthetic.people import PeopleSampler
+from hmr_ros.training.synthetic.visibility import in_group
 
 BATCH = 250
 
@@ -75,9 +77,16 @@ class Evaluation:
 
 
 def evaluate_synthetic(
-    predictors: Sequence[Predictor], batches: Iterable[SyntheticPeople], body: BodyModel, seed: int
+    predictors: Sequence[Predictor],
+    batches: Iterable[SyntheticPeople],
+    body: BodyModel,
+    seed: int,
+    missing: str | None = None,
 ) -> Evaluation:
-    """Evaluate all ``predictors`` on the same people and 2D sources; without keypoints, only those that read images."""
+    """Evaluate all ``predictors`` on the same people and 2D sources; without keypoints, only those that read images.
+
+    ``missing``: the group of keypoints (training.synthetic.visibility.GROUPS) that nobody has.
+    """
     errors: dict[tuple[str, str], list[Errors]] = {}
     groups, clips, first = [], [], 0
     for people in batches:
@@ -85,6 +94,7 @@ def evaluate_synthetic(
             able = [predictor for predictor in predictors if mix or predictor.reads_images]
             if able:
                 case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
+                case = case if missing is None else case.without(in_group(JOINT_SETS[able[0].joint_set], missing))
             for found in (answer for predictor in able for answer in predictor.predict(case)):
                 errors.setdefault((source, found.output), []).append(errors_of(found, case, body))
         groups.append(groupings(people))

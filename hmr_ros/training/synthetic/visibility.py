@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +29,21 @@ class OcclusionMix:
 
 
 _FACE, _FEET = ("nose", "eye", "ear"), ("heel", "toe")
-_GROUPS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.35, _FACE),
-    (0.3, _FEET),
-    (0.15, _FACE + _FEET),
-    (0.1, ("hip", "knee", "ankle", *_FEET)),
-    (0.05, ("left",)),
-    (0.05, ("right",)),
-)
-"""Groups of keypoints that are missing together, by a part of the joint's name, each with its probability."""
+GROUPS: Mapping[str, tuple[float, tuple[str, ...]]] = {
+    "face": (0.35, _FACE),
+    "feet": (0.3, _FEET),
+    "face_and_feet": (0.15, _FACE + _FEET),
+    "lower_body": (0.1, ("hip", "knee", "ankle", *_FEET)),
+    "left": (0.05, ("left",)),
+    "right": (0.05, ("right",)),
+}
+"""Groups of keypoints that are missing together: probability, and parts of the joints' names."""
+
+
+def in_group(joint_set: JointSet, name: str) -> Bools:
+    """(J,) which joints are of the group ``name`` of GROUPS."""
+    _, parts = GROUPS[name]
+    return np.array([any(part in joint.split("_") for part in parts) for joint in joint_set.joints])
 
 
 def sample_occlusion(pixels: Float64s, joint_set: JointSet, mix: OcclusionMix, rng: Generator) -> Bools:
@@ -98,7 +105,5 @@ def _limb(joint_set: JointSet, count: int, rng: Generator) -> Bools:
 
 def _group(joint_set: JointSet, count: int, rng: Generator) -> Bools:
     """(B, J) joints of one group each."""
-    member = np.array(
-        [[any(part in joint.split("_") for part in parts) for joint in joint_set.joints] for _, parts in _GROUPS]
-    )
-    return member[rng.choice(len(_GROUPS), size=count, p=[probability for probability, _ in _GROUPS])]
+    member = np.stack([in_group(joint_set, name) for name in GROUPS])
+    return member[rng.choice(len(GROUPS), size=count, p=[probability for probability, _ in GROUPS.values()])]

@@ -5,11 +5,13 @@ import pytest
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.evaluation.held_out.case import Prediction, observed
 from hmr_ros.evaluation.held_out.crop_predictor import CropPredictor, StageParameters
 from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.subjects import Subjects
+from hmr_ros.training.synthetic.visibility import in_group
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -83,3 +85,15 @@ def test_people_in_images_are_grouped_as_others_are(images):
     groups = {g.name: g.labels for g in groupings(images)}
     np.testing.assert_array_equal(groups["cut by border"] == "none", images.in_image.all(1))
     np.testing.assert_array_equal(groups["keypoints"] == "all seen", images.visible.all(1))
+
+
+def test_missing_keypoints_are_missing_everywhere(images):
+    case = case_of(images, "true")
+    face = in_group(JOINT_SETS["coco_feet"], "face")
+    assert face.sum() == 5
+    without = case.without(face)
+    assert not without.score[:, face].any()
+    assert without.shown is not None
+    assert not without.shown.keypoints[:, face].any()
+    np.testing.assert_array_equal(without.score[:, ~face], case.score[:, ~face])
+    np.testing.assert_array_equal(without.shown.keypoints[:, ~face], case.shown.keypoints[:, ~face])
