@@ -9,7 +9,7 @@ import pytest
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError, Transform
 from hmr_ros.ros.input import ground as ground_module
-from hmr_ros.ros.input.ground import GroundInput
+from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.wire.cdr import Stamp
 
 CONFIG = RobotConfig(
@@ -22,8 +22,8 @@ LEVEL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 class Frames:
     """In place of TF."""
 
-    def __init__(self, node, frames):
-        self.frames, self.asked, self.closed = frames, [], False
+    def __init__(self, listener):
+        self.listener, self.asked, self.closed = listener, [], False
         self.answer = Transform(LEVEL, np.array([0.1, 0, 1.2]))
 
     def lookup(self, *asked):
@@ -39,12 +39,12 @@ class Frames:
 @pytest.fixture
 def source(monkeypatch):
     monkeypatch.setattr(ground_module, "FixedFrames", Frames)
-    return GroundInput(None, "base_footprint")
+    return ground_input(lambda frames: frames, "base_footprint")
 
 
 def test_the_ground_is_that_of_the_frame_at_the_stamp_of_the_image(source):
     ground = source.of(FRAME, CONFIG)
-    assert source._frames.frames == ("base_footprint",)
+    assert source._frames.listener == ("base_footprint",), "for this frame"
     assert source._frames.asked == [("base_footprint", "camera_optical", Stamp(7, 5), 0.02)]
     assert ground.height_m == 1.2
     np.testing.assert_allclose(ground.up, [0, -1, 0])

@@ -89,7 +89,7 @@ def made(monkeypatch):
     def make(**parameters):
         log = []
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        nodes.append(HmrNode(lambda config: Pipeline(log), overrides, lists="lists"))
+        nodes.append(HmrNode(lambda config: Pipeline(log), overrides, shared="shared"))
         return nodes[-1], log
 
     yield make
@@ -164,8 +164,8 @@ def test_what_cannot_start_is_no_success(made):
 def test_the_operation_is_made_of_what_the_node_has(made):
     node, log = made(max_people=3)
     assert node.start()
-    of, pipeline, monitor, presence, lists, config = Operation.made[0].args
-    assert (of, pipeline.log, monitor, lists, config.max_people) == (node, log, node.monitor, "lists", 3)
+    of, pipeline, monitor, presence, shared, config = Operation.made[0].args
+    assert (of, pipeline.log, monitor, shared, config.max_people) == (node, log, node.monitor, "shared", 3)
     node.trigger_deactivate()
     node.trigger_activate()
     assert Operation.made[1].args[3] is presence, "people who left meanwhile are removed"

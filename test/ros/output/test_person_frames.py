@@ -40,7 +40,7 @@ class Stage:
         self.sent = sent
         config = RobotConfig(publish_tf=publish_tf, humans=HumansConfig(enabled=humans))
         origin = messages.Origin("stub", "open_body")
-        self.outputs = Outputs(node, BODY_MODEL, origin, config, Presence(), shared)
+        self.outputs = Outputs(PublisherFactory(node), BODY_MODEL, origin, config, Presence(), shared)
 
     def show(self, bodies, stamp_s, lost=()):
         """One image; returns the frame of each body in `bodies`, after comparing them with `/tf`."""
