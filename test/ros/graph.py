@@ -24,14 +24,14 @@ def spin_until(executor, condition):
         executor.spin_once(timeout_sec=0.02)
 
 
-def started_context(args):
-    """A started context in a domain of its own, where the session's nodes do not see it.
+def started_context(args, number=0):
+    """A started context in a domain of its own, by ``number``, where the session's nodes do not see it.
 
     Fast DDS may hang for ever when a publisher is destroyed, where two contexts of one process see each other and the
     machine is busy: eProsima/Fast-DDS#6193.
     """
     context = Context()
-    context.init(args=args, domain_id=1 + (int(os.environ["ROS_DOMAIN_ID"]) + 49) % 100)
+    context.init(args=args, domain_id=1 + (int(os.environ["ROS_DOMAIN_ID"]) + 49 + number) % 100)
     return context
 
 

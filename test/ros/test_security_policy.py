@@ -3,6 +3,7 @@
 
 import dataclasses
 import fnmatch
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player.player import Player
 from hmr_ros.ros.wire import interfaces
-from test.ros.graph import FakeCamera, spin_until
+from test.ros.graph import FakeCamera, spin_until, started_context
 from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
 
 POLICY = Path(__file__).parents[2] / "config" / "sros2" / "policy.xml"
@@ -96,12 +97,15 @@ def set_on_the_command_line(parameters: dict[str, str]) -> list[str]:
     return [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
 
 
+_NUMBERS = itertools.count()
+"""Of the graphs: nodes of one name in one domain would be taken for each other."""
+
+
 class Graph:
     """An application of nodes with cameras at ``namespaces``, and what they use in the graph."""
 
     def __init__(self, make, parameters, namespaces=("",)):
-        self.context = Context()
-        self.context.init(args=["--ros-args", *set_on_the_command_line(parameters)])
+        self.context = started_context(["--ros-args", *set_on_the_command_line(parameters)], next(_NUMBERS))
         self.executor = SingleThreadedExecutor(context=self.context)
         self.application = make(self.context)
         self.peer = Node("camera", context=self.context, use_global_arguments=False)

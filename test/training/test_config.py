@@ -10,7 +10,7 @@ from hmr_ros.training.config import CropConfig, RunConfig, StageConfig, TrainCon
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
-from hmr_ros.training.synthetic.people import PeopleMix
+from hmr_ros.training.synthetic.people import PeopleMix, evaluated_people
 from test.training.published import assert_published, assert_ranges
 
 
@@ -33,7 +33,8 @@ def test_settings_are_limited_where_nothing_more_or_less_makes_sense():
 @pytest.mark.parametrize("name", ["pose2mesh", "global_to_pixel"])
 def test_recipes_change_no_people_that_errors_are_published_of(name: str):
     config = load_toml(find_recipe(Path(name)), TrainConfig)
-    assert (config.people, config.keypoints, config.image_mix) == (PeopleMix(), KeypointMix(), ImageMix())
+    assert evaluated_people(config.people) == evaluated_people(PeopleMix())
+    assert (config.keypoints, config.image_mix) == (KeypointMix(), ImageMix())
 
 
 def test_a_value_out_of_its_range_is_refused():
