@@ -68,14 +68,18 @@ class Detections(Record):
     def of_boxes(boxes: Floats, scores: Floats | None = None, ids: Ints | None = None) -> Detections:
         """People of whom another detector knows the ``boxes`` (P, 4) px alone; ``scores`` are 1 unless given.
 
+        Numbers beyond float32's become infinite, which the pipeline refuses.
+
         >>> Detections.of_boxes(np.array([[10.0, 20.0, 60.0, 180.0]]), ids=np.array([7])).has_keypoints
         False
         """
-        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-        people = len(boxes)
+        with np.errstate(over="ignore"):
+            boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+            people = len(boxes)
+            scores = np.ones(people, np.float32) if scores is None else np.asarray(scores, np.float32)
         return Detections(
             boxes,
-            np.ones(people, np.float32) if scores is None else np.asarray(scores, np.float32),
+            scores,
             np.zeros((people, JOINT_SETS["coco17"].size, 2), np.float32),
             np.zeros((people, JOINT_SETS["coco17"].size), np.float32),
             "coco17",

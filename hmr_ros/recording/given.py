@@ -53,7 +53,7 @@ def read_given(path: Path) -> GivenDetections:
             continue
         try:
             image, people = _parsed(json.loads(line))
-        except (ValueError, TypeError, KeyError) as err:
+        except (ValueError, TypeError, KeyError, RecursionError) as err:
             raise ValueError(f"{path}, line {number}: {err}; docs/run.md has the format") from err
         if image in found:
             raise ValueError(f"{path}, line {number}: image {image!r} has an earlier line")

@@ -118,3 +118,9 @@ def test_uncertainty_is_for_valid_people_only():
     for column, value in ((known.joint_error, 0.1), (known.joint_covariance, 0.2), (known.root_covariance, 0.3)):
         assert np.isnan(column[0]).all()
         assert (column[1] == value).all()
+
+
+def test_numbers_that_are_too_large_are_infinite():
+    found = Detections.of_boxes(np.array([[0.0, 0, 1e300, 1]]), np.array([-1e300]))
+    assert found.boxes[0, 2] == np.inf
+    assert found.scores[0] == -np.inf

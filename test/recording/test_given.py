@@ -77,3 +77,10 @@ def test_keypoints_have_boxes_around_what_is_seen(given):
 def test_what_cannot_be_read_is_named_with_its_line(given, record, words):
     with pytest.raises(ValueError, match=f"given.jsonl, line 2: .*{words}" if "line 2" not in str(words) else words):
         given({"frame": 0, "boxes": []}, record)
+
+
+def test_what_is_nested_too_deep_is_named_with_its_line(tmp_path):
+    path = tmp_path / "given.jsonl"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"given\.jsonl, line 1: "):
+        read_given(path)
