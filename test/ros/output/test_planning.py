@@ -130,6 +130,19 @@ def test_people_are_added_once_then_moved_and_removed_when_they_leave(stage):
     assert len(s.scene.objects) == 1
 
 
+def test_a_person_who_was_removed_is_added_again(stage):
+    """With shapes: a planner forgets what is removed. Ids that another detector gives come back."""
+    s = stage()
+    s.settle()
+    s.show(some_bodies(1, [4]))
+    s.show(some_bodies(0), lost=(4,))
+    for _ in range(3):
+        s.show(some_bodies(1, [4]), after_s=2.0)
+    s.drain()
+    after = operations(s)[operations(s).index("REMOVE") :]
+    assert after == ["REMOVE", "ADD", "MOVE", "MOVE"]
+
+
 @pytest.mark.parametrize("turn", [0.0, 1.2])
 def test_the_object_contains_the_body_also_after_it_moved(stage, turn):
     s = stage()

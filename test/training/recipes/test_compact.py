@@ -8,8 +8,9 @@ from onnx import helper, numpy_helper
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
+from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
-from hmr_ros.training.recipes import compact
+from hmr_ros.training.recipes import compact, trained_network
 from hmr_ros.training.recipes.compact import OBSERVED, Batch, CompactRecipe
 from test.training.datasets.test_motion import small_motion
 
@@ -207,3 +208,16 @@ def test_a_run_starts_from_the_lifting_network_that_it_names(recipe, tmp_path, m
     started = CompactRecipe(config, small_motion(), BODY, None).modules["network"].lifting
     for name, value in lifting.state_dict().items():
         torch.testing.assert_close(started.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_the_network_of_a_checkpoint_is_the_trained_one(recipe, batch):
+    state = recipe.modules.state_dict()
+    progress = {"stage": 1, "step": 3, "best": 0.0, "validation": {}, "optimiser": {}, "schedule": {}}
+    checkpoint = Checkpoint(updated(TrainConfig(), SMALL), recipe.topology, state, state, **progress)
+    network = recipe.modules["network"].eval()
+    with torch.no_grad():
+        expected = network(batch.keypoints, batch.context)
+        found = trained_network(checkpoint, BODY)(batch.keypoints, batch.context)
+    network.train()
+    for name, value, again in zip(("vertices", "joints", "joint_error"), expected, found, strict=True):
+        torch.testing.assert_close(again, value, rtol=0, atol=0, msg=name)
