@@ -159,7 +159,7 @@ class KeypointDetector:
         return _sure_enough(people, self.options.min_score)
 
     def search(self, image: Image, known: Skeletons) -> Skeletons:
-        """The ``known`` people, those anew whom the search sees otherwise, and other people in ``image``."""
+        """The ``known`` people, renewed where the search sees them otherwise, and other people in ``image``."""
         found = self._finder.find(image).boxes
         found = found[self._refusals.are_new(found) & ~_frames_one_of(known, found, image)]
         found = found[: max(self.options.max_people - len(known), 0)]

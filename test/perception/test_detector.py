@@ -310,14 +310,15 @@ def boxes_of(*people: Person) -> Float64s:
     return np.array([(*(low * p.height + (p.x, p.y)), *(high * p.height + (p.x, p.y))) for p in people]).reshape(-1, 4)
 
 
-def located(world: World, *people: Person) -> Detections:
-    return world.detector.locate(painted_world(), Detections.of_boxes(boxes_of(*people), ids=np.arange(len(people))))
+def located(detector: Detector, *people: Person) -> Detections:
+    """What ``detector`` finds in the boxes of ``people``, whose ids are their numbers."""
+    return detector.locate(painted_world(), Detections.of_boxes(boxes_of(*people), ids=np.arange(len(people))))
 
 
 def test_given_boxes_get_keypoints_in_their_order_without_a_search() -> None:
     world = World(Person(80, 100), Person(170, 120))
     for order in ((1, 0), (0, 1)):  # new ones, then followed ones
-        found = located(world, *(world.people[k] for k in order))
+        found = located(world.detector, *(world.people[k] for k in order))
         assert found.ids.tolist() == [0, 1]
         np.testing.assert_allclose(found.boxes, boxes_of(*(world.people[k] for k in order)), atol=1e-3)
         for row, k in enumerate(order):
@@ -329,25 +330,25 @@ def test_given_boxes_get_keypoints_in_their_order_without_a_search() -> None:
 
 def test_a_given_box_with_nobody_in_it_stays_without_keypoints() -> None:
     world = World(Person(80, 100))
-    found = located(world, Person(200, 200), world.people[0])
+    found = located(world.detector, Person(200, 200), world.people[0])
     assert found.kp2d_score.any(1).tolist() == [False, True]
     assert len(world.detector.locate(painted_world(), None)) == 1, "only who is seen is followed"
 
 
 def test_of_two_boxes_of_one_person_one_gets_the_keypoints() -> None:
     world = World(Person(80, 100))
-    found = located(world, Person(80, 100), Person(83, 101))
+    found = located(world.detector, Person(80, 100), Person(83, 101))
     assert found.kp2d_score.any(1).tolist() == [True, False]
 
 
 def test_without_boxes_people_are_followed_and_an_empty_message_ends_that() -> None:
     world = World(Person(80, 100), Person(170, 120))
-    located(world, *world.people[:1])
+    located(world.detector, *world.people[:1])
     for x in (83, 86):
         world.people[0].x = x
         found = world.detector.locate(painted_world(), None)
         np.testing.assert_allclose(found.kp2d[0, :], BODY[:] * 40 + (x, 100), atol=3)
         assert len(found) == 1
-    assert len(located(world)) == 0
+    assert len(located(world.detector)) == 0
     assert len(world.detector.locate(painted_world(), None)) == 0
     assert world.search.runs == 0

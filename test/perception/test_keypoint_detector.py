@@ -26,7 +26,7 @@ from hmr_ros.perception.keypoint_detector import (
     person_score,
 )
 from hmr_ros.perception.skeletons import IN_BLAZEPOSE
-from test.perception.test_detector import BODY, PaintedNetwork, Person, painted_world
+from test.perception.test_detector import BODY, PaintedNetwork, Person, boxes_of, located, painted_world
 
 LEFT_WRIST = BLAZEPOSE.index("left_wrist")
 
@@ -296,20 +296,10 @@ def test_confidence_grows_with_the_score() -> None:
     assert person_score(np.full((1, 17), 0.25)) == pytest.approx(0.5)
 
 
-def boxes_of(*people: Person) -> Floats:
-    """(P, 4) px."""
-    low, high = BODY.min(0), BODY.max(0)
-    return np.array([(*(low * p.height + (p.x, p.y)), *(high * p.height + (p.x, p.y))) for p in people]).reshape(-1, 4)
-
-
-def located(world: World, *people: Person) -> Detections:
-    return world.detector.locate(painted_world(), Detections.of_boxes(boxes_of(*people), ids=np.arange(len(people))))
-
-
 def test_given_boxes_get_keypoints_in_their_order_without_a_search() -> None:
     world = World(Person(80, 100), Person(170, 120))
     for order in ((1, 0), (0, 1)):  # new ones, then followed ones
-        found = located(world, *(world.people[k] for k in order))
+        found = located(world.detector, *(world.people[k] for k in order))
         assert found.ids.tolist() == [0, 1]
         np.testing.assert_allclose(found.boxes, boxes_of(*(world.people[k] for k in order)), atol=1e-3)
         for row, k in enumerate(order):
@@ -321,7 +311,7 @@ def test_given_boxes_get_keypoints_in_their_order_without_a_search() -> None:
 
 def test_a_given_box_with_nobody_in_it_stays_without_keypoints() -> None:
     world = World(Person(80, 100))
-    found = located(world, Person(200, 200), world.people[0])
+    found = located(world.detector, Person(200, 200), world.people[0])
     assert found.kp2d_score.any(1).tolist() == [False, True]
     assert len(world.detector.locate(painted_world(), None)) == 1, "only who is seen is followed"
 
@@ -330,23 +320,23 @@ def test_a_neighbour_who_reaches_into_the_crop_is_not_the_person_in_the_box() ->
     world = World(Person(80, 100))
     assert world.detector.locate(painted_world(), Detections.of_boxes(boxes_of(Person(82, 100)))).has_keypoints
     world.detector.reset()
-    assert not located(world, Person(112, 100)).has_keypoints
+    assert not located(world.detector, Person(112, 100)).has_keypoints
 
 
 def test_of_two_boxes_of_one_person_one_gets_the_keypoints() -> None:
     world = World(Person(80, 100))
-    found = located(world, Person(80, 100), Person(83, 101))
+    found = located(world.detector, Person(80, 100), Person(83, 101))
     assert found.kp2d_score.any(1).tolist() == [True, False]
 
 
 def test_without_boxes_people_are_followed_and_an_empty_message_ends_that() -> None:
     world = World(Person(80, 100), Person(170, 120))
-    located(world, *world.people[:1])
+    located(world.detector, *world.people[:1])
     for x in (83, 86):
         world.people[0].x = x
         found = world.detector.locate(painted_world(), None)
         np.testing.assert_allclose(found.kp2d[0, IN_BLAZEPOSE], BODY[IN_BLAZEPOSE] * 40 + (x, 100), atol=3)
         assert len(found) == 1
-    assert len(located(world)) == 0
+    assert len(located(world.detector)) == 0
     assert len(world.detector.locate(painted_world(), None)) == 0
     assert world.finder.runs == 0
