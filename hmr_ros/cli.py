@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from hmr_ros import __version__
+from hmr_ros.core.blas import use_one_blas_thread
 
 COMMANDS = {
     "run": "estimate the bodies in photos, a video, a webcam or a recording and write them; without ROS",
@@ -42,6 +43,8 @@ COMMANDS = {
 }
 """Name -> help; each is a module of ``hmr_ros.commands``."""
 
+_AS_THE_ROBOT_DOES = {"run", "demo", "bench", "evaluate-photos"}
+"""Commands that run the pipeline; the others compute with larger matrices, or with torch."""
 
 OLDEST_PYTHON = (3, 11)
 
@@ -72,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is {platform.python_version()}; ROS 2 "
             "Humble and Iron are built for 3.10 and not supported: use Jazzy or later (README)"
         )
+    _prepare(name)
     try:
         command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:
@@ -86,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, ImportError) as err:  # the package's own errors, which name the remedy
         print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
         return 1
+
+
+def _prepare(name: str) -> None:
+    """Prepare this process for the command ``name``, before its module imports numpy."""
+    if name in _AS_THE_ROBOT_DOES:
+        use_one_blas_thread()
 
 
 def module_of(name: str) -> str:

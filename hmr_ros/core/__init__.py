@@ -6,8 +6,8 @@ Modules
     their base; arrays: types of arrays; archives: .npz files; skeleton: joint sets; manifest: what a network expects
     and returns; settings, and by them config and detector_config: the settings of pipeline and node; share: where
     shipped files lie;
-    plausibility: camera matrices that cannot be; bounded: dicts of a limited size; uncertainty: covariances, and what
-    they are calibrated with; metrics: errors.
+    plausibility: camera matrices that cannot be; bounded: dicts of a limited size; blas: threads of linear algebra;
+    uncertainty: covariances, and what they are calibrated with; metrics: errors.
 Packages, each of which imports only those before it
     geometry: rotations, cameras, crops, keypoints, TF frames.
     body: SMPL's schema, from parameters to meshes; collision capsules.

@@ -57,7 +57,8 @@ def open_pipeline(
     ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
     that is known is given with each image); ``model_path`` the manifest (.json) of a network of your own; ``smpl_path``
     your own body model (.npz).
-    ``assemble(PipelineSettings(...))`` takes every setting.
+    ``assemble(PipelineSettings(...))`` takes every setting. With OPENBLAS_NUM_THREADS=1 in the environment of your
+    program, images take about a third less time (docs/latency.md).
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
     """

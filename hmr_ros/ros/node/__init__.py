@@ -8,3 +8,7 @@ worker          the thread that processes images; admission: which images; laten
 params          parameters from ``RobotConfig``; services: enable, reset tracks, rebuild engines
 diagnostics     what /diagnostics reports; log_bridge: Python logging -> the node's log
 """
+
+from hmr_ros.core.blas import use_one_blas_thread
+
+use_one_blas_thread()  # here, as the modules import numpy
