@@ -199,6 +199,11 @@ class NodeSettings:
         low=0,
         high=10000,
     )
+    background_search: bool = setting(
+        True,
+        doc="search whole images in a thread of its own: no image waits for it while people are followed",
+        read_only=True,
+    )
     max_frame_age_s: float = setting(0.5, doc="older images are dropped; 0: none are", low=0, high=10)
     input_timeout_s: float = setting(1.0, doc="silence of a topic after which it is reported", low=0.05, high=60)
     image_transport: str = setting(

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.config import DetectorConfig, PipelineSettings
+from hmr_ros.core.config import DetectorConfig, PipelineSettings, RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
@@ -87,8 +88,13 @@ def open_body(path: str | Path | None = None) -> BodyModel:
     return load_body_model(models_dir() / _BODY if path is None else Path(path))
 
 
-def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pipeline:
+def assemble(
+    settings: PipelineSettings, parts: SharedParts | None = None, *, background_search: bool = False
+) -> Pipeline:
     """Open the networks, or take them from ``parts``, where other cameras of this process have opened them.
+
+    ``background_search``: whole images are searched in a thread of their own, and no image waits for it while people
+    are followed. This is for live images: what is found, and when, depends on the speed of the machine.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why.
     """
@@ -97,11 +103,16 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
     def open_network(path: Path) -> Engine:
         return opened.enter_context(contextlib.closing(parts.network(path, settings)))
 
+    def open_background(path: Path) -> Engine:
+        # One thread: the search is in no hurry, and a network's other threads do not have its low priority.
+        in_one_thread = dataclasses.replace(settings, num_threads=1)
+        return opened.enter_context(contextlib.closing(parts.network(path, in_one_thread)))
+
     with contextlib.ExitStack() as opened:  # none stays open, or goes on building, when another one fails
         models = models_dir()
         body_path = Path(settings.smpl_path) if settings.smpl_path else models / _BODY
         body_model = parts.body_model(body_path)
-        detector = _open_detector(settings, open_network)
+        detector = _open_detector(settings, open_network, open_background if background_search else None)
         method = open_method(settings, body_model, open_network)
         pipeline = Pipeline(
             detector.detector,
@@ -118,8 +129,17 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
     return pipeline
 
 
-def _open_detector(settings: PipelineSettings, open_network: Callable[[Path], Engine]) -> OpenDetector:
+def assemble_live(config: RobotConfig, parts: SharedParts | None = None) -> Pipeline:
+    """``assemble`` for live images: whole images are searched in the background where ``config`` asks for it."""
+    return assemble(config, parts, background_search=config.background_search)
+
+
+def _open_detector(
+    settings: PipelineSettings,
+    open_network: Callable[[Path], Engine],
+    open_background: Callable[[Path], Engine] | None = None,
+) -> OpenDetector:
     """The detector of the preset, or none where another one reports keypoints."""
     if settings.detections.source in ("keypoints", "humans"):
         return OpenDetector(NoSearch(), ())
-    return open_detector(settings.detector.preset, open_network)
+    return open_detector(settings.detector.preset, open_network, open_background)

@@ -22,6 +22,7 @@ from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
 from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.pace import SearchPace
+from hmr_ros.perception.search import Search
 from hmr_ros.perception.similarity import keypoint_similarity
 
 SEARCH_PIXELS = 640 * 352
@@ -52,6 +53,10 @@ class Detector(Protocol):
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
+        return
+
+    def close(self) -> None:
+        """Stop; it must not be called afterwards."""
         return
 
 
@@ -133,17 +138,29 @@ class BlazePoseDetector:
     who is followed may lose it.
     """
 
-    def __init__(self, search: Engine, landmarks: Engine, options: BlazePoseOptions | None = None) -> None:
-        """``search`` and ``landmarks``: the networks of kind "detector" and "landmarks" of `hmr convert-detector`."""
+    def __init__(
+        self,
+        search: Engine,
+        landmarks: Engine,
+        options: BlazePoseOptions | None = None,
+        *,
+        background_search: bool = False,
+    ) -> None:
+        """``search`` and ``landmarks``: the networks of kind "detector" and "landmarks" of `hmr convert-detector`.
+
+        ``background_search``: images do not wait for a search while people are followed (see ``Search``).
+        """
         require_kind(search, "detector")
         require_kind(landmarks, "landmarks")
         self.options = options or BlazePoseOptions()
         self._search_engine = search
         self._landmark_engine = landmarks
+        self._search = Search(self._find, background=background_search)
         self.reset()
 
     def reset(self) -> None:
         """Forget all people: the next image is searched as a whole."""
+        self._search.reset()
         self._regions: Floats = np.zeros((0, 2, 2), np.float32)
         self._pace = SearchPace()
 
@@ -151,14 +168,18 @@ class BlazePoseDetector:
         """Take over the settings that may change between images."""
         self.options = BlazePoseOptions.of(settings)
 
+    def close(self) -> None:
+        """End the search in the background."""
+        self._search.close()
+
     def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
         poses = poses.take(alive)
-        if self._pace.is_due(not alive.any() or not alive.all(), self.options.period, shed):
-            for pixels in self.options.search_sizes:
-                poses = join_rows([poses, self._find_new(image, pixels, poses.next_regions)])
+        is_due = self._pace.is_due(not alive.any() or not alive.all(), self.options.period, shed)
+        for candidates in self._search(image, is_due=is_due, must_wait=not alive.any()) or ():
+            poses = join_rows([poses, self._new_people(image, candidates, poses.next_regions)])
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions
         return _detections(poses, image)
@@ -190,9 +211,8 @@ class BlazePoseDetector:
             poses = self._look(image, poses.next_regions)
         return poses
 
-    def _find_new(self, image: Image, pixels: int, followed: Floats) -> Poses:
-        """People in the whole image, searched at size ``pixels``, other than those in ``followed`` (F, 2, 2)."""
-        candidates = self._search(image, pixels)
+    def _new_people(self, image: Image, candidates: Candidates, followed: Floats) -> Poses:
+        """People of ``candidates``, found in ``image`` or shortly before, other than the ``followed`` (F, 2, 2)."""
         candidates = candidates.take(~_are_near(candidates.regions, followed))
         candidates = candidates.take(slice(self.options.max_people - len(followed)))
         steadiness = np.where(candidates.scores >= _SURE_SCORE, 0, _STEADY)  # due from the second look on
@@ -205,7 +225,11 @@ class BlazePoseDetector:
             poses, steadiness = poses.take(steady), np.full(int(steady.sum()), _STEADY)
         return poses.take(_are_people(poses, image, _NEW_PRESENCE))
 
-    def _search(self, image: Image, pixels: int) -> Candidates:
+    def _find(self, image: Image) -> list[Candidates]:
+        """Candidates of people in the whole image, one list for each size at which it is searched."""
+        return [self._find_at(image, pixels) for pixels in self.options.search_sizes]
+
+    def _find_at(self, image: Image, pixels: int) -> Candidates:
         """Candidates of people in ``image`` (H, W, 3), best first, in px of the image."""
         height, width = image.shape[:2]
         size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))

@@ -17,11 +17,12 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
-from hmr_ros.perception.finder import Finder
+from hmr_ros.perception.finder import Boxes, Finder
 from hmr_ros.perception.given import are_inside, fraction_inside, matched, with_keypoints_of
 from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.refusals import Refusals
+from hmr_ros.perception.search import Search
 from hmr_ros.perception.similarity import box_iou
 from hmr_ros.perception.skeletons import (
     IN_BLAZEPOSE,
@@ -87,24 +88,34 @@ class KeypointDetectorOptions:
 class KeypointDetector:
     """Finds people with NanoDet and MoveNet MultiPose, refines them with MoveNet Thunder, follows with BlazePose.
 
-    ``follow`` and ``search`` share the work of an image. Joint set "blazepose"; scores of keypoints are
+    ``follow`` and ``join`` share the work of an image. Joint set "blazepose"; scores of keypoints are
     the probability that they are right, those of people a half where the refining network is just sure enough.
     """
 
     def __init__(
-        self, finder: Finder, keypoints: Engine, landmarks: Engine, options: KeypointDetectorOptions | None = None
+        self,
+        finder: Finder,
+        keypoints: Engine,
+        landmarks: Engine,
+        options: KeypointDetectorOptions | None = None,
+        *,
+        background_search: bool = False,
     ) -> None:
-        """``keypoints``: the network of this kind (MoveNet Thunder); ``landmarks``: BlazePose's."""
+        """``keypoints``: the network of this kind (MoveNet Thunder); ``landmarks``: BlazePose's.
+
+        ``background_search``: images do not wait for the ``finder`` while people are followed (see ``Search``).
+        """
         require_kind(keypoints, "keypoints")
         require_kind(landmarks, "landmarks")
         self.options = options or KeypointDetectorOptions()
-        self._finder = finder
+        self._search = Search(finder.find, background=background_search)
         self._keypoints = keypoints
         self._landmarks = landmarks
         self.reset()
 
     def reset(self) -> None:
         """Forget all people: the next image is searched as a whole."""
+        self._search.reset()
         self._people = Skeletons.empty()
         self._pace = SearchPace()
         self._refusals = Refusals()
@@ -114,12 +125,18 @@ class KeypointDetector:
         """Take over the settings that may change between images."""
         self.options = KeypointDetectorOptions.of(settings)
 
+    def close(self) -> None:
+        """End the search in the background."""
+        self._search.close()
+
     def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         before = len(self._people)
         people = self.follow(image)
-        if self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed):
-            people = self.search(image, people)
+        is_due = self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed)
+        found = self._search(image, is_due=is_due, must_wait=len(people) == 0)
+        if found is not None:
+            people = self.join(image, people, found)
         self._people = distinct(people).take(slice(self.options.max_people))
         return _detections(self._people, image)
 
@@ -158,9 +175,12 @@ class KeypointDetector:
         people = gone_on(join_rows([kept, looked]).take(order), before)
         return _sure_enough(people, self.options.min_score)
 
-    def search(self, image: Image, known: Skeletons) -> Skeletons:
-        """The ``known`` people, renewed where the search sees them otherwise, and other people in ``image``."""
-        found = self._finder.find(image).boxes
+    def join(self, image: Image, known: Skeletons, boxes: Boxes) -> Skeletons:
+        """The ``known`` people, renewed where the search sees them otherwise, and other people in ``image``.
+
+        ``boxes``: what the search has found, in this image or in one shortly before.
+        """
+        found = boxes.boxes
         found = found[self._refusals.are_new(found) & ~_frames_one_of(known, found, image)]
         found = found[: max(self.options.max_people - len(known), 0)]
         if len(found) == 0:

@@ -225,6 +225,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Free the networks; the pipeline must not be called afterwards."""
+        self.detector.close()
         for engine in self.engines:
             engine.close()
 

@@ -18,6 +18,8 @@ FAST = ("blazepose_detector", LANDMARKS)
 """The networks of preset fast ..."""
 REFINED = ("nanodet", "movenet_multipose", "movenet_thunder", LANDMARKS)
 """... and of the others."""
+SEARCHING = {"blazepose_detector", "nanodet", "movenet_multipose"}
+"""Those that search whole images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +30,24 @@ class OpenDetector:
     engines: tuple[Engine, ...]
 
 
-def open_detector(preset: str, open_network: Callable[[Path], Engine]) -> OpenDetector:
+def open_detector(
+    preset: str, open_network: Callable[[Path], Engine], open_background: Callable[[Path], Engine] | None = None
+) -> OpenDetector:
     """The detector of ``preset`` (config.DETECTOR_PRESETS); ``configure`` tells it the rest.
+
+    ``open_background`` opens the networks that search; given, they search in the background (``Search``).
 
     Raises ManifestError or EngineError for a network that cannot be used.
     """
     names = FAST if preset == "fast" else REFINED
-    engines = tuple(open_network(models_dir() / f"{name}.json") for name in names)
+    background = open_background is not None
+    open_search = open_background or open_network
+    engines = tuple(
+        (open_search if name in SEARCHING else open_network)(models_dir() / f"{name}.json") for name in names
+    )
     if preset == "fast":
         search, landmarks = engines
-        return OpenDetector(BlazePoseDetector(search, landmarks), engines)
+        return OpenDetector(BlazePoseDetector(search, landmarks, background_search=background), engines)
     boxes, multipose, keypoints, landmarks = engines
-    return OpenDetector(KeypointDetector(Finder(boxes, multipose), keypoints, landmarks), engines)
+    finder = Finder(boxes, multipose)
+    return OpenDetector(KeypointDetector(finder, keypoints, landmarks, background_search=background), engines)

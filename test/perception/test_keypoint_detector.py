@@ -219,7 +219,7 @@ def test_a_search_takes_back_a_skeleton_that_has_slipped_to_a_neighbour() -> Non
     known = world.detector.follow(painted_world())
     lowest = IN_BLAZEPOSE[np.argsort(BODY[IN_BLAZEPOSE, 1])[-5:]]
     known.points[:, lowest] += (0, 25)
-    people = world.detector.search(painted_world(), known)
+    people = world.detector.join(painted_world(), known, world.finder.find(painted_world()))
     assert len(people) == 1
     np.testing.assert_allclose(people.points[0, IN_BLAZEPOSE], BODY[IN_BLAZEPOSE] * 40 + (80, 100), atol=3)
 

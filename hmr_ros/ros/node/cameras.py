@@ -29,7 +29,7 @@ from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.assemble import assemble_live
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.ros.node import process
@@ -54,7 +54,7 @@ class CameraGroup(Node):
         self._logging = contextlib.ExitStack()
         super().__init__("hmr_multi", context=context)
         self._logging.enter_context(logged_by(self.get_logger()))
-        build = build or functools.partial(assemble, parts=SharedParts())
+        build = build or functools.partial(assemble_live, parts=SharedParts())
         shared, above = SharedOutputs.of(PublisherFactory(self)), self.get_namespace().rstrip("/")
         self.cameras = tuple(
             HmrNode(build, namespace=f"{above}/{name}", shared=shared, context=context) for name in _names(self)

@@ -29,7 +29,7 @@ from hmr_ros.core.people import Detections
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.switching import rebuild
-from hmr_ros.perception.assemble import assemble
+from hmr_ros.perception.assemble import assemble_live
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.ros.monitor import Monitor
 from hmr_ros.ros.node import process
@@ -72,7 +72,7 @@ class HmrNode(LifecycleNode):
 
     def __init__(
         self,
-        build: Callable[[RobotConfig], Pipeline] = assemble,
+        build: Callable[[RobotConfig], Pipeline] = assemble_live,
         parameter_overrides: list[Parameter[Any]] | None = None,
         namespace: str = "",
         shared: SharedOutputs | None = None,
@@ -260,7 +260,7 @@ def _warm_up_boxes(config: RobotConfig) -> Detections | None:
     return Detections.of_boxes(np.array([[0, 0, width, height]]))
 
 
-def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] = assemble) -> int:
+def main(args: list[str] | None = None, build: Callable[[RobotConfig], Pipeline] = assemble_live) -> int:
     """Run the node until a signal stops the process; returns its exit status."""
     return process.run("hmr_node", lambda: HmrNode(build), args)
 
