@@ -12,6 +12,7 @@ BENCHES = {
     "messages": "messages: mesh written straight into CDR against Point objects",
     "training": "Global-to-Pixel's training: samples drawn per second, samples trained on, memory",
     "gpu": "the networks on this machine's GPU: ms per person against its limits",
+    "pipeline": "images in, bodies out, without ROS; beside MediaPipe where it is installed",
     "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
     "capsules": "collision capsules: the fraction of the body that they contain, and their volume",
     "render": "training images: rate on one core, and time of each step",

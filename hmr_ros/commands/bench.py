@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benches to run (all). {listed}")
     parser.add_argument("--gpu", action="store_true", help="run only the bench gpu (docs/gpu.md)")
     parser.add_argument("--out", type=Path, help="JSON file for the full report")
-    parser.add_argument("--quick", action="store_true", help="measure only the main cases (ros)")
+    parser.add_argument("--quick", action="store_true", help="only the main cases, or fewer images (ros, pipeline)")
     parser.add_argument(
-        "--source", type=Path, help="clip or directory of images to play (ros; default: the sample clip)"
+        "--source", type=Path, help="clip or directory of images to play (ros, pipeline; default: the sample clip)"
     )
     parser.add_argument("--repeats", type=int, default=30, help="rounds of timing (%(default)s)")
 
