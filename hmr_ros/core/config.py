@@ -250,8 +250,8 @@ class NodeSettings:
     )
     publish_markers: bool = setting(True, doc="publish skeletons for RViz")
     mesh_faces: int = setting(
-        13776,
-        doc="maximum triangles of each body in mesh; fewer are coarser, and cheaper to send",
+        4000,
+        doc="maximum triangles of each body in mesh; fewer are coarser, and cheaper to send; all: 13776",
         low=100,
         high=13776,
     )

@@ -14,8 +14,8 @@ from hmr_ros.media.sources import Excerpt
 from hmr_ros.recording.process import Cameras
 
 MESH_FACES = 1000
-"""Triangles of each body in the mesh of a recording: 72 kB for each body in each image. The node's default is 14 times
-as much."""
+"""Triangles of each body in the mesh of a recording: 72 kB for each body in each image. The node's default
+is four times as many."""
 
 
 @dataclass(frozen=True, eq=False)
