@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from hmr_ros.ros.wire.transport import for_large_messages
+
 _EXIT_S = 5.0
 
 
 def prepare_environment() -> None:
     """Large images over Fast DDS, this machine only; what the user has set stays. Our children inherit it."""
-    os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    os.environ.update(for_large_messages(os.environ))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 

@@ -19,7 +19,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import describe
-from hmr_ros.ros.wire.transport import VARIABLES, profiles_variable
+from hmr_ros.ros.wire.transport import for_large_messages
 
 SHARE = Path(get_package_share_directory("hmr_ros"))
 
@@ -115,11 +115,8 @@ def body_node(
 
 
 def transport(context: LaunchContext) -> dict[str, str]:
-    """Environment variables for publishing large messages (config/fastdds.xml), unless the user has set others."""
-    environment = context.environment
-    if any(name in environment for name in VARIABLES):
-        return {}
-    return {profiles_variable(environment): str(SHARE / "config" / "fastdds.xml")}
+    """Environment variables for publishing large messages, unless the user has set others."""
+    return for_large_messages(context.environment)
 
 
 def _given(context: LaunchContext) -> dict[str, ParameterValue]:
