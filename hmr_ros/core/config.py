@@ -255,6 +255,9 @@ class NodeSettings:
         low=100,
         high=13776,
     )
+    mesh_rate_hz: float = setting(
+        15.0, doc="maximum rate of each body's mesh, by the images' stamps; 0: with every image", low=0, high=240
+    )
     autostart: bool = setting(True, doc="configure and activate at start, without a lifecycle manager", read_only=True)
     humans: HumansConfig = field(default_factory=HumansConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long markers stay in RViz without newer ones: as long as the rate of the images needs."""
+"""How often markers are sent to RViz, and how long they stay there without newer ones."""
 
 from __future__ import annotations
 
@@ -38,3 +38,22 @@ class MarkerLifetime:
         if not self._intervals_s:
             return FIRST_LIFETIME_S
         return max(MIN_LIFETIME_S, _MARGIN * max(self._intervals_s))
+
+
+_EARLY = 0.1
+"""Of an interval: stamps of a camera whose rate is a multiple of the wanted one jitter about the right time."""
+
+
+class Pace:
+    """Which images of a camera are shown, at a rate that is at most the one that is asked for."""
+
+    def __init__(self) -> None:
+        self._last_s = float("nan")
+
+    def is_due(self, stamp_s: float, rate_hz: float) -> bool:
+        """Whether to show the image with ``stamp_s``; ``rate_hz`` 0: show all. Call it with every image in turn."""
+        interval_s = stamp_s - self._last_s
+        if rate_hz and 0 <= interval_s < (1 - _EARLY) / rate_hz:
+            return False
+        self._last_s = stamp_s
+        return True

@@ -19,7 +19,7 @@ from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
-from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime
+from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime, Pace
 from hmr_ros.ros.output.person_frames import PersonFrames, root_frame
 from hmr_ros.ros.output.planning import PlanningOutputs
 from hmr_ros.ros.output.publishing import Publisher, Publishers, Qos, has_subscribers
@@ -78,6 +78,7 @@ class Outputs:
         self._skeleton_writer = SkeletonWriter()
         self._skeleton_lifetime, self._mesh_lifetime = MarkerLifetime(), MarkerLifetime()
         self._mesh_faces = 0
+        self._mesh_pace = Pace()
         self.apply(config)
         self._bodies = self._publisher(SmplBodyArray, "bodies", 5)
         self._markers = self._publisher(MarkerArray, "markers", 5)
@@ -129,9 +130,10 @@ class Outputs:
         Arguments as for ``publish``. Returns why RViz gets no mesh, "" when it does or does not subscribe.
         """
         bodies, problem = _confirmed(bodies), ""
-        lifetime_s = self._mesh_lifetime(frame.stamp.seconds)
-        if has_subscribers(self._mesh):
-            view = self._in_target_frame(frame, bodies)
+        is_due = self._mesh_pace.is_due(frame.stamp.seconds, self._config.mesh_rate_hz)
+        lifetime_s = self._mesh_lifetime(frame.stamp.seconds) if is_due else 0.0
+        if has_subscribers(self._mesh) and (is_due or lost):
+            view = self._in_target_frame(frame, bodies if is_due else bodies.take(slice(0)))
             self._publish_meshes(frame.stamp, view, lost, lifetime_s)
             problem = view.problem
         if has_subscribers(self._overlay):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Markers neither flicker between slow images nor stay for long after fast ones."""
+"""Markers are sent no more often than asked for, neither flicker between slow images nor stay long after fast ones."""
 
 import numpy as np
 import pytest
 
-from hmr_ros.ros.output.lifetimes import FIRST_LIFETIME_S, MIN_LIFETIME_S, MarkerLifetime
+from hmr_ros.ros.output.lifetimes import FIRST_LIFETIME_S, MIN_LIFETIME_S, MarkerLifetime, Pace
 
 
 @pytest.mark.parametrize("rate_hz", [0.1, 0.5, 1, 2, 5, 30])
@@ -36,3 +36,17 @@ def test_a_pause_and_a_clock_that_is_set_back_are_no_rate(jump_s):
 def test_the_same_stamp_twice_changes_nothing():
     lifetime = MarkerLifetime()
     assert [lifetime(s) for s in (5.0, 6.0, 6.0)] == [FIRST_LIFETIME_S, 2.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("camera_hz", "wanted_hz", "shown_hz"), [(30, 15, 15), (60, 15, 15), (10, 15, 10), (30, 0, 30)]
+)
+def test_a_fast_camera_is_shown_at_the_rate_that_is_wanted(camera_hz, wanted_hz, shown_hz, rng):
+    pace, jitter_s = Pace(), rng.uniform(-0.002, 0.002, 10 * camera_hz)
+    shown = sum(pace.is_due(k / camera_hz + jitter_s[k], wanted_hz) for k in range(10 * camera_hz))
+    assert shown == pytest.approx(10 * shown_hz, abs=1)
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_showing():
+    pace = Pace()
+    assert [pace.is_due(s, 15.0) for s in (100.0, 100.01, 3.0, 3.01)] == [True, False, True, False]
