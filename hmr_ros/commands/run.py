@@ -11,8 +11,13 @@ from hmr_ros.core.settings import describe
 from hmr_ros.media.sources import Excerpt
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.recording import directory
-from hmr_ros.recording.process import Summary
 from hmr_ros.recording.saving import SAVED
+from hmr_ros.recording.stopping import Stopping
+from hmr_ros.recording.tally import Summary
+from hmr_ros.running.many.outcome import Status
+from hmr_ros.running.many.report import summary_lines
+from hmr_ros.running.many.run import Finale, Many, Plan
+from hmr_ros.running.many.workers import Workers
 from hmr_ros.running.progress import Terminal
 from hmr_ros.running.request import DEFAULT_SAVED, OfRecording, Request
 from hmr_ros.running.single import Output, Run
@@ -22,6 +27,8 @@ _SETTINGS = ("model", "backend", "max_people", "ground", "num_threads", "device_
 _DETECTOR = ("detector.preset", "detector.size")
 """... and those of its detector, which are arguments without its name."""
 
+_MANY_OUT = Path("out/many")
+
 _SOME_UNREADABLE = 3  # exit status: images could not be read, others could
 
 EXAMPLES = (
@@ -29,6 +36,7 @@ EXAMPLES = (
     "hmr run photos --fov 65 --save overlay,json,glb",
     "hmr run video.mp4 --camera-info camera.yaml --start 10 --seconds 5",
     "hmr run 0 --save json",
+    "hmr run recordings clips/*.mp4 --workers 4 --save json,npz --out results",
     "hmr run my_bag --depth /camera/aligned_depth_to_color/image_raw -p target_frame:=odom",
 )
 
@@ -53,10 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"{parser.epilog or ''}\n{_FILES}"
     parser.add_argument(
         "source",
+        nargs="+",
         help="photo, directory of photos, video, number or device of a webcam, URL (rtsp://...), or recording (.mcap, "
-        ".db3, .bag, a directory of ros2 bag)",
+        ".db3, .bag, a directory of ros2 bag); several, or directories and patterns with --workers (docs/many.md)",
     )
-    parser.add_argument("--out", type=Path, help="directory of the files (default: out/run/NAME, or NAME-2, ...)")
+    parser.add_argument(
+        "--out", type=Path, help=f"directory of the files (default: out/run/NAME, or NAME-2, ...; of many {_MANY_OUT})"
+    )
     parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
     parser.add_argument(
         "--save",
@@ -81,6 +92,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
     _add_settings(parser)
+    many = parser.add_argument_group("of many inputs (docs/many.md)")
+    many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
+    many.add_argument("--retries", type=int, help="how often a failed input is tried again (default: 1)")
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
     recording.add_argument(
         "--image", action="append", default=[], metavar="TOPIC", help="repeatable; all: every camera"
@@ -97,9 +111,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
+    if len(args.source) > 1 or args.workers is not None:
+        return _run_many(args)
+    if args.retries is not None:
+        raise ValueError("--retries: of many inputs; give several, or --workers")
     done = Run(_request(args), Terminal(), assemble).into(Output(args.out, args.overwrite, args.resume))
     _print(done.summary, done.out)
     return _exit_status(done.summary, is_live=done.live)
+
+
+def _run_many(args: argparse.Namespace) -> int:
+    """As ``run``, of many inputs."""
+    for name in ("overwrite", "resume"):
+        if getattr(args, name):
+            raise ValueError(f"--{name}: of one input; of many, what is done stays, and each call does the rest")
+    workers, retries = (1 if value is None else value for value in (args.workers, args.retries))
+    if workers < 1 or retries < 0:
+        raise ValueError(f"expected --workers of 1 or more and --retries of 0 or more, got {workers} and {retries}")
+    terminal = Terminal()
+    plan = Plan(args.source, args.out or _MANY_OUT, retries)
+    many = Many(plan, _request(args), terminal.say, lambda count: terminal.bar(count, "input"))
+    with Stopping() as stopping:
+        finale = many.run(Workers(workers, assemble), stopping)
+    for name, value in summary_lines(finale.totals):
+        print(f"{name}: {value}")
+    for path in finale.report:
+        print(f"  {path}")
+    return _exit_status_of_many(finale)
 
 
 def _request(args: argparse.Namespace) -> Request:
@@ -107,7 +145,7 @@ def _request(args: argparse.Namespace) -> Request:
     settings = {name: getattr(args, name) for name in _SETTINGS}
     settings |= {name: getattr(args, name.removeprefix("detector.")) for name in _DETECTOR}
     return Request(
-        args.source,
+        args.source[0],
         settings,
         Excerpt(args.every, args.start, args.seconds, args.rate),
         args.save or (),
@@ -159,3 +197,12 @@ def _exit_status(summary: Summary, *, is_live: bool) -> int:
     if not summary.images:
         return 1
     return _SOME_UNREADABLE if summary.unreadable else 0
+
+
+def _exit_status_of_many(finale: Finale) -> int:
+    counts = finale.totals.counts
+    if finale.interrupted:
+        return 130
+    if not counts[Status.DONE] + counts[Status.FOUND]:
+        return 1
+    return _SOME_UNREADABLE if counts[Status.FAILED] or finale.totals.unreadable else 0

@@ -28,13 +28,17 @@ class OpenDetector:
     engines: tuple[Engine, ...]
 
 
+def detector_manifests(preset: str) -> tuple[Path, ...]:
+    """The manifests of the networks of ``preset``."""
+    return tuple(models_dir() / f"{name}.json" for name in (FAST if preset == "fast" else REFINED))
+
+
 def open_detector(preset: str, open_network: Callable[[Path], Engine]) -> OpenDetector:
     """The detector of ``preset`` (config.DETECTOR_PRESETS); ``configure`` tells it the rest.
 
     Raises ManifestError or EngineError for a network that cannot be used.
     """
-    names = FAST if preset == "fast" else REFINED
-    engines = tuple(open_network(models_dir() / f"{name}.json") for name in names)
+    engines = tuple(open_network(path) for path in detector_manifests(preset))
     if preset == "fast":
         search, landmarks = engines
         return OpenDetector(BlazePoseDetector(search, landmarks), engines)

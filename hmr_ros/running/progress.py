@@ -48,11 +48,11 @@ class Terminal:
         write = print if tqdm is None else tqdm.write
         write(f"hmr run: {text}", file=sys.stderr)
 
-    def bar(self, count: int) -> contextlib.AbstractContextManager[Bar]:
+    def bar(self, count: int, unit: str = "image") -> contextlib.AbstractContextManager[Bar]:
         """A bar, if standard error is a terminal."""
         if tqdm is None:
             return contextlib.nullcontext(Silence())
-        bar: contextlib.AbstractContextManager[Bar] = tqdm(total=count or None, unit="image", disable=None)
+        bar: contextlib.AbstractContextManager[Bar] = tqdm(total=count or None, unit=unit, disable=None)
         return bar
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.settings import Value, updated
 from hmr_ros.media.sources import EVERYTHING, Excerpt
+from hmr_ros.recording.calibration import cameras_of
 from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections, read_given
 from hmr_ros.recording.meshes import require_trimesh
+from hmr_ros.ros.bag.options import config_of
 
 DEFAULT_SAVED = ("overlay", "json", "npz")
 """What is written unless another choice is made; of a recording, mcap as well."""
@@ -81,3 +83,14 @@ class Request:
         source = "search" if self.detections is None else "keypoints" if given.have_keypoints else "boxes"
         of_detections: dict[str, Value] = {"detections.source": source, "detections.keep_ids": self.keeps_ids}
         return updated(PipelineSettings(), {**self.settings, **of_detections})
+
+
+def check_together(request: Request) -> None:
+    """Raise ValueError for what means nothing, or nothing sensible, of many inputs, before any work is done."""
+    if request.detections is not None or request.keeps_ids:
+        raise ValueError("--detections and --keep-ids: of one input; they name its images")
+    if request.excerpt.rate_hz is not None:
+        raise ValueError("--rate: of one video; others have rates of their own")
+    request.all_saved(DEFAULT_SAVED)
+    cameras_of(request.camera_info, request.fov)
+    config_of(dict(request.settings), request.recording.parameters)

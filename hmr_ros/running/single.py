@@ -23,9 +23,10 @@ from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
 from hmr_ros.recording.calibration import cameras_of
-from hmr_ros.recording.process import Summary, estimator, record
+from hmr_ros.recording.process import estimator, record
 from hmr_ros.recording.saving import Images, writers_of
 from hmr_ros.recording.stopping import Stopping
+from hmr_ros.recording.tally import Summary
 from hmr_ros.ros.bag import opening
 from hmr_ros.ros.bag.options import Options, config_of
 from hmr_ros.running.progress import Progress, counted
