@@ -14,6 +14,7 @@ BENCHES = {
     "gpu": "the networks on this machine's GPU: ms per person against its limits",
     "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
     "capsules": "collision capsules: the fraction of the body that they contain, and their volume",
+    "many": "many inputs: two workers against one, and what it costs to hand out work (docs/many.md)",
     "render": "training images: rate on one core, and time of each step",
 }
 """Module in this package -> description."""

@@ -14,10 +14,11 @@ from hmr_ros.recording import directory
 from hmr_ros.recording.saving import SAVED
 from hmr_ros.recording.stopping import Stopping
 from hmr_ros.recording.tally import Summary
+from hmr_ros.running.many.cluster import Cluster
 from hmr_ros.running.many.outcome import Status
 from hmr_ros.running.many.report import summary_lines
 from hmr_ros.running.many.run import Finale, Many, Plan
-from hmr_ros.running.many.workers import Workers
+from hmr_ros.running.many.workers import Executor, Workers
 from hmr_ros.running.progress import Terminal
 from hmr_ros.running.request import DEFAULT_SAVED, OfRecording, Request
 from hmr_ros.running.single import Output, Run
@@ -95,6 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     many = parser.add_argument_group("of many inputs (docs/many.md)")
     many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
     many.add_argument("--retries", type=int, help="how often a failed input is tried again (default: 1)")
+    many.add_argument("--ray", metavar="ADDRESS", help="share them by Ray: local, or a cluster's host:port or auto")
+    many.add_argument("--cpus-per-task", type=int, metavar="N", help="CPUs of each input's task on --ray (default: 1)")
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
     recording.add_argument(
         "--image", action="append", default=[], metavar="TOPIC", help="repeatable; all: every camera"
@@ -111,7 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
-    if len(args.source) > 1 or args.workers is not None:
+    if len(args.source) > 1 or args.workers is not None or args.ray is not None:
         return _run_many(args)
     if args.retries is not None:
         raise ValueError("--retries: of many inputs; give several, or --workers")
@@ -125,19 +128,31 @@ def _run_many(args: argparse.Namespace) -> int:
     for name in ("overwrite", "resume"):
         if getattr(args, name):
             raise ValueError(f"--{name}: of one input; of many, what is done stays, and each call does the rest")
-    workers, retries = (1 if value is None else value for value in (args.workers, args.retries))
-    if workers < 1 or retries < 0:
-        raise ValueError(f"expected --workers of 1 or more and --retries of 0 or more, got {workers} and {retries}")
+    retries = 1 if args.retries is None else args.retries
+    if retries < 0:
+        raise ValueError(f"--retries: expected 0 or more, got {retries}")
     terminal = Terminal()
     plan = Plan(args.source, args.out or _MANY_OUT, retries)
     many = Many(plan, _request(args), terminal.say, lambda count: terminal.bar(count, "input"))
     with Stopping() as stopping:
-        finale = many.run(Workers(workers, assemble), stopping)
+        finale = many.run(lambda: _executor(args), stopping)
     for name, value in summary_lines(finale.totals):
         print(f"{name}: {value}")
     for path in finale.report:
         print(f"  {path}")
     return _exit_status_of_many(finale)
+
+
+def _executor(args: argparse.Namespace) -> Executor:
+    """Who does the work: processes of this machine, or a cluster."""
+    for name in ("workers", "cpus_per_task"):
+        if (number := getattr(args, name)) is not None and number < 1:
+            raise ValueError(f"--{name.replace('_', '-')}: expected 1 or more, got {number}")
+    if args.ray is not None:
+        return Cluster(args.ray, args.cpus_per_task or 1, assemble, args.workers)
+    if args.cpus_per_task is not None:
+        raise ValueError("--cpus-per-task: of --ray; workers share the cores of this machine")
+    return Workers(args.workers or 1, assemble)
 
 
 def _request(args: argparse.Namespace) -> Request:

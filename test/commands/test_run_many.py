@@ -94,8 +94,7 @@ def test_the_exit_status_says_what_is_missing(here, capsys):
     [
         (["in", "in", "--overwrite"], "--overwrite: of one input"),
         (["in", "--workers", "2", "--resume"], "--resume: of one input"),
-        (["in", "--workers", "0"], "--workers of 1 or more"),
-        (["in", "--workers", "1", "--retries", "-1"], "--retries of 0 or more"),
+        (["in", "--workers", "1", "--retries", "-1"], "--retries: expected 0 or more"),
         (["in", "--retries", "3"], "--retries: of many inputs"),
         (["in", "--workers", "1", "--detections", "d.jsonl"], "--detections and --keep-ids: of one input"),
         (["in", "--workers", "1", "--rate", "5"], "--rate: of one video"),
@@ -127,6 +126,26 @@ def test_the_page_does_what_it_shows(here, capsys):
     (snippet,) = (text for language, text in BLOCKS if language == "python")
     exec(compile(snippet, "docs/many.md", "exec"), {})
     assert "'images_sum': 10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--workers", "0"], "--workers: expected 1 or more, got 0"),
+        (["--workers", "1", "--cpus-per-task", "2"], "--cpus-per-task: of --ray"),
+        (["--ray", "local", "--cpus-per-task", "0"], "--cpus-per-task: expected 1 or more, got 0"),
+    ],
+)
+def test_numbers_of_processes_that_cannot_be_are_named(here, capsys, arguments, words):
+    assert run("in", *arguments) == 1
+    assert words in capsys.readouterr().err
+    assert results(here / "out/many") == {}
+
+
+def test_ray_that_is_missing_is_named_with_its_remedy(here, capsys, monkeypatch):
+    monkeypatch.setattr("hmr_ros.running.many.cluster.importlib.util.find_spec", lambda name: None)
+    assert run("in", "--ray", "local") == 1
+    assert "--ray: needs the Python module ray: pip install" in capsys.readouterr().err
 
 
 def started(*arguments):

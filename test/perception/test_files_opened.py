@@ -12,7 +12,7 @@ SHIPPED = models_dir()
 
 
 class Noting(SharedParts):
-    """Notes which files are opened, and stops at the last one."""
+    """Notes which files are opened."""
 
     def __init__(self):
         super().__init__()
@@ -27,6 +27,7 @@ class Noting(SharedParts):
         return super().body_model(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reason="needs the trained network")
 @pytest.mark.parametrize(
     "settings",

@@ -6,6 +6,7 @@ address: what a result depends on, as a digest
 store: the results, by their addresses, and what is known about them
 job: one input, in whichever process: files or a reason
 workers: processes of this machine
+cluster: tasks of Ray, on many machines
 schedule: who works on what, again after a failure
 report: report.html and report.parquet
 run: all of it

@@ -55,8 +55,8 @@ class Many:
         self._began_s = time.monotonic()
         self._footage_s = 0.0
 
-    def run(self, executor: Executor, stopping: Requested) -> Finale:
-        """Have ``executor`` do what is not done. Raises ValueError or OSError before any work."""
+    def run(self, executors: Callable[[], Executor], stopping: Requested) -> Finale:
+        """Have what ``executors`` opens do what is not done. Raises ValueError or OSError before any work."""
         check_together(self._request)
         inputs = find(self._plan.sources, self._plan.out)
         with open_store(self._plan.out) as opened:
@@ -64,10 +64,9 @@ class Many:
             rows = {job.number: _row(job, outcome) for job, outcome in self._found(jobs, opened)}
             left = [job for job in jobs if job.number not in rows]
             self._say(f"{len(inputs)} inputs, {len(rows)} of them done before")
-            try:
-                rows |= self._worked(Schedule(executor, left, self._plan.retries, stopping), left, opened)
-            finally:
-                executor.close()
+            if left:
+                with contextlib.closing(executors()) as executor:
+                    rows |= self._worked(Schedule(executor, left, self._plan.retries, stopping), left, opened)
             in_order = [rows.get(job.number) or _row(job, Outcome(Status.INTERRUPTED)) for job in jobs]
             wall_s = time.monotonic() - self._began_s
             files = report.write(in_order, wall_s, opened.path)

@@ -31,7 +31,7 @@ def call(here, executor=None, *, request=REQUEST, retries=1, stopping=GOING):
     executor, said = executor or stubs.Here(), []
     plan = Plan([str(here / "in")], here / "out", retries)
     many = Many(plan, request, said.append, lambda count: contextlib.nullcontext(Silence()))
-    return many.run(executor, stopping), said, executor
+    return many.run(lambda: executor, stopping), said, executor
 
 
 def results(here):
