@@ -21,7 +21,7 @@ from hmr_ros import __version__
 from hmr_ros.core.blas import use_one_blas_thread
 
 COMMANDS = {
-    "run": "estimate the bodies in photos, a video, a webcam or a recording and write them; without ROS",
+    "run": "estimate the bodies in photos, videos, a webcam or recordings and write them; without ROS",
     "demo": "play a clip, a directory or a webcam through the node; write images and figures",
     "doctor": "check this machine; for what is missing, print the command that installs it",
     "bench": "measure speed, as ratios within one run (JSON)",

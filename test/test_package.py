@@ -18,7 +18,7 @@ from hmr_ros.tools.readme_tables import DOCUMENTS, TABLES, with_tables
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ET.parse(ROOT / "package.xml").getroot()
-GUIDES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("[ms]*/README.md")))
+GUIDES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("[ms]*/README.md")))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 ROSDEP_KEYS = {

@@ -15,6 +15,7 @@ BENCHES = {
     "pipeline": "images in, bodies out, without ROS; beside MediaPipe where it is installed",
     "ros": "the node over DDS: rates, people, outputs, own overhead (docs/latency.md)",
     "capsules": "collision capsules: the fraction of the body that they contain, and their volume",
+    "many": "many inputs: two workers against one, and what it costs to hand out work (docs/many.md)",
     "render": "training images: rate on one core, and time of each step",
 }
 """Module in this package -> description."""

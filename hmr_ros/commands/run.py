@@ -4,51 +4,31 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import dataclasses
-import itertools
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PipelineSettings
-from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.settings import describe
-from hmr_ros.media.sources import (
-    Excerpt,
-    Frame,
-    PhotoSource,
-    Source,
-    StreamSource,
-    Unreadable,
-    VideoSource,
-    WebcamSource,
-    open_source,
-)
+from hmr_ros.media.sources import Excerpt
 from hmr_ros.perception.assemble import assemble
-from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
-from hmr_ros.recording.calibration import cameras_of
-from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections, read_given
-from hmr_ros.recording.meshes import require_trimesh
-from hmr_ros.recording.process import Summary, estimator, record
-from hmr_ros.recording.saving import SAVED, Images, writers_of
+from hmr_ros.recording.saving import SAVED
 from hmr_ros.recording.stopping import Stopping
-from hmr_ros.ros.bag import opening
-from hmr_ros.ros.bag.options import Options, config_of
-
-try:
-    from tqdm import tqdm
-except ModuleNotFoundError:  # a robot that has ROS's dependencies alone
-    tqdm = None
-
-_DEFAULT_SAVED = ("overlay", "json", "npz")  # of a recording, mcap as well
+from hmr_ros.recording.tally import Summary
+from hmr_ros.running.many.cluster import Cluster
+from hmr_ros.running.many.outcome import Status
+from hmr_ros.running.many.report import summary_lines
+from hmr_ros.running.many.run import Finale, Many, Plan
+from hmr_ros.running.many.workers import Executor, Workers
+from hmr_ros.running.progress import Terminal
+from hmr_ros.running.request import DEFAULT_SAVED, OfRecording, Request
+from hmr_ros.running.single import Output, Run
 
 _SETTINGS = ("model", "backend", "max_people", "ground", "num_threads", "device_id", "model_path", "smpl_path")
 """Settings of the pipeline that are arguments under their own names ..."""
 _DETECTOR = ("detector.preset", "detector.size")
 """... and those of its detector, which are arguments without its name."""
+
+_MANY_OUT = Path("out/many")
 
 _SOME_UNREADABLE = 3  # exit status: images could not be read, others could
 
@@ -57,6 +37,7 @@ EXAMPLES = (
     "hmr run photos --fov 65 --save overlay,json,glb",
     "hmr run video.mp4 --camera-info camera.yaml --start 10 --seconds 5",
     "hmr run 0 --save json",
+    "hmr run recordings clips/*.mp4 --workers 4 --save json,npz --out results",
     "hmr run my_bag --depth /camera/aligned_depth_to_color/image_raw -p target_frame:=odom",
 )
 
@@ -81,15 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"{parser.epilog or ''}\n{_FILES}"
     parser.add_argument(
         "source",
+        nargs="+",
         help="photo, directory of photos, video, number or device of a webcam, URL (rtsp://...), or recording (.mcap, "
-        ".db3, .bag, a directory of ros2 bag)",
+        ".db3, .bag, a directory of ros2 bag); several, or directories and patterns with --workers (docs/many.md)",
     )
-    parser.add_argument("--out", type=Path, help="directory of the files (default: out/run/NAME, or NAME-2, ...)")
+    parser.add_argument(
+        "--out", type=Path, help=f"directory of the files (default: out/run/NAME, or NAME-2, ...; of many {_MANY_OUT})"
+    )
     parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
     parser.add_argument(
         "--save",
         type=_saved,
-        help=f"comma-separated, of {', '.join(SAVED)} (default: {','.join(_DEFAULT_SAVED)}, and mcap of a recording)",
+        help=f"comma-separated, of {', '.join(SAVED)} (default: {','.join(DEFAULT_SAVED)}, and mcap of a recording)",
     )
     parser.add_argument(
         "--mesh", choices=("glb", "obj", "none"), default="none", help="save meshes as well, in this format"
@@ -109,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
     _add_settings(parser)
+    many = parser.add_argument_group("of many inputs (docs/many.md)")
+    many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
+    many.add_argument("--retries", type=int, help="how often a failed input is tried again (default: 1)")
+    many.add_argument("--ray", metavar="ADDRESS", help="share them by Ray: local, or a cluster's host:port or auto")
+    many.add_argument("--cpus-per-task", type=int, metavar="N", help="CPUs of each input's task on --ray (default: 1)")
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
     recording.add_argument(
         "--image", action="append", default=[], metavar="TOPIC", help="repeatable; all: every camera"
@@ -125,73 +114,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
-    if opening.is_recording(Path(args.source).expanduser()):
-        return _run_recording(args)
-    _check_no_recording(args)
-    saved = _all_saved(args, _DEFAULT_SAVED)
-    excerpt = Excerpt(args.every, args.start, args.seconds, args.rate)
-    cameras = cameras_of(args.camera_info, args.fov)
-    given = _given(args)
-    source = open_source(args.source)
-    _check_applicable(args, source)
-    out = directory.chosen(args.out, _name(args, source), overwrites=args.overwrite)
-    with _open_pipeline(args, given) as pipeline:
-        directory.prepare(out)
-        rate_hz = None if isinstance(source, PhotoSource) else (excerpt.rate_hz or source.rate_hz) / excerpt.every
-        writers = list(writers_of(saved, out, Images(rate_hz, pipeline.faces), args.mesh_every))
-        frames = _with_progress(source.frames(excerpt), source.count(excerpt))
-        with Stopping() as stopping:
-            summary = record(frames, estimator(source, pipeline, cameras, given), writers, _report, stopping)
-    _print(summary, out)
-    return _exit_status(summary, is_live=source.live)
+    if len(args.source) > 1 or args.workers is not None or args.ray is not None:
+        return _run_many(args)
+    if args.retries is not None:
+        raise ValueError("--retries: of many inputs; give several, or --workers")
+    done = Run(_request(args), Terminal(), assemble).into(Output(args.out, args.overwrite, args.resume))
+    _print(done.summary, done.out)
+    return _exit_status(done.summary, is_live=done.live)
 
 
-def _run_recording(args: argparse.Namespace) -> int:
-    """As ``run``, of a recording of ROS."""
-    path = Path(args.source).expanduser()
-    opening.require("mcap", path)
-    from hmr_ros.ros.bag.batch import Batch
+def _run_many(args: argparse.Namespace) -> int:
+    """As ``run``, of many inputs."""
+    for name in ("overwrite", "resume"):
+        if getattr(args, name):
+            raise ValueError(f"--{name}: of one input; of many, what is done stays, and each call does the rest")
+    retries = 1 if args.retries is None else args.retries
+    if retries < 0:
+        raise ValueError(f"--retries: expected 0 or more, got {retries}")
+    terminal = Terminal()
+    plan = Plan(args.source, args.out or _MANY_OUT, retries)
+    many = Many(plan, _request(args), terminal.say, lambda count: terminal.bar(count, "input"))
+    with Stopping() as stopping:
+        finale = many.run(lambda: _executor(args), stopping)
+    for name, value in summary_lines(finale.totals):
+        print(f"{name}: {value}")
+    for path in finale.report:
+        print(f"  {path}")
+    return _exit_status_of_many(finale)
 
-    with Batch(path, _options(args), _say) as batch:
-        if args.resume:
-            out = args.out or directory.DEFAULT_ROOT / path.resolve().stem
-            batch.resume(out)
-        else:
-            out = directory.chosen(args.out, path.resolve().stem, overwrites=args.overwrite)
-            directory.prepare(out)
-        with Stopping() as stopping, _bar(batch.image_count) as bar:
-            summary = batch.run(out, assemble, bar.update, stopping)
-    _print(summary, out)
-    return _exit_status(summary, is_live=False)
+
+def _executor(args: argparse.Namespace) -> Executor:
+    """Who does the work: processes of this machine, or a cluster."""
+    for name in ("workers", "cpus_per_task"):
+        if (number := getattr(args, name)) is not None and number < 1:
+            raise ValueError(f"--{name.replace('_', '-')}: expected 1 or more, got {number}")
+    if args.ray is not None:
+        return Cluster(args.ray, args.cpus_per_task or 1, assemble, args.workers)
+    if args.cpus_per_task is not None:
+        raise ValueError("--cpus-per-task: of --ray; workers share the cores of this machine")
+    return Workers(args.workers or 1, assemble)
 
 
-def _options(args: argparse.Namespace) -> Options:
-    """What the arguments ask of a recording. Raises ValueError for those that do not go with one."""
-    if args.rate is not None:
-        raise ValueError("--rate: a recording has the time of each image")
-    if args.detections is not None:
-        raise ValueError("--detections: not of a recording; its images are searched")
+def _request(args: argparse.Namespace) -> Request:
+    """What the command line asks for. Raises ValueError for what cannot be."""
     settings = {name: getattr(args, name) for name in _SETTINGS}
-    settings |= {"detector.preset": args.preset, "detector.size": args.size}
-    return Options(
-        args.image,
-        args.depth,
-        args.merge,
-        config_of(settings, args.param),
-        Excerpt(args.every, args.start, args.seconds),
-        cameras_of(args.camera_info, args.fov),
-        is_given=args.fov is not None or args.camera_info is not None,
-        saved=_all_saved(args, (*_DEFAULT_SAVED, "mcap")),
-        mesh_every=args.mesh_every,
+    settings |= {name: getattr(args, name.removeprefix("detector.")) for name in _DETECTOR}
+    return Request(
+        args.source[0],
+        settings,
+        Excerpt(args.every, args.start, args.seconds, args.rate),
+        args.save or (),
+        args.mesh,
+        args.mesh_every,
+        args.camera_info,
+        args.fov,
+        args.detections,
+        args.keep_ids,
+        OfRecording(tuple(args.image), args.depth, args.merge, tuple(args.param)),
     )
-
-
-def _check_no_recording(args: argparse.Namespace) -> None:
-    given = [f"--{name}" for name in ("image", "depth", "merge", "resume", "param") if getattr(args, name)]
-    if "mcap" in (args.save or ()):
-        given.append("--save mcap")
-    if given:
-        raise ValueError(f"{' and '.join(given)}: of a recording alone, and {args.source} is none")
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -208,30 +188,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _given(args: argparse.Namespace) -> GivenDetections:
-    """What --detections holds; nothing without it."""
-    if args.detections is None:
-        if args.keep_ids:
-            raise ValueError("--keep-ids: the ids of --detections are kept, which is not given")
-        return NOTHING_GIVEN
-    return read_given(args.detections)
-
-
-def _settings(args: argparse.Namespace, given: GivenDetections = NOTHING_GIVEN) -> PipelineSettings:
-    named = {name: getattr(args, name) for name in _SETTINGS}
-    source = "search" if args.detections is None else "keypoints" if given.have_keypoints else "boxes"
-    detections = DetectionsConfig(source=source, keep_ids=args.keep_ids)
-    detector = DetectorConfig(preset=args.preset, size=args.size)
-    return dataclasses.replace(PipelineSettings(detector=detector, detections=detections), **named)
-
-
-def _open_pipeline(args: argparse.Namespace, given: GivenDetections) -> Pipeline:
-    """The pipeline that the arguments ask for; people are numbered from 1, so that each run gives the same files."""
-    parts = SharedParts()
-    parts.ids = itertools.count(1)
-    return assemble(_settings(args, given), parts)
-
-
 def _saved(text: str) -> tuple[str, ...]:
     """The words of a comma-separated list."""
     words = tuple(word.strip() for word in text.split(",") if word.strip())
@@ -239,72 +195,6 @@ def _saved(text: str) -> tuple[str, ...]:
     if unknown or not words:
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(SAVED)}, got {text!r}")
     return words
-
-
-def _all_saved(args: argparse.Namespace, default: tuple[str, ...]) -> frozenset[str]:
-    """What to write. Raises where a library for it is missing, before any work is done."""
-    saved = frozenset(args.save or default) | ({args.mesh} - {"none"})
-    if saved & {"glb", "obj"}:
-        require_trimesh()
-    if args.mesh_every is not None and args.mesh_every < 1:
-        raise ValueError(f"--mesh-every: expected 1 or more, got {args.mesh_every}")
-    return saved
-
-
-def _check_applicable(args: argparse.Namespace, source: Source) -> None:
-    """Photos have no time, and a webcam's cannot be chosen. Warn of an assumed camera."""
-    if not isinstance(source, VideoSource):
-        given = [f"--{name}" for name in ("start", "rate") if getattr(args, name)]
-        if isinstance(source, PhotoSource) and args.seconds != float("inf"):
-            given.append("--seconds")
-        if given:
-            raise ValueError(f"{' and '.join(given)}: only a video has such a time, and {args.source} is none")
-    if args.fov is None and args.camera_info is None:
-        print(
-            f"hmr run: assuming a field of view of {ASSUMED_FIELD_OF_VIEW_DEG:g} degrees; distances are right only as "
-            "far as this is. Give --fov or --camera-info",
-            file=sys.stderr,
-        )
-
-
-def _name(args: argparse.Namespace, source: Source) -> str:
-    """What the files of ``source`` are named after."""
-    if isinstance(source, WebcamSource | StreamSource):
-        return source.name
-    return Path(args.source).expanduser().resolve().stem
-
-
-class _Silence:
-    """A bar where tqdm is not installed."""
-
-    def update(self) -> None:
-        """Show nothing."""
-
-
-def _bar(count: int) -> contextlib.AbstractContextManager[_Silence]:
-    """A bar on a terminal for ``count`` images, 0: unknown."""
-    if tqdm is None:
-        return contextlib.nullcontext(_Silence())
-    bar: contextlib.AbstractContextManager[_Silence] = tqdm(total=count or None, unit="image", disable=None)
-    return bar
-
-
-def _with_progress(frames: Iterable[Frame | Unreadable], count: int) -> Iterable[Frame | Unreadable]:
-    """``frames`` with a bar on a terminal; as they are where tqdm is not installed."""
-    if tqdm is None:
-        return frames
-    bar: Iterable[Frame | Unreadable] = tqdm(frames, total=count or None, unit="image", disable=None)
-    return bar
-
-
-def _report(unreadable: Unreadable) -> None:
-    _say(f"skipped {unreadable.reason}")
-
-
-def _say(text: str) -> None:
-    """One line on standard error, above the bar if there is one."""
-    write = print if tqdm is None else tqdm.write
-    write(f"hmr run: {text}", file=sys.stderr)
 
 
 def _print(summary: Summary, out: Path) -> None:
@@ -322,3 +212,12 @@ def _exit_status(summary: Summary, *, is_live: bool) -> int:
     if not summary.images:
         return 1
     return _SOME_UNREADABLE if summary.unreadable else 0
+
+
+def _exit_status_of_many(finale: Finale) -> int:
+    counts = finale.totals.counts
+    if finale.interrupted:
+        return 130
+    if not counts[Status.DONE] + counts[Status.FOUND]:
+        return 1
+    return _SOME_UNREADABLE if counts[Status.FAILED] or finale.totals.unreadable else 0

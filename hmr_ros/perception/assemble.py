@@ -14,13 +14,16 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.external import NoSearch
-from hmr_ros.perception.methods import open_method
+from hmr_ros.perception.methods import method_manifests, open_method
 from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.presets import OpenDetector, open_detector
+from hmr_ros.perception.presets import OpenDetector, detector_manifests, open_detector
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
 _BODY = "open_body.npz"
+
+_WITHOUT_SEARCH = ("keypoints", "humans")
+"""Sources of detections that need no network."""
 
 
 def open_pipeline(
@@ -134,12 +137,19 @@ def assemble_live(config: RobotConfig, parts: SharedParts | None = None) -> Pipe
     return assemble(config, parts, background_search=config.background_search)
 
 
+def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
+    """The manifests, which hold digests of the networks, and the body model that ``assemble`` opens."""
+    body = Path(settings.smpl_path) if settings.smpl_path else models_dir() / _BODY
+    searches = settings.detections.source not in _WITHOUT_SEARCH
+    return (body, *(detector_manifests(settings.detector.preset) if searches else ()), *method_manifests(settings))
+
+
 def _open_detector(
     settings: PipelineSettings,
     open_network: Callable[[Path], Engine],
     open_background: Callable[[Path], Engine] | None = None,
 ) -> OpenDetector:
     """The detector of the preset, or none where another one reports keypoints."""
-    if settings.detections.source in ("keypoints", "humans"):
+    if settings.detections.source in _WITHOUT_SEARCH:
         return OpenDetector(NoSearch(), ())
     return open_detector(settings.detector.preset, open_network, open_background)

@@ -56,6 +56,17 @@ def open_method(settings: PerceptionSettings, body_model: BodyModel, open_networ
     return _beside(method, _pose2mesh(open_network(shipped / _POSE2MESH), body_model), body_model)
 
 
+def method_manifests(settings: PerceptionSettings) -> tuple[Path, ...]:
+    """The manifests of the networks that ``open_method`` opens, as far as they are there."""
+    shipped = models_dir()
+    if settings.model == "pose2mesh":
+        return (Path(settings.model_path or shipped / _POSE2MESH),)
+    path = Path(settings.model_path or shipped / _GLOBAL_TO_PIXEL)
+    if not settings.model_path and not path.is_file():
+        return (shipped / _POSE2MESH,)
+    return (path,) if settings.model == "global_to_pixel" else (path, shipped / _POSE2MESH)
+
+
 def _pose2mesh(engine: Engine, body_model: BodyModel) -> Method:
     return Method(Pose2Mesh(engine, body_model), (engine,))
 

@@ -30,6 +30,11 @@ class OpenDetector:
     engines: tuple[Engine, ...]
 
 
+def detector_manifests(preset: str) -> tuple[Path, ...]:
+    """The manifests of the networks of ``preset``."""
+    return tuple(models_dir() / f"{name}.json" for name in (FAST if preset == "fast" else REFINED))
+
+
 def open_detector(
     preset: str, open_network: Callable[[Path], Engine], open_background: Callable[[Path], Engine] | None = None
 ) -> OpenDetector:
@@ -39,11 +44,10 @@ def open_detector(
 
     Raises ManifestError or EngineError for a network that cannot be used.
     """
-    names = FAST if preset == "fast" else REFINED
     background = open_background is not None
     open_search = open_background or open_network
     engines = tuple(
-        (open_search if name in SEARCHING else open_network)(models_dir() / f"{name}.json") for name in names
+        (open_search if path.stem in SEARCHING else open_network)(path) for path in detector_manifests(preset)
     )
     if preset == "fast":
         search, landmarks = engines

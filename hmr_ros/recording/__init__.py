@@ -8,4 +8,5 @@ overlays: images and videos with the meshes drawn on them
 meshes: .glb and .obj files
 directory: where they go, and what was there before
 process: source -> pipeline -> writers
+tally: what a run came to
 """

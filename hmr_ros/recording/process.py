@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from hmr_ros.core.people import Camera
 from hmr_ros.media.sources import Frame, PhotoSource, Source, Unreadable
@@ -13,26 +12,13 @@ from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.recording.entry import Entry, Writer, unique_stems
 from hmr_ros.recording.given import NOTHING_GIVEN, GivenDetections
 from hmr_ros.recording.stopping import Stopping
+from hmr_ros.recording.tally import Summary, Tally
 
 Cameras = Callable[[int, int], Camera]
 """Width and height of an image in px -> the camera that took it; ValueError where that is not known."""
 
 Estimate = Callable[[Frame], Entry]
 """Finds the bodies of one image."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to: images with their bodies written, images that could not be read, bodies, different people.
-
-    ``interrupted``: it was asked to stop, by Ctrl-C or SIGTERM.
-    """
-
-    images: int
-    unreadable: int
-    bodies: int
-    people: int
-    interrupted: bool
 
 
 def estimator(source: Source, pipeline: Pipeline, cameras: Cameras, given: GivenDetections = NOTHING_GIVEN) -> Estimate:
@@ -57,8 +43,7 @@ def record(
     What is unreadable is reported, and the next image is taken. A request to stop is met between two images, so that
     all files hold the same ones.
     """
-    images = unreadable = bodies = 0
-    people: set[int] = set()
+    tally = Tally()
     with contextlib.ExitStack() as open_writers:
         for writer in writers:
             open_writers.callback(writer.close)
@@ -66,16 +51,14 @@ def record(
             if stopping.requested:
                 break
             if isinstance(frame, Unreadable):
-                unreadable += 1
+                tally.miss()
                 report(frame)
                 continue
             entry = estimate(frame)
             for writer in writers:
                 writer.write(entry)
-            trusted = entry.trusted()
-            images, bodies = images + 1, bodies + len(trusted)
-            people.update(trusted.ids.tolist())
-    return Summary(images, unreadable, bodies, len(people), stopping.requested)
+            tally.add(entry)
+    return tally.summary(interrupted=stopping.requested)
 
 
 @contextlib.contextmanager

@@ -16,9 +16,10 @@ import pytest
 
 from hmr_ros.cli import main
 from hmr_ros.commands import run as run_module
+from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.media.sources import StreamSource
 from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.running import progress
 from test.media.files import jpeg, write_clip
 
 ROOT = Path(__file__).parents[2]
@@ -93,22 +94,18 @@ def test_words_that_mean_nothing_are_refused(here, capsys, option, value):
     assert option in capsys.readouterr().err
 
 
-def test_a_stream_gives_its_hosts_name_to_the_directory():
-    arguments = argparse.Namespace(out=None, overwrite=True, source="rtsp://me:secret@camera.local/1")
-    source = StreamSource(arguments.source, 30.0)
-    name = run_module._name(arguments, source)
-    assert run_module.directory.chosen(None, name, overwrites=True) == Path("out/run/camera.local")
+def settings_of(*arguments):
+    parser = argparse.ArgumentParser()
+    run_module.add_arguments(parser)
+    return run_module._request(parser.parse_args(arguments)).pipeline_settings()
 
 
 def test_settings_have_the_defaults_of_the_pipeline():
-    parser = run_module.argparse.ArgumentParser()
-    run_module.add_arguments(parser)
-    args = parser.parse_args(["photo.jpg"])
-    assert run_module._settings(args) == run_module.PipelineSettings()
-    assert run_module._settings(parser.parse_args(["video.mp4", "--ground", "estimate"])).ground == "estimate"
-    given = ["--model", "both", "--max-people", "3", "--size", "1280x704", "--preset", "fast"]
-    args = parser.parse_args(["photo.jpg", *given])
-    settings = run_module._settings(args)
+    assert settings_of("photo.jpg") == PipelineSettings()
+    assert settings_of("video.mp4", "--ground", "estimate").ground == "estimate"
+    settings = settings_of(
+        "photo.jpg", "--model", "both", "--max-people", "3", "--size", "1280x704", "--preset", "fast"
+    )
     assert (settings.model, settings.max_people) == ("both", 3)
     assert (settings.detector.preset, settings.detector.size) == ("fast", "1280x704")
 
@@ -138,7 +135,7 @@ def fake_pipeline(monkeypatch):
 @pytest.mark.parametrize("has_tqdm", [True, False])
 def test_a_directory_with_broken_images_is_read_as_far_as_it_can_be(here, capsys, monkeypatch, has_tqdm):
     if not has_tqdm:
-        monkeypatch.setattr(run_module, "tqdm", None)
+        monkeypatch.setattr(progress, "tqdm", None)
     (here / "mixed").mkdir()
     grey, alpha, deep = np.full((48, 64), 9, np.uint8), np.full((48, 64, 4), 9, np.uint8), np.full((48, 64), 900, "u2")
     for name, image in (("a.png", grey), ("b.png", alpha), ("c.png", deep)):

@@ -9,10 +9,10 @@ import numpy as np
 
 
 def write_clip(path: Path, frames: int = 5, rate_hz: float = 12.0) -> None:
-    """A video of 64 x 48 px whose frame k is grey of brightness 40 k."""
+    """A video of 64 x 48 px whose frame k is grey of brightness 40 k, modulo 256."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate_hz, (64, 48))
     for k in range(frames):
-        writer.write(np.full((48, 64, 3), 40 * k, np.uint8))
+        writer.write(np.full((48, 64, 3), 40 * k % 256, np.uint8))
     writer.release()
 
 

@@ -9,8 +9,9 @@ from hmr_ros.core.people import Detections
 from hmr_ros.media.sources import Frame, PhotoSource, Unreadable, VideoSource
 from hmr_ros.perception.pipeline import Result
 from hmr_ros.recording.given import GivenDetections
-from hmr_ros.recording.process import Summary, estimator, record
+from hmr_ros.recording.process import estimator, record
 from hmr_ros.recording.stopping import Stopping
+from hmr_ros.recording.tally import Summary
 from test.recording.entries import bodies, entry
 
 FRAMES = [Frame(np.full((48, 64, 3), (1, 2, 3), np.uint8), f"{k}.jpg", k, 0.1 * k) for k in range(3)]

@@ -16,9 +16,9 @@ from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.recording import directory
 from hmr_ros.recording.entry import Writer
-from hmr_ros.recording.process import Summary
 from hmr_ros.recording.saving import Images, writers_of
 from hmr_ros.recording.stopping import Stopping
+from hmr_ros.recording.tally import Summary, Tally
 from hmr_ros.ros.bag.cameras import CameraTopics, chosen, earlier_results
 from hmr_ros.ros.bag.diagnosing import Diagnosing
 from hmr_ros.ros.bag.following import CameraFollower, Equipment
@@ -176,23 +176,20 @@ class Batch:
         self, replay: Replay, writers: Sequence[Sequence[Writer]], advance: Callable[[], None], stopping: Stopping
     ) -> Summary:
         """Hand the bodies in each image to the writers of its camera. A request to stop is met between two images."""
-        images = unreadable = bodies = 0
-        people: set[int] = set()
+        tally = Tally()
         for outcome in replay.outcomes():
             advance()
             if outcome.entry is None:
-                unreadable += 1
+                tally.miss()
                 self._report(outcome.reason)
             else:
                 for writer in writers[outcome.number]:
                     writer.write(outcome.entry)
-                trusted = outcome.entry.trusted()
-                images, bodies = images + 1, bodies + len(trusted)
-                people.update(trusted.ids.tolist())
+                tally.add(outcome.entry, outcome.number)
             if stopping.requested:
                 break
         replay.end()
-        return Summary(images, unreadable, bodies, len(people), stopping.requested)
+        return tally.summary(interrupted=stopping.requested)
 
 
 class Once:

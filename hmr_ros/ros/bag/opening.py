@@ -24,8 +24,13 @@ _REMEDY = "pip install 'hmr_ros[bag]'"
 def is_recording(path: Path) -> bool:
     """Whether ``path`` is named as a recording, or is a directory of rosbag2 with or without its metadata."""
     if path.is_dir():
-        return (path / _METADATA).is_file() or any(_is_file_name(each) for each in path.iterdir())
+        return has_metadata(path) or any(_is_file_name(each) for each in path.iterdir())
     return _is_file_name(path)
+
+
+def has_metadata(path: Path) -> bool:
+    """Whether ``path`` is a directory of rosbag2 with its metadata."""
+    return (path / _METADATA).is_file()
 
 
 def open_recording(path: Path, report: Report) -> Recording:
