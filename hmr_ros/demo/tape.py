@@ -22,9 +22,10 @@ from hmr_ros.ros.bag.recording import Record, Topic
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.publishing import Qos
-from hmr_ros.ros.player.recorder import Moment, bodies_from_message
+from hmr_ros.ros.player.recorder import Moment
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image
 from hmr_ros.ros.wire.messages import Origin, header, track_id
+from hmr_ros.ros.wire.reading import bodies_from_message
 from hmr_ros.ros.wire.types import CameraInfo, message_class
 
 NAME = "demo.mcap"
