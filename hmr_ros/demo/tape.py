@@ -30,7 +30,10 @@ from hmr_ros.ros.wire.types import CameraInfo, message_class
 
 NAME = "demo.mcap"
 
-HOW_TO_OPEN = "Foxglove opens it; `ros2 bag play` and RViz (config/hmr.rviz) show it; `hmr run` reads its images"
+HOW_TO_OPEN = (
+    "Foxglove (config/foxglove.json) and hmr view open it; `ros2 bag play` and RViz (config/hmr.rviz) show it; "
+    "`hmr run` reads its images"
+)
 
 _IMAGE, _INFO, _BODIES = "/image/compressed", "/camera_info", "/bodies"
 
