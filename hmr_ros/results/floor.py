@@ -70,7 +70,9 @@ def estimate_floor(bodies: Sequence[Bodies]) -> Floor | None:
 
     sideways = np.linalg.svd(up[None])[2][1:]  # two directions across the axis
     system = np.concatenate([soles @ sideways.T, -np.ones((len(soles), 1))], 1)
-    prior = np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
+    # The same people in other images err alike: many feet of few people say little about a tilt.
+    repeats = len(soles) / max(int(b.valid.sum()) for b in bodies)
+    prior = np.sqrt(repeats) * np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
     rows, target = np.concatenate([system, prior]), np.concatenate([-soles @ up, np.zeros(3)])
     weight = np.ones(len(soles))
     for _ in range(_ROUNDS):
