@@ -11,10 +11,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.motion.joints_file import joint_motion
+from hmr_ros.motion.robot import Robot, read_robot
 from hmr_ros.motion.track import Track
 from hmr_ros.motion.writing import FORMATS, MotionOptions, tracks_of, write_motion
 from hmr_ros.results.floor import LEVEL_CAMERA, floor_of
@@ -44,14 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up", choices=("floor", "camera"), default="floor", help="floor: under people's feet; camera: it looks level"
     )
+    parser.add_argument("--robot", type=Path, metavar="TABLE.toml", help="a robot follows each person")
+    parser.add_argument("--urdf", type=Path, help="of the robot, for its limits")
     parser.add_argument("--topic", default="", help="topic of the bodies, where a recording has several")
     parser.add_argument("--smpl", type=Path, help="body model of the result, .npz (default: the open body)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the files; 1 where there is no track."""
-    options = MotionOptions(frozenset(args.format), args.fps, args.person, args.max_gap, args.min_seconds)
-    if "joints" in options.formats and importlib.util.find_spec("mcap") is None:
+    options = MotionOptions(frozenset(args.format), args.fps, args.person, args.max_gap, args.min_seconds, _robot(args))
+    if ("joints" in options.formats or options.robot) and importlib.util.find_spec("mcap") is None:
         raise RuntimeError("joints: need the Python module mcap: pip install mcap, or --format bvh,amass,glb")
     body_model = load_body_model(args.smpl or models_dir() / f"{_OPEN_BODY}.npz")
     snapshots = read_results(args.result, args.topic, _say)
@@ -60,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     tracks = tracks_of(snapshots, floor.floor_from_optical, options, _say)
     for path, track in write_motion(args.out, tracks, body_model, options, is_open_body=args.smpl is None):
         print(f"{path}  {_described(track)}")
+    if options.robot is not None:
+        _report_held(options.robot, tracks, body_model)
     return 0 if tracks else 1
 
 
@@ -68,6 +75,20 @@ def _formats(text: str) -> tuple[str, ...]:
     if not words or set(words) - set(FORMATS):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(FORMATS)}, got {text!r}")
     return words
+
+
+def _robot(args: argparse.Namespace) -> Robot | None:
+    if (args.robot is None) != (args.urdf is None):
+        raise ValueError("--robot and --urdf belong together: the table of joints, and the robot's limits")
+    return None if args.robot is None else read_robot(args.robot, args.urdf)
+
+
+def _report_held(robot: Robot, tracks: Sequence[Track], body_model: BodyModel) -> None:
+    for track in tracks:
+        held = robot.held(joint_motion(track, body_model).angles)
+        if held:
+            listed = ", ".join(f"{joint} ({part:.0%})" for joint, part in held.items())
+            _say(f"{track.name}: held at the robot's limits in part of the frames: {listed}")
 
 
 def _check_body(snapshots: tuple[Snapshot, ...], args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +56,16 @@ def joint_motion(track: Track, body_model: BodyModel) -> JointMotion:
 
 def write_joints(path: Path, track: Track, motion: JointMotion) -> None:
     """Write the .csv file ``path``: time s, the body frame in the world, angles rad; and ``.urdf`` beside it."""
-    values = np.concatenate([track.times[:, None], motion.places, motion.quats, motion.angles], 1)
-    lines = [",".join(("time", *ROOT, *JOINTS)), *(",".join(f"{value:.6f}" for value in row) for row in values)]
-    _write(path, "\n".join(lines) + "\n")
+    values = np.concatenate([motion.places, motion.quats, motion.angles], 1)
+    write_table(path, (*ROOT, *JOINTS), track.times, values)
     _write(path.with_suffix(".urdf"), motion.urdf)
+
+
+def write_table(path: Path, names: Sequence[str], times: Float64s, values: Float64s) -> None:
+    """Write the .csv file ``path``: ``times`` (T,) s and ``values`` (T, N), called ``names``."""
+    rows = np.concatenate([times[:, None], values], 1)
+    lines = [",".join(("time", *names)), *(",".join(f"{value:.6f}" for value in row) for row in rows)]
+    _write(path, "\n".join(lines) + "\n")
 
 
 def _angles(world: Floats, joints: Floats, rest: Floats) -> Float64s:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hmr_ros.core.arrays import Float64s
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.motion.joints_file import JOINTS, JointMotion
 from hmr_ros.motion.track import Track
@@ -35,15 +37,23 @@ def write_recording(path: Path, track: Track, motion: JointMotion) -> None:
             now_ns = _BEGAN_NS + round(time_s * 1e9)
             stamp = Stamp(*divmod(now_ns, 1_000_000_000))
             result.write(_TF, Record(_TF.name, now_ns, _root(track, motion, frame, stamp)))
-            result.write(_STATES, Record(_STATES.name, now_ns, _states(track, motion, frame, stamp)))
+        _write_states(result, [f"{joint}_{track.name}" for joint in JOINTS], motion.angles, track.fps)
 
 
-def _states(track: Track, motion: JointMotion, frame: int, stamp: Stamp) -> bytes:
-    names = [f"{joint}_{track.name}" for joint in JOINTS]
-    rates = np.gradient(motion.angles, 1 / track.fps, axis=0)[frame]
-    state = JointState(header=header(stamp, ""), name=names, position=motion.angles[frame].tolist())
-    state.velocity = rates.tolist()
-    return serialise(state)
+def write_states(path: Path, names: Sequence[str], angles: Float64s, fps: float) -> None:
+    """Write ``angles`` (T, N) rad of the joints ``names`` to ``path``, as /joint_states alone."""
+    with atomic_path(path) as temporary, contextlib.closing(Result(temporary)) as result:
+        _write_states(result, names, angles, fps)
+
+
+def _write_states(result: Result, names: Sequence[str], angles: Float64s, fps: float) -> None:
+    rates = np.gradient(angles, 1 / fps, axis=0)
+    for frame, position in enumerate(angles):
+        now_ns = _BEGAN_NS + round(frame / fps * 1e9)
+        stamp = Stamp(*divmod(now_ns, 1_000_000_000))
+        state = JointState(header=header(stamp, ""), name=list(names), position=position.tolist())
+        state.velocity = rates[frame].tolist()
+        result.write(_STATES, Record(_STATES.name, now_ns, serialise(state)))
 
 
 def _root(track: Track, motion: JointMotion, frame: int, stamp: Stamp) -> bytes:

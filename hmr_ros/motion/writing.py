@@ -15,7 +15,8 @@ from hmr_ros.motion.amass_file import write_amass
 from hmr_ros.motion.bvh_file import write_bvh
 from hmr_ros.motion.collecting import rate_hz, samples_of
 from hmr_ros.motion.gltf_file import write_gltf
-from hmr_ros.motion.joints_file import joint_motion, write_joints
+from hmr_ros.motion.joints_file import joint_motion, write_joints, write_table
+from hmr_ros.motion.robot import Robot
 from hmr_ros.motion.track import Track, tracks_at
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.results.snapshot import Snapshot
@@ -31,6 +32,7 @@ class MotionOptions:
     """How motion is written: ``formats`` of FORMATS; ``fps``, None: the rate of the images.
 
     ``people``: names, none: all. Gaps of up to ``max_gap_s`` are filled; what is shorter than ``min_s`` is left out.
+    ``robot``: which follows each person, None: none.
     """
 
     formats: Set[str] = frozenset(FORMATS)
@@ -38,6 +40,7 @@ class MotionOptions:
     people: Sequence[str] = ()
     max_gap_s: float = 0.5
     min_s: float = 1.0
+    robot: Robot | None = None
 
     def __post_init__(self) -> None:
         for name in ("fps", "max_gap_s", "min_s"):
@@ -79,7 +82,7 @@ def write_motion(
     for number, track in enumerate(tracks):
         parts[track.name] += 1
         stem = track.name if parts[track.name] == 1 else f"{track.name}-{parts[track.name]}"
-        for path in _written(out, stem, track, body_model, options.formats, number, is_open_body=is_open_body):
+        for path in _written(out, stem, track, body_model, options, number, is_open_body=is_open_body):
             yield path, track
 
 
@@ -88,21 +91,21 @@ def _written(
     stem: str,
     track: Track,
     body_model: BodyModel,
-    formats: Set[str],
+    options: MotionOptions,
     number: int,
     *,
     is_open_body: bool,
 ) -> Iterator[Path]:
-    if "bvh" in formats:
+    if "bvh" in options.formats:
         write_bvh(path := out / f"{stem}.bvh", track, body_model)
         yield path
-    if "amass" in formats:
+    if "amass" in options.formats:
         write_amass(path := out / f"{stem}_poses.npz", track, body_model, is_open_body=is_open_body)
         yield path
-    if "glb" in formats:
+    if "glb" in options.formats:
         write_gltf(path := out / f"{stem}.glb", track, body_model, person_color(number))
         yield path
-    if "joints" in formats:
+    if "joints" in options.formats:
         motion = joint_motion(track, body_model)
         write_joints(path := out / f"{stem}.csv", track, motion)
         yield path
@@ -111,3 +114,15 @@ def _written(
 
         write_recording(path := out / f"{stem}.mcap", track, motion)
         yield path
+    if options.robot is not None:
+        yield from _of_robot(out / f"{stem}_robot.csv", track, body_model, options.robot)
+
+
+def _of_robot(path: Path, track: Track, body_model: BodyModel, robot: Robot) -> Iterator[Path]:
+    from hmr_ros.motion.joints_recording import write_states
+
+    angles = robot.follow(joint_motion(track, body_model).angles)
+    write_table(path, robot.joints, track.times, angles)
+    yield path
+    write_states(path := path.with_suffix(".mcap"), robot.joints, angles, track.fps)
+    yield path

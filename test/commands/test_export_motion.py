@@ -46,6 +46,7 @@ def test_long_gaps_part_a_track(here):
         (["bodies.npz", "--fps", "0"], "fps: expected a positive number, got 0.0"),
         (["bodies.npz", "--person", "5", "--format", "bvh"], "--person 5: not in this result; there are 3, 8"),
         (["gone.npz", "--format", "bvh"], "gone.npz: no such file"),
+        (["bodies.npz", "--robot", "a.toml"], "--robot and --urdf belong together"),
     ],
 )
 def test_mistakes_are_named(here, capsys, arguments, words):
@@ -57,6 +58,22 @@ def test_a_format_that_is_none_is_named(here, capsys):
     with pytest.raises(SystemExit):
         main(["export-motion", "bodies.npz", "--format", "fbx"])
     assert "expected some of bvh, amass, glb, joints, got 'fbx'" in capsys.readouterr().err
+
+
+def test_a_robot_follows_within_its_limits(here, capsys):
+    pytest.importorskip("mcap")
+    (here / "robot.toml").write_text('[joints]\nleft_knee = "-l_knee"\n')
+    limit = '<limit lower="0" upper="0.3"/>'
+    (here / "robot.urdf").write_text(f'<robot name="r"><joint name="left_knee" type="revolute">{limit}</joint></robot>')
+    robot = ["--robot", "robot.toml", "--urdf", "robot.urdf"]
+    assert main(["export-motion", "bodies.npz", "--format", "bvh", "--person", "3", *robot]) == 0
+    assert sorted(path.name for path in (here / "out/motion").iterdir()) == ["3.bvh", "3_robot.csv", "3_robot.mcap"]
+    lines = (here / "out/motion/3_robot.csv").read_text().splitlines()
+    assert lines[0] == "time,left_knee"
+    bend = np.array([float(line.split(",")[1]) for line in lines[1:]])
+    assert (np.diff(bend) > -1e-6).all()  # the knee bends
+    assert bend[-1] == pytest.approx(0.3)
+    assert "3: held at the robot's limits in part of the frames: left_knee (" in capsys.readouterr().err
 
 
 def test_nothing_to_write_is_status_1(here, capsys):

@@ -16,15 +16,17 @@ EXACT = ("hip", "knee")
 """What a URDF of revolute joints holds exactly; ankles only where knees bend about one axis, unlike here."""
 
 
-def links(urdf, angles, root):
-    """Link -> (4, 4) in the world: ``angles`` by joint, ``root`` of the body frame."""
-    found = {"body_7": root}
-    for joint in ET.fromstring(urdf).findall("joint"):
+def links(urdf, angles, base, root):
+    """Link -> (4, 4) in the world: ``angles`` by joint, 0 for others; ``root`` of the link ``base``."""
+    found, left = {base: root}, ET.fromstring(urdf).findall("joint")
+    while left:
+        joint = next(joint for joint in left if joint.find("parent").get("link") in found)
+        left.remove(joint)
         local = np.eye(4)
         local[:3, 3] = [float(x) for x in joint.find("origin").get("xyz").split()]
         if joint.get("type") == "revolute":
             axis = np.array([float(x) for x in joint.find("axis").get("xyz").split()])
-            local[:3, :3] = rotvec_to_rotmat(axis * angles[joint.get("name")])
+            local[:3, :3] = rotvec_to_rotmat(axis * angles.get(joint.get("name"), 0))
         found[joint.find("child").get("link")] = found[joint.find("parent").get("link")] @ local
     return found
 
@@ -50,7 +52,7 @@ def test_the_table_and_the_urdf_play_the_motion(tmp_path):
     for frame in (0, 9, 19):
         row = dict(zip(names, values[frame], strict=True))
         angles = {f"{joint}_7": row[joint] for joint in JOINTS}
-        found = links(urdf, angles, root_of([row[k] for k in "xyz"], [row[f"q{k}"] for k in "xyzw"]))
+        found = links(urdf, angles, "body_7", root_of([row[k] for k in "xyz"], [row[f"q{k}"] for k in "xyzw"]))
         for side in ("left", "right"):
             for part in EXACT:
                 at = found[f"{side[0]}_{part}_7"][:3, 3]
