@@ -68,11 +68,13 @@ def estimate_floor(bodies: Sequence[Bodies]) -> Floor | None:
     up /= np.linalg.norm(up)
     soles = np.concatenate([_lowest_points(b.vertices[b.valid], up) for b in bodies])
 
-    sideways = np.linalg.svd(up[None])[2][1:]  # two directions across the axis
+    forward, right = Floor(up, 0.0).axes
+    sideways = np.stack([forward, right])
     system = np.concatenate([soles @ sideways.T, -np.ones((len(soles), 1))], 1)
-    # The same people in other images err alike: many feet of few people say little about a tilt.
+    # One camera may see all people lean towards it or away, but not to one side. And the same people in other images
+    # err alike: many feet of few people, side by side, say little about a tilt to the side.
     repeats = len(soles) / max(int(b.valid.sum()) for b in bodies)
-    prior = np.sqrt(repeats) * np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
+    prior = _FEET_NOISE_M / _AXIS_NOISE * np.diag([1.0, np.sqrt(repeats), 0.0])
     rows, target = np.concatenate([system, prior]), np.concatenate([-soles @ up, np.zeros(3)])
     weight = np.ones(len(soles))
     for _ in range(_ROUNDS):
