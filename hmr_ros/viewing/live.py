@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
 
+from hmr_ros.recording.stopping import Stopping
 from hmr_ros.results.recording_file import snapshot_of
 from hmr_ros.results.snapshot import Snapshot
 from hmr_ros.ros.player.session import Session
@@ -16,13 +17,14 @@ _SPIN_S = 0.05
 
 
 def live_snapshots(namespace: str, image_topic: str) -> Iterator[Snapshot | None]:
-    """What the node in ``namespace`` publishes, from now on, without end; None while nothing comes.
+    """What the node in ``namespace`` publishes, from now on, until Ctrl-C or SIGTERM; None while nothing comes.
 
     ``image_topic`` is relative to the namespace unless it begins with a slash.
     """
     first_ns, number = None, 0
-    with closing(Session(namespace.strip("/"), lambda: Watcher(image_topic))) as session:
-        while True:
+    # Signals are taken from rclpy, which would end in the middle of a snapshot.
+    with closing(Session(namespace.strip("/"), lambda: Watcher(image_topic))) as session, Stopping() as stopping:
+        while not stopping.requested:
             session.spin(_SPIN_S)
             if not session.node.sights:
                 yield None

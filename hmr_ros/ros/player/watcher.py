@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hmr_ros.core import arrays
@@ -17,13 +18,22 @@ from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info
 from hmr_ros.ros.input.images import DECODERS, BadImageError
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.wire.cdr import Stamp, stamp_of
+from hmr_ros.ros.wire.decoding import deserialise
+from hmr_ros.ros.wire.qos import AS_OFFERED
 
 _KEPT_IMAGES = 30
 """Images that wait for their bodies: more than a camera sends within the latency of the node."""
 
-_OF_SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""What every camera driver offers at least."""
+_REQUESTED = copy.copy(AS_OFFERED)
+_REQUESTED.depth = 10
+"""Reliable where the camera is: DDS loses large images otherwise."""
+
+_ADAPTS_EVERY_S = 1.0
+
+_PATIENCE = 3
+"""Large images may come after their bodies: so many later bodies are waited for."""
 
 _MOST_WAITING = 100
 """Bodies that wait to be shown; of older ones no one learns."""
@@ -53,24 +63,42 @@ class Watcher(Node):
         self._is_rectified = name.startswith("image_rect")
         self._decode = DECODERS["compressed" if is_compressed else "raw"]
         self._depth = BitDepth()
+        self._waiting: deque[SmplBodyArray] = deque()
         self._images = Bounded[int, bytes](_KEPT_IMAGES)
         self._info: CameraInfo | None = None
         info_topic = f"{where}/camera_info" if where or base.startswith("/") else "camera_info"
         kind = CompressedImage if is_compressed else Image
-        self.create_subscription(kind, image_topic, self._on_image, _OF_SENSORS, raw=True)
-        self.create_subscription(CameraInfo, info_topic, self._on_info, _OF_SENSORS)
+        self._inputs = (
+            AdaptiveSubscription(self, kind, image_topic, self._on_image, _REQUESTED),
+            AdaptiveSubscription(self, CameraInfo, info_topic, self._on_info, _REQUESTED),
+        )
+        self.create_timer(_ADAPTS_EVERY_S, self._adapt)
         self.create_subscription(SmplBodyArray, "bodies", self._on_bodies, QoSProfile(depth=10))
 
     def _on_image(self, data: bytes) -> None:
         self._images[stamp_of(data).nanoseconds] = data
+        self._release()
 
-    def _on_info(self, info: CameraInfo) -> None:
-        self._info = info
+    def _on_info(self, data: bytes) -> None:
+        self._info = deserialise(data, CameraInfo)
+
+    def _adapt(self) -> None:
+        for each in self._inputs:
+            each.adapt()
 
     def _on_bodies(self, message: SmplBodyArray) -> None:
-        stamp = Stamp(message.header.stamp.sec, message.header.stamp.nanosec)
-        image = self._decoded(self._images.pop(stamp.nanoseconds, None))
-        self.sights.append(Sight(message, image, self._camera(image)))
+        self._waiting.append(message)
+        self._release()
+
+    def _release(self) -> None:
+        """Show, in their order, bodies whose image has come, and those before them; or that have waited for long."""
+        while self._waiting:
+            has_come = any(_stamp_ns(message) in self._images for message in self._waiting)
+            if not has_come and len(self._waiting) <= _PATIENCE:
+                return
+            message = self._waiting.popleft()
+            image = self._decoded(self._images.pop(_stamp_ns(message), None))
+            self.sights.append(Sight(message, image, self._camera(image)))
 
     def _decoded(self, data: bytes | None) -> arrays.Image | None:
         try:
@@ -85,3 +113,7 @@ class Watcher(Node):
             return camera_from_info(self._info, image.shape[1], image.shape[0], rectified=self._is_rectified)
         except BadCameraInfoError:
             return None  # the node reports why
+
+
+def _stamp_ns(message: SmplBodyArray) -> int:
+    return Stamp(message.header.stamp.sec, message.header.stamp.nanosec).nanoseconds

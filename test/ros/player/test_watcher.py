@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hmr_ros.msg import SmplBodyArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hmr_ros.ros.player.watcher import Watcher
@@ -45,7 +46,7 @@ def test_bodies_come_with_their_image_and_camera(executor, topic, make):
     infos.publish(info())
     images.publish(make(1))
     spin_until(executor, lambda: watcher._info is not None and watcher._images)
-    for k in (1, 2):  # of the second one no image comes
+    for k in range(1, 6):  # of the second one and others no image comes
         bodies.publish(smpl_body_array(stamped(k), some_bodies(1), (), Origin("stub", "open_body")))
     spin_until(executor, lambda: len(watcher.sights) == 2)
     first, second = watcher.sights
@@ -53,6 +54,17 @@ def test_bodies_come_with_their_image_and_camera(executor, topic, make):
     assert (first.camera.width, first.camera.K[0, 0]) == (64, 60)
     assert (second.image, second.camera) == (None, None)
     assert len(first.message.bodies) == 1
+
+
+def test_an_image_that_comes_after_its_bodies_is_waited_for(executor):
+    watcher = Watcher("/front/image_raw")
+    executor.add_node(watcher)
+    for k in (1, 2):
+        watcher._on_bodies(smpl_body_array(stamped(k), some_bodies(1), (), Origin("stub", "open_body")))
+    assert not watcher.sights
+    watcher._on_image(serialize_message(raw(2)))
+    assert [sight.image is None for sight in watcher.sights] == [True, False]
+    assert [sight.message.header.stamp.sec for sight in watcher.sights] == [101, 102]
 
 
 def test_a_relative_topic_has_its_camera_info_beside_it(executor):
