@@ -23,6 +23,8 @@ from hmr_ros.core.blas import use_one_blas_thread
 COMMANDS = {
     "run": "estimate the bodies in photos, videos, a webcam or recordings and write them; without ROS",
     "demo": "play a clip, a directory or a webcam through the node; write images and figures",
+    "view": "show a result or a running node in the viewer Rerun: image, people in space, angles over time",
+    "export-motion": "write each person's motion as BVH, AMASS .npz, animated glTF and joint angles",
     "doctor": "check this machine; for what is missing, print the command that installs it",
     "bench": "measure speed, as ratios within one run (JSON)",
     "train": "train a network from a TOML file",

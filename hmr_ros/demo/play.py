@@ -16,14 +16,16 @@ from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
-from hmr_ros.demo import tape, view3d
+from hmr_ros.demo import scene, tape, view3d
 from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
 from hmr_ros.media import images, video
 from hmr_ros.perception.overlay import draw_bodies
-from hmr_ros.ros.player.recorder import Moment, Recorder, bodies_from_message
+from hmr_ros.results.floor import estimate_floor
+from hmr_ros.ros.player.recorder import Moment, Recorder
 from hmr_ros.ros.player.session import Session
 from hmr_ros.ros.player.shots import Show, open_show
+from hmr_ros.ros.wire.reading import bodies_from_message
 from hmr_ros.tools.ros_process import RosProcess, prepare_environment
 
 _WEBCAM_SECONDS = 20.0
@@ -114,6 +116,11 @@ def play(options: Options) -> None:
         print(f"  {path}  {tape.HOW_TO_OPEN}")
     else:
         print(f"no {path}: pip install mcap")
+    path = options.out / scene.NAME
+    if scene.write_scene(path, recording.moments, body_model):
+        print(f"  {path}  rerun {path} opens it")
+    else:
+        print(f"no {path}: pip install rerun-sdk (docs/view.md)")
 
 
 def record(source: Show, options: Options) -> Recording:
@@ -202,7 +209,7 @@ def write_images(
     rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * fraction) or source.rate_hz
     video.write_video(files[0], drawn(), rate_hz)
     images.write_image_file(files[1], images.contact_sheet(tiles))
-    floor = view3d.estimate_floor(all_bodies)
+    floor = estimate_floor(all_bodies)
     best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))
     camera, bodies = moments[best].camera, all_bodies[best].take(all_bodies[best].valid)
     if floor is not None and camera is not None:

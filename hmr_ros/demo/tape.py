@@ -22,14 +22,18 @@ from hmr_ros.ros.bag.recording import Record, Topic
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.publishing import Qos
-from hmr_ros.ros.player.recorder import Moment, bodies_from_message
+from hmr_ros.ros.player.recorder import Moment
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image
 from hmr_ros.ros.wire.messages import Origin, header, track_id
+from hmr_ros.ros.wire.reading import bodies_from_message
 from hmr_ros.ros.wire.types import CameraInfo, message_class
 
 NAME = "demo.mcap"
 
-HOW_TO_OPEN = "Foxglove opens it; `ros2 bag play` and RViz (config/hmr.rviz) show it; `hmr run` reads its images"
+HOW_TO_OPEN = (
+    "Foxglove (config/foxglove.json) and hmr view open it; `ros2 bag play` and RViz (config/hmr.rviz) show it; "
+    "`hmr run` reads its images"
+)
 
 _IMAGE, _INFO, _BODIES = "/image/compressed", "/camera_info", "/bodies"
 

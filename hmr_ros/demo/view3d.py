@@ -10,9 +10,9 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats, Image, Ints
 from hmr_ros.core.people import Bodies, Camera
-from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.overlay import draw_surface, person_color, shade
 from hmr_ros.perception.raster import vertex_normals
+from hmr_ros.results.floor import Floor
 
 _WIDTH, _HEIGHT = 1280, 720
 _FOCAL = 1300.0
@@ -20,10 +20,6 @@ _SKY = ((250, 250, 252), (222, 228, 236))
 _GRID, _SHADOW, _FRUSTUM = (186, 194, 206), (150, 158, 172), (70, 90, 130)
 _PLATE_DEPTH = 0.15
 """Length of the drawn frustum, as a fraction of the distance to the farthest body."""
-_FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
-"""Standard deviations: of a foot's height, and of the tangent of the angle between people's mean axis and upright."""
-_OFF_FLOOR_M, _ROUNDS = 0.2, 8
-"""Feet farther than this from the floor lose most of their weight in it (Geman-McClure)."""
 _MARGIN = 0.82
 """Fraction of the image that the scene fills."""
 
@@ -44,60 +40,6 @@ class _View:
         x, y, z = np.moveaxis(self.to_view(points), -1, 0)
         z = np.where(z > 0.05, z, np.nan)
         return np.stack([_FOCAL * x / z + _WIDTH / 2, _FOCAL * y / z + _HEIGHT / 2], -1)
-
-
-@dataclass(frozen=True, eq=False)
-class Floor:
-    """A plane in the optical frame: unit normal ``up`` and the ``height`` of its points along it, m."""
-
-    up: Floats
-    height: float
-
-    @property
-    def axes(self) -> tuple[Floats, Floats]:
-        """Unit vectors in the floor: forward from the camera, and to its right."""
-        forward = np.array([0.0, 0.0, 1.0]) - self.up[2] * self.up
-        forward /= np.linalg.norm(forward)
-        return forward, np.cross(forward, self.up)
-
-    def below(self, points: Floats) -> Floats:
-        """(..., 3) -> the points of the floor under them."""
-        return points - ((points @ self.up) - self.height)[..., None] * self.up
-
-
-def estimate_floor(bodies: list[Bodies]) -> Floor | None:
-    """The plane nearest to where people's feet are, assuming that people are upright. None without people.
-
-    Robust least squares for the height and two small tilts of the mean body axis; one person alone leaves that axis as
-    it is.
-    """
-    if not any(b.valid.any() for b in bodies):
-        return None
-    joints = np.concatenate([b.joints[b.valid] for b in bodies]).astype(np.float64)
-    ankles = joints[:, [SMPL.index("left_ankle"), SMPL.index("right_ankle")]].mean(1)
-    up = np.median(joints[:, SMPL.index("neck")] - ankles, 0)
-    up /= np.linalg.norm(up)
-    soles = np.concatenate([_lowest_points(b.vertices[b.valid], up) for b in bodies])
-
-    sideways = np.linalg.svd(up[None])[2][1:]  # two directions across the axis
-    system = np.concatenate([soles @ sideways.T, -np.ones((len(soles), 1))], 1)
-    prior = np.diag([_FEET_NOISE_M / _AXIS_NOISE] * 2 + [0.0])
-    rows, target = np.concatenate([system, prior]), np.concatenate([-soles @ up, np.zeros(3)])
-    weight = np.ones(len(soles))
-    for _ in range(_ROUNDS):
-        root = np.sqrt(np.concatenate([weight, np.ones(3)]))
-        *tilts, height = np.linalg.lstsq(rows * root[:, None], target * root, rcond=None)[0]
-        off = (system @ [*tilts, height] + soles @ up) / _OFF_FLOOR_M
-        weight = 1 / (1 + off * off) ** 2
-    tilted = up + tilts @ sideways
-    length = np.linalg.norm(tilted)
-    return Floor(tilted / length, float(height / length))
-
-
-def _lowest_points(vertices: Floats, up: Floats) -> Floats:
-    """(P, V, 3) -> (P, 3) the vertex of each body that lies lowest."""
-    lowest = vertices[np.arange(len(vertices)), (vertices @ up).argmin(1)]
-    return np.asarray(lowest, np.float64)
 
 
 def draw_view(image: Image, bodies: Bodies, camera: Camera, faces: Ints, floor: Floor) -> Image:

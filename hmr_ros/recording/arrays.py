@@ -27,6 +27,7 @@ class _Row:
     size: tuple[int, int]
     K: Array
     D: Array
+    distortion_model: str
     joint_set: str
     columns: tuple[Array, ...]
 
@@ -36,8 +37,8 @@ class Arrays:
 
     The arrays of N bodies in I images: those of ``Bodies`` under their names, (N, ...); ``image_index`` (N,) which of
     the images each body is in; and of the images ``image_name``, ``image_frame``, ``image_stamp_s`` (I,) (NaN: a
-    photo), ``camera_K`` (I, 3, 3), ``camera_D`` (I, D), ``camera_size`` (I, 2) width and height in px; ``joint_set``,
-    the name of the keypoints' joints.
+    photo), ``camera_K`` (I, 3, 3), ``camera_D`` (I, D), ``camera_size`` (I, 2) width and height in px,
+    ``camera_model`` (I,) names of distortion models; ``joint_set``, the name of the keypoints' joints.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,8 +51,8 @@ class Arrays:
         stamp_s = np.nan if entry.stamp_s is None else entry.stamp_s
         columns = tuple(np.asarray(getattr(bodies, name)) for name in COLUMNS)
         size = (camera.width, camera.height)
-        row = _Row(entry.name, entry.index, stamp_s, size, camera.K, camera.D, bodies.joint_set, columns)
-        self._rows.append(row)
+        lens = (camera.K, camera.D, camera.distortion_model)
+        self._rows.append(_Row(entry.name, entry.index, stamp_s, size, *lens, bodies.joint_set, columns))
 
     def close(self) -> None:
         """Write the file."""
@@ -71,6 +72,7 @@ def _tables(rows: list[_Row]) -> dict[str, Array]:
         "image_stamp_s": np.array([row.stamp_s for row in rows], np.float64),
         "camera_K": np.stack([row.K for row in rows]),
         "camera_D": np.stack([row.D for row in rows]),
+        "camera_model": np.array([row.distortion_model for row in rows]),
         "camera_size": np.array([row.size for row in rows]),
         "joint_set": np.array(rows[0].joint_set),
         **bodies,

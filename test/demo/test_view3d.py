@@ -6,7 +6,8 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Camera, Detections, State
-from hmr_ros.demo.view3d import draw_view, estimate_floor
+from hmr_ros.demo.view3d import draw_view
+from hmr_ros.results.floor import estimate_floor
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[700.0, 0, 320], [0, 700, 240], [0, 0, 1]]), 640, 480)

@@ -26,6 +26,15 @@ def pose_bodies(detections: Detections, estimates: Estimates, body_model: BodyMo
     )
 
 
+def with_meshes(bodies: Bodies, body_model: BodyModel) -> Bodies:
+    """``bodies`` with the ``vertices`` (P, V, 3) m that their SMPL parameters give; NaN where ``valid`` is False."""
+    rows = np.flatnonzero(bodies.valid)
+    known = bodies.take(rows)
+    posed = body_model.posed(known.global_orient, known.body_pose, known.betas, known.cam_t)
+    unknown = np.full((len(bodies), body_model.vertex_count, 3), np.nan, np.float32)
+    return dataclasses.replace(bodies, vertices=_filled(unknown, rows, posed.vertices))
+
+
 def _filled(column: Floats, rows: Ints, values: Floats) -> Floats:
     """``column`` (P, ...) with ``rows`` (N,) replaced by ``values`` (N, ...); ``values`` itself where N is P."""
     if len(rows) == len(column):

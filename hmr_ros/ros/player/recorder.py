@@ -16,11 +16,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
-from hmr_ros.core.arrays import Float64s, Floats
-from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Camera
-from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.core.arrays import Float64s
+from hmr_ros.core.people import Camera
+from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.input.images import decode_image
 from hmr_ros.ros.node.diagnostics import OVERHEAD
@@ -134,51 +132,6 @@ class Recorder(Node):
             if status.hardware_id.startswith(namespace) and status.name.endswith(": bodies"):
                 values = {pair.key: pair.value for pair in status.values}
                 self.overhead_ms = float(values.get(OVERHEAD, "nan"))
-
-
-def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
-    """The bodies of a message, posed again from their SMPL parameters, and their names; without lost people.
-
-    ``ids`` are the rows, as the names in the message are not numbers.
-    """
-    present = [body for body in message.bodies if body.state != SmplBody.LOST]
-    J = JOINT_SETS[message.joint_set].size
-    valid = np.array([body.valid for body in present], np.bool_)
-
-    def stacked(values: list[Floats], *shape: int) -> Floats:
-        return np.array(values, np.float32).reshape(len(present), *shape)
-
-    def metric(name: str, *shape: int) -> Floats:
-        """The field ``name``, NaN where it is empty."""
-        rows = [getattr(body, name) for body in present]
-        return stacked([np.array(row) if len(row) else np.full(shape, np.nan).ravel() for row in rows], *shape)
-
-    global_orient, body_pose, betas = metric("global_orient", 3), metric("body_pose", 23, 3), metric("betas", 10)
-    cam_t = stacked([np.array([b.cam_t.x, b.cam_t.y, b.cam_t.z]) for b in present], 3)
-    cam_t[~valid] = np.nan
-    vertices = np.full((len(present), body_model.vertex_count, 3), np.nan, np.float32)
-    vertices[valid] = body_model.posed(global_orient[valid], body_pose[valid], betas[valid], cam_t[valid]).vertices
-    bodies = Bodies(
-        ids=np.arange(len(present)),
-        states=np.array([body.state for body in present], np.uint8),
-        unseen_s=stacked([np.array(body.unseen_s) for body in present]),
-        scores=stacked([np.array(body.score) for body in present]),
-        kp2d=stacked([np.array(body.keypoints) for body in present], J, 2),
-        kp2d_score=stacked([np.array(body.keypoint_scores) for body in present], J),
-        joint_set=message.joint_set,
-        global_orient=global_orient,
-        body_pose=body_pose,
-        betas=betas,
-        cam_t=cam_t,
-        joints=metric("joints", 24, 3),
-        vertices=vertices,
-        joint_error=metric("joint_error", 24),
-        disagreement=metric("disagreement", 24),
-        joint_covariance=metric("joint_covariance", 24, 3, 3),
-        root_covariance=metric("root_covariance", 3, 3),
-        valid=valid,
-    )
-    return bodies, tuple(body.id for body in present)
 
 
 def _camera(info: CameraInfo | None, width: int, height: int) -> Camera | None:

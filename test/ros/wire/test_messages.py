@@ -11,9 +11,9 @@ from visualization_msgs.msg import Marker
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.perception.overlay import person_color
-from hmr_ros.ros.player.recorder import bodies_from_message
 from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.reading import bodies_from_message
 from hmr_ros.ros.wire.writers import MeshWriter
 from test.core.test_uncertainty import CALIBRATION
 from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies

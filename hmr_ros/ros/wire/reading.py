@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SmplBodyArray -> bodies, as whoever receives it gets them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hmr_ros.core.arrays import Floats
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.posing import with_meshes
+from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.ros.wire.types import SmplBody, SmplBodyArray
+
+
+def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
+    """The bodies of a message, posed again from their SMPL parameters, and their names; without lost people.
+
+    ``ids`` are the rows, as the names in the message are not numbers.
+    """
+    bodies, names = parameters_from_message(message)
+    return with_meshes(bodies, body_model), names
+
+
+def parameters_from_message(message: SmplBodyArray) -> tuple[Bodies, tuple[str, ...]]:
+    """As ``bodies_from_message``, without meshes: ``vertices`` are (P, 0, 3)."""
+    present = [body for body in message.bodies if body.state != State.LOST]
+    J = JOINT_SETS[message.joint_set].size
+    valid = np.array([body.valid for body in present], np.bool_)
+
+    def stacked(values: list[Floats], *shape: int) -> Floats:
+        return np.array(values, np.float32).reshape(len(present), *shape)
+
+    def metric(name: str, *shape: int) -> Floats:
+        """The field ``name``, NaN where it is empty."""
+        rows = [getattr(body, name) for body in present]
+        return stacked([np.array(row) if len(row) else np.full(shape, np.nan).ravel() for row in rows], *shape)
+
+    bodies = Bodies(
+        ids=np.arange(len(present)),
+        states=np.array([body.state for body in present], np.uint8),
+        unseen_s=stacked([np.array(body.unseen_s) for body in present]),
+        scores=stacked([np.array(body.score) for body in present]),
+        kp2d=stacked([np.array(body.keypoints) for body in present], J, 2),
+        kp2d_score=stacked([np.array(body.keypoint_scores) for body in present], J),
+        joint_set=message.joint_set,
+        global_orient=metric("global_orient", 3),
+        body_pose=metric("body_pose", 23, 3),
+        betas=metric("betas", 10),
+        cam_t=stacked([_position(body) for body in present], 3),
+        joints=metric("joints", 24, 3),
+        vertices=np.zeros((len(present), 0, 3), np.float32),
+        joint_error=metric("joint_error", 24),
+        disagreement=metric("disagreement", 24),
+        joint_covariance=metric("joint_covariance", 24, 3, 3),
+        root_covariance=metric("root_covariance", 3, 3),
+        valid=valid,
+    )
+    return bodies, tuple(body.id for body in present)
+
+
+def _position(body: SmplBody) -> Floats:
+    """(3,) m of the pelvis, NaN where it is unknown."""
+    return np.array([body.cam_t.x, body.cam_t.y, body.cam_t.z]) if body.valid else np.full(3, np.nan)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One person of a scene: mesh, skeleton, label, uncertainty, joint angles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import rerun as rr
+
+from hmr_ros.core.arrays import Floats, Int64s
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.decimation import coarse_faces
+from hmr_ros.core.geometry.rotation import rotmat_to_quat
+from hmr_ros.core.people import Bodies, State
+from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINTS
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.perception.overlay import person_color
+from hmr_ros.perception.raster import vertex_normals
+from hmr_ros.results.snapshot import Radii
+
+PEOPLE, ANGLES, STATES = "world/camera/people", "angles", "states"
+"""Where Rerun has the people, in the frame of the camera, their joint angles, and their states."""
+
+ANGLE_GROUPS = {
+    "elbows": ("l_elbow", "r_elbow"),
+    "knees": ("l_knee", "r_knee"),
+    "shoulders": ("l_y_shoulder", "l_p_shoulder", "l_r_shoulder", "r_y_shoulder", "r_p_shoulder", "r_r_shoulder"),
+    "hips": ("l_y_hip", "l_p_hip", "l_r_hip", "r_y_hip", "r_p_hip", "r_r_hip"),
+    "trunk": ("waist", "r_head", "y_head", "p_head"),
+}
+"""The 20 revolute joints of ROS4HRI by panel."""
+
+_ANGLES = {
+    name: (group, REVOLUTE_JOINTS[row].name, row)
+    for group, names in ANGLE_GROUPS.items()
+    for name in names
+    for row in range(len(REVOLUTE_JOINTS))
+    if REVOLUTE_JOINTS[row].name == name
+}
+_HEAD = SMPL.index("head")
+_LABEL_ABOVE_M = 0.3
+_BONE_RADIUS_M, _LABEL_RADIUS_M = 0.008, 0.01
+_COASTING_COLOR = 0.45
+"""Fraction of their colour that people keep who are not seen in the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The triangles that are shown of each body: ``vertices`` (N,) of those of the body model, ``faces`` (F, 3)."""
+
+    vertices: Int64s
+    faces: Int64s
+
+    @staticmethod
+    def of(body_model: BodyModel, count: int) -> Surface:
+        """At most ``count`` triangles."""
+        faces = coarse_faces(body_model.v_template, body_model.faces, count)
+        vertices, corners = np.unique(faces, return_inverse=True)
+        return Surface(vertices, corners.reshape(-1, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The person in ``row`` of ``bodies``, called ``name``."""
+
+    bodies: Bodies
+    row: int
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where Rerun has this person."""
+        return f"{PEOPLE}/{self.name}"
+
+    @property
+    def state(self) -> State:
+        """Of the track."""
+        return State(int(self.bodies.states[self.row]))
+
+    @property
+    def color(self) -> tuple[int, int, int]:
+        """RGB 0..255, as in the overlay; darker while coasting."""
+        strength = 255 * (_COASTING_COLOR if self.state == State.COASTING else 1)
+        red, green, blue = person_color(int(self.bodies.ids[self.row]))
+        return round(strength * red), round(strength * green), round(strength * blue)
+
+
+def log_shape(recording: rr.RecordingStream, name: str, track_id: int, surface: Surface) -> None:
+    """What does not change of a person: the triangles, and the curves' names and colours."""
+    faces = rr.Mesh3D.from_fields(triangle_indices=surface.faces.astype(np.uint32))
+    recording.log(f"{PEOPLE}/{name}/mesh", faces, static=True)
+    color = [round(255 * part) for part in person_color(track_id)]
+    for group, joint, _ in _ANGLES.values():
+        curve = rr.SeriesLines(names=f"{name} {joint}", colors=[color], widths=1.5)
+        recording.log(f"{ANGLES}/{group}/{joint}/{name}", curve, static=True)
+
+
+def log_person(recording: rr.RecordingStream, look: Look, surface: Surface, radii: Radii) -> None:
+    """The person at the time that is set: mesh, skeleton, label and uncertainty, in the optical frame."""
+    vertices = look.bodies.vertices[look.row][surface.vertices].astype(np.float32)
+    mesh = rr.Mesh3D.from_fields(
+        vertex_positions=vertices, vertex_normals=vertex_normals(vertices, surface.faces), albedo_factor=look.color
+    )
+    joints = look.bodies.joints[look.row]
+    bones = rr.LineStrips3D(joints[SMPL.edge_indices], radii=_BONE_RADIUS_M, colors=look.color)
+    recording.log(f"{look.path}/mesh", mesh)
+    recording.log(f"{look.path}/skeleton", bones)
+    recording.log(f"{look.path}/label", _label(look, joints[_HEAD]))
+    recording.log(
+        f"{look.path}/uncertainty/position",
+        _ellipsoids(
+            look.bodies.cam_t[look.row][None], look.bodies.root_covariance[look.row][None], radii.root, look.color
+        ),
+    )
+    recording.log(
+        f"{look.path}/uncertainty/joints",
+        _ellipsoids(joints, look.bodies.joint_covariance[look.row], radii.joint, look.color),
+    )
+
+
+def log_angles(recording: rr.RecordingStream, name: str, angles: Floats) -> None:
+    """The joint ``angles`` (20,) rad of REVOLUTE_JOINTS as curves in degrees."""
+    for group, joint, row in _ANGLES.values():
+        recording.log(f"{ANGLES}/{group}/{joint}/{name}", rr.Scalars(float(np.rad2deg(angles[row]))))
+
+
+def _label(look: Look, head: Floats) -> rr.Points3D:
+    """Id, state and distance above the head."""
+    distance_m = float(np.linalg.norm(look.bodies.cam_t[look.row]))
+    text = f"{look.name}  {look.state.name}  {distance_m:.1f} m"
+    above = head - np.array([0, _LABEL_ABOVE_M, 0])
+    return rr.Points3D([above], labels=[text], radii=_LABEL_RADIUS_M, colors=look.color, show_labels=True)
+
+
+def _ellipsoids(centers: Floats, covariances: Floats, radius: float, color: tuple[int, int, int]) -> rr.Ellipsoids3D:
+    """Those that hold LEVEL of the ground truth: ``centers`` (N, 3) m, ``covariances`` (N, 3, 3) m^2, NaN: unknown."""
+    known = np.isfinite(covariances).all((1, 2)) & (np.trace(covariances, axis1=1, axis2=2) > 0)
+    variances, axes = np.linalg.eigh(covariances[known].astype(np.float64))
+    axes[..., 0] *= np.sign(np.linalg.det(axes))[:, None]  # a rotation, no reflection
+    return rr.Ellipsoids3D(
+        centers=centers[known],
+        half_sizes=radius * np.sqrt(np.maximum(variances, 0)),
+        quaternions=rotmat_to_quat(axes),
+        colors=color,
+        line_radii=-1,
+        fill_mode="majorwireframe",
+    )
