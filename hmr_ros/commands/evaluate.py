@@ -34,18 +34,28 @@ from hmr_ros.evaluation.held_out.report import Row, table
 from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.training.datasets.annotated import AnnotationReader
+from hmr_ros.training.datasets.coco_fits import read_coco_fits
+from hmr_ros.training.datasets.eft import read_eft
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
+from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
+from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
 _PEOPLE, _GROUND_PEOPLE = 4000, 200
 
-READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
-
+READERS: dict[str, AnnotationReader] = {
+    "3dpw": read_3dpw,
+    "3dpw-pickles": read_3dpw_pickles,
+    "human36m": read_human36m,
+    "spin": read_spin,
+    "coco-fits": read_coco_fits,
+    "eft": read_eft,
+}
 
 EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
@@ -64,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--shards", type=Path, help="shards of `hmr render`: evaluate on the people in their images")
     data.add_argument("--annotations", type=Path, help="annotations of a data set: evaluate on its people")
     parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
+    parser.add_argument("--images", type=Path, help="directory of the images that --annotations name")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
     parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
@@ -133,7 +144,8 @@ def _annotated(
     genders = {"neutral": args.body, "female": args.body_female, "male": args.body_male}
     bodies = {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
     people = READERS[args.format](args.annotations, body)
-    return [row for predictor in predictors for row in evaluate_annotated(predictor, people, body, bodies)], []
+    images = ImageDirectory(args.images) if args.images else None
+    return [row for p in predictors for row in evaluate_annotated(p, people, body, bodies, images)], []
 
 
 def _synthetic(

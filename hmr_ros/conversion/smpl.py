@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.conversion.restricted_pickle import array, read_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
 from hmr_ros.core.manifest import atomic_path
+from hmr_ros.core.restricted_pickle import array, read_pickle
 
 
 def convert(source: Path, out: Path, coco17: Path | None = None, human36m: Path | None = None) -> None:

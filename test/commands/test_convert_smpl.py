@@ -13,11 +13,11 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from hmr_ros.commands import convert_smpl
-from hmr_ros.conversion import restricted_pickle
 from hmr_ros.conversion import smpl as smpl_conversion
-from hmr_ros.conversion.restricted_pickle import UnsafePickleError, array, read_pickle
+from hmr_ros.core import restricted_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.restricted_pickle import UnsafePickleError, array, read_pickle
 
 OPEN_BODY = models_dir() / "open_body.npz"
 

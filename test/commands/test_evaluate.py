@@ -22,6 +22,7 @@ from hmr_ros.training.recipes import make_recipe
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from test.training.datasets import made
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -128,6 +129,21 @@ def test_both_methods_are_evaluated_on_the_same_images(untrained_checkpoint, res
     write_shard(sampler.sample(np.random.default_rng(0), 8), shard_path(shards, 0))
     assert run(parse(untrained_checkpoint, "--shards", shards, "--samples", 6)) == 0
     assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_spins_own_files_are_evaluated_with_images_or_without(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+    people = made.people(["a.jpg", "b.jpg"])
+    path = made.write_spin(tmp_path / "spin.npz", people)
+    made.write_images(people, tmp_path)
+    annotations = ["--annotations", path, "--format", "spin"]
+    assert run(parse(rest_pose_model[0], *annotations)) == 0
+    assert run(parse(untrained_checkpoint, *annotations, "--images", tmp_path)) == 0
+    assert "annotated  global_to_pixel  all    2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="or set --images"):
+        run(parse(untrained_checkpoint, *annotations))
+    (tmp_path / "b.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no image b.jpg, nor in images/"):
+        run(parse(untrained_checkpoint, *annotations, "--images", tmp_path))
 
 
 def test_only_the_other_method_is_put_beside(rest_pose_model, tmp_path):
