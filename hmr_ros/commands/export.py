@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(args.checkpoint)
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
     body = load_body_model(body_path)
+    if checkpoint.body_sha256 not in ("", body.sha256):
+        raise ValueError(f"{body_path}: not the body model that {args.checkpoint} was trained on; set --body")
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
     model = with_fp16_weights(to_onnx(network)) if args.fp16_weights else to_onnx(network)
     difference = largest_difference(model, network)

@@ -88,6 +88,9 @@ class Trainer:
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+        if resumed and resumed.body_sha256 not in ("", body.sha256):
+            raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
+        self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
         self._recipe: AnyRecipe = make_recipe(config, load_motion(config.run.motion), body, topology)
         self._recipe.modules.to(device)
@@ -201,6 +204,7 @@ class Trainer:
             validation=self._report,
             optimiser=optimiser.state_dict(),
             schedule=schedule.state_dict(),
+            body_sha256=self._body_sha256,
         )
 
 
