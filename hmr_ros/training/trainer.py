@@ -27,6 +27,7 @@ from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import ProcessGroup
+from hmr_ros.training.real.data_sets import DataSets
 from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
@@ -92,7 +93,8 @@ class Trainer:
             raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
         self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
-        self._recipe: AnyRecipe = make_recipe(config, load_motion(config.run.motion), body, topology)
+        motion = load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()
+        self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed

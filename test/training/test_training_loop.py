@@ -81,7 +81,7 @@ def weights(recipe: LineRecipe) -> dict[str, torch.Tensor]:
 def train(tmp_path, monkeypatch):
     """-> a function that runs the loop in a directory, and returns its recipe."""
     monkeypatch.setattr(loop, "load_motion", lambda path: None)
-    monkeypatch.setattr(loop, "load_body_model", lambda path: None)
+    monkeypatch.setattr(loop, "load_body_model", lambda path: SimpleNamespace(sha256="0" * 64))
 
     def call(name: str = "run", resume: bool = False, **settings: object) -> LineRecipe:
         recipe = LineRecipe()
@@ -257,10 +257,19 @@ def test_makers_of_samples_take_one_core_and_leave_ctrl_c_to_the_training(monkey
 def test_the_body_is_the_shipped_one_or_that_of_the_settings(train, monkeypatch):
     loaded = []
     train(lift__steps=0, mesh__steps=0)
-    monkeypatch.setattr(loop, "load_body_model", loaded.append)
+    body = SimpleNamespace(sha256="0" * 64)
+    monkeypatch.setattr(loop, "load_body_model", lambda path: loaded.append(path) or body)
     train(lift__steps=0, mesh__steps=0)
     train(lift__steps=0, mesh__steps=0, run__body="mine.npz")
     assert [path.name for path in loaded] == ["open_body.npz", "mine.npz"]
+
+
+def test_a_run_goes_on_with_its_body_alone(train, tmp_path, monkeypatch):
+    train(mesh__steps=0)
+    assert load_checkpoint(tmp_path / "run" / "best.pt").body_sha256 == "0" * 64
+    monkeypatch.setattr(loop, "load_body_model", lambda path: SimpleNamespace(sha256="1" * 64))
+    with pytest.raises(ValueError, match=r"run\.body: the run was trained on another body model"):
+        train(resume=True)
 
 
 def test_a_stage_keeps_the_best_of_its_own_validations(train, tmp_path):

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
-from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView
+from hmr_ros.core.geometry.crop_view import CROP_SHAPE, CropView
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.evaluation.held_out.case import Case, Shown
@@ -18,7 +17,7 @@ from hmr_ros.evaluation.held_out.predictor import Predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
 from hmr_ros.evaluation.held_out.report import Row, summarise
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
-from hmr_ros.training.datasets.cameras import completed
+from hmr_ros.training.datasets.cameras import completed, network_boxes
 from hmr_ros.training.real.images import ImageDirectory
 
 _BATCH = 250
@@ -75,7 +74,7 @@ def _case(people: AnnotatedPeople, joint_set: str, body: BodyModel, images: Imag
     kp2d, score = convert_keypoints(people.kp2d, people.kp2d_score, JOINT_SETS[people.joint_set], JOINT_SETS[joint_set])
     normalized = (kp2d - people.K[:, None, :2, 2]) / people.K[:, None, [0, 1], [0, 1]]
     human36m = np.where(people.measured[:, None, None], people.human36m, body.regressor("human36m") @ vertices)
-    boxes = _network_boxes(people, kp2d, score > 0)
+    boxes = network_boxes(people, kp2d, score > 0)
     height = (boxes[:, 3] - boxes[:, 1]) / people.K[:, 1, 1]
     shown = _shown(people, boxes, kp2d, score, images) if images else None
     return Case(joint_set, normalized, score, vertices, joints, human36m, score > 0, height, shown)
@@ -89,15 +88,6 @@ def _posed(people: AnnotatedPeople, body: BodyModel) -> tuple[Floats, Floats]:
     posed.vertices[~fitted] = np.nan
     posed.joints[~fitted] = np.nan
     return posed.vertices, posed.joints
-
-
-def _network_boxes(people: AnnotatedPeople, kp2d: Floats, seen: Bools) -> Floats:
-    """(P, 4) px: boxes around ``seen`` keypoints (P, J), or those of the annotations, as networks get them."""
-    points = np.where(seen[..., None], kp2d, np.nan)
-    low, high = np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)
-    margin = KEYPOINT_MARGIN * (high - low)
-    around = np.concatenate([low - margin, high + margin], 1)
-    return pad_to_aspect(np.where(np.isfinite(around), around, people.box), CROP_ASPECT, BOX_SCALE)
 
 
 def _shown(people: AnnotatedPeople, boxes: Floats, kp2d: Floats, score: Floats, images: ImageDirectory) -> Shown:

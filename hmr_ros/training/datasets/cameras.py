@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.translation import fit_translation
-from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN
+from hmr_ros.core.geometry.crop import KEYPOINT_MARGIN, pad_to_aspect
+from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
@@ -46,13 +47,23 @@ def completed(
     return dataclasses.replace(people, cam_t=_positions(people, bodies))
 
 
+def network_boxes(people: AnnotatedPeople, kp2d: Floats, seen: Bools) -> Floats:
+    """(N, 4) px: boxes around ``seen`` keypoints (N, J), or those of the annotations, as networks get them."""
+    around = _around(kp2d, seen)
+    return pad_to_aspect(np.where(np.isfinite(around), around, people.box), CROP_ASPECT, BOX_SCALE)
+
+
 def _boxes(people: AnnotatedPeople) -> Floats:
-    """(N, 4) px: around the keypoints, with a margin, where no box is given."""
-    seen = (people.kp2d_score > 0)[..., None]
-    points = np.where(seen, people.kp2d, np.nan)
+    """(N, 4) px: around the keypoints where no box is given."""
+    return np.where(np.isfinite(people.box), people.box, _around(people.kp2d, people.kp2d_score > 0))
+
+
+def _around(kp2d: Floats, seen: Bools) -> Floats:
+    """(N, 4) px: boxes around ``seen`` keypoints with a margin, NaN without any."""
+    points = np.where(seen[..., None], kp2d, np.nan)
     low, high = np.fmin.reduce(points, 1), np.fmax.reduce(points, 1)
     margin = KEYPOINT_MARGIN * (high - low)
-    return np.where(np.isfinite(people.box), people.box, np.concatenate([low - margin, high + margin], 1))
+    return np.concatenate([low - margin, high + margin], 1)
 
 
 def _sizes(people: AnnotatedPeople, size_of: SizeOf) -> Floats:

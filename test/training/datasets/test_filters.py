@@ -60,8 +60,10 @@ def test_distances_are_the_obvious_ones(people):
     difference = np.full((17, 3), [0, -0.01, 0])
     difference[3] += [0, 0.17, 0]
     expected = 1000 * np.linalg.norm(difference, axis=1).mean()
-    np.testing.assert_allclose(joint_distance_mm(vertices, moved, BODY), [0, expected, 0], atol=0.01)
-    assert keypoint_distance_px(vertices, people, BODY).max() < 0.05
+    np.testing.assert_allclose(
+        joint_distance_mm(BODY.regressor("human36m") @ vertices, moved), [0, expected, 0], atol=0.01
+    )
+    assert keypoint_distance_px(BODY.regressor("coco17") @ vertices, people).max() < 0.05
 
 
 def test_a_shape_of_another_gender_becomes_the_nearest_neutral_one():
