@@ -133,9 +133,7 @@ def _prepared(config: DataConfig, name: str, body: BodyModel) -> AnnotatedPeople
     images = ImageDirectory(root / name)
     bodies = _bodies(config, body)
     if missing := set(people.gender[people.fitted].tolist()) - set(bodies):
-        raise ValueError(
-            f"{name}: annotated with SMPL models of gender {sorted(missing)}: set data.body_{min(missing)}"
-        )
+        raise ValueError(f"{name}: made with SMPL models of gender {sorted(missing)}: set data.body_{min(missing)}")
     available = len(people) and images.find(str(people.image[0])) is not None
     people = completed(people, bodies, images.size if available else None)
     return _neutral(filtered(people, bodies), bodies)

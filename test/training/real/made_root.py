@@ -41,7 +41,14 @@ def write_root(root: Path, body: BodyModel | None = None) -> Path:
 def _write_recording(directory: Path, split: str, sequence: str, seed: int, body: BodyModel) -> None:
     people = made.people([f"{sequence}/image_{i:05d}.jpg" for i in range(4)], 10 + seed, body)
     betas = np.tile(people.betas[:1], (4, 1))
-    transl = people.cam_t - body.rest_joints(betas)[:, 0]
-    people = dataclasses.replace(people, betas=betas, transl=transl)
+    vertices = body.posed(people.pose[:, 0], people.pose[:, 1:], betas, people.cam_t).vertices
+    points = body.regressor("coco17") @ vertices
+    people = dataclasses.replace(
+        people,
+        betas=betas,
+        transl=people.cam_t - body.rest_joints(betas)[:, 0],
+        vertices=vertices,
+        kp2d=(points @ made.K.T)[..., :2] / points[..., 2:],
+    )
     made.write_3dpw_pickle(directory / "sequenceFiles" / split / f"{sequence}.pkl", people)
     made.write_images(people, directory / "imageFiles")
