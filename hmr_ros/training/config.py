@@ -54,6 +54,9 @@ class RunConfig:
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "
         "from; empty: random weights",
     )
+    accumulate: int = setting(
+        1, doc="batches whose gradients a step averages: for larger ones than fit into the memory", low=1
+    )
     ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
     log_every: int = setting(100, doc="steps between log lines", low=1)
     validate_every: int = setting(2000, doc="steps between validations and checkpoints", low=1)

@@ -22,7 +22,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
-from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone
+from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone
+from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
@@ -70,6 +71,9 @@ class GlobalToPixelRecipe:
         self._network = build_network(config, body, self.topology)
         if topology is None and isinstance(self._network.backbone, BlazePoseBackbone):
             load_blazepose(self._network.backbone.trunk)
+        checkpoint = config.global_to_pixel.checkpoint
+        if topology is None and checkpoint and isinstance(self._network.backbone, HrnetBackbone):
+            load_hrnet(self._network.backbone.model, Path(checkpoint))
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
