@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.geometry import crop
+from hmr_ros.training.real.image_size import size_of_header
 
 DIRECTORIES = ("", "images", "imageFiles")
 """Where names may start, below the directory of the data set."""
@@ -43,6 +44,9 @@ class ImageDirectory:
 
     def size(self, name: str) -> tuple[int, int]:
         """Width and height of an image in px."""
+        path = self.find(name)
+        if path is not None and (size := size_of_header(path)) is not None:
+            return size
         height, width = self.read(name).shape[:2]
         return width, height
 

@@ -55,5 +55,9 @@ def test_a_network_is_trained_evaluated_and_exported(tmp_path, root, recipe):
     assert main(["evaluate", best, *protocol, "--json", str(report)]) == 0
     rows = json.loads(report.read_text())["rows"]
     assert all(0 < row["errors"]["MPJPE"]["mean"] < 2000 for row in rows)
-    assert main(["export", best, "--out", str(tmp_path / "model")]) == 0
-    assert json.loads((tmp_path / "model.json").read_text())["body_model"] == "smpl"
+    export = ["export", best, "--out", str(tmp_path / "model")]
+    assert main(export) == 1, "whose terms bind the weights?"
+    assert main([*export, "--licence", "non-commercial research"]) == 0
+    manifest = json.loads((tmp_path / "model.json").read_text())
+    assert (manifest["body_model"], manifest["licence"]) == ("smpl", "non-commercial research")
+    assert manifest["provenance"]["data_sets"].startswith(next(iter(DATA[recipe].split())))

@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hmr_ros.training.real.image_size import size_of_header
 from hmr_ros.training.real.images import ImageDirectory
 
 
@@ -42,3 +43,28 @@ def test_missing_and_broken_images_are_named(images, tmp_path):
     (tmp_path / "c.png").write_bytes(b"none")
     with pytest.raises(ValueError, match=r"c\.png: not an image that OpenCV reads"):
         images.size("c.png")
+
+
+@pytest.mark.parametrize(("suffix", "flags"), [("png", []), ("jpg", []), ("jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])])
+def test_sizes_are_read_from_headers(tmp_path, suffix, flags, monkeypatch):
+    path = tmp_path / f"a.{suffix}"
+    cv2.imwrite(str(path), np.zeros((37, 51, 3), np.uint8), flags)
+    assert size_of_header(path) == (51, 37)
+    monkeypatch.setattr(ImageDirectory, "read", None)
+    assert ImageDirectory(tmp_path).size(path.name) == (51, 37)
+    if suffix == "jpg":  # a camera's Exif data come first, with an image of their own
+        content = path.read_bytes()
+        thumbnail = b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content
+        path.write_bytes(content[:2] + thumbnail + content[2:])
+        assert size_of_header(path) == (51, 37)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x11\x08", b"BM123"])
+def test_files_without_a_known_header_have_no_size(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert size_of_header(tmp_path / "a") is None
+
+
+def test_other_images_are_decoded_for_their_size(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.bmp"), np.zeros((37, 51, 3), np.uint8))
+    assert ImageDirectory(tmp_path).size("a.bmp") == (51, 37)
