@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(_TRUST, action="store_true", dest="trusted", help="the file comes from a source you trust")
     parser.add_argument("--coco17", type=Path, help="keypoint regressor to include: .npy (17, V) in COCO's order")
     parser.add_argument(
-        "--human36m", type=Path, help="keypoint regressor of Human3.6M: .npy (17, V), right leg before left leg"
+        "--human36m", type=Path, help="keypoint regressor of Human3.6M: .npy (17, V), Pose2Mesh's or SPIN's"
     )
 
 
@@ -39,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
         )
         return 2
     try:
-        convert(args.pickle, args.out, args.coco17, args.human36m)
+        swapped = convert(args.pickle, args.out, args.coco17, args.human36m)
     except ValueError as err:
         print(err, file=sys.stderr)
         return 1
+    if swapped:
+        print(f"{args.human36m} has the left leg first, as SPIN's: its legs are put in the order of Pose2Mesh's")
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; use it with the parameter smpl_path")
     return 0

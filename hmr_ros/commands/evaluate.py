@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr evaluate`: report the errors of a network on synthetic people of held-out motion or on a licensed data set.
 
+With --protocol, as the papers do (docs/datasets.md).
+
 With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated.
 
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
@@ -18,10 +20,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.manifest import atomic_path, file_sha256, models_dir
 from hmr_ros.core.records import join_rows
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.ground import report as ground_report
@@ -29,28 +32,42 @@ from hmr_ros.evaluation.ground.report import GroundRow
 from hmr_ros.evaluation.ground.trial import PEOPLE, Trial
 from hmr_ros.evaluation.held_out.annotated import evaluate_annotated
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
-from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
+from hmr_ros.evaluation.held_out.predictor import Predictor, body_of, open_predictor
 from hmr_ros.evaluation.held_out.report import Row, table
 from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
+from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
+from hmr_ros.evaluation.protocols.registry import PROTOCOLS
+from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.training.datasets.annotated import AnnotationReader
+from hmr_ros.training.datasets.coco_fits import read_coco_fits
+from hmr_ros.training.datasets.eft import read_eft
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
+from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
+from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
 _PEOPLE, _GROUND_PEOPLE = 4000, 200
 
-READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
-
+READERS: dict[str, AnnotationReader] = {
+    "3dpw": read_3dpw,
+    "3dpw-pickles": read_3dpw_pickles,
+    "human36m": read_human36m,
+    "spin": read_spin,
+    "coco-fits": read_coco_fits,
+    "eft": read_eft,
+}
 
 EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
     "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
+    "hmr evaluate runs/paper/best.pt --protocol 3dpw --data DATA --body-female f.npz --body-male m.npz",
     "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
 )
 
@@ -63,14 +80,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--motion", type=Path, help="motion file (docs/motion_format.md): evaluate on synthetic people")
     data.add_argument("--shards", type=Path, help="shards of `hmr render`: evaluate on the people in their images")
     data.add_argument("--annotations", type=Path, help="annotations of a data set: evaluate on its people")
+    data.add_argument("--data", type=Path, help="directory of the papers' data sets (docs/datasets.md), for --protocol")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="frames, joints and errors of a paper's table")
     parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
+    parser.add_argument("--images", type=Path, help="directory of the annotations' images (default: in --data)")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
     parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
     parser.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
-    parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
+    parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
     parser.add_argument("--body-female", type=Path, help="the female SMPL model, for annotations made with it")
     parser.add_argument("--body-male", type=Path, help="the male SMPL model")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
@@ -88,11 +108,16 @@ class Report:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
+    if bool(args.protocol) != bool(args.data):
+        raise ValueError("--protocol and --data go together: what to evaluate, and where the data sets lie")
     args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _PEOPLE)
     if args.missing and (args.ground or args.annotations):
         raise ValueError("--missing: of synthetic people alone, without --ground and --annotations")
     if args.ground:
         return _run_on_ground(args)
+    args.body = args.body or body_of(args.model)
+    if args.protocol:
+        return _run_protocol(args)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
@@ -103,7 +128,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
     print("\n".join([table(rows), *verdicts]))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(report, args.json)
     return 0
 
@@ -127,13 +151,43 @@ def _run_on_ground(args: argparse.Namespace) -> int:
     return 0
 
 
+def _run_protocol(args: argparse.Namespace) -> int:
+    """Evaluate by a protocol, and print what was evaluated on what, and the errors."""
+    protocol = PROTOCOLS[args.protocol]
+    body, bodies = _bodies(args)
+    predictor = open_predictor(args.model, body)
+    people, path = read_people(protocol, args.data, body)
+    images = ImageDirectory(args.images or args.data / protocol.dataset)
+    rows = evaluate(protocol, predictor, people, body, bodies, images)
+    facts = {
+        "protocol": f"{protocol.name}: {protocol.title}",
+        "network": f"{predictor.name} ({args.model}, sha256 {file_sha256(args.model)})",
+        "body": f"{args.body or 'open_body.npz'}, sha256 {body.sha256}",
+        "data": described(path),
+        "keypoints": people.kp2d_source,
+        "cameras": "of the annotations" if np.isfinite(people.K).all() else "assumed (docs/datasets.md)",
+    }
+    report = ProtocolReport(protocol.name, str(args.model), facts, rows)
+    print(text(report))
+    if args.json:
+        write_json(report, args.json)
+    return 0
+
+
+def _bodies(args: argparse.Namespace) -> tuple[BodyModel, dict[str, BodyModel]]:
+    """The network's body model, and those of annotations by gender."""
+    body = load_body_model(args.body or models_dir() / "open_body.npz")
+    genders = {"female": args.body_female, "male": args.body_male}
+    return body, {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
+
+
 def _annotated(
     args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
 ) -> tuple[list[Row], list[str]]:
-    genders = {"neutral": args.body, "female": args.body_female, "male": args.body_male}
-    bodies = {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
+    _, bodies = _bodies(args)
     people = READERS[args.format](args.annotations, body)
-    return [row for predictor in predictors for row in evaluate_annotated(predictor, people, body, bodies)], []
+    images = ImageDirectory(args.images) if args.images else None
+    return [row for p in predictors for row in evaluate_annotated(p, people, body, bodies, images)], []
 
 
 def _synthetic(
@@ -161,8 +215,9 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
     yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
 
 
-def write_json(report: Report, path: Path) -> None:
+def write_json(report: Report | ProtocolReport, path: Path) -> None:
     """Write the report as JSON."""
     content = {"unit": "mm; pck and depth in percent; placed is a fraction", **dataclasses.asdict(report)}
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -25,6 +25,7 @@ from hmr_ros.export.checkpoint import (
 )
 from hmr_ros.export.onnx_graph import OPSET, largest_difference, to_onnx, with_fp16_weights
 from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import trained_network
 
 EXAMPLES = ("hmr export runs/pose2mesh/best.pt --out models/pose2mesh --fp16-weights",)
@@ -38,15 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--body", type=Path, help="body model .npz that it was trained on (default: the checkpoint's)")
     parser.add_argument("--note", default="", help="remark on the training for the manifest")
     parser.add_argument(
-        "--licence", default="Apache-2.0", help="licence of the weights, which depends on your data (%(default)s)"
+        "--licence", help="licence of the weights, which depends on your data (without data sets: Apache-2.0)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
+    licence = _licence(args.licence, checkpoint.config)
     body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
     body = load_body_model(body_path)
+    if checkpoint.body_sha256 not in ("", body.sha256):
+        raise ValueError(f"{body_path}: not the body model that {args.checkpoint} was trained on; set --body")
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
     model = with_fp16_weights(to_onnx(network)) if args.fp16_weights else to_onnx(network)
     difference = largest_difference(model, network)
@@ -63,6 +67,16 @@ def run(args: argparse.Namespace) -> int:
     manifest = dataclasses.replace(
         describe(model, checkpoint, onnx_path), body_model=body_path.stem, body_model_sha256=file_sha256(body_path)
     )
-    write_artefact(model, dataclasses.replace(manifest, licence=args.licence, provenance=provenance), onnx_path)
+    write_artefact(model, dataclasses.replace(manifest, licence=licence, provenance=provenance), onnx_path)
     print(f"{onnx_path}: {onnx_path.stat().st_size / 2**20:.1f} MiB, at most {1000 * difference:.2g} mm from PyTorch")
     return 0
+
+
+def _licence(given: str | None, config: TrainConfig) -> str:
+    """The licence of the weights; ValueError where data sets with terms of their own were trained on."""
+    if given is None and config.data.weights:
+        raise ValueError(
+            f"--licence: set it; the weights were trained on {', '.join(config.data.weights)}, whose terms bind them "
+            "(docs/datasets.md)"
+        )
+    return given or "Apache-2.0"

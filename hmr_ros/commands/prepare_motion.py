@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -91,12 +92,15 @@ def _read(args: argparse.Namespace) -> Motion:
 
 
 def find_recordings(inputs: Iterable[Path]) -> list[Path]:
-    """Files as given, and ``*_poses.npz`` and ``*.bvh`` below directories; FileNotFoundError for one without any."""
+    """Files as given, and AMASS's and ``*.bvh`` below directories; FileNotFoundError for one without any."""
     found: list[Path] = []
     for path in inputs:
-        files = [path] if path.is_file() else sorted([*path.rglob("*_poses.npz"), *path.rglob("*.bvh")])
+        below = (path.rglob(pattern) for pattern in ("*_poses.npz", "*_stageii.npz", "*.bvh"))
+        files = [path] if path.is_file() else sorted(itertools.chain(*below))
         if not files:
-            raise FileNotFoundError(f"{path}: neither a file nor a directory with AMASS *_poses.npz or *.bvh files")
+            raise FileNotFoundError(
+                f"{path}: neither a file nor a directory with AMASS *_poses.npz, *_stageii.npz or *.bvh files"
+            )
         found += files
     return found
 

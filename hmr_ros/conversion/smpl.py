@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.conversion.restricted_pickle import array, read_pickle
-from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
+from hmr_ros.core.body.body_model import SMPL_KEYS, legs_swapped, load_body_model
 from hmr_ros.core.manifest import atomic_path
+from hmr_ros.core.restricted_pickle import array, read_pickle
+
+_RIGHT_LEG_FIRST = [0, 4, 5, 6, 1, 2, 3, *range(7, 17)]
 
 
-def convert(source: Path, out: Path, coco17: Path | None = None, human36m: Path | None = None) -> None:
+def convert(source: Path, out: Path, coco17: Path | None = None, human36m: Path | None = None) -> bool:
     """Write the arrays of the pickle ``source`` and the given keypoint regressors to ``out``.
+
+    True where ``human36m`` had the left leg first, as SPIN's file has; it is written with the right leg first.
 
     Raises ValueError for files that hold no SMPL model, or that name what no model needs; ``out`` is then untouched.
     """
@@ -24,9 +28,14 @@ def convert(source: Path, out: Path, coco17: Path | None = None, human36m: Path 
     for key, path in (("J_regressor_coco17", coco17), ("J_regressor_h36m17", human36m)):
         if path:
             arrays[key] = _regressor(path, vertex_count=len(arrays["v_template"]))
+    rows = arrays.get("J_regressor_h36m17")
+    swapped = rows is not None and legs_swapped(rows.astype(np.float64), arrays["v_template"].astype(np.float64))
+    if rows is not None and swapped:
+        arrays["J_regressor_h36m17"] = rows[_RIGHT_LEG_FIRST]
     with atomic_path(out) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
         load_body_model(temporary)
+    return swapped
 
 
 def _smpl_arrays(source: Path) -> dict[str, NDArray[np.generic]]:

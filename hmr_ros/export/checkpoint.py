@@ -34,11 +34,15 @@ FP16_TOLERANCE = 2e-3
 
 
 def training_facts(config: TrainConfig) -> dict[str, str]:
-    """Stages, steps and motion file of the training, for the manifest's provenance."""
+    """Stages, steps, data sets and motion file of the training, for the manifest's provenance."""
     facts = {}
     for name in stage_names(config):
         stage: StageConfig = getattr(config, name)
         facts[name] = f"{stage.steps} steps of {stage.batch_size} people"
+    if weights := config.data.weights:
+        facts["data_sets"] = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+    if not config.run.motion:
+        return facts
     path = Path(config.run.motion)
     if not path.is_file():
         return facts | {"motion": path.name}

@@ -10,5 +10,5 @@ Read in this order:
 5. ``losses``, ``global_to_pixel_loss``: the terms that are minimised.
 
 ``motion`` turns motion capture into the poses that are sampled (``datasets/motion``); ``datasets`` also reads licensed
-data sets for evaluation. ``distributed`` trains in several processes.
+data sets, and ``real`` makes samples of their people. ``distributed`` trains in several processes.
 """

@@ -9,6 +9,7 @@ from hmr_ros.core.settings import setting, validate
 from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
+from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
 from hmr_ros.training.losses import LossConfig
 from hmr_ros.training.synthetic.images import ImageMix
@@ -39,7 +40,9 @@ class StageConfig:
 class RunConfig:
     """Where a run reads, writes and reports."""
 
-    motion: str = setting("motion.npz", doc="motion file (docs/motion_format.md)")
+    motion: str = setting(
+        "motion.npz", doc="motion file (docs/motion_format.md); empty: none, where data sets have a weight"
+    )
     body: str = setting("", doc="body model .npz in SMPL's schema; empty: the shipped open body")
     seed: int = setting(0, doc="of samples and initial weights", low=0)
     workers: int = setting(1, doc="processes that make samples; 0: the training process itself", low=0)
@@ -50,6 +53,9 @@ class RunConfig:
         "",
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "
         "from; empty: random weights",
+    )
+    accumulate: int = setting(
+        1, doc="batches whose gradients a step averages: for larger ones than fit into the memory", low=1
     )
     ema: float = setting(0.999, doc="decay of the averaged weights that are validated and exported", low=0, high=1)
     log_every: int = setting(100, doc="steps between log lines", low=1)
@@ -85,6 +91,7 @@ class TrainConfig:
         choices=("compact", "paper", "global_to_pixel"),
     )
     run: RunConfig = field(default_factory=RunConfig)
+    data: DataConfig = field(default_factory=DataConfig)
     people: PeopleMix = field(default_factory=PeopleMix)
     keypoints: KeypointMix = field(default_factory=KeypointMix)
     compact: CompactConfig = field(default_factory=CompactConfig)

@@ -49,7 +49,8 @@ class GroundTruth(NamedTuple):
 
     ``rotations`` (B, 24, 3, 3) root -> crop camera, others child -> parent; ``betas`` (B, 10); ``crop_cam`` (B, 3);
     ``joints`` (B, 24, 3) m relative to the pelvis, crop camera's axes; ``anchors`` (B, 24, 2) where they are seen, crop
-    units; ``places`` (B, J, 2) of the keypoints, and ``visible`` (B, J) 0 or 1.
+    units; ``places`` (B, J, 2) of the keypoints, and ``visible`` (B, J) 0 or 1; ``fitted`` (B,) 0 where the keypoints
+    alone are known.
     """
 
     rotations: Tensor
@@ -59,6 +60,7 @@ class GroundTruth(NamedTuple):
     anchors: Tensor
     places: Tensor
     visible: Tensor
+    fitted: Tensor
 
 
 class StageLoss(nn.Module):
@@ -92,24 +94,25 @@ class StageLoss(nn.Module):
 
         ``true_vertices`` (B, S, 3) m relative to the pelvis; ``camera`` (B, 3), see crop_camera.py. Scalars.
         """
-        weights = self._config
+        weights, known = self._config, ground_truth.fitted
         vertices = self.vertices(estimate.rotations, estimate.betas)
         place = crop_translation(estimate.crop_cam, camera)[:, None]
         seen = to_crop_units(self.keypoints @ vertices + place, camera)
         return {
-            "pose": weights.pose * l1(estimate.rotations, ground_truth.rotations),
-            "betas": weights.betas * l1(estimate.betas, ground_truth.betas),
-            "joints": weights.joints * l1(estimate.joints, ground_truth.joints),
-            "vertices": weights.vertices * l1(vertices, true_vertices),
+            "pose": weights.pose * l1(estimate.rotations, ground_truth.rotations, known),
+            "betas": weights.betas * l1(estimate.betas, ground_truth.betas, known),
+            "joints": weights.joints * l1(estimate.joints, ground_truth.joints, known),
+            "vertices": weights.vertices * l1(vertices, true_vertices, known),
             "keypoints": weights.keypoints * reprojection(seen, ground_truth, weights.keypoint_tolerance),
-            "crop_cam": weights.crop_cam * l1(estimate.crop_cam, ground_truth.crop_cam),
+            "crop_cam": weights.crop_cam * l1(estimate.crop_cam, ground_truth.crop_cam, known),
             "scale": torch.exp(-10 * estimate.crop_cam[:, 0].clamp(min=-1)).square().mean(),
         }
 
 
-def l1(predicted: Tensor, ground_truth: Tensor) -> Tensor:
-    """Mean absolute difference."""
-    return (predicted - ground_truth).abs().mean()
+def l1(predicted: Tensor, ground_truth: Tensor, known: Tensor) -> Tensor:
+    """Mean absolute difference over the people (B,) who are ``known`` 1, not 0."""
+    error = (predicted - ground_truth).abs().flatten(1).mean(1)
+    return (error * known).sum() / known.sum().clamp(min=1)
 
 
 def reprojection(places: Tensor, ground_truth: GroundTruth, tolerance: float) -> Tensor:

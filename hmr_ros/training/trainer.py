@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic
@@ -26,7 +27,8 @@ from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.device import moved
-from hmr_ros.training.distributed import ProcessGroup
+from hmr_ros.training.distributed import Loss, ProcessGroup
+from hmr_ros.training.real.data_sets import DataSets
 from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
@@ -88,8 +90,12 @@ class Trainer:
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+        if resumed and resumed.body_sha256 not in ("", body.sha256):
+            raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
+        self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
-        self._recipe: AnyRecipe = make_recipe(config, load_motion(config.run.motion), body, topology)
+        motion = load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()
+        self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
@@ -138,16 +144,16 @@ class Trainer:
         with tqdm(
             total=last, initial=self._step, desc=name, dynamic_ncols=True, smoothing=0.05, disable=not self._group.leads
         ) as bar:
-            for batch in self._batches(stage, name) if self._step < last else ():
-                terms = loss(moved(batch, self._recipe.modules), name, self._step / last)
-                optimise(torch.stack(list(terms.values())).sum(), optimiser, self._recipe.modules, stage.clip)
+            batches = iter(self._batches(stage, name)) if self._step < last else iter(())
+            while self._step < last:
+                losses = self._losses(loss, batches, name, last)
+                optimise_parts(losses, self._config.run.accumulate, optimiser, self._recipe.modules, stage.clip)
                 schedule.step()
                 self._step += 1
                 if not self._log:  # the leading process alone averages, reports and writes
                     continue
                 self._average.update(self._recipe.modules.state_dict(), self._step)
                 bar.update()
-                self._log.add(terms)
                 if self._step % self._config.run.log_every == 0:
                     bar.set_postfix_str(self._log.flush(name, self._step, float(schedule.get_last_lr()[0])))
                 if self._step % self._config.run.validate_every == 0 or self._step == last:
@@ -160,10 +166,19 @@ class Trainer:
                     bar.write(f"stopped after step {self._step}; the same command goes on from there")
                     return
 
+    def _losses(self, loss: Loss, batches: Iterator[tuple[Tensor, ...]], name: str, last: int) -> Iterator[Tensor]:
+        """The losses of one step, each computed when it is due, so that one batch at a time takes memory."""
+        for batch in itertools.islice(batches, self._config.run.accumulate):
+            terms = loss(moved(batch, self._recipe.modules), name, self._step / last)
+            if self._log:
+                self._log.add(terms)
+            yield torch.stack(list(terms.values())).sum()
+
     def _batches(self, stage: StageConfig, name: str) -> DataLoader[tuple[Tensor, ...]]:
         sampler = self._recipe.sampler("train", name)
         key = (self._config.run.seed, self._stage)
-        numbers = self._group.fraction(range(self._step, stage.steps))
+        parts = self._config.run.accumulate
+        numbers = self._group.fraction(range(parts * self._step, parts * stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
         return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_prepare_worker)
 
@@ -174,6 +189,7 @@ class Trainer:
         modules.load_state_dict(self._average.state)
         report = self._recipe.validate(sampler, name)
         modules.load_state_dict(live)
+        training_mode(modules)
         assert self._log is not None, "the leading process has a log"
         self._log.write({"stage": name, "step": self._step, "time": time.time(), "validation": report})
         return report
@@ -201,6 +217,7 @@ class Trainer:
             validation=self._report,
             optimiser=optimiser.state_dict(),
             schedule=schedule.state_dict(),
+            body_sha256=self._body_sha256,
         )
 
 
@@ -227,10 +244,18 @@ def learning_rate_fraction(stage: StageConfig, step: int) -> float:
 
 def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, modules: nn.Module, clip: float) -> None:
     """One step down ``loss``; a loss that is no number ends the run before it spoils the weights."""
-    if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss.item()}: lower the learning rate and start again to resume")
+    optimise_parts([loss], 1, optimiser, modules, clip)
+
+
+def optimise_parts(
+    losses: Iterable[Tensor], count: int, optimiser: torch.optim.Optimizer, modules: nn.Module, clip: float
+) -> None:
+    """One step down the mean of ``count`` losses, whose gradients are summed one after another."""
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    for loss in losses:
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()}: lower the learning rate and start again to resume")
+        (loss / count).backward()
     if clip:
         nn.utils.clip_grad_norm_(modules.parameters(), clip)
     optimiser.step()
@@ -241,6 +266,17 @@ def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, floa
     modules.requires_grad_(False)
     for module, fraction in trained:
         module.requires_grad_(fraction > 0)
+    training_mode(modules)
+
+
+def training_mode(modules: nn.Module) -> None:
+    """Put ``modules`` into training mode, but for normalisations that are frozen: their statistics are, too."""
+    modules.train()
+    for module in modules.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(
+            p.requires_grad for p in module.parameters()
+        ):
+            module.eval()
 
 
 def _prepare_worker(_worker: int) -> None:

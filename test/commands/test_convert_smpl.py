@@ -13,11 +13,11 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from hmr_ros.commands import convert_smpl
-from hmr_ros.conversion import restricted_pickle
 from hmr_ros.conversion import smpl as smpl_conversion
-from hmr_ros.conversion.restricted_pickle import UnsafePickleError, array, read_pickle
+from hmr_ros.core import restricted_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.restricted_pickle import UnsafePickleError, array, read_pickle
 
 OPEN_BODY = models_dir() / "open_body.npz"
 
@@ -123,6 +123,28 @@ def test_keypoint_regressors_are_taken_in(tmp_path: Path, smpl: dict[str, object
     np.save(tmp_path / "rows.npy", rows[:14])
     with pytest.raises(ValueError, match=r"rows\.npy: expected an array of shape \(17, 6890\), got \(14, 6890\)"):
         smpl_conversion.convert(source, out, human36m=tmp_path / "rows.npy")
+
+
+def test_the_leg_order_of_a_human36m_regressor_is_told_from_the_body(tmp_path: Path, smpl: dict[str, object], capsys):
+    """SPIN's file has the left leg first. Taken as it is, its errors would be larger by the difference of the legs."""
+    source, out = saved(tmp_path / "smpl.pkl", smpl), tmp_path / "smpl.npz"
+    rows = load_body_model(OPEN_BODY).regressor("human36m")
+    for given, said in ((rows, False), (rows[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]], True)):
+        np.save(tmp_path / "rows.npy", given)
+        assert run(source, out, "--i-trust-this-file", "--human36m", tmp_path / "rows.npy") == 0
+        assert_allclose(load_body_model(out).regressor("human36m"), rows)
+        assert ("has the left leg first" in capsys.readouterr().out) == said
+
+
+def test_a_model_that_was_converted_with_swapped_legs_is_refused(tmp_path: Path):
+    with np.load(OPEN_BODY) as file:
+        arrays = dict(file)
+    arrays["J_regressor_h36m17"] = arrays["J_regressor_h36m17"][[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]]
+    np.savez(tmp_path / "old.npz", **arrays)
+    with pytest.raises(
+        ValueError, match=r"J_regressor_h36m17 has the left leg before the right one, as SPIN's; convert"
+    ):
+        load_body_model(tmp_path / "old.npz")
 
 
 class Malicious:

@@ -12,16 +12,18 @@ from onnx import TensorProto, helper, numpy_helper
 from hmr_ros.commands.evaluate import add_arguments, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
+from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.held_out.case import observed
-from hmr_ros.evaluation.held_out.predictor import open_predictor
+from hmr_ros.evaluation.held_out.predictor import body_of, open_predictor
 from hmr_ros.networks.global_to_pixel import GlobalToPixelConfig
-from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
+from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.recipes import make_recipe
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from test.training.datasets import made
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -128,6 +130,52 @@ def test_both_methods_are_evaluated_on_the_same_images(untrained_checkpoint, res
     write_shard(sampler.sample(np.random.default_rng(0), 8), shard_path(shards, 0))
     assert run(parse(untrained_checkpoint, "--shards", shards, "--samples", 6)) == 0
     assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_spins_own_files_are_evaluated_with_images_or_without(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+    people = made.people(["a.jpg", "b.jpg"])
+    path = made.write_spin(tmp_path / "spin.npz", people)
+    made.write_images(people, tmp_path)
+    annotations = ["--annotations", path, "--format", "spin"]
+    assert run(parse(rest_pose_model[0], *annotations)) == 0
+    assert run(parse(untrained_checkpoint, *annotations, "--images", tmp_path)) == 0
+    assert "annotated  global_to_pixel  all    2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="or set --images"):
+        run(parse(untrained_checkpoint, *annotations))
+    (tmp_path / "b.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no image b.jpg, nor in images/"):
+        run(parse(untrained_checkpoint, *annotations, "--images", tmp_path))
+
+
+def test_a_protocol_reports_errors_and_what_they_depend_on(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
+    people = made.people(["S1/Seq1/frame_1.jpg", "S1/Seq1/frame_2.jpg", "S1/Seq1/frame_3.jpg"])
+    path = tmp_path / "mpi_inf_3dhp" / "mpi_inf_3dhp_valid.npz"
+    made.write_spin(path, people, pose=None, shape=None, has_smpl=None)
+    made.write_images(people, tmp_path / "mpi_inf_3dhp" / "images")
+    protocol = ["--protocol", "mpi-inf-3dhp", "--data", tmp_path]
+    assert run(parse(rest_pose_model[0], *protocol)) == 0
+    assert run(parse(untrained_checkpoint, *protocol, "--json", tmp_path / "out" / "report.json")) == 0
+    out = capsys.readouterr().out
+    assert f"{path}, sha256 {file_sha256(path)}" in out
+    assert f"open_body.npz, sha256 {BODY.sha256}" in out
+    assert "assumed (docs/datasets.md)" in out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [row["output"] for row in report["rows"]] == ["global stage", "local stage", "global_to_pixel"]
+    assert set(report["rows"][0]["errors"]) == {"MPJPE", "PA-MPJPE", "PCK", "AUC"}
+    with pytest.raises(ValueError, match="--protocol and --data go together"):
+        run(parse(rest_pose_model[0], "--data", tmp_path))
+
+
+def test_a_checkpoint_is_evaluated_with_its_own_body_or_not_at_all(untrained_checkpoint, tmp_path):
+    other = made.smpl_like_body(tmp_path / "smpl.npz")
+    checkpoint = load_checkpoint(untrained_checkpoint)
+    settings = updated(checkpoint.config, {"run.body": str(other)})
+    sha256 = file_sha256(other)
+    save_checkpoint(dataclasses.replace(checkpoint, config=settings, body_sha256=sha256), untrained_checkpoint)
+    assert body_of(untrained_checkpoint) == other
+    assert open_predictor(untrained_checkpoint, load_body_model(other)).body.sha256 == sha256
+    with pytest.raises(ValueError, match=r"another body model \(.*smpl.npz\) than given; set --body"):
+        open_predictor(untrained_checkpoint, BODY)
 
 
 def test_only_the_other_method_is_put_beside(rest_pose_model, tmp_path):

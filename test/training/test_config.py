@@ -7,6 +7,7 @@ import pytest
 
 from hmr_ros.core.settings import load_toml, updated
 from hmr_ros.training.config import CropConfig, RunConfig, StageConfig, TrainConfig
+from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -18,15 +19,17 @@ def test_a_recipe_that_says_nothing_of_it_trains_as_published():
     stage = {"steps": 20_000, "batch_size": 512, "learning_rate": 1e-3, "weight_decay": 0.01, "warmup": 500}
     assert_published(StageConfig, **stage, milestones=(0.8,), gamma=0.1, epochs=1, clip=1.0)
     intervals = {"log_every": 100, "validate_every": 2000, "validation_people": 2000}
-    assert_published(RunConfig, seed=0, workers=1, threads=0, bfloat16=True, ema=0.999, **intervals)
+    assert_published(RunConfig, seed=0, workers=1, threads=0, bfloat16=True, accumulate=1, ema=0.999, **intervals)
+    assert_published(DataConfig, motion=0, human36m=0, coco=0, mpi_inf_3dhp=0, mpii=0, threedpw=0)
     crops = {"box_scale": 0.15, "box_shift": 0.05, "flip": 0.5, "without_image": 4.0, "without_keypoints": 0.2}
     assert_published(CropConfig, backbone=0.0, lifting_fraction=0.0, **crops)
 
 
 def test_settings_are_limited_where_nothing_more_or_less_makes_sense():
     assert_ranges(StageConfig, batch_size=(2, None), milestones=(0, 1), gamma=(0, 1), epochs=(1, None))
-    at_least_one = dict.fromkeys(("log_every", "validate_every", "validation_people"), (1, None))
+    at_least_one = dict.fromkeys(("accumulate", "log_every", "validate_every", "validation_people"), (1, None))
     assert_ranges(RunConfig, ema=(0, 1), **at_least_one)
+    assert_ranges(DataConfig)
     assert_ranges(CropConfig, box_scale=(0, 0.25), box_shift=(0, 0.2))  # what stored crops have room for
 
 

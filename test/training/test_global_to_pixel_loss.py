@@ -40,6 +40,7 @@ def truth(loss, estimate) -> GroundTruth:
         estimate.anchors,
         places,
         torch.ones(2, COCO_FEET.size),
+        torch.ones(2),
     )
 
 
@@ -143,3 +144,15 @@ def test_one_vertex_in_sixteen_counts_and_all_that_keypoints_are_made_of(loss, e
 
 def test_losses_are_no_part_of_what_is_saved(loss):
     assert not loss.state_dict()
+
+
+def test_people_without_a_fit_count_by_their_keypoints_alone(loss, estimate, truth):
+    """Of two people, the second is not fitted: what is wrong with its labels changes the 2D term and nothing else."""
+    half = truth._replace(fitted=torch.tensor([1.0, 0.0]))
+    shifted = {name: getattr(truth, name).clone() for name in ("rotations", "betas", "crop_cam", "joints", "places")}
+    for value in shifted.values():
+        value[1] += 0.3
+    before, after = terms(loss, estimate, half), terms(loss, estimate, half._replace(**shifted))
+    assert {name for name in before if abs(before[name] - after[name]) > 1e-6} == {"keypoints"}
+    all_fitted = terms(loss, estimate, truth._replace(**shifted))
+    assert {name for name in before if all_fitted[name] > before[name] + 1e-6} >= set(shifted) - {"places", "rotations"}

@@ -81,7 +81,7 @@ def weights(recipe: LineRecipe) -> dict[str, torch.Tensor]:
 def train(tmp_path, monkeypatch):
     """-> a function that runs the loop in a directory, and returns its recipe."""
     monkeypatch.setattr(loop, "load_motion", lambda path: None)
-    monkeypatch.setattr(loop, "load_body_model", lambda path: None)
+    monkeypatch.setattr(loop, "load_body_model", lambda path: SimpleNamespace(sha256="0" * 64))
 
     def call(name: str = "run", resume: bool = False, **settings: object) -> LineRecipe:
         recipe = LineRecipe()
@@ -257,10 +257,49 @@ def test_makers_of_samples_take_one_core_and_leave_ctrl_c_to_the_training(monkey
 def test_the_body_is_the_shipped_one_or_that_of_the_settings(train, monkeypatch):
     loaded = []
     train(lift__steps=0, mesh__steps=0)
-    monkeypatch.setattr(loop, "load_body_model", loaded.append)
+    body = SimpleNamespace(sha256="0" * 64)
+    monkeypatch.setattr(loop, "load_body_model", lambda path: loaded.append(path) or body)
     train(lift__steps=0, mesh__steps=0)
     train(lift__steps=0, mesh__steps=0, run__body="mine.npz")
     assert [path.name for path in loaded] == ["open_body.npz", "mine.npz"]
+
+
+def test_a_step_averages_the_gradients_of_its_batches(train, tmp_path):
+    """Two batches for each step: twice as many are drawn, and a resumed run draws those that are due."""
+    whole = train("whole", mesh__steps=0, run__accumulate=2)
+    assert len(whole.live) == 12, "six steps"
+    slope = [step["network.slope.weight"] for step in whole.live]
+    assert all(torch.equal(a, b) for a, b in zip(slope[::2], slope[1::2], strict=True)), "no step in between"
+    train("broken", mesh__steps=0, lift__steps=3, run__accumulate=2)
+    train("broken", resume=True, mesh__steps=0, lift__steps=6, run__accumulate=2)
+    layer = nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(1.0)
+    losses = (factor * layer.weight.sum() for factor in (2.0, 4.0))
+    loop.optimise_parts(losses, 2, torch.optim.SGD(layer.parameters(), lr=0.1), layer, 0.0)
+    assert layer.weight.item() == pytest.approx(1 - 0.1 * 3)
+
+
+def test_a_frozen_normalisation_keeps_its_statistics_also_after_a_validation():
+    modules = nn.ModuleList([nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), nn.BatchNorm1d(2), nn.Dropout()])
+    loop.only_these_learn(modules, [(modules[0], 0.0), (modules[1], 1.0)])
+    x = torch.randn(8, 1, 4, 4)
+    for _ in range(2):
+        before = modules[0][1].running_mean.clone()
+        moving = modules[1].running_mean.clone()
+        modules[1](modules[0](x).mean((2, 3)))
+        assert torch.equal(modules[0][1].running_mean, before)
+        assert not torch.equal(modules[1].running_mean, moving)
+        assert modules[2].training
+        modules.eval()
+        loop.training_mode(modules)
+
+
+def test_a_run_goes_on_with_its_body_alone(train, tmp_path, monkeypatch):
+    train(mesh__steps=0)
+    assert load_checkpoint(tmp_path / "run" / "best.pt").body_sha256 == "0" * 64
+    monkeypatch.setattr(loop, "load_body_model", lambda path: SimpleNamespace(sha256="1" * 64))
+    with pytest.raises(ValueError, match=r"run\.body: the run was trained on another body model"):
+        train(resume=True)
 
 
 def test_a_stage_keeps_the_best_of_its_own_validations(train, tmp_path):

@@ -21,7 +21,7 @@ from hmr_ros.core.body.capsules import CapsuleRig
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import file_sha256
-from hmr_ros.core.skeleton import COCO, COCO17, JOINT_SETS, SMPL, SMPL_PARENTS
+from hmr_ros.core.skeleton import COCO, COCO17, HUMAN36M, JOINT_SETS, SMPL, SMPL_PARENTS
 
 BETAS = 10
 """Shape coefficients in use; files with more are cut."""
@@ -35,6 +35,8 @@ FEET = {"left_heel": 3387, "right_heel": 6787, "left_toe": 3216, "right_toe": 66
 SMPL_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 _REGRESSOR_KEYS = {"coco17": "J_regressor_coco17", "human36m": "J_regressor_h36m17"}
 """Keypoint regressors that a file may hold besides SMPL's own keys."""
+
+_LEG = ("hip", "knee", "ankle")
 
 _CAPSULE_KEYS = ("capsule_a", "capsule_b", "capsule_radius", "capsule_radius_dbeta")
 """The fields of CapsuleRig in a file that has capsules."""
@@ -183,9 +185,21 @@ def load_body_model(path: Path, dtype: type[np.floating] = np.float32) -> BodyMo
         raise ValueError(f"{path}: not a body model of plain arrays, see hmr convert-smpl ({err})") from err
 
 
+def legs_swapped(human36m: Floats, v_template: Floats) -> bool:
+    """Whether the regressor ``human36m`` (17, V) has the left leg where its rows should be the right leg's.
+
+    SPIN's and HMR's ``J_regressor_h36m.npy`` has, Pose2Mesh's not. ``v_template`` (V, 3): left is +x.
+    """
+    right, left = (human36m[[HUMAN36M.index(f"{side}_{j}") for j in _LEG]] @ v_template for side in ("right", "left"))
+    return bool((right[:, 0] > left[:, 0]).all())
+
+
 def _from_arrays(file: Mapping[str, NDArray[np.generic]], dtype: type[np.floating], sha256: str) -> BodyModel:
     if missing := [key for key in SMPL_KEYS if key not in file]:
         raise ValueError(f"missing keys {missing}")
+    key = _REGRESSOR_KEYS["human36m"]
+    if key in file and legs_swapped(file[key].astype(dtype), file["v_template"].astype(dtype)):
+        raise ValueError(f"{key} has the left leg before the right one, as SPIN's; convert the model again")
     parents = file["kintree_table"][0].astype(np.int64)
     if not np.array_equal(parents[1:], SMPL_PARENTS[1:]):
         raise ValueError(f"expected SMPL's kinematic tree of 24 joints, got parents {parents.tolist()}")

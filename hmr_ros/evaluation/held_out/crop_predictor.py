@@ -86,7 +86,9 @@ class CropPredictor:
 
     def _shown(self, case: Case) -> Shown:
         if case.shown is None:
-            raise ValueError(f"{self.name} reads images: evaluate it on --motion or --shards, which have images")
+            raise ValueError(
+                f"{self.name} reads images: evaluate it on --motion or --shards, which have images, or set --images"
+            )
         return case.shown
 
 

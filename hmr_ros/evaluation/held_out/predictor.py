@@ -38,6 +38,12 @@ class Predictor(Protocol):
         """One or several predictions of the same people; the robot publishes the last."""
 
 
+def body_of(path: Path) -> Path | None:
+    """The body model's file that the checkpoint ``path`` was trained on; None: the shipped one, or a manifest."""
+    body = load_checkpoint(path).config.run.body if path.suffix == ".pt" else ""
+    return Path(body) if body else None
+
+
 def open_predictor(path: Path, body: BodyModel) -> Predictor:
     """The network of a manifest (.json) or of a checkpoint (.pt), which must estimate ``body``."""
     if path.suffix == ".json":
@@ -63,6 +69,9 @@ def _exported(path: Path, body: BodyModel) -> Predictor:
 def _trained(path: Path, body: BodyModel) -> Predictor:
     """The averaged weights, as ``hmr export`` would export them."""
     checkpoint, name = load_checkpoint(path), path.parent.name
+    if checkpoint.body_sha256 not in ("", body.sha256):
+        trained_on = checkpoint.config.run.body or "open_body.npz"
+        raise ValueError(f"{path}: the network was trained on another body model ({trained_on}) than given; set --body")
     trained = trained_network(checkpoint, body)
     if isinstance(trained, GlobalToPixel):
         return trained_crop_predictor(name, trained, body)

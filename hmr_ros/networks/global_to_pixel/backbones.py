@@ -14,6 +14,7 @@ from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.hrnet import WIDTHS, Hrnet
 
 STRIDES = (4, 8, 16, 32)
 
@@ -112,6 +113,24 @@ class BlazePoseBackbone(Backbone):
         return torch.cat([places, torch.where(seen, score, 0.0)[..., None]], 2)
 
 
+class HrnetBackbone(Backbone):
+    """HRNet-W32 or -W48, the published backbone of the papers. Its weights: ``load_hrnet``."""
+
+    def __init__(self, name: str, joint_set: JointSet) -> None:
+        """``name`` of ``WIDTHS``."""
+        super().__init__(IMAGENET_MEAN, IMAGENET_STD)
+        self.model = Hrnet(WIDTHS[name])
+        self.channels = self.model.widths
+        self.pooled_channels = sum(self.channels)
+        self.keypoints = joint_set.size
+
+    def maps(self, image: Tensor) -> Features:
+        """(B, 3, 256, 192) -> Features."""
+        levels = tuple(self.model(image))
+        pooled = torch.cat([level.mean((2, 3)) for level in levels], 1)
+        return Features(levels, pooled, pooled.new_zeros(len(pooled), self.keypoints, 3))
+
+
 class TimmBackbone(Backbone):
     """Any model of timm that has maps at strides 4 to 32, such as hrnet_w32 or mobilenetv3_large_100."""
 
@@ -148,11 +167,14 @@ class TimmBackbone(Backbone):
 
 
 def build_backbone(config: GlobalToPixelConfig) -> Backbone:
-    """Raise ValueError for a name that is neither "blazepose" nor "timm:<model>"."""
+    """Raise ValueError for a name that is none of those of ``GlobalToPixelConfig.backbone``."""
     library, _, name = config.backbone.partition(":")
     joint_set = JOINT_SETS[config.joint_set]
     if library == "timm" and name:
         return TimmBackbone(name, config.checkpoint, joint_set)
+    if config.backbone in WIDTHS:
+        return HrnetBackbone(config.backbone, joint_set)
     if config.backbone == "blazepose":
         return BlazePoseBackbone(joint_set)
-    raise ValueError(f'backbone: expected "blazepose" or "timm:<model>", got {config.backbone!r}')
+    names = ", ".join(f'"{name}"' for name in ("blazepose", *WIDTHS))
+    raise ValueError(f'backbone: expected {names} or "timm:<model>", got {config.backbone!r}')

@@ -15,7 +15,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.synthetic.people import PeopleMix, evaluated_people
+from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, evaluated_people
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -24,6 +24,13 @@ Source = TypeVar("Source")
 
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 """The tensors of a training step: a named tuple of each recipe's own."""
+
+
+class PeopleSource(Protocol):
+    """Draws people without images; the same generator draws the same."""
+
+    def sample(self, rng: Generator, count: int) -> PeopleBatch:
+        """``count`` people."""
 
 
 class Recipe(Protocol[Source, Batch]):

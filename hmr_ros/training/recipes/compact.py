@@ -28,7 +28,9 @@ from hmr_ros.training.device import moved
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.precision import hidden_precision
-from hmr_ros.training.recipes import Arrays, mix_of
+from hmr_ros.training.real.data_sets import DataSets
+from hmr_ros.training.real.people import annotated_keypoints
+from hmr_ros.training.recipes import Arrays, PeopleSource, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, Regressor, joint_report
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset, sample_betas
@@ -70,6 +72,7 @@ class CompactRecipe:
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
+        self._data = DataSets(config.data, body).fitted_only() if config.data.weights else None
         self._topology = (
             CompactTopology.from_arrays(topology) if topology else _topology(config, motion.select("train"), body)
         )
@@ -101,13 +104,19 @@ class CompactRecipe:
             [(lifting, 1.0), (self._lift_head, 1.0)] if stage == "lift" else [(lifting, LIFTING_FRACTION), (mesh, 1.0)]
         )
 
-    def sampler(self, split: str, stage: str) -> PeopleSampler:
+    def sampler(self, split: str, stage: str) -> PeopleSource:
         """People with the vertices that the network's mesh nodes stand for, the same in both stages."""
         nodes = VertexSubset(self._topology.vertices, self._keypoints)
+        if self._data is None:
+            return self._synthetic(split, nodes)
+        synthetic = self._synthetic(split, nodes) if self._config.data.motion and split == "train" else None
+        return self._data.people(split, self._joint_set, annotated_keypoints, nodes, synthetic)
+
+    def _synthetic(self, split: str, nodes: VertexSubset) -> PeopleSampler:
         mix = mix_of(split, self._config.people)
         return PeopleSampler(self._motion.select(split), self._body, self._joint_set.name, mix, nodes)
 
-    def batch(self, sampler: PeopleSampler, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
+    def batch(self, sampler: PeopleSource, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; ``mix`` overrides how keypoints are observed."""
         people = sampler.sample(rng, count)
         seen = observe(people, self._joint_set, mix or self._config.keypoints, rng)
@@ -154,7 +163,7 @@ class CompactRecipe:
         return out
 
     @torch.no_grad()
-    def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
+    def validate(self, sampler: PeopleSource, stage: str) -> dict[str, float]:
         """Errors of the lifted Human3.6M joints ("lift"), or of the mesh's."""
         report: dict[str, float] = {}
         self.modules.eval()

@@ -16,6 +16,7 @@ from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.training.config import CropConfig
 from hmr_ros.training.global_to_pixel_loss import GroundTruth
+from hmr_ros.training.recipes import PeopleSource
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleBatch
@@ -39,6 +40,7 @@ class Batch(NamedTuple):
     anchors: Tensor
     places: Tensor
     visible: Tensor
+    fitted: Tensor
 
     @property
     def ground_truth(self) -> GroundTruth:
@@ -60,13 +62,6 @@ class ImageSource(Protocol):
     """Draws people in rendered images; the same generator draws the same."""
 
     def sample(self, rng: Generator, count: int) -> ImageBatch:
-        """``count`` people."""
-
-
-class PeopleSource(Protocol):
-    """Draws people without images; the same generator draws the same."""
-
-    def sample(self, rng: Generator, count: int) -> PeopleBatch:
         """``count`` people."""
 
 
@@ -154,5 +149,6 @@ def crop_batch(subjects: Subjects, image: Image, pixels: Floats, score: Floats) 
         view.to_crop_units(subjects.joint_pixels()),
         view.to_crop_units(subjects.pixels),
         subjects.visible,
+        subjects.fitted,
     )
     return Batch(torch.from_numpy(image), *(torch.from_numpy(a.astype(np.float32)) for a in arrays))

@@ -22,7 +22,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
-from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone
+from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone
+from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
@@ -31,13 +32,15 @@ from hmr_ros.training.global_to_pixel_loss import StageLoss
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.precision import hidden_precision
-from hmr_ros.training.recipes import Arrays, mix_of
+from hmr_ros.training.real.data_sets import DataSets
+from hmr_ros.training.real.mixture import LabelledImageSource, weighted
+from hmr_ros.training.real.people import annotated_keypoints
+from hmr_ros.training.recipes import Arrays, PeopleSource, mix_of
 from hmr_ros.training.recipes.crop_batches import (
     Batch,
     ImageSource,
     Mixed,
     Observer,
-    PeopleSource,
     Source,
     joined,
 )
@@ -62,11 +65,15 @@ class GlobalToPixelRecipe:
         self._config, self._motion, self._body = config, motion, body
         if config.crops.shards:
             shards_of(Path(config.crops.shards))  # that they are missing is told now, not after the first stage
+        self._data = DataSets(config.data, body) if config.data.weights else None
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
         self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)
         if topology is None and isinstance(self._network.backbone, BlazePoseBackbone):
             load_blazepose(self._network.backbone.trunk)
+        checkpoint = config.global_to_pixel.checkpoint
+        if topology is None and checkpoint and isinstance(self._network.backbone, HrnetBackbone):
+            load_hrnet(self._network.backbone.model, Path(checkpoint))
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
@@ -95,18 +102,36 @@ class GlobalToPixelRecipe:
         return self._images(split)
 
     def _images(self, split: str) -> ImageSource:
-        """Images of people: for training from shards, where there are some."""
+        """Images of people: of the data sets and, for training, rendered ones beside them."""
+        if self._data is None:
+            return self._rendered(split)
+        real = self._data.images(split, self._joint_set)
+        if not (self._config.data.motion and split == "train"):
+            return real
+        total = sum(self._config.data.weights.values())
+        return weighted([real, LabelledImageSource(self._rendered(split))], [total, self._config.data.motion])
+
+    def _rendered(self, split: str) -> ImageSource:
+        """Rendered images: for training from shards, where there are some."""
         if split == "train" and self._config.crops.shards:
             return ShardReader(Path(self._config.crops.shards))
         images = dataclasses.replace(self._config.image_mix, people=mix_of(split, self._config.people))
         return ImageSampler(self._motion.select(split), self._body, self._joint_set.name, images)
 
     def _people(self, split: str) -> PeopleSource:
-        """People without images."""
-        mix, motion = mix_of(split, self._config.people), self._motion.select(split)
+        """People without images, all of them with poses."""
         regressor = self._body.regressor(self._joint_set.name)
         used = np.flatnonzero(regressor.any(0))
-        return PeopleSampler(motion, self._body, self._joint_set.name, mix, VertexSubset(used, regressor[:, used]))
+        vertices = VertexSubset(used, regressor[:, used])
+        if self._data is None:
+            return self._synthetic(split, vertices)
+        synthetic = self._synthetic(split, vertices) if self._config.data.motion and split == "train" else None
+        data = self._data.fitted_only()
+        return data.people(split, self._joint_set, annotated_keypoints, vertices, synthetic)
+
+    def _synthetic(self, split: str, vertices: VertexSubset) -> PeopleSource:
+        mix, motion = mix_of(split, self._config.people), self._motion.select(split)
+        return PeopleSampler(motion, self._body, self._joint_set.name, mix, vertices)
 
     def batch(self, sampler: Source, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; with ``mix``, keypoints are as it says and nothing else is changed, for validation."""
@@ -144,13 +169,15 @@ class GlobalToPixelRecipe:
         """Terms of the fine estimate, whose true ``vertices`` are (B, S, 3) m, and of its expected error."""
         terms = self._loss(stages.fine, batch.ground_truth, vertices, batch.camera)
         error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
+        # An error that equals the expected one has no gradient: nothing is learned from people without a fit
+        error = torch.where(batch.fitted[:, None] > 0, error, stages.joint_error.detach())
         joint_error = joint_error_loss(error, stages.joint_error)
         out: dict[str, Tensor] = terms | {"joint_error": self._config.global_to_pixel_loss.joint_error * joint_error}
         return out
 
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
-        targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
+        targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
         with self._precision(batch):
             stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Pose2Mesh is trained, to the letter where the data allow: its network, losses, noise and optimiser.
 
-What differs from the published training is the data: our synthetic people, all of whose keypoints lie in the image, as
-the network has no input for missing ones. Ground-truth joints are regressed from the true mesh.
+What differs from the published training, unless data sets have a weight, is the data: our synthetic people, all of
+whose keypoints lie in the image, as the network has no input for missing ones. Joints are regressed from the mesh.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Float32s, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.coarsening import MeshGraph, Rescaling
@@ -23,18 +23,37 @@ from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.losses import MeshLosses, MeshTargets, Pose2MeshLoss, masked_l1
+from hmr_ros.training.real.data_sets import DataSets
+from hmr_ros.training.real.labels import labelled
+from hmr_ros.training.real.people import mesh_keypoints
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.joints import SOURCES, Regressor, joint_report
 from hmr_ros.training.synthetic.noise import synthetic_error
-from hmr_ros.training.synthetic.people import PeopleSampler, VertexSubset
+from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, VertexSubset
 
 
 class Batch(NamedTuple):
-    """``pose2d`` (B, J, 2) normalised; ``pose3d`` (B, J, 3) mm and ``vertices`` (B, V, 3) m, relative to the root."""
+    """``pose2d`` (B, J, 2) normalised; ``pose3d`` (B, J, 3) mm and ``vertices`` (B, V, 3) m, each relative to its root.
+
+    ``pose3d_mask`` and ``vertices_mask`` (B, 1, 1) are 1 where those are known, 0 for people of data sets without.
+    """
 
     pose2d: Tensor
     pose3d: Tensor
     vertices: Tensor
+    pose3d_mask: Tensor
+    vertices_mask: Tensor
+
+
+class JointedSource(Protocol):
+    """Draws people; ``regressor`` (J, S) reads their joints from the vertices that it poses."""
+
+    @property
+    def regressor(self) -> Float32s:
+        """Of the network's joint set."""
+
+    def sample(self, rng: Generator, count: int) -> PeopleBatch:
+        """``count`` people."""
 
 
 class PaperRecipe:
@@ -42,6 +61,7 @@ class PaperRecipe:
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
+        self._data = DataSets(config.data, body) if config.data.weights else None
         self._joint_set = JOINT_SETS[config.paper.joint_set]
         self._root = self._joint_set.index(str(self._joint_set.root))
         self._regressor = body.regressor(self._joint_set.name)
@@ -57,39 +77,47 @@ class PaperRecipe:
         """PoseNet, then everything."""
         return [(self._network.posenet if stage == "lift" else self._network, 1.0)]
 
-    def sampler(self, split: str, stage: str) -> PeopleSampler:
+    def sampler(self, split: str, stage: str) -> JointedSource:
         """People, whole in the image; PoseNet alone needs only the vertices that its joints are made of."""
         used = np.flatnonzero(self._regressor.any(0))
         joints = VertexSubset(used, self._regressor[:, used]) if stage == "lift" else None
+        if self._data is None:
+            return self._synthetic(split, joints)
+        synthetic = self._synthetic(split, joints) if self._config.data.motion and split == "train" else None
+        return self._data.people(split, self._joint_set, mesh_keypoints, joints, synthetic)
+
+    def _synthetic(self, split: str, joints: VertexSubset | None) -> PeopleSampler:
         mix = mix_of(split, self._config.people)
         return PeopleSampler(self._motion.select(split), self._body, self._joint_set.name, mix, joints)
 
-    def batch(self, sampler: PeopleSampler, rng: Generator, count: int, noisy: bool = True) -> Batch:
+    def batch(self, sampler: JointedSource, rng: Generator, count: int, noisy: bool = True) -> Batch:
         """``count`` samples, their 2D poses with the paper's errors."""
-        people = sampler.sample(rng, count)
+        people = labelled(sampler.sample(rng, count), sampler.regressor)
         pixels: Floats = people.pixels
         if noisy:
             pixels = synthetic_error(pixels, self._joint_set.name, None, rng)
-        pose3d = sampler.regressor @ people.vertices
-        root = pose3d[:, self._root, None]
+        pose3d = people.targets
+        of_mesh = (sampler.regressor @ people.vertices)[:, self._root, None]
         return Batch(
             normalise_pose(torch.from_numpy(pixels.astype(np.float32))),
-            torch.from_numpy(1000 * (pose3d - root)),
-            torch.from_numpy(people.vertices - root),
+            torch.from_numpy(1000 * (pose3d - pose3d[:, self._root, None])),
+            torch.from_numpy(people.vertices - of_mesh),
+            torch.from_numpy(people.jointed.astype(np.float32))[:, None, None],
+            torch.from_numpy(people.fitted.astype(np.float32))[:, None, None],
         )
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """The paper's terms with their weights."""
-        everywhere = batch.vertices.new_ones(1)
+        known = batch.pose3d_mask
         if stage == "lift":
-            return {"lift": masked_l1(self._network.posenet(batch.pose2d), batch.pose3d, everywhere)}
-        targets = MeshTargets(batch.vertices, batch.pose3d, batch.pose3d, everywhere, everywhere, everywhere)
+            return {"lift": masked_l1(self._network.posenet(batch.pose2d), batch.pose3d, known)}
+        targets = MeshTargets(batch.vertices, batch.pose3d, batch.pose3d, batch.vertices_mask, known, known)
         epoch = 1 + int(progress * self._config.mesh.epochs)
         losses: MeshLosses = self._mesh_loss(self._network(batch.pose2d), targets)
         return losses.weighted(self._config.paper_loss, epoch)
 
     @torch.no_grad()
-    def validate(self, sampler: PeopleSampler, stage: str) -> dict[str, float]:
+    def validate(self, sampler: JointedSource, stage: str) -> dict[str, float]:
         """Errors of PoseNet's joints ("lift", if they are Human3.6M's) or of the mesh's."""
         report: dict[str, float] = {}
         network = self._network.eval()

@@ -90,6 +90,11 @@ class PeopleBatch(Record):
         """(B, 2) px, width and height of the images."""
         return self.views.image_size
 
+    @property
+    def known(self) -> Bools:
+        """(B,) people of whom pose and shape are known: of synthetic ones all."""
+        return np.ones(len(self), np.bool_)
+
 
 def sample_betas(mix: ShapeMix, rng: Generator, count: int) -> Float64s:
     """(B, 10): adults, and a fraction of children down to about 1 m."""

@@ -29,7 +29,7 @@ class Subjects(Record):
 
     ``rotations`` (B, 24, 3, 3): the root to optical, the others child to parent; ``betas`` (B, 10); ``joints``
     (B, 24, 3); ``pixels`` (B, J, 2) true keypoints and ``visible`` (B, J); ``boxes`` (B, 4) px, of the crop's aspect;
-    ``K`` (B, 3, 3) px; ``width`` (B,) of the image.
+    ``K`` (B, 3, 3) px; ``width`` (B,) of the image; ``fitted`` (B,) people of whom more than the keypoints is known.
     """
 
     rotations: Floats
@@ -40,6 +40,7 @@ class Subjects(Record):
     boxes: Floats
     K: Floats
     width: Ints
+    fitted: Bools
 
     @staticmethod
     def of_people(people: PeopleBatch) -> Subjects:
@@ -57,11 +58,12 @@ class Subjects(Record):
             boxes,
             views.K,
             views.image_size[:, 0],
+            people.known,
         )
 
     @staticmethod
     def of_images(images: ImageBatch) -> Subjects:
-        """People in rendered images."""
+        """People in images."""
         return Subjects(
             images.rotations,
             images.betas,
@@ -71,6 +73,7 @@ class Subjects(Record):
             crop.pad_to_aspect(images.boxes, CROP_ASPECT),
             images.K,
             images.image_size[:, 0],
+            images.known,
         )
 
     @property
@@ -92,9 +95,8 @@ class Subjects(Record):
         return dataclasses.replace(self, boxes=boxes)
 
     def joint_pixels(self) -> Floats:
-        """(B, 24, 2) px of the joints; those beside or behind the camera (z < 0.05 m) come out far outside."""
-        normalized = self.joints[..., :2] / np.maximum(self.joints[..., 2:], 0.05)
-        return np.asarray(normalized * self.K[:, None, [0, 1], [0, 1]] + self.K[:, None, :2, 2])
+        """(B, 24, 2) px of the joints."""
+        return joint_pixels(self.joints, self.K)
 
     def mirrored(self, chosen: Bools, joint_set: JointSet) -> Subjects:
         """The ``chosen`` (B,) as their mirror images: left and right change places about the middle of the image."""
@@ -119,6 +121,12 @@ class Subjects(Record):
             K=K,
         )
         return _either(chosen, other, self)
+
+
+def joint_pixels(joints: Floats, K: Floats) -> Floats:
+    """(B, N, 3) m -> (B, N, 2) px; points beside or behind the camera (z < 0.05 m) come out far outside."""
+    normalized = joints[..., :2] / np.maximum(joints[..., 2:], 0.05)
+    return np.asarray(normalized * K[:, None, [0, 1], [0, 1]] + K[:, None, :2, 2])
 
 
 def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:

@@ -57,6 +57,17 @@ def test_genders_and_batches_are_taken_apart(tmp_path, body):
         list(cases(people, "coco_feet", {"neutral": body}, 10))
 
 
-def test_annotations_without_cameras_are_refused(people, body):
-    with pytest.raises(ValueError, match="no cameras"):
-        list(cases(dataclasses.replace(people, K=unknown(3, 3, 3)), "human36m", {"neutral": body}, 10))
+def test_cameras_that_annotations_lack_are_assumed(people, body):
+    """The same joint errors of a network that no camera matters to; positions are those of the assumed cameras."""
+    without = dataclasses.replace(people, K=unknown(3, 3, 3), cam_t=unknown(3, 3), image_size=np.full((3, 2), 1000.0))
+    ((case, part),) = cases(without, "human36m", {"neutral": body}, 10)
+    np.testing.assert_allclose(part.K[:, 0, 0], np.hypot(1000, 1000), rtol=1e-6)
+    np.testing.assert_allclose(part.K[:, :2, 2], 500)
+    projected = case.joints[:, 0, :2] / case.joints[:, 0, 2:] * part.K[:, None, 0, 0][:, 0, None] + 500
+    assert np.linalg.norm(projected - people.kp2d[:, 0], axis=1).max() < 60, "near the pelvis in the image"
+    np.testing.assert_allclose(case.normalized, (people.kp2d - 500) / np.hypot(1000, 1000), atol=1e-5)
+
+
+def test_annotations_without_any_fit_are_refused(people, body):
+    with pytest.raises(ValueError, match="no person of these annotations has SMPL parameters"):
+        evaluate_annotated(None, dataclasses.replace(people, pose=unknown(3, 24, 3)), body, {"neutral": body})

@@ -42,7 +42,7 @@ def test_keypoints_are_landmarks_in_crop_units():
 
 @pytest.mark.parametrize("name", ["resnet", "timm:", "timm"])
 def test_other_names_are_refused(name):
-    with pytest.raises(ValueError, match='expected "blazepose" or "timm:<model>"'):
+    with pytest.raises(ValueError, match='expected "blazepose", "hrnet_w32", "hrnet_w48" or "timm:<model>"'):
         build_backbone(GlobalToPixelConfig(backbone=name))
 
 

@@ -25,15 +25,20 @@ def people(count: int) -> AnnotatedPeople:
     return AnnotatedPeople(
         image=names,
         person=names,
+        track=names,
+        frame=np.arange(count),
         kp2d=np.arange(count * 34.0).reshape(count, 17, 2),
         kp2d_score=np.ones((count, 17)),
         joint_set="coco17",
+        kp2d_source="annotations",
+        box=unknown(count, 4),
         pose=unknown(count, 24, 3),
         betas=unknown(count, 10),
         gender=np.array(["neutral"] * count),
         cam_t=unknown(count, 3),
         human36m=unknown(count, 17, 3),
         K=camera_matrix(np.full((count, 2), 500.0), np.full((count, 2), 200.0)),
+        image_size=unknown(count, 2),
     )
 
 
@@ -46,7 +51,7 @@ def test_rows_stay_together():
 
 
 @pytest.mark.parametrize(
-    "name", [f.name for f in dataclasses.fields(AnnotatedPeople) if f.name not in ("image", "joint_set")]
+    "name", [f.name for f in dataclasses.fields(AnnotatedPeople) if f.name not in ("image", "joint_set", "kp2d_source")]
 )
 def test_columns_of_another_length_are_refused(name: str):
     with pytest.raises(ValueError, match=rf"AnnotatedPeople\.{name}: expected shape \(3,.*got \(2,"):

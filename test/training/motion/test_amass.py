@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from hmr_ros.training.motion.amass import PELVIS_FROM_TRANS, read_amass
+from hmr_ros.training.motion.amass import PELVIS_FROM_TRANS, SMPLX_PELVIS_FROM_TRANS, read_amass
 
 
 def write_amass(directory, frames=40, seed=0, **replaced):
@@ -37,6 +37,19 @@ def test_body_joints_hands_and_names(tmp_path):
     assert (clip.subject, clip.category, clip.id, clip.fps) == ("KIT/3", "KIT", "KIT/3/walk_01", 120)
 
 
+def test_smplx_has_jaw_and_eyes_before_the_hands(tmp_path):
+    poses = np.random.default_rng(0).normal(0, 0.3, (40, 165))
+    path = write_amass(tmp_path / "KIT" / "3", poses=poses, mocap_framerate=None, mocap_frame_rate=np.array(100.0))
+    path = path.rename(path.with_name("walk_01_stageii.npz"))
+    clip = read_amass(path)
+    joints = poses.reshape(-1, 55, 3)
+    np.testing.assert_allclose(clip.pose[:, 1:22], joints[:, 1:22], atol=1e-6)
+    np.testing.assert_allclose(clip.pose[:, 22:], joints[:, [25, 40]], atol=1e-6)
+    assert (clip.id, clip.fps) == ("KIT/3/walk_01", 100)
+    pelvis = np.load(path)["trans"] + SMPLX_PELVIS_FROM_TRANS
+    np.testing.assert_allclose(clip.trans, pelvis[:, [0, 2, 1]] * [1, 1, -1], atol=1e-5)
+
+
 def test_the_world_is_turned_upright(tmp_path):
     path = write_amass(tmp_path / "KIT" / "3")
     archive = np.load(path)
@@ -52,7 +65,7 @@ def test_the_world_is_turned_upright(tmp_path):
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [
-        ({"poses": np.zeros((4, 165))}, r"walk_01_poses.npz: .*expected poses \(T, 156\).*got \(4, 165\)"),
+        ({"poses": np.zeros((4, 72))}, r"walk_01_poses.npz: .*expected poses \(T, 156\).*\(T, 165\).*got \(4, 72\)"),
         ({"trans": np.zeros((3, 2))}, r"expected trans \(.*3\), got \(3, 2\)"),
         ({"poses": np.full((4, 156), np.nan), "trans": np.zeros((4, 3))}, r"expected poses of real numbers"),
         ({"poses": np.full((4, 156), 1e300), "trans": np.zeros((4, 3))}, r"expected poses of real numbers"),

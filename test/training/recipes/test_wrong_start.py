@@ -17,7 +17,9 @@ def ground_truth(people: int = 8) -> GroundTruth:
 
     rotations = rot6d_to_rotmat(random(24, 6))
     unused = torch.zeros(people, 24, 2)
-    return GroundTruth(rotations, random(10), random(3).abs() + 0.5, random(24, 3), unused, unused, unused[..., 0])
+    camera = random(3).abs() + 0.5
+    known = torch.ones(people)
+    return GroundTruth(rotations, random(10), camera, random(24, 3), unused, unused, unused[..., 0], known)
 
 
 @pytest.fixture

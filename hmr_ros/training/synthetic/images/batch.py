@@ -58,3 +58,8 @@ class ImageBatch(Record):
         lengths = {f.name: len(getattr(self, f.name)) for f in dataclasses.fields(self)}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"ImageBatch: expected fields of one length, got {lengths}")
+
+    @property
+    def known(self) -> Bools:
+        """(B,) people of whom pose and shape are known: of synthetic ones all."""
+        return np.ones(len(self), np.bool_)
