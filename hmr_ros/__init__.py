@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmr_ros.core.body.body_model import BodyModel
+    from hmr_ros.core.body.hand_model import HandModel
     from hmr_ros.core.camera import Camera
     from hmr_ros.core.config import DetectionsConfig, PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
     from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, Detections, State
-    from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
+    from hmr_ros.perception.assemble import assemble, open_body, open_hand, open_pipeline
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
 
 # ONNX Runtime's wheels since 1.29 report their use to Microsoft, and keep an identifier of the machine in TMPDIR,
@@ -39,6 +40,7 @@ __all__ = [
     "Detections",
     "DetectionsConfig",
     "Ground",
+    "HandModel",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "assemble",
     "open_body",
+    "open_hand",
     "open_pipeline",
 ]
 
@@ -58,6 +61,7 @@ _MODULES = {
     "Detections": "hmr_ros.core.people",
     "DetectionsConfig": "hmr_ros.core.config",
     "Ground": "hmr_ros.core.geometry.ground",
+    "HandModel": "hmr_ros.core.body.hand_model",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",
@@ -65,6 +69,7 @@ _MODULES = {
     "Timings": "hmr_ros.perception.pipeline",
     "assemble": "hmr_ros.perception.assemble",
     "open_body": "hmr_ros.perception.assemble",
+    "open_hand": "hmr_ros.perception.assemble",
     "open_pipeline": "hmr_ros.perception.assemble",
 }
 """Where each public name is defined."""

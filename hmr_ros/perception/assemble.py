@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
 from hmr_ros.core.config import DetectorConfig, PipelineSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
@@ -19,7 +20,7 @@ from hmr_ros.perception.presets import OpenDetector, open_detector
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
-_BODY = "open_body.npz"
+_BODY, _HAND = "open_body.npz", "open_hand.npz"
 
 
 def open_pipeline(
@@ -84,6 +85,22 @@ def open_body(path: str | Path | None = None) -> BodyModel:
     Raises ValueError, which names the file and the remedy.
     """
     return load_body_model(models_dir() / _BODY if path is None else Path(path))
+
+
+def open_hand(side: str = "right", path: str | Path | None = None) -> HandModel:
+    """The shipped open hand, or the hand model (.npz, MANO schema) at ``path``: the "left" or the "right" one.
+
+    A file of the other side is mirrored.
+
+    >>> open_hand("left").v_template.shape
+    (778, 3)
+
+    Raises ValueError, which names the file and the remedy.
+    """
+    hand = load_hand_model(models_dir() / _HAND if path is None else Path(path))
+    if side not in SIDES:
+        raise ValueError(f"side: expected one of {SIDES}, got {side!r}")
+    return hand if hand.side == side else hand.mirrored()
 
 
 def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pipeline:
