@@ -45,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
-    body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
-    body = load_body_model(body_path)
+    of_hands = checkpoint.config.recipe == "hands"
+    shipped = models_dir() / ("open_hand.npz" if of_hands else "open_body.npz")
+    body_path = args.body or Path(checkpoint.config.run.body or shipped)
+    body = load_body_model(models_dir() / "open_body.npz" if of_hands else body_path)
     network = exportable(checkpoint, trained_network(checkpoint, body), body)
     model = with_fp16_weights(to_onnx(network)) if args.fp16_weights else to_onnx(network)
     difference = largest_difference(model, network)

@@ -27,7 +27,7 @@ from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import ProcessGroup
-from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
+from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, needs_motion, stage_names
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
 
@@ -89,7 +89,8 @@ class Trainer:
             torch.set_num_threads(config.run.threads)
         body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
         topology = resumed.topology if resumed else None
-        self._recipe: AnyRecipe = make_recipe(config, load_motion(config.run.motion), body, topology)
+        motion = load_motion(config.run.motion) if needs_motion(config) else None
+        self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed

@@ -100,6 +100,7 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "keypoints": _keypoints,
         "hand_landmarks": _hand_landmarks,
         "hand_recrop": _hand_recrop,
+        "hand_pose2mesh": _pose2mesh,
     }
     return makers[kind]()
 
