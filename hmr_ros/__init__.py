@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmr_ros.core.body.body_model import BodyModel
+    from hmr_ros.core.body.hand_model import HandModel
     from hmr_ros.core.camera import Camera
     from hmr_ros.core.config import DetectionsConfig, PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
     from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, Detections, State
-    from hmr_ros.perception.assemble import assemble, open_body, open_pipeline
+    from hmr_ros.perception.assemble import assemble, open_body, open_hand, open_pipeline
+    from hmr_ros.perception.hands import Hands
     from hmr_ros.perception.pipeline import Pipeline, Result, Timings
 
 # ONNX Runtime's wheels since 1.29 report their use to Microsoft, and keep an identifier of the machine in TMPDIR,
@@ -39,6 +41,8 @@ __all__ = [
     "Detections",
     "DetectionsConfig",
     "Ground",
+    "HandModel",
+    "Hands",
     "Pipeline",
     "PipelineSettings",
     "Result",
@@ -47,6 +51,7 @@ __all__ = [
     "__version__",
     "assemble",
     "open_body",
+    "open_hand",
     "open_pipeline",
 ]
 
@@ -58,6 +63,8 @@ _MODULES = {
     "Detections": "hmr_ros.core.people",
     "DetectionsConfig": "hmr_ros.core.config",
     "Ground": "hmr_ros.core.geometry.ground",
+    "HandModel": "hmr_ros.core.body.hand_model",
+    "Hands": "hmr_ros.perception.hands",
     "Pipeline": "hmr_ros.perception.pipeline",
     "PipelineSettings": "hmr_ros.core.config",
     "Result": "hmr_ros.perception.pipeline",
@@ -65,6 +72,7 @@ _MODULES = {
     "Timings": "hmr_ros.perception.pipeline",
     "assemble": "hmr_ros.perception.assemble",
     "open_body": "hmr_ros.perception.assemble",
+    "open_hand": "hmr_ros.perception.assemble",
     "open_pipeline": "hmr_ros.perception.assemble",
 }
 """Where each public name is defined."""

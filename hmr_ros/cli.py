@@ -33,6 +33,7 @@ COMMANDS = {
     "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
     "ablate": "train Global-to-Pixel with one part left out at a time, and compare",
     "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
+    "evaluate-hands": "score predicted hands on FreiHAND, as its own script does",
     "export": "write a checkpoint as ONNX and manifest",
     "render": "draw images of clothed people for training, as shards or as a contact sheet",
     "fp16": "write the fp16 model of a network for TensorRT, if it stays accurate",
@@ -41,6 +42,7 @@ COMMANDS = {
     "build-engine": "build TensorRT engines, also for GPUs elsewhere",
     "prepare-motion": "collect AMASS and BVH recordings into one motion file",
     "convert-detector": "convert BlazePose's .tflite files to ONNX",
+    "convert-hands": "convert MediaPipe's hand networks to ONNX",
     "convert-human-models": "convert NanoDet and MoveNet from an npm package to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",
 }

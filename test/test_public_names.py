@@ -82,7 +82,10 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_the_arguments_of_open_pipeline_are_settings_with_their_defaults():
     arguments = {name: p.default for name, p in inspect.signature(open_pipeline).parameters.items()}
-    settings = {setting.name.removeprefix("detector."): setting.default for setting in describe(PipelineSettings)}
+    settings = {
+        setting.name.removeprefix("detector.").removesuffix(".enabled"): setting.default
+        for setting in describe(PipelineSettings)
+    }
     assert arguments == {name: settings[name] for name in arguments}
 
 

@@ -7,12 +7,10 @@ The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the t
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
-from hmr_ros.conversion.detector.blazepose import DOWNLOAD_COMMAND, SOURCES, convert, unpack
-from hmr_ros.core.manifest import file_sha256
+from hmr_ros.conversion.detector.blazepose import SOURCES
+from hmr_ros.conversion.detector.wheel import DOWNLOAD_COMMAND, convert_directory, convert_wheel
 
 EXAMPLES = ("hmr convert-detector --wheel mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",)
 
@@ -27,17 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert both networks; print a line for each file."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    if args.tflite_dir:
-        _convert_all(args.tflite_dir, args.out, {"directory": args.tflite_dir.name})
-        return 0
-    with tempfile.TemporaryDirectory() as directory:
-        unpack(args.wheel, Path(directory))
-        _convert_all(Path(directory), args.out, {"wheel": args.wheel.name, "wheel_sha256": file_sha256(args.wheel)})
+    made = (
+        convert_directory(SOURCES, args.tflite_dir, args.out)
+        if args.tflite_dir
+        else convert_wheel(SOURCES, args.wheel, args.out)
+    )
+    for line in made:
+        print(line)
     return 0
-
-
-def _convert_all(directory: Path, out: Path, origin: Mapping[str, str]) -> None:
-    for source in SOURCES:
-        manifest = convert(source, directory / source.file_name, out, origin)
-        print(f"{out / manifest.file}: {(out / manifest.file).stat().st_size / 1e6:.1f} MB from {source.file_name}")

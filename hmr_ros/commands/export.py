@@ -47,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
     licence = _licence(args.licence, checkpoint.config)
-    body_path = args.body or Path(checkpoint.config.run.body or models_dir() / "open_body.npz")
-    body = load_body_model(body_path)
+    of_hands = checkpoint.config.recipe == "hands"
+    shipped = models_dir() / ("open_hand.npz" if of_hands else "open_body.npz")
+    body_path = args.body or Path(checkpoint.config.run.body or shipped)
+    body = load_body_model(models_dir() / "open_body.npz" if of_hands else body_path)
     if checkpoint.body_sha256 not in ("", body.sha256):
         raise ValueError(f"{body_path}: not the body model that {args.checkpoint} was trained on; set --body")
     network = exportable(checkpoint, trained_network(checkpoint, body), body)

@@ -92,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON lines of boxes or keypoints in place of the search (docs/run.md)",
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
+    parser.add_argument("--hands", action="store_true", help="locate hands as well, and draw them (docs/hands.md)")
     _add_settings(parser)
     many = parser.add_argument_group("of many inputs (docs/many.md)")
     many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
@@ -159,6 +160,7 @@ def _request(args: argparse.Namespace) -> Request:
     """What the command line asks for. Raises ValueError for what cannot be."""
     settings = {name: getattr(args, name) for name in _SETTINGS}
     settings |= {name: getattr(args, name.removeprefix("detector.")) for name in _DETECTOR}
+    settings["hands.enabled"] = args.hands
     return Request(
         args.source[0],
         settings,

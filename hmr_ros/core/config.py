@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hmr_ros.core.detector_config import DETECTOR_PRESETS as DETECTOR_PRESETS
 from hmr_ros.core.detector_config import DetectionsConfig as DetectionsConfig
 from hmr_ros.core.detector_config import DetectorConfig as DetectorConfig
+from hmr_ros.core.detector_config import HandsConfig as HandsConfig
 from hmr_ros.core.detector_config import check_namespace
 from hmr_ros.core.settings import setting, validate
 
@@ -170,6 +171,7 @@ class PerceptionSettings:
     )
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
+    hands: HandsConfig = field(default_factory=HandsConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of how people are found: by our own search, or by another detector."""
+"""The settings of how people are found: by our own search, or by another detector; and of how their hands are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ DETECTOR_PRESETS = ("fast", "balanced", "accurate")
 
 DETECTION_SOURCES = ("search", "boxes", "keypoints", "humans")
 """Who finds people: our own search, or another detector that reports boxes, keypoints, or ROS4HRI's 2D skeletons."""
+
+
+HAND_NETWORKS = ("full", "lite")
+"""MediaPipe's networks of hand landmarks."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,16 @@ class DetectionsConfig:
     def wanted_classes(self) -> tuple[str, ...]:
         """The names in ``classes``."""
         return tuple(name.strip() for name in self.classes.split(",") if name.strip())
+
+
+@dataclass(frozen=True)
+class HandsConfig:
+    """The hands of people, seen by their own networks (docs/hands.md)."""
+
+    enabled: bool = setting(False, doc="locate the 21 points of each hand; the overlay shows them", read_only=True)
+    network: str = setting(
+        "full", doc="network that locates them: full, or lite in half the time", choices=HAND_NETWORKS, read_only=True
+    )
 
 
 def check_namespace(name: str, namespace: str) -> None:

@@ -91,6 +91,43 @@ SMPL_PARENTS: Int64s = np.array(
 )
 """(24,) parent of each SMPL joint, -1 for the root."""
 
+_FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+"""Fingers in MANO's order."""
+
+HAND = JointSet(
+    "hand",
+    ("wrist", *(f"{finger}{k}" for finger in _FINGERS for k in (1, 2, 3))),
+    _edges(" ".join(f"wrist-{finger}1-{finger}2-{finger}3" for finger in _FINGERS)),
+    "wrist",
+)
+"""The 16 joints of a hand that rotate, in MANO's order."""
+
+MANO = JointSet(
+    "mano",
+    ("wrist", *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3, 4))),
+    _edges(" ".join(f"wrist-{finger}1-{finger}2-{finger}3-{finger}4" for finger in _FINGERS)),
+    "wrist",
+)
+"""A hand's joints and finger tips (4), in the order of FreiHAND, MediaPipe and Pose2Mesh."""
+
+SMPL_HANDS = JointSet(
+    "smpl_hands",
+    (*SMPL.joints[:22], *(f"{side}_{joint}" for side in ("left", "right") for joint in HAND.joints[1:])),
+    (
+        *(edge for edge in SMPL.edges if not edge[1].endswith("hand")),
+        *((f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in HAND.edges),
+    ),
+    "pelvis",
+)
+"""SMPL's joints with fingers in place of its two hand joints, in the order of SMPL-H: 52."""
+
+
+def parents_of(joint_set: JointSet) -> Int64s:
+    """(J,) the parent of each joint of a set whose bones make a tree from the first joint, -1 for that one."""
+    above = {child: parent for parent, child in joint_set.edges}
+    return np.array([-1, *(joint_set.index(above[joint]) for joint in joint_set.joints[1:])], np.int64)
+
+
 HUMAN36M = JointSet(
     "human36m",
     tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TypeAlias
 
 import onnx
 import torch
@@ -12,19 +13,25 @@ from onnx import ModelProto, ValueInfoProto
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, write_manifest
-from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.core.skeleton import JOINT_SETS, MANO
 from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.compact_pose2mesh import CompactConfig, CompactPose2Mesh
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
+from hmr_ros.networks.hand_pose2mesh import HandPose2Mesh, HandPose2MeshConfig
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import stage_names
 
-_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop"}
+NetworkConfig: TypeAlias = Pose2MeshConfig | CompactConfig | GlobalToPixelConfig | HandPose2MeshConfig
+
+_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop", "hands": "virtual_camera"}
 """The manifest's ``normalisation`` of the input of each recipe's network."""
+
+_KINDS = {"global_to_pixel": "global_to_pixel", "hands": "hand_pose2mesh"}
+"""The manifest's kind of a recipe's network, where it is not pose2mesh."""
 
 TOLERANCE = 1e-4
 """Largest accepted difference between ONNX Runtime and PyTorch, m."""
@@ -53,7 +60,7 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
     """The manifest of ``model``; licence, body model and provenance are left for the caller."""
     return Manifest(
         name=onnx_path.stem,
-        kind="global_to_pixel" if checkpoint.config.recipe == "global_to_pixel" else "pose2mesh",
+        kind=_KINDS.get(checkpoint.config.recipe, "pose2mesh"),
         file=onnx_path.name,
         sha256=hashlib.sha256(model.SerializeToString()).hexdigest(),
         inputs=tuple(map(tensor_spec, model.graph.input)),
@@ -65,20 +72,22 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
     )
 
 
-def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig | GlobalToPixelConfig:
+def _network_config(checkpoint: Checkpoint) -> NetworkConfig:
     """The settings of the network that ``checkpoint`` holds."""
     config = checkpoint.config
-    configs: dict[str, Pose2MeshConfig | CompactConfig | GlobalToPixelConfig] = {
+    configs: dict[str, NetworkConfig] = {
         "paper": config.paper,
         "compact": config.compact,
         "global_to_pixel": config.global_to_pixel,
+        "hands": config.hands,
     }
     return configs[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
     """The inference form of ``network`` of ``checkpoint``, with example inputs like the robot's."""
-    joints = JOINT_SETS[_network_config(checkpoint).joint_set].size
+    joint_set = _network_config(checkpoint).joint_set
+    joints = (JOINT_SETS | {MANO.name: MANO})[joint_set].size
     generator = torch.Generator().manual_seed(0)
     if isinstance(network, GlobalToPixel):
         model = TorchBodyModel(body)
@@ -90,7 +99,7 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
-    assert isinstance(network, CompactPose2Mesh), "no other recipe makes networks"
+    assert isinstance(network, CompactPose2Mesh | HandPose2Mesh), "no other recipe makes networks"
     positions = torch.randn(4, joints, 2, generator=generator)
     scores = torch.rand(4, joints, 1, generator=generator)
     example = (torch.cat([positions, scores], -1), -3 * torch.rand(4, 1, generator=generator))

@@ -9,18 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.config import DetectorConfig, PipelineSettings, RobotConfig
+from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
+from hmr_ros.core.config import DetectorConfig, HandsConfig, PipelineSettings, RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.external import NoSearch
 from hmr_ros.perception.methods import method_manifests, open_method
 from hmr_ros.perception.pipeline import Pipeline
-from hmr_ros.perception.presets import OpenDetector, detector_manifests, open_detector
+from hmr_ros.perception.presets import (
+    OpenDetector,
+    detector_manifests,
+    hand_manifests,
+    open_detector,
+    open_hand_detector,
+)
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
-_BODY = "open_body.npz"
+_BODY, _HAND = "open_body.npz", "open_hand.npz"
 
 _WITHOUT_SEARCH = ("keypoints", "humans")
 """Sources of detections that need no network."""
@@ -34,6 +41,7 @@ def open_pipeline(
     max_people: int = 8,
     preset: str = "balanced",
     ground: str = "none",
+    hands: bool = False,
     model_path: str = "",
     smpl_path: str = "",
 ) -> Pipeline:
@@ -59,8 +67,8 @@ def open_pipeline(
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
     ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
-    that is known is given with each image); ``model_path`` the manifest (.json) of a network of your own; ``smpl_path``
-    your own body model (.npz).
+    that is known is given with each image); ``hands`` locates hands as well (``Result.hands``, docs/hands.md);
+    ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting. With OPENBLAS_NUM_THREADS=1 in the environment of your
     program, images take about a third less time (docs/latency.md).
 
@@ -74,6 +82,7 @@ def open_pipeline(
             max_people=max_people,
             detector=DetectorConfig(preset=preset),
             ground=ground,
+            hands=HandsConfig(enabled=hands),
             model_path=model_path,
             smpl_path=smpl_path,
         )
@@ -89,6 +98,22 @@ def open_body(path: str | Path | None = None) -> BodyModel:
     Raises ValueError, which names the file and the remedy.
     """
     return load_body_model(models_dir() / _BODY if path is None else Path(path))
+
+
+def open_hand(side: str = "right", path: str | Path | None = None) -> HandModel:
+    """The shipped open hand, or the hand model (.npz, MANO schema) at ``path``: the "left" or the "right" one.
+
+    A file of the other side is mirrored.
+
+    >>> open_hand("left").v_template.shape
+    (778, 3)
+
+    Raises ValueError, which names the file and the remedy.
+    """
+    hand = load_hand_model(models_dir() / _HAND if path is None else Path(path))
+    if side not in SIDES:
+        raise ValueError(f"side: expected one of {SIDES}, got {side!r}")
+    return hand if hand.side == side else hand.mirrored()
 
 
 def assemble(
@@ -117,15 +142,17 @@ def assemble(
         body_model = parts.body_model(body_path)
         detector = _open_detector(settings, open_network, open_background if background_search else None)
         method = open_method(settings, body_model, open_network)
+        hands = open_hand_detector(settings.hands.network, open_network) if settings.hands.enabled else None
         pipeline = Pipeline(
             detector.detector,
             Tracker(ids=parts.ids),
             method.estimator,
             BodySmoother(body_model),
             body_model,
-            engines=(*detector.engines, *method.engines),
+            engines=(*detector.engines, *method.engines, *(hands.engines if hands else ())),
             body_model_name=body_path.stem,
             backend=settings.backend,
+            hand_detector=hands.detector if hands else None,
         )
         pipeline.configure(settings)
         opened.pop_all()
@@ -141,7 +168,13 @@ def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
     """The manifests, which hold digests of the networks, and the body model that ``assemble`` opens."""
     body = Path(settings.smpl_path) if settings.smpl_path else models_dir() / _BODY
     searches = settings.detections.source not in _WITHOUT_SEARCH
-    return (body, *(detector_manifests(settings.detector.preset) if searches else ()), *method_manifests(settings))
+    hands = hand_manifests(settings.hands.network) if settings.hands.enabled else ()
+    return (
+        body,
+        *(detector_manifests(settings.detector.preset) if searches else ()),
+        *method_manifests(settings),
+        *hands,
+    )
 
 
 def _open_detector(

@@ -26,6 +26,7 @@ from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.external import checked, within_limit
+from hmr_ros.perception.hands import HandDetector, Hands
 from hmr_ros.perception.keypoints import feet_seen
 from hmr_ros.perception.tracker import Tracker, Tracks
 
@@ -42,11 +43,12 @@ class Timings:
     track_s: float = 0.0
     estimate_s: float = 0.0
     smooth_s: float = 0.0
+    hands_s: float = 0.0
 
     @property
     def total_s(self) -> float:
         """All steps together."""
-        return self.detect_s + self.track_s + self.estimate_s + self.smooth_s
+        return self.detect_s + self.track_s + self.estimate_s + self.smooth_s + self.hands_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,7 @@ class Result:
     ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
     the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
     position depth gave, ``grounded`` of those whom their contact with the ``ground`` placed; None: no ground is known.
+    ``hands`` of the people who are seen in this image; None: they were not looked for.
     """
 
     bodies: Bodies
@@ -64,6 +67,7 @@ class Result:
     measured: int = 0
     grounded: int = 0
     ground: Ground | None = None
+    hands: Hands | None = None
 
 
 class Pipeline:
@@ -83,6 +87,7 @@ class Pipeline:
         engines: tuple[Engine, ...] = (),
         body_model_name: str = "open_body",
         backend: str = "none",
+        hand_detector: HandDetector | None = None,
     ) -> None:
         """``engines`` are closed with the pipeline; ``body_model_name`` and ``backend`` are for ``facts``."""
         self.detector = detector
@@ -93,6 +98,7 @@ class Pipeline:
         self.engines = engines
         self.body_model_name = body_model_name
         self.backend = backend
+        self.hand_detector = hand_detector
         self._sizing = Sizing(body_model)
         self._ground_estimator = GroundEstimator(body_model)
         self._estimates_ground = False
@@ -172,6 +178,8 @@ class Pipeline:
         clock.append(time.perf_counter())
         bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s))
         clock.append(time.perf_counter())
+        hands = self._hands(image, tracks.seen, shed)
+        clock.append(time.perf_counter())
         return Result(
             bodies,
             lost,
@@ -179,6 +187,7 @@ class Pipeline:
             int(estimated.by_depth.sum()),
             int(estimated.by_ground.sum()),
             ground,
+            hands,
         )
 
     def photo(
@@ -214,7 +223,7 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget all tracks."""
-        self.detector.reset()
+        self._forget_image()
         self.tracker.reset()
         self.smoother.reset()
         self._sizing.reset()
@@ -244,9 +253,15 @@ class Pipeline:
             forgotten = self._known
             self.reset()
         elif _LONGEST_GAP_S < stamp_s - self._last_stamp_s < np.inf:
-            self.detector.reset()
+            self._forget_image()
         self._last_stamp_s = stamp_s
         return forgotten
+
+    def _forget_image(self) -> None:
+        """Forget where people and hands were in the last image: the next one is searched."""
+        self.detector.reset()
+        if self.hand_detector is not None:
+            self.hand_detector.reset()
 
     def _detect(self, image: Image, given: Detections | None, shed: Shed) -> Detections:
         """People in ``image``: those of another detector, where it finds people, else those of the search."""
@@ -281,6 +296,15 @@ class Pipeline:
         if camera is None or len(seen) == 0:
             return Measured.nothing(estimates)
         return self._sizing(seen.ids, estimates, camera, self._feet_seen(seen, camera), evidence)
+
+    def _hands(self, image: Image, seen: Detections, shed: Shed) -> Hands | None:
+        """The hands of people who are ``seen``; left out with the views, which alone show them."""
+        if self.hand_detector is None:
+            return None
+        if shed >= Shed.VIEWS:
+            self.hand_detector.reset()
+            return None
+        return self.hand_detector(image, seen)
 
     def _feet_seen(self, seen: Detections, camera: Camera) -> Bools:
         return feet_seen(seen, camera, self._keypoint_threshold)

@@ -11,6 +11,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.detector import BlazePoseDetector, Detector
 from hmr_ros.perception.finder import Finder
+from hmr_ros.perception.hands import HandDetector
 from hmr_ros.perception.keypoint_detector import KeypointDetector
 
 LANDMARKS = "blazepose_landmarks"
@@ -22,12 +23,38 @@ SEARCHING = {"blazepose_detector", "nanodet", "movenet_multipose"}
 """Those that search whole images."""
 
 
+HAND_RECROP = "hand_recrop"
+HAND_LANDMARKS = {"full": "hand_landmarks", "lite": "hand_landmarks_lite"}
+
+
+@dataclass(frozen=True, eq=False)
+class OpenHandDetector:
+    """A hand detector with its networks."""
+
+    detector: HandDetector
+    engines: tuple[Engine, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class OpenDetector:
     """A detector with its networks."""
 
     detector: Detector
     engines: tuple[Engine, ...]
+
+
+def open_hand_detector(network: str, open_network: Callable[[Path], Engine]) -> OpenHandDetector:
+    """The hand detector with the landmark ``network`` (config.HAND_NETWORKS).
+
+    Raises ManifestError or EngineError for a network that cannot be used.
+    """
+    recrop, landmarks = (open_network(path) for path in hand_manifests(network))
+    return OpenHandDetector(HandDetector(recrop, landmarks), (recrop, landmarks))
+
+
+def hand_manifests(network: str) -> tuple[Path, ...]:
+    """The manifests of the networks of hands with the landmark ``network``."""
+    return tuple(models_dir() / f"{name}.json" for name in (HAND_RECROP, HAND_LANDMARKS[network]))
 
 
 def detector_manifests(preset: str) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.perception.hands import Hands
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Entry:
     ``name`` is the image's file, the video's, or the topic; ``index`` counts the images of the source from 0;
     ``stamp_s`` is the time in the video or recording, s, None of a photo; ``stem`` begins the names of files about this
     image alone; ``lost`` are the ids of tracks that ended with it; ``header_ns`` is the stamp of a message, ns, None of
-    other sources.
+    other sources; ``hands`` of the people, None where they were not looked for.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Entry:
     bodies: Bodies
     lost: tuple[int, ...] = ()
     header_ns: int | None = None
+    hands: Hands | None = None
 
     def trusted(self) -> Bodies:
         """The bodies without those that may be none (TENTATIVE)."""

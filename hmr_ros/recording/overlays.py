@@ -8,6 +8,7 @@ from pathlib import Path
 from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.media.images import write_image_file
 from hmr_ros.media.video import VideoFile
+from hmr_ros.perception.hand_overlay import draw_hands
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.recording.entry import Entry
 
@@ -67,4 +68,5 @@ class OverlayVideo:
 
 def _drawn(entry: Entry, faces: Ints) -> Image:
     """(H, W, 3) uint8 RGB."""
-    return draw_bodies(entry.image, entry.trusted(), entry.camera, faces)
+    drawn = draw_bodies(entry.image, entry.trusted(), entry.camera, faces)
+    return drawn if entry.hands is None else draw_hands(drawn, entry.hands)

@@ -77,8 +77,9 @@ def _photos(source: PhotoSource, pipeline: Pipeline, cameras: Cameras, given: Gi
         image = frame.rgb()
         camera = cameras(image.shape[1], image.shape[0])
         with _named(frame):
-            bodies = pipeline.photo(image, camera, detections=given.of(frame)).bodies
-        return Entry(frame.name, frame.index, stems[frame.index], None, image, camera, bodies)
+            result = pipeline.photo(image, camera, detections=given.of(frame))
+        stem = stems[frame.index]
+        return Entry(frame.name, frame.index, stem, None, image, camera, result.bodies, hands=result.hands)
 
     return estimate
 
@@ -90,6 +91,16 @@ def _sequence(pipeline: Pipeline, cameras: Cameras, given: GivenDetections) -> E
         with _named(frame):
             result = pipeline(image, camera, frame.stamp_s, detections=given.of(frame))
         stem = f"{frame.index:06d}"
-        return Entry(frame.name, frame.index, stem, frame.stamp_s, image, camera, result.bodies, result.lost)
+        return Entry(
+            frame.name,
+            frame.index,
+            stem,
+            frame.stamp_s,
+            image,
+            camera,
+            result.bodies,
+            result.lost,
+            hands=result.hands,
+        )
 
     return estimate

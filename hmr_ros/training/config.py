@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from hmr_ros.core.settings import setting, validate
 from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
+from hmr_ros.networks.hand_pose2mesh import HandPose2MeshConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
 from hmr_ros.training.losses import LossConfig
+from hmr_ros.training.synthetic.hands import HandMix
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleMix
@@ -87,8 +89,9 @@ class TrainConfig:
 
     recipe: str = setting(
         "compact",
-        doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel",
-        choices=("compact", "paper", "global_to_pixel"),
+        doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel; hands: "
+        "Pose2Mesh on hands",
+        choices=("compact", "paper", "global_to_pixel", "hands"),
     )
     run: RunConfig = field(default_factory=RunConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -99,6 +102,8 @@ class TrainConfig:
     paper_loss: LossConfig = field(default_factory=LossConfig)
     global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
+    hands: HandPose2MeshConfig = field(default_factory=HandPose2MeshConfig)
+    hand_mix: HandMix = field(default_factory=HandMix)
     crops: CropConfig = field(default_factory=CropConfig)
     image_mix: ImageMix = field(default_factory=ImageMix)
     lift: StageConfig = field(default_factory=StageConfig)

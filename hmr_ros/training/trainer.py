@@ -21,15 +21,15 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
-from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
-from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import Loss, ProcessGroup
 from hmr_ros.training.real.data_sets import DataSets
-from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, stage_names
+from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, needs_motion, stage_names
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
 
@@ -94,7 +94,7 @@ class Trainer:
             raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
         self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
-        motion = load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()
+        motion = _motion(config, body) if needs_motion(config) else None
         self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
@@ -284,3 +284,8 @@ def _prepare_worker(_worker: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _motion(config: TrainConfig, body: BodyModel) -> Motion:
+    """The poses of the motion file, or those of the data sets where there is none."""
+    return load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()

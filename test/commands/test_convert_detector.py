@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hmr_ros.commands import convert_detector
-from hmr_ros.conversion.detector.blazepose import DOWNLOAD_COMMAND, SOURCES, Source
+from hmr_ros.conversion.detector.blazepose import SOURCES
+from hmr_ros.conversion.detector.wheel import DOWNLOAD_COMMAND, Source
 from hmr_ros.core.manifest import load_manifest, models_dir
 
 

@@ -16,6 +16,7 @@ from hmr_ros.commands import convert_smpl
 from hmr_ros.conversion import smpl as smpl_conversion
 from hmr_ros.core import restricted_pickle
 from hmr_ros.core.body.body_model import SMPL_KEYS, load_body_model
+from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.restricted_pickle import UnsafePickleError, array, read_pickle
 
@@ -66,6 +67,22 @@ def test_a_converted_model_is_the_model(tmp_path: Path, smpl: dict[str, object],
     for name in ("v_template", "faces", "shapedirs", "posedirs", "J_regressor", "weights"):
         assert_allclose(getattr(converted, name), getattr(expected, name))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["SMPL_NEUTRAL.pkl", "smpl.npz"]
+
+
+def test_a_converted_hand_is_the_hand_with_its_mean_pose(tmp_path: Path, capsys):
+    """The open hand, built as MANO is, with a mean pose that is not zero."""
+    with np.load(models_dir() / "open_hand.npz") as file:
+        content = {key: file[key] for key in (*SMPL_KEYS, "hands_components")}
+    mean = np.arange(45.0)
+    content |= {"hands_mean": mean, "J_regressor": sparse.csc_matrix(content["J_regressor"]), "hands_coeffs": mean}
+    out = tmp_path / "mano.npz"
+    assert run(saved(tmp_path / "MANO_RIGHT.pkl", content), out, "--i-trust-this-file") == 0
+    assert "open_hand" in capsys.readouterr().out
+    hand = load_hand_model(out)
+    assert_allclose(hand.mean_pose.ravel(), mean)
+    assert hand.side == "right"
+    with np.load(out) as written:
+        assert sorted(written) == sorted([*SMPL_KEYS, "hands_mean", "hands_components"])
 
 
 def test_a_python_2_pickle_is_read():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.body.hand_model import HandModel, load_hand_model
 from hmr_ros.core.manifest import models_dir
 
 
@@ -45,3 +46,9 @@ def body() -> BodyModel:
 @pytest.fixture(scope="session")
 def exact_body() -> BodyModel:
     return load_body_model(models_dir() / "open_body.npz", np.float64)
+
+
+@pytest.fixture(scope="session")
+def exact_hand() -> HandModel:
+    """The open hand, right."""
+    return load_hand_model(models_dir() / "open_hand.npz", np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.config import PipelineSettings, SmoothingConfig
+from hmr_ros.core.config import HandsConfig, PipelineSettings, SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import MODELS_VARIABLE, Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
@@ -123,6 +123,11 @@ def test_arguments_of_open_pipeline_count_from_the_first_image(models):
         assert pipeline.facts[3] == ("backend", "onnxruntime")
     with open_pipeline(preset="fast", num_threads=1, backend="onnxruntime") as pipeline:
         assert pipeline.networks[:2] == FAST
+    with open_pipeline(hands=True, num_threads=1, backend="onnxruntime") as pipeline:
+        assert pipeline.networks[-2:] == ("hand_recrop", "hand_landmarks")
+        assert len(pipeline.photo(image, CAMERA).hands) == PEOPLE
+    with assemble(PipelineSettings(hands=HandsConfig(enabled=True, network="lite"), num_threads=1)) as pipeline:
+        assert pipeline.networks[-1] == "hand_landmarks_lite"
     with assemble(PipelineSettings(track_timeout_s=3.0, smoothing=SmoothingConfig(beta=1.0))) as pipeline:
         assert pipeline.tracker.options.timeout_s == 3.0
         assert pipeline.smoother.config.beta == 1.0
@@ -137,5 +142,6 @@ def test_a_body_is_the_shipped_one_or_that_of_a_file(models, tmp_path):
 
 def test_arguments_are_by_default_those_of_the_settings():
     for name, parameter in inspect.signature(open_pipeline).parameters.items():
-        settings = PipelineSettings().detector if name == "preset" else PipelineSettings()
-        assert parameter.default == getattr(settings, name), name
+        whole = PipelineSettings()
+        settings, inner = {"preset": (whole.detector, name), "hands": (whole.hands, "enabled")}.get(name, (whole, name))
+        assert parameter.default == getattr(settings, inner), name

@@ -12,6 +12,7 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.hands import Hands
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from test.engines.test_switching import FakeEngine
@@ -109,6 +110,44 @@ def test_people_keep_their_ids_and_get_positions():
     assert np.isfinite(second.bodies.vertices).all()
     assert run.estimator.image is IMAGE
     assert second.lost == ()
+
+
+class Gloves:
+    """A hand detector that keeps whom it was asked about."""
+
+    def __init__(self):
+        self.asked, self.resets = [], 0
+
+    def __call__(self, image, people):
+        self.asked.append(people.ids.tolist())
+        return Hands.unseen(people.ids)
+
+    def reset(self):
+        self.resets += 1
+
+
+def test_hands_are_looked_for_where_there_is_a_detector_and_no_hurry():
+    assert pipeline(2)(IMAGE, CAMERA, 1.0).hands is None
+    run = pipeline(2, 2, 2, 0)
+    run.hand_detector = Gloves()
+    found = run(IMAGE, CAMERA, 1.0)
+    assert found.hands.ids.tolist() == found.bodies.ids.tolist()
+    assert 0 < found.timings.hands_s <= found.timings.total_s
+    assert run(IMAGE, CAMERA, 1.1, shed=Shed.VIEWS).hands is None
+    assert run.hand_detector.resets == 1
+    assert run(IMAGE, CAMERA, 1.2, shed=Shed(Shed.VIEWS - 1)).hands is not None
+    assert len(run(IMAGE, CAMERA, 1.25).hands) == 0  # coasting people are not seen
+    assert run.hand_detector.asked == [[1, 2], [1, 2], []]
+
+
+def test_hands_are_forgotten_with_the_people_and_after_a_gap():
+    run = pipeline(1, 1, 1)
+    run.hand_detector = Gloves()
+    for stamp_s in (1.0, 1.1, 3.0):
+        run(IMAGE, CAMERA, stamp_s)
+    assert run.hand_detector.resets == 1
+    run.reset()
+    assert run.hand_detector.resets == 2
 
 
 def test_without_a_camera_there_is_2d_only():
@@ -249,7 +288,7 @@ def test_settings_reach_every_part():
 def test_timings_are_those_of_the_image():
     timings = pipeline(1)(IMAGE, CAMERA, 1.0).timings
     steps = dataclasses.asdict(timings)
-    assert set(steps) == {"detect_s", "track_s", "estimate_s", "smooth_s"}
+    assert set(steps) == {"detect_s", "track_s", "estimate_s", "smooth_s", "hands_s"}
     assert timings.total_s == sum(steps.values()) > 0
 
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import cv2
+import numpy as np
 
 from hmr_ros.core.people import State
 from hmr_ros.media.images import read_bgr
+from hmr_ros.perception.hands import Hands
 from hmr_ros.recording.overlays import OverlayImages, OverlayVideo
 from test.recording.entries import FACES, entry
 
@@ -29,6 +33,15 @@ def test_each_photo_becomes_a_file_with_the_meshes_on_it(tmp_path):
 def test_a_body_that_may_be_none_is_not_drawn(tmp_path):
     OverlayImages(tmp_path / "overlay", FACES).write(entry([1], states=[State.TENTATIVE]))
     assert (read_bgr(tmp_path / "overlay" / "photo.png") == 40).all()
+
+
+def test_hands_are_drawn(tmp_path):
+    points = np.full((1, 2, 21, 2), np.nan)
+    points[0, 1] = np.linspace((10, 30), (30, 10), 21)
+    ones = np.array([[0.0, 1.0]])
+    shown = dataclasses.replace(entry(), hands=Hands(np.array([1]), points, np.zeros((1, 2, 21, 3)), ones, ones))
+    OverlayImages(tmp_path / "overlay", FACES).write(shown)
+    assert (read_bgr(tmp_path / "overlay" / "photo.png")[10:30, 10:30] != 40).any()
 
 
 def test_a_video_has_an_image_for_each_stamp(tmp_path):

@@ -68,8 +68,9 @@ class Writer:
 def network_to_onnx(network: Network, interface: Interface, name: str) -> onnx.ModelProto:
     """Translate ``network``. Raises ValueError naming an operator or output that cannot be translated."""
     writer = Writer(network)
-    writer.graph.constant("zero", np.array(0, np.float32))
-    writer.graph.constant("six", np.array(6, np.float32))
+    if any(operator.options.activation == "relu6" for operator in network.operators):
+        writer.graph.constant("zero", np.array(0, np.float32))
+        writer.graph.constant("six", np.array(6, np.float32))
     _write_input(writer, interface)
     kept = _kept_outputs(network, interface)
     for operator in _needed(network, kept):
@@ -208,15 +209,64 @@ def _logistic(writer: Writer, operator: Operator) -> None:
     writer.finish(operator, "Sigmoid", [f"t{operator.inputs[0]}"])
 
 
+def _mean(writer: Writer, operator: Operator) -> None:
+    axes = sorted(int(axis) for axis in np.atleast_1d(writer.network.constants[operator.inputs[1]]))
+    if axes != [1, 2] or not writer.is_image(operator.inputs[0]):
+        raise ValueError(f"MEAN over the axes {axes} is not supported; only height and width, [1, 2], are")
+    keep = int(writer.is_image(operator.output))
+    writer.graph.node("ReduceMean", [f"t{operator.inputs[0]}"], f"t{operator.output}", axes=[2, 3], keepdims=keep)
+
+
+def _fully_connected(writer: Writer, operator: Operator) -> None:
+    """A matrix product with the flattened input; an image must be one pixel, so that the order of axes is no matter."""
+    source, output = operator.inputs[0], f"t{operator.output}"
+    shape, name = writer.network.shapes[source], f"t{source}"
+    if writer.is_image(source):
+        if shape[1:3] != (1, 1):
+            raise ValueError(f"FULLY_CONNECTED of an image of {shape[1:3]} px is not supported; only of one pixel")
+        target = writer.graph.constant(f"{output}_shape", np.array([0, shape[3]], np.int64))
+        name = writer.graph.node("Reshape", [name, target], f"{output}_flat")
+    inputs = [name, writer.graph.constant(f"{output}_kernel", writer.network.constants[operator.inputs[1]])]
+    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        inputs.append(writer.graph.constant(f"{output}_bias", writer.network.constants[operator.inputs[2]]))
+    writer.finish(operator, "Gemm", inputs, transB=1)
+
+
+def _prelu(writer: Writer, operator: Operator) -> None:
+    slope = writer.network.constants[operator.inputs[1]].reshape(-1, 1, 1)
+    inputs = [f"t{operator.inputs[0]}", writer.graph.constant(f"t{operator.output}_slope", slope)]
+    writer.finish(operator, "PRelu", inputs)
+
+
+def _strided_slice(writer: Writer, operator: Operator) -> None:
+    """Every n-th element along each axis. The ends follow from the output's size, as masks may hide those given."""
+    begin, _, stride = (writer.network.constants[k].astype(np.int64) for k in operator.inputs[1:4])
+    before, after = (np.array(writer.network.shapes[k]) for k in (operator.inputs[0], operator.output))
+    if len(before) != len(after) or (stride < 1).any():
+        raise ValueError(f"STRIDED_SLICE from {before} to {after} by {stride} is not supported; it keeps all axes")
+    order = list(FROM_NHWC) if writer.is_image(operator.inputs[0]) else list(range(len(before)))
+    cut = [k for k in order if (begin[k], stride[k], after[k]) != (0, 1, before[k])]
+    end = begin + (after - 1) * stride + 1
+    values = {"begin": begin[cut], "end": end[cut], "axes": [order.index(k) for k in cut], "steps": stride[cut]}
+    names = [
+        writer.graph.constant(f"t{operator.output}_{name}", np.array(value, np.int64)) for name, value in values.items()
+    ]
+    writer.graph.node("Slice", [f"t{operator.inputs[0]}", *names], f"t{operator.output}")
+
+
 _CONVERTERS: dict[str, Callable[[Writer, Operator], None]] = {
     "ADD": _add,
     "CONCATENATION": _concatenation,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise_convolution,
     "DEPTH_TO_SPACE": _depth_to_space,
+    "FULLY_CONNECTED": _fully_connected,
     "LOGISTIC": _logistic,
     "MAX_POOL_2D": _max_pool,
+    "MEAN": _mean,
     "PAD": _pad,
+    "PRELU": _prelu,
     "RESHAPE": _reshape,
     "RESIZE_BILINEAR": _resize_bilinear,
+    "STRIDED_SLICE": _strided_slice,
 }

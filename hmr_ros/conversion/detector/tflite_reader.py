@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a .tflite file into plain records: the operators in order, and every constant with sparse weights expanded.
 
-Covers what BlazePose's two networks use; anything else is refused by name. Reference: schema.fbs of TensorFlow Lite.
-Tensors are numbered as in the file and channels come last (N, H, W, C), as TensorFlow Lite keeps them.
+Covers what BlazePose's and the hand networks use; anything else is refused by name. Reference: schema.fbs of
+TensorFlow Lite. Tensors are numbered as in the file and channels come last (N, H, W, C), as TensorFlow Lite keeps them.
 """
 
 from __future__ import annotations
@@ -219,6 +219,7 @@ _OPTION_READERS: dict[str, tuple[str, Callable[[Table], Options]]] = {
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _convolution),
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", lambda t: Options(activation=_activation(t))),
     "ADD": ("AddOptions", lambda t: Options(activation=_activation(t))),
     "CONCATENATION": ("ConcatenationOptions", lambda t: Options(activation=_activation(t), axis=t.Axis())),
     "DEPTH_TO_SPACE": ("DepthToSpaceOptions", lambda t: Options(block_size=t.BlockSize())),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body model.
+"""Models of the body and of hands.
 
-body_model: files in SMPL's schema, posed; skinning: forward kinematics and blend skinning; posing: estimates to bodies;
-growth: sizes and the shapes of larger and smaller bodies; capsules: collision shapes; decimation: fewer points and
-triangles.
+skinned_model: files in SMPL's schema, posed; body_model, hand_model: bodies and hands; articulated_hands: both in one;
+skinning: forward kinematics and blend skinning; posing: estimates to bodies; growth: sizes and the shapes of larger and
+smaller bodies; capsules: collision shapes; decimation: fewer points and triangles.
 """

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forward kinematics along SMPL's tree, and linear blend skinning with shape and pose blend shapes.
+"""Forward kinematics along a kinematic tree, and linear blend skinning with shape and pose blend shapes.
+
+The tree is SMPL's of 24 joints unless another one is given; K is its number of joints.
 
 Vertices are planar here, (3, V) instead of (V, 3), so that every step runs over contiguous memory.
 """
@@ -7,46 +9,64 @@ Vertices are planar here, (3, V) instead of (V, 3), so that every step runs over
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from hmr_ros.core.arrays import Floats, Int64s, Ints
-from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.core.skeleton import SMPL_PARENTS
 
 
-def _levels() -> tuple[Int64s, ...]:
-    depth = np.zeros(SMPL.size, np.int64)
-    for joint in range(1, SMPL.size):
-        depth[joint] = depth[SMPL_PARENTS[joint]] + 1
-    return tuple(np.flatnonzero(depth == d) for d in range(1, depth.max() + 1))
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """A kinematic tree: ``parents`` (K,) of its joints, each before its children; -1 for the root, joint 0."""
+
+    parents: Int64s
+
+    def __post_init__(self) -> None:
+        is_tree = self.parents.ndim == 1 and len(self.parents) > 1 and self.parents[0] == -1
+        if not is_tree or not ((self.parents[1:] >= 0) & (self.parents[1:] < np.arange(1, len(self.parents)))).all():
+            raise ValueError(f"expected a tree whose parents come before their children, got {self.parents.tolist()}")
+
+    @property
+    def size(self) -> int:
+        """Number of joints K."""
+        return len(self.parents)
+
+    @cached_property
+    def levels(self) -> tuple[Int64s, ...]:
+        """Joints at depth 1, 2, ... of the tree, so that walking down SMPL's takes 8 steps instead of 23."""
+        depth = np.zeros(self.size, np.int64)
+        for joint in range(1, self.size):
+            depth[joint] = depth[self.parents[joint]] + 1
+        return tuple(np.flatnonzero(depth == d) for d in range(1, depth.max() + 1))
 
 
-_TREE_LEVELS = _levels()
-"""Joints at depth 1, 2, ... of the tree, so that walking down takes 8 steps instead of 23."""
+SMPL_TREE = Tree(SMPL_PARENTS)
 
 
-def world_rotations(rotations: Floats) -> Floats:
-    """(..., 24, 3, 3) child -> parent, the root's into the world -> (..., 24, 3, 3) joint -> world."""
+def world_rotations(rotations: Floats, tree: Tree = SMPL_TREE) -> Floats:
+    """(..., K, 3, 3) child -> parent, the root's into the world -> (..., K, 3, 3) joint -> world."""
     world = rotations.copy()
-    for level in _TREE_LEVELS:
-        world[..., level, :, :] = world[..., SMPL_PARENTS[level], :, :] @ rotations[..., level, :, :]
+    for level in tree.levels:
+        world[..., level, :, :] = world[..., tree.parents[level], :, :] @ rotations[..., level, :, :]
     return world
 
 
-def local_rotations(world: Floats) -> Floats:
-    """(..., 24, 3, 3) joint -> world to child -> parent, the inverse of ``world_rotations``."""
+def local_rotations(world: Floats, tree: Tree = SMPL_TREE) -> Floats:
+    """(..., K, 3, 3) joint -> world to child -> parent, the inverse of ``world_rotations``."""
     local = world.copy()
-    local[..., 1:, :, :] = world[..., SMPL_PARENTS[1:], :, :].swapaxes(-1, -2) @ world[..., 1:, :, :]
+    local[..., 1:, :, :] = world[..., tree.parents[1:], :, :].swapaxes(-1, -2) @ world[..., 1:, :, :]
     return local
 
 
-def chained_joints(world: Floats, rest: Floats) -> Floats:
-    """(..., 24, 3, 3) joint -> world and rest joints (..., 24, 3) m -> (..., 24, 3) m posed, pelvis at 0."""
-    bones = rest[..., 1:, :] - rest[..., SMPL_PARENTS[1:], :]
-    rotated = (world[..., SMPL_PARENTS[1:], :, :] @ bones[..., None])[..., 0]
+def chained_joints(world: Floats, rest: Floats, tree: Tree = SMPL_TREE) -> Floats:
+    """(..., K, 3, 3) joint -> world and rest joints (..., K, 3) m -> (..., K, 3) m posed, root at 0."""
+    bones = rest[..., 1:, :] - rest[..., tree.parents[1:], :]
+    rotated = (world[..., tree.parents[1:], :, :] @ bones[..., None])[..., 0]
     joints = np.concatenate([np.zeros_like(rotated[..., :1, :]), rotated], -2)
-    for level in _TREE_LEVELS:
-        joints[..., level, :] += joints[..., SMPL_PARENTS[level], :]
+    for level in tree.levels:
+        joints[..., level, :] += joints[..., tree.parents[level], :]
     return joints
 
 
@@ -54,39 +74,41 @@ def chained_joints(world: Floats, rest: Floats) -> Floats:
 class Skin:
     """Vertices that follow a skeleton.
 
-    ``template`` (3, V) m; ``directions`` (D, 3, V) m per unit: shape directions, then those of the 207 pose features;
-    ``weights`` (24, V) skinning weights, columns sum to 1.
+    ``template`` (3, V) m; ``directions`` (D, 3, V) m per unit: shape directions, then those of the 9 (K - 1) pose
+    features; ``weights`` (K, V) skinning weights, columns sum to 1; the joints' ``tree``.
     """
 
     template: Floats
     directions: Floats
     weights: Floats
+    tree: Tree = SMPL_TREE
 
     def subset(self, vertices: Ints) -> Skin:
         """The skin of the ``vertices`` (N,) only."""
         parts = (self.template, self.directions, self.weights)
-        return Skin(*(np.ascontiguousarray(part[..., vertices]) for part in parts))
+        template, directions, weights = (np.ascontiguousarray(part[..., vertices]) for part in parts)
+        return Skin(template, directions, weights, self.tree)
 
     @property
     def reach(self) -> Floats:
-        """(24, V) how much a vertex follows a joint's rotation: by its weight, and by those of the joints below it."""
+        """(K, V) how much a vertex follows a joint's rotation: by its weight, and by those of the joints below it."""
         reach = self.weights.copy()
-        for joint in range(SMPL.size - 1, 0, -1):
-            reach[SMPL_PARENTS[joint]] += reach[joint]
+        for joint in range(self.tree.size - 1, 0, -1):
+            reach[self.tree.parents[joint]] += reach[joint]
         return reach
 
     def unposed(self, betas: Floats, rotations: Floats) -> Floats:
-        """(P, 10) and child -> parent rotations (P, 24, 3, 3) -> (P, 3, V) m: shaped and corrected, still in T-pose."""
+        """(P, 10) and child -> parent rotations (P, K, 3, 3) -> (P, 3, V) m: shaped and corrected, still at rest."""
         feature = rotations[:, 1:] - np.eye(3, dtype=rotations.dtype)
-        coefficients = np.concatenate([betas, feature.reshape(len(betas), 9 * (SMPL.size - 1))], 1)
+        coefficients = np.concatenate([betas, feature.reshape(len(betas), 9 * (self.tree.size - 1))], 1)
         moved = coefficients @ self.directions.reshape(len(self.directions), -1)
         return moved.reshape(len(betas), *self.template.shape) + self.template
 
     def blended(self, world: Floats, joints: Floats, rest: Floats) -> Floats:
-        """(P, 3, 4, V): each vertex's transform, from joint -> world rotations, posed and rest joints (P, 24, 3) m."""
+        """(P, 3, 4, V): each vertex's transform, from joint -> world rotations, posed and rest joints (P, K, 3) m."""
         offset = joints - (world @ rest[..., None])[..., 0]
         transforms = np.concatenate([world, offset[..., None]], -1).transpose(0, 2, 3, 1)
-        blended = transforms.reshape(len(world), 12, SMPL.size) @ self.weights
+        blended = transforms.reshape(len(world), 12, self.tree.size) @ self.weights
         return blended.reshape(len(world), 3, 4, self.weights.shape[1])
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from hmr_ros.core.arrays import Array, Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import Manifest, load_manifest, models_dir
-from hmr_ros.core.people import Camera
+from hmr_ros.core.manifest import HAND_KINDS, Manifest, load_manifest, models_dir
+from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.share import share_dir
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
         opened(manifest_path)
     estimator = _estimator(engines[kind], load_body_model(models_dir() / "open_body.npz"))
     for image, camera in _images():
-        _process(detector, estimator, image, camera)
+        detections = _process(detector, estimator, image, camera)
+        if kind in HAND_KINDS:
+            _show_hands(engines[kind], image, detections)
     for engine in engines.values():
         engine.close()
     return engines[kind].given
@@ -104,12 +106,24 @@ def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None
     return None if maker is None else maker(engine, body_model)
 
 
-def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> None:
-    """Run detector and estimator as on a single photo, without tracking between images."""
+def _show_hands(network: Recording, image: Image, people: Detections) -> None:
+    """Run a hand network on the regions where ``people`` have their hands, however small these are."""
+    from hmr_ros.perception.hand_regions import crops
+    from hmr_ros.perception.hands import hand_places
+
+    places = hand_places(people)
+    if places.known.any():
+        size = int(network.manifest.inputs[0].shape[1])
+        network.run({"image": crops(image, places.rough[places.known], size)})
+
+
+def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> Detections:
+    """Run detector and estimator as on a single photo, without tracking between images; the detections."""
     detector.reset()
     detections = detector.detect(image)
     if estimator is not None and len(detections):
         estimator.estimate(image, detections, camera)
+    return detections
 
 
 def _images() -> Iterator[tuple[Image, Camera]]:

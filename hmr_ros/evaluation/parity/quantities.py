@@ -98,6 +98,9 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "person_boxes": _person_boxes,
         "multipose": _multipose,
         "keypoints": _keypoints,
+        "hand_landmarks": _hand_landmarks,
+        "hand_recrop": _hand_recrop,
+        "hand_pose2mesh": _pose2mesh,
     }
     return makers[kind]()
 
@@ -207,3 +210,19 @@ def _keypoints() -> tuple[Quantity, ...]:
         Quantity("points", "px", lambda outputs: decode_crops(outputs)[0], PIXELS, sure),
         Quantity("scores", "", lambda outputs: decode_crops(outputs)[1][..., None]),
     )
+
+
+def _hand_landmarks() -> tuple[Quantity, ...]:
+    def points(outputs: Outputs) -> Floats:
+        return outputs["landmarks"].reshape(-1, 21, 3)[..., :2]
+
+    return (
+        Quantity("points", "px", points, PIXELS),
+        Quantity("world", "mm", lambda outputs: 1000 * outputs["world"].reshape(-1, 21, 3)),
+        Quantity("presence", "", lambda outputs: outputs["presence"]),
+        Quantity("handedness", "", lambda outputs: outputs["handedness"]),
+    )
+
+
+def _hand_recrop() -> tuple[Quantity, ...]:
+    return (Quantity("points", "px", lambda outputs: outputs["crop"].reshape(-1, 2, 2), PIXELS),)

@@ -108,14 +108,23 @@ class CameraFollower:
         result = self._equipment.pipeline(frame.image, camera, stamp.seconds, depth, ground=ground)
         self._last = _Last(stamp, frame.frame_id, result.bodies)
         published = self._outputs.publish(frame, camera, result.bodies, result.lost)
-        of_views = self._outputs.publish_views(frame, camera, result.bodies, result.lost)
+        of_views = self._outputs.publish_views(frame, camera, result.bodies, result.lost, result.hands)
         self._order.accept(arrival)
         for text in filter(None, (self._order.jump, published.problem or of_views)):
             self._equipment.publishers.report(f"{self.topics.topic}: {text}")
         time_s = (log_ns - self._began_ns) * 1e-9
         stem = f"{index:06d}"
         return Entry(
-            self.topics.topic, index, stem, time_s, frame.image, camera, result.bodies, result.lost, stamp.nanoseconds
+            self.topics.topic,
+            index,
+            stem,
+            time_s,
+            frame.image,
+            camera,
+            result.bodies,
+            result.lost,
+            stamp.nanoseconds,
+            result.hands,
         )
 
     def _ground(self, frame: Frame, camera: Camera | None) -> Ground | None:

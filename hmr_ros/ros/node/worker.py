@@ -195,15 +195,16 @@ class Worker:
         if shed >= Shed.VIEWS:
             return _Published(published, 0.0)
         started_s = time.perf_counter()
-        problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost)
+        problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost, result.hands)
         published = dataclasses.replace(published, problem=published.problem or problem)
         return _Published(published, time.perf_counter() - started_s)
 
     def _record(self, work: _Work) -> None:
         """Report a published image to the latency budget and to diagnostics."""
         latency_s, timings = self._age_s(work.stamp), work.result.timings
-        rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - work.published.views_s
-        costs = Costs(timings.detect_s, timings.estimate_s, work.published.views_s, max(rest_s, 0.0))
+        views_s = work.published.views_s + timings.hands_s
+        rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - views_s
+        costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0))
         self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
         if work.published.outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)

@@ -15,6 +15,8 @@ from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
 from hmr_ros.core.temporal.presence import Presence
+from hmr_ros.perception.hand_overlay import draw_hands
+from hmr_ros.perception.hands import Hands
 from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.images import Frame
@@ -124,10 +126,18 @@ class Outputs:
         of_planners = self._planning.publish(frame.stamp, frame.frame_id, camera, confirmed, lost, self._config)
         return Published(of_planners or of_rviz, humans.limit_violations)
 
-    def publish_views(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> str:
+    def publish_views(
+        self,
+        frame: Frame,
+        camera: Camera | None,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        hands: Hands | None = None,
+    ) -> str:
         """Publish mesh and overlay: large messages for human eyes only, published last and shed first.
 
-        Arguments as for ``publish``. Returns why RViz gets no mesh, "" when it does or does not subscribe.
+        Arguments as for ``publish``; ``hands`` are drawn, too. Returns why RViz gets no mesh, "" when it does or does
+        not subscribe.
         """
         bodies, problem = _confirmed(bodies), ""
         is_due = self._mesh_pace.is_due(frame.stamp.seconds, self._config.mesh_rate_hz)
@@ -138,6 +148,7 @@ class Outputs:
             problem = view.problem
         if has_subscribers(self._overlay):
             drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
+            drawn = drawn if hands is None else draw_hands(drawn, hands)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
         return problem
 

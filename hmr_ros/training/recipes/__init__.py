@@ -63,8 +63,17 @@ AnyRecipe: TypeAlias = Recipe[Any, Any]
 """Some recipe: the training loop only hands back to it the samplers and batches that it made itself."""
 
 
-def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> AnyRecipe:
-    """The recipe that ``config`` names; ``topology`` of the checkpoint that is resumed, None for a new run."""
+def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, topology: Arrays | None) -> AnyRecipe:
+    """The recipe that ``config`` names; ``topology`` of the checkpoint that is resumed, None for a new run.
+
+    ``motion`` may be None where the recipe needs none (``needs_motion``).
+    """
+    if config.recipe == "hands":
+        from hmr_ros.training.recipes.hands import HandRecipe
+
+        return HandRecipe(config)
+    if motion is None:
+        raise ValueError(f"recipe {config.recipe} needs a motion file: set run.motion")
     if config.recipe == "paper":
         from hmr_ros.training.recipes.paper import PaperRecipe
 
@@ -78,9 +87,14 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
     return CompactRecipe(config, motion, body, topology)
 
 
+def needs_motion(config: TrainConfig) -> bool:
+    """Whether the recipe draws people from a motion file; hands come from the limits of their fingers."""
+    return config.recipe != "hands"
+
+
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
     """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
-    return ("local", "images") if config.recipe == "global_to_pixel" else ("lift", "mesh")
+    return {"global_to_pixel": ("local", "images"), "hands": ("lift",)}.get(config.recipe, ("lift", "mesh"))
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
@@ -106,6 +120,10 @@ def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
         from hmr_ros.training.recipes import global_to_pixel
 
         return global_to_pixel.build_network(config, body, topology)
+    if config.recipe == "hands":
+        from hmr_ros.training.recipes import hands
+
+        return hands.build_network(config)
     from hmr_ros.training.recipes import compact
 
     return compact.build_network(config, body, topology)

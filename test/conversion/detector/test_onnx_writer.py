@@ -214,3 +214,60 @@ def test_reads_a_file() -> None:
     (actual,) = run(network, x, {"features": TensorSpec("features", "float32", ("N", 4, 3, 4))})
     expected = convolve_slowly(x.astype(float), kernel.astype(float), np.zeros(4), 2, same=True)
     np.testing.assert_allclose(actual.transpose(0, 2, 3, 1), np.clip(expected, 0, 6), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 1, 1, 3)])
+def test_mean_is_over_height_and_width(shape: tuple[int, ...]) -> None:
+    image = images()
+    found = one_operator("MEAN", shape, [np.array([2, 1], np.int32)], image)
+    np.testing.assert_allclose(found.reshape(2, 3), image.mean((1, 2)), rtol=1e-5)
+
+
+def test_mean_over_channels_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"MEAN over the axes \[3\] is not supported"):
+        one_operator("MEAN", (1, 6, 8), [np.array([3], np.int32)], images())
+
+
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_fully_connected(activation: str) -> None:
+    image = images(1, 1)
+    kernel, bias = RNG.normal(size=(5, 3)).astype(np.float32), RNG.normal(size=5).astype(np.float32)
+    found = one_operator("FULLY_CONNECTED", (1, 5), [kernel, bias], image, Options(activation=activation))
+    expected = image.reshape(2, 3) @ kernel.T + bias
+    np.testing.assert_allclose(found, np.maximum(expected, 0) if activation == "relu" else expected, rtol=1e-4)
+    plain = one_operator("FULLY_CONNECTED", (1, 5), [kernel], image)
+    np.testing.assert_allclose(plain, image.reshape(2, 3) @ kernel.T, rtol=1e-4)
+
+
+def test_fully_connected_of_more_than_a_pixel_is_refused() -> None:
+    with pytest.raises(ValueError, match="only of one pixel"):
+        one_operator("FULLY_CONNECTED", (1, 5), [np.zeros((5, 144), np.float32)], images())
+
+
+def test_prelu_has_a_slope_for_each_channel() -> None:
+    image, slope = images(), np.array([0.5, -1.0, 2.0], np.float32).reshape(1, 1, 3)
+    network = Network(
+        names=("i", "slope", "y"),
+        shapes=((1, 6, 8, 3), (1, 1, 3), (1, 6, 8, 3)),
+        constants={1: slope},
+        operators=(Operator("PRELU", (0, 1), 2),),
+        input=0,
+        outputs=(2,),
+    )
+    spec = TensorSpec("y", "float32", ("N", "C", "H", "W"))
+    found = run(network, image, {"y": spec}, offset=-5.0)[0].transpose(0, 2, 3, 1)
+    x = image - 5.0
+    np.testing.assert_allclose(found, np.where(x < 0, slope * x, x), rtol=1e-6)
+
+
+def test_strided_slice_takes_every_other_pixel() -> None:
+    image = images()
+    bounds = (np.array(v, np.int32) for v in ([0, 1, 0, 0], [0, 0, 0, 0], [1, 2, 2, 1]))
+    found = one_operator("STRIDED_SLICE", (1, 3, 4, 3), list(bounds), image)
+    np.testing.assert_array_equal(found, image[:, 1::2, ::2])
+
+
+def test_strided_slice_that_drops_an_axis_is_refused() -> None:
+    bounds = [np.zeros(4, np.int32), np.ones(4, np.int32), np.ones(4, np.int32)]
+    with pytest.raises(ValueError, match="it keeps all axes"):
+        one_operator("STRIDED_SLICE", (1, 8, 3), bounds, images())

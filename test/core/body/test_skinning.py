@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.skinning import chained_joints, local_rotations, transformed, world_rotations
+from hmr_ros.core.body.skinning import Tree, chained_joints, local_rotations, transformed, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL_PARENTS
 
@@ -67,3 +68,11 @@ def test_skinning_is_linear_blending_vertex_by_vertex(exact_body: BodyModel):
         assert_allclose(unposed[p, :, v], still, atol=1e-12)
         moved = sum(w * (world[p, j] @ (still - rest[p, j]) + joints[p, j]) for j, w in enumerate(skin.weights[:, v]))
         assert_allclose(found[p, :, v], moved, atol=1e-12)
+
+
+def test_trees_have_parents_before_children():
+    tree = Tree(np.array([-1, 0, 1, 0]))
+    assert [level.tolist() for level in tree.levels] == [[1, 3], [2]]
+    for parents in ([0, 0], [-1, 2, 0], [-1, -1], [-1]):
+        with pytest.raises(ValueError, match="parents come before their children"):
+            Tree(np.array(parents))

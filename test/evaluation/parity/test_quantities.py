@@ -27,6 +27,9 @@ def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
             "regression": (2, 8, 8, 34),
             "offsets": (2, 8, 8, 34),
         },
+        "hand_landmarks": {"landmarks": (2, 63), "world": (2, 63), "presence": (2, 1), "handedness": (2, 1)},
+        "hand_pose2mesh": {"vertices": (2, 5, 3), "joints": (2, 21, 3), "joint_error": (2, 21)},
+        "hand_recrop": {"crop": (2, 4)},
         "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
     }
     found = {name: rng.normal(size=shape) for name, shape in shapes[kind].items()}

@@ -36,7 +36,7 @@ class Stage:
         self.bodies, self.shed, self.admits, self.wrong = some_bodies(2), Shed.NOTHING, True, None
         self.frame_id, self.problem, self.view_problem, self.ok = "eye", "", "", True
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
-        self.given = None
+        self.given, self.hands, self.timings = None, None, TIMINGS
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -81,7 +81,7 @@ class Stage:
 
     def __call__(self, image, camera, stamp_s, depth, shed, given, ground):
         self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
-        return Result(self.bodies, (9,), TIMINGS, measured=1)
+        return Result(self.bodies, (9,), self.timings, measured=1, hands=self.hands)
 
     def reset(self):
         self.calls.append(("reset",))
@@ -92,8 +92,9 @@ class Stage:
         self.step(2, "publish", camera, lost)
         return Published(self.problem, 4)
 
-    def publish_views(self, frame, camera, bodies, lost):
+    def publish_views(self, frame, camera, bodies, lost, hands):
         self.step(3, "views", camera, lost)
+        self.seen_hands = hands
         return self.view_problem
 
     def end(self, stamp, frame_id, bodies):

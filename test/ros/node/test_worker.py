@@ -12,6 +12,7 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import State
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
+from hmr_ros.perception.hands import Hands
 from hmr_ros.ros.input.images import BadImageError, BadImageReason
 from hmr_ros.ros.node import worker as module
 from hmr_ros.ros.node.worker import Worker
@@ -83,6 +84,16 @@ def test_diagnostics_get_what_happened_to_the_image(stage):
     assert p.overhead_s == pytest.approx(0.056 - TIMINGS.total_s)
     assert p.timings == TIMINGS
     assert s.monitor.drops() == {}
+
+
+def test_hands_are_views_and_so_is_their_time(stage):
+    s = stage()
+    s.hands, s.timings = Hands.unseen(np.arange(6)), dataclasses.replace(TIMINGS, hands_s=0.004)
+    worked(s, STAMP)
+    assert s.seen_hands is s.hands
+    costs = s.called("done")[0][3]
+    assert costs.views_s == pytest.approx(0.012)
+    assert costs.rest_s == pytest.approx(0.156 - 0.1 - TIMINGS.detect_s - TIMINGS.estimate_s - 0.012)
 
 
 @pytest.mark.parametrize(

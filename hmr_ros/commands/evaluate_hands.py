@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hmr evaluate-hands`: score predicted hands against FreiHAND's evaluation set, as its own script does.
+
+FreiHAND is free for research; its files come from its web site (docs/hands.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from hmr_ros.core.manifest import atomic_path
+from hmr_ros.evaluation.hands.freihand import FreiHandReport, HandMeshes, evaluate_freihand, read_meshes
+from hmr_ros.training.datasets.freihand import SPLITS, read_freihand
+
+EXAMPLES = ("hmr evaluate-hands FreiHAND_pub_v2 pred.json",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("root", type=Path, help="directory of FreiHAND, with evaluation_xyz.json and so on")
+    parser.add_argument("predictions", type=Path, help="pred.json: [joints (N, 21, 3), vertices (N, 778, 3)], m")
+    parser.add_argument("--split", choices=SPLITS, default="evaluation", help="split of FreiHAND (%(default)s)")
+    parser.add_argument("--json", type=Path, help="JSON file for the report")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table."""
+    people = read_freihand(args.root, args.split, versions=("gs",), with_vertices=True)
+    report = evaluate_freihand(read_meshes(args.predictions), HandMeshes(people.keypoints, people.vertices))
+    print(f"{args.predictions} on {args.root}, {args.split}\n\n{report.table()}")
+    if args.json:
+        write_json(report, args.json)
+    return 0
+
+
+def write_json(report: FreiHandReport, path: Path) -> None:
+    """Write ``report`` to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n", encoding="utf-8")

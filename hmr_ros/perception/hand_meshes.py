@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hands that are seen -> joints, meshes and finger angles in space, by Pose2Mesh on hands.
+
+The network reads the 21 points in the hand's virtual camera, and knows right hands: left ones are mirrored before and
+after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.body.hand_model import SIDES, HandModel
+from hmr_ros.core.camera import Camera
+from hmr_ros.core.fitting.hand_pose import HandPoses, fit_hand_pose
+from hmr_ros.core.geometry.camera import undistort_points
+from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
+from hmr_ros.core.records import Record, check_shape, join_rows
+from hmr_ros.core.skeleton import MANO
+from hmr_ros.engines.runtime import Engine, require_kind
+from hmr_ros.perception.hands import Hands
+
+_MIRROR = np.array([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class HandMeshes(Record):
+    """N hands that are seen, in the axes of the optical frame.
+
+    ``rows`` (N,) of the person in Hands, ``right`` (N,) whether it is the right hand; ``vertices`` (N, 778, 3) and
+    ``joints`` (N, 21, 3) m, relative to the wrist joint; ``joint_error`` (N, 21) m, expected distance of each joint
+    from the ground truth; ``poses`` of the open hand whose fingers point alike, within their limits.
+    """
+
+    rows: Ints
+    right: Bools
+    vertices: Floats
+    joints: Floats
+    joint_error: Floats
+    poses: HandPoses
+
+    def __post_init__(self) -> None:
+        hands = len(self.rows)
+        check_shape(self, "right", (hands,))
+        check_shape(self, "vertices", (hands, None, 3))
+        check_shape(self, "joints", (hands, MANO.size, 3))
+        check_shape(self, "joint_error", (hands, MANO.size))
+
+
+class HandLifter:
+    """Pose2Mesh on hands."""
+
+    def __init__(self, engine: Engine, hand: HandModel) -> None:
+        """``engine``: a network of this kind (``hmr export``); ``hand``: the open hand, either side."""
+        require_kind(engine, "hand_pose2mesh")
+        self._engine = engine
+        self._hands = {hand.side: hand, (other := hand.mirrored()).side: other}
+
+    def __call__(self, hands: Hands, camera: Camera) -> HandMeshes:
+        """The meshes of the ``hands`` that ``camera`` sees; people in order, each one's left hand first."""
+        rows, sides = np.nonzero(hands.seen)
+        right = sides == SIDES.index("right")
+        mirror = np.where(right[:, None, None], 1.0, _MIRROR)
+        normalized = undistort_points(hands.points[rows, sides], camera) * mirror[..., :2]
+        score = np.asarray(np.isfinite(normalized).all(-1), np.float32)
+        view = to_virtual_camera(normalized, score)
+        lifted = self._lift(view.keypoints, view.context)
+        optical = view.optical_from_virtual.transpose(0, 2, 1)
+        vertices, joints = (lifted[name] @ optical * mirror for name in ("vertices", "joints"))
+        return HandMeshes(rows, right, vertices, joints, lifted["joint_error"], self._poses(joints, right))
+
+    def _lift(self, keypoints: Floats, context: Floats) -> dict[str, Floats]:
+        if len(keypoints) == 0:
+            shapes = {"vertices": (0, self._hands["right"].vertex_count, 3), "joints": (0, MANO.size, 3)}
+            return {name: np.zeros(shape) for name, shape in {**shapes, "joint_error": (0, MANO.size)}.items()}
+        return self._engine.run({"keypoints": keypoints, "context": context})
+
+    def _poses(self, joints: Floats, right: Bools) -> HandPoses:
+        """The poses of hands in order, each side by its own model."""
+        parts = [(fit_hand_pose(joints[own], self._hands[side]), np.flatnonzero(own))
+                 for side, own in (("left", ~right), ("right", right))]  # fmt: skip
+        order = np.argsort(np.concatenate([rows for _, rows in parts]))
+        return join_rows([poses for poses, _ in parts]).take(order)
