@@ -18,6 +18,7 @@ from hmr_ros.cli import main
 from hmr_ros.commands import run as run_module
 from hmr_ros.core.config import PipelineSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.running import progress
 from test.media.files import jpeg, write_clip
@@ -118,12 +119,9 @@ def fake_pipeline(monkeypatch):
     from hmr_ros.perception.assemble import open_body
     from hmr_ros.perception.tracker import Tracker
 
-    class Blind:
+    class Blind(Detector):
         def detect(self, image, *_):
             return Detections.empty("blazepose")
-
-        def reset(self):
-            pass
 
     body_model = open_body()
     pipeline = Pipeline(Blind(), Tracker(), None, BodySmoother(body_model), body_model)
