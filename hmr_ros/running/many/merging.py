@@ -14,10 +14,9 @@ from typing import TypedDict
 import numpy as np
 
 from hmr_ros.core.arrays import Array
-from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.people import State
 from hmr_ros.recording import directory
-from hmr_ros.recording.arrays import COLUMNS
+from hmr_ros.recording.arrays import COLUMNS, write_arrays
 from hmr_ros.recording.tally import Summary, Tally
 
 _NEAR = 0.2
@@ -128,7 +127,7 @@ class _Whole:
 def _merge_arrays(chunks: Sequence[Path], parts: Sequence[_Part], out: Path) -> None:
     """Write the arrays of all chunks, as ``recording.arrays`` does."""
     columns: dict[str, list[Array]] = defaultdict(list)
-    images, joint_set = 0, None
+    images, joint_set = 0, np.array("")
     for chunk, part in zip(chunks, parts, strict=True):
         if not chunk.is_file():
             continue
@@ -146,10 +145,9 @@ def _merge_arrays(chunks: Sequence[Path], parts: Sequence[_Part], out: Path) -> 
                 elif name != "joint_set":
                     columns[name].append(arrays[name][rows if name in COLUMNS else kept])
             images += int(kept.sum())
-    if joint_set is not None:
+    if columns:
         tables = {name: np.concatenate(values) for name, values in columns.items()}
-        with atomic_path(out) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, joint_set=joint_set, **tables)
+        write_arrays(out, {**tables, "joint_set": joint_set})
 
 
 def _lines(path: Path) -> Iterator[_Line]:
