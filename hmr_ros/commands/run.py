@@ -14,6 +14,7 @@ from hmr_ros.recording import directory
 from hmr_ros.recording.saving import SAVED
 from hmr_ros.recording.stopping import Stopping
 from hmr_ros.recording.tally import Summary
+from hmr_ros.running.many.chunks import Chunking
 from hmr_ros.running.many.cluster import Cluster
 from hmr_ros.running.many.outcome import Status
 from hmr_ros.running.many.report import summary_lines
@@ -97,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     many = parser.add_argument_group("of many inputs (docs/many.md)")
     many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
     many.add_argument("--retries", type=int, help="how often a failed input is tried again (default: 1)")
+    many.add_argument("--chunk", type=float, metavar="SECONDS", help="do longer inputs in chunks, several at a time")
     many.add_argument("--ray", metavar="ADDRESS", help="share them by Ray: local, or a cluster's host:port or auto")
     many.add_argument("--cpus-per-task", type=int, metavar="N", help="CPUs of each input's task on --ray (default: 1)")
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
@@ -117,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
     """Estimate and write; the exit status."""
     if len(args.source) > 1 or args.workers is not None or args.ray is not None:
         return _run_many(args)
-    if args.retries is not None:
-        raise ValueError("--retries: of many inputs; give several, or --workers")
+    if args.retries is not None or args.chunk is not None:
+        raise ValueError("--retries and --chunk: of many inputs; give several, or --workers")
     done = Run(_request(args), Terminal(), assemble).into(Output(args.out, args.overwrite, args.resume))
     _print(done.summary, done.out)
     return _exit_status(done.summary, is_live=done.live)
@@ -133,7 +135,8 @@ def _run_many(args: argparse.Namespace) -> int:
     if retries < 0:
         raise ValueError(f"--retries: expected 0 or more, got {retries}")
     terminal = Terminal()
-    plan = Plan(args.source, args.out or _MANY_OUT, retries)
+    chunking = None if args.chunk is None else Chunking(args.chunk)
+    plan = Plan(args.source, args.out or _MANY_OUT, retries, chunking)
     many = Many(plan, _request(args), terminal.say, lambda count: terminal.bar(count, "input"))
     with Stopping() as stopping:
         finale = many.run(lambda: _executor(args), stopping)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +58,15 @@ class Arrays:
     def close(self) -> None:
         """Write the file."""
         if self._rows:
-            with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
-                np.savez_compressed(stream, allow_pickle=False, **_tables(self._rows))
+            write_arrays(self._path, _tables(self._rows))
         self._rows = []
+
+
+def write_arrays(path: Path, tables: Mapping[str, Array]) -> None:
+    """Write ``tables``, none of which is of objects, so that none is pickled."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        # numpy before 2.1 would take allow_pickle for an array of that name.
+        np.savez_compressed(stream, **tables)  # type: ignore[arg-type]
 
 
 def _tables(rows: list[_Row]) -> dict[str, Array]:

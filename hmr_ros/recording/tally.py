@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from hmr_ros.recording.entry import Entry
@@ -44,12 +44,15 @@ class Tally:
 
     def add(self, entry: Entry, camera: Hashable = 0) -> None:
         """Count ``entry``, which is of ``camera``."""
-        trusted = entry.trusted()
+        self.add_ids(entry.trusted().ids.tolist(), entry.stamp_s, camera)
+
+    def add_ids(self, ids: Sequence[int], stamp_s: float | None, camera: Hashable = 0) -> None:
+        """Count an image of ``camera`` with people of these ``ids``; ``stamp_s`` None: a photo."""
         self._images += 1
-        self._bodies += len(trusted)
-        self._people.update(trusted.ids.tolist())
-        if entry.stamp_s is not None:
-            self._pass_time(camera, entry.stamp_s, len(trusted))
+        self._bodies += len(ids)
+        self._people.update(ids)
+        if stamp_s is not None:
+            self._pass_time(camera, stamp_s, len(ids))
 
     def summary(self, *, interrupted: bool) -> Summary:
         """What it came to."""

@@ -95,7 +95,11 @@ def test_the_exit_status_says_what_is_missing(here, capsys):
         (["in", "in", "--overwrite"], "--overwrite: of one input"),
         (["in", "--workers", "2", "--resume"], "--resume: of one input"),
         (["in", "--workers", "1", "--retries", "-1"], "--retries: expected 0 or more"),
-        (["in", "--retries", "3"], "--retries: of many inputs"),
+        (["in", "--retries", "3"], "--retries and --chunk: of many inputs"),
+        (["in", "--chunk", "60"], "--retries and --chunk: of many inputs"),
+        (["in", "--workers", "1", "--chunk", "5", "--save", "json"], "--chunk: expected more than 5 s"),
+        (["in", "--workers", "1", "--chunk", "60"], "--chunk: only --save json"),
+        (["in", "--workers", "1", "--chunk", "60", "--save", "json", "--every", "2"], "--chunk: takes every image"),
         (["in", "--workers", "1", "--detections", "d.jsonl"], "--detections and --keep-ids: of one input"),
         (["in", "--workers", "1", "--rate", "5"], "--rate: of one video"),
         (["in", "--workers", "1", "--fov", "200"], "between 0 and 180"),
@@ -117,7 +121,7 @@ def test_the_page_does_what_it_shows(here, capsys):
     write_clip(here / "clips/more.mp4")
     lines = [line.partition("#")[0] for language, text in BLOCKS if not language for line in text.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("hmr run")]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         assert main(command) == 0, command
     assert results(here / "results").keys() == {"bag", "clip", "photos"}

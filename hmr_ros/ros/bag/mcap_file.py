@@ -79,6 +79,12 @@ class McapRecording:
         """The topics whose messages are CDR, by name."""
         return self._topics
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last message were recorded; 0, 0 without any."""
+        firsts, lasts = [part.first_ns for part in self._parts], [part.last_ns for part in self._parts]
+        return min(firsts, default=0), max(lasts, default=0)
+
     def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
         """The messages of ``topics``, None: of all, by their log time. See Recording."""
         pending: list[tuple[int, int, Record]] = []

@@ -75,6 +75,11 @@ class _Chain:
     def topics(self) -> Mapping[str, Topic]:
         return self._topics
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        spans = [part.span_ns for part in self._parts if part.span_ns[1]]
+        return min((first for first, _ in spans), default=0), max((last for _, last in spans), default=0)
+
     def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
         for part in self._parts:
             yield from part.records(topics)

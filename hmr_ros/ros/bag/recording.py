@@ -50,6 +50,10 @@ class Recording(Protocol):
     def topics(self) -> Mapping[str, Topic]:
         """The topics whose messages can be read, by name."""
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last message were recorded, as far as that is known without reading it; or 0, 0."""
+
     def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
         """The messages of ``topics``, None: of all, by the time at which they were recorded.
 

@@ -54,6 +54,11 @@ class Ros1Recording:
         """The topics whose messages have a counterpart here, by name."""
         return self._topics
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last message were recorded."""
+        return (self._reader.start_time, self._reader.end_time) if self._topics else (0, 0)
+
     def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
         """The messages of ``topics``, None: of all, by their time. See Recording."""
         wanted = [

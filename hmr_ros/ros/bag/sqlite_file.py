@@ -34,6 +34,15 @@ class SqliteRecording:
         """The topics whose messages are CDR, by name."""
         return self._topics
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """When its first and its last message were recorded; 0, 0 without any, or where the file is damaged."""
+        try:
+            first, last = self._connection.execute("SELECT MIN(timestamp), MAX(timestamp) FROM messages").fetchone()
+        except sqlite3.Error:
+            return 0, 0
+        return int(first or 0), int(last or 0)
+
     def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
         """The messages of ``topics``, None: of all, by their time. See Recording.
 

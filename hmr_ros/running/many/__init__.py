@@ -8,6 +8,9 @@ job: one input, in whichever process: files or a reason
 workers: processes of this machine
 cluster: tasks of Ray, on many machines
 schedule: who works on what, again after a failure
+chunks: where long inputs are cut
+merging: results of chunks -> one result
+assembling: jobs in chunks
 report: report.html and report.parquet
 run: all of it
 """

@@ -13,6 +13,7 @@ from hmr_ros.core.manifest import file_sha256
 from hmr_ros.core.settings import Value
 from hmr_ros.perception.assemble import files_opened
 from hmr_ros.ros.bag.options import config_of
+from hmr_ros.running.many.chunks import Chunking
 from hmr_ros.running.many.inputs import Input
 from hmr_ros.running.request import Request
 
@@ -43,11 +44,13 @@ def look(given: Input) -> str:
     return digest.hexdigest()
 
 
-def work_sha256(request: Request) -> str:
+def work_sha256(request: Request, chunking: Chunking | None = None) -> str:
     """Digest of the networks and settings of ``request``, and of the files it names; the source is left out."""
     config = config_of(dict(request.settings), request.recording.parameters)
     networks = {path.name: file_sha256(path) for path in files_opened(config)}
     described = {"format": FORMAT, "version": __version__, "networks": networks, **_described(request)}
+    if chunking is not None:
+        described["chunking"] = dataclasses.asdict(chunking)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,6 +26,8 @@ from hmr_ros.running.single import Assemble, Output, Run
 Advance = Callable[[int], None]
 """Takes the number of images that were finished since the last call."""
 
+NO_IMAGE = "no image could be read"
+
 _PERIOD_S = 0.5
 _PROBLEMS = 100
 
@@ -34,7 +36,8 @@ _PROBLEMS = 100
 class Job:
     """The input ``number`` of many, and what to do with it; ``content`` is its digest, "": not known yet.
 
-    ``work`` is the digest of networks and settings, ``out`` the directory of the store.
+    ``work`` is the digest of networks and settings, ``out`` the directory of the store. A chunk ``may_be_empty``:
+    cameras pause.
     """
 
     number: int
@@ -43,6 +46,7 @@ class Job:
     work: str
     out: Path
     content: str = ""
+    may_be_empty: bool = False
 
 
 def request_for(given: Input, request: Request) -> Request:
@@ -95,7 +99,7 @@ def _done(job: Job, opened: Assemble, progress: _Progress, stopwatch: _Stopwatch
         return store.outcome(found)
     with store.making(job.number) as partial:
         summary = Run(job.request, progress, opened).into(Output(partial)).summary
-        if reason := _missing(summary):
+        if reason := _missing(summary, job):
             status = Status.INTERRUPTED if summary.interrupted else Status.FAILED
             return stopwatch.stamped(Outcome(status, content, "", reason, summary, progress.problems))
         name = result_name(job.given.path, at)
@@ -104,11 +108,12 @@ def _done(job: Job, opened: Assemble, progress: _Progress, stopwatch: _Stopwatch
     return outcome
 
 
-def _missing(summary: Summary) -> str:
+def _missing(summary: Summary, job: Job) -> str:
     """Why the files of a run are no result, "" where they are one."""
     if summary.interrupted:
         return "stopped by a signal"
-    return "" if summary.images else "no image could be read"
+    is_empty = not summary.images and not (job.may_be_empty and not summary.unreadable)
+    return NO_IMAGE if is_empty else ""
 
 
 class _Progress:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmr_ros.running.many import report
+from hmr_ros.running.many import chunks, report
 from hmr_ros.running.many.address import address, look, work_sha256
+from hmr_ros.running.many.assembling import Assembling
+from hmr_ros.running.many.chunks import Chunking
 from hmr_ros.running.many.inputs import Input, Kind, find
 from hmr_ros.running.many.job import Job, request_for
 from hmr_ros.running.many.outcome import Outcome, Row, Status
@@ -26,13 +28,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which inputs: ``sources``, as the command line names them; where the results go, and how often failed inputs are
-    tried again.
+    """Which inputs: ``sources``, as the command line names them; where the results go, how often failed inputs are
+    tried again, and whether long ones are done in chunks.
     """
 
     sources: Sequence[str]
     out: Path
     retries: int = 1
+    chunking: Chunking | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Many:
     def run(self, executors: Callable[[], Executor], stopping: Requested) -> Finale:
         """Have what ``executors`` opens do what is not done. Raises ValueError or OSError before any work."""
         check_together(self._request)
+        if self._plan.chunking is not None:
+            chunks.check(self._request)
         inputs = find(self._plan.sources, self._plan.out)
         with open_store(self._plan.out) as opened:
             jobs = list(self._jobs(inputs, opened))
@@ -65,8 +70,10 @@ class Many:
             left = [job for job in jobs if job.number not in rows]
             self._say(f"{len(inputs)} inputs, {len(rows)} of them done before")
             if left:
+                parts = Assembling(left, self._plan.chunking, opened)
                 with contextlib.closing(executors()) as executor:
-                    rows |= self._worked(Schedule(executor, left, self._plan.retries, stopping), left, opened)
+                    schedule = Schedule(executor, parts.jobs, self._plan.retries, stopping)
+                    rows |= self._worked(schedule, parts, left, opened)
             in_order = [rows.get(job.number) or _row(job, Outcome(Status.INTERRUPTED)) for job in jobs]
             wall_s = time.monotonic() - self._began_s
             files = report.write(in_order, wall_s, opened.path)
@@ -79,7 +86,7 @@ class Many:
         for number, given in enumerate(inputs):
             request = request_for(given, self._request)
             if given.kind not in work:
-                work[given.kind] = work_sha256(request)
+                work[given.kind] = work_sha256(request, self._plan.chunking)
             with contextlib.suppress(OSError):  # the job says what is wrong
                 content = contents.get(look(given), "")
             yield Job(number, given, request, work[given.kind], opened.path.absolute(), content)
@@ -92,13 +99,13 @@ class Many:
             if name:
                 yield job, opened.outcome(name)
 
-    def _worked(self, schedule: Schedule, jobs: Sequence[Job], opened: Store) -> dict[int, Row]:
+    def _worked(self, schedule: Schedule, parts: Assembling, jobs: Sequence[Job], opened: Store) -> dict[int, Row]:
         """What comes of ``jobs``."""
         rows: dict[int, Row] = {}
         pace = Pace(len(jobs))
         with self._bars(len(jobs)) as bar:
-            for finished in schedule.finished():
-                if finished is not None:
+            for ended in schedule.finished():
+                if ended is not None and (finished := parts.whole(ended)) is not None:
                     self._note(finished, opened, pace)
                     if not finished.again:
                         rows[finished.job.number] = _row(finished.job, finished.outcome, finished.attempts)

@@ -21,6 +21,9 @@ from hmr_ros.running.many.address import LENGTH
 from hmr_ros.running.many.outcome import Outcome, from_json
 
 RUN = "run.json"
+CHUNKS = ".chunks"
+"""Results of chunks, until they are put together."""
+
 _PARTIAL, _LOCK, _INPUTS = ".partial", ".lock", ".inputs.jsonl"
 _NAME = re.compile(rf".*-([0-9a-f]{{{LENGTH}}})")
 _STEM_LENGTH = 80
@@ -102,8 +105,14 @@ def open_store(path: Path) -> Iterator[Store]:
             raise FileExistsError(
                 f"{path}: another run is writing there; wait for it, or choose another --out"
             ) from None
-        shutil.rmtree(path / _PARTIAL, ignore_errors=True)
+        _clean(path)
         try:
             yield Store(path)
         finally:
-            shutil.rmtree(path / _PARTIAL, ignore_errors=True)
+            _clean(path)
+
+
+def _clean(path: Path) -> None:
+    """Remove what was not finished."""
+    for directory in (path, path / CHUNKS):
+        shutil.rmtree(directory / _PARTIAL, ignore_errors=True)

@@ -6,6 +6,7 @@ import pytest
 
 from hmr_ros.media.sources import Excerpt
 from hmr_ros.running.many.address import content_sha256, look, work_sha256
+from hmr_ros.running.many.chunks import Chunking
 from hmr_ros.running.many.inputs import find
 from hmr_ros.running.request import OfRecording, Request
 
@@ -40,6 +41,10 @@ def test_neither_the_inputs_place_nor_the_machine_is_a_part_of_it():
 )
 def test_all_that_changes_the_files_changes_it(values):
     assert work_sha256(changed(**values)) != work_sha256(PLAIN)
+
+
+def test_chunks_change_it():
+    assert len({work_sha256(PLAIN, chunking) for chunking in (None, Chunking(60.0), Chunking(90.0))}) == 3
 
 
 def test_another_network_changes_it(tmp_path, monkeypatch):
