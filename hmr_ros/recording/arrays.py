@@ -58,7 +58,7 @@ class Arrays:
         """Write the file."""
         if self._rows:
             with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
-                np.savez_compressed(stream, allow_pickle=False, **_tables(self._rows))
+                np.savez_compressed(stream, **_tables(self._rows))  # type: ignore[arg-type]
         self._rows = []
 
 

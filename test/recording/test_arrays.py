@@ -32,7 +32,7 @@ def test_flat_arrays_say_which_image_each_body_is_in(tmp_path):
     assert str(read["joint_set"]) == "blazepose"
     for name in COLUMNS:
         assert np.array_equal(read[name], getattr(bodies([4, 9, 2]), name), equal_nan=True), name
-    assert "vertices" not in read
+    assert not {"vertices", "allow_pickle"} & read.keys()  # numpy 1.26 keeps what it takes for an array
 
 
 def test_a_run_without_people_has_arrays_without_rows(tmp_path):
