@@ -68,8 +68,8 @@ test-all: check install/.interfaces  ## the same with the slow tests
 
 # What needs neither ROS nor an NVIDIA GPU. The cache of engines has no numpy in it.
 NOBLE_TESTS := test/core test/engines/onnx $(wildcard test/engines/test_*.py) test/perception test/media test/recording \
-	test/running/many/test_chunks.py test/ros/bag test/commands/test_run.py test/commands/test_run_bag.py \
-	test/commands/test_doctor.py
+	test/results test/motion test/running/many/test_chunks.py test/ros/bag test/commands/test_run.py \
+	test/commands/test_run_bag.py test/commands/test_export_motion.py test/commands/test_doctor.py
 
 test-noble: $(if $(NOBLE_PYTHON),$(NOBLE)/.robot)  ## test the robot column on the libraries of Ubuntu 24.04, without ROS
 ifeq ($(NOBLE_PYTHON),)

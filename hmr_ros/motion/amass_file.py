@@ -36,4 +36,4 @@ def write_amass(path: Path, track: Track, body_model: BodyModel, *, is_open_body
     }
     own = {"open_body_betas": track.betas} if is_open_body else {}
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **members, **own)
+        np.savez_compressed(stream, **members, **own)  # type: ignore[arg-type]

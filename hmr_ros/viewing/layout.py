@@ -6,7 +6,7 @@ from __future__ import annotations
 import rerun.blueprint as rrb
 
 from hmr_ros.core.arrays import Floats
-from hmr_ros.viewing.people import ANGLE_GROUPS, ANGLES, STATES
+from hmr_ros.viewing.people import ANGLE_GROUPS, ANGLES, JOINT_UNCERTAINTY, STATES
 
 WORLD, GROUND, CAMERA, IMAGE, EVENTS = "world", "world/ground", "world/camera", "world/camera/image", "events"
 TIME = "time"
@@ -19,7 +19,8 @@ def layout(*, is_live: bool, has_time: bool, look_at: Floats) -> rrb.Blueprint:
     ``is_live``: the time line follows what comes. ``has_time``: False of photos. ``look_at`` (3,) m in the world.
     """
     eye = rrb.EyeControls3D(position=_beside(look_at), look_target=look_at.tolist(), eye_up=[0, 0, 1])
-    space = rrb.Spatial3DView(origin=WORLD, name="People", eye_controls=eye, line_grid=False)
+    hidden = {JOINT_UNCERTAINTY: rrb.EntityBehavior(visible=False)}
+    space = rrb.Spatial3DView(origin=WORLD, name="People", eye_controls=eye, line_grid=False, overrides=hidden)
     image = rrb.Spatial2DView(origin=IMAGE, name="Camera", contents=[IMAGE])
     angles = rrb.Tabs(
         *[rrb.TimeSeriesView(origin=f"{ANGLES}/{group}", name=f"{group}, degrees") for group in ANGLE_GROUPS]

@@ -22,6 +22,9 @@ from hmr_ros.results.snapshot import Radii
 PEOPLE, ANGLES, STATES = "world/camera/people", "angles", "states"
 """Where Rerun has the people, in the frame of the camera, their joint angles, and their states."""
 
+JOINT_UNCERTAINTY = "world/camera/joint_uncertainty"
+"""Apart from the people, as 24 ellipsoids hide the body: hidden until they are asked for."""
+
 ANGLE_GROUPS = {
     "elbows": ("l_elbow", "r_elbow"),
     "knees": ("l_knee", "r_knee"),
@@ -108,13 +111,13 @@ def log_person(recording: rr.RecordingStream, look: Look, surface: Surface, radi
     recording.log(f"{look.path}/skeleton", bones)
     recording.log(f"{look.path}/label", _label(look, joints[_HEAD]))
     recording.log(
-        f"{look.path}/uncertainty/position",
+        f"{look.path}/uncertainty",
         _ellipsoids(
             look.bodies.cam_t[look.row][None], look.bodies.root_covariance[look.row][None], radii.root, look.color
         ),
     )
     recording.log(
-        f"{look.path}/uncertainty/joints",
+        f"{JOINT_UNCERTAINTY}/{look.name}",
         _ellipsoids(joints, look.bodies.joint_covariance[look.row], radii.joint, look.color),
     )
 

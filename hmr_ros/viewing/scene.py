@@ -18,7 +18,7 @@ from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.results.floor import Floor
 from hmr_ros.results.snapshot import Snapshot
 from hmr_ros.viewing.layout import CAMERA, EVENTS, GROUND, IMAGE, TIME, WORLD
-from hmr_ros.viewing.people import PEOPLE, STATES, Look, Surface, log_angles, log_person, log_shape
+from hmr_ros.viewing.people import JOINT_UNCERTAINTY, PEOPLE, STATES, Look, Surface, log_angles, log_person, log_shape
 
 _JPEG_QUALITY = 85
 _FRUSTUM_M = 0.6
@@ -106,7 +106,8 @@ class Scene:
     def _forget(self, names: set[str]) -> None:
         """Remove people who are no longer there."""
         for name in sorted(names):
-            self._recording.log(f"{PEOPLE}/{name}", rr.Clear(recursive=True))
+            for place in (PEOPLE, JOINT_UNCERTAINTY):
+                self._recording.log(f"{place}/{name}", rr.Clear(recursive=True))
             self._set_state(name, None)
             self._say(f"{name} is gone")
             self._follower.forget([self._present.pop(name)])

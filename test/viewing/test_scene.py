@@ -105,9 +105,9 @@ def test_time_is_that_of_the_source(scene):
 
 
 def test_ellipsoids_hold_as_much_as_they_say(scene):
-    position = scene[f"{PERSON}/uncertainty/position"]
+    position = scene[f"{PERSON}/uncertainty"]
     assert sorted(position["Ellipsoids3D:half_sizes"][0][0]) == pytest.approx([0.3, 0.3, 0.6])
-    assert len(scene[f"{PERSON}/uncertainty/joints"]["Ellipsoids3D:half_sizes"][0]) == 24
+    assert len(scene["/world/camera/joint_uncertainty/7"]["Ellipsoids3D:half_sizes"][0]) == 24
 
 
 def test_ellipsoids_lie_as_the_covariance_does_and_unknown_ones_are_left_out():
