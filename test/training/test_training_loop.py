@@ -294,6 +294,14 @@ def test_a_frozen_normalisation_keeps_its_statistics_also_after_a_validation():
         loop.training_mode(modules)
 
 
+def test_what_is_frozen_is_frozen_again_after_each_validation(train, monkeypatch):
+    """A recipe puts all of its modules back into training mode."""
+    frozen = []
+    monkeypatch.setattr(loop, "training_mode", frozen.append)
+    train(mesh__steps=0)
+    assert len(frozen) == 4, "at the start of both stages and after two validations"
+
+
 def test_a_run_goes_on_with_its_body_alone(train, tmp_path, monkeypatch):
     train(mesh__steps=0)
     assert load_checkpoint(tmp_path / "run" / "best.pt").body_sha256 == "0" * 64
