@@ -20,7 +20,7 @@ from hmr_ros.ros.bag.inputs import Calibration, Depths
 from hmr_ros.ros.bag.publishing import Clock, FilePublishers
 from hmr_ros.ros.bag.recording import Record
 from hmr_ros.ros.input.bit_depth import BitDepth
-from hmr_ros.ros.input.ground import GroundInput
+from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
 from hmr_ros.ros.node.admission import Arrival, Order
 from hmr_ros.ros.output.outputs import Outputs
@@ -31,7 +31,7 @@ from hmr_ros.ros.wire.messages import Origin
 
 @dataclass(frozen=True, eq=False)
 class Equipment:
-    """What a camera is followed with: networks, where its messages go, calibration; depth and ground, None without."""
+    """What a camera is followed with: networks, where its messages go, calibration; depth, None without."""
 
     pipeline: Pipeline
     publishers: FilePublishers
@@ -39,7 +39,6 @@ class Equipment:
     clock: Clock
     calibration: Calibration
     depths: Depths | None
-    ground: GroundInput | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +66,7 @@ class CameraFollower:
         self._last: _Last | None = None
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
         self._outputs = Outputs(equipment.publishers, pipeline.body_model, origin, config, Presence(), equipment.shared)
+        self._ground_input = ground_input(self._outputs.frames, config.ground_frame)
 
     def process(self, record: Record, index: int) -> Entry | str:
         """The bodies in the image with this ``index``, whose messages are published.
@@ -120,11 +120,11 @@ class CameraFollower:
 
     def _ground(self, frame: Frame, camera: Camera | None) -> Ground | None:
         """The ground below ``camera``, if one is asked for; why there is none is reported."""
-        if self._equipment.ground is None or camera is None:
+        if self._ground_input is None or camera is None:
             return None
-        ground = self._equipment.ground.of(frame, self._config)
+        ground = self._ground_input.of(frame, self._config)
         if ground is None:
-            self._equipment.publishers.report(f"{self.topics.topic}: {self._equipment.ground.problem}")
+            self._equipment.publishers.report(f"{self.topics.topic}: {self._ground_input.problem}")
         return ground
 
     def _dropped(self, index: int, reason: str, explanation: str) -> str:

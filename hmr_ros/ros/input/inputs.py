@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 
@@ -19,11 +18,11 @@ from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.detections import DetectionsInput
+from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
-from hmr_ros.ros.input.transform_listener import listener_for
 from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.cdr import Stamp
@@ -47,7 +46,8 @@ class CameraInput:
     ``slot`` holds the newest image; the thread that takes it calls ``camera`` and ``depth`` for it.
     """
 
-    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
+    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor, frames: FixedFrames) -> None:
+        """``frames`` of TF, which their owner closes."""
         self.slot: LatestSlot[bytes] | WaitingSlot = LatestSlot()
         self._node = node
         self._monitor = monitor
@@ -61,7 +61,7 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
-        self._ground = ground_input(functools.partial(listener_for, node), config.ground_frame)
+        self._ground = ground_input(frames, config.ground_frame)
         self._detections: DetectionsInput | None = None
         if config.detections.is_external:
             self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)
@@ -171,7 +171,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
-        for subscription in (self._images, self._infos, self._depth, self._detections, self._ground):
+        for subscription in (self._images, self._infos, self._depth, self._detections):
             if subscription is not None:
                 subscription.close()
         self.slot.close()

@@ -16,7 +16,7 @@ from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.perception.overlay import draw_bodies
-from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
+from hmr_ros.ros.input.fixed_frames import FixedFrames, frames_of, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime
@@ -61,7 +61,10 @@ class _View:
 
 
 class Outputs:
-    """The node's publishers. Used by one thread at a time; large messages are made only for subscribers."""
+    """The node's publishers. Used by one thread at a time; large messages are made only for subscribers.
+
+    ``frames`` looks up every frame that the configuration names, for whatever else needs one of the same image.
+    """
 
     def __init__(
         self,
@@ -92,8 +95,8 @@ class Outputs:
         shared = shared or SharedOutputs.of(publishers)
         self._create_optional(config, shared)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
-        self._frames = FixedFrames(publishers.listener((config.target_frame, config.planning.frame)))
-        self._planning = PlanningOutputs(publishers, body_model, config, presence, self._frames)
+        self.frames = FixedFrames(publishers.listener(frames_of(config)))
+        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames)
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
@@ -167,7 +170,7 @@ class Outputs:
         if self._humans is not None:
             self._humans.close()
         self._planning.close()
-        self._frames.close()
+        self.frames.close()
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher:
         return self._publishers.create(message_type, topic, Qos(depth))
@@ -239,7 +242,7 @@ class Outputs:
         """``bodies`` in the parameter ``target_frame``; none of them, and the problem, where TF does not know it."""
         target = self._config.target_frame
         try:
-            to_target = self._frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
+            to_target = self.frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
         except NoTransformError as err:
             return _View(target, bodies.take(np.zeros(0, np.int64)), f"no people in RViz: {err}")
         return _View(target or frame.frame_id, moved(bodies, to_target))

@@ -280,6 +280,13 @@ def test_the_ground_is_looked_up_and_reported(world):
     assert w.reported("people on the ground").isdigit()
 
 
+def test_all_frames_are_looked_up_in_one_subscription_of_tf(world):
+    w = world(ground_frame="base_footprint", target_frame="odom", **{"planning.frame": "map"})
+    assert w.node.start()
+    topics = [subscription.topic_name for subscription in w.node.subscriptions]
+    assert (topics.count("/tf"), topics.count("/tf_static")) == (1, 1)
+
+
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
     w.subscribe(Marker, "mesh")
