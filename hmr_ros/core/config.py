@@ -64,7 +64,9 @@ class PlanningConfig:
     """People as obstacles of planners (docs/planning.md)."""
 
     frame: str = setting(
-        "", doc="fixed frame of collision objects and people, such as odom; empty: target_frame", read_only=True
+        "",
+        doc="fixed frame of collision objects and people, such as odom; empty: target_frame, else world_frame",
+        read_only=True,
     )
     collision_objects: bool = setting(
         False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
@@ -232,6 +234,11 @@ class NodeSettings:
     ground_tilt_deviation_deg: float = setting(
         0.5, doc="standard deviation of the tilt of ground_frame's plane against the camera", low=0.01, high=20
     )
+    world_frame: str = setting(
+        "",
+        doc="frame that stands still, such as odom, in which people are followed and smoothed; empty: the camera's",
+        read_only=True,
+    )
     target_frame: str = setting(
         "",
         doc="frame of markers, mesh, mesh_points, people and collision objects, such as odom; empty: the camera's",
@@ -258,6 +265,7 @@ class NodeSettings:
         validate(self)
         _check_frame("target_frame", self.target_frame)
         _check_frame("ground_frame", self.ground_frame)
+        _check_frame("world_frame", self.world_frame)
 
 
 @dataclass(frozen=True)

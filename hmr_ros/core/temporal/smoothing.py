@@ -7,7 +7,7 @@ Low-pass filters of first order whose cut-off grows with speed: still people do 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses, Motions
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
@@ -44,6 +45,17 @@ class Filtered(Record):
         """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
         pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
         return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
+
+    def carried_positions(self, motions: Motions) -> Filtered:
+        """These (N, 3) m in the optical frame of another image."""
+        return Filtered(motions.points(self.value), motions.points(self.raw), motions.directions(self.speed))
+
+    def carried_rotations(self, motions: Motions) -> Filtered:
+        """These (N, J, 3, 3), whose first is that of the root, in the optical frame of another image."""
+        value, raw = self.value.copy(), self.raw.copy()
+        for rotations in (value, raw):
+            rotations[:, 0] = motions.rotations @ rotations[:, 0]
+        return Filtered(value, raw, self.speed)
 
 
 def positions_at_rest(raw: Floats) -> Filtered:
@@ -101,6 +113,9 @@ def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 class _Tracks(Record):
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
     ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances.
+
+    All is in the optical frame of the image whose camera pose is in ``poses``: the last one to which the camera's
+    motion is known from the last one that showed the person.
     """
 
     ids: Ints
@@ -113,11 +128,12 @@ class _Tracks(Record):
     root_covariance: Floats
     positions: Filtered
     rotations: Filtered
+    poses: CameraPoses
 
     @staticmethod
-    def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
-        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are."""
-        pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
+    def started(ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None = None) -> _Tracks:
+        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are, in the image of ``pose``."""
+        rotvec = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
         people = len(ids)
         return _Tracks(
             ids,
@@ -129,12 +145,29 @@ class _Tracks(Record):
             estimates.joint_covariance,
             estimates.root_covariance,
             positions_at_rest(estimates.cam_t.astype(np.float64)),
-            rotations_at_rest(rotvec_to_rotmat(pose)),
+            rotations_at_rest(rotvec_to_rotmat(rotvec)),
+            CameraPoses.of(pose, people),
         )
 
     @staticmethod
     def empty() -> _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
+
+    def carried(self, pose: CameraPose | None) -> _Tracks:
+        """The same people in the optical frame of the image of ``pose``, as far as the camera's motion is known."""
+        motions = self.poses.motions_to(pose)
+        if pose is None or motions is None:
+            return self
+        joints = motions.rotations[:, None] @ self.joint_covariance @ motions.rotations[:, None].swapaxes(-1, -2)
+        return dataclasses.replace(
+            self,
+            velocities=motions.directions(self.velocities),
+            joint_covariance=joints,
+            root_covariance=motions.covariances(self.root_covariance),
+            positions=self.positions.carried_positions(motions),
+            rotations=self.rotations.carried_rotations(motions),
+            poses=self.poses.replaced(pose),
+        )
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
@@ -181,16 +214,29 @@ class BodySmoother:
         """Forget the tracks ``ids``."""
         self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
 
-    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
+    def root_depths(self) -> Mapping[int, float]:
+        """Depths of the tracks' roots along the optical axis, m, by id, in the last image."""
+        return dict(zip(self._tracks.ids.tolist(), self._tracks.positions.value[:, 2].tolist(), strict=True))
+
+    def __call__(
+        self,
+        ids: Ints,
+        estimates: Estimates,
+        stamp_s: float,
+        measured: Bools | None = None,
+        pose: CameraPose | None = None,
+    ) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
+
+        ``pose`` of the camera, by which its motion since earlier images cancels; None: it stood still.
 
         One camera sees directions, not sizes: a person of a larger mean shape than in this image was farther away in
         it, too, and is scaled about the camera, so that the body stays on its keypoints. Not so where the distance was
         ``measured`` (P,), as by depth; None: for no person.
         """
-        known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
+        known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
         rows = np.flatnonzero(estimates.valid)
-        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
+        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s, pose)
         last = [row if row >= 0 else len(known) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
         before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
@@ -215,6 +261,7 @@ class BodySmoother:
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.
 
+        In the optical frame of the image that was smoothed last, as far as the camera's motion is known.
         Their uncertainty grows with time (core/temporal/coasting.py); not ``valid`` for tracks without any estimate.
         """
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)

@@ -27,7 +27,7 @@ class Listener(Protocol):
 
 def frames_of(config: RobotConfig) -> tuple[str, ...]:
     """The frames that ``config`` names; "" is the camera's, or none."""
-    return config.target_frame, config.planning.frame, config.ground_frame
+    return config.target_frame, config.planning.frame, config.ground_frame, config.world_frame
 
 
 class FixedFrames:

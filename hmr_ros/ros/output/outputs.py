@@ -11,6 +11,7 @@ import numpy as np
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import coarse_faces
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
@@ -106,14 +107,21 @@ class Outputs:
             self._mesh_writer = MeshWriter(faces)
             self._mesh_faces = config.mesh_faces
 
-    def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> Published:
+    def publish(
+        self,
+        frame: Frame,
+        camera: Camera | None,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        pose: CameraPose | None = None,
+    ) -> Published:
         """Publish what robots use of one image, small and urgent messages first.
 
-        ``bodies`` are those of ``frame``, which ``camera`` took; the ids in ``lost`` ended with it. TF is first, as
-        whoever receives another message looks its frames up at once.
+        ``bodies`` are those of ``frame``, which ``camera`` took at ``pose``; the ids in ``lost`` ended with it. TF is
+        first, as whoever receives another message looks its frames up at once.
         """
         confirmed = _confirmed(bodies)
-        humans = self._humans_from(frame, confirmed, lost)
+        humans = self._humans_from(frame, confirmed, lost, pose)
         shown = humans.clamped() if self._config.humans.clamp_joint_limits else humans
         suffixes = self._frame_suffixes(frame.stamp, shown, lost)
         self._publish_tf(frame, shown, suffixes)
@@ -185,10 +193,10 @@ class Outputs:
         if interfaces.HUMANS in wanted and self._publishers.offers(interfaces.HUMANS):
             self._humans = HumanPublishers(self._publishers, config.humans, shared.lists)
 
-    def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> Humans:
+    def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...], pose: CameraPose | None) -> Humans:
         """The ``bodies`` that have a position as ROS4HRI's humans, with velocities since the image before."""
         self._follower.forget(lost)
-        return self._follower(bodies, frame.stamp.seconds)
+        return self._follower(bodies, frame.stamp.seconds, pose)
 
     def _publish_humans(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, humans: Humans, lost: tuple[int, ...]

@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Estimates
@@ -328,3 +330,43 @@ def test_what_is_said_of_the_error_passes():
 
 def test_no_people_are_a_normal_value():
     assert len(BodySmoother(BODY_MODEL)(*someone([]), 0.0)) == 0
+
+
+def test_what_was_seen_is_carried_along_with_the_camera():
+    """Coasting people, their covariances and their pose stay in the world while the camera turns and drives."""
+    (ids, seen), bearing = someone([3]), np.array([0.6, 0.0, 0.8])
+    covariance = np.outer(bearing, bearing)
+    seen = dataclasses.replace(
+        seen,
+        joint_covariance=np.tile(covariance, (1, 24, 1, 1)),
+        root_covariance=covariance[None],
+        joint_error=DT[:, None] * np.ones(24),
+    )
+    turn = Transform(rotvec_to_rotmat(np.array([0.1, 0.4, -0.2])), np.array([0.3, 0.1, -0.5]))
+    back = turn.inverse()
+    smoother = BodySmoother(BODY_MODEL)
+    smoother(ids, seen, 0.0, pose=CameraPose(Transform.identity(), 0))
+    nobody = seen.take(np.zeros(0, np.int64))
+    smoother(ids[:0], nobody, 0.1, pose=None)
+    smoother(ids[:0], nobody, 0.2, pose=CameraPose(turn, 0))
+    there = smoother.coasted(ids, 0.2)
+    assert_allclose(there.cam_t, back(seen.cam_t), atol=1e-6)
+    assert_allclose(
+        rotvec_to_rotmat(there.global_orient), back.rotation @ rotvec_to_rotmat(seen.global_orient), atol=1e-6
+    )
+    assert_allclose(there.body_pose, seen.body_pose, atol=1e-6)
+    still = grown(Covariances(seen.joint_covariance, seen.root_covariance), np.array([0.2]))
+    assert_allclose(there.root_covariance, back.rotation @ still.root @ back.rotation.T, atol=1e-6)
+    assert_allclose(there.joint_covariance, back.rotation @ still.joints @ back.rotation.T, atol=1e-6)
+    assert smoother.root_depths()[3] == pytest.approx(float(there.cam_t[0, 2]), abs=1e-6)
+
+
+def test_a_walk_before_a_camera_that_drives_along_is_no_lag():
+    """The root's velocity is that in the world: the camera drives beside a walker, who stands still in its images."""
+    (ids, seen), step = someone([3]), np.array([0.15, 0.0, 0.0])
+    smoother = BodySmoother(BODY_MODEL)
+    for k in range(20):
+        smoother(ids, seen, 0.1 * k, pose=CameraPose(Transform(np.eye(3), k * step), 0))
+    nobody = seen.take(np.zeros(0, np.int64))
+    smoother(ids[:0], nobody, 2.0, pose=CameraPose(Transform(np.eye(3), 19 * step), 0))  # the robot stops, they do not
+    assert 0.08 < (smoother.coasted(ids, 2.0).cam_t - seen.cam_t)[0, 0] < 0.15
