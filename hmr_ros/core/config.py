@@ -38,13 +38,30 @@ GROUNDS = ("none", "estimate")
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """One-euro filter of each body: smooth when still, quick when moving (Casiez et al., CHI 2012).
+    """Smoothing of each body over time; docs/tracking.md has it measured.
 
-    It lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)); docs/tracking.md has it measured.
+    Positions pass a Kalman filter with constant velocity, rotations a one-euro filter (Casiez et al., CHI 2012), which
+    lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)).
     """
 
-    min_cutoff: float = setting(1.5, doc="cut-off frequency at rest in Hz; 0 switches smoothing off", low=0, high=100)
-    beta: float = setting(3.0, doc="added cut-off in Hz per m/s (positions) or rad/s (joints)", low=0, high=10)
+    min_cutoff: float = setting(
+        1.5,
+        doc="cut-off frequency of joints at rest in Hz; 0 switches smoothing off, also of positions",
+        low=0,
+        high=100,
+    )
+    beta: float = setting(3.0, doc="added cut-off of joints in Hz per rad/s", low=0, high=10)
+    position_noise: float = setting(
+        1.0,
+        doc="noise of positions, as a factor of what was measured: higher is smoother, and lags; 0: none",
+        low=0,
+        high=10,
+    )
+
+    @property
+    def root_noise(self) -> float:
+        """The factor of the noise of positions; 0 where smoothing is off."""
+        return self.position_noise if self.min_cutoff else 0.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.people import State
+from hmr_ros.core.temporal.velocity import VelocityFilter
 from test.perception.driving import DRIVING, PEOPLE, STANDING, STILL, SwitchedError, drive_past, nothing
 
 SECONDS = 4.0
@@ -33,6 +34,22 @@ def test_a_camera_that_turns_and_drives_sees_as_well_as_one_that_stands(rate_hz,
     still, driving = (drive_past(drive, rate_hz, SECONDS, seed=seed) for drive in (STILL, DRIVING))
     assert len(ids(still)) == len(ids(driving)) == len(PEOPLE)
     assert error_m(driving) < 1.2 * error_m(still)
+
+
+@pytest.mark.parametrize("rate_hz", [10, pytest.param(30, marks=pytest.mark.slow)])
+def test_people_who_stand_have_no_speed_in_the_world(rate_hz):
+    """As `people` gets it, of nav2: below 0.1 m/s but where someone has just come into view."""
+    speeds = []
+    for seed in (0, 1, 2, 3) if rate_hz == 30 else (0,):
+        follow = VelocityFilter()
+        for seen in drive_past(DRIVING, rate_hz, SECONDS, seed=seed):
+            bodies = seen.result.bodies
+            tracked = bodies.states == State.TRACKED
+            velocities = follow(bodies.ids, seen.places, tracked, seen.stamp_s)
+            rows = tracked & np.isin(seen.walkers, STANDING) & (seen.stamp_s > 1)
+            speeds += np.linalg.norm(velocities[rows], axis=1).tolist()
+    assert np.median(speeds) < 0.1
+    assert np.percentile(speeds, 90) < 0.3
 
 
 def test_without_the_world_such_a_camera_mixes_people_up():

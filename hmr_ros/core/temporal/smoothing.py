@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causal smoothing of tracked bodies: the one-euro filter on positions and rotations (Casiez et al., CHI 2012).
+"""Causal smoothing of tracked bodies: positions by a Kalman filter (root_motion), rotations by the one-euro filter
+(Casiez et al., CHI 2012), the shape by its mean.
 
-Low-pass filters of first order whose cut-off grows with speed: still people do not tremble, moving ones do not lag.
+The one-euro filter is a low-pass filter of first order whose cut-off grows with speed: still people do not tremble, and
+moving ones lag less.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.root_motion import RootMotion
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 from hmr_ros.core.uncertainty import Covariances, grown
 
@@ -46,11 +49,7 @@ class Filtered(Record):
         pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
         return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
 
-    def carried_positions(self, motions: Motions) -> Filtered:
-        """These (N, 3) m in the optical frame of another image."""
-        return Filtered(motions.points(self.value), motions.points(self.raw), motions.directions(self.speed))
-
-    def carried_rotations(self, motions: Motions) -> Filtered:
+    def carried(self, motions: Motions) -> Filtered:
         """These (N, J, 3, 3), whose first is that of the root, in the optical frame of another image."""
         value, raw = self.value.copy(), self.raw.copy()
         for rotations in (value, raw):
@@ -58,45 +57,25 @@ class Filtered(Record):
         return Filtered(value, raw, self.speed)
 
 
-def positions_at_rest(raw: Floats) -> Filtered:
-    """(N, 3) m: start to filter points of the optical frame."""
-    return Filtered(raw, raw, np.zeros_like(raw))
-
-
 def rotations_at_rest(raw: Floats) -> Filtered:
     """(N, J, 3, 3): start to filter rotations; their speed is (N, J, 3) rad/s."""
     return Filtered(raw, raw, np.zeros(raw.shape[:-1], raw.dtype))
 
 
-def filter_positions(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
-    """After a measurement ``raw`` (N, 3) m, ``dt_s`` (N,) s after the last one.
-
-    Along the line of sight, where a camera measures badly, the cut-off is another than across it: the noise of the
-    depth must not make the image position tremble, nor its smoothing hold the image position back.
-    """
-    dt = dt_s[:, None]
-    speed = _filtered_speed(last.speed, (raw - last.raw) / dt, dt)
-    sight = raw / np.maximum(np.linalg.norm(raw, axis=-1, keepdims=True), 1e-9)
-    along_speed, along = ((x * sight).sum(-1, keepdims=True) * sight for x in (speed, raw - last.value))
-    across_speed, across = speed - along_speed, raw - last.value - along
-    value = last.value + _fraction(along_speed, dt, config) * along + _fraction(across_speed, dt, config) * across
-    return Filtered(value, raw, speed)
-
-
 def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
     """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest rotations."""
     dt = dt_s[:, None, None]
-    speed = _filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
+    speed = filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
     rotation = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
-    return Filtered(last.value @ rotvec_to_rotmat(_fraction(speed, dt, config) * rotation), raw, speed)
+    return Filtered(last.value @ rotvec_to_rotmat(cutoff_fraction(speed, dt, config) * rotation), raw, speed)
 
 
-def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
+def filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
     """Low-pass filtered speed (..., D) per s: ``last``, updated by ``measured`` (..., D) after ``dt`` s."""
     return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
 
 
-def _fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
+def cutoff_fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
     """Weight of the new value; 1, no smoothing, where the lowest cut-off is 0. ``speed`` (..., D) per s, ``dt`` s."""
     if config.min_cutoff == 0:
         return np.ones_like(dt)
@@ -126,7 +105,7 @@ class _Tracks(Record):
     joint_error: Floats
     joint_covariance: Floats
     root_covariance: Floats
-    positions: Filtered
+    positions: RootMotion
     rotations: Filtered
     poses: CameraPoses
 
@@ -144,7 +123,7 @@ class _Tracks(Record):
             estimates.joint_error.astype(np.float64),
             estimates.joint_covariance,
             estimates.root_covariance,
-            positions_at_rest(estimates.cam_t.astype(np.float64)),
+            RootMotion.begun(estimates.cam_t.astype(np.float64), estimates.root_covariance),
             rotations_at_rest(rotvec_to_rotmat(rotvec)),
             CameraPoses.of(pose, people),
         )
@@ -164,8 +143,8 @@ class _Tracks(Record):
             velocities=motions.directions(self.velocities),
             joint_covariance=joints,
             root_covariance=motions.covariances(self.root_covariance),
-            positions=self.positions.carried_positions(motions),
-            rotations=self.rotations.carried_rotations(motions),
+            positions=self.positions.carried(motions),
+            rotations=self.rotations.carried(motions),
             poses=self.poses.replaced(pose),
         )
 
@@ -177,7 +156,7 @@ class _Tracks(Record):
         fresh = dt > MAX_GAP_S  # as after a pause; the shape stays
         last_positions = self.positions.replaced(fresh, now.positions)
         last_rotations = self.rotations.replaced(fresh, now.rotations)
-        positions = filter_positions(last_positions, now.positions.raw, dt, config)
+        positions = last_positions.measured(now.positions.raw, now.root_covariance, dt, config.root_noise)
         moved = positions.value - last_positions.value
         velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
         rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
@@ -249,9 +228,8 @@ class BodySmoother:
         """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
         views, betas = _seen_shape(before.views, before.betas, now)
         scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
-        return dataclasses.replace(
-            now, views=views, betas=betas, positions=positions_at_rest(now.positions.raw * scale[:, None])
-        )
+        positions = RootMotion.begun(now.positions.raw * scale[:, None], now.root_covariance)
+        return dataclasses.replace(now, views=views, betas=betas, positions=positions)
 
     def _size(self, betas: Floats) -> Floats:
         """(N, 10) -> (N,) m, all bones together."""
