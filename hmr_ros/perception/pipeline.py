@@ -28,7 +28,7 @@ from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.external import checked, within_limit
-from hmr_ros.perception.keypoints import feet_seen
+from hmr_ros.perception.keypoints import face_seen, feet_seen
 from hmr_ros.perception.result import Result as Result
 from hmr_ros.perception.result import Timings as Timings
 from hmr_ros.perception.tracker import Tracker, Tracks
@@ -270,7 +270,8 @@ class Pipeline:
 
     def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
-        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose)
+        faces = face_seen(tracks.seen, self._keypoint_threshold)
+        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
         unseen = tracks.states == State.COASTING
         if unseen.any():
             coasting = self.smoother.coasted(tracks.coasting.ids, stamp_s)

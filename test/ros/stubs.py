@@ -75,7 +75,7 @@ class StubEstimator(BodyEstimator):
 
 
 class NoSmoother:
-    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None):
+    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 
     def coasted(self, ids, stamp_s):

@@ -35,6 +35,10 @@ SHAPE_VIEWS = 30.0
 _GOOD_VIEW_M = 0.055
 """Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
 
+_WITHOUT_FACE = 0.05
+"""A view without the face counts so little: a network guesses sizes by heads, and takes people for larger or smaller
+by a tenth without."""
+
 
 @dataclass(frozen=True, eq=False)
 class Filtered(Record):
@@ -163,10 +167,14 @@ class _Tracks(Record):
         return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
 
 
-def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
-    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough."""
+def _seen_shape(views: Floats, betas: Floats, now: _Tracks, faces: Bools) -> tuple[Floats, Floats]:
+    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough.
+
+    ``faces`` (N,): whether this one shows the face.
+    """
     error = now.joint_error.mean(-1)
     certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
+    certainty = np.where(faces, certainty, _WITHOUT_FACE * certainty)
     certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
     more = views + certainty
     return more, betas + (certainty / more)[:, None] * (now.betas - betas)
@@ -204,6 +212,7 @@ class BodySmoother:
         stamp_s: float,
         measured: Bools | None = None,
         pose: CameraPose | None = None,
+        faces: Bools | None = None,
     ) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
 
@@ -211,7 +220,8 @@ class BodySmoother:
 
         One camera sees directions, not sizes: a person of a larger mean shape than in this image was farther away in
         it, too, and is scaled about the camera, so that the body stays on its keypoints. Not so where the distance was
-        ``measured`` (P,), as by depth; None: for no person.
+        ``measured`` (P,), as by depth; None: for no person. Views that do not show ``faces`` (P,) say little about the
+        shape; None: all do.
         """
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
         rows = np.flatnonzero(estimates.valid)
@@ -219,14 +229,15 @@ class BodySmoother:
         last = [row if row >= 0 else len(known) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
         before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
-        seen = before.updated(self._shaped(before, now, free), self.config)
+        shown = np.ones(len(rows), np.bool_) if faces is None else faces[rows]
+        seen = before.updated(self._shaped(before, now, free, shown), self.config)
         others = known.take(~np.isin(known.ids, now.ids))
         self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
 
-    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools) -> _Tracks:
+    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools, faces: Bools) -> _Tracks:
         """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
-        views, betas = _seen_shape(before.views, before.betas, now)
+        views, betas = _seen_shape(before.views, before.betas, now, faces)
         scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
         positions = RootMotion.begun(now.positions.raw * scale[:, None], now.root_covariance)
         return dataclasses.replace(now, views=views, betas=betas, positions=positions)

@@ -275,6 +275,30 @@ def test_a_bad_view_counts_for_little():
     assert smoother(*seen_with(1.0, error=0.05), 100).betas.mean() > unseen[-1].betas.mean()  # not yet settled
 
 
+def test_a_person_who_turns_away_keeps_size_and_distance():
+    """Half a second with the face, then two from behind, in which people look larger."""
+    smoother, without = BodySmoother(BODY_MODEL), BodySmoother(BODY_MODEL)
+    for k in range(25):
+        ids, seen = seen_with(0.0 if k < 5 else 3.0)
+        faces = np.array([k < 5])
+        out, mean = smoother(ids, seen, k / 10, faces=faces), without(ids, seen, k / 10)
+    assert 0 < out.betas.mean() < 0.6
+    assert mean.betas.mean() > 2
+    size, usual = (BODY_MODEL.rest_joints(np.full((1, 10), beta))[0] for beta in (3.0, 0.0))
+    ratio = np.linalg.norm(usual[1:] - usual[0]) / np.linalg.norm(size[1:] - size[0])
+    moved = np.linalg.norm(out.cam_t) / np.linalg.norm(seen.cam_t)
+    assert abs(moved - ratio) < 0.3 * abs(1 - ratio)
+
+
+def test_who_was_never_seen_from_the_front_is_shaped_by_what_there_is():
+    smoother = BodySmoother(BODY_MODEL)
+    for k in range(10):
+        out = smoother(*seen_with(2.0), k / 10, faces=np.array([False]))
+    assert_allclose(out.betas, 2.0)
+    turned = smoother(*seen_with(0.0), 1.0, faces=np.array([True]))
+    assert turned.betas.mean() < 1.0, "ten views from behind count half as much as one of the face"
+
+
 def walking(smoother: BodySmoother, speed: float, images: int = 60) -> tuple[float, Estimates]:
     """After somebody walked to the right for some time: the last stamp, and the last smoothed estimate."""
     ids, estimates = someone([3])
