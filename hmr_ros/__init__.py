@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hmr_ros.core.camera import Camera
     from hmr_ros.core.config import DetectionsConfig, PipelineSettings
     from hmr_ros.core.fitting.depth import DepthImage
+    from hmr_ros.core.geometry.frames import Transform
     from hmr_ros.core.geometry.ground import Ground
     from hmr_ros.core.people import Bodies, Detections, State
     from hmr_ros.perception.assemble import assemble, open_body, open_hand, open_pipeline
@@ -48,6 +49,7 @@ __all__ = [
     "Result",
     "State",
     "Timings",
+    "Transform",
     "__version__",
     "assemble",
     "open_body",
@@ -70,6 +72,7 @@ _MODULES = {
     "Result": "hmr_ros.perception.pipeline",
     "State": "hmr_ros.core.people",
     "Timings": "hmr_ros.perception.pipeline",
+    "Transform": "hmr_ros.core.geometry.frames",
     "assemble": "hmr_ros.perception.assemble",
     "open_body": "hmr_ros.perception.assemble",
     "open_hand": "hmr_ros.perception.assemble",

@@ -3,7 +3,8 @@
 
 With --protocol, as the papers do (docs/datasets.md).
 
-With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated.
+With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated; with --smoothing,
+how far their positions tremble and trail.
 
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
 on the same people. ``evaluation/held_out/protocol.py`` defines the errors and groups.
@@ -38,12 +39,15 @@ from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, peo
 from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
+from hmr_ros.evaluation.smoothing import report as smoothing_report
+from hmr_ros.evaluation.smoothing.report import SmoothingRow
+from hmr_ros.evaluation.smoothing.trial import Trial as SmoothingTrial
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.training.datasets.annotated import AnnotationReader
 from hmr_ros.training.datasets.coco_fits import read_coco_fits
 from hmr_ros.training.datasets.eft import read_eft
 from hmr_ros.training.datasets.human36m import read_human36m
-from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
@@ -52,7 +56,7 @@ from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
-_PEOPLE, _GROUND_PEOPLE = 4000, 200
+_PEOPLE, _GROUND_PEOPLE, _SMOOTHED_PEOPLE = 4000, 200, 48
 
 READERS: dict[str, AnnotationReader] = {
     "3dpw": read_3dpw,
@@ -67,6 +71,7 @@ EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
     "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
+    "hmr evaluate models/pose2mesh.json --smoothing --motion motion.npz",
     "hmr evaluate runs/paper/best.pt --protocol 3dpw --data DATA --body-female f.npz --body-male m.npz",
     "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
 )
@@ -86,8 +91,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, help="directory of the annotations' images (default: in --data)")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
-    parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
-    parser.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        help="number of synthetic people (4000; with --ground 200, with --smoothing 48)",
+    )
+    over_time = parser.add_mutually_exclusive_group()
+    over_time.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
+    over_time.add_argument(
+        "--smoothing", action="store_true", help="evaluate the smoothing of positions (docs/tracking.md)"
+    )
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
@@ -103,18 +116,19 @@ class Report:
     model: str
     data: str
     verdicts: list[str]
-    rows: Sequence[Row | GroundRow]
+    rows: Sequence[Row | GroundRow | SmoothingRow]
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     if bool(args.protocol) != bool(args.data):
         raise ValueError("--protocol and --data go together: what to evaluate, and where the data sets lie")
-    args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _PEOPLE)
-    if args.missing and (args.ground or args.annotations):
-        raise ValueError("--missing: of synthetic people alone, without --ground and --annotations")
-    if args.ground:
-        return _run_on_ground(args)
+    default = _GROUND_PEOPLE if args.ground else _SMOOTHED_PEOPLE if args.smoothing else _PEOPLE
+    args.samples = args.samples or default
+    if args.missing and (args.ground or args.smoothing or args.annotations):
+        raise ValueError("--missing: of synthetic people alone, without --ground, --smoothing and --annotations")
+    if args.ground or args.smoothing:
+        return _run_over_time(args)
     args.body = args.body or body_of(args.model)
     if args.protocol:
         return _run_protocol(args)
@@ -132,23 +146,43 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_on_ground(args: argparse.Namespace) -> int:
-    """Evaluate distances and sizes on the ground, and print the table."""
+def _run_over_time(args: argparse.Namespace) -> int:
+    """Evaluate people who move, on the ground or smoothed, and print the table."""
     if not args.motion or args.model.suffix != ".json":
-        raise ValueError("--ground: expected the manifest (.json) of a network that reads keypoints, and --motion")
+        raise ValueError(
+            f"--{'ground' if args.ground else 'smoothing'}: expected the manifest (.json) of a network that reads "
+            "keypoints, and --motion"
+        )
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     motion = load_motion(args.motion).select(args.split)
-    cameras = math.ceil(args.samples / PEOPLE)
+    data = f"{args.motion}, split {args.split}, seed {args.seed}"
     with contextlib.closing(open_engine(args.model)) as engine:
         estimator = Pose2Mesh(engine, body)
-        by_camera = list(tqdm(Trial(estimator, body)(motion, cameras, args.seed), total=cameras, unit="camera"))
+        rows, text = (_on_ground if args.ground else _smoothed)(args, estimator, body, motion)
+    print(f"{args.model} {text.format(data=data)}")
+    if args.json:
+        write_json(Report(str(args.model), data, [], rows), args.json)
+    return 0
+
+
+def _on_ground(
+    args: argparse.Namespace, estimator: Pose2Mesh, body: BodyModel, motion: Motion
+) -> tuple[Sequence[GroundRow], str]:
+    """Distances and sizes on the ground, and the table."""
+    cameras = math.ceil(args.samples / PEOPLE)
+    by_camera = list(tqdm(Trial(estimator, body)(motion, cameras, args.seed), total=cameras, unit="camera"))
     outcomes = {name: join_rows([found[name] for found in by_camera]) for name in by_camera[0]}
     rows = ground_report.rows(outcomes, estimator.calibration)
-    report = Report(str(args.model), f"{args.motion}, split {args.split}, seed {args.seed}", [], rows)
-    print(f"{args.model} on the ground, {report.data}: percent and cm\n{ground_report.table(rows)}")
-    if args.json:
-        write_json(report, args.json)
-    return 0
+    return rows, f"on the ground, {{data}}: percent and cm\n{ground_report.table(rows)}"
+
+
+def _smoothed(
+    args: argparse.Namespace, estimator: Pose2Mesh, body: BodyModel, motion: Motion
+) -> tuple[Sequence[SmoothingRow], str]:
+    """What is left of noise, and what trails, and the table."""
+    trial = SmoothingTrial(estimator, body)(motion, args.samples, args.seed)
+    rows = smoothing_report.rows(join_rows(list(tqdm(trial, total=args.samples, unit="person"))))
+    return rows, f"over time, {{data}}\n{smoothing_report.table(rows)}"
 
 
 def _run_protocol(args: argparse.Namespace) -> int:

@@ -39,13 +39,30 @@ GROUNDS = ("none", "estimate")
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """One-euro filter of each body: smooth when still, quick when moving (Casiez et al., CHI 2012).
+    """Smoothing of each body over time; docs/tracking.md has it measured.
 
-    It lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)); docs/tracking.md has it measured.
+    Positions pass a Kalman filter with constant velocity, rotations a one-euro filter (Casiez et al., CHI 2012), which
+    lags behind a steady movement by 1 / (2 pi (min_cutoff + beta * speed)).
     """
 
-    min_cutoff: float = setting(1.5, doc="cut-off frequency at rest in Hz; 0 switches smoothing off", low=0, high=100)
-    beta: float = setting(3.0, doc="added cut-off in Hz per m/s (positions) or rad/s (joints)", low=0, high=10)
+    min_cutoff: float = setting(
+        1.5,
+        doc="cut-off frequency of joints at rest in Hz; 0 switches smoothing off, also of positions",
+        low=0,
+        high=100,
+    )
+    beta: float = setting(3.0, doc="added cut-off of joints in Hz per rad/s", low=0, high=10)
+    position_noise: float = setting(
+        1.0,
+        doc="noise of positions, as a factor of what was measured: higher is smoother, and lags; 0: none",
+        low=0,
+        high=10,
+    )
+
+    @property
+    def root_noise(self) -> float:
+        """The factor of the noise of positions; 0 where smoothing is off."""
+        return self.position_noise if self.min_cutoff else 0.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,9 @@ class PlanningConfig:
     """People as obstacles of planners (docs/planning.md)."""
 
     frame: str = setting(
-        "", doc="fixed frame of collision objects and people, such as odom; empty: target_frame", read_only=True
+        "",
+        doc="fixed frame of collision objects and people, such as odom; empty: target_frame, else world_frame",
+        read_only=True,
     )
     collision_objects: bool = setting(
         False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
@@ -239,6 +258,11 @@ class NodeSettings:
     ground_tilt_deviation_deg: float = setting(
         0.5, doc="standard deviation of the tilt of ground_frame's plane against the camera", low=0.01, high=20
     )
+    world_frame: str = setting(
+        "",
+        doc="frame that stands still, such as odom, in which people are followed and smoothed; empty: the camera's",
+        read_only=True,
+    )
     target_frame: str = setting(
         "",
         doc="frame of markers, mesh, mesh_points, people and collision objects, such as odom; empty: the camera's",
@@ -268,6 +292,7 @@ class NodeSettings:
         validate(self)
         _check_frame("target_frame", self.target_frame)
         _check_frame("ground_frame", self.ground_frame)
+        _check_frame("world_frame", self.world_frame)
 
 
 @dataclass(frozen=True)

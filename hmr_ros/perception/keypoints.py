@@ -57,6 +57,19 @@ def feet_seen(detections: Detections, camera: Camera, threshold: float) -> Bools
     return np.stack([seen[:, foot].all(1) & bool(foot) for foot in feet], 1)
 
 
+_FACE = ("nose", "eye", "ear")
+_MIN_FACE = 2
+"""Keypoints of a seen face: from behind, an ear alone may be."""
+
+
+def face_seen(detections: Detections, threshold: float) -> Bools:
+    """(P,): whether the face is seen, by keypoints with a score of ``threshold``; True where none are of the face."""
+    names = JOINT_SETS[detections.joint_set].joints
+    face = [row for row, name in enumerate(names) if name.rpartition("_")[2] in _FACE]
+    seen = (detections.kp2d_score[:, face] >= threshold).sum(1)
+    return np.asarray(seen >= min(_MIN_FACE, len(face)))
+
+
 def seen_keypoints(
     detections: Detections, camera: Camera, joint_set: JointSet, options: KeypointOptions
 ) -> SeenKeypoints:

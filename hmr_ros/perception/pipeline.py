@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -15,6 +14,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.geometry.camera_motion import CameraMotion, CameraPose
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.temporal.ground_estimate import GroundEstimator
@@ -24,50 +25,18 @@ from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.external import checked, within_limit
 from hmr_ros.perception.hands import HandDetector, Hands
-from hmr_ros.perception.keypoints import feet_seen
+from hmr_ros.perception.keypoints import face_seen, feet_seen
+from hmr_ros.perception.result import Result as Result
+from hmr_ros.perception.result import Timings as Timings
 from hmr_ros.perception.tracker import Tracker, Tracks
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
 _NO_BOXES = np.zeros((0, 4))
-
-
-@dataclass(frozen=True)
-class Timings:
-    """How long the steps of one image took, s; posing belongs to smoothing."""
-
-    detect_s: float = 0.0
-    track_s: float = 0.0
-    estimate_s: float = 0.0
-    smooth_s: float = 0.0
-    hands_s: float = 0.0
-
-    @property
-    def total_s(self) -> float:
-        """All steps together."""
-        return self.detect_s + self.track_s + self.estimate_s + self.smooth_s + self.hands_s
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The result of one image.
-
-    ``bodies`` of the people in it, and of coasting tracks, which are predicted (``Bodies.states``); ``lost`` ids of
-    the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
-    position depth gave, ``grounded`` of those whom their contact with the ``ground`` placed; None: no ground is known.
-    ``hands`` of the people who are seen in this image; None: they were not looked for.
-    """
-
-    bodies: Bodies
-    lost: tuple[int, ...] = ()
-    timings: Timings = Timings()
-    measured: int = 0
-    grounded: int = 0
-    ground: Ground | None = None
-    hands: Hands | None = None
 
 
 class Pipeline:
@@ -102,6 +71,7 @@ class Pipeline:
         self._sizing = Sizing(body_model)
         self._ground_estimator = GroundEstimator(body_model)
         self._estimates_ground = False
+        self._camera_motion = CameraMotion()
         self._keypoint_threshold = PerceptionSettings().keypoint_threshold
         self._known: set[int] = set()
         self._boxes: Floats = _NO_BOXES
@@ -149,26 +119,30 @@ class Pipeline:
         shed: Shed = Shed.NOTHING,
         detections: Detections | None = None,
         ground: Ground | None = None,
+        world: Transform | None = None,
     ) -> Result:
         """Bodies in ``image`` (H, W, 3) uint8 RGB, taken at ``stamp_s`` s, and those of coasting tracks.
 
         ``detections`` of another detector take the place of the search: keypoints as they are, boxes
         (``Detections.of_boxes``) with keypoints of our networks; their ids are kept with ``detections.keep_ids``.
         People stand on the ``ground``, or on the one that settings let the pipeline estimate (``ground: estimate``).
+        By ``world``, the transform from the optical frame into a frame that stands still, the camera's own motion
+        cancels; bodies are in the optical frame all the same. None: the camera counts as still since the last image.
 
         Without a ``camera`` people have 2D evidence only, and are not ``valid``; tracks that are not seen go on
         coasting. A stamp before the last one (a bag that starts over) begins again, with new ids. ``shed`` is the work
         to leave out. Raises ValueError for an array that is no such image, or of another size than the
-        camera's, and for detections that cannot be used; EngineError when a network fails.
+        camera's, for detections that cannot be used and a ``world`` that is none; EngineError when a network fails.
         """
         _check_image(image, camera)
         if detections is not None:
             detections = checked(detections, image, keep_ids=self.tracker.options.keep_ids)
         forgotten = self._begin(stamp_s)
+        pose = self._camera_motion(world, stamp_s)
         clock = [time.perf_counter()]
         found = self._detect(image, detections, shed)
         clock.append(time.perf_counter())
-        tracks = self.tracker.update(found, stamp_s)
+        tracks = self.tracker.update(found, stamp_s, self._view(camera, pose))
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
@@ -176,7 +150,7 @@ class Pipeline:
         ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         clock.append(time.perf_counter())
-        bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s))
+        bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s, pose))
         clock.append(time.perf_counter())
         hands = self._hands(image, tracks.seen, shed)
         clock.append(time.perf_counter())
@@ -187,6 +161,8 @@ class Pipeline:
             int(estimated.by_depth.sum()),
             int(estimated.by_ground.sum()),
             ground,
+            pose,
+            self._camera_motion.jump,
             hands,
         )
 
@@ -228,6 +204,7 @@ class Pipeline:
         self.smoother.reset()
         self._sizing.reset()
         self._ground_estimator.reset()
+        self._camera_motion.reset()
         self._known = set()
         self._boxes = _NO_BOXES
         self._last_stamp_s = -np.inf
@@ -270,6 +247,10 @@ class Pipeline:
         given = within_limit(given, self._boxes, self._max_people)
         return given if given.has_keypoints else self.detector.locate(image, given)
 
+    def _view(self, camera: Camera | None, pose: CameraPose | None) -> View | None:
+        """What the tracker needs to let the camera's motion cancel; None where that is not known."""
+        return None if camera is None or pose is None else View(camera, pose, self.smoother.root_depths())
+
     def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
         """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones."""
         self._known = set(tracks.people.ids.tolist())
@@ -309,9 +290,10 @@ class Pipeline:
     def _feet_seen(self, seen: Detections, camera: Camera) -> Bools:
         return feet_seen(seen, camera, self._keypoint_threshold)
 
-    def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float) -> Estimates:
+    def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
-        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized)
+        faces = face_seen(tracks.seen, self._keypoint_threshold)
+        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
         unseen = tracks.states == State.COASTING
         if unseen.any():
             coasting = self.smoother.coasted(tracks.coasting.ids, stamp_s)

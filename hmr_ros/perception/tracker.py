@@ -12,11 +12,13 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.config import PerceptionSettings
+from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.people import UNTRACKED, Detections, State
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.temporal.velocity import filtered_velocity
 from hmr_ros.perception.assignment import assign
+from hmr_ros.perception.carrying import View, carried_person
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 
 
@@ -83,7 +85,8 @@ class _Track:
     """A person as last seen, at ``stamp_s`` s.
 
     ``box`` (4,) and ``kp2d`` (J, 2) px, ``kp2d_score`` (J,); ``velocity`` (2,) px/s of the whole body; ``hits`` is the
-    number of images that showed the person; ``is_kept``: the id is that of another detector.
+    number of images that showed the person; ``is_kept``: the id is that of another detector; ``pose`` of the camera, in
+    whose image all this is, None: not known.
     """
 
     id: int
@@ -95,6 +98,15 @@ class _Track:
     velocity: Floats
     hits: int = 1
     is_kept: bool = False
+    pose: CameraPose | None = None
+
+    def carry(self, view: View | None) -> None:
+        """Move into the image of ``view``, as far as the camera's motion is known."""
+        motion = None if view is None else view.pose.motion_from(self.pose)
+        if view is not None and motion is not None:
+            depth_m = view.depths.get(self.id, np.inf)
+            self.box, self.kp2d = carried_person(self.box, self.kp2d, depth_m, motion, view.camera)
+            self.pose = view.pose
 
     def follow(self, box: Floats, score: float, kp2d: Floats, kp2d_score: Floats, stamp_s: float) -> None:
         """Update the track with a detection at ``stamp_s``: box (4,), keypoints (J, 2) px and their scores (J,)."""
@@ -140,19 +152,24 @@ class Tracker:
             self.options, timeout_s=settings.track_timeout_s, keep_ids=settings.detections.keep_ids
         )
 
-    def update(self, detections: Detections, stamp_s: float) -> Tracks:
+    def update(self, detections: Detections, stamp_s: float, view: View | None = None) -> Tracks:
         """The tracks after an image with ``detections``, taken at ``stamp_s`` s, which must never decrease.
 
+        By ``view`` the camera's own motion cancels; None: it stood still.
         Raises ValueError where ids are kept and two detections have the same.
         """
         pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
         self._use_joint_set(detections.joint_set)
+        for track in self._tracks:
+            track.carry(view)
         ids = self._kept_ids(detections)
         track_of = self._by_id(ids)
         if pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S):
             track_of |= self._by_position(detections, ids, track_of)
         renamed = [track.id for d, track in track_of.items() if ids[d] not in (UNTRACKED, track.id)]
         seen = [self._observe(track_of.get(d), detections, d, int(ids[d])) for d in range(len(detections))]
+        for track in seen:
+            track.pose = None if view is None else view.pose
         lost = (*renamed, *self._give_up())
         unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
         return Tracks(

@@ -38,6 +38,7 @@ USUAL = (
     "use_depth",
     "detections.source",
     "ground_frame",
+    "world_frame",
     "target_frame",
     "publish_tf",
     "humans.enabled",

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which keypoints a network gets to see, and who can be placed by them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
-from hmr_ros.core.skeleton import COCO17, JOINT_SETS
-from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, feet_seen, seen_keypoints
+from hmr_ros.core.skeleton import COCO17, JOINT_SETS, SMPL
+from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, face_seen, feet_seen, seen_keypoints
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
 CAMERA = Camera(K, 640, 480)
@@ -88,3 +90,21 @@ def test_a_foot_is_seen_with_all_its_keypoints_in_the_image(
     kp2d[0, joints.index(joint)], kp2d_score[0, joints.index(joint)] = place, score
     people = Detections(np.zeros((1, 4)), np.ones(1), kp2d, kp2d_score, joint_set, np.zeros(1, np.int64))
     assert feet_seen(people, CAMERA, 0.3).tolist() == [seen]
+
+
+def test_a_face_is_two_of_its_keypoints() -> None:
+    names = JOINT_SETS["coco17"].joints
+    score = np.zeros((4, len(names)))
+    score[1, names.index("left_ear")] = 0.9
+    score[2, [names.index("left_ear"), names.index("nose")]] = 0.9, 0.3
+    score[3, [names.index("left_eye"), names.index("nose")]] = 0.9, 0.2
+    people = dataclasses.replace(Detections.of_boxes(np.zeros((4, 4))), kp2d_score=score)
+    assert face_seen(people, 0.3).tolist() == [False, False, True, False]
+
+
+def test_where_no_keypoint_is_of_the_face_it_counts_as_seen() -> None:
+    joints = SMPL.size
+    people = Detections(
+        np.zeros((1, 4)), np.ones(1), np.zeros((1, joints, 2)), np.ones((1, joints)), SMPL.name, np.array([1])
+    )
+    assert face_seen(people, 0.3).tolist() == [True]

@@ -83,7 +83,7 @@ class Plain:
     def __init__(self):
         self.resets = 0
 
-    def __call__(self, ids, estimates, stamp_s, measured=None):
+    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 
     def coasted(self, ids, stamp_s):

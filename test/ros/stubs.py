@@ -75,11 +75,14 @@ class StubEstimator(BodyEstimator):
 
 
 class NoSmoother:
-    def __call__(self, ids, estimates, stamp_s, measured=None):
+    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 
     def coasted(self, ids, stamp_s):
         return Estimates.unknown(len(ids))
+
+    def root_depths(self):
+        return {}
 
     def forget(self, ids):
         pass

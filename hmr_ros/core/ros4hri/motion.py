@@ -14,6 +14,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.skinning import world_rotations
+from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.records import Record
@@ -31,12 +32,12 @@ class Humans(Record):
     """People with a position, as human_description has them, one row each.
 
     ``ids`` (P,); ``places`` (P, 3) m and ``orientations`` (P, 3, 3) of the body frame (REP-155) in the optical frame;
-    ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there; ``angles`` (P, 20) rad of
-    REVOLUTE_JOINTS and ``angle_rates`` (P, 20) rad/s; rates are NaN for a track without an earlier image, and in the
-    image that shows it again: from its expected position to the seen one is no movement. ``link_origins`` (P, 26, 3) m
-    and ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of HUMAN_JOINTS, as the body is in this image;
-    ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the pose; ``reshaped`` (P,) True where these are
-    others than in the image before, or the first ones.
+    ``velocities`` (P, 3) m/s and ``angular_velocities`` (P, 3) rad/s of it there, without the camera's own motion where
+    that is known; ``angles`` (P, 20) rad of REVOLUTE_JOINTS and ``angle_rates`` (P, 20) rad/s; rates are NaN for a
+    track without an earlier image, and in the image that shows it again: from its expected position to the seen one is
+    no movement. ``link_origins`` (P, 26, 3) m and ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of
+    HUMAN_JOINTS, as the body is in this image; ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the
+    pose; ``reshaped`` (P,) True where these are others than in the image before, or the first ones.
     """
 
     ids: Ints
@@ -64,7 +65,7 @@ class Humans(Record):
 
 @dataclass(frozen=True, eq=False)
 class _Memory:
-    """A person in the image before, ``seen`` in it or expected."""
+    """A person in the image before, ``seen`` in it or expected, and the ``pose`` of its camera; None: not known."""
 
     stamp_s: float
     seen: bool
@@ -72,6 +73,14 @@ class _Memory:
     orientation: Floats
     angles: Floats
     urdf_origins: Floats
+    pose: CameraPose | None = None
+
+    def carried(self, pose: CameraPose | None) -> _Memory:
+        """The same in the optical frame of the image of ``pose``, as far as the camera's motion is known."""
+        motion = None if pose is None else pose.motion_from(self.pose)
+        if motion is None:
+            return self
+        return dataclasses.replace(self, place=motion(self.place), orientation=motion.rotation @ self.orientation)
 
 
 _NEW = _Memory(
@@ -91,10 +100,10 @@ class HumanFollower:
         for track_id in ids:
             self._memories.pop(track_id, None)
 
-    def __call__(self, bodies: Bodies, stamp_s: float) -> Humans:
-        """The people of ``bodies`` that have a position."""
+    def __call__(self, bodies: Bodies, stamp_s: float, pose: CameraPose | None = None) -> Humans:
+        """The people of ``bodies`` that have a position, in the image that a camera took at ``pose``; None: unknown."""
         bodies = bodies.take(bodies.valid)
-        before = [self._memories.get(int(track_id), _NEW) for track_id in bodies.ids]
+        before = [self._memories.get(int(track_id), _NEW).carried(pose) for track_id in bodies.ids]
         humans = _measured(bodies, before, stamp_s)
         for row, track_id in enumerate(humans.ids):
             self._memories[int(track_id)] = _Memory(
@@ -104,6 +113,7 @@ class HumanFollower:
                 humans.orientations[row],
                 humans.angles[row],
                 humans.urdf_origins[row],
+                pose,
             )
         return humans
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causal smoothing of tracked bodies: the one-euro filter on positions and rotations (Casiez et al., CHI 2012).
+"""Causal smoothing of tracked bodies: positions by a Kalman filter (root_motion), rotations by the one-euro filter
+(Casiez et al., CHI 2012), the shape by its mean.
 
-Low-pass filters of first order whose cut-off grows with speed: still people do not tremble, moving ones do not lag.
+The one-euro filter is a low-pass filter of first order whose cut-off grows with speed: still people do not tremble, and
+moving ones lag less.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +17,13 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses, Motions
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.root_motion import RootMotion
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 from hmr_ros.core.uncertainty import Covariances, grown
 
@@ -30,6 +34,10 @@ SHAPE_VIEWS = 30.0
 
 _GOOD_VIEW_M = 0.055
 """Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
+
+_WITHOUT_FACE = 0.05
+"""A view without the face counts so little: a network guesses sizes by heads, and takes people for larger or smaller
+by a tenth without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +53,12 @@ class Filtered(Record):
         pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
         return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
 
-
-def positions_at_rest(raw: Floats) -> Filtered:
-    """(N, 3) m: start to filter points of the optical frame."""
-    return Filtered(raw, raw, np.zeros_like(raw))
+    def carried(self, motions: Motions) -> Filtered:
+        """These (N, J, 3, 3), whose first is that of the root, in the optical frame of another image."""
+        value, raw = self.value.copy(), self.raw.copy()
+        for rotations in (value, raw):
+            rotations[:, 0] = motions.rotations @ rotations[:, 0]
+        return Filtered(value, raw, self.speed)
 
 
 def rotations_at_rest(raw: Floats) -> Filtered:
@@ -56,35 +66,20 @@ def rotations_at_rest(raw: Floats) -> Filtered:
     return Filtered(raw, raw, np.zeros(raw.shape[:-1], raw.dtype))
 
 
-def filter_positions(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
-    """After a measurement ``raw`` (N, 3) m, ``dt_s`` (N,) s after the last one.
-
-    Along the line of sight, where a camera measures badly, the cut-off is another than across it: the noise of the
-    depth must not make the image position tremble, nor its smoothing hold the image position back.
-    """
-    dt = dt_s[:, None]
-    speed = _filtered_speed(last.speed, (raw - last.raw) / dt, dt)
-    sight = raw / np.maximum(np.linalg.norm(raw, axis=-1, keepdims=True), 1e-9)
-    along_speed, along = ((x * sight).sum(-1, keepdims=True) * sight for x in (speed, raw - last.value))
-    across_speed, across = speed - along_speed, raw - last.value - along
-    value = last.value + _fraction(along_speed, dt, config) * along + _fraction(across_speed, dt, config) * across
-    return Filtered(value, raw, speed)
-
-
 def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
     """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest rotations."""
     dt = dt_s[:, None, None]
-    speed = _filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
+    speed = filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
     rotation = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
-    return Filtered(last.value @ rotvec_to_rotmat(_fraction(speed, dt, config) * rotation), raw, speed)
+    return Filtered(last.value @ rotvec_to_rotmat(cutoff_fraction(speed, dt, config) * rotation), raw, speed)
 
 
-def _filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
+def filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
     """Low-pass filtered speed (..., D) per s: ``last``, updated by ``measured`` (..., D) after ``dt`` s."""
     return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
 
 
-def _fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
+def cutoff_fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
     """Weight of the new value; 1, no smoothing, where the lowest cut-off is 0. ``speed`` (..., D) per s, ``dt`` s."""
     if config.min_cutoff == 0:
         return np.ones_like(dt)
@@ -101,6 +96,9 @@ def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
 class _Tracks(Record):
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
     ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances.
+
+    All is in the optical frame of the image whose camera pose is in ``poses``: the last one to which the camera's
+    motion is known from the last one that showed the person.
     """
 
     ids: Ints
@@ -111,13 +109,14 @@ class _Tracks(Record):
     joint_error: Floats
     joint_covariance: Floats
     root_covariance: Floats
-    positions: Filtered
+    positions: RootMotion
     rotations: Filtered
+    poses: CameraPoses
 
     @staticmethod
-    def started(ids: Ints, estimates: Estimates, stamp_s: float) -> _Tracks:
-        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are."""
-        pose = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
+    def started(ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None = None) -> _Tracks:
+        """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are, in the image of ``pose``."""
+        rotvec = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
         people = len(ids)
         return _Tracks(
             ids,
@@ -128,13 +127,30 @@ class _Tracks(Record):
             estimates.joint_error.astype(np.float64),
             estimates.joint_covariance,
             estimates.root_covariance,
-            positions_at_rest(estimates.cam_t.astype(np.float64)),
-            rotations_at_rest(rotvec_to_rotmat(pose)),
+            RootMotion.begun(estimates.cam_t.astype(np.float64), estimates.root_covariance),
+            rotations_at_rest(rotvec_to_rotmat(rotvec)),
+            CameraPoses.of(pose, people),
         )
 
     @staticmethod
     def empty() -> _Tracks:
         return _Tracks.started(np.zeros(0, np.int64), Estimates.unknown(0), 0.0)
+
+    def carried(self, pose: CameraPose | None) -> _Tracks:
+        """The same people in the optical frame of the image of ``pose``, as far as the camera's motion is known."""
+        motions = self.poses.motions_to(pose)
+        if pose is None or motions is None:
+            return self
+        joints = motions.rotations[:, None] @ self.joint_covariance @ motions.rotations[:, None].swapaxes(-1, -2)
+        return dataclasses.replace(
+            self,
+            velocities=motions.directions(self.velocities),
+            joint_covariance=joints,
+            root_covariance=motions.covariances(self.root_covariance),
+            positions=self.positions.carried(motions),
+            rotations=self.rotations.carried(motions),
+            poses=self.poses.replaced(pose),
+        )
 
     def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
@@ -144,17 +160,21 @@ class _Tracks(Record):
         fresh = dt > MAX_GAP_S  # as after a pause; the shape stays
         last_positions = self.positions.replaced(fresh, now.positions)
         last_rotations = self.rotations.replaced(fresh, now.rotations)
-        positions = filter_positions(last_positions, now.positions.raw, dt, config)
+        positions = last_positions.measured(now.positions.raw, now.root_covariance, dt, config.root_noise)
         moved = positions.value - last_positions.value
         velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
         rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
         return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
 
 
-def _seen_shape(views: Floats, betas: Floats, now: _Tracks) -> tuple[Floats, Floats]:
-    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough."""
+def _seen_shape(views: Floats, betas: Floats, now: _Tracks, faces: Bools) -> tuple[Floats, Floats]:
+    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough.
+
+    ``faces`` (N,): whether this one shows the face.
+    """
     error = now.joint_error.mean(-1)
     certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
+    certainty = np.where(faces, certainty, _WITHOUT_FACE * certainty)
     certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
     more = views + certainty
     return more, betas + (certainty / more)[:, None] * (now.betas - betas)
@@ -181,31 +201,46 @@ class BodySmoother:
         """Forget the tracks ``ids``."""
         self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
 
-    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
+    def root_depths(self) -> Mapping[int, float]:
+        """Depths of the tracks' roots along the optical axis, m, by id, in the last image."""
+        return dict(zip(self._tracks.ids.tolist(), self._tracks.positions.value[:, 2].tolist(), strict=True))
+
+    def __call__(
+        self,
+        ids: Ints,
+        estimates: Estimates,
+        stamp_s: float,
+        measured: Bools | None = None,
+        pose: CameraPose | None = None,
+        faces: Bools | None = None,
+    ) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
+
+        ``pose`` of the camera, by which its motion since earlier images cancels; None: it stood still.
 
         One camera sees directions, not sizes: a person of a larger mean shape than in this image was farther away in
         it, too, and is scaled about the camera, so that the body stays on its keypoints. Not so where the distance was
-        ``measured`` (P,), as by depth; None: for no person.
+        ``measured`` (P,), as by depth; None: for no person. Views that do not show ``faces`` (P,) say little about the
+        shape; None: all do.
         """
-        known = self._tracks.take(self._tracks.stamp_s <= stamp_s)
+        known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
         rows = np.flatnonzero(estimates.valid)
-        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s)
+        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s, pose)
         last = [row if row >= 0 else len(known) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
         before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
-        seen = before.updated(self._shaped(before, now, free), self.config)
+        shown = np.ones(len(rows), np.bool_) if faces is None else faces[rows]
+        seen = before.updated(self._shaped(before, now, free, shown), self.config)
         others = known.take(~np.isin(known.ids, now.ids))
         self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
 
-    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools) -> _Tracks:
+    def _shaped(self, before: _Tracks, now: _Tracks, free: Bools, faces: Bools) -> _Tracks:
         """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
-        views, betas = _seen_shape(before.views, before.betas, now)
+        views, betas = _seen_shape(before.views, before.betas, now, faces)
         scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
-        return dataclasses.replace(
-            now, views=views, betas=betas, positions=positions_at_rest(now.positions.raw * scale[:, None])
-        )
+        positions = RootMotion.begun(now.positions.raw * scale[:, None], now.root_covariance)
+        return dataclasses.replace(now, views=views, betas=betas, positions=positions)
 
     def _size(self, betas: Floats) -> Floats:
         """(N, 10) -> (N,) m, all bones together."""
@@ -215,6 +250,7 @@ class BodySmoother:
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.
 
+        In the optical frame of the image that was smoothed last, as far as the camera's motion is known.
         Their uncertainty grows with time (core/temporal/coasting.py); not ``valid`` for tracks without any estimate.
         """
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)

@@ -85,9 +85,17 @@ def sample_view(rng: Generator) -> View:
     return View(camera, rotation, np.array([0, height, 0]), ground)
 
 
-def sample_walk(motion: Motion, body: BodyModel, view: View, child: bool, rng: Generator) -> Walk:
-    """A random person who moves as in a random clip, somewhere before the camera."""
-    clip, frames = _clip(motion, rng)
+def sample_walk(
+    motion: Motion,
+    body: BodyModel,
+    view: View,
+    child: bool,
+    rng: Generator,
+    rate_hz: float = RATE_HZ,
+    seconds: float | None = None,
+) -> Walk:
+    """A random person who moves as in a random clip, somewhere before the camera; ``seconds``: None for SECONDS."""
+    clip, frames = _clip(motion, rng, rate_hz, SECONDS if seconds is None else seconds)
     betas = sample_betas(ShapeMix(children=float(child)), rng, 1)
     rest = body.rest_joints(betas)[0]
     leg = float(np.linalg.norm(rest[1] - rest[4]) + np.linalg.norm(rest[4] - rest[7]))
@@ -108,16 +116,16 @@ def sample_walk(motion: Motion, body: BodyModel, view: View, child: bool, rng: G
     return Walk(detections, view.to_optical(joints), touching, stature, str(motion.clip_category[clip]))
 
 
-def _clip(motion: Motion, rng: Generator) -> tuple[int, Ints]:
+def _clip(motion: Motion, rng: Generator, rate_hz: float, seconds: float) -> tuple[int, Ints]:
     """A clip that is long enough, and the frames (T,) of a part of it."""
     clips, counts = np.unique(motion.clip, return_counts=True)
-    needed = round(SECONDS * motion.fps)
+    needed = round(seconds * motion.fps)
     if not (counts >= needed).any():
-        raise ValueError(f"motion: expected a clip of {SECONDS:g} s, the longest has {counts.max() / motion.fps:.1f} s")
+        raise ValueError(f"motion: expected a clip of {seconds:g} s, the longest has {counts.max() / motion.fps:.1f} s")
     clip = int(rng.choice(clips[counts >= needed]))
     frames = np.flatnonzero(motion.clip == clip)
     first = int(rng.integers(0, len(frames) - needed + 1))
-    return clip, frames[first : first + needed : round(motion.fps / RATE_HZ)]
+    return clip, frames[first : first + needed : round(motion.fps / rate_hz)]
 
 
 def _on_the_floor(lowest: Float64s) -> tuple[Float64s, Bools]:

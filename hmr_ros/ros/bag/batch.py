@@ -30,7 +30,6 @@ from hmr_ros.ros.bag.recording import Record, Recording, RecordingError, Report,
 from hmr_ros.ros.bag.replaying import Replay, Station, prescan
 from hmr_ros.ros.bag.result import Result
 from hmr_ros.ros.bag.resuming import Interrupted, carry_over, latest, shorten_json_lines
-from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.output.person_frames import frame_pool
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.output.tracked import TrackedLists
@@ -143,9 +142,8 @@ class Batch:
         clock, config = Clock(self._began_ns), self._options.config
         publishers = FilePublishers(write, clock, topics.namespace, transforms, self._report)
         depths = Depths(topics.depth, config, self._report) if topics.depth else None
-        ground = ground_input(publishers.listener, config.ground_frame)
         shared = SharedOutputs(TrackedLists(publishers), self._frames)
-        equipment = Equipment(pipeline, publishers, shared, clock, calibration, depths, ground)
+        equipment = Equipment(pipeline, publishers, shared, clock, calibration, depths)
         follower = CameraFollower(topics, equipment, config, self._began_ns)
         return Station(follower, calibration, depths, Diagnosing(publishers, clock, follower.drops))
 

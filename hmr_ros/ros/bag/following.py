@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.temporal.presence import Presence
@@ -20,8 +21,9 @@ from hmr_ros.ros.bag.inputs import Calibration, Depths
 from hmr_ros.ros.bag.publishing import Clock, FilePublishers
 from hmr_ros.ros.bag.recording import Record
 from hmr_ros.ros.input.bit_depth import BitDepth
-from hmr_ros.ros.input.ground import GroundInput
+from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, BadImageError, BadImageReason, Frame
+from hmr_ros.ros.input.world import world_input
 from hmr_ros.ros.node.admission import Arrival, Order
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.shared import SharedOutputs
@@ -31,7 +33,7 @@ from hmr_ros.ros.wire.messages import Origin
 
 @dataclass(frozen=True, eq=False)
 class Equipment:
-    """What a camera is followed with: networks, where its messages go, calibration; depth and ground, None without."""
+    """What a camera is followed with: networks, where its messages go, calibration; depth, None without."""
 
     pipeline: Pipeline
     publishers: FilePublishers
@@ -39,7 +41,6 @@ class Equipment:
     clock: Clock
     calibration: Calibration
     depths: Depths | None
-    ground: GroundInput | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,8 @@ class CameraFollower:
         self._last: _Last | None = None
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
         self._outputs = Outputs(equipment.publishers, pipeline.body_model, origin, config, Presence(), equipment.shared)
+        self._ground_input = ground_input(self._outputs.frames, config.ground_frame)
+        self._world_input = world_input(self._outputs.frames, config.world_frame)
 
     def process(self, record: Record, index: int) -> Entry | str:
         """The bodies in the image with this ``index``, whose messages are published.
@@ -104,13 +107,14 @@ class CameraFollower:
         self._equipment.clock.log_ns = log_ns
         camera = self._equipment.calibration.camera(frame)
         depth = self._equipment.depths.of(frame, camera) if self._equipment.depths is not None else None
-        ground = self._ground(frame, camera)
-        result = self._equipment.pipeline(frame.image, camera, stamp.seconds, depth, ground=ground)
+        ground, world = self._ground(frame, camera), self._world(frame)
+        result = self._equipment.pipeline(frame.image, camera, stamp.seconds, depth, ground=ground, world=world)
         self._last = _Last(stamp, frame.frame_id, result.bodies)
-        published = self._outputs.publish(frame, camera, result.bodies, result.lost)
+        published = self._outputs.publish(frame, camera, result.bodies, result.lost, result.pose)
         of_views = self._outputs.publish_views(frame, camera, result.bodies, result.lost, result.hands)
         self._order.accept(arrival)
-        for text in filter(None, (self._order.jump, published.problem or of_views)):
+        jump = f"world_frame {self._config.world_frame!r} jumped {result.jump}" if result.jump else ""
+        for text in filter(None, (self._order.jump, jump, published.problem or of_views)):
             self._equipment.publishers.report(f"{self.topics.topic}: {text}")
         time_s = (log_ns - self._began_ns) * 1e-9
         stem = f"{index:06d}"
@@ -129,12 +133,21 @@ class CameraFollower:
 
     def _ground(self, frame: Frame, camera: Camera | None) -> Ground | None:
         """The ground below ``camera``, if one is asked for; why there is none is reported."""
-        if self._equipment.ground is None or camera is None:
+        if self._ground_input is None or camera is None:
             return None
-        ground = self._equipment.ground.of(frame, self._config)
+        ground = self._ground_input.of(frame, self._config)
         if ground is None:
-            self._equipment.publishers.report(f"{self.topics.topic}: {self._equipment.ground.problem}")
+            self._equipment.publishers.report(f"{self.topics.topic}: {self._ground_input.problem}")
         return ground
+
+    def _world(self, frame: Frame) -> Transform | None:
+        """From the optical frame into the world, if one is asked for; why it is not known is reported."""
+        if self._world_input is None:
+            return None
+        world = self._world_input.of(frame, self._config)
+        if world is None:
+            self._equipment.publishers.report(f"{self.topics.topic}: {self._world_input.problem}")
+        return world
 
     def _dropped(self, index: int, reason: str, explanation: str) -> str:
         self.drops[reason] += 1

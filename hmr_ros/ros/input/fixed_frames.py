@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms from the camera into the frames that outputs are published in, at the stamp of the image."""
+"""Transforms from the camera into the frames that settings name, at the stamp of the image."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Protocol
 
+from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError, Transform
 from hmr_ros.core.people import Bodies
 from hmr_ros.ros.wire.cdr import Stamp
@@ -24,8 +25,16 @@ class Listener(Protocol):
         """Receive no more."""
 
 
+def frames_of(config: RobotConfig) -> tuple[str, ...]:
+    """The frames that ``config`` names; "" is the camera's, or none."""
+    return config.target_frame, config.planning.frame, config.ground_frame, config.world_frame
+
+
 class FixedFrames:
-    """Looks up transforms, once per image, with a ``listener``; None: only the camera's own frame is known."""
+    """Looks up transforms, once per image, with a ``listener``; None: only the camera's own frame is known.
+
+    All that asks for frames of one camera shares one of these. Used by one thread.
+    """
 
     def __init__(self, listener: Listener | None) -> None:
         self._listener = listener

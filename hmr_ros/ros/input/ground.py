@@ -4,32 +4,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.geometry.ground import Ground
-from hmr_ros.ros.input.fixed_frames import FixedFrames, Listener
+from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.images import Frame
 
 
-def ground_input(listener: Callable[[Iterable[str]], Listener | None], frame: str) -> GroundInput | None:
-    """Of ``frame``, with what makes a ``listener`` of frames; None where it is ""."""
-    return GroundInput(listener((frame,)), frame) if frame else None
+def ground_input(frames: FixedFrames, frame: str) -> GroundInput | None:
+    """Of ``frame``, which ``frames`` look up; None where it is ""."""
+    return GroundInput(frames, frame) if frame else None
 
 
 class GroundInput:
     """Looks up ``ground_frame`` for each image. ``problem``: why the last image had no ground, "" when it had one."""
 
-    def __init__(self, listener: Listener | None, frame: str) -> None:
-        """``listener`` of TF, None where there is none."""
+    def __init__(self, frames: FixedFrames, frame: str) -> None:
         self._frame = frame
-        self._frames = FixedFrames(listener)
+        self._frames = frames
         self.problem = ""
-
-    def close(self) -> None:
-        """Unsubscribe."""
-        self._frames.close()
 
     def of(self, frame: Frame, config: RobotConfig) -> Ground | None:
         """The plane z = 0 of the ground's frame when ``frame`` was taken; None where TF does not say, with the problem.

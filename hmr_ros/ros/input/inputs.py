@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 
@@ -13,18 +12,20 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.detections import DetectionsInput
+from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
-from hmr_ros.ros.input.transform_listener import listener_for
 from hmr_ros.ros.input.waiting_slot import WaitingSlot
+from hmr_ros.ros.input.world import world_input
 from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.transport import profiles_variable
@@ -47,7 +48,8 @@ class CameraInput:
     ``slot`` holds the newest image; the thread that takes it calls ``camera`` and ``depth`` for it.
     """
 
-    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor) -> None:
+    def __init__(self, node: Node, config: RobotConfig, monitor: Monitor, frames: FixedFrames) -> None:
+        """``frames`` of TF, which their owner closes."""
         self.slot: LatestSlot[bytes] | WaitingSlot = LatestSlot()
         self._node = node
         self._monitor = monitor
@@ -61,7 +63,8 @@ class CameraInput:
         self._base = base
         self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
-        self._ground = ground_input(functools.partial(listener_for, node), config.ground_frame)
+        self._ground = ground_input(frames, config.ground_frame)
+        self._world = world_input(frames, config.world_frame)
         self._detections: DetectionsInput | None = None
         if config.detections.is_external:
             self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)
@@ -107,6 +110,10 @@ class CameraInput:
             return None
         return self._ground.of(frame, config)
 
+    def world(self, frame: Frame, config: RobotConfig) -> Transform | None:
+        """From the optical frame of ``frame`` into the world; None when none is named, or known (see WorldInput.of)."""
+        return None if self._world is None else self._world.of(frame, config)
+
     def adapt(self) -> None:
         """Follow the publishers' QoS; call about once a second."""
         self._images.adapt()
@@ -150,8 +157,9 @@ class CameraInput:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}
 
     def calibration_problem(self) -> str:
-        """The problem of calibration, depth, detections or ground of the last image, or its own; "" without any."""
-        optional = (part.problem for part in (self._depth, self._detections, self._ground) if part is not None)
+        """The problem of calibration, depth, detections, ground or world of the last image, or its own; "" if none."""
+        parts = (self._depth, self._detections, self._ground, self._world)
+        optional = (part.problem for part in parts if part is not None)
         return self.rivals() or self._infos.problem or next(filter(None, optional), "") or self._image_problem
 
     def rivals(self, separator: str = "") -> str:
@@ -171,7 +179,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe, and wake the thread that waits for an image."""
-        for subscription in (self._images, self._infos, self._depth, self._detections, self._ground):
+        for subscription in (self._images, self._infos, self._depth, self._detections):
             if subscription is not None:
                 subscription.close()
         self.slot.close()

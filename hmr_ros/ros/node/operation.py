@@ -56,7 +56,7 @@ class Operation:
     def resume(self) -> None:
         """Subscribe, and process images."""
         if self._worker is None:
-            self._input = CameraInput(self._node, self._config, self._monitor)
+            self._input = CameraInput(self._node, self._config, self._monitor, self._outputs.frames)
             self._resumed_s = time.monotonic()
             self._worker = Worker(self._node, self._input, self._outputs, self._pipeline, self._monitor, self._config)
 

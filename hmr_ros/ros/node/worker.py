@@ -158,11 +158,19 @@ class Worker:
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
-        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground)
+        world = self._source.world(frame, config)
+        result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground, world)
+        self._log_jump(result.jump)
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
         self._accept(arrival)
         self._record(_Work(stamp, age_s, shed, result, published, started_s))
+
+    def _log_jump(self, jump: str) -> None:
+        """Log how the world jumped, unless it did not ("")."""
+        if jump:
+            text = f"world_frame {self.config.world_frame!r} jumped {jump}: people stay before the camera"
+            self._node.get_logger().warning(text, throttle_duration_sec=_LOG_EVERY_S)
 
     def _follow_frame(self, frame_id: str) -> None:
         """End all tracks where images are in another frame than before: it is another camera, or it was moved."""
@@ -191,7 +199,7 @@ class Worker:
 
     def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
         """Publish everything about one image but what is ``shed``."""
-        published = self._outputs.publish(frame, camera, result.bodies, result.lost)
+        published = self._outputs.publish(frame, camera, result.bodies, result.lost, result.pose)
         if shed >= Shed.VIEWS:
             return _Published(published, 0.0)
         started_s = time.perf_counter()

@@ -11,6 +11,7 @@ import numpy as np
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import coarse_faces
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
@@ -18,7 +19,7 @@ from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.perception.hand_overlay import draw_hands
 from hmr_ros.perception.hands import Hands
 from hmr_ros.perception.overlay import draw_bodies
-from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
+from hmr_ros.ros.input.fixed_frames import FixedFrames, frames_of, moved
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.lifetimes import MIN_LIFETIME_S, MarkerLifetime, Pace
@@ -63,7 +64,10 @@ class _View:
 
 
 class Outputs:
-    """The node's publishers. Used by one thread at a time; large messages are made only for subscribers."""
+    """The node's publishers. Used by one thread at a time; large messages are made only for subscribers.
+
+    ``frames`` looks up every frame that the configuration names, for whatever else needs one of the same image.
+    """
 
     def __init__(
         self,
@@ -95,8 +99,8 @@ class Outputs:
         shared = shared or SharedOutputs.of(publishers)
         self._create_optional(config, shared)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
-        self._frames = FixedFrames(publishers.listener((config.target_frame, config.planning.frame)))
-        self._planning = PlanningOutputs(publishers, body_model, config, presence, self._frames)
+        self.frames = FixedFrames(publishers.listener(frames_of(config)))
+        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames)
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
@@ -106,14 +110,21 @@ class Outputs:
             self._mesh_writer = MeshWriter(faces)
             self._mesh_faces = config.mesh_faces
 
-    def publish(self, frame: Frame, camera: Camera | None, bodies: Bodies, lost: tuple[int, ...]) -> Published:
+    def publish(
+        self,
+        frame: Frame,
+        camera: Camera | None,
+        bodies: Bodies,
+        lost: tuple[int, ...],
+        pose: CameraPose | None = None,
+    ) -> Published:
         """Publish what robots use of one image, small and urgent messages first.
 
-        ``bodies`` are those of ``frame``, which ``camera`` took; the ids in ``lost`` ended with it. TF is first, as
-        whoever receives another message looks its frames up at once.
+        ``bodies`` are those of ``frame``, which ``camera`` took at ``pose``; the ids in ``lost`` ended with it. TF is
+        first, as whoever receives another message looks its frames up at once.
         """
         confirmed = _confirmed(bodies)
-        humans = self._humans_from(frame, confirmed, lost)
+        humans = self._humans_from(frame, confirmed, lost, pose)
         shown = humans.clamped() if self._config.humans.clamp_joint_limits else humans
         suffixes = self._frame_suffixes(frame.stamp, shown, lost)
         self._publish_tf(frame, shown, suffixes)
@@ -180,7 +191,7 @@ class Outputs:
         if self._humans is not None:
             self._humans.close()
         self._planning.close()
-        self._frames.close()
+        self.frames.close()
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher:
         return self._publishers.create(message_type, topic, Qos(depth))
@@ -195,10 +206,10 @@ class Outputs:
         if interfaces.HUMANS in wanted and self._publishers.offers(interfaces.HUMANS):
             self._humans = HumanPublishers(self._publishers, config.humans, shared.lists)
 
-    def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> Humans:
+    def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...], pose: CameraPose | None) -> Humans:
         """The ``bodies`` that have a position as ROS4HRI's humans, with velocities since the image before."""
         self._follower.forget(lost)
-        return self._follower(bodies, frame.stamp.seconds)
+        return self._follower(bodies, frame.stamp.seconds, pose)
 
     def _publish_humans(
         self, frame: Frame, camera: Camera | None, bodies: Bodies, humans: Humans, lost: tuple[int, ...]
@@ -252,7 +263,7 @@ class Outputs:
         """``bodies`` in the parameter ``target_frame``; none of them, and the problem, where TF does not know it."""
         target = self._config.target_frame
         try:
-            to_target = self._frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
+            to_target = self.frames.lookup(target, frame.frame_id, frame.stamp, self._config.tf_timeout_s)
         except NoTransformError as err:
             return _View(target, bodies.take(np.zeros(0, np.int64)), f"no people in RViz: {err}")
         return _View(target or frame.frame_id, moved(bodies, to_target))

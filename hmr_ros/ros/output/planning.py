@@ -110,7 +110,7 @@ class PlanningOutputs:
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:
             return
-        frame = config.planning.frame or config.target_frame
+        frame = config.planning.frame or config.target_frame or config.world_frame
         to_fixed = self._frames.lookup(frame, frame_id, stamp, config.tf_timeout_s)
         fixed = header(stamp, frame or frame_id)
         positions = to_fixed(middle_of_hips(bodies.joints))

@@ -6,6 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Detections, State
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS
@@ -76,6 +78,21 @@ def test_a_track_seen_again_has_no_speed_from_its_expected_position(standing):
     assert follower(hidden, 10.1).velocities == pytest.approx(np.array([[1.0, 0, 0]]))
     assert np.isnan(follower(standing(cam_t=(0.5, 0.0, 3.0)), 10.2).velocities).all()
     assert follower(standing(cam_t=(0.6, 0.0, 3.0)), 10.3).velocities == pytest.approx(np.array([[1.0, 0, 0]]))
+
+
+def test_a_camera_that_turns_and_drives_gives_people_who_stand_no_speed(standing):
+    turn = Transform(rotvec_to_rotmat(np.array([0, 0.1, 0])), np.array([0.2, 0.0, 0.1]))
+    then, now = CameraPose(Transform.identity(), 0), CameraPose(turn, 0)
+    here = standing(cam_t=(0.3, 0.0, 3.0))
+    there = standing(cam_t=turn.inverse()(np.array([0.3, 0.0, 3.0])), turn=-0.1)
+    follower = HumanFollower()
+    follower(here, 10.0, then)
+    second = follower(there, 10.1, now)
+    assert np.allclose(second.velocities, 0, atol=1e-6)
+    assert np.allclose(second.angular_velocities, 0, atol=1e-6)
+    unrelated = HumanFollower()
+    unrelated(here, 10.0, then)
+    assert np.linalg.norm(unrelated(there, 10.1, CameraPose(turn, 1)).velocities) > 1
 
 
 def test_people_are_distinguished_by_their_ids(standing):

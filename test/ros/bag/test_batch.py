@@ -191,6 +191,33 @@ def test_depth_and_transforms_that_come_a_little_later_are_used(bag, out):
     assert "odom" in frames
 
 
+def test_the_camera_is_where_the_recording_has_it_in_the_world(bag, out):
+    said, pipelines, poses = [], [], []
+    for k in range(6):
+        ns = BEGAN_NS + k * PERIOD_NS
+        said += [info(ns), image(ns)]
+        said += [transform(ns, x=0.1 * k if k < 4 else 9.0, topic="/tf")] if k != 1 else []
+
+    def opened(config, parts):
+        pipeline = build(1, pipelines)(config, parts)
+        view = pipeline._view
+        pipeline._view = lambda camera, pose: poses.append(pose) or view(camera, pose)
+        return pipeline
+
+    summary, problems = run(bag(said), out, opened=opened, parameters=["world_frame:=odom"])
+    assert summary.images == 6
+    assert [pose.world_from_optical.translation[0] for pose in poses] == pytest.approx([0, 0.1, 0.2, 0.3, 9, 9])
+    assert len({pose.segment for pose in poses[:4]}) == 1
+    assert len(problems) == 1
+    assert "world_frame 'odom' jumped by 8.60 m" in problems[0]
+
+
+def test_without_the_world_the_run_goes_on_and_says_so(bag, out):
+    summary, problems = run(bag(scene(3)), out, parameters=["world_frame:=odom"])
+    assert summary.images == 3
+    assert "the camera counts as still: world_frame 'odom'" in problems[0]
+
+
 def test_calibration_and_static_transforms_serve_the_images_before_them(bag, out):
     said = [image(BEGAN_NS + k * PERIOD_NS) for k in range(20)]
     said += [info(BEGAN_NS + 10 * PERIOD_NS), transform(BEGAN_NS + 11 * PERIOD_NS)]

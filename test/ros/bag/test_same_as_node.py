@@ -56,7 +56,7 @@ def of_node(executor, sent, said):
     operation = world.node._operation
     for each in said:
         if each.topic == "/tf_static":
-            operation._outputs._frames._listener._receive(each.data, is_static=True)
+            operation._outputs.frames._listener._receive(each.data, is_static=True)
         elif each.topic == "/camera_info":
             operation._input._infos._receive(each.data)
         else:

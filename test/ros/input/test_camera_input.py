@@ -9,6 +9,7 @@ import pytest
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros.input import inputs as module
 from hmr_ros.ros.input.bit_depth import BitDepth
+from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.images import Frame
 from hmr_ros.ros.input.inputs import CameraInput, image_topics
 from hmr_ros.ros.monitor import Monitor
@@ -69,7 +70,7 @@ def made(monkeypatch):
             monkeypatch.setattr(module, name, Part)
         now_s = [100.0]
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-        source = CameraInput(Host(remaps), RobotConfig(**settings), Monitor())
+        source = CameraInput(Host(remaps), RobotConfig(**settings), Monitor(), FixedFrames(None))
         source.now_s = now_s
         source._images.type_name = COMPRESSED if settings.get("image_transport") == "compressed" else RAW
         return source

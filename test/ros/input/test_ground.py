@@ -8,7 +8,6 @@ import pytest
 
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError, Transform
-from hmr_ros.ros.input import ground as ground_module
 from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.wire.cdr import Stamp
 
@@ -22,8 +21,8 @@ LEVEL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 class Frames:
     """In place of TF."""
 
-    def __init__(self, listener):
-        self.listener, self.asked, self.closed = listener, [], False
+    def __init__(self):
+        self.asked = []
         self.answer = Transform(LEVEL, np.array([0.1, 0, 1.2]))
 
     def lookup(self, *asked):
@@ -32,19 +31,14 @@ class Frames:
             raise self.answer
         return self.answer
 
-    def close(self):
-        self.closed = True
-
 
 @pytest.fixture
-def source(monkeypatch):
-    monkeypatch.setattr(ground_module, "FixedFrames", Frames)
-    return ground_input(lambda frames: frames, "base_footprint")
+def source():
+    return ground_input(Frames(), "base_footprint")
 
 
 def test_the_ground_is_that_of_the_frame_at_the_stamp_of_the_image(source):
     ground = source.of(FRAME, CONFIG)
-    assert source._frames.listener == ("base_footprint",), "for this frame"
     assert source._frames.asked == [("base_footprint", "camera_optical", Stamp(7, 5), 0.02)]
     assert ground.height_m == 1.2
     np.testing.assert_allclose(ground.up, [0, -1, 0])
@@ -52,8 +46,6 @@ def test_the_ground_is_that_of_the_frame_at_the_stamp_of_the_image(source):
     assert ground.deviation(below) == pytest.approx(0.03)
     assert ground.deviation(below + [0, 0, 4]) == pytest.approx(np.hypot(0.03, 4 * np.deg2rad(2)))
     assert source.problem == ""
-    source.close()
-    assert source._frames.closed
 
 
 @pytest.mark.parametrize(

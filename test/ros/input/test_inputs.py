@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.ros.input import camera_info
 from hmr_ros.ros.input.camera_info import CameraInfoInput, camera_info_topic
+from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.images import Frame, decode_image
 from hmr_ros.ros.input.inputs import CameraInput
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
@@ -80,7 +81,7 @@ def test_calibration_is_looked_for_beside_the_image(executor, remaps, expected):
 def camera_input(executor, config=None, **options):
     node = added(executor, "hmr", **options)
     monitor = Monitor()
-    return CameraInput(node, config or RobotConfig(), monitor), monitor
+    return CameraInput(node, config or RobotConfig(), monitor, FixedFrames(None)), monitor
 
 
 def with_an_image(executor):

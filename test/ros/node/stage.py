@@ -36,7 +36,7 @@ class Stage:
         self.bodies, self.shed, self.admits, self.wrong = some_bodies(2), Shed.NOTHING, True, None
         self.frame_id, self.problem, self.view_problem, self.ok = "eye", "", "", True
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
-        self.given, self.hands, self.timings = None, None, TIMINGS
+        self.given, self.jump, self.hands, self.timings = None, "", None, TIMINGS
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -74,21 +74,26 @@ class Stage:
     def ground(self, frame, camera, config):
         return None
 
+    def world(self, frame, config):
+        return "world of", frame.frame_id, config
+
     def rivals(self, separator):
         return f"{separator}two publishers"
 
     # Pipeline
 
-    def __call__(self, image, camera, stamp_s, depth, shed, given, ground):
+    def __call__(self, image, camera, stamp_s, depth, shed, given, ground, world):
         self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
-        return Result(self.bodies, (9,), self.timings, measured=1, hands=self.hands)
+        self.in_world = world
+        return Result(self.bodies, (9,), self.timings, measured=1, pose="pose", jump=self.jump, hands=self.hands)
 
     def reset(self):
         self.calls.append(("reset",))
 
     # Outputs
 
-    def publish(self, frame, camera, bodies, lost):
+    def publish(self, frame, camera, bodies, lost, pose):
+        self.pose = pose
         self.step(2, "publish", camera, lost)
         return Published(self.problem, 4)
 

@@ -280,6 +280,35 @@ def test_the_ground_is_looked_up_and_reported(world):
     assert w.reported("people on the ground").isdigit()
 
 
+def test_the_world_is_looked_up_and_its_absence_reported(world, monkeypatch):
+    w, given = world(world_frame="odom", tf_timeout_s=0.0), []
+    w.subscribe(DiagnosticArray, "/diagnostics")
+    assert w.node.start()
+    monkeypatch.setattr(
+        type(w.node._pipeline), "_view", lambda self, camera, pose: given.append(pose)
+    )  # whether the pipeline knows a pose
+
+    def warned():
+        return {s.level for a in w.received["/diagnostics"] for s in a.status if "world_frame 'odom'" in s.message}
+
+    w.show_until(warned)
+    assert warned() == {DiagnosticStatus.WARN}
+    assert set(given) == {None}
+    latched = qos(durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    transform = TransformStamped(child_frame_id="camera_optical_frame")
+    transform.header.frame_id, transform.transform.translation.x, transform.transform.rotation.w = "odom", 2.0, 1.0
+    w.peer.create_publisher(TFMessage, "/tf_static", latched).publish(TFMessage(transforms=[transform]))
+    w.show_until(lambda: given[-1] is not None)
+    assert given[-1].world_from_optical.translation.tolist() == [2.0, 0.0, 0.0]
+
+
+def test_all_frames_are_looked_up_in_one_subscription_of_tf(world):
+    w = world(ground_frame="base_footprint", target_frame="odom", world_frame="odom", **{"planning.frame": "map"})
+    assert w.node.start()
+    topics = [subscription.topic_name for subscription in w.node.subscriptions]
+    assert (topics.count("/tf"), topics.count("/tf_static")) == (1, 1)
+
+
 def test_meshes_get_coarser_while_running(world):
     w = world(mesh_faces=5000)
     w.subscribe(Marker, "mesh")

@@ -21,6 +21,7 @@ class Part:
     def __init__(self, name, log, *args):
         self.name, self.log, self.args = name, log, args
         self.silence, self.calibration, self.config, self.ended = "", "", None, 3
+        self.frames = f"frames of {name}"
 
     def __getattr__(self, method):
         if method in ("close", "join", "reset", "adapt"):
@@ -93,7 +94,7 @@ def test_parts_are_made_of_what_the_operation_has(robot):
         "lists",
     )
     assert (origin.method, origin.body_model, origin.calibration) == ("stub", "open_body", "calibrated")
-    assert r.parts["CameraInput"].args == (r.node, r.config, r.monitor)
+    assert r.parts["CameraInput"].args == (r.node, r.config, r.monitor, "frames of Outputs")
     parts = (r.parts["CameraInput"], r.parts["Outputs"], r.pipeline)
     assert r.parts["Worker"].args == (r.node, *parts, r.monitor, r.config)
 

@@ -62,6 +62,16 @@ def test_costs_are_told_to_the_budget_step_by_step(stage):
     assert dataclasses.astuple(costs) == pytest.approx(dataclasses.astuple(Costs(0.02, 0.01, 0.008, rest_s)))
 
 
+def test_the_world_reaches_the_pipeline_and_the_pose_the_outputs(stage):
+    s = stage()
+    worked(s, STAMP)
+    assert (s.in_world, s.pose) == (("world of", "eye", s.config), "pose")
+    assert not any("jumped" in text for text in s.log)
+    s.jump = "by 2.00 m and 0 degrees within 0.100 s"
+    worked(s, Stamp(1000, 100_000_000))
+    assert any("jumped by 2.00 m" in text for text in s.log)
+
+
 def test_the_rest_of_the_costs_is_never_negative(stage):
     s = stage()
     s.steps_s = (0.0, 0.001, 0.0, 0.0)  # the node's clock stands still, as /clock may

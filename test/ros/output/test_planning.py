@@ -15,7 +15,7 @@ from hmr_ros.core.config import PlanningConfig, RobotConfig
 from hmr_ros.core.geometry.rotation import rotvec_to_quat, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.temporal.presence import Presence
-from hmr_ros.ros.input.fixed_frames import FixedFrames
+from hmr_ros.ros.input.fixed_frames import FixedFrames, frames_of
 from hmr_ros.ros.output.planning import PlanningOutputs
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire import interfaces
@@ -35,10 +35,11 @@ TURN, MOVE = np.array([-np.pi / 2, 0, 0]), np.array([0.5, 0, 1.2])
 class Stage:
     """The planners' outputs, fed by hand, and a planner of each kind."""
 
-    def __init__(self, executor, presence=None, scene=True, tf_timeout_s=0.05, target="", **planning):
+    def __init__(self, executor, presence=None, scene=True, tf_timeout_s=0.05, target="", world="", **planning):
         self.executor = executor
         planning = {"collision_objects": True, "refresh_s": 0.0} | planning
-        self.config = RobotConfig(tf_timeout_s=tf_timeout_s, target_frame=target, planning=PlanningConfig(**planning))
+        frames = {"target_frame": target, "world_frame": world}
+        self.config = RobotConfig(tf_timeout_s=tf_timeout_s, planning=PlanningConfig(**planning), **frames)
         self.node, self.peer = Node("planning_outputs"), Node("planner")
         executor.add_node(self.node)
         executor.add_node(self.peer)
@@ -51,7 +52,7 @@ class Stage:
 
     def new_outputs(self):
         publishers = PublisherFactory(self.node)
-        self.frames = FixedFrames(publishers.listener((self.config.target_frame, self.config.planning.frame)))
+        self.frames = FixedFrames(publishers.listener(frames_of(self.config)))
         return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames)
 
     def show(self, bodies, lost=(), camera=CAMERA, after_s=0.1):
@@ -510,3 +511,18 @@ def test_planners_get_what_can_be_sent(executor, monkeypatch, missing):
 def test_a_frame_that_is_none_is_refused(frame):
     with pytest.raises(ValueError, match=r"planning.frame: expected a frame such as odom"):
         PlanningConfig(frame=frame)
+
+
+def test_the_world_is_the_frame_of_planners_that_name_none(stage):
+    s = stage(world="odom", tf_timeout_s=0.0)
+    robot, body = Robot(s.peer), some_bodies(1, [3])
+
+    def shown():
+        robot.drive(s.stamp_s, 2.0)
+        robot.drive(s.stamp_s + 0.2, 2.0)
+        s.drain()
+        s.show(body)
+        return s.object(3) is not None
+
+    spin_until(s.executor, shown)
+    assert s.object(3).frame_id == "odom"

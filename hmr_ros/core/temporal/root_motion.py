@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Positions and velocities of people's roots: a Kalman filter with constant velocity and random accelerations.
+
+A model that moves along does not trail behind, as a low-pass filter does. One image measures a position well across the
+line of sight and badly along it, by the covariances of the estimates; both directions are filtered apart, so that the
+noise of the depth does not make the image position tremble. Time enters through the model alone, so any frame rate will
+do. Measured: docs/tracking.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.core.geometry.camera_motion import Motions
+from hmr_ros.core.records import Record
+
+_ACCELERATION, _ACCELERATION_BY_SPEED = 0.001, 12.0
+"""Spectral density of the acceleration, m^2/s^3, of people who stand; what is added by their squared speed, 1/s."""
+
+_NOISE = np.array([0.25, 0.5])
+"""What changes from image to image, along the line of sight and across it, as a fraction of the deviations that are
+stated: most of those is the size of the person, which is wrong by the same factor in every image."""
+
+_ALONG_FRACTION, _ACROSS_M = 0.07, 0.014
+"""Deviations where none are stated, as a fraction of the distance, and m: what Pose2Mesh states in the median."""
+
+_FIRST_M_S = 0.7
+"""Standard deviation of the velocity per axis of a person who was seen once."""
+
+
+@dataclass(frozen=True, eq=False)
+class RootMotion(Record):
+    """The motion of N people in the optical frame: ``value`` (N, 3) m, ``velocity`` (N, 3) m/s, ``raw`` (N, 3) m.
+
+    ``raw`` is the position measured last; ``variances`` (N, 2, 3): of position, of both together, of velocity; along
+    the line of sight and across it.
+    """
+
+    value: Floats
+    velocity: Floats
+    raw: Floats
+    variances: Floats
+
+    @staticmethod
+    def begun(raw: Floats, covariance: Floats) -> RootMotion:
+        """People at rest at ``raw`` (N, 3) m, measured with ``covariance`` (N, 3, 3) m^2; NaN: not known."""
+        variances = np.zeros((len(raw), 2, 3))
+        variances[..., 0], variances[..., 2] = _noise(raw, covariance), _FIRST_M_S**2
+        return RootMotion(raw, np.zeros_like(raw), raw, variances)
+
+    def replaced(self, rows: Bools, others: RootMotion) -> RootMotion:
+        """These people, but for those in ``rows`` (N,), who are as in ``others``."""
+        return RootMotion(
+            *(
+                np.where(rows.reshape(-1, *[1] * (getattr(self, field.name).ndim - 1)), *pair)
+                for field in dataclasses.fields(self)
+                for pair in [(getattr(others, field.name), getattr(self, field.name))]
+            )
+        )
+
+    def carried(self, motions: Motions) -> RootMotion:
+        """The same people in the optical frames of other images."""
+        value, raw = motions.points(self.value), motions.points(self.raw)
+        return RootMotion(value, motions.directions(self.velocity), raw, self.variances)
+
+    def measured(self, raw: Floats, covariance: Floats, dt_s: Floats, noise: float) -> RootMotion:
+        """After a measurement ``raw`` (N, 3) m with ``covariance`` (N, 3, 3) m^2, ``dt_s`` (N,) s after the last one.
+
+        ``noise`` is a factor of the standard deviations of measurements; 0: they are taken as they are.
+        """
+        p, pv, v = self._predicted(dt_s)
+        expected = self.value + dt_s[:, None] * self.velocity
+        gain = p / np.maximum(p + noise**2 * _noise(raw, covariance), 1e-12)
+        velocity_gain = gain * pv / p
+        along, across = _parts(raw - expected, raw)
+        return RootMotion(
+            expected + gain[:, :1] * along + gain[:, 1:] * across,
+            self.velocity + velocity_gain[:, :1] * along + velocity_gain[:, 1:] * across,
+            raw,
+            np.stack([p * (1 - gain), pv * (1 - gain), v - velocity_gain * pv], -1),
+        )
+
+    def _predicted(self, dt_s: Floats) -> tuple[Floats, Floats, Floats]:
+        """Variances (N, 2) of position, of both, and of velocity, ``dt_s`` (N,) s later.
+
+        Who moves also turns and stops. The variance of the velocity is no speed.
+        """
+        p, pv, v = np.moveaxis(self.variances, -1, 0)
+        parts = np.stack(_parts(self.velocity, self.value), 1)
+        speed2 = np.maximum((parts * parts).sum(-1) - v * [1, 2], 0)
+        density, dt = _ACCELERATION + _ACCELERATION_BY_SPEED * speed2, dt_s[:, None]
+        return p + 2 * dt * pv + dt**2 * v + density * dt**3 / 3, pv + dt * v + density * dt**2 / 2, v + density * dt
+
+
+def _noise(raw: Floats, covariance: Floats) -> Floats:
+    """(N, 2) m^2: variance from image to image of positions (N, 3) m, along the line of sight and across it."""
+    distance2 = (raw * raw).sum(-1)
+    along = np.einsum("ni,nij,nj->n", raw, covariance, raw) / np.maximum(distance2, 1e-12)
+    across = (np.trace(covariance, axis1=1, axis2=2) - along) / 2
+    stated = np.stack([along, across], -1)
+    assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full(len(raw), _ACROSS_M**2)], -1)
+    return _NOISE**2 * np.where(np.isfinite(stated) & (stated > 0), stated, assumed)
+
+
+def _parts(vectors: Floats, sight: Floats) -> tuple[Floats, Floats]:
+    """(N, 3) along the directions ``sight`` (N, 3), and the rest."""
+    unit = sight / np.maximum(np.linalg.norm(sight, axis=-1, keepdims=True), 1e-9)
+    along = (vectors * unit).sum(-1, keepdims=True) * unit
+    return along, vectors - along
