@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmr evaluate`: report the errors of a network on synthetic people of held-out motion or on a licensed data set.
 
-With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated.
+With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated. With --sequences,
+people over time, whose keypoints have errors that persist: errors, lag and trembling of what the robot publishes.
 
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
 on the same people. ``evaluation/held_out/protocol.py`` defines the errors and groups.
@@ -32,17 +33,22 @@ from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.report import Row, table
 from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
+from hmr_ros.evaluation.sequences import report as sequence_report
+from hmr_ros.evaluation.sequences.report import ForecastRow, SequenceRow
+from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES
+from hmr_ros.evaluation.sequences.trial import Trial as SequenceTrial
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.training.datasets.annotated import AnnotationReader
 from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
+from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
-_PEOPLE, _GROUND_PEOPLE = 4000, 200
+_PEOPLE, _GROUND_PEOPLE, _SEQUENCES = 4000, 200, 40
 
 READERS: dict[str, AnnotationReader] = {"3dpw": read_3dpw, "human36m": read_human36m, "spin": read_spin}
 
@@ -51,6 +57,7 @@ EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
     "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
+    "hmr evaluate models/pose2mesh.json --sequences --fusion models/fusion.json --motion motion.npz",
     "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
 )
 
@@ -66,8 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people (default: procedural)")
-    parser.add_argument("--samples", type=int, help="number of synthetic people (4000; with --ground 200)")
-    parser.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
+    parser.add_argument(
+        "--samples", type=int, help="number of synthetic people (4000; with --ground 200; with --sequences 40 each)"
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
+    kind.add_argument("--sequences", action="store_true", help="evaluate people over time (docs/fusion.md)")
+    parser.add_argument("--fusion", type=Path, help="with --sequences: manifest of the fusion network")
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (the shipped open body)")
@@ -83,16 +95,21 @@ class Report:
     model: str
     data: str
     verdicts: list[str]
-    rows: Sequence[Row | GroundRow]
+    rows: Sequence[Row | GroundRow | SequenceRow]
+    forecasts: Sequence[ForecastRow] = ()
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
-    args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _PEOPLE)
-    if args.missing and (args.ground or args.annotations):
-        raise ValueError("--missing: of synthetic people alone, without --ground and --annotations")
+    args.samples = args.samples or (_GROUND_PEOPLE if args.ground else _SEQUENCES if args.sequences else _PEOPLE)
+    if args.missing and (args.ground or args.sequences or args.annotations):
+        raise ValueError("--missing: of synthetic people alone, without --ground, --sequences and --annotations")
+    if args.fusion and not args.sequences:
+        raise ValueError("--fusion: fuses poses over time; give --sequences, too")
     if args.ground:
         return _run_on_ground(args)
+    if args.sequences:
+        return _run_on_sequences(args)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
@@ -122,6 +139,28 @@ def _run_on_ground(args: argparse.Namespace) -> int:
     rows = ground_report.rows(outcomes, estimator.calibration)
     report = Report(str(args.model), f"{args.motion}, split {args.split}, seed {args.seed}", [], rows)
     print(f"{args.model} on the ground, {report.data}: percent and cm\n{ground_report.table(rows)}")
+    if args.json:
+        write_json(report, args.json)
+    return 0
+
+
+def _run_on_sequences(args: argparse.Namespace) -> int:
+    """Evaluate people over time, and print the tables."""
+    if not args.motion or args.model.suffix != ".json":
+        raise ValueError("--sequences: expected the manifest (.json) of a compact Pose2Mesh, and --motion")
+    body = load_body_model(args.body or models_dir() / "open_body.npz")
+    motion = load_motion(args.motion).select(args.split)
+    with contextlib.ExitStack() as opened:
+        fusion = opened.enter_context(contextlib.closing(open_engine(args.fusion))) if args.fusion else None
+        trial = SequenceTrial(Lifter(args.model, body), body, fusion)
+        cases = tqdm(trial(motion, args.samples, args.seed), total=len(SOURCES) * len(RATES_HZ), unit="case")
+        found = [(sequence_report.rows(case), sequence_report.forecast_rows(case)) for case in cases]
+    rows, forecasts = ([row for rows in column for row in rows] for column in zip(*found, strict=True))
+    models = " ".join(str(path) for path in (args.model, args.fusion) if path)
+    report = Report(models, f"{args.motion}, split {args.split}, seed {args.seed}", [], rows, forecasts)
+    print(f"{models} over time, {report.data}\n{sequence_report.table(rows)}")
+    if forecasts:
+        print(f"\nforecasts, mm around the pelvis\n{sequence_report.forecast_table(forecasts)}")
     if args.json:
         write_json(report, args.json)
     return 0

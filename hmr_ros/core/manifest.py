@@ -24,8 +24,8 @@ from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 WHOLE_IMAGE_KINDS = ("detector", "person_boxes", "multipose")
 """Networks that see whole images, one at a time: BlazePose's search, NanoDet, MoveNet MultiPose."""
 
-KINDS = (*WHOLE_IMAGE_KINDS, "landmarks", "keypoints", "pose2mesh", "global_to_pixel")
-"""The others see people, one row each: BlazePose's landmarks, MoveNet Thunder's keypoints, and bodies."""
+KINDS = (*WHOLE_IMAGE_KINDS, "landmarks", "keypoints", "pose2mesh", "global_to_pixel", "fusion")
+"""The others see people, one row each: BlazePose's landmarks, MoveNet Thunder's keypoints, bodies, and fused poses."""
 
 DTYPES = ("float16", "float32", "int32", "int64", "uint8", "bool")
 MODELS_VARIABLE = "HMR_ROS_MODELS"

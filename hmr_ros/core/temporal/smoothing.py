@@ -165,11 +165,13 @@ class BodySmoother:
 
     Pose and position are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh,
     joints and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant.
-    ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
+    ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed. Poses pass as they
+    are unless it ``filters_pose``.
     """
 
     def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
+        self.filters_pose = True
         self._body_model = body_model
         self._tracks = _Tracks.empty()
 
@@ -195,6 +197,8 @@ class BodySmoother:
         before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
         seen = before.updated(self._shaped(before, now, free), self.config)
+        if not self.filters_pose:
+            seen = dataclasses.replace(seen, rotations=now.rotations)
         others = known.take(~np.isin(known.ids, now.ids))
         self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
