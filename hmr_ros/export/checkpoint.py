@@ -12,19 +12,22 @@ from onnx import ModelProto, ValueInfoProto
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, write_manifest
-from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.compact_pose2mesh import CompactConfig, CompactPose2Mesh
-from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
-from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
+from hmr_ros.networks.compact_pose2mesh import CompactPose2Mesh
+from hmr_ros.networks.fusion import FusionNet
+from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import stage_names
 
-_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop"}
+_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop", "fusion": "pose_window"}
 """The manifest's ``normalisation`` of the input of each recipe's network."""
+
+_KINDS = {"global_to_pixel": "global_to_pixel", "fusion": "fusion"}
 
 TOLERANCE = 1e-4
 """Largest accepted difference between ONNX Runtime and PyTorch, m."""
@@ -49,32 +52,32 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
     """The manifest of ``model``; licence, body model and provenance are left for the caller."""
     return Manifest(
         name=onnx_path.stem,
-        kind="global_to_pixel" if checkpoint.config.recipe == "global_to_pixel" else "pose2mesh",
+        kind=_KINDS.get(checkpoint.config.recipe, "pose2mesh"),
         file=onnx_path.name,
         sha256=hashlib.sha256(model.SerializeToString()).hexdigest(),
         inputs=tuple(map(tensor_spec, model.graph.input)),
         outputs=tuple(map(tensor_spec, model.graph.output)),
         licence="unknown",
-        joint_set=_network_config(checkpoint).joint_set,
+        joint_set=_joint_set(checkpoint.config),
         normalisation={"input": _INPUTS[checkpoint.config.recipe]},
         metrics={f"{name}_mm": round(value, 2) for name, value in checkpoint.validation.items()},
     )
 
 
-def _network_config(checkpoint: Checkpoint) -> Pose2MeshConfig | CompactConfig | GlobalToPixelConfig:
-    """The settings of the network that ``checkpoint`` holds."""
-    config = checkpoint.config
-    configs: dict[str, Pose2MeshConfig | CompactConfig | GlobalToPixelConfig] = {
-        "paper": config.paper,
-        "compact": config.compact,
-        "global_to_pixel": config.global_to_pixel,
+def _joint_set(config: TrainConfig) -> str:
+    """The joints that the network reads: those of keypoints, or of bodies."""
+    sets = {
+        "paper": config.paper.joint_set,
+        "compact": config.compact.joint_set,
+        "global_to_pixel": config.global_to_pixel.joint_set,
+        "fusion": SMPL.name,
     }
-    return configs[config.recipe]
+    return sets[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
     """The inference form of ``network`` of ``checkpoint``, with example inputs like the robot's."""
-    joints = JOINT_SETS[_network_config(checkpoint).joint_set].size
+    joints = JOINT_SETS[_joint_set(checkpoint.config)].size
     generator = torch.Generator().manual_seed(0)
     if isinstance(network, GlobalToPixel):
         model = TorchBodyModel(body)
@@ -84,6 +87,8 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
             return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, joint_error
 
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
+    if isinstance(network, FusionNet):
+        return Exportable(network, network.example_inputs(), network.input_names, network.output_names)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
     assert isinstance(network, CompactPose2Mesh), "no other recipe makes networks"

@@ -98,6 +98,7 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "person_boxes": _person_boxes,
         "multipose": _multipose,
         "keypoints": _keypoints,
+        "fusion": _fusion,
     }
     return makers[kind]()
 
@@ -132,6 +133,22 @@ def _global_to_pixel() -> tuple[Quantity, ...]:
         Quantity("vertices", "mm", vertices, BODY),
         Quantity("crop_cam", "", lambda outputs: outputs["crop_cam"]),
         Quantity("joint_error", "mm", lambda outputs: 1000 * outputs["joint_error"][..., None]),
+    )
+
+
+def _fusion() -> tuple[Quantity, ...]:
+    """Joints of the body of mean shape, now and as forecast."""
+    body_model = load_body_model(models_dir() / "open_body.npz")
+
+    def joints(outputs: Outputs) -> Floats:
+        rotvec = rotmat_to_rotvec(outputs["fused"])
+        return 1000 * body_model.posed_joints(rotvec[:, 0], rotvec[:, 1:], np.zeros((len(rotvec), 10)))
+
+    return (
+        Quantity("joints", "mm", joints, BODY),
+        Quantity("forecast", "mm", lambda outputs: 1000 * outputs["forecast"], BODY),
+        Quantity("fused_error", "mm", lambda outputs: 1000 * outputs["fused_error"][..., None]),
+        Quantity("forecast_error", "mm", lambda outputs: 1000 * outputs["forecast_error"][..., None]),
     )
 
 

@@ -26,6 +26,9 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 """The tensors of a training step: a named tuple of each recipe's own."""
 
 
+_STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",)}
+
+
 class Recipe(Protocol[Source, Batch]):
     """What the training loop asks of a method."""
 
@@ -66,6 +69,10 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
         from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 
         return GlobalToPixelRecipe(config, motion, body, topology)
+    if config.recipe == "fusion":
+        from hmr_ros.training.recipes.fusion import FusionRecipe
+
+        return FusionRecipe(config, motion, body)
     from hmr_ros.training.recipes.compact import CompactRecipe
 
     return CompactRecipe(config, motion, body, topology)
@@ -73,7 +80,7 @@ def make_recipe(config: TrainConfig, motion: Motion, body: BodyModel, topology: 
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
     """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
-    return ("local", "images") if config.recipe == "global_to_pixel" else ("lift", "mesh")
+    return _STAGES.get(config.recipe, ("lift", "mesh"))
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
@@ -99,6 +106,10 @@ def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
         from hmr_ros.training.recipes import global_to_pixel
 
         return global_to_pixel.build_network(config, body, topology)
+    if config.recipe == "fusion":
+        from hmr_ros.training.recipes import fusion
+
+        return fusion.build_network(config)
     from hmr_ros.training.recipes import compact
 
     return compact.build_network(config, body, topology)
