@@ -10,10 +10,9 @@ from pathlib import Path
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import DetectorConfig, PipelineSettings
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.external import NoSearch
-from hmr_ros.perception.methods import open_method
+from hmr_ros.perception.methods import open_method, open_smoother
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.presets import OpenDetector, open_detector
 from hmr_ros.perception.shared import SharedParts
@@ -102,13 +101,14 @@ def assemble(settings: PipelineSettings, parts: SharedParts | None = None) -> Pi
         body_model = parts.body_model(body_path)
         detector = _open_detector(settings, open_network)
         method = open_method(settings, body_model, open_network)
+        smoother = open_smoother(settings, body_model, open_network)
         pipeline = Pipeline(
             detector.detector,
             Tracker(ids=parts.ids),
             method.estimator,
-            BodySmoother(body_model),
+            smoother.smoother,
             body_model,
-            engines=(*detector.engines, *method.engines),
+            engines=(*detector.engines, *method.engines, *smoother.engines),
             body_model_name=body_path.stem,
             backend=settings.backend,
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import ManifestError
@@ -21,6 +21,8 @@ from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
+from hmr_ros.core.temporal.pose_window import joints_in_body
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
 
@@ -77,7 +79,8 @@ class PoseFusion:
                 f"manifest {engine.manifest.name!r}: expected kind {KIND}, got {engine.manifest.kind!r}"
             )
         self._engine = engine
-        self._history = PoseHistory(body_model.rest_joints(np.zeros((1, 10)))[0])
+        self._history = PoseHistory()
+        self._mean_rest = body_model.rest_joints(np.zeros((1, 10)))[0]
 
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances mean of poses that an estimator with the calibration ``of_estimator`` estimated.
@@ -126,9 +129,37 @@ class PoseFusion:
         self, ids: Ints, estimates: Estimates, rotations: Floats, stamp_s: float, optical_from_fixed: Floats | None
     ) -> Ints:
         """(N,) rows of the tracks that now have a history, after it has taken in their newest poses."""
-        rows = np.zeros(len(ids), np.bool_)
+        joints, rows = joints_in_body(rotations, self._mean_rest), np.zeros(len(ids), np.bool_)
         for row in np.flatnonzero(estimates.valid & (ids != UNTRACKED)):
             turned = None if optical_from_fixed is None else optical_from_fixed[row]
-            pose = TrackPose(stamp_s, rotations[row], estimates.joint_error[row], turned)
+            pose = TrackPose(stamp_s, rotations[row], joints[row], estimates.joint_error[row], turned)
             rows[row] = self._history.add(int(ids[row]), pose) > 1
         return np.flatnonzero(rows)
+
+
+class FusingSmoother(BodySmoother):
+    """A smoother whose poses are fused by a network instead of filtered; positions and shapes are smoothed alike."""
+
+    def __init__(self, body_model: BodyModel, fusion: PoseFusion) -> None:
+        super().__init__(body_model)
+        self.filters_pose = False
+        self._fusion = fusion
+
+    def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
+        """What the covariances of fused bodies mean."""
+        return self._fusion.calibration(of_estimator)
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        super().reset()
+        self._fusion.reset()
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget the tracks ``ids``."""
+        ids = tuple(ids)
+        super().forget(ids)
+        self._fusion.forget(ids)
+
+    def __call__(self, ids: Ints, estimates: Estimates, stamp_s: float, measured: Bools | None = None) -> Estimates:
+        """``estimates`` fused, then smoothed, as BodySmoother."""
+        return super().__call__(ids, self._fusion(ids, estimates, stamp_s), stamp_s, measured)

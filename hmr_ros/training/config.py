@@ -90,6 +90,7 @@ class WindowConfig:
         0.3, doc="fraction of windows whose camera is taken to stand still, as without TF", low=0, high=1
     )
     acceleration: float = setting(1.0, doc="weight of the error of second differences, beside that of joints", low=0)
+    motion: float = setting(1.0, doc="weight of the error that does not last, more where joints are fast", low=0)
     forecast: float = setting(0.15, doc="weight of the error of forecasts", low=0)
 
 

@@ -8,7 +8,8 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, load_manifest, models_dir
 from hmr_ros.core.people import UNTRACKED, Estimates
-from hmr_ros.perception.fusion import PoseFusion
+from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.perception.fusion import FusingSmoother, PoseFusion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 OPTICAL_FROM_BODY = np.array([np.pi, 0, 0])
@@ -113,6 +114,26 @@ def test_its_radii_stand_for_the_estimators():
     other = dataclasses.replace(own, joint_radii=(1.0, 2.0, 3.0))
     assert fusion.calibration(other) == own
     assert fusion.calibration(None) is None
+
+
+def test_the_smoother_fuses_poses_and_filters_positions():
+    smoother, filtered = FusingSmoother(BODY, PoseFusion(Oldest(), BODY)), BodySmoother(BODY)
+    for stamp, angle in ((0.0, 0.1), (0.1, 0.5), (0.2, 0.9)):
+        given = estimates([angle])
+        found, usual = (smooth(np.array([1]), given, stamp) for smooth in (smoother, filtered))
+    assert found.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6)
+    assert 0.1 < usual.body_pose[0, 3, 0] < 0.9
+    np.testing.assert_array_equal(found.cam_t, usual.cam_t)
+    np.testing.assert_array_equal(found.betas, usual.betas)
+    coasted = smoother.coasted(np.array([1]), 0.3)
+    assert coasted.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6), "the fused pose is held"
+    smoother.forget([1])
+    again = smoother(np.array([1]), estimates([0.7]), 0.3)
+    assert again.body_pose[0, 3, 0] == pytest.approx(0.7)
+    assert again.betas[0, 0] == 0
+    smoother.reset()
+    assert smoother(np.array([1]), estimates([0.2]), 0.4).body_pose[0, 3, 0] == pytest.approx(0.2)
+    assert smoother.calibration(None) is None
 
 
 def test_another_network_is_refused():

@@ -16,20 +16,22 @@ from hmr_ros.core.temporal.pose_window import OLDEST_S, PoseWindows, chosen_imag
 class TrackPose:
     """A person in one image, ``stamp_s``: ``rotations`` (24, 3, 3), the root's to optical; ``joint_error`` (24,) m.
 
+    ``joints`` (24, 3) m: as ``pose_window.joints_in_body`` gives them.
+
     ``optical_from_fixed`` (3, 3): how the camera was turned against a frame that does not; None: unknown.
     """
 
     stamp_s: float
     rotations: Floats
+    joints: Floats
     joint_error: Floats
     optical_from_fixed: Floats | None
 
 
 class PoseHistory:
-    """Poses of the last OLDEST_S by track id. ``mean_rest`` (24, 3) m: joints at rest of the body of mean shape."""
+    """Poses of the last OLDEST_S by track id."""
 
-    def __init__(self, mean_rest: Floats) -> None:
-        self._mean_rest = mean_rest
+    def __init__(self) -> None:
         self._tracks: dict[int, list[TrackPose]] = {}
 
     def reset(self) -> None:
@@ -56,12 +58,12 @@ class PoseHistory:
         age = [[track[-1].stamp_s - pose.stamp_s for pose in row] for track, row in zip(tracks, chosen, strict=True)]
         return pose_windows(
             rotations=np.stack([[pose.rotations for pose in row] for row in chosen]),
+            joints=np.stack([[pose.joints for pose in row] for row in chosen]),
             joint_error=np.stack([[pose.joint_error for pose in row] for row in chosen]),
             age=np.array(age),
             filled=filled,
             now_from_then=np.stack([_turned(track[-1], row) for track, row in zip(tracks, chosen, strict=True)]),
             cam_t=cam_t,
-            mean_rest=self._mean_rest,
         )
 
 

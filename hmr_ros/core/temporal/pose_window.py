@@ -74,29 +74,38 @@ class PoseWindows:
         return {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
 
 
+def joints_in_body(rotations: Floats, mean_rest: Floats) -> Floats:
+    """Rotations (..., 24, 3, 3) -> joints (..., 24, 3) m around the pelvis, in the axes of the root.
+
+    Of the body of mean shape, whose joints at rest are ``mean_rest`` (24, 3) m.
+    """
+    local = np.array(rotations, copy=True)
+    local[..., 0, :, :] = np.eye(3)
+    return chained_joints(world_rotations(local), mean_rest.astype(local.dtype))
+
+
 def pose_windows(
     rotations: Floats,
+    joints: Floats,
     joint_error: Floats,
     age: Floats,
     filled: Bools,
     now_from_then: Floats,
     cam_t: Floats,
-    mean_rest: Floats,
 ) -> PoseWindows:
     """Windows from what the single images gave.
 
-    ``rotations`` (N, 8, 24, 3, 3), the root's in the optical frame of its own image; ``joint_error`` (N, 8, 24) m,
+    ``rotations`` (N, 8, 24, 3, 3), the root's in the optical frame of its own image; ``joints`` (N, 8, 24, 3) m in the
+    axes of the root; ``joint_error`` (N, 8, 24) m,
     ``age`` (N, 8) s and ``filled`` (N, 8); ``now_from_then`` (N, 8, 3, 3): how the camera has turned, from the optical
-    frame of each image to that of the newest, identities where nothing is known; ``cam_t`` (N, 3) m of the newest;
-    ``mean_rest`` (24, 3) m joints of the body of mean shape at rest.
+    frame of each image to that of the newest, identities where nothing is known; ``cam_t`` (N, 3) m of the newest.
     """
     virtual_from_optical = looking_at(cam_t)
     turned = np.array(rotations, copy=True)
     turned[:, :, 0] = (virtual_from_optical[:, None] @ now_from_then) @ rotations[:, :, 0]
-    joints = chained_joints(world_rotations(turned), mean_rest.astype(turned.dtype))
     return PoseWindows(
-        rotations=turned,
-        joints=joints,
+        rotations=turned.astype(np.float32),
+        joints=(joints @ turned[:, :, 0].swapaxes(-1, -2)).astype(np.float32),
         joint_error=np.where(filled[..., None], np.maximum(joint_error, _SMALLEST_ERROR_M), 1),
         age=np.where(filled, age, 0),
         mask=filled.astype(np.float32),

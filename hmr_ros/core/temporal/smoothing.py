@@ -21,7 +21,7 @@ from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
-from hmr_ros.core.uncertainty import Covariances, grown
+from hmr_ros.core.uncertainty import Calibration, Covariances, grown
 
 _SPEED_CUTOFF_HZ = 1.0
 
@@ -174,6 +174,10 @@ class BodySmoother:
         self.filters_pose = True
         self._body_model = body_model
         self._tracks = _Tracks.empty()
+
+    def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
+        """What the covariances of smoothed bodies mean: the same as those of the estimator."""
+        return of_estimator
 
     def reset(self) -> None:
         """Forget all tracks."""

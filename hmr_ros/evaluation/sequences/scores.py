@@ -90,14 +90,19 @@ def bend_bias(output: Output, truth: Sequences, chains: list[list[int]]) -> tupl
     return tuple(float(np.median(found[g] - true[g])) if g.any() else float("nan") for g in groups)
 
 
-def covered(output: Output, truth: Sequences, chosen: Bools) -> tuple[float, ...]:
-    """Percent of the joints within the regions of each level, in the ``chosen`` (S, T) images; () without regions."""
+def joint_distances(output: Output, truth: Sequences, chosen: Bools) -> tuple[Bools, Floats]:
+    """Which (S, T) of the ``chosen`` images have a covariance, and the Mahalanobis distances (N, 23) of joints."""
     known = output.known & truth.known[..., 0] & chosen & np.isfinite(output.covariance).all((2, 3, 4))
-    if not output.radii or not known.any():
-        return ()
     error = (output.joints - truth.joints)[known][:, 1:]
     solved = np.linalg.solve(output.covariance[known][:, 1:], error[..., None])[..., 0]
-    distance = np.sqrt((error * solved).sum(-1))
+    return known, np.asarray(np.sqrt((error * solved).sum(-1)))
+
+
+def covered(output: Output, truth: Sequences, chosen: Bools) -> tuple[float, ...]:
+    """Percent of the joints within the regions of each level, in the ``chosen`` (S, T) images; () without regions."""
+    _, distance = joint_distances(output, truth, chosen)
+    if not output.radii or not len(distance):
+        return ()
     return tuple(100 * float((distance <= radius).mean()) for radius in output.radii)
 
 

@@ -2,8 +2,9 @@
 """How the fusion over time is trained: on what an exported Pose2Mesh makes of synthetic sequences.
 
 One stage, "fuse". Joints are posed with the true bone lengths, as the fusion decides on rotations alone; the expected
-errors are learnt with the shape as estimated by then. The error of second differences, over the windows of three images
-one after another, is what makes it calm: an error of joints alone would be smallest with all the trembling in it.
+errors are learnt with the shape as estimated by then. Most of a joint's error lasts for seconds, and hides how late and
+how calm it is. So two more terms are learnt: the error without that part, which lag makes larger, and that of second
+differences, over the windows of three images one after another.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ ROTATION_WEIGHT = 0.03
 ERROR_WEIGHT = 0.01
 """Of the expected errors' likelihood, which is a logarithm and not in m."""
 
+FAST_M_S = 0.5
+"""Speed of a joint at which an error of its motion counts twice."""
+
 MM = 1000.0
 
 
@@ -53,6 +57,8 @@ class Batch(NamedTuple):
     rest: Tensor
     seen_rest: Tensor
     world_from_virtual: Tensor
+    slow_error: Tensor
+    stamp: Tensor
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -62,13 +68,15 @@ class Batch(NamedTuple):
 
 class Errors(NamedTuple):
     """m: ``joint`` (3 B, 24), ``seen`` (3 B, 24) with the shape as estimated, ``future`` (3 B, 3, 24), ``rotation``
-    (3 B, 24), ``acceleration`` (B, 24); the expected ones of ``seen`` and ``future``.
+    (3 B, 24), ``motion`` (B, 24): of the newest joints apart from what is wrong for long, more where they are fast;
+    ``acceleration`` (B, 24); the expected ones of ``seen`` and ``future``.
     """
 
     joint: Tensor
     seen: Tensor
     future: Tensor
     rotation: Tensor
+    motion: Tensor
     acceleration: Tensor
     expected: Tensor
     expected_future: Tensor
@@ -102,7 +110,7 @@ class FusionRecipe:
         directory, seed = Path(windows.lifted) / split, self._config.run.seed + (not training)
         chunks = [lifted_chunk(directory, number, seed, lifter, source) for number in range(count)]
         lifted = join_rows([*chunks, *map(mirrored, chunks)] if training else chunks)
-        return WindowSampler(prepared(lifted), self._body, windows.young, windows.still)
+        return WindowSampler(prepared(lifted, self._body), self._body, windows.young, windows.still)
 
     def batch(self, sampler: WindowSampler, rng: Generator, count: int) -> Batch:
         """``count`` samples of three windows each."""
@@ -116,6 +124,7 @@ class FusionRecipe:
         return {
             "joints": _mean(errors.joint, usable),
             "rotations": ROTATION_WEIGHT * _mean(errors.rotation, usable),
+            "motion": windows.motion * _mean(errors.motion, _all_usable(batch)),
             "acceleration": windows.acceleration * _mean(errors.acceleration, _all_usable(batch)),
             "forecast": windows.forecast * _mean(errors.future, ahead),
             "joint_error": ERROR_WEIGHT * _mean(_surprise(errors.seen, errors.expected), usable),
@@ -132,6 +141,7 @@ class FusionRecipe:
         self.modules.train()
         return {
             "joints": MM * float(_mean(errors.joint, usable)),
+            "motion": MM * float(_mean(errors.motion, _all_usable(batch))),
             "acceleration": MM * float(_mean(errors.acceleration, _all_usable(batch))),
             "forecast": MM * float(_mean(errors.future, ahead)),
         }
@@ -146,7 +156,7 @@ def tensors(windows: Windows) -> Batch:
     """``windows`` as a batch."""
     inputs = windows.poses.inputs
     truth = (windows.rotations, windows.future, windows.future_known, windows.usable)
-    bodies = (windows.rest, windows.seen_rest, windows.world_from_virtual)
+    bodies = (windows.rest, windows.seen_rest, windows.world_from_virtual, windows.slow_error, windows.stamp)
     return Batch(*map(torch.from_numpy, (*inputs.values(), *truth, *map(_float32, bodies))))
 
 
@@ -155,12 +165,14 @@ def errors_of(network: nn.Module, batch: Batch) -> Errors:
     fused, expected, moved_by, expected_future = network(*batch.inputs)
     joints, truth = chained(fused, batch.rest), chained(batch.true, batch.rest)
     seen = chained(fused.detach(), batch.seen_rest)
-    world = ((joints - truth) @ batch.world_from_virtual.mT).unflatten(0, (-1, NEIGHBOURS))
+    world = _by_image((joints - truth) @ batch.world_from_virtual.mT)
+    fast = 1 + _speed(truth, batch) / FAST_M_S
     return Errors(
         joint=_length(joints - truth),
         seen=_length(seen - truth).detach(),
         future=_length(joints[:, None].detach() + moved_by - batch.future),
         rotation=_length((fused - batch.true).flatten(2)),
+        motion=_length(world[:, -1] - _by_image(batch.slow_error)[:, -1]) * fast,
         acceleration=_length(world[:, 0] - 2 * world[:, 1] + world[:, 2]),
         expected=expected,
         expected_future=expected_future,
@@ -175,6 +187,18 @@ def chained(rotations: Tensor, rest: Tensor) -> Tensor:
         joints.append(joints[parent] + (world[parent] @ bone[..., None])[..., 0])
         world.append(world[parent] @ rotations[:, joint])
     return torch.stack(joints, 1)
+
+
+def _by_image(values: Tensor) -> Tensor:
+    """(3 B, ...) -> (B, 3, ...), the newest image last."""
+    out: Tensor = values.unflatten(0, (-1, NEIGHBOURS))
+    return out
+
+
+def _speed(truth: Tensor, batch: Batch) -> Tensor:
+    """(B, 24) m/s of the true joints (3 B, 24, 3) between the last two images."""
+    world, stamp = _by_image(truth @ batch.world_from_virtual.mT), _by_image(batch.stamp)
+    return _length(world[:, 2] - world[:, 1]) / (stamp[:, 2] - stamp[:, 1])[:, None]
 
 
 def _all_usable(batch: Batch) -> Tensor:

@@ -47,7 +47,7 @@ def lifted(people=3, images=20, seed=0) -> Lifted:
 
 
 def windows(young=0.0, still=0.0, count=16, seed=0, of=None):
-    return WindowSampler(prepared(of or lifted()), BODY, young, still).sample(default_rng(seed), count)
+    return WindowSampler(prepared(of or lifted(), BODY), BODY, young, still).sample(default_rng(seed), count)
 
 
 def test_windows_of_neighbouring_images_begin_with_the_newest():
@@ -157,10 +157,10 @@ def test_it_learns(recipe):
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
-    assert set(terms) == {"joints", "rotations", "acceleration", "forecast", "joint_error", "forecast_error"}
+    assert set(terms) == {"joints", "rotations", "motion", "acceleration", "forecast", "joint_error", "forecast_error"}
     assert totals[-1] < 0.9 * totals[0]
     report = recipe.validate(recipe.sampler("val", "fuse"), "fuse")
-    assert set(report) == {"joints", "acceleration", "forecast"}
+    assert set(report) == {"joints", "motion", "acceleration", "forecast"}
     assert all(0 < value < 1000 for value in report.values())
 
 
