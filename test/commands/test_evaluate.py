@@ -175,6 +175,7 @@ def test_people_over_time_are_evaluated(tmp_path, capsys, monkeypatch):
     out = tmp_path / "report.json"
     words = (models_dir() / "pose2mesh.json", "--sequences", "--motion", tmp_path / "motion.npz", "--split", "train")
     assert run(parse(*words, "--samples", 6, "--json", out)) == 0
+    assert "NaN" not in out.read_text()
     report = json.loads(out.read_text())
     everyone = [row for row in report["rows"] if row["group"] == "all"]
     assert [(row["source"], row["output"]) for row in everyone[:2]] == [

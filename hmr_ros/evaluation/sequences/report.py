@@ -27,7 +27,6 @@ from hmr_ros.training.synthetic.sequences import HORIZONS_S
 _NEW_S = 0.3
 _GAP_S = 0.25
 _TURNED = 0.05
-_NONE = float("nan")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class SequenceRow:
 
     ``mpjpe`` over 24 joints and ``pa_mpjpe`` in mm; ``acceleration`` error in mm per image squared; ``lag_ms``;
     ``bones`` in percent; ``knees`` and ``elbows``: median bias in degrees where straight, at 15 to 45, beyond;
-    ``coverage`` in percent of the regions of 50, 90 and 95 %. What a group of single images has not is NaN or ().
+    ``coverage`` in percent of the regions of 50, 90 and 95 %. What there is not is None or ().
     """
 
     source: str
@@ -46,12 +45,12 @@ class SequenceRow:
     images: int
     mpjpe: Interval
     pa_mpjpe: Interval
-    acceleration: float
-    lag_ms: float
-    bones: float
-    knees: tuple[float, ...]
-    elbows: tuple[float, ...]
-    coverage: tuple[float, ...]
+    acceleration: float | None
+    lag_ms: float | None
+    bones: float | None
+    knees: tuple[float | None, ...]
+    elbows: tuple[float | None, ...]
+    coverage: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -126,20 +125,25 @@ def _row(case: Case, name: str, group: str, chosen: Bools) -> SequenceRow | None
         mpjpe=bootstrap_mean(joint[used], clips),
         pa_mpjpe=bootstrap_mean(aligned[used], clips),
         acceleration=_mean(acceleration),
-        lag_ms=round(1000 * lag_s(output, truth, case.rate_hz), 1) if whole else _NONE,
-        bones=round(bone_variation(output, truth), 2) if whole else _NONE,
+        lag_ms=_known(1000 * lag_s(output, truth, case.rate_hz)) if whole else None,
+        bones=_known(bone_variation(output, truth)) if whole else None,
         knees=_rounded(bend_bias(output, truth, KNEES)) if whole else (),
         elbows=_rounded(bend_bias(output, truth, ELBOWS)) if whole else (),
         coverage=_rounded(covered(output, truth, chosen)),
     )
 
 
-def _mean(values: Floats) -> float:
-    return round(float(np.nanmean(values)), 1) if np.isfinite(values).any() else _NONE
+def _mean(values: Floats) -> float | None:
+    return _known(float(np.nanmean(values))) if np.isfinite(values).any() else None
 
 
-def _rounded(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(round(value, 1) for value in values)
+def _known(value: float) -> float | None:
+    """Rounded; None where it is no number, which JSON does not have."""
+    return round(value, 1) if np.isfinite(value) else None
+
+
+def _rounded(values: Sequence[float]) -> tuple[float | None, ...]:
+    return tuple(map(_known, values))
 
 
 _HEADINGS = (
@@ -165,8 +169,8 @@ def _cells(row: SequenceRow) -> tuple[str, ...]:
     lists = (row.knees, row.elbows, row.coverage)
     return (
         *(row.source, f"{row.rate_hz:g}", row.group, row.output, str(row.images)),
-        *(str(row.mpjpe), str(row.pa_mpjpe), *("-" if np.isnan(n) else f"{n:.1f}" for n in numbers)),
-        *(" ".join(f"{value:.0f}" for value in values) or "-" for values in lists),
+        *(str(row.mpjpe), str(row.pa_mpjpe), *("-" if n is None else f"{n:.1f}" for n in numbers)),
+        *(" ".join("-" if value is None else f"{value:.0f}" for value in values) or "-" for values in lists),
     )
 
 
