@@ -9,6 +9,7 @@ they claim.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import atomic_path, file_sha256, load_manifest, models_dir, write_manifest
+from hmr_ros.core.manifest import Manifest, atomic_path, file_sha256, load_manifest, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.core.uncertainty import REFERENCE_ERROR_M, Calibration
+from hmr_ros.core.uncertainty import LEVELS, REFERENCE_ERROR_M, Calibration
+from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.covariance_fit import fit
 from hmr_ros.evaluation.held_out.coverage import Coverage, coverage_by_joint, coverage_table, coverages
@@ -28,12 +30,16 @@ from hmr_ros.evaluation.held_out.drift import measure_drift
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
 from hmr_ros.evaluation.held_out.synthetic import BATCH, people_of_shards, sampled_people
+from hmr_ros.evaluation.sequences.calibration import fused_distances
+from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES, Trial
 from hmr_ros.training.datasets.motion import Motion, load_motion
+from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
 EXAMPLES = (
     "hmr calibrate models/pose2mesh.json --motion motion.npz",
+    "hmr calibrate models/fusion.json --motion motion.npz",
     "hmr calibrate models/global_to_pixel.json --motion motion.npz --shards shards_val --json calibration.json",
 )
 
@@ -51,7 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backgrounds", type=Path, help="directory of images without people, as backgrounds of drawn images"
     )
-    parser.add_argument("--samples", type=int, default=4000, help="number of synthetic people (%(default)s)")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=4000,
+        help="number of synthetic people (%(default)s); over time a hundredth of it",
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (%(default)s)")
     parser.add_argument(
         "--tolerance", type=float, default=3.0, help="largest accepted coverage gap, percent (%(default)s)"
@@ -72,6 +83,8 @@ class Report:
 def run(args: argparse.Namespace) -> int:
     """Calibrate, test and write; 1 if the test failed."""
     manifest = load_manifest(args.model)
+    if manifest.kind == "fusion":
+        return _run_on_sequences(args, manifest)
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     predictor, everything = open_predictor(args.model, body), load_motion(args.motion)
     motion = everything.select(args.split)
@@ -88,6 +101,30 @@ def run(args: argparse.Namespace) -> int:
     provenance = {**manifest.provenance, "uncertainty": f"{command}, sha256 {file_sha256(args.motion)}"}
     calibrated = dataclasses.replace(manifest, uncertainty=report.calibration, provenance=provenance)
     write_manifest(calibrated, args.model)
+    return 0
+
+
+def _run_on_sequences(args: argparse.Namespace, manifest: Manifest) -> int:
+    """Calibrate the fusion: the covariances are the estimator's, scaled by its expected errors; the radii its own."""
+    estimator, body = models_dir() / "pose2mesh.json", load_body_model(args.body or models_dir() / "open_body.npz")
+    motion, lifter = load_motion(args.motion).select(args.split), Lifter(estimator, body)
+    if lifter.calibration is None:
+        raise ValueError(f"{estimator}: not calibrated; run `hmr calibrate {estimator}` first")
+    with contextlib.closing(open_engine(args.model)) as engine:
+        cases = Trial(lifter, body, engine)(motion, max(1, args.samples // 100), args.seed)
+        found = fused_distances(tqdm(cases, total=len(SOURCES) * len(RATES_HZ), unit="case"))
+    known = calibration_clips(motion)[found.clip]
+    radii = found.take(known).radii()
+    covered = found.take(~known).coverage(radii)
+    percent = ", ".join(f"{c:.1f}" for c in covered)
+    print(f"{manifest.name}: joints within {radii}; in the other takes {percent} percent")
+    if (gap := max(abs(c - 100 * level) for c, level in zip(covered, LEVELS, strict=True))) > args.tolerance:
+        print(f"not written: the coverage is off by {gap:.1f}, more than {args.tolerance:g} percent")
+        return 1
+    command = f"hmr calibrate, {args.samples // 100} people in {len(SOURCES) * len(RATES_HZ)} cases, seed {args.seed}"
+    provenance = {**manifest.provenance, "uncertainty": f"{command}, {args.motion.name}, split {args.split}"}
+    calibration = dataclasses.replace(lifter.calibration, joint_radii=radii)
+    write_manifest(dataclasses.replace(manifest, uncertainty=calibration, provenance=provenance), args.model)
     return 0
 
 

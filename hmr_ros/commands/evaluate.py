@@ -4,7 +4,8 @@
 With --protocol, as the papers do (docs/datasets.md).
 
 With --ground, the distances and sizes of moving people on grounds that are true, wrong or estimated; with --smoothing,
-how far their positions tremble and trail.
+how far their positions tremble and trail. With --sequences, people over time, whose keypoints have errors that persist:
+errors, lag and trembling of what the robot publishes.
 
 A network that reads images gets rendered images, Pose2Mesh keypoints alone; with --beside, two networks are evaluated
 on the same people. ``evaluation/held_out/protocol.py`` defines the errors and groups.
@@ -39,6 +40,10 @@ from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, peo
 from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
+from hmr_ros.evaluation.sequences import report as sequence_report
+from hmr_ros.evaluation.sequences.report import ForecastRow, SequenceRow
+from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES
+from hmr_ros.evaluation.sequences.trial import Trial as SequenceTrial
 from hmr_ros.evaluation.smoothing import report as smoothing_report
 from hmr_ros.evaluation.smoothing.report import SmoothingRow
 from hmr_ros.evaluation.smoothing.trial import Trial as SmoothingTrial
@@ -51,12 +56,15 @@ from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.datasets.spin import read_spin
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
+from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
-_PEOPLE, _GROUND_PEOPLE, _SMOOTHED_PEOPLE = 4000, 200, 48
+_PEOPLE = 4000
+_OVER_TIME = {"ground": 200, "smoothing": 48, "sequences": 40}
+"""Number of people, or for sequences of each case, of the evaluations over time."""
 
 READERS: dict[str, AnnotationReader] = {
     "3dpw": read_3dpw,
@@ -72,6 +80,7 @@ EXAMPLES = (
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
     "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
     "hmr evaluate models/pose2mesh.json --smoothing --motion motion.npz",
+    "hmr evaluate models/pose2mesh.json --sequences --fusion models/fusion.json --motion motion.npz",
     "hmr evaluate runs/paper/best.pt --protocol 3dpw --data DATA --body-female f.npz --body-male m.npz",
     "hmr evaluate runs/pose2mesh/best.pt --annotations 3DPW --format 3dpw --body-female f.npz --body-male m.npz",
 )
@@ -94,13 +103,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples",
         type=int,
-        help="number of synthetic people (4000; with --ground 200, with --smoothing 48)",
+        help="number of synthetic people (4000; with --ground 200, with --smoothing 48, with --sequences 40 each)",
     )
     over_time = parser.add_mutually_exclusive_group()
     over_time.add_argument("--ground", action="store_true", help="evaluate people on the ground (docs/ground.md)")
     over_time.add_argument(
         "--smoothing", action="store_true", help="evaluate the smoothing of positions (docs/tracking.md)"
     )
+    over_time.add_argument("--sequences", action="store_true", help="evaluate poses over time (docs/fusion.md)")
+    parser.add_argument("--fusion", type=Path, help="with --sequences: manifest of the fusion network")
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
@@ -116,19 +127,22 @@ class Report:
     model: str
     data: str
     verdicts: list[str]
-    rows: Sequence[Row | GroundRow | SmoothingRow]
+    rows: Sequence[Row | GroundRow | SmoothingRow | SequenceRow]
+    forecasts: Sequence[ForecastRow] = ()
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     if bool(args.protocol) != bool(args.data):
         raise ValueError("--protocol and --data go together: what to evaluate, and where the data sets lie")
-    default = _GROUND_PEOPLE if args.ground else _SMOOTHED_PEOPLE if args.smoothing else _PEOPLE
-    args.samples = args.samples or default
-    if args.missing and (args.ground or args.smoothing or args.annotations):
-        raise ValueError("--missing: of synthetic people alone, without --ground, --smoothing and --annotations")
-    if args.ground or args.smoothing:
-        return _run_over_time(args)
+    over_time = next((kind for kind in _OVER_TIME if getattr(args, kind)), None)
+    args.samples = args.samples or (_OVER_TIME[over_time] if over_time else _PEOPLE)
+    if args.missing and (over_time or args.annotations):
+        raise ValueError(f"--missing: of synthetic people alone, without --{over_time or 'annotations'}")
+    if args.fusion and not args.sequences:
+        raise ValueError("--fusion: fuses poses over time; give --sequences, too")
+    if over_time:
+        return _run_on_sequences(args) if args.sequences else _run_over_time(args)
     args.body = args.body or body_of(args.model)
     if args.protocol:
         return _run_protocol(args)
@@ -213,6 +227,28 @@ def _bodies(args: argparse.Namespace) -> tuple[BodyModel, dict[str, BodyModel]]:
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     genders = {"female": args.body_female, "male": args.body_male}
     return body, {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
+
+
+def _run_on_sequences(args: argparse.Namespace) -> int:
+    """Evaluate people over time, and print the tables."""
+    if not args.motion or args.model.suffix != ".json":
+        raise ValueError("--sequences: expected the manifest (.json) of a compact Pose2Mesh, and --motion")
+    body = load_body_model(args.body or models_dir() / "open_body.npz")
+    motion = load_motion(args.motion).select(args.split)
+    with contextlib.ExitStack() as opened:
+        fusion = opened.enter_context(contextlib.closing(open_engine(args.fusion))) if args.fusion else None
+        trial = SequenceTrial(Lifter(args.model, body), body, fusion)
+        cases = tqdm(trial(motion, args.samples, args.seed), total=len(SOURCES) * len(RATES_HZ), unit="case")
+        found = [(sequence_report.rows(case), sequence_report.forecast_rows(case)) for case in cases]
+    rows, forecasts = ([row for rows in column for row in rows] for column in zip(*found, strict=True))
+    models = " ".join(str(path) for path in (args.model, args.fusion) if path)
+    report = Report(models, f"{args.motion}, split {args.split}, seed {args.seed}", [], rows, forecasts)
+    print(f"{models} over time, {report.data}\n{sequence_report.table(rows)}")
+    if forecasts:
+        print(f"\nforecasts, mm around the pelvis\n{sequence_report.forecast_table(forecasts)}")
+    if args.json:
+        write_json(report, args.json)
+    return 0
 
 
 def _annotated(

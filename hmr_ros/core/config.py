@@ -185,6 +185,11 @@ class PerceptionSettings:
         doc="ground that people stand on; estimate: the plane of people's feet, for a camera that stands still",
         choices=GROUNDS,
     )
+    fusion: bool = setting(
+        True,
+        doc="fuse the poses of each person's last 0.8 s by a network (model: pose2mesh); false: they are filtered",
+        read_only=True,
+    )
     track_timeout_s: float = setting(
         1.0, doc="time for which an unseen person is coasting; after it the track is lost", low=0.05, high=60
     )

@@ -27,8 +27,18 @@ WHOLE_IMAGE_KINDS = ("detector", "person_boxes", "multipose")
 HAND_KINDS = ("hand_landmarks", "hand_recrop")
 """Networks that see hands, one row each: MediaPipe's landmarks, and regions of hands."""
 
-KINDS = (*WHOLE_IMAGE_KINDS, "landmarks", "keypoints", "pose2mesh", "global_to_pixel", *HAND_KINDS, "hand_pose2mesh")
-"""The others see people or hands, one row each: BlazePose's landmarks, MoveNet Thunder's keypoints, bodies, meshes."""
+KINDS = (
+    *WHOLE_IMAGE_KINDS,
+    "landmarks",
+    "keypoints",
+    "pose2mesh",
+    "global_to_pixel",
+    "fusion",
+    *HAND_KINDS,
+    "hand_pose2mesh",
+)
+"""The others see people or hands, one row each: BlazePose's landmarks, MoveNet Thunder's keypoints, bodies, poses of
+bodies fused over time, meshes of hands."""
 
 DTYPES = ("float16", "float32", "int32", "int64", "uint8", "bool")
 MODELS_VARIABLE = "HMR_ROS_MODELS"

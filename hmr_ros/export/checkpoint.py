@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TypeAlias
 
 import onnx
 import torch
@@ -13,24 +12,29 @@ from onnx import ModelProto, ValueInfoProto
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, write_manifest
-from hmr_ros.core.skeleton import JOINT_SETS, MANO
+from hmr_ros.core.skeleton import JOINT_SETS, MANO, SMPL
 from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.compact_pose2mesh import CompactConfig, CompactPose2Mesh
-from hmr_ros.networks.global_to_pixel import GlobalToPixel, GlobalToPixelConfig
-from hmr_ros.networks.hand_pose2mesh import HandPose2Mesh, HandPose2MeshConfig
-from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig
+from hmr_ros.networks.compact_pose2mesh import CompactPose2Mesh
+from hmr_ros.networks.fusion import FusionNet
+from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.networks.hand_pose2mesh import HandPose2Mesh
+from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipes import stage_names
 
-NetworkConfig: TypeAlias = Pose2MeshConfig | CompactConfig | GlobalToPixelConfig | HandPose2MeshConfig
-
-_INPUTS = {"paper": "pixels", "compact": "virtual_camera", "global_to_pixel": "crop", "hands": "virtual_camera"}
+_INPUTS = {
+    "paper": "pixels",
+    "compact": "virtual_camera",
+    "global_to_pixel": "crop",
+    "fusion": "pose_window",
+    "hands": "virtual_camera",
+}
 """The manifest's ``normalisation`` of the input of each recipe's network."""
 
-_KINDS = {"global_to_pixel": "global_to_pixel", "hands": "hand_pose2mesh"}
+_KINDS = {"global_to_pixel": "global_to_pixel", "fusion": "fusion", "hands": "hand_pose2mesh"}
 """The manifest's kind of a recipe's network, where it is not pose2mesh."""
 
 TOLERANCE = 1e-4
@@ -66,27 +70,27 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
         inputs=tuple(map(tensor_spec, model.graph.input)),
         outputs=tuple(map(tensor_spec, model.graph.output)),
         licence="unknown",
-        joint_set=_network_config(checkpoint).joint_set,
+        joint_set=_joint_set(checkpoint.config),
         normalisation={"input": _INPUTS[checkpoint.config.recipe]},
         metrics={f"{name}_mm": round(value, 2) for name, value in checkpoint.validation.items()},
     )
 
 
-def _network_config(checkpoint: Checkpoint) -> NetworkConfig:
-    """The settings of the network that ``checkpoint`` holds."""
-    config = checkpoint.config
-    configs: dict[str, NetworkConfig] = {
-        "paper": config.paper,
-        "compact": config.compact,
-        "global_to_pixel": config.global_to_pixel,
-        "hands": config.hands,
+def _joint_set(config: TrainConfig) -> str:
+    """The joints that the network reads: those of keypoints, or of bodies."""
+    sets = {
+        "paper": config.paper.joint_set,
+        "compact": config.compact.joint_set,
+        "global_to_pixel": config.global_to_pixel.joint_set,
+        "fusion": SMPL.name,
+        "hands": config.hands.joint_set,
     }
-    return configs[config.recipe]
+    return sets[config.recipe]
 
 
 def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel) -> Exportable:
     """The inference form of ``network`` of ``checkpoint``, with example inputs like the robot's."""
-    joint_set = _network_config(checkpoint).joint_set
+    joint_set = _joint_set(checkpoint.config)
     joints = (JOINT_SETS | {MANO.name: MANO})[joint_set].size
     generator = torch.Generator().manual_seed(0)
     if isinstance(network, GlobalToPixel):
@@ -97,6 +101,8 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
             return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, joint_error
 
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
+    if isinstance(network, FusionNet):
+        return Exportable(network, network.example_inputs(), network.input_names, network.output_names)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
     assert isinstance(network, CompactPose2Mesh | HandPose2Mesh), "no other recipe makes networks"

@@ -12,10 +12,9 @@ from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
 from hmr_ros.core.config import DetectorConfig, HandsConfig, PipelineSettings, RobotConfig
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.external import NoSearch
-from hmr_ros.perception.methods import method_manifests, open_method
+from hmr_ros.perception.methods import method_manifests, open_method, open_smoother, smoother_manifests
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.presets import (
     OpenDetector,
@@ -142,14 +141,15 @@ def assemble(
         body_model = parts.body_model(body_path)
         detector = _open_detector(settings, open_network, open_background if background_search else None)
         method = open_method(settings, body_model, open_network)
+        smoother = open_smoother(settings, body_model, open_network)
         hands = open_hand_detector(settings.hands.network, open_network) if settings.hands.enabled else None
         pipeline = Pipeline(
             detector.detector,
             Tracker(ids=parts.ids),
             method.estimator,
-            BodySmoother(body_model),
+            smoother.smoother,
             body_model,
-            engines=(*detector.engines, *method.engines, *(hands.engines if hands else ())),
+            engines=(*detector.engines, *method.engines, *smoother.engines, *(hands.engines if hands else ())),
             body_model_name=body_path.stem,
             backend=settings.backend,
             hand_detector=hands.detector if hands else None,
@@ -173,6 +173,7 @@ def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
         body,
         *(detector_manifests(settings.detector.preset) if searches else ()),
         *method_manifests(settings),
+        *smoother_manifests(settings),
         *hands,
     )
 

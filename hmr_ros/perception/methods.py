@@ -11,13 +11,15 @@ from pathlib import Path
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.both import Both
+from hmr_ros.perception.fusion import FusingSmoother, PoseFusion
 from hmr_ros.perception.global_to_pixel import GlobalToPixel
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 
-_POSE2MESH, _GLOBAL_TO_PIXEL = "pose2mesh.json", "global_to_pixel.json"
+_POSE2MESH, _GLOBAL_TO_PIXEL, _FUSION = "pose2mesh.json", "global_to_pixel.json", "fusion.json"
 
 OpenNetwork = Callable[[Path], Engine]
 """Opens the network beside a manifest."""
@@ -31,6 +33,33 @@ class Method:
 
     estimator: BodyEstimator
     engines: tuple[Engine, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Smoother:
+    """What smooths bodies over time, with its networks."""
+
+    smoother: BodySmoother
+    engines: tuple[Engine, ...] = ()
+
+
+def open_smoother(settings: PerceptionSettings, body_model: BodyModel, open_network: OpenNetwork) -> Smoother:
+    """The fusion over time where the settings ask for it, else the filter; it has learnt Pose2Mesh's errors alone.
+
+    The filter, with a warning, where the network is missing. Raises ManifestError or EngineError for one that cannot
+    be used.
+    """
+    if not settings.fusion or settings.model != "pose2mesh":
+        return Smoother(BodySmoother(body_model))
+    if not (manifests := smoother_manifests(settings)):
+        _log.warning(
+            "%s is missing: poses are filtered, though fusion is true. To fix it, restore the file (git checkout "
+            "models, colcon build), or make one (hmr train fusion, hmr export)",
+            models_dir() / _FUSION,
+        )
+        return Smoother(BodySmoother(body_model))
+    engine = open_network(manifests[0])
+    return Smoother(FusingSmoother(body_model, PoseFusion(engine, body_model)), (engine,))
 
 
 def open_method(settings: PerceptionSettings, body_model: BodyModel, open_network: OpenNetwork) -> Method:
@@ -54,6 +83,12 @@ def open_method(settings: PerceptionSettings, body_model: BodyModel, open_networ
     if settings.model == "global_to_pixel":
         return method
     return _beside(method, _pose2mesh(open_network(shipped / _POSE2MESH), body_model), body_model)
+
+
+def smoother_manifests(settings: PerceptionSettings) -> tuple[Path, ...]:
+    """The manifests of the networks that ``open_smoother`` opens, as far as they are there."""
+    path = models_dir() / _FUSION
+    return (path,) if settings.fusion and settings.model == "pose2mesh" and path.is_file() else ()
 
 
 def method_manifests(settings: PerceptionSettings) -> tuple[Path, ...]:

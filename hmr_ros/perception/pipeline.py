@@ -92,7 +92,7 @@ class Pipeline:
     @property
     def calibration(self) -> Calibration | None:
         """What the covariances of the bodies are made with; None: they are unknown."""
-        return self.estimator.calibration
+        return self.smoother.calibration(self.estimator.calibration)
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hmr_ros.core.settings import setting, validate
 from hmr_ros.networks.compact_pose2mesh import CompactConfig
+from hmr_ros.networks.fusion import FusionConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.hand_pose2mesh import HandPose2MeshConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
@@ -17,6 +18,7 @@ from hmr_ros.training.synthetic.hands import HandMix
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.people import PeopleMix
+from hmr_ros.training.synthetic.sequences import SequenceMix
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,31 @@ class CropConfig:
 
 
 @dataclass(frozen=True)
+class WindowConfig:
+    """Which windows the fusion over time is trained on, and for what."""
+
+    lifted: str = setting("lifted", doc="directory of lifted sequences; those that are missing are made")
+    estimator: str = setting("", doc="manifest (.json) of the Pose2Mesh that lifts them; empty: the shipped one")
+    chunks: int = setting(40, doc="files of 64 sequences to train on", low=1)
+    validation_chunks: int = setting(4, doc="files of 64 sequences to validate on", low=1)
+    young: float = setting(0.15, doc="fraction of windows of new tracks, with few images", low=0, high=1)
+    still: float = setting(
+        0.3, doc="fraction of windows whose camera is taken to stand still, as without TF", low=0, high=1
+    )
+    acceleration: float = setting(1.0, doc="weight of the error of second differences, beside that of joints", low=0)
+    motion: float = setting(1.0, doc="weight of the error that does not last, more where joints are fast", low=0)
+    forecast: float = setting(0.15, doc="weight of the error of forecasts", low=0)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything ``hmr train`` needs."""
 
     recipe: str = setting(
         "compact",
-        doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel; hands: "
-        "Pose2Mesh on hands",
-        choices=("compact", "paper", "global_to_pixel", "hands"),
+        doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel; fusion: of "
+        "lifted poses over time; hands: Pose2Mesh on hands",
+        choices=("compact", "paper", "global_to_pixel", "fusion", "hands"),
     )
     run: RunConfig = field(default_factory=RunConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -106,10 +125,14 @@ class TrainConfig:
     hand_mix: HandMix = field(default_factory=HandMix)
     crops: CropConfig = field(default_factory=CropConfig)
     image_mix: ImageMix = field(default_factory=ImageMix)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    sequences: SequenceMix = field(default_factory=SequenceMix)
+    windows: WindowConfig = field(default_factory=WindowConfig)
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
     local: StageConfig = field(default_factory=StageConfig)
     images: StageConfig = field(default_factory=StageConfig)
+    fuse: StageConfig = field(default_factory=StageConfig)
 
     def __post_init__(self) -> None:
         validate(self)

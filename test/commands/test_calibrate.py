@@ -17,11 +17,14 @@ from hmr_ros.evaluation.held_out.coverage import coverage_by_joint, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, calibration_clips, residuals_of
 from hmr_ros.evaluation.held_out.synthetic import sampled_people
+from hmr_ros.evaluation.sequences import trial
 from hmr_ros.training.datasets.motion import save_motion
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_shard
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
+from test.perception.test_fusion import Oldest
 from test.training.datasets.test_motion import small_motion
+from test.training.synthetic.test_sequences import waving
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 ALONG, ACROSS = 1.2, 0.5
@@ -211,3 +214,28 @@ def test_images_of_people_whom_training_knows_are_refused(artefact, motion):
     words = [artefact / "wrong.json", "--motion", artefact / "motion.npz", "--shards", shards, "--samples", 12]
     with pytest.raises(ValueError, match="--shards: expected people of the split, got clips"):
         calibrate.run(parse(*words))
+
+
+class Fusing(Oldest):
+    def close(self):
+        pass
+
+
+def test_a_fusion_is_calibrated_on_people_over_time(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trial, "RATES_HZ", (10.0,))
+    monkeypatch.setattr(trial, "IMAGES", 6)
+    monkeypatch.setattr(calibrate, "open_engine", lambda path: Fusing())
+    motion = waving()
+    both = {f"clip_{name}": np.repeat(getattr(motion, f"clip_{name}"), 2) for name in ("subject", "category", "leg")}
+    ids = {"clip_id": np.array(["a_01", "a_02"]), "clip_split": np.array(["val", "val"])}
+    save_motion(dataclasses.replace(motion, clip=np.repeat([0, 1], [45, 45]), **both, **ids), tmp_path / "motion.npz")
+    path = tmp_path / "fusion.json"
+    write_manifest(dataclasses.replace(Oldest().manifest, uncertainty=None), path)
+    words = (path, "--motion", tmp_path / "motion.npz", "--samples", 800)
+    assert calibrate.run(parse(*words, "--tolerance", 0)) == 1
+    assert load_manifest(path).uncertainty is None
+    assert calibrate.run(parse(*words, "--tolerance", 100)) == 0
+    found, single = load_manifest(path).uncertainty, load_manifest(models_dir() / "pose2mesh.json").uncertainty
+    assert found == dataclasses.replace(single, joint_radii=found.joint_radii)
+    assert found.joint_radii != single.joint_radii
+    assert "not written: the coverage is off by" in capsys.readouterr().out

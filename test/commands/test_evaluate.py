@@ -15,6 +15,7 @@ from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir,
 from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.held_out.case import observed
 from hmr_ros.evaluation.held_out.predictor import body_of, open_predictor
+from hmr_ros.evaluation.sequences import trial
 from hmr_ros.networks.global_to_pixel import GlobalToPixelConfig
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
@@ -25,6 +26,7 @@ from hmr_ros.training.synthetic.images.shards.shards import shard_path, write_sh
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler
 from test.training.datasets import made
 from test.training.datasets.test_motion import small_motion
+from test.training.synthetic.test_sequences import waving
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 
@@ -69,6 +71,7 @@ def rest_pose_model(tmp_path):
         joint_set="coco_feet",
         body_model="open_body.npz",
         body_model_sha256=body.sha256,
+        normalisation={"input": "virtual_camera"},
     )
     write_manifest(manifest, tmp_path / "rest.json")
     return tmp_path / "rest.json", manifest
@@ -211,3 +214,34 @@ def test_unusable_models_are_explained(rest_pose_model, tmp_path):
 def test_people_on_the_ground_need_a_manifest_and_motion(arguments):
     with pytest.raises(ValueError, match=r"--ground: expected the manifest \(\.json\)"):
         run(parse("--ground", *arguments))
+
+
+def test_people_over_time_are_evaluated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trial, "RATES_HZ", (10.0,))
+    monkeypatch.setattr(trial, "IMAGES", 6)
+    save_motion(waving(), tmp_path / "motion.npz")
+    out = tmp_path / "report.json"
+    words = (models_dir() / "pose2mesh.json", "--sequences", "--motion", tmp_path / "motion.npz", "--split", "train")
+    assert run(parse(*words, "--samples", 6, "--json", out)) == 0
+    assert "NaN" not in out.read_text()
+    report = json.loads(out.read_text())
+    everyone = [row for row in report["rows"] if row["group"] == "all"]
+    assert [(row["source"], row["output"]) for row in everyone[:2]] == [
+        ("true", "single images"),
+        ("true", "one-euro"),
+    ]
+    assert {row["source"] for row in everyone} == {"true", "human36m", "coco"}
+    assert report["forecasts"] == []
+    assert "one-euro" in capsys.readouterr().out
+
+
+def test_what_people_over_time_need_is_explained(rest_pose_model, tmp_path):
+    with pytest.raises(ValueError, match=r"--sequences: expected the manifest"):
+        run(parse("best.pt", "--sequences", "--motion", "motion.npz"))
+    with pytest.raises(ValueError, match="--fusion: fuses poses over time; give --sequences"):
+        run(parse("best.json", "--fusion", "fusion.json", "--motion", "motion.npz"))
+    path, manifest = rest_pose_model
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    write_manifest(dataclasses.replace(manifest, normalisation={"input": "pixels"}), path)
+    with pytest.raises(ValueError, match=r"rest\.json: expected the manifest of a compact Pose2Mesh"):
+        run(parse(path, "--sequences", "--motion", tmp_path / "motion.npz"))

@@ -9,10 +9,13 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.manifest import ManifestError, load_manifest, models_dir
 from hmr_ros.core.settings import updated
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.perception import methods
+from hmr_ros.perception.fusion import FusingSmoother
 from hmr_ros.perception.keypoints import KeypointOptions
-from hmr_ros.perception.methods import open_method
+from hmr_ros.perception.methods import open_method, open_smoother
+from test.perception.test_fusion import Oldest
 from test.perception.test_global_to_pixel import BARREL, IMAGE, MANIFEST, Oracle, detections, people
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
@@ -41,6 +44,36 @@ def opened(**changes):
     method = open_method(settings, BODY_MODEL, open_network)
     method.estimator.configure(settings)
     return method, names, ground_truth
+
+
+def smoother(**changes):
+    """The smoother, and the names of the networks that were opened."""
+    names = []
+
+    def open_network(path):
+        names.append(path.name)
+        return Oldest()
+
+    return open_smoother(updated(PerceptionSettings(), changes), BODY_MODEL, open_network), names
+
+
+def test_poses_are_fused_where_the_settings_ask_for_it(models):
+    (models / "fusion.json").touch()
+    found, names = smoother(fusion=True)
+    assert isinstance(found.smoother, FusingSmoother)
+    assert (names, len(found.engines)) == (["fusion.json"], 1)
+    for changes in ({"fusion": False}, {"fusion": True, "model": "both"}, {"fusion": True, "model": "global_to_pixel"}):
+        found, names = smoother(**changes)
+        assert (type(found.smoother), names, found.engines) == (BodySmoother, [], ())
+
+
+def test_poses_are_filtered_with_a_warning_where_the_network_is_missing(models, caplog):
+    with caplog.at_level(logging.WARNING):
+        found, names = smoother(fusion=True)
+    assert (type(found.smoother), names) == (BodySmoother, [])
+    (record,) = (r for r in caplog.records if r.name == methods.__name__)
+    for words in (str(models / "fusion.json"), "is missing", "fusion is true", "git checkout models"):
+        assert words in record.getMessage()
 
 
 @pytest.mark.parametrize("model", ["global_to_pixel", "both"])

@@ -75,6 +75,9 @@ class StubEstimator(BodyEstimator):
 
 
 class NoSmoother:
+    def calibration(self, of_estimator):
+        return of_estimator
+
     def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 

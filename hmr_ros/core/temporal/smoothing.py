@@ -25,7 +25,7 @@ from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
 from hmr_ros.core.temporal.root_motion import RootMotion
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
-from hmr_ros.core.uncertainty import Covariances, grown
+from hmr_ros.core.uncertainty import Calibration, Covariances, grown
 
 _SPEED_CUTOFF_HZ = 1.0
 
@@ -185,13 +185,19 @@ class BodySmoother:
 
     Pose and position are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh,
     joints and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant.
-    ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed.
+    ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed. Poses pass as they
+    are unless it ``filters_pose``.
     """
 
     def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
+        self.filters_pose = True
         self._body_model = body_model
         self._tracks = _Tracks.empty()
+
+    def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
+        """What the covariances of smoothed bodies mean: the same as those of the estimator."""
+        return of_estimator
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -231,6 +237,8 @@ class BodySmoother:
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
         shown = np.ones(len(rows), np.bool_) if faces is None else faces[rows]
         seen = before.updated(self._shaped(before, now, free, shown), self.config)
+        if not self.filters_pose:
+            seen = dataclasses.replace(seen, rotations=now.rotations)
         others = known.take(~np.isin(known.ids, now.ids))
         self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CLIP_IMAGES = 6
 CROWDS = (1, 4, 8)
+_INTERVAL_S = 0.1
 
 Inputs = Mapping[str, "Array"]
 
@@ -74,11 +75,15 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
     detector = _detector(preset, opened)
     if kind not in engines:
         opened(manifest_path)
-    estimator = _estimator(engines[kind], load_body_model(models_dir() / "open_body.npz"))
-    for image, camera in _images():
-        detections = _process(detector, estimator, image, camera)
-        if kind in HAND_KINDS:
-            _show_hands(engines[kind], image, detections)
+    body_model = load_body_model(models_dir() / "open_body.npz")
+    if kind == "fusion":
+        _fuse(detector, opened(models_dir() / "pose2mesh.json"), engines[kind], body_model)
+    else:
+        estimator = _estimator(engines[kind], body_model)
+        for image, camera in _images():
+            detections = _process(detector, estimator, image, camera)
+            if kind in HAND_KINDS:
+                _show_hands(engines[kind], image, detections)
     for engine in engines.values():
         engine.close()
     return engines[kind].given
@@ -124,6 +129,20 @@ def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, 
     if estimator is not None and len(detections):
         estimator.estimate(image, detections, camera)
     return detections
+
+
+def _fuse(detector: Detector, lifting: Recording, fusion: Recording, body_model: BodyModel) -> None:
+    """Run the fusion as if the images were a video, ``_INTERVAL_S`` apart, with people in the order of detection."""
+    from hmr_ros.perception.fusion import PoseFusion
+    from hmr_ros.perception.pose2mesh import Pose2Mesh
+
+    estimator, fuse = Pose2Mesh(lifting, body_model), PoseFusion(fusion, body_model)
+    for number, (image, camera) in enumerate(_images()):
+        detector.reset()
+        detections = detector.detect(image)
+        if len(detections):
+            estimates = estimator.estimate(image, detections, camera)
+            fuse(np.arange(len(detections)), estimates, _INTERVAL_S * number)
 
 
 def _images() -> Iterator[tuple[Image, Camera]]:

@@ -101,6 +101,7 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "hand_landmarks": _hand_landmarks,
         "hand_recrop": _hand_recrop,
         "hand_pose2mesh": _pose2mesh,
+        "fusion": _fusion,
     }
     return makers[kind]()
 
@@ -135,6 +136,22 @@ def _global_to_pixel() -> tuple[Quantity, ...]:
         Quantity("vertices", "mm", vertices, BODY),
         Quantity("crop_cam", "", lambda outputs: outputs["crop_cam"]),
         Quantity("joint_error", "mm", lambda outputs: 1000 * outputs["joint_error"][..., None]),
+    )
+
+
+def _fusion() -> tuple[Quantity, ...]:
+    """Joints of the body of mean shape, now and as forecast."""
+    body_model = load_body_model(models_dir() / "open_body.npz")
+
+    def joints(outputs: Outputs) -> Floats:
+        rotvec = rotmat_to_rotvec(outputs["fused"])
+        return 1000 * body_model.posed_joints(rotvec[:, 0], rotvec[:, 1:], np.zeros((len(rotvec), 10)))
+
+    return (
+        Quantity("joints", "mm", joints, BODY),
+        Quantity("forecast", "mm", lambda outputs: 1000 * outputs["forecast"], BODY),
+        Quantity("fused_error", "mm", lambda outputs: 1000 * outputs["fused_error"][..., None]),
+        Quantity("forecast_error", "mm", lambda outputs: 1000 * outputs["forecast_error"][..., None]),
     )
 
 

@@ -26,6 +26,9 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 """The tensors of a training step: a named tuple of each recipe's own."""
 
 
+_STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",)}
+
+
 class PeopleSource(Protocol):
     """Draws people without images; the same generator draws the same."""
 
@@ -82,6 +85,10 @@ def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, top
         from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 
         return GlobalToPixelRecipe(config, motion, body, topology)
+    if config.recipe == "fusion":
+        from hmr_ros.training.recipes.fusion import FusionRecipe
+
+        return FusionRecipe(config, motion, body)
     from hmr_ros.training.recipes.compact import CompactRecipe
 
     return CompactRecipe(config, motion, body, topology)
@@ -94,7 +101,7 @@ def needs_motion(config: TrainConfig) -> bool:
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
     """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
-    return {"global_to_pixel": ("local", "images"), "hands": ("lift",)}.get(config.recipe, ("lift", "mesh"))
+    return _STAGES.get(config.recipe, ("lift", "mesh"))
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:
@@ -124,6 +131,10 @@ def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
         from hmr_ros.training.recipes import hands
 
         return hands.build_network(config)
+    if config.recipe == "fusion":
+        from hmr_ros.training.recipes import fusion
+
+        return fusion.build_network(config)
     from hmr_ros.training.recipes import compact
 
     return compact.build_network(config, body, topology)

@@ -59,7 +59,7 @@ def observe(people: People, joint_set: JointSet, mix: KeypointMix, rng: Generato
     true = seen_pixels(people)
     noisy = with_error(true, joint_set, mix.model, rng, strength)
     scored = rng.random(count) < mix.scored
-    score = np.where(scored[:, None], _scores(noisy - true, true, rng), 1.0)
+    score = np.where(scored[:, None], scores_of_errors(noisy - true, true, rng), 1.0)
     return Observations(noisy, score * people.visible)
 
 
@@ -79,7 +79,7 @@ def with_error(pixels: Float64s, joint_set: JointSet, model: str, rng: Generator
     return synthetic_error(pixels, joint_set.name, None, rng, "recomputed", per_joint, model).astype(np.float64)
 
 
-def _scores(error: Float64s, pixels: Float64s, rng: Generator) -> Float64s:
+def scores_of_errors(error: Float64s, pixels: Float64s, rng: Generator) -> Float64s:
     """Scores as detectors give them: lower where the error is large, but never reliably so.
 
     ``error`` (B, J, 2) and ``pixels`` (B, J, 2) px -> (B, J).

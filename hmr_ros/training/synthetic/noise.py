@@ -93,7 +93,7 @@ _ROUNDS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class _Taxonomy:
+class Taxonomy:
     """PoseFix's error classes (good, jitter, miss, inversion) for one joint set, a row per joint.
 
     ``inner`` and ``outer`` (J, 4) distances of the error in units of sqrt(box area); ``probability`` (J, 4);
@@ -125,7 +125,8 @@ def _similarity_distance(similarity: float, sigma: Floats) -> Floats:
 
 
 @cache
-def _taxonomy(joint_set: JointSet, model: str = "coco") -> _Taxonomy:
+def taxonomy(joint_set: JointSet, model: str = "coco") -> Taxonomy:
+    """The error classes of ``joint_set`` by the error ``model``, "coco" or "movenet"."""
     sigma, jitter, miss, inversion = np.array([_ERRORS[model][_error_class(j)] for j in joint_set.joints]).T
     alone = joint_set.mirror == np.arange(joint_set.size)
     probability = np.stack([1 - jitter - miss - inversion, jitter, miss, np.where(alone, 0, inversion)], 1)
@@ -134,7 +135,7 @@ def _taxonomy(joint_set: JointSet, model: str = "coco") -> _Taxonomy:
         _similarity_distance(s, sigma) for s in (_GOOD_SIMILARITY, _JITTER_SIMILARITY, _MISS_SIMILARITY)
     )
     zero = np.zeros_like(sigma)
-    return _Taxonomy(
+    return Taxonomy(
         inner=np.stack([zero, near, middle, zero], 1).astype(np.float32),
         outer=np.stack([near, middle, far, middle], 1).astype(np.float32),
         probability=probability.astype(np.float32),
@@ -189,7 +190,7 @@ def _taxonomy_error(
     kp2d: Floats, joint_set: JointSet, rng: np.random.Generator, strength: Floats | float, model: str = "coco"
 ) -> Float32s:
     """PoseFix errors on ``kp2d`` (B, J, 2) px of any scale: all distances follow the size of the tight box."""
-    table = _taxonomy(joint_set, model)
+    table = taxonomy(joint_set, model)
     out = np.array(kp2d, np.float32)
     strength = np.broadcast_to(np.asarray(strength, np.float32), out.shape[:2])
     size = np.sqrt(_box_size(out).prod(1))[:, None] * strength
@@ -227,7 +228,7 @@ def human36m_noise(
     err as the Human3.6M joint of their name or nearest to them (ours).
     """
     _check_joints(kp2d, joint_set)
-    table = _human36m_table(joint_set)
+    table = human36m_table(joint_set)
     error = rng.standard_normal(kp2d.shape, np.float32) * table[:, 2:4] + table[:, :2]
     occurs = rng.random(kp2d.shape[:2], np.float32) < table[:, 4]
     scale = occurs * np.asarray(strength, np.float32)
@@ -235,7 +236,7 @@ def human36m_noise(
 
 
 @cache
-def _human36m_table(joint_set: JointSet) -> Floats:
+def human36m_table(joint_set: JointSet) -> Floats:
     """(J, 5) rows of ``_HUMAN36M_ERROR``; face points err as the nose, heels and toes as the ankle."""
 
     def row(joint: str) -> tuple[float, ...]:

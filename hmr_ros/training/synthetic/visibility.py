@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,10 @@ GROUPS: Mapping[str, tuple[float, tuple[str, ...]]] = {
 """Groups of keypoints that are missing together: probability, and parts of the joints' names."""
 
 
+_THERE = 0.7
+"""Fraction of the time for which an occluder is before a person whom it hides."""
+
+
 def in_group(joint_set: JointSet, name: str) -> Bools:
     """(J,) which joints are of the group ``name`` of GROUPS."""
     _, parts = GROUPS[name]
@@ -63,6 +67,32 @@ def sample_occlusion(pixels: Float64s, joint_set: JointSet, mix: OcclusionMix, r
     if mix.group:
         hidden |= _strike(mix.group, count, rng) & _group(joint_set, count, rng)
     return ~hidden
+
+
+def occlusion_over_time(
+    pixels: Float64s,
+    joint_set: JointSet,
+    mix: OcclusionMix,
+    held: Callable[[Float64s, Generator], Float64s],
+    rng: Generator,
+) -> Bools:
+    """(S, T, J) joints that stay visible in T images each, for keypoints ``pixels`` (S, T, J, 2).
+
+    Occluders stay where they are in the person's box, but come and go together, and single joints alone: ``held`` keeps
+    independent draws (S, T, J, K) for a while.
+    """
+    count, images, joints = pixels.shape[:3]
+    low, high = pixels.min(2, keepdims=True), pixels.max(2, keepdims=True)
+    place = ((pixels - low) / np.maximum(high - low, 1e-6)).reshape(count, -1, 2)
+    hidden = _strike(mix.half_plane, count, rng) & _half_plane(place, rng)
+    hidden |= _strike(mix.rectangle, count, rng) & _rectangle(place, rng)
+    there = held(rng.random((count, images, joints, 1)), rng)[:, :, :1, 0] < _THERE
+    always = _strike(mix.limb, count, rng) & _limb(joint_set, count, rng)
+    if mix.group:
+        always |= _strike(mix.group, count, rng) & _group(joint_set, count, rng)
+    single = held(rng.random((count, images, joints, 1)), rng)[..., 0] < mix.single_joint_rate
+    single &= _strike(mix.single_joints, count, rng)[..., None]
+    return np.asarray(~(hidden.reshape(count, images, joints) & there | always[:, None] | single))
 
 
 def _strike(probability: float, count: int, rng: Generator) -> Bools:

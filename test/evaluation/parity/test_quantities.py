@@ -31,10 +31,12 @@ def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
         "hand_pose2mesh": {"vertices": (2, 5, 3), "joints": (2, 21, 3), "joint_error": (2, 21)},
         "hand_recrop": {"crop": (2, 4)},
         "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
+        "fusion": {"fused_error": (2, 24), "forecast": (2, 3, 24, 3), "forecast_error": (2, 3, 24)},
     }
     found = {name: rng.normal(size=shape) for name, shape in shapes[kind].items()}
-    if kind == "global_to_pixel":
-        found["rotations"] = np.tile(np.eye(3), (2, 24, 1, 1))
+    rotations = {"global_to_pixel": "rotations", "fusion": "fused"}
+    if kind in rotations:
+        found[rotations[kind]] = np.tile(np.eye(3), (2, 24, 1, 1))
     return found
 
 
@@ -60,6 +62,15 @@ def test_parameters_are_compared_as_meshes() -> None:
     vertices, *_ = distances("global_to_pixel", [ours], [reference])
     assert vertices.mean > 1
     assert not vertices.accepted
+
+
+def test_fused_poses_are_compared_as_joints() -> None:
+    ours, reference = outputs("fusion"), outputs("fusion")
+    ours["fused"][:, 0] = np.diag([-1.0, 1, -1])
+    joints, forecast, *_ = distances("fusion", [ours], [reference])
+    assert joints.mean > 100
+    assert not joints.accepted
+    assert forecast.accepted
 
 
 def test_keypoints_are_compared_in_px_where_they_are_sure() -> None:

@@ -117,9 +117,9 @@ def test_a_score_falls_with_the_error_relative_to_the_persons_size():
     """e^-6 at an error as large as the person, times chance from 0.6 to 1, and never below 0.05."""
     pixels = np.array([[(0.0, 0), (40, 90), (10, 10)]])  # sqrt(40 * 90) = 60 px
     error = np.array([[(0.0, 0), (6, 8), (60, 0)]])
-    np.testing.assert_allclose(module._scores(error, pixels, Draws(1.0)), [[1, np.exp(-1), 0.05]])
-    np.testing.assert_allclose(module._scores(error, pixels, Draws(0.25)), [[0.7, 0.7 * np.exp(-1), 0.05]])
-    assert np.isfinite(module._scores(error, 0 * pixels, Draws(0.5))).all(), "a person of no size"
+    np.testing.assert_allclose(module.scores_of_errors(error, pixels, Draws(1.0)), [[1, np.exp(-1), 0.05]])
+    np.testing.assert_allclose(module.scores_of_errors(error, pixels, Draws(0.25)), [[0.7, 0.7 * np.exp(-1), 0.05]])
+    assert np.isfinite(module.scores_of_errors(error, 0 * pixels, Draws(0.5))).all(), "a person of no size"
 
 
 def test_scores_are_below_one_for_the_scored_alone(people):

@@ -237,7 +237,7 @@ def test_every_joint_errs_as_published_or_as_its_neighbour():
     [("left_heel", "left_ankle"), ("right_toe", "right_ankle"), ("left_eye", "right_eye"), ("right_hip", "left_hip")],
 )
 def test_what_coco_does_not_define_errs_as_the_joint_beside_it(joint, like):
-    table = noise._taxonomy(COCO_FEET)
+    table = noise.taxonomy(COCO_FEET)
     a, b = COCO_FEET.index(joint), COCO_FEET.index(like)
     for field in (table.inner, table.outer, table.probability):
         np.testing.assert_array_equal(field[a], field[b])
@@ -249,8 +249,8 @@ def test_smpls_joints_err_as_the_coco_joint_beside_them():
     pairs |= {"neck": "left_shoulder", "pelvis": "left_hip", "spine1": "left_hip", "spine3": "left_shoulder"}
     for joint, like in pairs.items():
         ours, theirs = smpl.index(joint), coco.index(like)
-        np.testing.assert_array_equal(noise._taxonomy(smpl).outer[ours], noise._taxonomy(coco).outer[theirs])
-    alone = noise._taxonomy(smpl).probability[smpl.index("pelvis")]
+        np.testing.assert_array_equal(noise.taxonomy(smpl).outer[ours], noise.taxonomy(coco).outer[theirs])
+    alone = noise.taxonomy(smpl).probability[smpl.index("pelvis")]
     np.testing.assert_allclose(alone, np.array([0.64, 0.2, 0.1, 0]) / 0.94, rtol=1e-6)
 
 

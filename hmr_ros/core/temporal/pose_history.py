@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last poses of each track, for windows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.temporal.pose_window import OLDEST_S, PoseWindows, chosen_images, pose_windows
+
+
+@dataclass(frozen=True, eq=False)
+class TrackPose:
+    """A person in one image, ``stamp_s``: ``rotations`` (24, 3, 3), the root's to optical; ``joint_error`` (24,) m.
+
+    ``joints`` (24, 3) m: as ``pose_window.joints_in_body`` gives them.
+
+    ``optical_from_fixed`` (3, 3): how the camera was turned against a frame that does not; None: unknown.
+    """
+
+    stamp_s: float
+    rotations: Floats
+    joints: Floats
+    joint_error: Floats
+    optical_from_fixed: Floats | None
+
+
+class PoseHistory:
+    """Poses of the last OLDEST_S by track id."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, list[TrackPose]] = {}
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        self._tracks = {}
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget the tracks ``ids``."""
+        for track_id in ids:
+            self._tracks.pop(track_id, None)
+
+    def add(self, track_id: int, pose: TrackPose) -> int:
+        """Remember a pose, and forget those too old for it and any that are not older. How many are known now."""
+        earlier = self._tracks.get(track_id, [])
+        poses = [p for p in earlier if 0 < pose.stamp_s - p.stamp_s <= OLDEST_S]
+        self._tracks[track_id] = [*poses, pose]
+        return len(poses) + 1
+
+    def windows(self, ids: Ints, cam_t: Floats) -> PoseWindows:
+        """Windows of tracks ``ids`` (N,), one or more, that are at ``cam_t`` (N, 3) m in their newest image."""
+        tracks = [self._tracks[track_id] for track_id in ids.tolist()]
+        number, filled = chosen_images(_ages(tracks))
+        chosen = [[track[k] for k in row] for track, row in zip(tracks, number.tolist(), strict=True)]
+        age = [[track[-1].stamp_s - pose.stamp_s for pose in row] for track, row in zip(tracks, chosen, strict=True)]
+        return pose_windows(
+            rotations=np.stack([[pose.rotations for pose in row] for row in chosen]),
+            joints=np.stack([[pose.joints for pose in row] for row in chosen]),
+            joint_error=np.stack([[pose.joint_error for pose in row] for row in chosen]),
+            age=np.array(age),
+            filled=filled,
+            now_from_then=np.stack([_turned(track[-1], row) for track, row in zip(tracks, chosen, strict=True)]),
+            cam_t=cam_t,
+        )
+
+
+def _ages(tracks: Sequence[Sequence[TrackPose]]) -> Floats:
+    """(N, H) s before the newest pose of each track; NaN where a track has fewer."""
+    ages = np.full((len(tracks), max(map(len, tracks))), np.nan)
+    for row, track in zip(ages, tracks, strict=True):
+        row[: len(track)] = [track[-1].stamp_s - pose.stamp_s for pose in track]
+    return ages
+
+
+def _turned(newest: TrackPose, poses: Sequence[TrackPose]) -> Floats:
+    """(8, 3, 3) from the optical frame of each pose to that of the newest; identities where one of them is unknown."""
+    now, out = newest.optical_from_fixed, np.broadcast_to(np.eye(3), (len(poses), 3, 3)).copy()
+    for turn, pose in zip(out, poses, strict=True):
+        if now is not None and pose.optical_from_fixed is not None:
+            turn[:] = now @ pose.optical_from_fixed.T
+    return out

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fusion over time: each tracked person's poses of the last 0.8 s -> the pose now, by a small network.
+
+Only what is relative to the root is fused: rotations, the root's among them, and their expected errors. Shape and
+position are left to those who know sizes and distances. A person who was seen in one image only keeps the estimate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.manifest import ManifestError
+from hmr_ros.core.people import UNTRACKED, Estimates
+from hmr_ros.core.records import Record
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
+from hmr_ros.core.temporal.pose_window import joints_in_body
+from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.core.uncertainty import Calibration
+from hmr_ros.engines.runtime import Engine
+
+KIND = "fusion"
+
+
+@dataclass(frozen=True, eq=False)
+class FusedPoses(Record):
+    """Poses of N tracks: ``rows`` (N,) of the estimates they belong to; optical frame, metres.
+
+    ``rotations`` (N, 24, 3, 3), the root's to optical; ``error`` (N, 24) expected of the joints; ``forecast``
+    (N, 3, 24, 3): by how much the joints will have moved around the pelvis in 0.25, 0.5 and 1 s, with the expected
+    ``forecast_error`` (N, 3, 24) of where they will be then.
+    """
+
+    rows: Ints
+    rotations: Floats
+    error: Floats
+    forecast: Floats
+    forecast_error: Floats
+
+    @staticmethod
+    def none() -> FusedPoses:
+        """No track has been seen before."""
+        joints = SMPL.size
+        return FusedPoses(
+            np.zeros(0, np.int64),
+            np.zeros((0, joints, 3, 3)),
+            np.zeros((0, joints)),
+            np.zeros((0, 3, joints, 3)),
+            np.zeros((0, 3, joints)),
+        )
+
+    def instead_of(self, estimates: Estimates) -> Estimates:
+        """``estimates`` of the N people with these poses."""
+        pose = rotmat_to_rotvec(self.rotations)
+        growth = (self.error / estimates.joint_error) ** 2
+        return dataclasses.replace(
+            estimates,
+            global_orient=pose[:, 0],
+            body_pose=pose[:, 1:],
+            joint_error=self.error,
+            joint_covariance=estimates.joint_covariance * growth[..., None, None],
+        )
+
+
+class PoseFusion:
+    """Fuses the poses of tracks; call it with estimates in the order of their stamps."""
+
+    def __init__(self, engine: Engine, body_model: BodyModel) -> None:
+        """Raises ManifestError for another network."""
+        if engine.manifest.kind != KIND:
+            raise ManifestError(
+                f"manifest {engine.manifest.name!r}: expected kind {KIND}, got {engine.manifest.kind!r}"
+            )
+        self._engine = engine
+        self._history = PoseHistory()
+        self._mean_rest = body_model.rest_joints(np.zeros((1, 10)))[0]
+
+    def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
+        """What the covariances mean of poses that an estimator with the calibration ``of_estimator`` estimated.
+
+        A fused joint's covariance has the shape of the single image's; its radii are the fusion's own.
+        """
+        own = self._engine.manifest.uncertainty
+        return dataclasses.replace(of_estimator, joint_radii=own.joint_radii) if own and of_estimator else None
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        self._history.reset()
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget the tracks ``ids``."""
+        self._history.forget(ids)
+
+    def __call__(
+        self, ids: Ints, estimates: Estimates, stamp_s: float, optical_from_fixed: Floats | None = None
+    ) -> Estimates:
+        """``estimates`` of the people ``ids`` (P,), fused with their earlier ones; invalid rows pass unchanged.
+
+        ``optical_from_fixed`` (P, 3, 3): how each person's camera is turned against a frame that does not turn, so that
+        its own turning is no motion of the people; None: unknown, it is taken to stand still.
+        """
+        poses = self.fused(ids, estimates, stamp_s, optical_from_fixed)
+        return estimates.with_rows(poses.rows, poses.instead_of(estimates.take(poses.rows)))
+
+    def fused(
+        self, ids: Ints, estimates: Estimates, stamp_s: float, optical_from_fixed: Floats | None = None
+    ) -> FusedPoses:
+        """What the network makes of the tracks that have been seen before; the arguments are those of a call."""
+        rotations = rotvec_to_rotmat(np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1))
+        rows = self._remembered(ids, estimates, rotations, stamp_s, optical_from_fixed)
+        if not len(rows):
+            return FusedPoses.none()
+        windows = self._history.windows(ids[rows], estimates.cam_t[rows])
+        outputs = self._engine.run(windows.inputs)
+        back = windows.optical_from_virtual
+        fused = outputs["fused"].astype(np.float64)
+        fused[:, 0] = back @ fused[:, 0]
+        forecast = outputs["forecast"] @ back[:, None].swapaxes(-1, -2)
+        return FusedPoses(rows, fused, outputs["fused_error"], forecast, outputs["forecast_error"])
+
+    def _remembered(
+        self, ids: Ints, estimates: Estimates, rotations: Floats, stamp_s: float, optical_from_fixed: Floats | None
+    ) -> Ints:
+        """(N,) rows of the tracks that now have a history, after it has taken in their newest poses."""
+        joints, rows = joints_in_body(rotations, self._mean_rest), np.zeros(len(ids), np.bool_)
+        for row in np.flatnonzero(estimates.valid & (ids != UNTRACKED)):
+            turned = None if optical_from_fixed is None else optical_from_fixed[row]
+            pose = TrackPose(stamp_s, rotations[row], joints[row], estimates.joint_error[row], turned)
+            rows[row] = self._history.add(int(ids[row]), pose) > 1
+        return np.flatnonzero(rows)
+
+
+class FusingSmoother(BodySmoother):
+    """A smoother whose poses are fused by a network instead of filtered; positions and shapes are smoothed alike."""
+
+    def __init__(self, body_model: BodyModel, fusion: PoseFusion) -> None:
+        super().__init__(body_model)
+        self.filters_pose = False
+        self._fusion = fusion
+        self._segment: int | None = None
+
+    def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
+        """What the covariances of fused bodies mean."""
+        return self._fusion.calibration(of_estimator)
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        super().reset()
+        self._fusion.reset()
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget the tracks ``ids``."""
+        ids = tuple(ids)
+        super().forget(ids)
+        self._fusion.forget(ids)
+
+    def __call__(
+        self,
+        ids: Ints,
+        estimates: Estimates,
+        stamp_s: float,
+        measured: Bools | None = None,
+        pose: CameraPose | None = None,
+        faces: Bools | None = None,
+    ) -> Estimates:
+        """``estimates`` fused, then smoothed, as BodySmoother; the camera turns as its ``pose`` says."""
+        fused = self._fusion(ids, estimates, stamp_s, self._turning(pose, len(ids)))
+        return super().__call__(ids, fused, stamp_s, measured, pose, faces)
+
+    def _turning(self, pose: CameraPose | None, count: int) -> Floats | None:
+        """(P, 3, 3) optical from the world, which is another one after a jump: poses before it are forgotten."""
+        if pose is None:
+            return None
+        if pose.segment != self._segment:
+            self._segment = pose.segment
+            self._fusion.reset()
+        return np.tile(pose.world_from_optical.rotation.T, (count, 1, 1))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, load_manifest, models_dir
+from hmr_ros.core.people import UNTRACKED, Estimates
+from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.perception.fusion import FusingSmoother, PoseFusion
+
+BODY = load_body_model(models_dir() / "open_body.npz")
+OPTICAL_FROM_BODY = np.array([np.pi, 0, 0])
+
+
+class Oldest:
+    """A network that answers with the pose of the oldest image in the window."""
+
+    def __init__(self, kind="fusion"):
+        spec = (TensorSpec("x", "float32", ("N",)),)
+        calibration = load_manifest(models_dir() / "pose2mesh.json").uncertainty
+        self.manifest = Manifest("oldest", kind, "x.onnx", "0" * 64, spec, spec, "MIT", uncertainty=calibration)
+        self.given = []
+
+    def run(self, inputs):
+        self.given.append(inputs)
+        people = len(inputs["age"])
+        oldest = inputs["age"].argmax(1)
+        return {
+            "fused": inputs["rotations"][np.arange(people), oldest],
+            "fused_error": np.full((people, 24), 0.05, np.float32),
+            "forecast": np.broadcast_to(np.float32([0, 0, 1]), (people, 3, 24, 3)),
+            "forecast_error": np.full((people, 3, 24), 0.2, np.float32),
+        }
+
+
+def estimates(angles, valid=None) -> Estimates:
+    """People 3 m away to the right whose left knees are bent by ``angles`` (P,) rad."""
+    people = len(angles)
+    pose = np.zeros((people, 23, 3))
+    pose[:, 3, 0] = angles
+    return dataclasses.replace(
+        Estimates.unknown(people),
+        global_orient=np.tile(OPTICAL_FROM_BODY, (people, 1)),
+        body_pose=pose,
+        betas=np.zeros((people, 10)),
+        cam_t=np.tile([1.0, 0.2, 3.0], (people, 1)),
+        joint_error=np.full((people, 24), 0.1),
+        joint_covariance=np.broadcast_to(0.01 * np.eye(3), (people, 24, 3, 3)),
+        valid=np.ones(people, np.bool_) if valid is None else np.array(valid),
+    )
+
+
+def test_who_is_seen_for_the_first_time_keeps_the_estimate():
+    fusion, given = PoseFusion(Oldest(), BODY), estimates([0.1, 0.2])
+    found = fusion(np.array([1, 2]), given, 0.0)
+    for name, column in vars(given).items():
+        np.testing.assert_array_equal(getattr(found, name), column)
+    assert fusion._engine.given == []
+
+
+def test_poses_are_fused_by_id_and_all_else_stays():
+    fusion = PoseFusion(Oldest(), BODY)
+    fusion(np.array([1, 2]), estimates([0.1, 0.2]), 0.0)
+    given = estimates([0.5, 0.6, 0.7])
+    found = fusion(np.array([2, 3, 1]), given, 0.1)
+    np.testing.assert_allclose(found.body_pose[:, 3, 0], [0.2, 0.6, 0.1], atol=1e-6)
+    turned = rotvec_to_rotmat(found.global_orient)
+    np.testing.assert_allclose(turned, rotvec_to_rotmat(given.global_orient), atol=1e-6)
+    np.testing.assert_allclose(found.joint_error[:, 5], [0.05, 0.1, 0.05])
+    np.testing.assert_allclose(found.joint_covariance[:, 5, 0, 0], [0.0025, 0.01, 0.0025])
+    for name in ("betas", "cam_t", "valid", "root_covariance"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
+
+
+def test_forecasts_are_in_the_optical_frame():
+    fusion = PoseFusion(Oldest(), BODY)
+    fusion(np.array([1]), estimates([0.1]), 0.0)
+    poses = fusion.fused(np.array([1]), estimates([0.1]), 0.1)
+    sight = np.array([1.0, 0.2, 3.0]) / np.linalg.norm([1.0, 0.2, 3.0])
+    np.testing.assert_allclose(poses.forecast[0, 2, 7], sight, atol=1e-6)
+
+
+def test_the_turning_of_the_camera_is_no_motion_of_the_person():
+    fusion, turn = PoseFusion(Oldest(), BODY), rotvec_to_rotmat(np.array([[0, 0.4, 0]]))
+    fusion(np.array([1]), estimates([0.1]), 0.0, np.eye(3)[None])
+    given = estimates([0.1])
+    root = turn[0] @ rotvec_to_rotmat(given.global_orient)[0]
+    found = fusion(np.array([1]), given, 0.1, turn)
+    np.testing.assert_allclose(rotvec_to_rotmat(found.global_orient)[0], root, atol=1e-6)
+
+
+def test_untracked_and_invalid_people_pass_and_leave_nothing_behind():
+    fusion = PoseFusion(Oldest(), BODY)
+    ids = np.array([UNTRACKED, 4])
+    for stamp in (0.0, 0.1):
+        given = estimates([0.1 + stamp, 0.2], valid=[True, False])
+        np.testing.assert_array_equal(fusion(ids, given, stamp).body_pose, given.body_pose)
+
+
+def test_forgotten_tracks_begin_again():
+    fusion = PoseFusion(Oldest(), BODY)
+    fusion(np.array([1]), estimates([0.1]), 0.0)
+    fusion.forget([1])
+    assert fusion(np.array([1]), estimates([0.5]), 0.1).body_pose[0, 3, 0] == pytest.approx(0.5)
+    fusion.reset()
+    assert fusion(np.array([1]), estimates([0.7]), 0.2).body_pose[0, 3, 0] == pytest.approx(0.7)
+
+
+def test_its_radii_stand_for_the_estimators():
+    fusion, own = PoseFusion(Oldest(), BODY), load_manifest(models_dir() / "pose2mesh.json").uncertainty
+    other = dataclasses.replace(own, joint_radii=(1.0, 2.0, 3.0))
+    assert fusion.calibration(other) == own
+    assert fusion.calibration(None) is None
+
+
+def test_the_smoother_fuses_poses_and_filters_positions():
+    smoother, filtered = FusingSmoother(BODY, PoseFusion(Oldest(), BODY)), BodySmoother(BODY)
+    for stamp, angle in ((0.0, 0.1), (0.1, 0.5), (0.2, 0.9)):
+        given = estimates([angle])
+        found, usual = (smooth(np.array([1]), given, stamp) for smooth in (smoother, filtered))
+    assert found.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6)
+    assert 0.1 < usual.body_pose[0, 3, 0] < 0.9
+    np.testing.assert_array_equal(found.cam_t, usual.cam_t)
+    np.testing.assert_array_equal(found.betas, usual.betas)
+    coasted = smoother.coasted(np.array([1]), 0.3)
+    assert coasted.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6), "the fused pose is held"
+    smoother.forget([1])
+    again = smoother(np.array([1]), estimates([0.7]), 0.3)
+    assert again.body_pose[0, 3, 0] == pytest.approx(0.7)
+    assert again.betas[0, 0] == 0
+    smoother.reset()
+    assert smoother(np.array([1]), estimates([0.2]), 0.4).body_pose[0, 3, 0] == pytest.approx(0.2)
+    assert smoother.calibration(None) is None
+
+
+def test_another_network_is_refused():
+    with pytest.raises(ManifestError, match="expected kind fusion, got 'pose2mesh'"):
+        PoseFusion(Oldest("pose2mesh"), BODY)
