@@ -128,7 +128,7 @@ class HrnetBackbone(Backbone):
         """(B, 3, 256, 192) -> Features."""
         levels = tuple(self.model(image))
         pooled = torch.cat([level.mean((2, 3)) for level in levels], 1)
-        return Features(levels, pooled, pooled.new_zeros(len(pooled), self.keypoints, 3))
+        return Features(levels, pooled, pooled.new_zeros(pooled.shape[0], self.keypoints, 3))
 
 
 class TimmBackbone(Backbone):
@@ -163,7 +163,7 @@ class TimmBackbone(Backbone):
         maps = self.model(image)
         levels = tuple(maps[i] for i in self.chosen)
         pooled = levels[-1].mean((2, 3))
-        return Features(levels, pooled, pooled.new_zeros(len(pooled), self.keypoints, 3))
+        return Features(levels, pooled, pooled.new_zeros(pooled.shape[0], self.keypoints, 3))
 
 
 def build_backbone(config: GlobalToPixelConfig) -> Backbone:
