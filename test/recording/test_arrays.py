@@ -32,7 +32,8 @@ def test_flat_arrays_say_which_image_each_body_is_in(tmp_path):
     assert str(read["joint_set"]) == "blazepose"
     for name in COLUMNS:
         assert np.array_equal(read[name], getattr(bodies([4, 9, 2]), name), equal_nan=True), name
-    of_images = {"image_index", "image_name", "image_frame", "image_stamp_s", "camera_K", "camera_D", "camera_size"}
+    of_images = {"image_index", "image_name", "image_frame", "image_stamp_s"}
+    of_images |= {"camera_K", "camera_D", "camera_size", "camera_model"}
     assert set(read) == {*COLUMNS, *of_images, "joint_set"}
 
 
