@@ -12,7 +12,9 @@ from hmr_ros.core.settings import setting
 class GlobalToPixelConfig:
     """Sizes of the network, and the ablations of the paper."""
 
-    backbone: str = setting("blazepose", doc='"blazepose", or "timm:<model>" for any model of the timm library')
+    backbone: str = setting(
+        "blazepose", doc='"blazepose", "movenet_thunder", or "timm:<model>" for any model of the timm library'
+    )
     checkpoint: str = setting("", doc="local weights of a timm backbone; empty: random, nothing is ever downloaded")
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)

@@ -17,9 +17,10 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
-from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build_backbone
+from hmr_ros.networks.global_to_pixel.backbones import build_backbone
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
