@@ -16,6 +16,12 @@ class GlobalToPixelConfig:
         "blazepose", doc='"blazepose", "movenet_thunder", or "timm:<model>" for any model of the timm library'
     )
     checkpoint: str = setting("", doc="local weights of a timm backbone; empty: random, nothing is ever downloaded")
+    start: str = setting(
+        "mean",
+        doc="what the global stage corrects: the mean body, or what the local stage makes of it by the backbone's own "
+        "keypoints alone",
+        choices=("mean", "keypoints"),
+    )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
@@ -39,3 +45,8 @@ class GlobalToPixelConfig:
     sampler: str = setting(
         "deformable", doc="ablation: where features are read around an anchor", choices=("deformable", "roi")
     )
+
+    @property
+    def corrects(self) -> bool:
+        """Whether there is a local stage, if only for the start."""
+        return self.local == "on" or self.start == "keypoints"

@@ -23,6 +23,7 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
 from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone
+from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
@@ -30,6 +31,7 @@ from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
+from hmr_ros.training.movenet_weights import load_movenet
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import Arrays, mix_of
 from hmr_ros.training.recipes.crop_batches import (
@@ -67,6 +69,8 @@ class GlobalToPixelRecipe:
         self._network = build_network(config, body, self.topology)
         if topology is None and isinstance(self._network.backbone, BlazePoseBackbone):
             load_blazepose(self._network.backbone.trunk)
+        if topology is None and isinstance(self._network.backbone, MoveNetBackbone):
+            load_movenet(self._network.backbone.trunk)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
@@ -80,7 +84,7 @@ class GlobalToPixelRecipe:
         local: list[tuple[nn.Module, float]] = [
             (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
         ]
-        if self._config.global_to_pixel.local == "on":
+        if self._config.global_to_pixel.corrects:
             local.append((network.pixel_stage, 1.0))
         if stage == "local":
             return local
@@ -123,7 +127,7 @@ class GlobalToPixelRecipe:
         """Weighted terms; ``progress`` changes nothing here."""
         with_image, without = batch.split()
         terms = self._loss_with_image(with_image) if len(with_image.camera) else {}
-        if len(without.camera) and self._config.global_to_pixel.local == "on":
+        if len(without.camera) and self._config.global_to_pixel.corrects:
             terms |= {f"blind_{name}": value for name, value in self._loss_without_image(without).items()}
         return terms
 
