@@ -69,6 +69,9 @@ class CropConfig:
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's position, box heights", low=0, high=0.2)
     flip: float = setting(0.5, doc="fraction of mirrored images", low=0, high=1)
+    roll: float = setting(0.0, doc="largest rotation of an image, degrees", low=0, high=180)
+    light: float = setting(0.0, doc="largest change of an image's brightness, as a fraction", low=0, high=0.9)
+    noise: float = setting(0.0, doc="largest standard deviation of added noise, 0..255", low=0, high=100)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
     )
