@@ -61,7 +61,10 @@ def test_an_installed_wheel_finds_its_files_without_a_checkout(wheel: Path, tmp_
     data = tmp_path / SHARE
     data.parent.rename(tmp_path / "share")  # as pip does with a wheel's data
     done = run(["-c", code], tmp_path)
-    expected = ["ablation.toml", "global_to_pixel.toml", "pose2mesh.toml", "pose2mesh_paper.toml"]
+    expected = [
+        *("ablation.toml", "global_to_pixel.toml", "global_to_pixel_thunder.toml"),
+        *("pose2mesh.toml", "pose2mesh_paper.toml"),
+    ]
     assert done.stdout.split() == [str(tmp_path / "share/hmr_ros/models"), *expected]
 
 

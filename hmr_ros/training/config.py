@@ -10,6 +10,7 @@ from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
+from hmr_ros.training.heatmap_loss import HeatmapLossConfig
 from hmr_ros.training.losses import LossConfig
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -72,6 +73,13 @@ class CropConfig:
     roll: float = setting(0.0, doc="largest rotation of an image, degrees", low=0, high=180)
     light: float = setting(0.0, doc="largest change of an image's brightness, as a fraction", low=0, high=0.9)
     noise: float = setting(0.0, doc="largest standard deviation of added noise, 0..255", low=0, high=100)
+    frozen_stride: int = setting(
+        0, doc="the backbone's layers up to this stride stay frozen; movenet_thunder only", choices=(0, 4, 8, 16, 32)
+    )
+    photos: str = setting(
+        "", doc="directory of photos of people, on which movenet_thunder is held to what it said of them; empty: none"
+    )
+    photos_per_step: int = setting(4, doc="crops of them in each step", low=1)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
     )
@@ -95,6 +103,7 @@ class TrainConfig:
     paper_loss: LossConfig = field(default_factory=LossConfig)
     global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
+    heatmap_loss: HeatmapLossConfig = field(default_factory=HeatmapLossConfig)
     crops: CropConfig = field(default_factory=CropConfig)
     image_mix: ImageMix = field(default_factory=ImageMix)
     lift: StageConfig = field(default_factory=StageConfig)

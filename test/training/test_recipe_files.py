@@ -27,5 +27,7 @@ def test_an_unknown_recipe_is_refused_with_the_names_there_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=f"no file {name}.*ablation, global_to_pixel, pose2mesh"):
+    with pytest.raises(
+        FileNotFoundError, match=f"no file {name}.*ablation, global_to_pixel, global_to_pixel_thunder, pose2mesh"
+    ):
         find_recipe(Path(name))

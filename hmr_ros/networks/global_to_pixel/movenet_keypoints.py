@@ -45,7 +45,7 @@ def soft_keypoints(heads: Heads, feet: Tensor) -> SoftKeypoints:
     scores = heatmaps.sigmoid()
     near = scores / (_distances(guess, scores) + NEAR)
     cells = near.flatten(2).argmax(2)
-    offset = _at(offsets.unflatten(1, (-1, 2)).flatten(3), cells)
+    offset = values_at(offsets, cells)
     body = _described(near, scores, cells, offset)
     return SoftKeypoints(*(torch.cat(pair, 1) for pair in zip(body, _feet(feet.float(), body), strict=True)))
 
@@ -62,11 +62,15 @@ def _feet(logits: Tensor, body: SoftKeypoints) -> SoftKeypoints:
 
 def _guesses(centre: Tensor, regression: Tensor) -> Tensor:
     """-> (B, 17, 2) y, x in cells: where the person nearest to the middle is said to have its keypoints."""
+    cell = centre_cells(centre)
+    return values_at(regression, cell.expand(-1, POINTS)) + row_column(cell, centre.shape[3])
+
+
+def centre_cells(centre: Tensor) -> Tensor:
+    """Logits (B, 1, h, w) -> (B, 1): the cell of the centre of the person in the middle, row by row."""
     height, width = centre.shape[2:]
     middle = centre.new_tensor([[[height / 2, width / 2]]])
-    cell = (centre.sigmoid() / (_distances(middle, centre) + NEAR)).flatten(2).argmax(2)
-    steps = _at(regression.unflatten(1, (-1, 2)).flatten(3), cell.expand(-1, POINTS))
-    return steps + _row_column(cell, width)
+    return (centre.sigmoid() / (_distances(middle, centre) + NEAR)).flatten(2).argmax(2)
 
 
 def _distances(places: Tensor, like: Tensor) -> Tensor:
@@ -76,12 +80,14 @@ def _distances(places: Tensor, like: Tensor) -> Tensor:
     return (dy.square()[..., None] + dx.square()[..., None, :]).sqrt()
 
 
-def _at(values: Tensor, cells: Tensor) -> Tensor:
-    """(B, J, 2, h w) read at cells (B, J) -> (B, J, 2)."""
-    return values.gather(3, cells[..., None, None].expand(-1, -1, 2, -1))[..., 0]
+def values_at(values: Tensor, cells: Tensor) -> Tensor:
+    """(B, 2 J, h, w) read at cells (B, J) -> (B, J, 2): y, x."""
+    pairs = values.unflatten(1, (-1, 2)).flatten(3)
+    out: Tensor = pairs.gather(3, cells[..., None, None].expand(-1, -1, 2, -1))[..., 0]
+    return out
 
 
-def _row_column(cells: Tensor, width: int) -> Tensor:
+def row_column(cells: Tensor, width: int) -> Tensor:
     """(B, J) -> (B, J, 2) y, x."""
     rows = torch.div(cells, width, rounding_mode="floor")
     return torch.stack([rows, cells - rows * width], 2).float()
@@ -91,7 +97,7 @@ def _described(near: Tensor, scores: Tensor, cells: Tensor, offset: Tensor) -> S
     """Keypoints at ``cells`` (B, J) plus ``offset`` (B, J, 2) y, x, of maps (B, J, h, w)."""
     height, width = scores.shape[2:]
     unit = scores.new_tensor([width, height])
-    places = (_row_column(cells, width) + offset).flip(2) / unit
+    places = (row_column(cells, width) + offset).flip(2) / unit
     score = scores.flatten(2).gather(2, cells[..., None])
     weight = near.square()  # squared, or thousands of cells that are almost 0 would outweigh the peak
     weight = weight / weight.sum((2, 3), keepdim=True)
