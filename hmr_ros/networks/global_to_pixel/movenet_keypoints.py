@@ -21,8 +21,8 @@ NEAR = 1.8
 MIN_SCORE = 0.12
 """Keypoints of a lower score count as not found."""
 
-ANKLES = (15, 16, 15, 16)
-"""The keypoints near which left and right heel and toe are looked for."""
+ANKLES = slice(15, 17)
+"""Left and right, near which first the heels and then the toes are looked for."""
 
 FEET_NEAR = 4.0
 """As ``NEAR``, for heels and toes."""
@@ -53,7 +53,8 @@ def soft_keypoints(heads: Heads, feet: Tensor) -> SoftKeypoints:
 def _feet(logits: Tensor, body: SoftKeypoints) -> SoftKeypoints:
     """Heels and toes, each near its ankle, at the middle of its cell; their heatmap's mean is more exact."""
     size = logits.new_tensor(logits.shape[2:])
-    ankles = body.keypoints[:, list(ANKLES), :2].flip(2) * size
+    both = body.keypoints[:, ANKLES, :2].flip(2) * size
+    ankles = torch.cat([both, both], 1)
     scores = logits.sigmoid()
     near = scores / (_distances(ankles, scores) + FEET_NEAR)
     cells = near.flatten(2).argmax(2)
