@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from onnx import ModelProto, numpy_helper
 from torch import nn
 
 from hmr_ros.core.arrays import Float32s
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import BlazePoseTrunk
+from hmr_ros.training.movenet_weights import copy_convolution
 
 LATERALS = (218, 219, 228, 229, 253, 254, 272, 273)
 """Tensors that the pyramid's lateral convolutions make; the file numbers its tensors."""
@@ -41,7 +41,7 @@ def load_blazepose(trunk: BlazePoseTrunk, path: Path | None = None) -> None:
         if len(layers) != len(tensors) or not weights.keys() >= set(tensors):
             raise ValueError(f"{path}: expected {len(layers)} convolutions of BlazePose, got {len(tensors)}")
         for layer, tensor in zip(layers, tensors, strict=True):
-            _copy(layer, *weights[tensor], f"{path}, tensor t{tensor}")
+            copy_convolution(layer, *weights[tensor], f"{path}, tensor t{tensor}")
 
 
 def _convolutions(model: ModelProto) -> dict[int, tuple[Float32s, Float32s]]:
@@ -49,13 +49,3 @@ def _convolutions(model: ModelProto) -> dict[int, tuple[Float32s, Float32s]]:
     stored = {i.name: numpy_helper.to_array(i).astype(np.float32) for i in model.graph.initializer}
     names = {i.name.removesuffix("_kernel_half") for i in model.graph.initializer if i.name.endswith("_kernel_half")}
     return {int(name[1:]): (stored[f"{name}_kernel_half"], stored[f"{name}_bias_half"]) for name in names}
-
-
-def _copy(layer: nn.Conv2d, kernel: Float32s, bias: Float32s, source: str) -> None:
-    """Copy ``kernel`` (out, in, h, w) and ``bias`` (out,) into ``layer``; ValueError names ``source``."""
-    if tuple(layer.weight.shape) != kernel.shape:
-        raise ValueError(f"{source}: expected a kernel of shape {tuple(layer.weight.shape)}, got {kernel.shape}")
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(kernel))
-        assert layer.bias is not None
-        layer.bias.copy_(torch.from_numpy(bias))

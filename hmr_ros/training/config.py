@@ -13,6 +13,7 @@ from hmr_ros.networks.hand_pose2mesh import HandPose2MeshConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
+from hmr_ros.training.heatmap_loss import HeatmapLossConfig
 from hmr_ros.training.losses import LossConfig
 from hmr_ros.training.synthetic.hands import HandMix
 from hmr_ros.training.synthetic.images import ImageMix
@@ -79,6 +80,16 @@ class CropConfig:
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's position, box heights", low=0, high=0.2)
     flip: float = setting(0.5, doc="fraction of mirrored images", low=0, high=1)
+    roll: float = setting(0.0, doc="largest rotation of an image, degrees", low=0, high=180)
+    light: float = setting(0.0, doc="largest change of an image's brightness, as a fraction", low=0, high=0.9)
+    noise: float = setting(0.0, doc="largest standard deviation of added noise, 0..255", low=0, high=100)
+    frozen_stride: int = setting(
+        0, doc="the backbone's layers up to this stride stay frozen; movenet_thunder only", choices=(0, 4, 8, 16, 32)
+    )
+    photos: str = setting(
+        "", doc="directory of photos of people, on which movenet_thunder is held to what it said of them; empty: none"
+    )
+    photos_per_step: int = setting(4, doc="crops of them in each step", low=1)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0
     )
@@ -123,6 +134,7 @@ class TrainConfig:
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
     hands: HandPose2MeshConfig = field(default_factory=HandPose2MeshConfig)
     hand_mix: HandMix = field(default_factory=HandMix)
+    heatmap_loss: HeatmapLossConfig = field(default_factory=HeatmapLossConfig)
     crops: CropConfig = field(default_factory=CropConfig)
     image_mix: ImageMix = field(default_factory=ImageMix)
     fusion: FusionConfig = field(default_factory=FusionConfig)

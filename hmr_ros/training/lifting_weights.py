@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from hmr_ros.training.checkpoint import load_checkpoint
 
 _PREFIX = "lifting."
-_FP16 = ".half"
-"""What `hmr fp16` appends to the names of the weights that it stores as fp16."""
+_FP16 = (".stored", ".half")
+"""What `hmr export --fp16-weights` appends to the names of the weights that it stores as fp16, and what it did once."""
 
 
 def load_lifting(lifting: nn.Module, path: Path) -> None:
@@ -37,7 +37,14 @@ def _of_onnx(path: Path) -> dict[str, Tensor]:
     except Exception as err:  # whatever the damaged bytes lead to
         raise ValueError(f"{path}: not an ONNX file ({type(err).__name__})") from err
     return {
-        weight.name.removesuffix(_FP16): torch.from_numpy(numpy_helper.to_array(weight).astype(np.float32))
+        _plain(weight.name): torch.from_numpy(numpy_helper.to_array(weight).astype(np.float32))
         for weight in stored
         if weight.name.startswith(_PREFIX)
     }
+
+
+def _plain(name: str) -> str:
+    """The ``name`` of a weight in the network."""
+    for suffix in _FP16:
+        name = name.removesuffix(suffix)
+    return name

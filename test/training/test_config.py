@@ -8,6 +8,7 @@ import pytest
 from hmr_ros.core.settings import load_toml, updated
 from hmr_ros.training.config import CropConfig, RunConfig, StageConfig, TrainConfig
 from hmr_ros.training.data_config import DataConfig
+from hmr_ros.training.heatmap_loss import HeatmapLossConfig
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.synthetic.images import ImageMix
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -22,7 +23,9 @@ def test_a_recipe_that_says_nothing_of_it_trains_as_published():
     assert_published(RunConfig, seed=0, workers=1, threads=0, bfloat16=True, accumulate=1, ema=0.999, **intervals)
     assert_published(DataConfig, motion=0, human36m=0, coco=0, mpi_inf_3dhp=0, mpii=0, threedpw=0)
     crops = {"box_scale": 0.15, "box_shift": 0.05, "flip": 0.5, "without_image": 4.0, "without_keypoints": 0.2}
-    assert_published(CropConfig, backbone=0.0, lifting_fraction=0.0, **crops)
+    unchanged = {"roll": 0.0, "light": 0.0, "noise": 0.0, "frozen_stride": 0, "photos_per_step": 4}
+    assert_published(CropConfig, backbone=0.0, lifting_fraction=0.0, **crops, **unchanged)
+    assert_published(HeatmapLossConfig, focal=0.5, cells=0.25, regression=0.05, offset=0.25, photos=0.5)
 
 
 def test_settings_are_limited_where_nothing_more_or_less_makes_sense():
@@ -30,10 +33,13 @@ def test_settings_are_limited_where_nothing_more_or_less_makes_sense():
     at_least_one = dict.fromkeys(("accumulate", "log_every", "validate_every", "validation_people"), (1, None))
     assert_ranges(RunConfig, ema=(0, 1), **at_least_one)
     assert_ranges(DataConfig)
-    assert_ranges(CropConfig, box_scale=(0, 0.25), box_shift=(0, 0.2))  # what stored crops have room for
+    stored = {"box_scale": (0, 0.25), "box_shift": (0, 0.2)}  # what stored crops have room for
+    images = {"roll": (0, 180), "light": (0, 0.9), "noise": (0, 100), "photos_per_step": (1, None)}
+    assert_ranges(CropConfig, **stored, **images)
+    assert_ranges(HeatmapLossConfig)
 
 
-@pytest.mark.parametrize("name", ["pose2mesh", "global_to_pixel"])
+@pytest.mark.parametrize("name", ["pose2mesh", "global_to_pixel", "global_to_pixel_thunder"])
 def test_recipes_change_no_people_that_errors_are_published_of(name: str):
     config = load_toml(find_recipe(Path(name)), TrainConfig)
     assert evaluated_people(config.people) == evaluated_people(PeopleMix())

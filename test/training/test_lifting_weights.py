@@ -10,6 +10,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.networks.compact_pose2mesh import CompactConfig, LiftingNet
 from hmr_ros.training.lifting_weights import load_lifting
 
 
@@ -31,6 +33,14 @@ def test_an_exported_network_is_read_whether_its_weights_are_fp16_or_not(tmp_pat
     assert layer.weight.tolist() == [[0.5, -0.25]]
     assert layer.weight.dtype == torch.float32
     assert layer.bias.item() == pytest.approx(0.1)
+
+
+def test_the_shipped_network_is_read():
+    lifting = LiftingNet(CompactConfig())
+    load_lifting(lifting, models_dir() / "pose2mesh.onnx")
+    assert not torch.equal(
+        lifting.state_dict()["first.weight"], LiftingNet(CompactConfig()).state_dict()["first.weight"]
+    )
 
 
 @pytest.mark.parametrize(

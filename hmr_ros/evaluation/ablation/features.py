@@ -24,7 +24,7 @@ from hmr_ros.core.arrays import Ints
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.networks.global_to_pixel import Features, GlobalToPixel
-from hmr_ros.networks.global_to_pixel.backbones import STRIDES, Backbone
+from hmr_ros.networks.global_to_pixel.features import STRIDES, Backbone
 from hmr_ros.training.recipes.crop_batches import Batch
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images import ImageBatch

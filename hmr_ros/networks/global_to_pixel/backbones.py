@@ -1,69 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image crops -> a pyramid of feature maps and one vector for the whole crop."""
+"""The backbones: image crops -> a pyramid of feature maps, one vector for the whole crop, and keypoints."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
+from hmr_ros.networks.global_to_pixel.features import STRIDES, Backbone, Features
 from hmr_ros.networks.global_to_pixel.hrnet import WIDTHS, Hrnet
-
-STRIDES = (4, 8, 16, 32)
+from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
 
 MIN_VISIBILITY = 0.3
 """Landmarks of a lower visibility do not count as keypoints; as in perception/detector.py."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Features(NamedTuple):
-    """What a backbone sees of B crops.
-
-    ``levels`` (B, C_l, H / s, W / s) for each of the ``STRIDES`` s; ``pooled`` (B, C); ``keypoints`` (B, J, 3) what it
-    takes for the 2D keypoints itself: crop units and score, 0 where it finds none.
-    """
-
-    levels: tuple[Tensor, ...]
-    pooled: Tensor
-    keypoints: Tensor
-
-
-class Backbone(nn.Module):
-    """Base of the backbones: normalises images; each implements ``maps``.
-
-    ``channels``: of each level; ``pooled_channels``: of the vector; ``keypoints``: how many.
-    """
-
-    scale: Tensor
-    shift: Tensor
-
-    channels: tuple[int, ...]
-    pooled_channels: int
-    keypoints: int
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """``mean`` and ``std`` (3,) of RGB values 0..1, by which images are normalised."""
-        super().__init__()
-        self.register_buffer("scale", 1 / (255 * torch.tensor(std).reshape(3, 1, 1)), persistent=False)
-        self.register_buffer("shift", -(torch.tensor(mean) / torch.tensor(std)).reshape(3, 1, 1), persistent=False)
-
-    def maps(self, image: Tensor) -> Features:
-        """(B, 3, 256, 192) normalised -> Features."""
-        raise NotImplementedError
-
-    def forward(self, image: Tensor) -> Features:
-        """(B, 256, 192, 3) uint8 RGB -> Features."""
-        pixels = image.to(self.scale.dtype).permute(0, 3, 1, 2)  # cast first: TensorRT can do nothing else with bytes
-        return self.maps(pixels * self.scale + self.shift)
 
 
 class BlazePoseBackbone(Backbone):
@@ -176,5 +132,7 @@ def build_backbone(config: GlobalToPixelConfig) -> Backbone:
         return HrnetBackbone(config.backbone, joint_set)
     if config.backbone == "blazepose":
         return BlazePoseBackbone(joint_set)
-    names = ", ".join(f'"{name}"' for name in ("blazepose", *WIDTHS))
+    if config.backbone == "movenet_thunder":
+        return MoveNetBackbone(joint_set)
+    names = ", ".join(f'"{name}"' for name in ("blazepose", "movenet_thunder", *WIDTHS))
     raise ValueError(f'backbone: expected {names} or "timm:<model>", got {config.backbone!r}')

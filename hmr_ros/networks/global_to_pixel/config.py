@@ -13,11 +13,18 @@ class GlobalToPixelConfig:
     """Sizes of the network, and the ablations of the paper."""
 
     backbone: str = setting(
-        "blazepose", doc='"blazepose", "hrnet_w32", "hrnet_w48", or "timm:<model>" for any model of the timm library'
+        "blazepose",
+        doc='"blazepose", "movenet_thunder", "hrnet_w32", "hrnet_w48", or "timm:<model>" for any model of timm',
     )
     checkpoint: str = setting(
         "",
         doc="local weights of an HRNet (for COCO's poses) or timm backbone; empty: random, nothing is downloaded",
+    )
+    start: str = setting(
+        "mean",
+        doc="what the global stage corrects: the mean body, or what the local stage makes of it by the backbone's own "
+        "keypoints alone",
+        choices=("mean", "keypoints"),
     )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
@@ -42,3 +49,8 @@ class GlobalToPixelConfig:
     sampler: str = setting(
         "deformable", doc="ablation: where features are read around an anchor", choices=("deformable", "roi")
     )
+
+    @property
+    def corrects(self) -> bool:
+        """Whether there is a local stage, if only for the start."""
+        return self.local == "on" or self.start == "keypoints"

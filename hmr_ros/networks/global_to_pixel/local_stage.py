@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.networks.global_to_pixel.anchors import Anchors
-from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.deformable import DeformableAttention, RoiAttention, sample
 from hmr_ros.networks.global_to_pixel.estimate import SmplEstimate
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
 from hmr_ros.networks.global_to_pixel.lifting import Lifted
 

@@ -15,11 +15,13 @@ from torch.nn.functional import softplus
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
-from hmr_ros.networks.global_to_pixel.backbones import Backbone, Features, build_backbone
+from hmr_ros.networks.global_to_pixel.backbones import build_backbone
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
 from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
@@ -122,8 +124,9 @@ class GlobalToPixel(nn.Module):
     ``image`` (B, 256, 192, 3) uint8 RGB, the crop of a person's box. ``keypoints`` (B, J, 3): x, y in crop units and
     the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
 
-    A person without any keypoint is refined around the joints that the global stage expects, with the keypoints that
-    the backbone itself sees.
+    The global stage starts from the mean body, or from what the backbone's own keypoints say (``config.start``). A
+    person without any keypoint is refined around the joints that the global stage expects, with the keypoints that the
+    backbone itself sees.
     """
 
     input_names = ("image", "keypoints", "camera")
@@ -141,9 +144,9 @@ class GlobalToPixel(nn.Module):
         self.global_stage = GlobalStage(
             pooled, config.lifting_width, config.global_width, config.iterations, config.dropout
         )
-        if config.local == "on":
+        if config.corrects:
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
-        else:
+        if config.local == "off":
             self.joint_error = nn.Linear(pooled, SMPL.size)
             nn.init.constant_(self.joint_error.bias, FIRST_JOINT_ERROR)
 
@@ -173,12 +176,23 @@ class GlobalToPixel(nn.Module):
         ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
         """
         own = self.lifting(features.keypoints, camera)
-        coarse = self.decoder(self.global_stage(features.pooled, own, camera, self.mean(camera)), camera)
+        start = self._start(features.keypoints, own, camera)
+        coarse = self.decoder(self.global_stage(features.pooled, own, camera, start), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
         detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
         lifted = self.lifting(torch.where(detected, keypoints, features.keypoints), camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
+
+    def _start(self, keypoints: Tensor, lifted: Lifted, camera: Tensor) -> SmplState:
+        """What the global stage corrects; the mean body of people of whom too few ``keypoints`` (B, J, 3) are seen."""
+        mean: SmplState = self.mean(camera)
+        if self.config.start == "mean":
+            return mean
+        stages = self._corrected(None, self.decoder(mean, camera), keypoints, lifted, camera, None)
+        seen = ((keypoints[..., 2] > 0).sum(1, keepdim=True) >= MIN_KEYPOINTS).to(mean.betas.dtype)
+        moved = SmplState.from_vector(seen * (stages.fine.state.to_vector() - mean.to_vector()))
+        return mean.plus(moved)
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
         """What the local stage makes of an estimate and keypoints alone, without any image.

@@ -22,6 +22,9 @@ from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleBatch
 from hmr_ros.training.synthetic.subjects import Subjects, cut_crops, moved_boxes
 
+COLOUR = 0.3
+"""Changes of single channels, relative to those of the brightness."""
+
 
 class Batch(NamedTuple):
     """What a step trains on: the input and the ground truth of B people, the first I of them with an image.
@@ -94,10 +97,16 @@ class Observer:
     keypoints: KeypointMix
 
     def augmented(self, drawn: ImageBatch | PeopleBatch, rng: Generator) -> Batch:
-        """Samples to train on: boxes moved, some people mirrored, some of those in images without keypoints."""
+        """Samples to train on: boxes moved, images rotated and relit, some people mirrored.
+
+        Some of those in images are without keypoints.
+        """
         subjects = _subjects(drawn)
         subjects = subjects.in_boxes(moved_boxes(subjects.boxes, rng, self.crops.box_scale, self.crops.box_shift))
-        image = _crops(drawn, subjects.boxes)
+        angles = np.deg2rad(self.crops.roll) * rng.uniform(-1, 1, len(drawn)) if self.crops.roll else None
+        moved = None if angles is None else subjects.rolling(angles)
+        subjects = subjects if angles is None else subjects.rolled(angles)
+        image = relit(_crops(drawn, subjects.boxes, moved), self.crops, rng)
         flip = rng.random(len(drawn)) < self.crops.flip
         subjects = subjects.mirrored(flip, self.joint_set)
         if len(image):
@@ -120,11 +129,24 @@ def _subjects(drawn: ImageBatch | PeopleBatch) -> Subjects:
     return Subjects.of_images(drawn) if isinstance(drawn, ImageBatch) else Subjects.of_people(drawn)
 
 
-def _crops(drawn: ImageBatch | PeopleBatch, boxes: Floats) -> Image:
-    """(B, 256, 192, 3) what ``boxes`` (B, 4) px show; none of people without an image."""
+def _crops(drawn: ImageBatch | PeopleBatch, boxes: Floats, moved: Floats | None = None) -> Image:
+    """(B, 256, 192, 3) what ``boxes`` (B, 4) px show of images ``moved`` (B, 2, 3); none of people without an image."""
     if isinstance(drawn, ImageBatch):
-        return cut_crops(drawn, boxes)
+        return cut_crops(drawn, boxes, moved)
     return np.zeros((0, *CROP_SHAPE, 3), np.uint8)
+
+
+def relit(images: Image, crops: CropConfig, rng: Generator) -> Image:
+    """``images`` (B, H, W, 3) in other light, a little of another colour, and with noise, as far as chance says."""
+    if not len(images) or not (crops.light or crops.noise):
+        return images
+    count = (len(images), 1, 1)
+    gain = 1 + crops.light * (rng.uniform(-1, 1, (*count, 1)) + COLOUR * rng.uniform(-1, 1, (*count, 3)))
+    out: Floats = np.asarray(images * gain, np.float32)
+    if crops.noise:
+        deviation = crops.noise * rng.random((*count, 1), np.float32)
+        out = out + deviation * rng.standard_normal(out.shape, np.float32)
+    return np.asarray(out.clip(0, 255), np.uint8)
 
 
 def crop_batch(subjects: Subjects, image: Image, pixels: Floats, score: Floats) -> Batch:

@@ -23,14 +23,18 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
 from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
+from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
+from hmr_ros.training.heatmap_loss import heatmap_losses
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
+from hmr_ros.training.movenet_weights import load_movenet
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.real.data_sets import DataSets
 from hmr_ros.training.real.mixture import LabelledImageSource, weighted
@@ -46,6 +50,7 @@ from hmr_ros.training.recipes.crop_batches import (
 )
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.recipes.wrong_start import wrong_start
+from hmr_ros.training.remembering import Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import ShardReader, shards_of
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -69,11 +74,7 @@ class GlobalToPixelRecipe:
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
         self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)
-        if topology is None and isinstance(self._network.backbone, BlazePoseBackbone):
-            load_blazepose(self._network.backbone.trunk)
-        checkpoint = config.global_to_pixel.checkpoint
-        if topology is None and checkpoint and isinstance(self._network.backbone, HrnetBackbone):
-            load_hrnet(self._network.backbone.model, Path(checkpoint))
+        self._remembering = _prepared(self._network.backbone, config, new=topology is None)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
@@ -87,11 +88,13 @@ class GlobalToPixelRecipe:
         local: list[tuple[nn.Module, float]] = [
             (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
         ]
-        if self._config.global_to_pixel.local == "on":
+        if self._config.global_to_pixel.corrects:
             local.append((network.pixel_stage, 1.0))
         if stage == "local":
             return local
-        return [(network.global_stage, 1.0), (network.backbone, crops.backbone), *local]
+        untrained = [(part, 1.0) for part in network.backbone.untrained() if crops.backbone]
+        backbone = (network.backbone.pretrained(crops.frozen_stride), crops.backbone)
+        return [(network.global_stage, 1.0), backbone, *untrained, *local]
 
     def sampler(self, split: str, stage: str) -> Source:
         """People without images, images to be evaluated on, or both to train on."""
@@ -148,7 +151,7 @@ class GlobalToPixelRecipe:
         """Weighted terms; ``progress`` changes nothing here."""
         with_image, without = batch.split()
         terms = self._loss_with_image(with_image) if len(with_image.camera) else {}
-        if len(without.camera) and self._config.global_to_pixel.local == "on":
+        if len(without.camera) and self._config.global_to_pixel.corrects:
             terms |= {f"blind_{name}": value for name, value in self._loss_without_image(without).items()}
         return terms
 
@@ -179,7 +182,8 @@ class GlobalToPixelRecipe:
         weights = self._config.global_to_pixel_loss
         targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
         with self._precision(batch):
-            stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
+            features = self._network.features(batch.image)
+            stages = self._network.stages_from_features(features, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
         coarse = self._loss(stages.coarse, batch.ground_truth, vertices, batch.camera)
@@ -187,6 +191,17 @@ class GlobalToPixelRecipe:
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
             terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
+        return terms | self._loss_of_heads(features, batch)
+
+    def _loss_of_heads(self, features: Features, batch: Batch) -> dict[str, Tensor]:
+        """Terms of MoveNet's heads, where they are trained."""
+        backbone, weights = self._network.backbone, self._config.heatmap_loss
+        if not isinstance(backbone, MoveNetBackbone) or not self._config.crops.backbone:
+            return {}
+        terms = heatmap_losses(features, batch.ground_truth, weights)
+        if self._remembering:
+            with self._precision(batch):
+                terms["photos"] = weights.photos * self._remembering.loss(backbone)
         return terms
 
     @torch.no_grad()
@@ -226,6 +241,22 @@ class GlobalToPixelRecipe:
             "coarse": self._loss.human36m_joints(coarse.rotations, coarse.betas),
             "fine": self._loss.human36m_joints(fine.rotations, fine.betas),
         }
+
+
+def _prepared(backbone: Backbone, config: TrainConfig, new: bool) -> Remembering | None:
+    """Give the ``backbone`` of a ``new`` run its first weights; what it is held to, which are these, of any run."""
+    crops, checkpoint = config.crops, config.global_to_pixel.checkpoint
+    if isinstance(backbone, BlazePoseBackbone) and new:
+        load_blazepose(backbone.trunk)
+    if isinstance(backbone, HrnetBackbone) and new and checkpoint:
+        load_hrnet(backbone.model, Path(checkpoint))
+    if not isinstance(backbone, MoveNetBackbone):
+        return None
+    load_movenet(backbone.trunk)  # of a run that is resumed, the checkpoint's take their place
+    for weight in backbone.parameters():  # images come so, and convolutions are faster on them
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return Remembering(backbone, Path(crops.photos), crops.photos_per_step) if crops.photos else None
 
 
 def _mean_pose(motion: Motion) -> Arrays:

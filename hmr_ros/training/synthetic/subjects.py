@@ -98,6 +98,27 @@ class Subjects(Record):
         """(B, 24, 2) px of the joints."""
         return joint_pixels(self.joints, self.K)
 
+    def rolled(self, angles: Floats) -> Subjects:
+        """The same people before a camera rotated about its optical axis; ``angles`` (B,) rad, the image clockwise."""
+        rotate = _about_z(angles)
+        rotations = self.rotations.copy()
+        rotations[:, 0] = rotate @ rotations[:, 0]
+        affine = self.rolling(angles)
+        half = (self.boxes[:, 2:] - self.boxes[:, :2]) / 2
+        centre = crop.apply(affine, ((self.boxes[:, :2] + self.boxes[:, 2:]) / 2)[:, None])[:, 0]
+        return dataclasses.replace(
+            self,
+            rotations=rotations,
+            joints=self.joints @ rotate.transpose(0, 2, 1),
+            pixels=crop.apply(affine, self.pixels),
+            boxes=np.concatenate([centre - half, centre + half], 1),
+        )
+
+    def rolling(self, angles: Floats) -> Floats:
+        """(B, 2, 3): where ``rolled`` moves the pixels of the image, about the principal point."""
+        K = self.K.astype(np.float64)
+        return np.asarray((K @ _about_z(angles) @ np.linalg.inv(K))[:, :2])
+
     def mirrored(self, chosen: Bools, joint_set: JointSet) -> Subjects:
         """The ``chosen`` (B,) as their mirror images: left and right change places about the middle of the image."""
 
@@ -129,6 +150,16 @@ def joint_pixels(joints: Floats, K: Floats) -> Floats:
     return np.asarray(normalized * K[:, None, [0, 1], [0, 1]] + K[:, None, :2, 2])
 
 
+def _about_z(angles: Floats) -> Floats:
+    """(B,) rad -> (B, 3, 3) rotations from x towards y."""
+    rotations = np.zeros((len(angles), 3, 3))
+    rotations[:, 0, 0] = rotations[:, 1, 1] = np.cos(angles)
+    rotations[:, 1, 0] = np.sin(angles)
+    rotations[:, 0, 1] = -rotations[:, 1, 0]
+    rotations[:, 2, 2] = 1
+    return rotations
+
+
 def _either(chosen: Bools, a: Subjects, b: Subjects) -> Subjects:
     """Rows of ``a`` where ``chosen`` (B,), else of ``b``."""
 
@@ -147,12 +178,17 @@ def moved_boxes(boxes: Floats, rng: Generator, scale: float, shift: float) -> Fl
     return np.concatenate([centre - half, centre + half], 1)
 
 
-def cut_crops(images: ImageBatch, boxes: Floats) -> NDArray[np.uint8]:
-    """(B, 256, 192, 3) uint8: what ``boxes`` show of the stored crops, black outside of them."""
+def cut_crops(images: ImageBatch, boxes: Floats, moved: Floats | None = None) -> NDArray[np.uint8]:
+    """(B, 256, 192, 3) uint8: what ``boxes`` show of the stored crops, black outside of them.
+
+    ``moved`` (B, 2, 3): where the images' pixels were moved before.
+    """
     height, width = CROP_SHAPE
     stored = crop.pad_to_aspect(images.boxes, CROP_ASPECT, MARGIN)
     to_stored = crop.crop_from_image(stored, images.crops.shape[2], images.crops.shape[1])
     to_crop = crop.crop_from_image(boxes, width, height)
+    if moved is not None:
+        to_crop = _chained(to_crop, moved)
     out = np.empty((len(boxes), height, width, 3), np.uint8)
     for person, (source, affine) in enumerate(
         zip(images.crops, _chained(to_crop, crop.inverse(to_stored)), strict=True)

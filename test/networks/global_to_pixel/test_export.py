@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import pytest
 
 from hmr_ros.export.onnx_graph import Exportable, largest_difference, to_onnx
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
-from test.networks.global_to_pixel.test_network import build, roughened
+from test.networks.global_to_pixel.test_network import SMALL, build, roughened
 
 FORBIDDEN = {"ScatterND", "ScatterElements", "Einsum", "If", "Loop", "NonZero", "GatherND"}
 """Slow, racy or refused by TensorRT."""
 
 
 @pytest.mark.slow
-def test_onnx_runtime_agrees_on_any_batch(body):
-    network: GlobalToPixel = roughened(build(body)).eval()
+@pytest.mark.parametrize(("backbone", "start"), [("blazepose", "mean"), ("movenet_thunder", "keypoints")])
+def test_onnx_runtime_agrees_on_any_batch(body, backbone, start):
+    network: GlobalToPixel = roughened(build(body, dataclasses.replace(SMALL, backbone=backbone, start=start))).eval()
     exportable = Exportable(network, network.example_inputs(4), network.input_names, network.output_names)
     model = to_onnx(exportable)
     assert largest_difference(model, exportable, batches=(1, 3)) < 1e-4

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.networks.global_to_pixel import (
     GlobalToPixel,
     GlobalToPixelConfig,
@@ -60,6 +61,40 @@ def test_outputs(network):
     assert (betas.shape, crop_cam.shape, joint_error.shape) == ((3, 10), (3, 3), (3, 24))
     torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert (joint_error > 0).all()
+
+
+def started(body, keypoints: torch.Tensor, **changes: str) -> tuple[GlobalToPixel, Stages, torch.Tensor]:
+    """A network whose global stage changes nothing, its estimates, and two cameras; its backbone sees ``keypoints``."""
+    network = roughened(build(body, dataclasses.replace(SMALL, start="keypoints", **changes)))
+    torch.nn.init.zeros_(network.global_stage.head[-1].weight)
+    torch.nn.init.zeros_(network.global_stage.head[-1].bias)
+    image, given, camera = network.example_inputs(2)
+    features = network.features(image)._replace(keypoints=keypoints)
+    return network, network.stages_from_features(features, given, camera), camera
+
+
+def own_keypoints() -> torch.Tensor:
+    return torch.rand(2, 21, 3, generator=torch.Generator().manual_seed(5)) + torch.tensor([0, 0, 0.1])
+
+
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_the_global_stage_starts_from_its_own_keypoints(body, local):
+    network, stages, camera = started(body, own_keypoints(), local=local)
+    mean = network.mean(camera)
+    expected = network.corrected(network.decoder(mean, camera), own_keypoints(), camera).fine
+    assert (expected.rot6d - mean.rot6d).abs().max() > 0.1
+    torch.testing.assert_close(stages.coarse, expected)
+    stages.coarse.joints.sum().backward()
+    assert network.pixel_stage.heads.pose[0].weight.grad.abs().max() > 0
+
+
+@torch.no_grad()
+def test_without_own_keypoints_the_global_stage_starts_at_the_mean(body):
+    keypoints = own_keypoints()
+    keypoints[0, MIN_KEYPOINTS - 1 :, 2] = 0
+    network, stages, camera = started(body, keypoints)
+    torch.testing.assert_close(stages.coarse.rot6d[0], network.mean(camera).rot6d[0])
+    assert (stages.coarse.rot6d[1] - network.mean(camera).rot6d[1]).abs().max() > 0.1
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import COCO_FEET, SMPL
 from hmr_ros.training.config import CropConfig
-from hmr_ros.training.recipes.crop_batches import Batch, Mixed, Observer, joined
+from hmr_ros.training.recipes.crop_batches import Batch, Mixed, Observer, joined, relit
 from hmr_ros.training.synthetic.images import CROP_HEIGHT, CROP_WIDTH, ImageBatch
 from hmr_ros.training.synthetic.images.batch import MARGIN
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -72,10 +72,11 @@ def observed(drawn: ImageBatch | PeopleBatch, flip: float = 0.0, **crops: float)
     return Observer(COCO_FEET, config, KeypointMix(clean=1.0, scored=0.0)).augmented(drawn, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("roll", [0.0, 40.0])
 @pytest.mark.parametrize(("flip", "wrist"), [(0.0, "left_wrist"), (1.0, "right_wrist")])
-def test_the_image_shows_what_the_labels_say(images, flip, wrist):
-    """Mirrored or not, the mark lies where the label of the wrist is: a mirrored left wrist is a right one."""
-    batch = observed(images, flip)
+def test_the_image_shows_what_the_labels_say(images, flip, wrist, roll):
+    """Mirrored, rotated or not, the mark lies where the label of the wrist is: a mirrored left wrist is a right one."""
+    batch = observed(images, flip, roll=roll)
     for image, place in zip(batch.image.numpy(), batch.places[:, COCO_FEET.index(wrist)], strict=True):
         column, row = (place * torch.tensor([192, 256])).numpy()
         if 4 < column < 188 and 4 < row < 252:
@@ -127,6 +128,24 @@ def test_a_moved_box_moves_image_and_labels_alike(images):
         if 4 < column < 188 and 4 < row < 252:
             rows, columns = np.nonzero(image[..., 0] > 127)
             assert np.hypot(columns.mean() + 0.5 - column, rows.mean() + 0.5 - row) < 2.5  # px
+
+
+def test_light_and_noise_change_images_only(images):
+    plain, other = observed(images), observed(images, light=0.5, noise=20.0)
+    for name in ("places", "anchors", "rotations", "camera"):
+        torch.testing.assert_close(getattr(other, name), getattr(plain, name))
+    black = (plain.image == 0).all(-1)
+    assert other.image[black].float().std() > 1
+    without_noise = observed(images, light=0.5).image
+    assert (without_noise[black] == 0).all()
+    assert (without_noise[~black] != plain.image[~black]).float().mean() > 0.4, "white cannot become brighter"
+
+
+def test_light_and_noise_reach_as_far_as_they_say():
+    """All draws at a quarter: gain 1 - 0.2 (1 + 0.3) / 2."""
+    images = np.full((2, 4, 3, 3), 100, np.uint8)
+    assert (relit(images, CropConfig(light=0.2), Draws(0.25)) == 87).all()
+    assert relit(images, CropConfig(), Draws(0.25)) is images
 
 
 def test_keypoints_are_withheld_of_people_in_images_only(images, people):

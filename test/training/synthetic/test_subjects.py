@@ -67,6 +67,16 @@ def test_a_mirrored_crop_shows_the_mirror_image(subjects):
     np.testing.assert_allclose(mirrored.view.to_crop_units(mirrored.pixels), expected, atol=1e-9)
 
 
+def test_a_rolled_body_is_where_its_rolled_keypoints_are(subjects):
+    """A quarter turn brings what was right of the principal point below it."""
+    rolled = subjects.rolled(np.full(len(subjects), np.pi / 2))
+    np.testing.assert_allclose(keypoints_of(rolled), rolled.pixels, atol=0.5)
+    before, after = (x.pixels - x.K[:, None, :2, 2] for x in (subjects, rolled))
+    np.testing.assert_allclose(after[..., 1], before[..., 0], atol=1e-6)
+    np.testing.assert_allclose(rolled.view.height, subjects.view.height)
+    np.testing.assert_allclose(np.linalg.norm(rolled.view.centre, axis=1), np.linalg.norm(subjects.view.centre, axis=1))
+
+
 def test_crop_cam_places_the_pelvis(subjects):
     view = subjects.view
     place = crop_cam_to_translation(subjects.crop_cam, view.height)

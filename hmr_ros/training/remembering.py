@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Photos without labels, on which a trained MoveNet is held to what the untrained one said of them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmr_ros.core.arrays import Image
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT, CROP_SHAPE
+from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
+from hmr_ros.training.heatmap_loss import forgetting
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+CROPS_PER_PHOTO = 8
+
+SMALLEST = 0.4
+"""Of crops, relative to the largest that fits into the photo."""
+
+
+class Remembering:
+    """Holds a network to what it said before it was trained."""
+
+    def __init__(self, backbone: MoveNetBackbone, photos: Path, count: int) -> None:
+        """``backbone`` as it is now is remembered; ``count`` crops of ``photos`` are drawn for each step."""
+        self._before = copy.deepcopy(backbone).requires_grad_(False).eval()
+        self._crops = torch.from_numpy(photo_crops(photos))
+        self._count = count
+
+    def loss(self, backbone: MoveNetBackbone) -> Tensor:
+        """Scalar. PyTorch's global generator draws the crops, and which of them are mirrored."""
+        rows = torch.randint(len(self._crops), (self._count,))
+        crops = self._crops[rows]
+        mirrored = torch.rand(self._count, 1, 1, 1) < 0.5
+        crops = torch.where(mirrored, crops.flip(2), crops).to(backbone.scale.device)
+        self._before.to(backbone.scale.device)
+        with torch.no_grad():
+            before = self._before(crops).heads
+        now = backbone(crops).heads
+        assert now is not None, "MoveNet has heads"
+        assert before is not None, "MoveNet has heads"
+        return forgetting(now, before)
+
+
+def photo_crops(directory: Path) -> Image:
+    """(N, 256, 192, 3) uint8 RGB: random parts of the photos of a directory, always the same.
+
+    Raises ValueError for a directory without photos, and for one that cannot be read, naming it.
+    """
+    files = sorted(f for f in directory.rglob("*") if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"crops.photos: {directory}: expected photos ({', '.join(SUFFIXES)}), found none")
+    rng = default_rng(0)
+    return np.stack([_part(photo, rng) for photo in map(_read, files) for _ in range(CROPS_PER_PHOTO)])
+
+
+def _read(path: Path) -> Image:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"crops.photos: {path}: not an image OpenCV can read; remove it")
+    return np.asarray(image[..., ::-1], np.uint8)
+
+
+def _part(photo: Image, rng: Generator) -> NDArray[np.uint8]:
+    """One random part of the crop's aspect, reduced or enlarged to its shape."""
+    largest = min(photo.shape[0], photo.shape[1] / CROP_ASPECT)
+    height = largest * rng.uniform(SMALLEST, 1)
+    rows, columns = max(1, int(height)), max(1, int(height * CROP_ASPECT))
+    top = int(rng.integers(photo.shape[0] - rows + 1))
+    left = int(rng.integers(photo.shape[1] - columns + 1))
+    part = np.ascontiguousarray(photo[top : top + rows, left : left + columns])
+    return np.asarray(cv2.resize(part, CROP_SHAPE[::-1], interpolation=cv2.INTER_AREA), np.uint8)

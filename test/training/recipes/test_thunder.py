@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Global-to-Pixel on MoveNet Thunder, trained along."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from hmr_ros.networks.global_to_pixel.movenet_trunk import MoveNetTrunk
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.movenet_weights import load_movenet
+from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
+from test.training.recipes.test_global_to_pixel import recipe
+
+THUNDER = {
+    "global_to_pixel__backbone": "movenet_thunder",
+    "global_to_pixel__start": "keypoints",
+    "crops__backbone": 0.2,
+    "crops__frozen_stride": 8,
+    "crops__photos": "test/data/photos",
+    "crops__photos_per_step": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def thunder():
+    return recipe(**THUNDER)
+
+
+@pytest.fixture(scope="module")
+def batch(thunder):
+    """People with images of noise, and some without."""
+    people = thunder.batch(thunder.sampler("train", "local"), np.random.default_rng(0), 4)
+    image = torch.randint(0, 256, (2, 256, 192, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return people._replace(image=image)
+
+
+def test_a_new_run_starts_from_the_shipped_weights(thunder):
+    shipped = MoveNetTrunk()
+    load_movenet(shipped)
+    for name, value in thunder._network.backbone.trunk.state_dict().items():
+        torch.testing.assert_close(value, shipped.state_dict()[name])
+
+
+def test_a_step_trains_what_lies_above_the_frozen_stride(thunder, batch):
+    before = {name: value.clone() for name, value in thunder.modules.state_dict().items()}
+    trained = thunder.trained("images")
+    only_these_learn(thunder.modules, trained)
+    stage = dataclasses.replace(TrainConfig().images, learning_rate=1e-3)
+    terms = thunder.loss(batch, "images", 0.0)
+    assert {"heat_focal", "heat_cells", "heat_regression", "heat_offset", "photos"} <= set(terms)
+    assert terms["photos"].abs() < 1e-3, "it has not forgotten anything yet"
+    optimise(torch.stack(list(terms.values())).sum(), make_optimiser(stage, trained), thunder.modules, 1.0)
+    changed = {name for name, value in thunder.modules.state_dict().items() if (value != before[name]).any()}
+    trunk = {name.split("backbone.")[1].split(".body")[0] for name in changed if "backbone." in name}
+    assert {"feet.3.weight", "trunk.heads.1.3.weight", "trunk.stages.2.0", "trunk.stages.4.3"} <= trunk
+    assert not {name for name in trunk if name.startswith(("trunk.stem", "trunk.stages.0", "trunk.stages.1"))}
+    assert {"global_stage", "pixel_stage", "backbone"} <= {name.split(".")[1] for name in changed}
+
+
+def test_a_frozen_backbone_has_no_losses_of_its_own(batch):
+    frozen = recipe(**THUNDER | {"crops__backbone": 0.0, "crops__photos": ""})
+    assert not {name for name in frozen.loss(batch, "images", 0.0) if name.startswith(("heat", "photos"))}
+    only_these_learn(frozen.modules, frozen.trained("images"))
+    assert not any(p.requires_grad for p in frozen._network.backbone.parameters())
