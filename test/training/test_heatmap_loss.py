@@ -28,7 +28,7 @@ def ground_truth() -> GroundTruth:
     visible[1, 20] = 0
     places[1, 0] = torch.tensor([0.5, 1.2])
     nothing = torch.zeros(0)
-    return GroundTruth(nothing, nothing, nothing, nothing, nothing, places, visible)
+    return GroundTruth(nothing, nothing, nothing, nothing, nothing, places, visible, fitted=torch.ones(2))
 
 
 def perfect(ground_truth: GroundTruth) -> Features:
