@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, load_manifest, models_dir
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.temporal.smoothing import BodySmoother
@@ -134,6 +136,42 @@ def test_the_smoother_fuses_poses_and_filters_positions():
     smoother.reset()
     assert smoother(np.array([1]), estimates([0.2]), 0.4).body_pose[0, 3, 0] == pytest.approx(0.2)
     assert smoother.calibration(None) is None
+
+
+def _turned(angle, segment=0):
+    """The pose of a camera that has turned about its vertical axis."""
+    turn = rotvec_to_rotmat(np.array([[0.0, angle, 0.0]]))[0]
+    return CameraPose(Transform(turn, np.zeros(3)), segment)
+
+
+def _seen_from(angle):
+    """A person who stands still, as the camera of ``_turned`` sees them."""
+    turn = rotvec_to_rotmat(np.array([[0.0, -angle, 0.0]]))[0]
+    orient = rotmat_to_rotvec(turn @ rotvec_to_rotmat(OPTICAL_FROM_BODY))
+    return dataclasses.replace(estimates([0.1]), global_orient=orient[None], cam_t=(turn @ [1.0, 0.2, 3.0])[None])
+
+
+def _difference(found, given):
+    """Angle between the orientations of a person, rad."""
+    a, b = (rotvec_to_rotmat(e.global_orient[0]) for e in (found, given))
+    return np.linalg.norm(rotmat_to_rotvec(a.T @ b))
+
+
+def test_the_turning_of_the_camera_is_no_motion_of_the_people():
+    world, still = (FusingSmoother(BODY, PoseFusion(Oldest(), BODY)) for _ in range(2))
+    for stamp, angle in ((0.0, 0.0), (0.1, 0.2), (0.2, 0.4)):
+        given = _seen_from(angle)
+        known = world(np.array([1]), given, stamp, pose=_turned(angle))
+        unknown = still(np.array([1]), given, stamp)
+    assert _difference(known, given) == pytest.approx(0, abs=1e-6)
+    assert _difference(unknown, given) == pytest.approx(0.4, abs=0.15), "the pose of the oldest image, as it was then"
+
+
+def test_after_the_world_has_jumped_poses_of_before_count_no_more():
+    smoother = FusingSmoother(BODY, PoseFusion(Oldest(), BODY))
+    smoother(np.array([1]), estimates([0.1]), 0.0, pose=_turned(0.0))
+    found = smoother(np.array([1]), estimates([0.5]), 0.1, pose=_turned(1.0, segment=1))
+    assert found.body_pose[0, 3, 0] == pytest.approx(0.5)
 
 
 def test_another_network_is_refused():
