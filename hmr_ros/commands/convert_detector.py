@@ -7,11 +7,10 @@ The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the t
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from hmr_ros.conversion.detector.blazepose import SOURCES
-from hmr_ros.conversion.detector.wheel import DOWNLOAD_COMMAND, Source, convert_directory, convert_wheel
+from hmr_ros.conversion.detector.wheel import DOWNLOAD_COMMAND, convert_all
 
 EXAMPLES = ("hmr convert-detector --wheel mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",)
 
@@ -26,16 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert both networks; print a line for each file."""
-    return convert(SOURCES, args)
-
-
-def convert(sources: Sequence[Source], args: argparse.Namespace) -> int:
-    """Convert the networks ``sources`` of the wheel that the command line names; print a line for each file."""
-    made = (
-        convert_directory(sources, args.tflite_dir, args.out)
-        if args.tflite_dir
-        else convert_wheel(sources, args.wheel, args.out)
-    )
-    for line in made:
+    for line in convert_all(SOURCES, args.wheel, args.tflite_dir, args.out):
         print(line)
     return 0

@@ -50,6 +50,18 @@ class Source:
         return TensorSpec("image", "uint8", ("N", *self.image_size, 3))
 
 
+def convert_all(sources: Sequence[Source], wheel: Path | None, directory: Path | None, out: Path) -> Iterator[str]:
+    """Convert ``sources`` of the ``wheel``, or of the .tflite files in ``directory``; a line for each file.
+
+    Raises as ``convert_wheel`` and ``convert_directory`` do.
+    """
+    if directory:
+        return convert_directory(sources, directory, out)
+    if wheel:
+        return convert_wheel(sources, wheel, out)
+    raise ValueError("expected a wheel, or a directory")
+
+
 def convert_wheel(sources: Sequence[Source], wheel: Path, out: Path) -> Iterator[str]:
     """Convert ``sources`` from the file ``wheel``; a line for each file that is written. Raises ValueError."""
     with tempfile.TemporaryDirectory() as directory:
