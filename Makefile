@@ -20,7 +20,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble check docs format mutate soak fuzz audit clean distclean
+.PHONY: help demo test test-all test-noble test-offline check docs format mutate soak fuzz audit clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -29,53 +29,51 @@ help:  ## list the targets
 demo: install/.built  ## turn the people of a recorded clip into meshes; ARGS="--source my.mp4" for your own
 	@$(SOURCED) hmr demo $(ARGS)
 
-# Per cent of lines and branches that tests run: of what runs on a robot in `make test`, of all in `make test-all`, as
-# measuring takes half as long again. Asked for with the whole suite only.
+# Per cent of lines and branches that tests run, of all and of what runs on a robot. `make test-all` measures them: it
+# takes half as long again, and CI has 15 minutes.
 export COVERAGE_FILE := $(CURDIR)/out/.coverage
 FLOOR := 90
 ROBOT_FLOOR := 95
 covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt || { cat out/coverage.txt; exit 1; }; \
 	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
-# combine complains of programs that were killed while they wrote.
-combined = $(VENV)/bin/coverage combine --quiet 2>/dev/null; rm -f $(COVERAGE_FILE).*
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
-# The tests on Ubuntu 24.04's libraries have an environment of their own: they run beside set-up and checks.
-# Without ARGS, which choose among the tests of this environment.
+# The tests on Ubuntu 24.04's libraries have an environment of their own, and the offline ones need no build: both run
+# beside set-up and checks. Without ARGS, which choose among all tests.
 ifndef ARGS
 test test-all: test-noble
+test: test-offline
 endif
 TESTS := $(filter test test-all,$(MAKECMDGOALS))
 ifdef TESTS
 MAKEFLAGS += --jobs=2
 endif
 
-# Tests of the robot column, which are measured. Those of ROS wait more than they compute: they run beside the others, as a
-# job with signals of its own (set -m).
-BESIDE := test/ros test/core
-MEASURED := test/engines test/perception test/media test/recording
+OFFLINE := $(addprefix test/,conversion evaluation export motion networks results training viewing)
 
-test: check install/.interfaces  ## run the checks and the tests, measure coverage; ARGS="-k tracker" goes to pytest
+# The ROS tests wait more than they compute: they run beside the others, as a job with signals of its own (set -m).
+test: check install/.interfaces  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
 ifdef ARGS
 	@$(SOURCED) python -m pytest $(ARGS)
 else
-	@mkdir -p out && rm -f $(COVERAGE_FILE)*
-	@$(SOURCED) set -m; coverage run -m pytest $(BESIDE) >out/test_beside.txt 2>&1 & beside=$$!; set +m; \
-		trap 'kill -- -'$$beside' 2>/dev/null || true' EXIT; \
-		coverage run -m pytest $(MEASURED) || failed=1; \
-		python -m pytest $(addprefix --ignore ,$(BESIDE) $(MEASURED)) || failed=1; \
-		wait $$beside || failed=1; cat out/test_beside.txt; exit $${failed:-0}
-	@$(combined)
-	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
+	@mkdir -p out
+	@$(SOURCED) set -m; python -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; set +m; \
+		trap 'kill -- -'$$ros' 2>/dev/null || true' EXIT; \
+		python -m pytest $(addprefix --ignore ,test/ros $(OFFLINE)) || failed=1; \
+		wait $$ros || failed=1; cat out/test_ros.txt; exit $${failed:-0}
 endif
 
-test-all: check install/.interfaces  ## the same with the slow tests, and the coverage of everything
+test-offline: $(VENV)/.dev
+	@$(VENV)/bin/python -m pytest $(OFFLINE)
+
+test-all: check install/.interfaces  ## the same with the slow tests, and measure coverage
 ifdef ARGS
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
 else
 	@mkdir -p out && rm -f $(COVERAGE_FILE)*
 	@$(SOURCED) coverage run -m pytest -m "slow or not slow"
-	@$(combined)
+	@$(VENV)/bin/coverage combine --quiet 2>/dev/null  # complains of programs that were killed while they wrote
+	@rm -f $(COVERAGE_FILE).*
 	@$(call covered,everything,$(FLOOR),)
 	@$(call covered,the robot column,$(ROBOT_FLOOR),--include='$(ROBOT)')
 endif
