@@ -20,7 +20,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble test-offline check docs format mutate soak fuzz audit clean distclean
+.PHONY: help demo test test-all test-noble test-offline test-ros test-rest check docs format mutate soak fuzz audit clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -38,35 +38,36 @@ covered = $(VENV)/bin/coverage report --fail-under=$(2) $(3) >out/coverage.txt |
 	awk '/^TOTAL/ { print "coverage of $(1): " $$NF }' out/coverage.txt
 ROBOT := hmr_ros/core/*,hmr_ros/engines/*,hmr_ros/perception/*,hmr_ros/ros/*
 
-# The tests on Ubuntu 24.04's libraries have an environment of their own, and the offline ones need no build: both run
-# beside set-up and checks. Without ARGS, which choose among all tests.
-ifndef ARGS
-test test-all: test-noble
-test: test-offline
-endif
 TESTS := $(filter test test-all,$(MAKECMDGOALS))
 ifdef TESTS
 MAKEFLAGS += --jobs=2
 endif
 
-OFFLINE := $(addprefix test/,conversion evaluation export motion networks results training viewing)
-
-# The ROS tests wait more than they compute: they run beside the others, as a job with signals of its own (set -m).
-test: check install/.interfaces  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
+# The parts run beside each other, and beside set-up and checks, as soon as what they need is there.
 ifdef ARGS
+test: check install/.interfaces
 	@$(SOURCED) python -m pytest $(ARGS)
 else
-	@mkdir -p out
-	@$(SOURCED) set -m; python -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; set +m; \
-		trap 'kill -- -'$$ros' 2>/dev/null || true' EXIT; \
-		python -m pytest $(addprefix --ignore ,test/ros $(OFFLINE)) || failed=1; \
-		wait $$ros || failed=1; cat out/test_ros.txt; exit $${failed:-0}
+test: check test-noble test-ros test-offline test-rest
 endif
+test:  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
+
+OFFLINE := $(addprefix test/,conversion evaluation export motion networks results training viewing)
 
 test-offline: $(VENV)/.dev
 	@$(VENV)/bin/python -m pytest $(OFFLINE)
 
-test-all: check install/.interfaces  ## the same with the slow tests, and measure coverage
+# A job with signals of its own (set -m).
+test-ros: install/.interfaces
+	@mkdir -p out
+	@$(SOURCED) set -m; python -m pytest test/ros >out/test_ros.txt 2>&1 & ros=$$!; set +m; \
+		trap 'kill -- -'$$ros' 2>/dev/null || true' EXIT; \
+		wait $$ros || failed=1; cat out/test_ros.txt; exit $${failed:-0}
+
+test-rest: install/.interfaces
+	@$(SOURCED) python -m pytest $(addprefix --ignore ,test/ros $(OFFLINE))
+
+test-all: check $(if $(ARGS),,test-noble) install/.interfaces  ## the same with the slow tests, and measure coverage
 ifdef ARGS
 	@$(SOURCED) python -m pytest -m "slow or not slow" $(ARGS)
 else
