@@ -48,7 +48,7 @@ ifdef ARGS
 test: check install/.interfaces
 	@$(SOURCED) python -m pytest $(ARGS)
 else
-test: check test-noble test-ros test-offline test-rest
+test: test-ros test-rest test-noble test-offline check  # the longest first
 endif
 test:  ## run the checks and the tests; ARGS="-k tracker" goes to pytest
 

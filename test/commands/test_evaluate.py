@@ -110,6 +110,7 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     assert "view: back" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_both_methods_are_evaluated_on_the_same_images(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
     save_motion(small_motion(), tmp_path / "motion.npz")
     out, shards = tmp_path / "report.json", tmp_path / "shards"
@@ -135,6 +136,7 @@ def test_both_methods_are_evaluated_on_the_same_images(untrained_checkpoint, res
     assert re.search(r"^projection +local stage +all +6 ", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_spins_own_files_are_evaluated_with_images_or_without(untrained_checkpoint, rest_pose_model, tmp_path, capsys):
     people = made.people(["a.jpg", "b.jpg"])
     path = made.write_spin(tmp_path / "spin.npz", people)

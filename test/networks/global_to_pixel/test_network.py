@@ -215,6 +215,7 @@ def test_no_gradient_flows_from_the_local_stage_to_the_global_one(body):
     assert all(p.grad is None for p in network.global_stage.parameters())
 
 
+@pytest.mark.slow
 def test_autocast_keeps_geometry_exact(body, targets):
     network = build(body)
     with torch.autocast("cpu", torch.bfloat16):

@@ -75,6 +75,7 @@ def assert_same_distribution(a, b, name):
         assert ks_2samp(measure(a), measure(b)).statistic < critical, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1.0, 0.2])
 def test_coco_noise_has_the_distribution_of_the_slow_reference(width):
     pose, rng = standing(width), np.random.default_rng(9)
