@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
@@ -162,18 +162,8 @@ class FusingSmoother(BodySmoother):
         super().forget(ids)
         self._fusion.forget(ids)
 
-    def __call__(
-        self,
-        ids: Ints,
-        estimates: Estimates,
-        stamp_s: float,
-        measured: Bools | None = None,
-        pose: CameraPose | None = None,
-        faces: Bools | None = None,
-    ) -> Estimates:
-        """``estimates`` fused, then smoothed, as BodySmoother; the camera turns as its ``pose`` says."""
-        fused = self._fusion(ids, estimates, stamp_s, self._turning(pose, len(ids)))
-        return super().__call__(ids, fused, stamp_s, measured, pose, faces)
+    def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
+        return self._fusion(ids, estimates, stamp_s, self._turning(pose, len(ids)))
 
     def _turning(self, pose: CameraPose | None, count: int) -> Floats | None:
         """(P, 3, 3) optical from the world, which is another one after a jump: poses before it are forgotten."""

@@ -152,18 +152,20 @@ class _Tracks(Record):
             poses=self.poses.replaced(pose),
         )
 
-    def updated(self, now: _Tracks, config: SmoothingConfig) -> _Tracks:
+    def updated(self, now: _Tracks, config: SmoothingConfig, *, filters_pose: bool) -> _Tracks:
         """The same people, measured as in ``now``, with the shapes that it gives them."""
         # A new track is at rest where it was measured, so any step of time leaves it there. An equal stamp gives no
         # speed: filters start again.
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
         fresh = dt > MAX_GAP_S  # as after a pause; the shape stays
         last_positions = self.positions.replaced(fresh, now.positions)
-        last_rotations = self.rotations.replaced(fresh, now.rotations)
         positions = last_positions.measured(now.positions.raw, now.root_covariance, dt, config.root_noise)
         moved = positions.value - last_positions.value
         velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
-        rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
+        rotations = now.rotations
+        if filters_pose:
+            last_rotations = self.rotations.replaced(fresh, now.rotations)
+            rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
         return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
 
 
@@ -229,6 +231,7 @@ class BodySmoother:
         ``measured`` (P,), as by depth; None: for no person. Views that do not show ``faces`` (P,) say little about the
         shape; None: all do.
         """
+        estimates = self._fused(ids, estimates, stamp_s, pose)
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
         rows = np.flatnonzero(estimates.valid)
         now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s, pose)
@@ -236,12 +239,15 @@ class BodySmoother:
         before = join_rows([known, now]).take(np.array(last, np.int64))
         free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
         shown = np.ones(len(rows), np.bool_) if faces is None else faces[rows]
-        seen = before.updated(self._shaped(before, now, free, shown), self.config)
-        if not self.filters_pose:
-            seen = dataclasses.replace(seen, rotations=now.rotations)
+        shaped = self._shaped(before, now, free, shown)
+        seen = before.updated(shaped, self.config, filters_pose=self.filters_pose)
         others = known.take(~np.isin(known.ids, now.ids))
         self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
         return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
+
+    def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
+        """``estimates`` with their poses by earlier ones, where something fuses them."""
+        return estimates
 
     def _shaped(self, before: _Tracks, now: _Tracks, free: Bools, faces: Bools) -> _Tracks:
         """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
