@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
 from hmr_ros.core.records import Record
+from hmr_ros.perception import regions as squares
 from hmr_ros.perception.logits import sigmoid
 from hmr_ros.perception.similarity import box_iou
 
@@ -144,12 +145,7 @@ def image_from_crop(regions: Floats) -> Float64s:
     The landmark network counts from the crop's corner (mirrored crops gave mirrored points within 0.1 px about 128), so
     the middle of the crop's first pixel is (0.5, 0.5) here; in the image it is (0, 0).
     """
-    centre = regions[:, 0].astype(np.float64)
-    down = centre - regions[:, 1]
-    right = np.stack([down[:, 1], -down[:, 0]], axis=1)
-    axes = np.stack([right, down], axis=2) * (2 * REGION_SCALE / CROP_SIZE)
-    corner = centre - axes.sum(axis=2) * (CROP_SIZE / 2)
-    return np.concatenate([axes, corner[:, :, None]], axis=2)
+    return squares.image_from_crop(regions, CROP_SIZE, REGION_SCALE)
 
 
 def crop(image: Image, maps: Floats) -> NDArray[np.uint8]:
@@ -157,19 +153,7 @@ def crop(image: Image, maps: Floats) -> NDArray[np.uint8]:
 
     Outside the image its border is repeated: black would shift the points of a person cut off by it.
     """
-    maps = maps.copy()
-    maps[:, :, 2] += maps[:, :, :2].sum(axis=2) / 2  # cv2 counts from the middle of the first pixel
-    patches = np.empty((len(maps), CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    for patch, affine in zip(patches, maps, strict=True):
-        cv2.warpAffine(
-            image,
-            affine,
-            (CROP_SIZE, CROP_SIZE),
-            dst=patch,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    return patches
+    return squares.cut(image, maps, CROP_SIZE, cv2.BORDER_REPLICATE)
 
 
 def refine(points: Float32s, heatmaps: Float32s) -> Float32s:

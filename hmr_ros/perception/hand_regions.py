@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
+from hmr_ros.core.arrays import Float32s, Floats, Image
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import MANO
+from hmr_ros.perception.regions import cut, image_from_crop
 
 LANDMARKS_SIZE, RECROP_SIZE = 224, 256
 """Sides of the networks' inputs, px."""
@@ -95,19 +96,6 @@ def region_sides(regions: Floats) -> Floats:
     return np.asarray(2 * np.linalg.norm(regions[:, 1] - regions[:, 0], axis=1))
 
 
-def image_from_crop(regions: Floats, size: int) -> Float64s:
-    """(N, 2, 3) affine maps from px of a crop of side ``size`` to px of the image, for ``regions`` (N, 2, 2) px.
-
-    The networks count from the crop's corner: the middle of its first pixel is (0.5, 0.5). In the image it is (0, 0).
-    """
-    centre = regions[:, 0].astype(np.float64)
-    down = centre - regions[:, 1]
-    right = np.stack([down[:, 1], -down[:, 0]], axis=1)
-    axes = np.stack([right, down], axis=2) * (2 / size)
-    corner = centre - axes.sum(axis=2) * (size / 2)
-    return np.concatenate([axes, corner[:, :, None]], axis=2)
-
-
 def mapped(maps: Floats, points: Floats) -> Floats:
     """``points`` (N, J, 2) under ``maps`` (N, 2, 3)."""
     return np.asarray(np.einsum("nij,nkj->nki", maps[:, :, :2], points) + maps[:, None, :, 2])
@@ -115,13 +103,7 @@ def mapped(maps: Floats, points: Floats) -> Floats:
 
 def crops(image: Image, regions: Floats, size: int) -> NDArray[np.uint8]:
     """(N, size, size, 3) patches of ``image`` (H, W, 3), black outside of it, for ``regions`` (N, 2, 2) px."""
-    maps = image_from_crop(regions, size)
-    maps[:, :, 2] += maps[:, :, :2].sum(axis=2) / 2  # cv2 counts from the middle of the first pixel
-    patches = np.empty((len(maps), size, size, 3), np.uint8)
-    for patch, affine in zip(patches, maps, strict=True):
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(image, affine, (size, size), dst=patch, flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    return patches
+    return cut(image, image_from_crop(regions, size), size, cv2.BORDER_CONSTANT)
 
 
 def decode_landmarks(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Float32s, Floats, Image, Ints
+from hmr_ros.core.body.hand_model import SIDES
 from hmr_ros.core.people import Detections
 from hmr_ros.core.records import Record, check_shape
 from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, MANO, convert_keypoints
@@ -29,8 +30,6 @@ from hmr_ros.perception.hand_regions import (
     regions_of_landmarks,
     regions_of_recrop,
 )
-
-SIDES = ("left", "right")
 
 _PRESENCE = 0.5
 """Minimum presence, by the landmark network, of a hand."""
