@@ -48,12 +48,17 @@ class Pace:
     """Which images of a camera are shown, at a rate that is at most the one that is asked for."""
 
     def __init__(self) -> None:
-        self._last_s = float("nan")
+        self._last_s = self._shown_s = float("-inf")
+
+    def follow(self, stamp_s: float) -> None:
+        """Begin again when time jumps back, as when a bag is played again. Call it with every image in turn."""
+        if stamp_s < self._last_s:
+            self._shown_s = float("-inf")
+        self._last_s = stamp_s
 
     def is_due(self, stamp_s: float, rate_hz: float) -> bool:
-        """Whether to show the image with ``stamp_s``; ``rate_hz`` 0: show all. Call it with every image in turn."""
-        interval_s = stamp_s - self._last_s
-        if rate_hz and 0 <= interval_s < (1 - _EARLY) / rate_hz:
+        """Whether to show the image with ``stamp_s``, which it then counts as shown; ``rate_hz`` 0: show all."""
+        if rate_hz and stamp_s - self._shown_s < (1 - _EARLY) / rate_hz:
             return False
-        self._last_s = stamp_s
+        self._shown_s = stamp_s
         return True

@@ -151,6 +151,7 @@ class Outputs:
         not subscribe.
         """
         bodies, problem = _confirmed(bodies), ""
+        self._mesh_pace.follow(frame.stamp.seconds)
         is_due = self._mesh_pace.is_due(frame.stamp.seconds, self._config.mesh_rate_hz)
         lifetime_s = self._mesh_lifetime(frame.stamp.seconds) if is_due else 0.0
         if has_subscribers(self._mesh) and (is_due or lost):

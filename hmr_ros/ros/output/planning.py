@@ -16,14 +16,12 @@ from hmr_ros.core.ros4hri.body_frame import middle_of_hips
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.output.collision_objects import CollisionObjects
+from hmr_ros.ros.output.lifetimes import Pace
 from hmr_ros.ros.output.navigation import MeshPoints, PeoplePublisher
 from hmr_ros.ros.output.publishing import Publishers
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import header
-
-_PERIOD_TOLERANCE = 0.9
-"""Fraction of the period after which the next update is due: camera images arrive with jitter."""
 
 
 class PlanningOutputs:
@@ -51,8 +49,7 @@ class PlanningOutputs:
             wants_objects = False
         self._objects = CollisionObjects(publishers) if wants_objects else None
         self._frames = frames
-        self._last_stamp_s = float("-inf")
-        self._last_update_s = float("-inf")
+        self._updates = Pace()
 
     def close(self) -> None:
         """Destroy all publishers; planners keep what they have."""
@@ -73,7 +70,7 @@ class PlanningOutputs:
 
         The image has ``stamp`` and ``frame_id`` and was taken by ``camera``; the ids in ``lost`` ended with it.
         """
-        self._follow_time(stamp.seconds)
+        self._updates.follow(stamp.seconds)
         gone = self._presence.update(bodies.ids.tolist(), lost, stamp.seconds, config.track_timeout_s)
         self._forget(stamp, frame_id, gone)
         if camera is None:
@@ -84,12 +81,6 @@ class PlanningOutputs:
         except NoTransformError as err:
             return f"no people for planners: {err}"
         return ""
-
-    def _follow_time(self, stamp_s: float) -> None:
-        """Restart the update period when time jumps back, as when a bag is played again."""
-        if stamp_s < self._last_stamp_s:
-            self._last_update_s = float("-inf")
-        self._last_stamp_s = stamp_s
 
     def _forget(self, stamp: Stamp, frame_id: str, gone: list[int]) -> None:
         self._mesh_points.forget(gone)
@@ -116,14 +107,7 @@ class PlanningOutputs:
         positions = to_fixed(middle_of_hips(bodies.joints))
         if people is not None:
             people.publish(fixed, bodies, positions)
-        if objects is not None and self._is_update_due(stamp.seconds, config.planning.rate_hz):
+        if objects is not None and self._updates.is_due(stamp.seconds, config.planning.rate_hz):
             assert self._rig is not None, "collision objects need capsules"
             capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(config.planning.padding_m)
             objects.update(fixed, bodies.ids, positions, capsules.moved(to_fixed), config.planning)
-
-    def _is_update_due(self, stamp_s: float, rate_hz: float) -> bool:
-        """Whether collision objects are to be updated with this image; the next period begins with one that is."""
-        if stamp_s - self._last_update_s < _PERIOD_TOLERANCE / rate_hz:
-            return False
-        self._last_update_s = stamp_s
-        return True
