@@ -120,8 +120,8 @@ def _with_images(args: argparse.Namespace, path: Path, snapshots: tuple[Snapshot
         _say("without images: --images gives the video or recording that they were estimated from")
         yield iter(snapshots)
         return
-    with images.opened(source, args.image, _say) as pictures:
-        yield pictures.beside(snapshots)
+    with images.opened(source, args.image, _say) as found:
+        yield found.beside(snapshots)
 
 
 def _opening(args: argparse.Namespace) -> Opening:

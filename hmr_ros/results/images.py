@@ -18,7 +18,7 @@ from hmr_ros.ros.bag.cameras import CameraTopics, chosen
 from hmr_ros.ros.bag.opening import is_recording, open_recording
 from hmr_ros.ros.bag.recording import Record, Recording, RecordingError, Report
 from hmr_ros.ros.input.bit_depth import BitDepth
-from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
+from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size, is_rectified
 from hmr_ros.ros.input.images import DECODERS, BadImageError
 from hmr_ros.ros.wire.cdr import CdrError, stamp_of
 from hmr_ros.ros.wire.decoding import deserialise
@@ -26,7 +26,7 @@ from hmr_ros.ros.wire.types import CameraInfo
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class SourceImage:
     """One image of a source: ``number`` counts them from 0; ``stamp_ns`` is that of its message, None of a video.
 
     ``decode`` gives (H, W, 3) uint8 RGB, None where the image is damaged.
@@ -42,15 +42,15 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class SourceImages:
     """The images of a source in their order, and the ``camera`` that took them, None where the source does not say."""
 
-    images: Iterator[Picture]
+    images: Iterator[SourceImage]
     camera: Camera | None = None
 
     def beside(self, snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
         """``snapshots`` with their images: those of the same stamp or, without stamps, of the same number."""
-        waiting: Picture | None = None
+        waiting: SourceImage | None = None
         for snapshot in snapshots:
             wanted = snapshot.number if snapshot.header_ns is None else snapshot.header_ns
             waiting = waiting or next(self.images, None)
@@ -63,17 +63,17 @@ class Pictures:
 
 
 @contextlib.contextmanager
-def opened(path: Path, topic: str, report: Report) -> Iterator[Pictures]:
+def opened(path: Path, topic: str, report: Report) -> Iterator[SourceImages]:
     """The images of a video, photo, directory or recording, of this its ``topic``, "": the likeliest.
 
     Raises SourceError, with the remedy, where there are none.
     """
     if not is_recording(path):
-        yield Pictures(_of_source(path))
+        yield SourceImages(_of_source(path))
         return
     with contextlib.closing(open_recording(path, report)) as recording:
         (topics,) = chosen(recording.topics, [topic] if topic else [], "", report)
-        yield Pictures(_of_recording(recording, topics), _camera(recording, topics, report))
+        yield SourceImages(_of_recording(recording, topics), _camera(recording, topics, report))
 
 
 def has_images(path: Path, report: Report) -> bool:
@@ -85,20 +85,20 @@ def has_images(path: Path, report: Report) -> bool:
             return False
 
 
-def _of_source(path: Path) -> Iterator[Picture]:
+def _of_source(path: Path) -> Iterator[SourceImage]:
     for frame in open_source(str(path)).frames():
         if not isinstance(frame, Unreadable):
-            yield Picture(frame.index, None, frame.rgb)
+            yield SourceImage(frame.index, None, frame.rgb)
 
 
-def _of_recording(recording: Recording, topics: CameraTopics) -> Iterator[Picture]:
+def _of_recording(recording: Recording, topics: CameraTopics) -> Iterator[SourceImage]:
     depth = BitDepth()
     for number, record in enumerate(recording.records({topics.topic})):
         try:  # what has no stamp got the time at which it was recorded
             stamp_ns = stamp_of(record.data).nanoseconds or record.log_ns
         except CdrError:
             continue
-        yield Picture(number, stamp_ns, partial(_decoded, record, topics.transport, depth))
+        yield SourceImage(number, stamp_ns, partial(_decoded, record, topics.transport, depth))
 
 
 def _decoded(record: Record, transport: str, depth: BitDepth) -> Image | None:
@@ -110,11 +110,11 @@ def _decoded(record: Record, transport: str, depth: BitDepth) -> Image | None:
 
 def _camera(recording: Recording, topics: CameraTopics, report: Report) -> Camera | None:
     """The first calibration in the recording, None without a usable one."""
-    is_rectified = topics.base.rpartition("/")[2].startswith("image_rect")
+    rectified = is_rectified("auto", topics.base)
     for record in recording.records({topics.info}):
         try:
             info = deserialise(record.data, CameraInfo)
-            return camera_from_info(info, *described_size(info), rectified=is_rectified)
+            return camera_from_info(info, *described_size(info), rectified=rectified)
         except (CdrError, BadCameraInfoError) as err:
             report(f"{topics.info} is unusable: {err}: the camera is not shown")
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The floor as a frame; that it is found is tested with its picture, test/demo/test_view3d.py."""
+"""The floor as a frame; that it is found is tested with its image, test/demo/test_view3d.py."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,7 @@ import pytest
 
 from hmr_ros.core.people import Camera
 from hmr_ros.media.errors import SourceError
-from hmr_ros.results.images import Picture, Pictures, has_images, opened
+from hmr_ros.results.images import SourceImage, SourceImages, has_images, opened
 from hmr_ros.results.snapshot import Snapshot
 from test.results.results import CAMERA, bodies
 
@@ -17,10 +17,10 @@ def snapshot(number, header_ns=None, camera=None):
     return Snapshot(number, 0.0, bodies(0, []), (), header_ns=header_ns, camera=camera)
 
 
-def pictures(keys, camera=None):
+def source_images(keys, camera=None):
     """Images whose pixels are their place in the source."""
-    each = (Picture(n, stamp, lambda n=n: np.full((1, 1, 3), n, np.uint8)) for n, stamp in enumerate(keys))
-    return Pictures(each, camera)
+    each = (SourceImage(n, stamp, lambda n=n: np.full((1, 1, 3), n, np.uint8)) for n, stamp in enumerate(keys))
+    return SourceImages(each, camera)
 
 
 def shown(snapshots):
@@ -28,27 +28,29 @@ def shown(snapshots):
 
 
 def test_images_of_a_video_are_found_by_their_number():
-    found = list(pictures([None] * 6).beside([snapshot(1), snapshot(2), snapshot(5), snapshot(9)]))
+    found = list(source_images([None] * 6).beside([snapshot(1), snapshot(2), snapshot(5), snapshot(9)]))
     assert shown(found) == [1, 2, 5, None]
 
 
 def test_images_of_a_recording_are_found_by_their_stamp():
-    found = pictures([100, 200, 300, 400]).beside([snapshot(0, 200), snapshot(1, 250), snapshot(2, 400)])
+    found = source_images([100, 200, 300, 400]).beside([snapshot(0, 200), snapshot(1, 250), snapshot(2, 400)])
     assert shown(found) == [1, None, 3]
 
 
 def test_time_that_jumps_back_goes_on():
-    found = pictures([100, 200, 10, 20]).beside([snapshot(0, 100), snapshot(1, 200), snapshot(2, 10), snapshot(3, 20)])
+    found = source_images([100, 200, 10, 20]).beside(
+        [snapshot(0, 100), snapshot(1, 200), snapshot(2, 10), snapshot(3, 20)]
+    )
     assert shown(found) == [0, 1, 2, 3]
 
 
 def test_arrays_of_a_recording_have_its_numbers_alone():
-    assert shown(pictures([100, 200, 300]).beside([snapshot(2)])) == [2]
+    assert shown(source_images([100, 200, 300]).beside([snapshot(2)])) == [2]
 
 
 def test_the_camera_is_that_of_the_result_where_it_is_known():
     other = Camera.from_fov(90, 64, 48)
-    first, second = pictures([None, None], other).beside([snapshot(0), snapshot(1, camera=CAMERA)])
+    first, second = source_images([None, None], other).beside([snapshot(0), snapshot(1, camera=CAMERA)])
     assert (first.camera, second.camera) == (other, CAMERA)
 
 

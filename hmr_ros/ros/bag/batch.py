@@ -30,6 +30,7 @@ from hmr_ros.ros.bag.recording import Record, Recording, RecordingError, Report,
 from hmr_ros.ros.bag.replaying import Replay, Station, prescan
 from hmr_ros.ros.bag.result import Result
 from hmr_ros.ros.bag.resuming import Interrupted, carry_over, latest, shorten_json_lines
+from hmr_ros.ros.input.camera_model import is_rectified
 from hmr_ros.ros.output.person_frames import frame_pool
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.output.tracked import TrackedLists
@@ -131,8 +132,7 @@ class Batch:
         return result.write
 
     def _calibration(self, camera: CameraTopics) -> Calibration:
-        setting, name = self._options.config.rectified, camera.base.rpartition("/")[2]
-        rectified = setting == "always" or (setting == "auto" and name.startswith("image_rect"))
+        rectified = is_rectified(self._options.config.rectified, camera.base)
         options = self._options
         return Calibration(camera.info, options.assumed, self._report, is_given=options.is_given, rectified=rectified)
 

@@ -51,6 +51,11 @@ def camera_from_info(info: CameraInfo, width: int, height: int, *, rectified: bo
         raise BadCameraInfoError(str(err)) from err
 
 
+def is_rectified(setting: str, image_topic: str) -> bool:
+    """Whether images are rectified: by ``setting``, or by the name that image_proc gives them, image_rect*."""
+    return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))
+
+
 def _matrix(info: CameraInfo, *, rectified: bool) -> Float64s:
     """K (3, 3) px of the full sensor: P without its last column where ``rectified``. Raises BadCameraInfoError."""
     name = "P" if rectified else "K"

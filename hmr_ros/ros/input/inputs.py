@@ -17,6 +17,7 @@ from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.ros.input.bit_depth import BitDepth
 from hmr_ros.ros.input.camera_info import CameraInfoInput
+from hmr_ros.ros.input.camera_model import is_rectified
 from hmr_ros.ros.input.depth import DepthInput
 from hmr_ros.ros.input.detections import DetectionsInput
 from hmr_ros.ros.input.fixed_frames import FixedFrames
@@ -61,7 +62,7 @@ class CameraInput:
 
         base, topic = image_topics(node, config.image_transport)
         self._base = base
-        self._infos = CameraInfoInput(node, base, rectified=_is_rectified(config.rectified, base))
+        self._infos = CameraInfoInput(node, base, rectified=is_rectified(config.rectified, base))
         self._depth = DepthInput(node, config, monitor) if config.use_depth else None
         self._ground = ground_input(frames, config.ground_frame)
         self._world = world_input(frames, config.world_frame)
@@ -183,11 +184,6 @@ class CameraInput:
             if subscription is not None:
                 subscription.close()
         self.slot.close()
-
-
-def _is_rectified(setting: str, image_topic: str) -> bool:
-    """Whether images are rectified: by ``setting``, or by the name that image_proc gives them, image_rect*."""
-    return setting == "always" or (setting == "auto" and image_topic.rpartition("/")[2].startswith("image_rect"))
 
 
 def _full_name(publisher: TopicEndpointInfo) -> str:

@@ -16,7 +16,7 @@ from hmr_ros.core.bounded import Bounded
 from hmr_ros.core.people import Camera
 from hmr_ros.msg import SmplBodyArray
 from hmr_ros.ros.input.bit_depth import BitDepth
-from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info
+from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, is_rectified
 from hmr_ros.ros.input.images import DECODERS, BadImageError
 from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.wire.cdr import Stamp, stamp_of
@@ -58,9 +58,9 @@ class Watcher(Node):
         super().__init__("hmr_watcher")
         self.sights: deque[Sight] = deque(maxlen=_MOST_WAITING)
         base = image_topic.removesuffix("/compressed")
-        where, _, name = base.rpartition("/")
+        where = base.rpartition("/")[0]
         is_compressed = base != image_topic
-        self._is_rectified = name.startswith("image_rect")
+        self._is_rectified = is_rectified("auto", base)
         self._decode = DECODERS["compressed" if is_compressed else "raw"]
         self._depth = BitDepth()
         self._waiting: deque[SmplBodyArray] = deque()
