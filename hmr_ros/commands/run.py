@@ -67,19 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photo, directory of photos, video, number or device of a webcam, URL (rtsp://...), or recording (.mcap, "
         ".db3, .bag, a directory of ros2 bag); several, or directories and patterns with --workers (docs/many.md)",
     )
-    parser.add_argument(
-        "--out", type=Path, help=f"directory of the files (default: out/run/NAME, or NAME-2, ...; of many {_MANY_OUT})"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
-    parser.add_argument(
-        "--save",
-        type=_saved,
-        help=f"comma-separated, of {', '.join(SAVED)} (default: {','.join(DEFAULT_SAVED)}, and mcap of a recording)",
-    )
-    parser.add_argument(
-        "--mesh", choices=("glb", "obj", "none"), default="none", help="save meshes as well, in this format"
-    )
-    parser.add_argument("--mesh-every", type=int, help="meshes of every N-th image (default: 1; 10 of a video)")
+    _add_files(parser)
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--fov", type=float, help="angle of the longer image side in degrees (default: assume 60)")
     camera.add_argument("--camera-info", type=Path, help="YAML file of camera_calibration")
@@ -95,12 +83,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
     parser.add_argument("--hands", action="store_true", help="locate hands as well, and draw them (docs/hands.md)")
     _add_settings(parser)
+    _add_many(parser)
+    _add_recording(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Arguments for what is written, and where."""
+    parser.add_argument(
+        "--out", type=Path, help=f"directory of the files (default: out/run/NAME, or NAME-2, ...; of many {_MANY_OUT})"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="remove what an earlier run wrote into --out")
+    parser.add_argument(
+        "--save",
+        type=_saved,
+        help=f"comma-separated, of {', '.join(SAVED)} (default: {','.join(DEFAULT_SAVED)}, and mcap of a recording)",
+    )
+    parser.add_argument(
+        "--mesh", choices=("glb", "obj", "none"), default="none", help="save meshes as well, in this format"
+    )
+    parser.add_argument("--mesh-every", type=int, help="meshes of every N-th image (default: 1; 10 of a video)")
+
+
+def _add_many(parser: argparse.ArgumentParser) -> None:
+    """Arguments of many inputs."""
     many = parser.add_argument_group("of many inputs (docs/many.md)")
     many.add_argument("--workers", type=int, metavar="N", help="processes that share the inputs (default: 1)")
     many.add_argument("--retries", type=int, help="how often a failed input is tried again (default: 1)")
     many.add_argument("--chunk", type=float, metavar="SECONDS", help="do longer inputs in chunks, several at a time")
     many.add_argument("--ray", metavar="ADDRESS", help="share them by Ray: local, or a cluster's host:port or auto")
     many.add_argument("--cpus-per-task", type=int, metavar="N", help="CPUs of each input's task on --ray (default: 1)")
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
+    """Arguments of a recording."""
     recording = parser.add_argument_group("of a recording alone (docs/bags.md)")
     recording.add_argument(
         "--image", action="append", default=[], metavar="TOPIC", help="repeatable; all: every camera"
