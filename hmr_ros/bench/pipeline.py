@@ -8,7 +8,6 @@ adds MediaPipe's pose pipeline, which sees one person and gives 33 points of the
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -117,7 +116,7 @@ def _opened(contender: str, camera: Camera) -> Iterator[See]:
         with importlib.import_module("mediapipe").solutions.pose.Pose(model_complexity=1) as pose:
             yield lambda image, stamp_s: int(pose.process(image).pose_landmarks is not None)
         return
-    with assemble_live(dataclasses.replace(RobotConfig(), detector=DetectorConfig(preset=contender))) as pipeline:
+    with assemble_live(RobotConfig(detector=DetectorConfig(preset=contender))) as pipeline:
         yield lambda image, stamp_s: len(pipeline(image, camera, stamp_s).bodies)
 
 

@@ -59,7 +59,7 @@ def tracks_of(
     rate = rate_hz(snapshots)
     people = samples_of(snapshots, world_from_optical)
     if unknown := sorted(set(options.people) - {each.name for each in people}):
-        there = ", ".join(each.name for each in people) or "nobody"
+        there = ", ".join(each.name for each in people) or "no tracks"
         raise ValueError(f"--person {unknown[0]}: not in this result; there are {there}")
     found: list[Track] = []
     for each in people:

@@ -34,7 +34,7 @@ class Progress(Protocol):
 
 
 class Silence:
-    """A bar that nobody sees."""
+    """A bar that is not shown."""
 
     def update(self) -> None:
         """Show nothing."""

@@ -28,7 +28,7 @@ _FLUSHES_WITHIN_S = 60.0
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """Takes what is logged to ``recording``; ``wait`` returns when nobody looks at it any more."""
+    """Takes what is logged to ``recording``; ``wait`` returns when no one looks at it any more."""
 
     recording: rr.RecordingStream
     wait: Callable[[], None]

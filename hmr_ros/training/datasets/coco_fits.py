@@ -82,7 +82,7 @@ def _cameras(fits: list[Record], betas: Floats, size: Floats, body: BodyModel) -
         return camera_matrix(focal, centre), pelvis_of(transl, betas, body)
     scale = np.array([np.broadcast_to(c["s"], 2) for c in cameras], np.float32).reshape(-1, 2)
     offset = np.array([c["t"] for c in cameras], np.float32).reshape(-1, 2)
-    # The same picture in perspective, but for the depth within the body: at the distance f / s
+    # The same image in perspective, but for the depth within the body: at the distance f / s
     focal = np.repeat(np.linalg.norm(size, axis=1, keepdims=True), 2, 1)
     transl = np.concatenate([(offset - size / 2) / scale, (focal / scale).mean(1, keepdims=True)], 1)
     return camera_matrix(focal, size / 2), pelvis_of(transl, betas, body)

@@ -92,7 +92,7 @@ class AnnotatedSampler:
 
 
 def views_of(people: AnnotatedPeople) -> Views:
-    """Their cameras, in whose frames they are. An image of unknown size ends where nobody is."""
+    """Their cameras, in whose frames they are. An image of unknown size ends beyond them."""
     count = len(people)
     known = np.isfinite(people.image_size).all(1, keepdims=True)
     size = np.where(known, people.image_size, np.ceil(2 * people.box[:, 2:].clip(1)))
