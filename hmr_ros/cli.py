@@ -36,6 +36,7 @@ COMMANDS = {
     "evaluate-hands": "score predicted hands on FreiHAND, as its own script does",
     "export": "write a checkpoint as ONNX and manifest",
     "render": "draw images of clothed people for training, as shards or as a contact sheet",
+    "render-hands": "render hands and what the hand network sees of them, for training",
     "fp16": "write the fp16 model of a network for TensorRT, if it stays accurate",
     "parity": "compare a network's outputs between libraries and precisions, in mm",
     "engines": "list, verify, prune or build the TensorRT engines of this machine",

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pose2Mesh on hands in its small form: 21 points of a right hand, as its virtual camera sees them, to joints and mesh.
 
+The detector's own 3D, where it gives one, is read beside the points: it has seen the pixels, and so knows what two
+dimensions do not tell, which way a finger points.
+
 The lifting network is that of compact Pose2Mesh; one linear layer gives the vertices, as a hand has few. A left hand is
 mirrored before and after. Lengths are in metres, relative to the wrist joint.
 """
@@ -35,24 +38,27 @@ class HandPose2Mesh(nn.Module):
     """The whole network; its ``forward`` is exported.
 
     ``keypoints`` (B, 21, 3) x, y in the virtual camera and score; ``context`` (B, 1): see core/geometry/virtual_camera.
+    ``world`` (B, 21, 3) m, the detector's own estimate in the axes of the virtual camera, about any point; zeros: none.
     """
 
-    input_names = ("keypoints", "context")
+    input_names = ("keypoints", "context", "world")
     output_names = ("vertices", "joints", "joint_error")
 
     def __init__(self, config: HandPose2MeshConfig) -> None:
         super().__init__()
         width = config.width
-        self.first = nn.Linear(MANO.size * 3 + 1, width)
+        self.first = nn.Linear(MANO.size * 3 + 1 + MANO.size * 3 + 1, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, 0.0) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(width)
         self.joints = nn.Linear(width, MANO.size * 3)
         self.vertices = nn.Linear(width, VERTICES * 3)
         self.joint_error = nn.Linear(width, MANO.size)
 
-    def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keypoints and context -> vertices (B, 778, 3), joints (B, 21, 3) and expected joint error (B, 21), m."""
-        hidden = self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context], 1))))
+    def forward(self, keypoints: Tensor, context: Tensor, world: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is seen -> vertices (B, 778, 3), joints (B, 21, 3) and expected joint error (B, 21), m."""
+        centred = (world - world.mean(1, keepdim=True)).flatten(1) / _UNIT_M
+        known = (centred.abs().amax(1, keepdim=True) > 0).float()
+        hidden = self.norm(self.blocks(self.first(torch.cat([keypoints.flatten(1), context, centred, known], 1))))
         joints = _UNIT_M * self.joints(hidden).reshape(-1, MANO.size, 3)
         vertices = _UNIT_M * self.vertices(hidden).reshape(-1, VERTICES, 3)
         # Learning the joint error must not change the features, so its gradient stops at them.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hands that are seen -> joints, meshes and finger angles in space, by Pose2Mesh on hands.
 
-The network reads the 21 points in the hand's virtual camera, and knows right hands: left ones are mirrored before and
-after.
+The network reads the 21 points in the hand's virtual camera, with the detector's own 3D, and knows right hands: left
+ones are mirrored before and after.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Floats, Ints
 from hmr_ros.core.body.hand_model import SIDES, HandModel
 from hmr_ros.core.camera import Camera
 from hmr_ros.core.fitting.hand_pose import HandPoses, fit_hand_pose
@@ -66,16 +66,17 @@ class HandLifter:
         normalized = undistort_points(hands.points[rows, sides], camera) * mirror[..., :2]
         score = np.asarray(np.isfinite(normalized).all(-1), np.float32)
         view = to_virtual_camera(normalized, score)
-        lifted = self._lift(view.keypoints, view.context)
+        world = np.nan_to_num(hands.world[rows, sides] * mirror) @ view.optical_from_virtual
+        lifted = self._lift({"keypoints": view.keypoints, "context": view.context, "world": world.astype(np.float32)})
         optical = view.optical_from_virtual.transpose(0, 2, 1)
         vertices, joints = (lifted[name] @ optical * mirror for name in ("vertices", "joints"))
         return HandMeshes(rows, right, vertices, joints, lifted["joint_error"], self._poses(joints, right))
 
-    def _lift(self, keypoints: Floats, context: Floats) -> dict[str, Floats]:
-        if len(keypoints) == 0:
+    def _lift(self, inputs: dict[str, Float32s]) -> dict[str, Floats]:
+        if len(inputs["keypoints"]) == 0:
             shapes = {"vertices": (0, self._hands["right"].vertex_count, 3), "joints": (0, MANO.size, 3)}
             return {name: np.zeros(shape) for name, shape in {**shapes, "joint_error": (0, MANO.size)}.items()}
-        return self._engine.run({"keypoints": keypoints, "context": context})
+        return self._engine.run(inputs)
 
     def _poses(self, joints: Floats, right: Bools) -> HandPoses:
         """The poses of hands in order, each side by its own model."""

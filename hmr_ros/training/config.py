@@ -114,6 +114,17 @@ class WindowConfig:
 
 
 @dataclass(frozen=True)
+class SeenHandConfig:
+    """Rendered hands as the detector sees them, beside those of ``hand_mix``, whose errors are drawn."""
+
+    directory: str = setting(
+        "", doc="directory whose train and val `hmr render-hands` wrote; empty: errors are drawn for all hands"
+    )
+    fraction: float = setting(0.6, doc="fraction of a batch that is rendered hands", low=0, high=1)
+    blind: float = setting(0.25, doc="fraction of them without the detector's own 3D", low=0, high=1)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything ``hmr train`` needs."""
 
@@ -134,6 +145,7 @@ class TrainConfig:
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
     hands: HandPose2MeshConfig = field(default_factory=HandPose2MeshConfig)
     hand_mix: HandMix = field(default_factory=HandMix)
+    seen_hands: SeenHandConfig = field(default_factory=SeenHandConfig)
     heatmap_loss: HeatmapLossConfig = field(default_factory=HeatmapLossConfig)
     crops: CropConfig = field(default_factory=CropConfig)
     image_mix: ImageMix = field(default_factory=ImageMix)

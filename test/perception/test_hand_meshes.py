@@ -31,12 +31,12 @@ class Knowing:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         self.calls += 1
-        self.keypoints = inputs["keypoints"]
+        self.world = inputs["world"]
         count = len(inputs["keypoints"])
         view = to_virtual_camera(self.joints[..., :2] / self.joints[..., 2:], np.ones((count, 21)))
         assert_allclose(inputs["keypoints"], view.keypoints, atol=1e-5)
         assert_allclose(inputs["context"], view.context, atol=1e-5)
-        wrist = self.joints[:, :1]
+        wrist, self.optical_from_virtual = self.joints[:, :1], view.optical_from_virtual
         vertices, joints = ((x - wrist) @ view.optical_from_virtual for x in (self.vertices, self.joints))
         return {"vertices": vertices, "joints": joints, "joint_error": np.full((count, 21), 0.01)}
 
@@ -87,6 +87,18 @@ def test_meshes_are_in_the_axes_of_the_camera_and_left_hands_are_mirrored():
     inner = [0, 1, 3, 4, 6, 7, 9, 10, 12, 13]  # without the last phalanges, which end on the skin
     assert_allclose(found.poses.pose[:, inner], pose[:, inner], atol=1e-4)
     assert_allclose(found.poses.orient, [[0.3, -0.8, 0.4]] * 2, atol=1e-4)
+
+
+def test_the_detectors_own_3d_is_read_in_the_axes_of_the_virtual_camera_and_zeros_for_none():
+    vertices, joints, _ = a_pair()
+    network = Knowing(as_right_hands(vertices), as_right_hands(joints))
+    hands = seen(joints)
+    HandLifter(network, HAND)(hands, CAMERA)
+    assert (network.world == 0).all()
+    hands.world[1] = joints - joints.mean(1, keepdims=True)
+    HandLifter(network, HAND)(hands, CAMERA)
+    expected = as_right_hands(hands.world[1]) @ network.optical_from_virtual
+    assert_allclose(network.world, expected, atol=1e-6)
 
 
 def test_the_other_model_serves_as_well():

@@ -47,11 +47,35 @@ class HandMix:
 
 
 @dataclass(frozen=True, eq=False)
+class HandDraws(Record):
+    """N right hands: ``orient`` (N, 3) and ``pose`` (N, 15, 3) rotvecs, ``betas`` (N, 10), ``wrist`` (N, 3) m, optical
+    frame, as HandModel.posed takes them.
+    """
+
+    orient: Floats
+    pose: Floats
+    betas: Floats
+    wrist: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedHands(Record):
+    """N hands in the camera's optical frame: ``vertices`` (N, 778, 3) and ``joints`` (N, 21, 3) m; ``exact`` (N, 21,
+    2), x/z and y/z of the points that a detector sees if it makes no error.
+    """
+
+    vertices: Float32s
+    joints: Float32s
+    exact: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class HandBatch(Record):
     """N hands in the camera's optical frame: ``vertices`` (N, 778, 3) and ``joints`` (N, 21, 3) m.
 
     ``normalized`` (N, 21, 2), x/z and y/z of the points that are seen, and their ``score`` (N, 21), 0 missing;
-    ``exact`` (N, 21, 2) of the points without error.
+    ``exact`` (N, 21, 2) of the points without error; ``world`` (N, 21, 3) m, the detector's own estimate in the axes of
+    the frame, zeros where it gives none.
     """
 
     vertices: Float32s
@@ -59,6 +83,7 @@ class HandBatch(Record):
     normalized: Float32s
     score: Float32s
     exact: Float32s
+    world: Float32s
 
 
 class HandSampler:
@@ -73,28 +98,37 @@ class HandSampler:
         self._hand, self._mix = hand, mix
         self._limits, self._axes = hand.fingers.limits.astype(np.float64), hand.fingers.axes.astype(np.float64)
         self._offsets = hand.landmark_offsets
-        self._palm_m = _palm_lengths(hand.rest_keypoints(np.zeros((1, 10))))[0]
+        self._palm_m = palm_lengths(hand.rest_keypoints(np.zeros((1, 10))))[0]
 
     def sample(self, rng: Generator, count: int) -> HandBatch:
+        """``count`` hands anywhere in the field of view, in any orientation, as a detector sees them."""
+        hands = self.placed(self.draw(rng, count))
+        return HandBatch(
+            hands.vertices,
+            hands.joints,
+            np.asarray(hands.exact + self._errors(rng, hands.exact), np.float32),
+            self._scores(rng, count),
+            np.asarray(hands.exact, np.float32),
+            np.zeros_like(hands.joints),
+        )
+
+    def draw(self, rng: Generator, count: int) -> HandDraws:
         """``count`` hands anywhere in the field of view, in any orientation."""
         pose = self._poses(rng, count)
         betas = self._betas(rng, count)
         orient = rotmat_to_rotvec(quat_to_rotmat(_unit(rng.normal(size=(count, 4)))))
-        wrist = self._positions(rng, count)
-        posed = self._hand.posed(orient, pose, betas, wrist)
+        return HandDraws(orient, pose, betas, self._positions(rng, count))
+
+    def placed(self, draws: HandDraws) -> PlacedHands:
+        """The meshes of ``draws``, and where a detector sees their points."""
+        posed = self._hand.posed(draws.orient, draws.pose, draws.betas, draws.wrist)
         joints = self._hand.keypoints(posed)
-        exact = _projected(self._points(joints, orient, pose))
-        return HandBatch(
-            np.asarray(posed.vertices, np.float32),
-            np.asarray(joints, np.float32),
-            np.asarray(exact + self._errors(rng, exact), np.float32),
-            self._scores(rng, count),
-            np.asarray(exact, np.float32),
-        )
+        exact = _projected(self._points(joints, draws.orient, draws.pose))
+        return PlacedHands(np.asarray(posed.vertices, np.float32), np.asarray(joints, np.float32), exact)
 
     def _poses(self, rng: Generator, count: int) -> Floats:
         """(count, 15, 3) rotation vectors of hands that do not pass through themselves."""
-        kept: list[Floats] = []
+        kept: list[Floats] = [np.zeros((0, HAND.size - 1, 3))]
         while sum(map(len, kept)) < count:
             angles = self.draw_angles(rng, 2 * count + 8)
             pose = rotmat_to_rotvec(finger_rotations(angles, self._axes))
@@ -150,7 +184,7 @@ class HandSampler:
         """(N, 21, 3) m where the detector's points lie, ``joints`` (N, 21, 3) being those of the model."""
         rotations = rotvec_to_rotmat(np.concatenate([orient[:, None], pose], 1))
         bones = world_rotations(rotations, HAND_TREE)[:, _BONE_OF_POINT]
-        scale = _palm_lengths(joints) / self._palm_m
+        scale = palm_lengths(joints) / self._palm_m
         return np.asarray(joints + scale[:, None, None] * np.einsum("nkij,kj->nki", bones, self._offsets))
 
     def _errors(self, rng: Generator, exact: Floats) -> Floats:
@@ -219,7 +253,7 @@ def _with_tips(hand: HandModel, joints: Floats, pose: Floats) -> Floats:
     return points
 
 
-def _palm_lengths(keypoints: Floats) -> Floats:
+def palm_lengths(keypoints: Floats) -> Floats:
     """(N,) m from the wrist to the middle knuckle, of keypoints (N, 21, 3)."""
     wrist, knuckle = (keypoints[:, MANO.index(joint)] for joint in ("wrist", "middle1"))
     return np.asarray(np.linalg.norm(knuckle - wrist, axis=-1))

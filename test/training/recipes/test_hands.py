@@ -47,6 +47,16 @@ def test_a_batch_is_in_the_hands_virtual_cameras():
     assert alike.median() > 0.95
 
 
+def test_zeros_for_the_detectors_own_3d_say_that_there_is_none():
+    torch.manual_seed(0)
+    network = HandRecipe(SMALL).modules["network"]
+    keypoints, context, world = torch.randn(2, 21, 3), torch.randn(2, 1), 0.05 * torch.randn(2, 21, 3)
+    unknown, known = (network(keypoints, context, w)[1] for w in (torch.zeros_like(world), world))
+    assert not torch.allclose(unknown, known, atol=1e-4)
+    moved = network(keypoints, context, world + torch.tensor([0.3, -0.1, 0.8]))[1]
+    assert torch.allclose(moved, known, atol=1e-5)  # about any point
+
+
 def test_the_same_generator_makes_the_same_batch():
     recipe = HandRecipe(SMALL)
     sampler = recipe.sampler("train", "lift")
