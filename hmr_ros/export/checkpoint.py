@@ -101,11 +101,11 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
             return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, joint_error
 
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)
-    if isinstance(network, FusionNet):
+    if isinstance(network, FusionNet | HandPose2Mesh):
         return Exportable(network, network.example_inputs(), network.input_names, network.output_names)
     if isinstance(network, Pose2Mesh):
         return Exportable(network.export_module(), network.example_inputs(), network.input_names, network.output_names)
-    assert isinstance(network, CompactPose2Mesh | HandPose2Mesh), "no other recipe makes networks"
+    assert isinstance(network, CompactPose2Mesh), "no other recipe makes networks"
     positions = torch.randn(4, joints, 2, generator=generator)
     scores = torch.rand(4, joints, 1, generator=generator)
     example = (torch.cat([positions, scores], -1), -3 * torch.rand(4, 1, generator=generator))

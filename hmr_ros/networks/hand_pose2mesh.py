@@ -54,6 +54,13 @@ class HandPose2Mesh(nn.Module):
         self.vertices = nn.Linear(width, VERTICES * 3)
         self.joint_error = nn.Linear(width, MANO.size)
 
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Inputs of four hands, to export with."""
+        generator = torch.Generator().manual_seed(0)
+        points, scores, world = (torch.randn(4, MANO.size, size, generator=generator) for size in (2, 1, 3))
+        keypoints = torch.cat([points, scores.sigmoid()], -1)
+        return keypoints, -3 * torch.rand(4, 1, generator=generator), _UNIT_M * world
+
     def forward(self, keypoints: Tensor, context: Tensor, world: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is seen -> vertices (B, 778, 3), joints (B, 21, 3) and expected joint error (B, 21), m."""
         centred = (world - world.mean(1, keepdim=True)).flatten(1) / _UNIT_M

@@ -78,6 +78,9 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
     body_model = load_body_model(models_dir() / "open_body.npz")
     if kind == "fusion":
         _fuse(detector, opened(models_dir() / "pose2mesh.json"), engines[kind], body_model)
+    elif kind == "hand_pose2mesh":
+        seeing = [opened(models_dir() / f"{name}.json") for name in ("hand_recrop", "hand_landmarks")]
+        _lift_hands(detector, seeing, engines[kind])
     else:
         estimator = _estimator(engines[kind], body_model)
         for image, camera in _images():
@@ -120,6 +123,19 @@ def _show_hands(network: Recording, image: Image, people: Detections) -> None:
     if places.known.any():
         size = int(network.manifest.inputs[0].shape[1])
         network.run({"image": crops(image, places.rough[places.known], size)})
+
+
+def _lift_hands(detector: Detector, seeing: list[Recording], network: Recording) -> None:
+    """Run ``network`` on the hands that the recrop and the landmark network see in the images."""
+    from hmr_ros.perception.assemble import open_hand
+    from hmr_ros.perception.hand_meshes import HandLifter
+    from hmr_ros.perception.hands import HandDetector
+
+    hands, lifter = HandDetector(*seeing), HandLifter(network, open_hand())
+    for image, camera in _images():
+        detector.reset()
+        hands.reset()
+        lifter(hands(image, detector.detect(image)), camera)
 
 
 def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, camera: Camera) -> Detections:
