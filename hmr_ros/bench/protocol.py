@@ -37,13 +37,15 @@ class Options:
 class Row(TypedDict):
     """The result of a bench: its settings, medians in ms, figures derived from them, and whether each goal is met.
 
-    In the JSON only: ``cases`` with all measurements of each situation, ``sha256`` of the input files.
+    ``table``: what does not fit into these, in Markdown. In the JSON only: ``cases`` with all measurements of each
+    situation, ``sha256`` of the input files.
     """
 
     settings: dict[str, str | int | float | list[int]]
     medians_ms: dict[str, float]
     figures: dict[str, float]
     goals: dict[str, bool]
+    table: NotRequired[str]
     cases: NotRequired[list[dict[str, object]]]
     sha256: NotRequired[dict[str, str]]
 

@@ -19,7 +19,7 @@ def table(name: str, row: Row) -> str:
     lines += [f"  {key:<58}{value:>12.3f} ms" for key, value in row["medians_ms"].items()]
     lines += [f"  {key:<58}{value:>12.4g}" for key, value in row["figures"].items()]
     lines += [f"  {goal:<58}{'met' if met else 'MISSED':>12}" for goal, met in row["goals"].items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["", row["table"]] if "table" in row else [])])
 
 
 def environment() -> dict[str, str | int | float]:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from hmr_ros.core.arrays import Image
+from hmr_ros.core.thread_names import show_name
 
 _Found = TypeVar("_Found")
 
@@ -27,7 +28,7 @@ class Search(Generic[_Found]):
 
     def __init__(self, find: Callable[[Image], _Found], *, background: bool = False) -> None:
         self._find = find
-        self._thread = ThreadPoolExecutor(1, "hmr_search", initializer=_be_nice) if background else None
+        self._thread = ThreadPoolExecutor(1, "hmr_search", initializer=_begin) if background else None
         self._running: Future[_Found] | None = None
 
     def __call__(self, image: Image, *, is_due: bool, must_wait: bool) -> _Found | None:
@@ -53,6 +54,11 @@ class Search(Generic[_Found]):
         """Wait for the search that runs."""
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    show_name("hmr_search")
+    _be_nice()
 
 
 def _be_nice() -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Costs, Shed
+from hmr_ros.core.thread_names import show_name
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
@@ -119,6 +121,7 @@ class Worker:
 
     def _run(self) -> None:
         """Process images; none, however broken, ends this loop."""
+        show_name("hmr_worker")
         while (data := self._source.slot.take()) is not None:
             try:
                 with self._processing:
@@ -147,24 +150,29 @@ class Worker:
         """Process one serialised image message, or drop it."""
         started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
+        _begin_record(stamp)
         age_s = self._age_s(stamp)
         arrival = Arrival(stamp, age_s, time.monotonic())
         shed = self._decide(arrival, config)
         if isinstance(shed, Rejection):
             self._drop(shed.reason, shed.explanation)
             return
+        tracepoints.mark("admission")
         frame = self._source.decode(data)
+        tracepoints.mark("decoding")
         self._follow_frame(frame.frame_id)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
         world = self._source.world(frame, config)
+        tracepoints.mark("other inputs")
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground, world)
         self._log_jump(result.jump)
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
         self._accept(arrival)
         self._record(_Work(stamp, age_s, shed, result, published, started_s))
+        _end_record()
 
     def _log_jump(self, jump: str) -> None:
         """Log how the world jumped, unless it did not ("")."""
@@ -229,6 +237,17 @@ class Worker:
             self._node.get_logger().warning(
                 f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S
             )
+
+
+def _begin_record(stamp: Stamp) -> None:
+    if (recorder := tracepoints.recorder()) is not None:
+        recorder.began(stamp.nanoseconds)
+
+
+def _end_record() -> None:
+    if (recorder := tracepoints.recorder()) is not None:
+        recorder.mark("bookkeeping")
+        recorder.ended()
 
 
 def _processed(work: _Work, latency_s: float, ground: str) -> Processed:

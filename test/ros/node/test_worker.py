@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import State
 from hmr_ros.core.temporal.shedding import Costs, Shed
@@ -272,3 +273,17 @@ def test_new_parameters_count_from_the_next_image_on(stage):
     ready.set()
     workers[0].join()
     assert [call[3] for call in s.called("admit")] == [200.0, 70.0]
+
+
+def test_the_steps_of_an_image_are_tracepoints(stage):
+    s = stage()
+    marks = []
+    recorder = SimpleNamespace(
+        began=lambda stamp_ns: marks.append(stamp_ns), mark=marks.append, ended=lambda: marks.append("ended")
+    )
+    tracepoints.install(recorder)
+    try:
+        worked(s, STAMP)
+    finally:
+        tracepoints.install(None)
+    assert marks == [STAMP.nanoseconds, "admission", "decoding", "other inputs", "bookkeeping", "ended"]
