@@ -44,9 +44,11 @@ def stamped(message: bytes, stamp_ns: int) -> bytes:
 class Camera(Node):
     """Publishes serialised ``images`` and their ``info`` in turn, each under the stamp of its moment."""
 
-    def __init__(self, images: Sequence[bytes], info: bytes) -> None:
+    def __init__(self, images: Sequence[bytes], info: bytes, log: Path) -> None:
+        """A line of ``log`` is the stamp of an image and when it had been published, ns."""
         super().__init__("hmr_bench_camera")
         self._images, self._info = images, info
+        self._log = log.open("a", encoding="utf-8", buffering=1)
         self._image_publisher = self.create_publisher(Image, "image", QoSProfile(depth=1))
         self._info_publisher = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
@@ -63,6 +65,7 @@ class Camera(Node):
             due_s = max(due_s + 1 / rate_hz, time.monotonic())
             stamp_ns = time.time_ns()
             self._image_publisher.publish(stamped(image, stamp_ns))
+            self._log.write(f"{stamp_ns} {time.time_ns()}\n")
             self._info_publisher.publish(stamped(self._info, stamp_ns))
 
 
@@ -92,13 +95,13 @@ def _assumed() -> calibration.Calibration:
 
 
 def main() -> int:
-    """Play a source until a signal ends it. Arguments: a video file or an image, images per second, calibration."""
-    _, source, rate_hz, given = remove_ros_args(sys.argv)
+    """Play until a signal ends it. Arguments: a video file or an image, images per second, calibration, log."""
+    _, source, rate_hz, given, log = remove_ros_args(sys.argv)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        camera = Camera(*serialised(source, _calibration(given)))
+        camera = Camera(*serialised(source, _calibration(given)), Path(log))
         camera.wait_for_subscriber()
         camera.play(float(rate_hz))
     except KeyboardInterrupt:

@@ -31,16 +31,16 @@ class FileRecorder:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", buffering=1)
-        self._arrived = Bounded[int, tuple[int, int, int]](_ARRIVED)
+        self._arrived = Bounded[int, int](_ARRIVED)
         self._local = threading.local()
 
     def close(self) -> None:
         """End the file."""
         self._file.close()
 
-    def arrived(self, stamp_ns: int, source_ns: int, received_ns: int) -> None:
+    def arrived(self, stamp_ns: int) -> None:
         """The image is in the process."""
-        self._arrived[stamp_ns] = source_ns, received_ns, time.time_ns()
+        self._arrived[stamp_ns] = time.time_ns()
 
     def began(self, stamp_ns: int) -> None:
         """The calling thread begins to work on the image."""

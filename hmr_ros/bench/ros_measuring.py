@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmr_ros.bench.ros_case import Case, Measured, drops_between, median, timing
-from hmr_ros.bench.split import Split, read_traced, splits
+from hmr_ros.bench.split import Split, read_sent, read_traced, splits
 from hmr_ros.bench.split_table import Summary, summary
 from hmr_ros.bench.thread_times import by_part, thread_times
 from hmr_ros.ros.node.diagnostics import OVERHEAD, OVERHEAD_P99
@@ -68,17 +68,19 @@ class _Window:
 
 @dataclass(frozen=True)
 class Bench:
-    """A node that records its images into ``trace``, and a subscriber."""
+    """A node that records its images into ``trace``, a subscriber, and the file for what cameras have ``sent``."""
 
     namespace: str
     session: Session[Stopwatch]
     node: RosProcess
     trace: Path
+    sent: Path
 
     def measure(self, case: Case, scene: Scene, plan: Plan) -> Outcome:
         """Start a camera, wait for the first bodies, and measure all windows."""
         self.session.node.subscribe(case.outputs)
-        camera = RosProcess(_CAMERA_MODULE, self.namespace, [str(scene.path), str(case.rate_hz), scene.calibration])
+        arguments = [str(scene.path), str(case.rate_hz), scene.calibration, str(self.sent)]
+        camera = RosProcess(_CAMERA_MODULE, self.namespace, arguments)
         try:
             self._wait_for_bodies(case)
             self._receive(_SETTLE_S)
@@ -131,7 +133,7 @@ class Bench:
 
     def _outcome(self, windows: Sequence[_Window]) -> Outcome:
         heard = [message for window in windows for message in window.heard]
-        images: list[Split] = splits(read_traced(self.trace), heard)
+        images: list[Split] = splits(read_traced(self.trace), read_sent(self.sent), heard)
         total_s: Counter[str] = Counter()
         for window in windows:
             total_s.update(window.processor_s)
@@ -183,7 +185,7 @@ def opened(module: str, namespace: str, directory: Path, cores: Cores) -> Iterat
     with restricted(cores.others):  # whatever starts in it stays there
         session = Session(namespace, Stopwatch)
         try:
-            yield Bench(namespace, session, node, trace)
+            yield Bench(namespace, session, node, trace, directory / f"{module}.sent")
         finally:
             node.stop()
             session.close()

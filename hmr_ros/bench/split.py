@@ -19,7 +19,7 @@ from hmr_ros.ros.player.heard import Heard
 RESIDUE_MS = 0.5
 """Largest mean difference between the whole and the sum of its parts, ms."""
 
-CAMERA, TRANSPORT_IN, EXECUTOR, SLOT = "camera: publishing", "transport in", "executor", "waiting for the worker"
+CAMERA, TRANSPORT_IN, SLOT = "camera: publishing", "transport in", "waiting for the worker"
 TRANSPORT_OUT, SUBSCRIBER = "transport out", "subscriber"
 _MS = 1e-6
 
@@ -35,14 +35,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Traced:
-    """What the node did with the image of ``stamp_ns``: when it was sent, received, in the process and taken, ns.
+    """What the node did with the image of ``stamp_ns``: when it was in the process, and taken by the worker, ns.
 
     ``processor_ns`` is that of the worker's thread when it took the image; ``steps`` follow in their order.
     """
 
     stamp_ns: int
-    source_ns: int
-    received_ns: int
     arrived_ns: int
     began_ns: int
     processor_ns: int
@@ -80,17 +78,25 @@ def read_traced(path: Path) -> list[Traced]:
         row = json.loads(line) if line.endswith("\n") else {}
         if row.get("arrived"):
             steps = tuple(Step(*step) for step in row["steps"])
-            arrived, began = row["arrived"], row["began"]
-            traced.append(Traced(row["stamp"], arrived[0], arrived[1], arrived[2], began[0], began[1], steps))
+            traced.append(Traced(row["stamp"], row["arrived"], row["began"][0], row["began"][1], steps))
     return traced
 
 
-def split(image: Traced, last: Heard) -> Split:
-    """The way of ``image`` until the subscriber had the ``last`` message about it."""
+def read_sent(path: Path) -> dict[int, int]:
+    """When the camera had published its images, ns, by their stamps; the last line may be cut off."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    return {int(stamp): int(sent) for stamp, sent in map(str.split, lines)}
+
+
+def split(image: Traced, sent_ns: int, last: Heard) -> Split:
+    """The way of ``image``, published by ``sent_ns``, until the subscriber had the ``last`` message.
+
+    An image may be with the node before the call that publishes it returns.
+    """
+    sent_ns = min(sent_ns, image.arrived_ns)
     parts = {
-        CAMERA: image.source_ns - image.stamp_ns,
-        TRANSPORT_IN: image.received_ns - image.source_ns,
-        EXECUTOR: image.arrived_ns - image.received_ns,
+        CAMERA: sent_ns - image.stamp_ns,
+        TRANSPORT_IN: image.arrived_ns - sent_ns,
         SLOT: image.began_ns - image.arrived_ns,
     }
     processor: dict[str, int] = {}
@@ -107,14 +113,15 @@ def split(image: Traced, last: Heard) -> Split:
     return Split(whole * _MS, {n: ns * _MS for n, ns in parts.items()}, {n: ns * _MS for n, ns in processor.items()})
 
 
-def splits(images: Iterable[Traced], heard: Iterable[Heard]) -> list[Split]:
-    """The split of each of ``images`` that something was heard about."""
+def splits(images: Iterable[Traced], sent_ns: Mapping[int, int], heard: Iterable[Heard]) -> list[Split]:
+    """The split of each of ``images`` that was sent, and that something was heard about."""
     last: dict[int, Heard] = {}
     for message in heard:
-        known = last.get(message.stamp_ns)
-        if known is None or message.source_ns > known.source_ns:
+        before = last.get(message.stamp_ns)
+        if before is None or message.source_ns > before.source_ns:
             last[message.stamp_ns] = message
-    return [split(image, last[image.stamp_ns]) for image in images if image.stamp_ns in last]
+    known = last.keys() & sent_ns.keys()
+    return [split(i, sent_ns[i.stamp_ns], last[i.stamp_ns]) for i in images if i.stamp_ns in known]
 
 
 def parts_of(images: Sequence[Split]) -> list[Part]:

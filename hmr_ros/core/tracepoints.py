@@ -16,8 +16,8 @@ class Recorder(Protocol):
     def mark(self, step: str) -> None:
         """``step`` has ended in the calling thread."""
 
-    def arrived(self, stamp_ns: int, source_ns: int, received_ns: int) -> None:
-        """The image with ``stamp_ns`` is in the process; the middleware sent and received it at these times, ns."""
+    def arrived(self, stamp_ns: int) -> None:
+        """The image with ``stamp_ns`` is in the process."""
 
     def began(self, stamp_ns: int) -> None:
         """The calling thread begins to work on the image with ``stamp_ns``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
@@ -33,9 +32,6 @@ from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.cdr import Stamp, stamp_of
 from hmr_ros.ros.wire.transport import profiles_variable
 from hmr_ros.ros.wire.types import type_name
-
-if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
-    from rclpy.subscription import MessageInfo
 
 _COMPRESSED = "/compressed"
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
@@ -75,15 +71,12 @@ class CameraInput:
         if config.detections.is_external:
             self.slot = WaitingSlot(self._is_ready, config.detections.timeout_s, self._drop_replaced)
             self._detections = DetectionsInput(node, config, monitor, self.slot.wake)
-        self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_message)
+        self._images = AdaptiveSubscription(node, _MESSAGE_TYPES[config.image_transport], topic, self._on_image)
         node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
 
-    def _on_message(self, data: bytes, info: MessageInfo) -> None:
-        if (recorder := tracepoints.recorder()) is not None:
-            recorder.arrived(stamp_of(data).nanoseconds, info["source_timestamp"], info["received_timestamp"])
-        self._on_image(data)
-
     def _on_image(self, data: bytes) -> None:
+        if (recorder := tracepoints.recorder()) is not None:
+            recorder.arrived(stamp_of(data).nanoseconds)
         self._monitor.receive()
         if self.slot.put(data):
             self._drop_replaced()

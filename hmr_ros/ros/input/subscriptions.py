@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -18,9 +18,6 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from hmr_ros.ros.wire.qos import AS_OFFERED, SUBSCRIPTION, overridden
 from hmr_ros.ros.wire.types import type_name
-
-if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
-    from rclpy.subscription import MessageInfo
 
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 """Without rclpy's warnings about incompatible QoS: ``adapt`` requests less, and /diagnostics reports what remains."""
@@ -39,7 +36,7 @@ class AdaptiveSubscription:
         node: Node,
         message_type: type,
         topic: str,
-        callback: Callable[[bytes], None] | Callable[[bytes, MessageInfo], None],
+        callback: Callable[[bytes], None],
         requested: QoSProfile | None = None,
     ) -> None:
         self._node = node
