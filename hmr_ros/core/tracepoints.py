@@ -40,6 +40,18 @@ def recorder() -> Recorder | None:
     return _recorder
 
 
+def begin(stamp_ns: int) -> None:
+    """Report that the calling thread begins to work on the image with ``stamp_ns``."""
+    if _recorder is not None:
+        _recorder.began(stamp_ns)
+
+
+def end() -> None:
+    """Report that the calling thread is done with its image."""
+    if _recorder is not None:
+        _recorder.ended()
+
+
 def mark(step: str) -> None:
     """Report the end of ``step``."""
     if _recorder is not None:

@@ -62,6 +62,11 @@ def _begin() -> None:
 
 
 def _be_nice() -> None:
-    """Let the calling thread take less of a core that others want, where the system has priorities of threads."""
+    """Let the calling thread take less of a core that others want, where the system has priorities of threads.
+
+    Niceness does not count under a real-time policy, with which the node may have been started: that ends first.
+    """
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if os.name == "posix" and hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
