@@ -22,7 +22,7 @@ import cv2
 from tqdm import tqdm
 
 from hmr_ros.bench.protocol import Options, Row
-from hmr_ros.bench.ros_case import CLIP, Case, file_hash
+from hmr_ros.bench.ros_case import CLIP, Case, Measured, file_hash
 from hmr_ros.bench.ros_measuring import Cores, Outcome, Plan, Scene, opened
 from hmr_ros.bench.split import RESIDUE_MS
 from hmr_ros.bench.split_table import table
@@ -58,6 +58,7 @@ class _Setting:
     directory: Path
     plan: Plan
     progress: tqdm[None]
+    preset: str
 
 
 def run(options: Options) -> Row:
@@ -69,10 +70,12 @@ def run(options: Options) -> Row:
     with tempfile.TemporaryDirectory() as directory, tqdm(total=len(cases) + 1, unit="case") as progress:
         scenes = _scenes(Path(directory), options.source)
         hashes = {"clip": file_hash(scenes[CLIP].path)} | {path.name: file_hash(path) for path in _networks()}
-        setting = _Setting(scenes, Path(directory), plan, progress)
+        setting = _Setting(scenes, Path(directory), plan, progress, options.preset)
         outcomes = _measure(_NODE, cases, setting)
         stub = _measure(_STUB_NODE, [alone], setting)[alone]
-    return _row(outcomes, stub, plan, hashes)
+    row = _row(outcomes, stub, plan, hashes)
+    row["settings"]["preset"] = options.preset
+    return row
 
 
 def _cases() -> list[Case]:
@@ -107,7 +110,7 @@ def _drawn(body_model: BodyModel, people: int, directory: Path) -> Path:
 def _measure(module: str, cases: Sequence[Case], setting: _Setting) -> dict[Case, Outcome]:
     """Measure ``cases`` with one node, that of ``module``."""
     outcomes = {}
-    with opened(module, _NAMESPACE, setting.directory, Cores.here()) as bench:
+    with opened(module, _NAMESPACE, setting.directory, Cores.here(), setting.preset) as bench:
         for case in cases:
             setting.progress.set_postfix_str(case.name)
             outcomes[case] = bench.measure(case, setting.scenes[case.people], setting.plan)
@@ -149,12 +152,22 @@ def _row(outcomes: dict[Case, Outcome], without: Outcome, plan: Plan, hashes: di
             ),
         },
         "table": table(split),
+        "submission": [*(_latency(crowds[n]) for n in QUICK_CROWDS), _own(stub), str(Cores.here())],
         "sha256": hashes,
         "cases": [
             {"case": case.name} | dataclasses.asdict(case) | _as_dict(outcome)
             for case, outcome in [*outcomes.items(), (Case(CAMERA_HZ, 1, ("no networks", *USUAL)), without)]
         ],
     }
+
+
+def _latency(measured: Measured) -> str:
+    t = measured.timing
+    return f"{t.latency_p50_ms:.0f} ({t.latency_p99_ms:.0f}), {measured.rate_hz:.0f} Hz"
+
+
+def _own(stub: Measured) -> str:
+    return f"{stub.overhead_p50_ms:.1f} ({stub.overhead_p99_ms:.1f})"
 
 
 def _column(people: int) -> str:

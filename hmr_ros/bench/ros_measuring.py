@@ -30,6 +30,7 @@ CORES = 2
 
 _STARTUP_S, _SETTLE_S = 60.0, 2.5
 _POLL_S = 0.25
+_PARAMETERS = ("max_frame_age_s:=0.0",)
 _CAMERA_MODULE = "hmr_ros.bench.camera"
 
 
@@ -177,11 +178,11 @@ def restricted(cores: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
-def opened(module: str, namespace: str, directory: Path, cores: Cores) -> Iterator[Bench]:
+def opened(module: str, namespace: str, directory: Path, cores: Cores, preset: str) -> Iterator[Bench]:
     """A bench of the node that the program ``module`` is, which records into ``directory``."""
     trace = directory / f"{module}.jsonl"
     with restricted(cores.node):
-        node = RosProcess(module, namespace, [str(trace)], ["max_frame_age_s:=0.0"])
+        node = RosProcess(module, namespace, [str(trace)], [*_PARAMETERS, f"detector.preset:={preset}"])
     with restricted(cores.others):  # whatever starts in it stays there
         session = Session(namespace, Stopwatch)
         try:
