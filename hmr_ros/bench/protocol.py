@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, Protocol, TypedDict
 
+from hmr_ros.core.config import DetectorConfig
+
 BENCHES = {
     "mesh": "Pose2Mesh's mesh network: deployed form and our default against plain sparse PyTorch",
     "messages": "messages: mesh written straight into CDR against Point objects",
@@ -27,23 +29,31 @@ class BenchSkipped(RuntimeError):  # noqa: N818  # it is no error
 
 @dataclass(frozen=True)
 class Options:
-    """``repeats``: rounds of timing; ``quick``: only the main cases; ``source``: a clip or directory of images."""
+    """``repeats``: rounds of timing; ``quick``: only the main cases; ``source``: a clip or directory of images.
+
+    ``preset`` of the detector that the node is measured with.
+    """
 
     repeats: int
     quick: bool = False
     source: Path | None = None
+    preset: str = DetectorConfig.preset
 
 
 class Row(TypedDict):
     """The result of a bench: its settings, medians in ms, figures derived from them, and whether each goal is met.
 
-    In the JSON only: ``cases`` with all measurements of each situation, ``sha256`` of the input files.
+    ``table``: what does not fit into these, in Markdown; ``submission``: cells of a row about this machine, for the
+    documentation. In the JSON only: ``cases`` with all measurements of each
+    situation, ``sha256`` of the input files.
     """
 
     settings: dict[str, str | int | float | list[int]]
     medians_ms: dict[str, float]
     figures: dict[str, float]
     goals: dict[str, bool]
+    table: NotRequired[str]
+    submission: NotRequired[list[str]]
     cases: NotRequired[list[dict[str, object]]]
     sha256: NotRequired[dict[str, str]]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 from hmr_ros.bench.protocol import BENCHES, Row
@@ -19,7 +20,14 @@ def table(name: str, row: Row) -> str:
     lines += [f"  {key:<58}{value:>12.3f} ms" for key, value in row["medians_ms"].items()]
     lines += [f"  {key:<58}{value:>12.4g}" for key, value in row["figures"].items()]
     lines += [f"  {goal:<58}{'met' if met else 'MISSED':>12}" for goal, met in row["goals"].items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["", row["table"]] if "table" in row else [])])
+
+
+def submission(row: Row, machine: Mapping[str, str | int | float]) -> str:
+    """The row of ``row`` for the documentation's table of machines, in Markdown; ``machine`` as environment() says."""
+    name = f"{machine['cpu']}, {machine['cores']} cores; load {machine['load_average_1min']:.1f}"
+    versions = f"Python {machine['python']}, onnxruntime {machine['onnxruntime']}"
+    return "| " + " | ".join([name, *row.get("submission", []), versions]) + " |"
 
 
 def environment() -> dict[str, str | int | float]:

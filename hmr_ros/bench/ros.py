@@ -14,9 +14,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +22,17 @@ import cv2
 from tqdm import tqdm
 
 from hmr_ros.bench.protocol import Options, Row
-from hmr_ros.bench.ros_case import CLIP, Case, Measured, drops_between, file_hash, median, timing
+from hmr_ros.bench.ros_case import CLIP, Case, Measured, file_hash
+from hmr_ros.bench.ros_measuring import Cores, Outcome, Plan, Scene, opened
+from hmr_ros.bench.split import RESIDUE_MS
+from hmr_ros.bench.split_table import table
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.share import share_dir
 from hmr_ros.evaluation.crowd import HEIGHT, WIDTH, crowd_image
-from hmr_ros.ros.node.diagnostics import OVERHEAD, OVERHEAD_P99
-from hmr_ros.ros.player.session import Session
-from hmr_ros.ros.player.stopwatch import OUTPUTS, Stopwatch
-from hmr_ros.tools.ros_process import RosProcess, prepare_environment
+from hmr_ros.ros.player.stopwatch import OUTPUTS
+from hmr_ros.tools.ros_process import prepare_environment
 
-CORES = 2
 CAMERA_HZ = 30.0
 RATES_HZ = (10.0, CAMERA_HZ, 60.0)
 CROWDS = (0, 1, 4, 8)
@@ -46,42 +44,38 @@ RATIO_GOALS = {4: 4.0, 8: 7.0}
 
 _NAMESPACE = f"hmr_bench_{os.getpid()}"
 """Unique, so that two runs at once do not receive each other's messages."""
-_STARTUP_S, _SETTLE_S = 60.0, 2.5
 _WINDOWS, _WINDOW_S_PER_REPEAT = 3, 0.15
 _QUICK_WINDOW_S = 4.0
-_POLL_S = 0.25
-_NODE, _STUB_NODE = "hmr_ros.ros.node.node", "hmr_ros.bench.stub_node"
-_FOCAL = ("--focal", "1000")
+_NODE, _STUB_NODE = "hmr_ros.bench.traced_node", "hmr_ros.bench.stub_node"
+_FOCAL_PX = "1000"
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """The input of a camera: a file for hmr_player, and its calibration arguments."""
+class _Setting:
+    """What all cases have in common: the scene of each number of people, and where what they leave is kept."""
 
-    path: Path
-    calibration: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How long to measure each case: ``windows`` of ``window_s`` seconds."""
-
-    windows: int
-    window_s: float
+    scenes: Mapping[int, Scene]
+    directory: Path
+    plan: Plan
+    progress: tqdm[None]
+    preset: str
 
 
 def run(options: Options) -> Row:
     """Measure the node with its networks in all cases, and without them in one."""
-    plan = _Plan(1, _QUICK_WINDOW_S) if options.quick else _Plan(_WINDOWS, _WINDOW_S_PER_REPEAT * options.repeats)
+    plan = Plan(1, _QUICK_WINDOW_S) if options.quick else Plan(_WINDOWS, _WINDOW_S_PER_REPEAT * options.repeats)
     alone = Case(CAMERA_HZ, 1, USUAL)
     cases = _quick_cases() if options.quick else _cases()
     prepare_environment()
-    with _two_cores(), tempfile.TemporaryDirectory() as directory, tqdm(total=len(cases) + 1, unit="case") as progress:
+    with tempfile.TemporaryDirectory() as directory, tqdm(total=len(cases) + 1, unit="case") as progress:
         scenes = _scenes(Path(directory), options.source)
         hashes = {"clip": file_hash(scenes[CLIP].path)} | {path.name: file_hash(path) for path in _networks()}
-        measured = _measure(_NODE, cases, scenes, plan, progress)
-        stub = _measure(_STUB_NODE, [alone], scenes, plan, progress)[alone]
-    return _row(measured, stub, plan, hashes)
+        setting = _Setting(scenes, Path(directory), plan, progress, options.preset)
+        outcomes = _measure(_NODE, cases, setting)
+        stub = _measure(_STUB_NODE, [alone], setting)[alone]
+    row = _row(outcomes, stub, plan, hashes)
+    row["settings"]["preset"] = options.preset
+    return row
 
 
 def _cases() -> list[Case]:
@@ -98,13 +92,13 @@ def _networks() -> list[Path]:
     return sorted(models_dir().glob("*.onnx"))
 
 
-def _scenes(directory: Path, source: Path | None) -> dict[int, _Scene]:
+def _scenes(directory: Path, source: Path | None) -> dict[int, Scene]:
     """The scene of each number of people."""
     samples = share_dir() / "samples"
-    clip = _Scene(samples / "crossing.mp4", ("--camera-info", str(samples / "crossing.yaml")))
-    scenes = {CLIP: clip if source is None else _Scene(source, ())}
+    clip = Scene(samples / "crossing.mp4", str(samples / "crossing.yaml"))
+    scenes = {CLIP: clip if source is None else Scene(source)}
     body_model = load_body_model(models_dir() / "open_body.npz")
-    return scenes | {people: _Scene(_drawn(body_model, people, directory), _FOCAL) for people in CROWDS}
+    return scenes | {people: Scene(_drawn(body_model, people, directory), _FOCAL_PX) for people in CROWDS}
 
 
 def _drawn(body_model: BodyModel, people: int, directory: Path) -> Path:
@@ -113,77 +107,25 @@ def _drawn(body_model: BodyModel, people: int, directory: Path) -> Path:
     return path
 
 
-def _measure(
-    module: str, cases: Sequence[Case], scenes: dict[int, _Scene], plan: _Plan, progress: tqdm[None]
-) -> dict[Case, Measured]:
+def _measure(module: str, cases: Sequence[Case], setting: _Setting) -> dict[Case, Outcome]:
     """Measure ``cases`` with one node, that of ``module``."""
-    session = Session(_NAMESPACE, Stopwatch)
-    node = RosProcess(module, _NAMESPACE, parameters=["max_frame_age_s:=0.0"])
-    measured = {}
-    try:
+    outcomes = {}
+    with opened(module, _NAMESPACE, setting.directory, Cores.here(), setting.preset) as bench:
         for case in cases:
-            progress.set_postfix_str(case.name)
-            measured[case] = _measure_case(case, scenes[case.people], session, node, plan)
-            progress.update()
-    finally:
-        node.stop()
-        session.close()
-    return measured
+            setting.progress.set_postfix_str(case.name)
+            outcomes[case] = bench.measure(case, setting.scenes[case.people], setting.plan)
+            setting.progress.update()
+    return outcomes
 
 
-def _measure_case(case: Case, scene: _Scene, session: Session[Stopwatch], node: RosProcess, plan: _Plan) -> Measured:
-    """Start a camera, wait for the first bodies, and measure several windows."""
-    session.node.subscribe(case.outputs)
-    camera = [str(scene.path), "--rate", str(case.rate_hz), "--loop", "--wait", "1", *scene.calibration]
-    player = RosProcess("hmr_ros.ros.player.player", _NAMESPACE, camera)
-    try:
-        session.node.start_over()
-        deadline_s = time.monotonic() + _STARTUP_S
-        while not len(session.node.bodies_at_s()):
-            if time.monotonic() > deadline_s or not node.running:
-                raise RuntimeError(f"{case.name}: no bodies within {_STARTUP_S:.0f} s; the messages above say why")
-            session.spin(_POLL_S)
-        _receive(session, _SETTLE_S)
-        return median([_window(session, node, plan.window_s) for _ in range(plan.windows)])
-    finally:
-        player.stop()
-
-
-def _receive(session: Session[Stopwatch], seconds: float) -> None:
-    """Receive for ``seconds``, and subscribe the topics of people who appear."""
-    until_s = time.monotonic() + seconds
-    while (left_s := until_s - time.monotonic()) > 0:
-        session.node.follow_people()
-        session.spin(min(_POLL_S, left_s))
-
-
-def _window(session: Session[Stopwatch], node: RosProcess, seconds: float) -> Measured:
-    watch = session.node
-    before, cpu_s, started_s = watch.diagnostics, node.cpu_s, time.monotonic()
-    watch.start_over()
-    session.spin(seconds)
-    elapsed_s = time.monotonic() - started_s
-    after, bodies_at_s = watch.diagnostics, watch.bodies_at_s()
-    return Measured(
-        timing=timing(watch.latencies_s(), bodies_at_s),
-        images_hz=_figure(after, "images received [Hz]"),
-        rate_hz=len(bodies_at_s) / elapsed_s,
-        overhead_p50_ms=_figure(after, OVERHEAD),
-        overhead_p99_ms=_figure(after, OVERHEAD_P99),
-        messages_per_image=watch.message_count / max(len(bodies_at_s), 1),
-        cpu=(node.cpu_s - cpu_s) / elapsed_s,
-        memory_mib=node.memory_mib,
-        people=_figure(after, "people"),
-        drops=drops_between(before, after),
+def _row(outcomes: dict[Case, Outcome], without: Outcome, plan: Plan, hashes: dict[str, str]) -> Row:
+    stub, compared = (
+        without.measured,
+        {c: o for c, o in outcomes.items() if c.rate_hz == CAMERA_HZ and c.outputs == USUAL},
     )
-
-
-def _figure(diagnostics: dict[str, str], key: str) -> float:
-    return float(diagnostics.get(key, "nan"))
-
-
-def _row(measured: dict[Case, Measured], stub: Measured, plan: _Plan, hashes: dict[str, str]) -> Row:
-    crowds = {case.people: m for case, m in measured.items() if case.rate_hz == CAMERA_HZ and case.outputs == USUAL}
+    crowds = {case.people: outcome.measured for case, outcome in compared.items()}
+    split = {_column(case.people): outcome.split for case, outcome in compared.items() if outcome.split is not None}
+    split |= {"no networks": without.split} if without.split is not None else {}
     people = [n for n in crowds if n > 0]
     one = crowds[1].timing.latency_p50_ms
     ratios = {n: crowds[n].timing.latency_p50_ms / one for n in RATIO_GOALS}
@@ -191,7 +133,7 @@ def _row(measured: dict[Case, Measured], stub: Measured, plan: _Plan, hashes: di
         "settings": {
             "image": f"{WIDTH}x{HEIGHT}",
             "camera [Hz]": CAMERA_HZ,
-            "cores": CORES,
+            "cores": str(Cores.here()),
             "seconds": plan.window_s,
             "windows": plan.windows,
         },
@@ -205,24 +147,34 @@ def _row(measured: dict[Case, Measured], stub: Measured, plan: _Plan, hashes: di
             **{f"{n} people at most {goal:g} times 1": ratios[n] <= goal for n, goal in RATIO_GOALS.items()},
             f"own overhead p99 within {OVERHEAD_GOAL_MS:g} ms": stub.overhead_p99_ms <= OVERHEAD_GOAL_MS,
             "all people were found": all(crowds[n].people > n - 0.5 for n in people),
+            f"the parts are the whole but for {RESIDUE_MS:g} ms": all(
+                abs(s.residue) <= RESIDUE_MS for s in split.values()
+            ),
         },
+        "table": table(split),
+        "submission": [*(_latency(crowds[n]) for n in QUICK_CROWDS), _own(stub), str(Cores.here())],
         "sha256": hashes,
         "cases": [
-            {"case": case.name} | dataclasses.asdict(case) | dataclasses.asdict(m)
-            for case, m in [*measured.items(), (Case(CAMERA_HZ, 1, ("no networks", *USUAL)), stub)]
+            {"case": case.name} | dataclasses.asdict(case) | _as_dict(outcome)
+            for case, outcome in [*outcomes.items(), (Case(CAMERA_HZ, 1, ("no networks", *USUAL)), without)]
         ],
     }
 
 
-@contextmanager
-def _two_cores() -> Iterator[None]:
-    """Restrict this process and its children to two cores, where the system supports it."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(every)[:CORES])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
+def _latency(measured: Measured) -> str:
+    t = measured.timing
+    return f"{t.latency_p50_ms:.0f} ({t.latency_p99_ms:.0f}), {measured.rate_hz:.0f} Hz"
+
+
+def _own(stub: Measured) -> str:
+    return f"{stub.overhead_p50_ms:.1f} ({stub.overhead_p99_ms:.1f})"
+
+
+def _column(people: int) -> str:
+    return "the clip" if people == CLIP else f"{people} people"
+
+
+def _as_dict(outcome: Outcome) -> dict[str, object]:
+    """``outcome`` for JSON."""
+    split = None if outcome.split is None else dataclasses.asdict(outcome.split)
+    return dataclasses.asdict(outcome.measured) | {"split": split}

@@ -54,7 +54,7 @@ class Measured:
     """The measurements of one window.
 
     ``images_hz`` come in and bodies go out at ``rate_hz``; ``overhead`` is the node's own time, all but the pipeline's;
-    ``cpu`` in cores; ``people`` are those it saw last.
+    ``cpu`` in cores, also those of camera and subscriber; ``people`` are those it saw last.
     """
 
     timing: Timing
@@ -67,6 +67,8 @@ class Measured:
     memory_mib: float
     people: float
     drops: Mapping[str, int]
+    camera_cpu: float = _NAN
+    subscriber_cpu: float = _NAN
 
 
 def timing(latencies_s: Float64s, bodies_at_s: Float64s) -> Timing:

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+from hmr_ros.bench.recording import record_into_first_argument
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.config import RobotConfig
@@ -57,4 +58,5 @@ def stub_pipeline(config: RobotConfig) -> Pipeline:
 
 
 if __name__ == "__main__":
+    record_into_first_argument()
     sys.exit(node.main(build=stub_pipeline))

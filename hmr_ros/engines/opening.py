@@ -13,6 +13,7 @@ from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.onnx.check import read_checked
 from hmr_ros.engines.onnx.engine import OnnxEngine
 from hmr_ros.engines.onnx.session import CPU
+from hmr_ros.engines.onnx.thread_choice import AdaptiveEngine
 from hmr_ros.engines.runtime import Engine, EngineError, EngineOptions, default_threads
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import build_engine, probe_engine
@@ -132,9 +133,16 @@ def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine
         path, progress = in_precision(manifest_path, options.precision), LoggedProgress(manifest_path.stem)
         engine = open_tensorrt(path, choice.backend, cache_for(options), progress)
     else:
-        engine = open_onnx(manifest_path, options.threads, choice.backend)
+        engine = _open_onnx(manifest_path, choice.backend, options)
     _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.why)
     return engine
+
+
+def _open_onnx(manifest_path: Path, backend: str, options: EngineOptions) -> Engine:
+    threads = options.threads or default_threads()
+    if options.adapt_threads and not options.threads and backend == CPU and threads > 1:
+        return AdaptiveEngine(lambda count: open_onnx(manifest_path, count), threads)
+    return open_onnx(manifest_path, threads, backend)
 
 
 class LoggedProgress:

@@ -35,7 +35,8 @@ class EngineOptions:
     number of CPU threads of one inference (0: the usable cores, at most MAX_DEFAULT_THREADS). ``device`` counts the
     GPUs that CUDA shows. ``cache`` is the directory of TensorRT engines (None: the user's). Those that are missing are
     built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's fp16 model
-    where there is one, "fp32" never does.
+    where there is one, "fp32" never does. ``adapt_threads``: where ``threads`` is 0, one thread runs a network on the
+    CPU whenever it is faster than the default number.
     """
 
     backend: str = "auto"
@@ -45,6 +46,7 @@ class EngineOptions:
     precision: str = "fp16"
     allow_build: bool = True
     build_timeout_s: float = BUILD_TIMEOUT_S
+    adapt_threads: bool = False
 
     @staticmethod
     def of(settings: EngineSettings) -> EngineOptions:

@@ -14,6 +14,7 @@ from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, ManifestError
 from hmr_ros.engines.backends import choose
 from hmr_ros.engines.onnx.engine import OnnxEngine
+from hmr_ros.engines.onnx.thread_choice import AdaptiveEngine
 from hmr_ros.engines.opening import (
     LoggedProgress,
     cache_for,
@@ -69,7 +70,7 @@ def open_serving(manifest_path: Path, options: EngineOptions, *, serve_while_bui
     if serve_while_building and _must_build(manifest_path, edition, options):
         return SwitchingEngine(recipe.stand_in(), recipe.upgrade, recipe)
     engine = open_network(manifest_path, options)  # which raises what is wrong, or takes another backend
-    return engine if isinstance(engine, OnnxEngine) else SwitchingEngine(engine, None, recipe)
+    return engine if isinstance(engine, (OnnxEngine, AdaptiveEngine)) else SwitchingEngine(engine, None, recipe)
 
 
 def rebuild(engines: Iterable[Engine]) -> list[str]:

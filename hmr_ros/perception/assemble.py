@@ -121,14 +121,16 @@ def assemble(
     """Open the networks, or take them from ``parts``, where other cameras of this process have opened them.
 
     ``background_search``: whole images are searched in a thread of their own, and no image waits for it while people
-    are followed. This is for live images: what is found, and when, depends on the speed of the machine.
+    are followed. This is for live images: what is found, and when, depends on the speed of the machine. So do the
+    threads of the networks, unless ``settings.num_threads`` sets their number.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why.
     """
     parts = parts or SharedParts()
 
     def open_network(path: Path) -> Engine:
-        return opened.enter_context(contextlib.closing(parts.network(path, settings)))
+        network = parts.network(path, settings, adapt_threads=background_search)
+        return opened.enter_context(contextlib.closing(network))
 
     def open_background(path: Path) -> Engine:
         # One thread: the search is in no hurry, and a network's other threads do not have its low priority.

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.arrays import Bools, Floats, Image
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
@@ -177,8 +178,11 @@ class BlazePoseDetector:
         poses = self._look(image, self._regions[: self.options.max_people])
         alive = _are_people(poses, image, self.options.min_presence)
         poses = poses.take(alive)
+        tracepoints.mark("following")
         is_due = self._pace.is_due(not alive.any() or not alive.all(), self.options.period, shed)
-        for candidates in self._search(image, is_due=is_due, must_wait=not alive.any()) or ():
+        found = self._search(image, is_due=is_due, must_wait=not alive.any())
+        tracepoints.mark("search")
+        for candidates in found or ():
             poses = join_rows([poses, self._new_people(image, candidates, poses.next_regions)])
         poses = poses.take(_distinct(poses))
         self._regions = poses.next_regions

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.arrays import Bools, Floats, Image
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
@@ -133,8 +134,10 @@ class KeypointDetector:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         before = len(self._people)
         people = self.follow(image)
+        tracepoints.mark("following")
         is_due = self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed)
         found = self._search(image, is_due=is_due, must_wait=len(people) == 0)
+        tracepoints.mark("search")
         if found is not None:
             people = self.join(image, people, found)
         self._people = distinct(people).take(slice(self.options.max_people))

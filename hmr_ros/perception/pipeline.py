@@ -9,6 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
@@ -141,18 +142,26 @@ class Pipeline:
         pose = self._camera_motion(world, stamp_s)
         clock = [time.perf_counter()]
         found = self._detect(image, detections, shed)
+        tracepoints.mark("detection")
         clock.append(time.perf_counter())
         tracks = self.tracker.update(found, stamp_s, self._view(camera, pose))
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
+        tracepoints.mark("tracking")
         clock.append(time.perf_counter())
         estimates = self._estimate(image, tracks.seen, camera, shed)
+        tracepoints.mark("estimation")
         ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
+        tracepoints.mark("sizing")
         clock.append(time.perf_counter())
-        bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s, pose))
+        smoothed = self._smooth(tracks, estimated, stamp_s, pose)
+        tracepoints.mark("smoothing")
+        bodies = self._posed(tracks, smoothed)
+        tracepoints.mark("posing")
         clock.append(time.perf_counter())
         hands = self._hands(image, tracks.seen, shed)
+        tracepoints.mark("hands")
         clock.append(time.perf_counter())
         return Result(
             bodies,

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from hmr_ros.core.arrays import Image
+from hmr_ros.core.thread_names import show_name
 
 _Found = TypeVar("_Found")
 
@@ -27,7 +28,7 @@ class Search(Generic[_Found]):
 
     def __init__(self, find: Callable[[Image], _Found], *, background: bool = False) -> None:
         self._find = find
-        self._thread = ThreadPoolExecutor(1, "hmr_search", initializer=_be_nice) if background else None
+        self._thread = ThreadPoolExecutor(1, "hmr_search", initializer=_begin) if background else None
         self._running: Future[_Found] | None = None
 
     def __call__(self, image: Image, *, is_due: bool, must_wait: bool) -> _Found | None:
@@ -55,7 +56,17 @@ class Search(Generic[_Found]):
             self._thread.shutdown(cancel_futures=True)
 
 
+def _begin() -> None:
+    show_name("hmr_search")
+    _be_nice()
+
+
 def _be_nice() -> None:
-    """Let the calling thread take less of a core that others want, where the system has priorities of threads."""
+    """Let the calling thread take less of a core that others want, where the system has priorities of threads.
+
+    Niceness does not count under a real-time policy, with which the node may have been started: that ends first.
+    """
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if os.name == "posix" and hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import secrets
 import threading
@@ -31,9 +32,13 @@ class SharedParts:
         self._lock = threading.Lock()
         self._body_models: dict[Path, BodyModel] = {}
 
-    def network(self, manifest_path: Path, settings: EngineSettings) -> Engine:
-        """The network beside a manifest, run as ``settings`` ask. Raises ManifestError or EngineError."""
-        options, serve = EngineOptions.of(settings), settings.serve_while_building
+    def network(self, manifest_path: Path, settings: EngineSettings, *, adapt_threads: bool = False) -> Engine:
+        """The network beside a manifest, run as ``settings`` ask. Raises ManifestError or EngineError.
+
+        ``adapt_threads`` as in EngineOptions.
+        """
+        options = dataclasses.replace(EngineOptions.of(settings), adapt_threads=adapt_threads)
+        serve = settings.serve_while_building
         key = (manifest_path, options, serve)
         return self._engines.open(key, lambda: open_serving(manifest_path, options, serve_while_building=serve))
 

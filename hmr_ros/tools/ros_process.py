@@ -46,6 +46,11 @@ class RosProcess:
         return self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """Processor time it has taken so far, s; NaN where the system does not tell."""
         with contextlib.suppress(OSError):

@@ -86,3 +86,19 @@ def test_mesh_bench_runs(tmp_path):
     row = json.loads(out.read_text())["benches"]["mesh"]
     assert row["goals"]["outputs differ by at most 1e-05 m"]
     assert set(row["medians_ms"]) >= {"plain", "deployed"}
+
+
+def test_a_row_to_paste_is_of_the_node_on_this_machine(fake, monkeypatch, capsys):
+    asked = []
+    module = ModuleType("hmr_ros.bench.ros")
+    module.run = lambda options: asked.append(options.preset) or {**ROW, "submission": ["30 (45), 30 Hz", "1.0 (2.0)"]}
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(report, "BENCHES", {"ros": "the node"})
+    assert main(["bench", "--submit", "--preset", "fast"]) == 0
+    row = capsys.readouterr().out.splitlines()[-1]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:3] == ["30 (45), 30 Hz", "1.0 (2.0)"]
+    assert len(cells) == 4
+    assert "cores; load" in cells[0]
+    assert "onnxruntime" in cells[3]
+    assert asked == ["fast"]

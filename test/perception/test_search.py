@@ -98,6 +98,8 @@ def test_errors_reach_the_image_that_gets_the_result() -> None:
 
 def test_closing_waits_for_the_network(slow: Slow, search: Search[int]) -> None:
     search(_image(1), is_due=True, must_wait=False)
+    while slow.begun == 0:  # one that has not begun is cancelled
+        threading.Event().wait(0.001)
     closing = threading.Thread(target=search.close)
     closing.start()
     closing.join(0.05)
@@ -113,3 +115,16 @@ def test_it_leaves_the_core_to_images(slow: Slow) -> None:
     search = Search(lambda _: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), background=True)
     assert search(_IMAGE, is_due=True, must_wait=True) == min(own + 5, 19)
     search.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no real-time policies")
+@pytest.mark.parametrize(("policy", "expected"), [("SCHED_FIFO", ["SCHED_OTHER"]), ("SCHED_OTHER", [])])
+def test_a_search_in_the_background_leaves_a_real_time_policy(monkeypatch, policy, expected) -> None:
+    asked = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda thread: getattr(os, policy))
+    monkeypatch.setattr(os, "sched_setscheduler", lambda thread, new, param: asked.append((thread, new, param)))
+    search = Search(lambda _: 1, background=True)
+    assert search(_image(0), is_due=True, must_wait=True) == 1
+    search.close()
+    assert [(thread, new) for thread, new, _ in asked] == [(0, getattr(os, name)) for name in expected]
+    assert all(param.sched_priority == 0 for _, _, param in asked)

@@ -4,6 +4,7 @@
 The worker always takes the newest image. Before it begins, the policy adds the expected durations of the steps to the
 image's age; while the sum is too long, more is left out, in the order of ``Shed``. When nothing is left to leave out,
 images that would be late are dropped. Work comes back one piece at a time, once there has been room for it for a while.
+After the work it decides once more by the image's age: what is late all the same is not published.
 The policy has no clock and no thread: the caller passes stamps and durations.
 """
 
@@ -57,12 +58,16 @@ longer than to follow them. If the first one counted, a machine that was slow on
 
 @dataclass(frozen=True)
 class Costs:
-    """Durations of the steps of one image, s: finding people, estimating bodies, ``Shed.VIEWS``, and all else."""
+    """Durations of the steps of one image, s: finding people, estimating bodies, ``Shed.VIEWS``, and all else.
+
+    ``publish_s``, of all else: publishing what robots use.
+    """
 
     detect_s: float
     estimate_s: float
     views_s: float
     rest_s: float
+    publish_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ class Shedder:
         self._estimate = _Step(Shed.SECOND_METHOD)
         self._views = _Step(Shed.VIEWS)
         self._rest = _Running()
+        self._publish = _Running()
         self._calm_since_s = self._admitted_s = self._observed_s = float("-inf")
         self._probes_left = 0
 
@@ -153,14 +159,37 @@ class Shedder:
         self._restore(stamp_s, age_s, limit_s)
         return Admission(True, self._level, expected_s)
 
+    def publishable(self, age_s: float, shed: Shed, limit_s: float) -> Admission:
+        """Decide again about an admitted image, whose bodies are known when it is ``age_s`` old.
+
+        No prediction is right for every image: one that took longer is left without views, or is not published.
+        """
+        expected_s = age_s + self._publish.expected
+        if limit_s > 0 and expected_s + self._views.at(shed).expected > limit_s:
+            shed = max(shed, Shed.VIEWS)
+        return Admission(limit_s <= 0 or expected_s <= limit_s, shed, expected_s)
+
+    def observe_unpublished(self, stamp_s: float, shed: Shed, detect_s: float, estimate_s: float) -> None:
+        """Learn the costs of an image that was processed without ``shed``, and not published."""
+        elapsed_s = self._elapsed_s(stamp_s)
+        self._detect.add(shed, detect_s, elapsed_s)
+        self._estimate.add(shed, estimate_s, elapsed_s)
+        self._publish.approach(_Running(), _FRACTION)  # a single slow image must not keep all others back
+
     def observe(self, stamp_s: float, shed: Shed, costs: Costs) -> None:
         """Learn the ``costs`` of an admitted image that was processed without ``shed``."""
-        elapsed_s = min(max(stamp_s - self._observed_s, 0.0), _FORGETTING_S)
-        self._observed_s = stamp_s
+        elapsed_s = self._elapsed_s(stamp_s)
         self._detect.add(shed, costs.detect_s, elapsed_s)
         self._estimate.add(shed, costs.estimate_s, elapsed_s)
         self._views.add(shed, costs.views_s, elapsed_s)
         self._rest.add(costs.rest_s)
+        self._publish.add(costs.publish_s)
+
+    def _elapsed_s(self, stamp_s: float) -> float:
+        """Time since the image observed last, s; ``stamp_s`` becomes that."""
+        elapsed_s = min(max(stamp_s - self._observed_s, 0.0), _FORGETTING_S)
+        self._observed_s = stamp_s
+        return elapsed_s
 
     def _steps(self, level: Shed) -> tuple[_Running, ...]:
         return self._rest, self._detect.at(level), self._estimate.at(level), self._views.at(level)

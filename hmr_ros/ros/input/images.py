@@ -271,8 +271,10 @@ def _through_cv_bridge(data: bytes, encoding: str) -> NDArray[np.uint8]:
 
 def darkness(image: Image) -> str:
     """The problem of an ``image`` that is nearly black, "" for any other."""
-    brightest = np.quantile(image[::_DARK_STEP, ::_DARK_STEP], _DARK_QUANTILE)
-    if brightest >= _DARK:
+    values = image[::_DARK_STEP, ::_DARK_STEP]
+    # Counting is quicker than sorting. Where more values are bright than lie above the quantile, it is bright, too.
+    bright = np.count_nonzero(values >= _DARK)
+    if bright > (1 - _DARK_QUANTILE) * values.size + 1 or np.quantile(values, _DARK_QUANTILE) >= _DARK:
         return ""
     return (
         f"images are nearly black (99 % of values below {_DARK} of 255): is the lens covered, the light off, or the "

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.geometry.frames import Transform
@@ -28,7 +29,7 @@ from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
 from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.input.world import world_input
 from hmr_ros.ros.monitor import Drop, Monitor
-from hmr_ros.ros.wire.cdr import Stamp
+from hmr_ros.ros.wire.cdr import Stamp, stamp_of
 from hmr_ros.ros.wire.transport import profiles_variable
 from hmr_ros.ros.wire.types import type_name
 
@@ -74,6 +75,8 @@ class CameraInput:
         node.get_logger().info(f"waiting for images on {topic} and calibration on {self._infos.topic}")
 
     def _on_image(self, data: bytes) -> None:
+        if (recorder := tracepoints.recorder()) is not None:
+            recorder.arrived(stamp_of(data).nanoseconds)
         self._monitor.receive()
         if self.slot.put(data):
             self._drop_replaced()

@@ -32,6 +32,14 @@ class LatencyBudget:
         """Decide about an image that is ``age_s`` old; ``max_latency_ms`` 0 admits all, with nothing shed."""
         return self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
 
+    def publishable(self, age_s: float, shed: Shed, max_latency_ms: float) -> Admission:
+        """Decide about the bodies of an image that is ``age_s`` old by now: all, without views, or not at all."""
+        return self._shedder.publishable(age_s, shed, max_latency_ms * 1e-3)
+
+    def unpublished(self, stamp_s: float, shed: Shed, detect_s: float, estimate_s: float) -> None:
+        """Record what an image took that was processed without ``shed``, and came too late to be published."""
+        self._shedder.observe_unpublished(stamp_s, shed, detect_s, estimate_s)
+
     def done(self, stamp_s: float, shed: Shed, costs: Costs, latency_s: float) -> None:
         """Record the ``costs`` of an image processed without ``shed``, and published ``latency_s`` after its stamp."""
         self._shedder.observe(stamp_s, shed, costs)

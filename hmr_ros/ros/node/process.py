@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from hmr_ros.ros.node.executors import make_executor
 from hmr_ros.ros.wire.qos import ParameterError
 
 _SIGNALS_EVERY_S = 0.1
@@ -66,7 +67,7 @@ def run(name: str, make: Callable[[], Application], args: list[str] | None = Non
 
 def _spin(nodes: Sequence[Node]) -> None:
     """Serve ``nodes`` until the middleware is shut down, or a signal raises KeyboardInterrupt."""
-    executor = SingleThreadedExecutor()
+    executor = make_executor()
     for node in nodes:
         executor.add_node(node)
     while rclpy.ok():

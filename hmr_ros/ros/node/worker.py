@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.temporal.shedding import Costs, Shed
+from hmr_ros.core.thread_names import show_name
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
@@ -42,9 +44,10 @@ class _LastPublished:
 
 @dataclass(frozen=True)
 class _Published:
-    """The result of publishing an image, and how long mesh and overlay took, s."""
+    """The result of publishing an image, and how long all but mesh and overlay took, and they, s."""
 
     outputs: Published
+    publish_s: float
     views_s: float
 
 
@@ -85,6 +88,7 @@ class Worker:
         self._order = Order()
         self._processing = threading.Lock()  # held while an image is processed
         self._last_published: _LastPublished | None = None
+        self._unreported: tuple[int, ...] = ()  # tracks that ended with images that were not published
         gc.collect()
         gc.freeze()  # what exists by now stays: collecting it again would delay an image by tens of milliseconds
         self._thread = threading.Thread(target=self._run, name="hmr_worker")
@@ -110,7 +114,7 @@ class Worker:
 
     def _begin_again(self) -> int:
         """Reset the pipeline and report the bodies published last as lost; returns how many."""
-        last, self._last_published = self._last_published, None
+        last, self._last_published, self._unreported = self._last_published, None, ()
         self._pipeline.reset()
         if last is None:
             return 0
@@ -119,6 +123,7 @@ class Worker:
 
     def _run(self) -> None:
         """Process images; none, however broken, ends this loop."""
+        show_name("hmr_worker")
         while (data := self._source.slot.take()) is not None:
             try:
                 with self._processing:
@@ -147,24 +152,48 @@ class Worker:
         """Process one serialised image message, or drop it."""
         started_s, config = time.perf_counter(), self.config
         stamp = stamp_of(data)
+        tracepoints.begin(stamp.nanoseconds)
         age_s = self._age_s(stamp)
         arrival = Arrival(stamp, age_s, time.monotonic())
         shed = self._decide(arrival, config)
         if isinstance(shed, Rejection):
             self._drop(shed.reason, shed.explanation)
             return
+        tracepoints.mark("admission")
         frame = self._source.decode(data)
+        tracepoints.mark("decoding")
         self._follow_frame(frame.frame_id)
         camera = self._source.camera(frame, config.input_timeout_s)
         depth = self._source.depth(frame, camera)
         given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
         world = self._source.world(frame, config)
+        tracepoints.mark("other inputs")
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground, world)
         self._log_jump(result.jump)
+        self._accept(arrival)
+        result = self._with_unreported(result)
+        admission = self._budget.publishable(self._age_s(stamp), shed, config.max_latency_ms)
+        if not admission.is_admitted:
+            self._leave_unpublished(stamp, shed, result, too_late(admission.expected_s, config.max_latency_ms))
+            return
+        shed = admission.shed
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
-        self._accept(arrival)
         self._record(_Work(stamp, age_s, shed, result, published, started_s))
+        tracepoints.mark("bookkeeping")
+        tracepoints.end()
+
+    def _with_unreported(self, result: Result) -> Result:
+        """``result`` with the lost tracks that no message has reported yet."""
+        lost = {*result.lost, *self._unreported} - set(result.bodies.ids.tolist())
+        return dataclasses.replace(result, lost=tuple(sorted(lost))) if self._unreported else result
+
+    def _leave_unpublished(self, stamp: Stamp, shed: Shed, result: Result, late: Rejection) -> None:
+        """Drop an image whose bodies come too late; what it says of lost tracks comes with the next."""
+        self._unreported = result.lost
+        timings = result.timings
+        self._budget.unpublished(stamp.seconds, shed, timings.detect_s, timings.estimate_s)
+        self._drop(late.reason, late.explanation)
 
     def _log_jump(self, jump: str) -> None:
         """Log how the world jumped, unless it did not ("")."""
@@ -199,20 +228,23 @@ class Worker:
 
     def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
         """Publish everything about one image but what is ``shed``."""
+        started_s = time.perf_counter()
         published = self._outputs.publish(frame, camera, result.bodies, result.lost, result.pose)
+        self._unreported = ()
+        publish_s = time.perf_counter() - started_s
         if shed >= Shed.VIEWS:
-            return _Published(published, 0.0)
+            return _Published(published, publish_s, 0.0)
         started_s = time.perf_counter()
         problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost, result.hands)
         published = dataclasses.replace(published, problem=published.problem or problem)
-        return _Published(published, time.perf_counter() - started_s)
+        return _Published(published, publish_s, time.perf_counter() - started_s)
 
     def _record(self, work: _Work) -> None:
         """Report a published image to the latency budget and to diagnostics."""
         latency_s, timings = self._age_s(work.stamp), work.result.timings
         views_s = work.published.views_s + timings.hands_s
         rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - views_s
-        costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0))
+        costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0), work.published.publish_s)
         self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
         if work.published.outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import coarse_faces
 from hmr_ros.core.config import RobotConfig
@@ -125,6 +126,7 @@ class Outputs:
         """
         confirmed = _confirmed(bodies)
         humans = self._humans_from(frame, confirmed, lost, pose)
+        tracepoints.mark("humans")
         shown = humans.clamped() if self._config.humans.clamp_joint_limits else humans
         suffixes = self._frame_suffixes(frame.stamp, shown, lost)
         self._publish_tf(frame, shown, suffixes)

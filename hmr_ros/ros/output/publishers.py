@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from hmr_ros.core import tracepoints
 from hmr_ros.ros.input.fixed_frames import Listener
 from hmr_ros.ros.input.transform_listener import listener_for
 from hmr_ros.ros.output.publishing import LAST_MESSAGES_S, Qos
@@ -57,10 +58,10 @@ class PublisherFactory:
         publisher: Publisher[Any] = Node.create_publisher(
             self.node, message_type, topic, qos, event_callbacks=_NO_EVENTS
         )
-        setattr(publisher, "publish", self._losing(publisher))  # noqa: B010  # a method, which mypy would not replace
+        setattr(publisher, "publish", self._losing(publisher, topic))  # noqa: B010  # a method, which mypy would not replace
         return publisher
 
-    def _losing(self, publisher: Publisher[Any]) -> Callable[[Any], None]:
+    def _losing(self, publisher: Publisher[Any], topic: str) -> Callable[[Any], None]:
         """``publisher.publish`` that loses a message which the middleware cannot send now, and logs it.
 
         Fast DDS gives up after 100 ms with a full transport, as on a machine that is too busy. rclpy raises then, which
@@ -68,9 +69,13 @@ class PublisherFactory:
         """
         itself = weakref.proxy(publisher)  # which holds this function: a cycle would keep it until the next collection
 
+        made, sent = (f"{topic.rpartition('/')[2]}, {step}" for step in ("making", "sending"))
+
         def losing(message: Any) -> None:
+            tracepoints.mark(made)
             try:
                 Publisher.publish(itself, message)
+                tracepoints.mark(sent)
             except InvalidHandle:
                 raise
             except RuntimeError as err:

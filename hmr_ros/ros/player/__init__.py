@@ -3,5 +3,6 @@
 
 player      ``hmr_player``: publishes images and their calibration
 sources     where its images come from: a video, a directory, a webcam; calibration: their CameraInfo
-recorder    keeps images and bodies; stopwatch: measures latencies; session: ROS started and spun around either
+recorder    keeps images and bodies; stopwatch: measures latencies, heard: by what; session: ROS started and
+            spun around either
 """

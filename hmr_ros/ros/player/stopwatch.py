@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.core.arrays import Float64s
 from hmr_ros.msg import SmplBodyArray
-from hmr_ros.ros.wire.cdr import CdrReader
+from hmr_ros.ros.player.heard import Heard
+from hmr_ros.ros.wire.cdr import ENCAPSULATION
 from hmr_ros.ros.wire.interfaces import TF
 
 if TYPE_CHECKING:  # Jazzy's rclpy has no name for it
@@ -37,6 +40,9 @@ _TOPICS: dict[str, tuple[Any, str]] = {
 _ARRAYS = ("markers", "tf")
 """Outputs without a header: the stamp of the first element follows their length."""
 
+_CONTENT, _STAMP, _LENGTH = len(ENCAPSULATION), struct.Struct("<iI"), struct.Struct("<I")
+"""Where the content of a serialised message begins, and the layouts of a time and of a sequence's length in it."""
+
 _JOINT_STATE = "sensor_msgs/msg/JointState"
 
 
@@ -49,7 +55,7 @@ class Stopwatch(Node):
         """Key -> value of the node's last /diagnostics."""
         self._subscribed: dict[str, Subscription[Any]] = {}
         self._wants_joint_states = False
-        self._latency_s: dict[int, float] = {}
+        self._heard: list[Heard] = []
         self._bodies_at_s: list[float] = []
         self._messages = 0
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _QOS)
@@ -74,7 +80,7 @@ class Stopwatch(Node):
 
     def start_over(self) -> None:
         """Forget all messages received so far."""
-        self._latency_s.clear()
+        self._heard.clear()
         self._bodies_at_s.clear()
         self._messages = 0
 
@@ -85,7 +91,15 @@ class Stopwatch(Node):
 
     def latencies_s(self) -> Float64s:
         """(N,) s: for each image, the time from its stamp until the last message about it was published."""
-        return np.array(list(self._latency_s.values()))
+        latest: dict[int, int] = {}
+        for heard in self._heard:
+            latest[heard.stamp_ns] = max(heard.source_ns, latest.get(heard.stamp_ns, 0))
+        return np.array([source_ns - stamp_ns for stamp_ns, source_ns in latest.items()]) * 1e-9
+
+    @property
+    def heard(self) -> Sequence[Heard]:
+        """The messages about images, in the order in which they came."""
+        return self._heard
 
     def bodies_at_s(self) -> Float64s:
         """(N,) s: the times at which bodies were published, since the epoch."""
@@ -96,15 +110,15 @@ class Stopwatch(Node):
         is_array, is_bodies = output in _ARRAYS, output == "bodies"
 
         def on_message(data: bytes, info: MessageInfo) -> None:
+            taken_ns = time.time_ns()
             self._messages += 1
             if is_bodies:
                 self._bodies_at_s.append(info["source_timestamp"] * 1e-9)
-            reader = CdrReader(data)
-            if is_array and reader.uint32() == 0:
+            if is_array and _length(data) == 0:
                 return
-            stamp_ns = reader.stamp().nanoseconds
-            latency_s = (info["source_timestamp"] - stamp_ns) * 1e-9
-            self._latency_s[stamp_ns] = max(latency_s, self._latency_s.get(stamp_ns, -np.inf))
+            seconds, nanoseconds = _STAMP.unpack_from(data, _CONTENT + (_LENGTH.size if is_array else 0))
+            stamp_ns = seconds * 1_000_000_000 + nanoseconds
+            self._heard.append(Heard(stamp_ns, info["source_timestamp"], info["received_timestamp"], taken_ns))
 
         self._subscribed[output] = self.create_subscription(kind, topic, on_message, _QOS, raw=True)
 
@@ -113,3 +127,9 @@ class Stopwatch(Node):
         ours = [status for status in report.status if status.hardware_id.startswith(namespace)]
         if ours:
             self.diagnostics = {pair.key: pair.value for status in ours for pair in status.values}
+
+
+def _length(data: bytes) -> int:
+    """The number of elements of the sequence that a serialised message starts with."""
+    length: int = _LENGTH.unpack_from(data, _CONTENT)[0]
+    return length

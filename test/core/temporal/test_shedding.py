@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -198,3 +200,73 @@ def test_levels_say_what_they_leave_out():
         "views, second method",
         "views, second method, searches",
     ]
+
+
+def taught(publish_s=0.004, views_s=0.010):
+    """A shedder that knows how long publishing takes."""
+    shedder = Shedder()
+    shedder.observe(1000.0, Shed.NOTHING, Costs(0.03, 0.02, views_s, 0.006, publish_s))
+    return shedder
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_admitted", "shed"),
+    [(0.085, True, Shed.NOTHING), (0.087, True, Shed.VIEWS), (0.095, True, Shed.VIEWS), (0.097, False, Shed.VIEWS)],
+)
+def test_bodies_that_took_longer_than_expected_go_without_views_or_not_at_all(age_s, is_admitted, shed):
+    admission = taught().publishable(age_s, Shed.NOTHING, 0.1)
+    assert (admission.is_admitted, admission.shed) == (is_admitted, shed)
+    assert admission.expected_s == pytest.approx(age_s + 0.004)
+
+
+def test_nothing_is_too_late_without_a_limit_and_nothing_shed_comes_back():
+    assert taught().publishable(9.0, Shed.NOTHING, 0.0).is_admitted
+    assert taught().publishable(9.0, Shed.NOTHING, 0.0).shed is Shed.NOTHING
+    assert taught().publishable(0.0, Shed.SEARCHES, 0.1).shed is Shed.SEARCHES
+    assert taught().publishable(0.2, Shed.SEARCHES, 0.1).shed is Shed.SEARCHES
+
+
+def test_publishing_that_was_slow_once_keeps_images_back_for_a_while_only():
+    shedder, stamp_s = taught(publish_s=0.5), 1000.0
+    kept_back = 0
+    while not shedder.publishable(0.05, Shed.NOTHING, 0.1).is_admitted:
+        stamp_s, kept_back = stamp_s + 0.1, kept_back + 1
+        shedder.observe_unpublished(stamp_s, Shed.NOTHING, 0.03, 0.02)
+        assert kept_back < 20
+    assert kept_back > 5
+
+
+def test_the_cost_of_unpublished_images_counts_for_those_after_them():
+    shedder = taught()
+    before_s = shedder.admit(1000.1, 0.0, 0.5).expected_s
+    for image in range(20):
+        shedder.observe_unpublished(1000.2 + image, Shed.NOTHING, 0.13, 0.12)
+    assert shedder.admit(1030.0, 0.0, 0.5).expected_s > before_s + 0.15
+
+
+def test_the_limit_is_kept_while_durations_vary_as_on_a_busy_machine():
+    """A camera at 30 Hz; the machine's slowness is log-normal, at times much larger, and lasts for some images."""
+    rng, shedder, limit_s = np.random.default_rng(0), Shedder(), 0.1
+    now_s, slowness, in_time = 0.0, 0.0, []
+    while now_s < 60:
+        stamp_s = np.floor((now_s - AGE_S) * RATE_HZ) / RATE_HZ
+        next_s = stamp_s + 1 / RATE_HZ + 2 * AGE_S
+        admission = shedder.admit(stamp_s, now_s - stamp_s, limit_s)
+        if not admission.is_admitted:
+            now_s = next_s
+            continue
+        slowness = 0.8 * slowness + 0.6 * rng.normal()
+        factor = 1.1 * np.exp(0.6 * slowness) * (1 + 2 * rng.pareto(2.0) * (rng.random() < 0.1))
+        cost = dataclasses.replace(costs(admission.shed, factor), publish_s=0.001 * factor)
+        now_s += total_s(cost) - cost.views_s - cost.publish_s
+        last = shedder.publishable(now_s - stamp_s, admission.shed, limit_s)
+        if last.is_admitted:
+            now_s += cost.publish_s
+            in_time.append(now_s - stamp_s <= limit_s)
+            now_s += cost.views_s * (last.shed < Shed.VIEWS)
+            shedder.observe(stamp_s, last.shed, cost)
+        else:
+            shedder.observe_unpublished(stamp_s, admission.shed, cost.detect_s, cost.estimate_s)
+        now_s = max(now_s, next_s)
+    assert np.mean(in_time) >= 0.98
+    assert len(in_time) > 400

@@ -37,6 +37,7 @@ class Stage:
         self.frame_id, self.problem, self.view_problem, self.ok = "eye", "", "", True
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
         self.given, self.jump, self.hands, self.timings = None, "", None, TIMINGS
+        self.is_in_time, self.shed_late, self.lost = [], Shed.NOTHING, (9,)
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -82,10 +83,14 @@ class Stage:
 
     # Pipeline
 
+    def forget(self):
+        """Set ``lost`` for the image."""
+
     def __call__(self, image, camera, stamp_s, depth, shed, given, ground, world):
         self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
         self.in_world = world
-        return Result(self.bodies, (9,), self.timings, measured=1, pose="pose", jump=self.jump, hands=self.hands)
+        self.forget()
+        return Result(self.bodies, self.lost, self.timings, measured=1, pose="pose", jump=self.jump, hands=self.hands)
 
     def reset(self):
         self.calls.append(("reset",))
@@ -110,6 +115,13 @@ class Stage:
     def admit(self, stamp_s, age_s, max_latency_ms):
         self.calls.append(("admit", stamp_s, pytest.approx(age_s), max_latency_ms))
         return Admission(self.admits, self.shed, 0.25)
+
+    def publishable(self, age_s, shed, max_latency_ms):
+        self.calls.append(("publishable", pytest.approx(age_s), shed, max_latency_ms))
+        return Admission(self.is_in_time.pop(0) if self.is_in_time else True, max(shed, self.shed_late), 0.25)
+
+    def unpublished(self, *args):
+        self.calls.append(("unpublished", *args))
 
     def done(self, *args):
         self.calls.append(("done", *args))

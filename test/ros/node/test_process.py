@@ -57,7 +57,7 @@ class Application:
 def ros(monkeypatch):
     ros = Ros()
     monkeypatch.setattr(process, "rclpy", ros)
-    monkeypatch.setattr(process, "SingleThreadedExecutor", lambda: ros)
+    monkeypatch.setattr(process, "make_executor", lambda: ros)
     replaced = SimpleNamespace(**{name: getattr(signal, name) for name in dir(signal)})
     replaced.signal = lambda *args: ros.handlers.append(args)
     monkeypatch.setattr(process, "signal", replaced)

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import State
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.hands import Hands
 from hmr_ros.ros.input.images import BadImageError, BadImageReason
+from hmr_ros.ros.monitor import Drop
 from hmr_ros.ros.node import worker as module
 from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.wire.cdr import CdrError, Stamp
@@ -37,11 +39,21 @@ def stage(monkeypatch):
 def test_an_image_goes_its_way_in_order(stage):
     s = stage(input_timeout_s=0.7)
     worked(s, STAMP)
-    assert [call[0] for call in s.calls] == ["admit", "decode", "pipeline", "publish", "views", "done", "closed"]
+    assert [call[0] for call in s.calls] == [
+        "admit",
+        "decode",
+        "pipeline",
+        "publishable",
+        "publish",
+        "views",
+        "done",
+        "closed",
+    ]
     camera = ("camera", 0.7)
     assert s.calls[0][1:] == (1000.0, 0.1, 200.0)
     assert s.calls[2][1:] == (camera, 1000.0, ("depth of", camera), Shed.NOTHING, None)
-    assert s.calls[3][1:] == s.calls[4][1:] == (camera, (9,))
+    assert s.calls[3][1:] == (0.143, Shed.NOTHING, 200.0)
+    assert s.calls[4][1:] == s.calls[5][1:] == (camera, (9,))
     assert s.log == []
 
 
@@ -59,7 +71,7 @@ def test_costs_are_told_to_the_budget_step_by_step(stage):
     assert (stamp_s, shed) == (1000.0, Shed.NOTHING)
     assert latency_s == pytest.approx(0.156)
     rest_s = 0.003 + (0.04 - 0.02 - 0.01) + 0.005
-    assert dataclasses.astuple(costs) == pytest.approx(dataclasses.astuple(Costs(0.02, 0.01, 0.008, rest_s)))
+    assert dataclasses.astuple(costs) == pytest.approx(dataclasses.astuple(Costs(0.02, 0.01, 0.008, rest_s, 0.005)))
 
 
 def test_the_world_reaches_the_pipeline_and_the_pose_the_outputs(stage):
@@ -118,6 +130,50 @@ def test_views_are_left_out_where_they_are_shed_or_more_is(stage, shed, views):
     assert s.called("done")[0][3].views_s == pytest.approx(0.008 * views)
     assert s.called("pipeline")[0][4] == shed
     assert s.monitor.last_processed().shed == str(shed)
+
+
+def test_bodies_that_come_too_late_are_not_published_but_their_cost_is_known(stage):
+    s = stage()
+    s.is_in_time = [False]
+    worked(s, STAMP)
+    assert s.called("publish", "views", "done") == []
+    assert s.called("unpublished") == [("unpublished", 1000.0, Shed.NOTHING, TIMINGS.detect_s, TIMINGS.estimate_s)]
+    assert s.monitor.drops() == {Drop.WOULD_BE_LATE: 1}
+    assert s.monitor.last_processed() is None
+    assert "250 ms old when published, max_latency_ms is 200" in s.monitor.last_explained().explanation
+
+
+def test_tracks_that_ended_with_an_unpublished_image_are_reported_lost_by_the_next(stage):
+    s = stage()
+    s.is_in_time, s.bodies = [False, False, True, True], some_bodies(2)
+    s.lost = (9, 10)
+    worked(s, STAMP, Stamp(1000, 100_000_000), Stamp(1000, 200_000_000), Stamp(1000, 300_000_000))
+    first, second = (call[2] for call in s.called("publish"))
+    assert first == second == (9, 10)
+    s = stage()
+    s.is_in_time = [False, True, True]
+    rounds = iter([(9,), (), ()])
+    s.forget = lambda: setattr(s, "lost", next(rounds))
+    worked(s, STAMP, Stamp(1000, 100_000_000), Stamp(1000, 200_000_000))
+    assert [call[2] for call in s.called("publish")] == [(9,), ()]
+
+
+def test_a_lost_id_that_is_seen_again_is_not_reported(stage):
+    s = stage()
+    s.is_in_time, s.lost = [False, True], (int(s.bodies.ids[0]), 99)
+    rounds = iter([s.lost, ()])
+    s.forget = lambda: setattr(s, "lost", next(rounds))
+    worked(s, STAMP, Stamp(1000, 100_000_000))
+    assert [call[2] for call in s.called("publish")] == [(99,)]
+
+
+def test_views_are_left_out_of_an_image_that_took_longer_than_expected(stage):
+    s = stage()
+    s.shed_late = Shed.VIEWS
+    worked(s, STAMP)
+    assert s.called("pipeline")[0][4] == Shed.NOTHING
+    assert s.called("views") == []
+    assert s.called("done")[0][2] == Shed.VIEWS
 
 
 @pytest.mark.parametrize(
@@ -272,3 +328,17 @@ def test_new_parameters_count_from_the_next_image_on(stage):
     ready.set()
     workers[0].join()
     assert [call[3] for call in s.called("admit")] == [200.0, 70.0]
+
+
+def test_the_steps_of_an_image_are_tracepoints(stage):
+    s = stage()
+    marks = []
+    recorder = SimpleNamespace(
+        began=lambda stamp_ns: marks.append(stamp_ns), mark=marks.append, ended=lambda: marks.append("ended")
+    )
+    tracepoints.install(recorder)
+    try:
+        worked(s, STAMP)
+    finally:
+        tracepoints.install(None)
+    assert marks == [STAMP.nanoseconds, "admission", "decoding", "other inputs", "bookkeeping", "ended"]

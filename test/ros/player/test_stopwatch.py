@@ -115,7 +115,8 @@ def about(kind, stamp=STAMP):
 
 
 def published(after_s):
-    return {"source_timestamp": STAMP.nanoseconds + round(after_s * 1e9)}
+    sent_ns = STAMP.nanoseconds + round(after_s * 1e9)
+    return {"source_timestamp": sent_ns, "received_timestamp": sent_ns + 1000}
 
 
 def test_every_output_counts_with_its_stamp_and_the_time_of_publishing(watch):
