@@ -22,9 +22,9 @@ class BodyHands(Record):
 
     ``presence`` (P, 2) 0..1, the landmark network's in this image, 0: not seen; ``weights`` (P, 2) 0..1 of what was
     seen of a hand in its pose: 1 while it is seen, falling to 0, the hand at rest, after it was lost; ``angles`` (P, 2,
-    15, 2) rad, flexion and abduction towards the thumb, and ``pose`` (P, 2, 15, 3) rotvec child -> parent, of the
-    joints skeleton.HAND but the wrist; ``joint_error`` (P, 2, 21) m, expected distance of joints and tips
-    (skeleton.MANO) from the ground truth, relative to the wrist (NaN: unknown); ``joints`` (P, 2, 21, 3) m, those
+    15, 2) rad, flexion and abduction towards the thumb (NaN: not known), and ``pose`` (P, 2, 15, 3) rotvec child ->
+    parent, of the joints skeleton.HAND but the wrist; ``joint_error`` (P, 2, 21) m, expected distance of joints and
+    tips (skeleton.MANO) from the ground truth, relative to the wrist (NaN: unknown); ``joints`` (P, 2, 21, 3) m, those
     points in the optical frame (NaN: unknown).
     """
 

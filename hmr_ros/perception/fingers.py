@@ -46,6 +46,7 @@ class Fingers:
         """``hand``: the open hand, either side. Raises ValueError unless it is a hand of this ``body``."""
         if hand.fingers is None:
             raise ValueError("the hand model does not say how its fingers bend: use the shipped open_hand.npz")
+        self.hand = hand
         self._lifter = lifter
         self._body = body
         self._skin = FingerSkin(body, hand)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage
@@ -89,6 +90,11 @@ class Pipeline:
     def faces(self) -> Ints:
         """(F, 3) the triangles of every body: rows of ``Bodies.vertices``."""
         return self.body_model.faces
+
+    @property
+    def hand_model(self) -> HandModel | None:
+        """The hand whose fingers move; None: they rest."""
+        return None if self.fingers is None else self.fingers.hand
 
     @property
     def method(self) -> str:
