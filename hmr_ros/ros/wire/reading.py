@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.hand_model import SIDES
+from hmr_ros.core.body.finger_skin import FingerSkin
+from hmr_ros.core.body.hand_model import SIDES, load_hand_model
 from hmr_ros.core.body.posing import with_meshes
 from hmr_ros.core.hands import BodyHands
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.ros.wire.messages import HAND_POSES
@@ -19,12 +22,25 @@ from hmr_ros.ros.wire.types import SmplBody, SmplBodyArray
 
 
 def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
-    """The bodies of a message, posed again from their SMPL parameters, and their names; without lost people.
+    """The bodies of a message, posed again from their SMPL parameters and fingers, and their names; without lost
+    people.
 
     ``ids`` are the rows, as the names in the message are not numbers.
     """
     bodies, names = parameters_from_message(message)
-    return with_meshes(bodies, body_model), names
+    bodies = with_meshes(bodies, body_model)
+    if bodies.hands is not None and (skin := _finger_skin(body_model)) is not None:
+        bodies = skin.posed(bodies, bodies.hands)
+    return bodies, names
+
+
+@functools.lru_cache(maxsize=2)
+def _finger_skin(body_model: BodyModel) -> FingerSkin | None:
+    """What moves the fingers of ``body_model``; None: it has other hands than the open body."""
+    try:
+        return FingerSkin(body_model, load_hand_model(models_dir() / "open_hand.npz"))
+    except ValueError:
+        return None
 
 
 def parameters_from_message(message: SmplBodyArray) -> tuple[Bodies, tuple[str, ...]]:

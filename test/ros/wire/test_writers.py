@@ -17,9 +17,9 @@ from hmr_ros.ros.output.human_writers import HumanJointStateWriter
 from hmr_ros.ros.wire import messages, writers
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import Origin
-from hmr_ros.ros.wire.reading import parameters_from_message
+from hmr_ros.ros.wire.reading import bodies_from_message, parameters_from_message
 from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, SkeletonWriter
-from test.ros.stubs import some_bodies, with_hands
+from test.ros.stubs import BODY_MODEL, some_bodies, with_hands
 from test.ros.wire.reference import assert_same
 
 ORIGIN = Origin("pose2mesh", "open_body")
@@ -156,5 +156,7 @@ def test_hands_are_read_as_they_were_written():
     np.testing.assert_allclose(read.hands.fingers, shown.hands.fingers, atol=1e-6)
     np.testing.assert_allclose(read.hands.presence, shown.hands.presence, atol=1e-6)
     np.testing.assert_allclose(read.hands.errors, shown.hands.errors, atol=1e-6)
+    again, _ = bodies_from_message(message, BODY_MODEL)
+    np.testing.assert_allclose(again.vertices, shown.vertices, atol=1e-5)
     without = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), some_bodies(2), (), ORIGIN)
     assert parameters_from_message(without)[0].hands is None
