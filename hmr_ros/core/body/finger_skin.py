@@ -39,7 +39,7 @@ class FingerSkin:
         tips = np.stack([hand.body_vertices[side][hand.tips] for side in SIDES])
         self._rest_joints = model.rest_joints
         self._tree = model.tree
-        self._rows = _moved_vertices(model, tips)
+        self._rows = _moved_vertices(model)
         self._tips = np.searchsorted(self._rows, tips)
         self._skin = _skin_of(model, self._rows)
 
@@ -80,11 +80,10 @@ class FingerSkin:
         return vertices, points
 
 
-def _moved_vertices(model: SkinnedModel, tips: Ints) -> Ints:
-    """(M,) the vertices of ``model`` that fingers move, and the ``tips``, ascending."""
+def _moved_vertices(model: SkinnedModel) -> Ints:
+    """(M,) the vertices of ``model`` that fingers move, those of their tips among them, ascending."""
     moved: Bools = (model.weights[:, _FIRST_FINGER:] != 0).any(1)
     moved |= (model.posedirs[..., 9 * (_FIRST_FINGER - 1) :] != 0).any((1, 2))
-    moved[tips] = True
     return np.flatnonzero(moved)
 
 

@@ -2,6 +2,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hmr_ros.core.body.body_model import BodyModel
@@ -63,16 +64,20 @@ def test_hands_end_up_as_they_are_oriented_and_no_joint_but_theirs_moves(exact_b
     assert_allclose(posed[1][:, :22], posed[0][:, :22], atol=1e-9)
 
 
-def test_the_forearm_takes_half_of_its_rotation(exact_body: BodyModel):
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_forearm_takes_half_of_its_rotation_and_the_wrist_the_rest(exact_body: BodyModel, side: int):
     before = estimates(1)
     _, body = forearms_and_wrists(before)
     turned = rotvec_to_rotmat(np.array([0.8, 0, 0])) @ body
-    after = with_wrists(before, turned, np.array([[0.0, 1.0]]), exact_body)
-    elbow = SMPL.index("right_elbow") - 1
+    after = with_wrists(before, turned, np.eye(2)[[side]], exact_body)
+    elbow = SMPL.index(("left_elbow", "right_elbow")[side]) - 1
+    left = np.array([side == 0])
+    rest = [wrist_angles(forearms_and_wrists(e)[1][:, side], left)[0, 0] for e in (before, after)]
+    assert_allclose(rest[1] - rest[0], 0.4, atol=0.1)
     turn = rotvec_to_rotmat(before.body_pose[:, elbow]).swapaxes(-1, -2) @ rotvec_to_rotmat(after.body_pose[:, elbow])
     assert_allclose(np.linalg.norm(rotmat_to_rotvec(turn)), 0.4, atol=0.01)
     changed = np.flatnonzero((after.body_pose != before.body_pose).any((0, 2)))
-    assert_array_equal(changed, [elbow, WRISTS[1] - 1])
+    assert_array_equal(changed, [elbow, WRISTS[side] - 1])
 
 
 def test_a_weight_moves_a_wrist_part_of_the_way_and_none_leaves_it(exact_body: BodyModel):

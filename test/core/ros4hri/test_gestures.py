@@ -101,6 +101,15 @@ def test_waving_is_several_swings(exact_body: BodyModel, rate_hz: float, waves: 
     assert (Gesture.WAVING in found) == waves
 
 
+def test_an_arm_that_is_raised_in_an_arc_does_not_wave(exact_body: BodyModel):
+    """It swings far out and back in, and a little out again when it has arrived."""
+    recognizer, found = GestureRecognizer(), set()
+    for k, lean in enumerate(np.interp(np.arange(40) / 15, [0, 0.6, 1.2, 1.6], [0, 80, 0, 29])):
+        fore = [[0, np.sin(np.radians(lean)), np.cos(np.radians(lean))], DOWN[1]]
+        found |= set(recognizer(person(exact_body, [[0.3, 0.6, -0.6], DOWN[1]], fore), k / 15).values())
+    assert Gesture.WAVING not in found
+
+
 def test_a_seen_hand_says_where_it_is(exact_body: BodyModel):
     """The body's own hand is near the face, the one that is seen is not."""
     near = person(exact_body, [[0.85, 0.1, -0.4], DOWN[1]], [[-0.25, -0.5, 1], DOWN[1]])
