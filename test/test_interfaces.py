@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PUBLISHED = {
+    "hri_msgs/msg/Gesture": "fbf9f3c4cb8a64e63a1cf819affbb09a32915da45d4786c701eed225193b7f4a",
     "hri_msgs/msg/IdsList": "7e0812d1ac945c98fd3e393568d581ad0ab567f37b24eff633eab778c1bfe62d",
     "hri_msgs/msg/NormalizedRegionOfInterest2D": "2e50c93f1ca166ee77af9a5424dc951ae4e452b740162a7f83c082d917dcaff5",
     "hri_msgs/msg/Skeleton2D": "1cb61f012db6ca43c48fa0097ccab9a00108ea39323c13f01bb983323c1e3420",

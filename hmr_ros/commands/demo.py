@@ -24,6 +24,7 @@ _ROS_MODULES = ("rclpy", "hmr_ros.msg")
 
 EXAMPLES = (
     "hmr demo",
+    "hmr demo --hands",
     "hmr demo --source my.mp4 --fov 70 --model both",
     "hmr demo --source 0 --seconds 30 -p max_people:=4",
 )
@@ -37,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model", choices=METHODS, help="how bodies are estimated (default: the node's); both: methods side by side"
+    )
+    parser.add_argument(
+        "--hands",
+        action="store_true",
+        help="look for hands and move fingers; without --source on a clip that is rendered (docs/hands.md)",
     )
     parser.add_argument("--ground", choices=GROUNDS, help="ground that people stand on (default: the node's)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
@@ -59,8 +65,12 @@ def run(args: argparse.Namespace) -> int:
     from hmr_ros.media.errors import SourceError
 
     try:
-        if args.source is None:
+        if args.source is None and args.hands:
+            _use_hands(args)
+        elif args.source is None:
             _use_sample(args)
+        if args.hands:
+            args.param = ["hands.enabled:=true", *args.param]
         if args.ground:
             args.param = [f"ground:={args.ground}", *args.param]
         play(
@@ -79,6 +89,16 @@ def _use_sample(args: argparse.Namespace) -> None:
     """
     samples = share_dir() / "samples"
     args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
+    args.rate = args.rate or SAMPLE_RATE_HZ
+
+
+def _use_hands(args: argparse.Namespace) -> None:
+    """Render the clip of hands, and fill in its camera and a rate that two CPU cores manage."""
+    from hmr_ros.demo import hands_clip
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    hands_clip.write_clip(args.out / hands_clip.NAME)
+    args.source, args.fov = str(args.out / hands_clip.NAME), hands_clip.FOV_DEG
     args.rate = args.rate or SAMPLE_RATE_HZ
 
 

@@ -2,17 +2,17 @@
 """The records, geometry and body of the project, in numpy and the standard library alone; all other packages import it.
 
 Modules
-    camera: Camera, from calibration_file or a field of view; people: Detections, Crops, Estimates, Bodies; records:
-    their base; arrays: types of arrays; archives: .npz files; restricted_pickle: the arrays of pickles, whose code is
-    not run; skeleton: joint sets; manifest: what a network expects and returns; settings, and by them config and
-    detector_config: the settings of pipeline and node; share: where shipped files lie; plausibility: camera matrices
-    that cannot be; bounded: dicts of a limited size; blas: threads of linear algebra; thread_names: as
-    the system shows them; tracepoints: where the time of an image goes; uncertainty: covariances, and
+    camera: Camera, from calibration_file or a field of view; people: Detections, Crops, Estimates, Bodies; hands:
+    BodyHands; records: their base; arrays: types of arrays; archives: .npz files; restricted_pickle: the arrays of
+    pickles, whose code is not run; skeleton: joint sets; manifest: what a network expects and returns; settings, and
+    by them config and detector_config: the settings of pipeline and node; share: where shipped files lie;
+    plausibility: camera matrices that cannot be; bounded: dicts of a limited size; blas: threads of linear algebra;
+    thread_names: as the system shows them; tracepoints: where the time of an image goes; uncertainty: covariances, and
     what they are calibrated with; metrics: errors.
 Packages, each of which imports only those before it
     geometry: rotations, cameras, crops, keypoints, TF frames.
-    body: SMPL's schema, from parameters to meshes; collision capsules.
+    body: SMPL's schema, from parameters to meshes, also of hands; collision capsules.
     fitting: from a network's output and keypoints to SMPL parameters and a root translation.
     temporal: tracked people from image to image: smoothing, velocity, coasting, presence; load shedding.
-    ros4hri: people as ROS4HRI (REP-155) describes them: joints, URDF, motion.
+    ros4hri: people as ROS4HRI (REP-155) describes them: joints, hands, URDF, motion, gestures.
 """

@@ -72,6 +72,8 @@ class HumansConfig:
     enabled: bool = setting(True, doc="publish ROS4HRI's topics, where hri_msgs is installed", read_only=True)
     namespace: str = setting("/humans", doc="namespace of ROS4HRI's topics; its tools expect /humans", read_only=True)
     clamp_joint_limits: bool = setting(False, doc="keep joint angles within the limits of the URDF")
+    hand_links: bool = setting(False, doc="add hands to the URDF of each person (hands.enabled)", read_only=True)
+    gestures: bool = setting(True, doc="publish gestures, where hri_msgs is installed", read_only=True)
 
     def __post_init__(self) -> None:
         check_namespace("humans.namespace", self.namespace)
@@ -88,6 +90,9 @@ class PlanningConfig:
     )
     collision_objects: bool = setting(
         False, doc="publish people as CollisionObjects for MoveIt, where moveit_msgs is installed", read_only=True
+    )
+    hands: bool = setting(
+        False, doc="add a capsule for each phalanx to the collision objects (hands.enabled)", read_only=True
     )
     padding_m: float = setting(0.02, doc="margin of the collision objects around the body", low=0, high=0.5)
     rate_hz: float = setting(10.0, doc="maximum rate of updates of a collision object", low=0.1, high=60)

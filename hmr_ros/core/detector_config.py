@@ -90,9 +90,16 @@ class DetectionsConfig:
 class HandsConfig:
     """The hands of people, seen by their own networks (docs/hands.md)."""
 
-    enabled: bool = setting(False, doc="locate the 21 points of each hand; the overlay shows them", read_only=True)
+    enabled: bool = setting(
+        False, doc="locate the 21 points of each hand, and move fingers and wrists of the bodies", read_only=True
+    )
     network: str = setting(
         "full", doc="network that locates them: full, or lite in half the time", choices=HAND_NETWORKS, read_only=True
+    )
+    model_path: str = setting(
+        "",
+        doc="manifest (.json) of the network from points to fingers; empty: hand_pose2mesh.json where it is shipped",
+        read_only=True,
     )
 
 

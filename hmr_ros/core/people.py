@@ -16,6 +16,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.camera import DISTORTION_SIZES as DISTORTION_SIZES
 from hmr_ros.core.camera import Camera as Camera
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.records import Record, check_shape
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.uncertainty import Covariances
@@ -200,7 +201,7 @@ class Bodies(Record):
     unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
     ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative, and ``root_covariance`` (P, 3, 3) m^2 of the estimates before
     smoothing (NaN: unknown); ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of
-    that row are NaN.
+    that row are NaN; ``hands`` of the P people, None where hands are not looked for.
     """
 
     ids: Ints
@@ -221,6 +222,7 @@ class Bodies(Record):
     joint_covariance: Floats
     root_covariance: Floats
     valid: Bools
+    hands: BodyHands | None = None
 
     def __post_init__(self) -> None:
         people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
@@ -235,6 +237,8 @@ class Bodies(Record):
         for name, shape in _ESTIMATED.items():
             check_shape(self, name, (people, *shape))
         check_shape(self, "valid", (people,))
+        if self.hands is not None and len(self.hands) != people:
+            raise ValueError(f"Bodies.hands: expected hands of {people} people, got those of {len(self.hands)}")
 
     @staticmethod
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:

@@ -17,16 +17,18 @@ from hmr_ros.perception.external import NoSearch
 from hmr_ros.perception.methods import method_manifests, open_method, open_smoother, smoother_manifests
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.presets import (
+    HAND_MODEL,
     OpenDetector,
     detector_manifests,
     hand_manifests,
+    lifter_manifest,
     open_detector,
-    open_hand_detector,
+    open_hands,
 )
 from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 
-_BODY, _HAND = "open_body.npz", "open_hand.npz"
+_BODY = "open_body.npz"
 
 _WITHOUT_SEARCH = ("keypoints", "humans")
 """Sources of detections that need no network."""
@@ -66,7 +68,7 @@ def open_pipeline(
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
     ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
-    that is known is given with each image); ``hands`` locates hands as well (``Result.hands``, docs/hands.md);
+    that is known is given with each image); ``hands`` locates hands (``Result.hands``), moves fingers (docs/hands.md);
     ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting. With OPENBLAS_NUM_THREADS=1 in the environment of your
     program, images take about a third less time (docs/latency.md).
@@ -109,7 +111,7 @@ def open_hand(side: str = "right", path: str | Path | None = None) -> HandModel:
 
     Raises ValueError, which names the file and the remedy.
     """
-    hand = load_hand_model(models_dir() / _HAND if path is None else Path(path))
+    hand = load_hand_model(models_dir() / HAND_MODEL if path is None else Path(path))
     if side not in SIDES:
         raise ValueError(f"side: expected one of {SIDES}, got {side!r}")
     return hand if hand.side == side else hand.mirrored()
@@ -144,7 +146,7 @@ def assemble(
         detector = _open_detector(settings, open_network, open_background if background_search else None)
         method = open_method(settings, body_model, open_network)
         smoother = open_smoother(settings, body_model, open_network)
-        hands = open_hand_detector(settings.hands.network, open_network) if settings.hands.enabled else None
+        hands = open_hands(settings.hands, body_model, open_network) if settings.hands.enabled else None
         pipeline = Pipeline(
             detector.detector,
             Tracker(ids=parts.ids),
@@ -155,6 +157,7 @@ def assemble(
             body_model_name=body_path.stem,
             backend=settings.backend,
             hand_detector=hands.detector if hands else None,
+            fingers=hands.fingers if hands else None,
         )
         pipeline.configure(settings)
         opened.pop_all()
@@ -170,7 +173,7 @@ def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
     """The manifests, which hold digests of the networks, and the body model that ``assemble`` opens."""
     body = Path(settings.smpl_path) if settings.smpl_path else models_dir() / _BODY
     searches = settings.detections.source not in _WITHOUT_SEARCH
-    hands = hand_manifests(settings.hands.network) if settings.hands.enabled else ()
+    hands = _hand_files(settings.hands) if settings.hands.enabled else ()
     return (
         body,
         *(detector_manifests(settings.detector.preset) if searches else ()),
@@ -178,6 +181,12 @@ def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
         *smoother_manifests(settings),
         *hands,
     )
+
+
+def _hand_files(config: HandsConfig) -> tuple[Path, ...]:
+    """The hand model where fingers move, and the manifests of the networks of hands."""
+    model = () if lifter_manifest(config) is None else (models_dir() / HAND_MODEL,)
+    return (*model, *hand_manifests(config))
 
 
 def _open_detector(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Float32s, Floats, Ints
-from hmr_ros.core.body.hand_model import SIDES, HandModel
+from hmr_ros.core.body.hand_model import SIDES, HandModel, mirrored_rotations
 from hmr_ros.core.camera import Camera
 from hmr_ros.core.fitting.hand_pose import HandPoses, fit_hand_pose
 from hmr_ros.core.geometry.camera import undistort_points
 from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
-from hmr_ros.core.records import Record, check_shape, join_rows
+from hmr_ros.core.records import Record, check_shape
 from hmr_ros.core.skeleton import MANO
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception.hands import Hands
@@ -56,7 +56,7 @@ class HandLifter:
         """``engine``: a network of this kind (``hmr export``); ``hand``: the open hand, either side."""
         require_kind(engine, "hand_pose2mesh")
         self._engine = engine
-        self._hands = {hand.side: hand, (other := hand.mirrored()).side: other}
+        self._right = hand if hand.side == "right" else hand.mirrored()
 
     def __call__(self, hands: Hands, camera: Camera) -> HandMeshes:
         """The meshes of the ``hands`` that ``camera`` sees; people in order, each one's left hand first."""
@@ -69,18 +69,19 @@ class HandLifter:
         world = np.nan_to_num(hands.world[rows, sides] * mirror) @ view.optical_from_virtual
         lifted = self._lift({"keypoints": view.keypoints, "context": view.context, "world": world.astype(np.float32)})
         optical = view.optical_from_virtual.transpose(0, 2, 1)
-        vertices, joints = (lifted[name] @ optical * mirror for name in ("vertices", "joints"))
-        return HandMeshes(rows, right, vertices, joints, lifted["joint_error"], self._poses(joints, right))
+        vertices, joints = (lifted[name] @ optical for name in ("vertices", "joints"))
+        poses = _own_sides(fit_hand_pose(joints, self._right), right)
+        return HandMeshes(rows, right, vertices * mirror, joints * mirror, lifted["joint_error"], poses)
 
     def _lift(self, inputs: dict[str, Float32s]) -> dict[str, Floats]:
         if len(inputs["keypoints"]) == 0:
-            shapes = {"vertices": (0, self._hands["right"].vertex_count, 3), "joints": (0, MANO.size, 3)}
+            shapes = {"vertices": (0, self._right.vertex_count, 3), "joints": (0, MANO.size, 3)}
             return {name: np.zeros(shape) for name, shape in {**shapes, "joint_error": (0, MANO.size)}.items()}
         return self._engine.run(inputs)
 
-    def _poses(self, joints: Floats, right: Bools) -> HandPoses:
-        """The poses of hands in order, each side by its own model."""
-        parts = [(fit_hand_pose(joints[own], self._hands[side]), np.flatnonzero(own))
-                 for side, own in (("left", ~right), ("right", right))]  # fmt: skip
-        order = np.argsort(np.concatenate([rows for _, rows in parts]))
-        return join_rows([poses for poses, _ in parts]).take(order)
+
+def _own_sides(poses: HandPoses, right: Bools) -> HandPoses:
+    """``poses`` of N right hands as those of the mirror images of the hands that are not ``right`` (N,)."""
+    is_right = right[:, None]
+    orient = np.where(is_right, poses.orient, mirrored_rotations(poses.orient))
+    return HandPoses(orient, np.where(is_right[..., None], poses.pose, mirrored_rotations(poses.pose)), poses.angles)

@@ -41,6 +41,8 @@ _HAND_IN_REGION = 0.5
 """Size of a hand as a fraction of the side of its region by the body, about."""
 _AWAY = 0.75
 """A followed hand whose wrist is farther from the body's, by its size, has slipped to another place."""
+_CROSSED = 0.3
+"""Hands are each other's where that brings them nearer to the body's wrists by this, of their mean size."""
 _SAME = 0.2
 """Two hands whose points lie closer than this on average, by their size, are one."""
 _WRIST = MANO.index("wrist")
@@ -99,6 +101,16 @@ class Hands(Record):
             np.where(absent, 0, self.side_scores),
         )
 
+    def exchanged(self, people: Bools) -> Hands:
+        """These hands where the left and the right one of ``people`` (P,) are each other's."""
+        if not people.any():
+            return self
+        columns = {name: getattr(self, name).copy() for name in ("points", "world", "scores", "side_scores")}
+        columns["side_scores"][people] = 1 - columns["side_scores"][people]
+        for column in columns.values():
+            column[people] = column[people][:, ::-1]
+        return dataclasses.replace(self, **columns)
+
     @staticmethod
     def unseen(ids: Ints) -> Hands:
         """The people ``ids`` (P,) without hands."""
@@ -149,6 +161,7 @@ class HandDetector:
         found = self._look(image, regions[wanted])
         scores = np.where(_plausible(found, places, wanted), found.presence, 0)
         hands = Hands.unseen(people.ids).with_hands(wanted, found, scores)
+        hands = hands.exchanged(_crossed(hands, places))
         hands = hands.without(_repeated(hands, places))
         self._remember(hands)
         return hands
@@ -202,6 +215,15 @@ def _plausible(found: HandLandmarks, places: HandPlaces, wanted: Bools) -> Bools
     away = np.linalg.norm(found.points[:, _WRIST] - places.wrists[wanted], axis=1)
     at_wrist = ~places.known[wanted] | (away <= _AWAY * size)
     return np.asarray((found.presence >= _PRESENCE) & (size >= _SMALLEST_PX) & at_wrist)
+
+
+def _crossed(hands: Hands, places: HandPlaces) -> Bools:
+    """(P,) people both of whose hands are nearer to the body's wrist of the other side: they were followed across."""
+    both = (hands.seen & places.known).all(1)
+    apart = np.linalg.norm(hands.points[:, :, None, _WRIST] - places.wrists[:, None], axis=-1)
+    straight, crossed = apart[:, 0, 0] + apart[:, 1, 1], apart[:, 0, 1] + apart[:, 1, 0]
+    size = hand_sizes(hands.points).mean(1)
+    return np.asarray(both & (straight - crossed > _CROSSED * size))
 
 
 def _repeated(hands: Hands, places: HandPlaces) -> Bools:

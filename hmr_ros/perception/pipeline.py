@@ -12,6 +12,7 @@ import numpy as np
 from hmr_ros.core import tracepoints
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage
@@ -29,6 +30,7 @@ from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.external import checked, within_limit
+from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hands import HandDetector, Hands
 from hmr_ros.perception.keypoints import face_seen, feet_seen
 from hmr_ros.perception.result import Result as Result
@@ -58,8 +60,12 @@ class Pipeline:
         body_model_name: str = "open_body",
         backend: str = "none",
         hand_detector: HandDetector | None = None,
+        fingers: Fingers | None = None,
     ) -> None:
-        """``engines`` are closed with the pipeline; ``body_model_name`` and ``backend`` are for ``facts``."""
+        """``engines`` are closed with the pipeline; ``body_model_name`` and ``backend`` are for ``facts``.
+
+        ``fingers`` move as the hands that ``hand_detector`` locates; None: they rest.
+        """
         self.detector = detector
         self.tracker = tracker
         self.estimator = estimator
@@ -69,6 +75,7 @@ class Pipeline:
         self.body_model_name = body_model_name
         self.backend = backend
         self.hand_detector = hand_detector
+        self.fingers = fingers
         self._sizing = Sizing(body_model)
         self._ground_estimator = GroundEstimator(body_model)
         self._estimates_ground = False
@@ -84,6 +91,11 @@ class Pipeline:
     def faces(self) -> Ints:
         """(F, 3) the triangles of every body: rows of ``Bodies.vertices``."""
         return self.body_model.faces
+
+    @property
+    def hand_model(self) -> HandModel | None:
+        """The hand whose fingers move; None: they rest."""
+        return None if self.fingers is None else self.fingers.hand
 
     @property
     def method(self) -> str:
@@ -155,13 +167,13 @@ class Pipeline:
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         tracepoints.mark("sizing")
         clock.append(time.perf_counter())
-        smoothed = self._smooth(tracks, estimated, stamp_s, pose)
-        tracepoints.mark("smoothing")
-        bodies = self._posed(tracks, smoothed)
-        tracepoints.mark("posing")
-        clock.append(time.perf_counter())
         hands = self._hands(image, tracks.seen, shed)
         tracepoints.mark("hands")
+        clock.append(time.perf_counter())
+        smoothed = self._smooth(tracks, estimated, stamp_s, pose)
+        tracepoints.mark("smoothing")
+        bodies = self._posed(tracks, smoothed, hands, camera, stamp_s)
+        tracepoints.mark("posing")
         clock.append(time.perf_counter())
         return Result(
             bodies,
@@ -199,6 +211,8 @@ class Pipeline:
         self.tracker.configure(settings)
         self.estimator.configure(settings)
         self.smoother.config = settings.smoothing
+        if self.fingers is not None:
+            self.fingers.configure(settings.smoothing)
         self._max_people = settings.max_people
         self._is_external = settings.detections.is_external
         self._keypoint_threshold = settings.keypoint_threshold
@@ -211,6 +225,8 @@ class Pipeline:
         self._forget_image()
         self.tracker.reset()
         self.smoother.reset()
+        if self.fingers is not None:
+            self.fingers.reset()
         self._sizing.reset()
         self._ground_estimator.reset()
         self._camera_motion.reset()
@@ -288,7 +304,7 @@ class Pipeline:
         return self._sizing(seen.ids, estimates, camera, self._feet_seen(seen, camera), evidence)
 
     def _hands(self, image: Image, seen: Detections, shed: Shed) -> Hands | None:
-        """The hands of people who are ``seen``; left out with the views, which alone show them."""
+        """The hands of people who are ``seen``; left out with the views, while fingers hold, then relax."""
         if self.hand_detector is None:
             return None
         if shed >= Shed.VIEWS:
@@ -310,8 +326,15 @@ class Pipeline:
             smoothed = joined.with_rows(unseen, coasting)
         return self._sizing.resized(tracks.people.ids, smoothed)
 
-    def _posed(self, tracks: Tracks, estimates: Estimates) -> Bodies:
-        bodies = pose_bodies(tracks.people, estimates, self.body_model)
+    def _posed(
+        self, tracks: Tracks, estimates: Estimates, hands: Hands | None, camera: Camera | None, stamp_s: float
+    ) -> Bodies:
+        """The bodies of ``estimates``, with the fingers of ``hands``."""
+        if self.fingers is None:
+            bodies = pose_bodies(tracks.people, estimates, self.body_model)
+        else:
+            moved = self.fingers(hands, camera, tracks.people.ids, estimates, stamp_s)
+            bodies = self.fingers.posed(pose_bodies(tracks.people, moved.estimates, self.body_model), moved.hands)
         return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
 
 

@@ -13,18 +13,18 @@ from hmr_ros.perception.hands import Hands
 
 @dataclass(frozen=True)
 class Timings:
-    """How long the steps of one image took, s; posing belongs to smoothing."""
+    """How long the steps of one image took, s; posing, of fingers too, belongs to smoothing."""
 
     detect_s: float = 0.0
     track_s: float = 0.0
     estimate_s: float = 0.0
-    smooth_s: float = 0.0
     hands_s: float = 0.0
+    smooth_s: float = 0.0
 
     @property
     def total_s(self) -> float:
         """All steps together."""
-        return self.detect_s + self.track_s + self.estimate_s + self.smooth_s + self.hands_s
+        return self.detect_s + self.track_s + self.estimate_s + self.hands_s + self.smooth_s
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,11 @@ from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.people import Bodies
 from hmr_ros.recording.entry import Entry
 
-COLUMNS = tuple(f.name for f in dataclasses.fields(Bodies) if f.name not in ("vertices", "joint_set"))
+COLUMNS = tuple(f.name for f in dataclasses.fields(Bodies) if f.name not in ("vertices", "joint_set", "hands"))
 """The arrays of Bodies that are kept; vertices follow from the SMPL parameters."""
+
+HAND_COLUMNS = {"hand_presence": "presence", "hand_pose": "fingers", "hand_error": "errors"}
+"""The arrays of BodyHands that are kept, by their names in the file, where hands are looked for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class _Row:
     D: Array
     distortion_model: str
     joint_set: str
-    columns: tuple[Array, ...]
+    columns: dict[str, Array]
 
 
 class Arrays:
@@ -39,7 +42,8 @@ class Arrays:
     The arrays of N bodies in I images: those of ``Bodies`` under their names, (N, ...); ``image_index`` (N,) which of
     the images each body is in; and of the images ``image_name``, ``image_frame``, ``image_stamp_s`` (I,) (NaN: a
     photo), ``camera_K`` (I, 3, 3), ``camera_D`` (I, D), ``camera_size`` (I, 2) width and height in px,
-    ``camera_model`` (I,) names of distortion models; ``joint_set``, the name of the keypoints' joints.
+    ``camera_model`` (I,) names of distortion models; ``joint_set``, the name of the keypoints' joints. With hands:
+    ``hand_presence`` (N, 2), ``hand_pose`` (N, 2, 15, 3) and ``hand_error`` (N, 2), as in ``BodyHands``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +54,9 @@ class Arrays:
         """Keep the bodies of ``entry``, but no pixels."""
         camera, bodies = entry.camera, entry.bodies
         stamp_s = np.nan if entry.stamp_s is None else entry.stamp_s
-        columns = tuple(np.asarray(getattr(bodies, name)) for name in COLUMNS)
+        columns = {name: np.asarray(getattr(bodies, name)) for name in COLUMNS}
+        if bodies.hands is not None:
+            columns |= {name: getattr(bodies.hands, column) for name, column in HAND_COLUMNS.items()}
         size = (camera.width, camera.height)
         lens = (camera.K, camera.D, camera.distortion_model)
         self._rows.append(_Row(entry.name, entry.index, stamp_s, size, *lens, bodies.joint_set, columns))
@@ -70,8 +76,8 @@ def write_arrays(path: Path, tables: Mapping[str, Array]) -> None:
 
 
 def _tables(rows: list[_Row]) -> dict[str, Array]:
-    counts = [len(row.columns[0]) for row in rows]
-    bodies = {name: np.concatenate([row.columns[k] for row in rows]) for k, name in enumerate(COLUMNS)}
+    counts = [len(row.columns["ids"]) for row in rows]
+    bodies = {name: np.concatenate([row.columns[name] for row in rows]) for name in rows[0].columns}
     return {
         "image_index": np.repeat(np.arange(len(rows)), counts),
         "image_name": np.array([row.name for row in rows]),

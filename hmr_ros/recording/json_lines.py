@@ -19,8 +19,11 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 _NAMES = {"ids": "id", "states": "state", "scores": "score"}
 """Columns of Bodies whose value for one person has a name of its own."""
 
-_LEFT_OUT = frozenset({"vertices", "joint_set"})
+_LEFT_OUT = frozenset({"vertices", "joint_set", "hands"})
 """Vertices follow from the SMPL parameters, and would make the lines a hundred times as long."""
+
+_OF_HANDS = {"presence": "presence", "pose": "fingers", "error": "errors"}
+"""What is written of BodyHands, left hand first."""
 
 
 class JsonLines:
@@ -66,7 +69,9 @@ def _camera(camera: Camera) -> Json:
 
 def _body(bodies: Bodies, row: int) -> Json:
     columns = [field.name for field in dataclasses.fields(bodies) if field.name not in _LEFT_OUT]
-    record = {_NAMES.get(name, name): to_json(getattr(bodies, name)[row]) for name in columns}
+    record: dict[str, Json] = {_NAMES.get(name, name): to_json(getattr(bodies, name)[row]) for name in columns}
+    if bodies.hands is not None:
+        record["hands"] = {name: to_json(getattr(bodies.hands, own)[row]) for name, own in _OF_HANDS.items()}
     return record | {"state": State(int(bodies.states[row])).name}
 
 

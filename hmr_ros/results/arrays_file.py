@@ -46,7 +46,7 @@ def _snapshots(arrays: Mapping[str, Array]) -> Iterator[Snapshot]:
 def _bodies(arrays: Mapping[str, Array], rows: slice) -> Bodies:
     columns = {name: arrays[name][rows] for name in COLUMNS}
     no_meshes = np.zeros((len(columns["ids"]), 0, 3), np.float32)
-    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes)
+    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes, hands=None)
 
 
 def _camera(arrays: Mapping[str, Array], row: int) -> Camera:

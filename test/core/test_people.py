@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Crops, Detections, Estimates, State
 from hmr_ros.core.uncertainty import Covariances
 
@@ -88,7 +89,10 @@ RECORDS = {
     "bodies": Bodies.without_geometry(detections(3), 10),
 }
 COLUMNS = [
-    (kind, f.name) for kind, record in RECORDS.items() for f in dataclasses.fields(record) if f.name != "joint_set"
+    (kind, f.name)
+    for kind, record in RECORDS.items()
+    for f in dataclasses.fields(record)
+    if f.name not in ("joint_set", "hands")
 ]
 
 
@@ -103,6 +107,19 @@ def test_every_column_has_a_row_for_each_person_and_its_shape(kind, name):
     for value in wrong:
         with pytest.raises(ValueError, match=rf"{type(record).__name__}\.\w+: expected shape"):
             dataclasses.replace(record, **{name: value})
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(BodyHands)])
+def test_hands_have_a_row_for_each_person(name):
+    hands = BodyHands.at_rest(3)
+    assert not hands.known.any()
+    assert np.isnan(hands.fingers).all()
+    with pytest.raises(ValueError, match=r"BodyHands\.\w+: expected shape"):
+        dataclasses.replace(hands, **{name: getattr(hands, name)[:2]})
+    bodies = dataclasses.replace(RECORDS["bodies"], hands=hands)
+    assert len(bodies.take(np.array([0, 2])).hands) == 2
+    with pytest.raises(ValueError, match="hands of 3 people, got those of 2"):
+        dataclasses.replace(bodies, hands=hands.take(slice(2)))
 
 
 def test_states_are_numbered_as_in_the_message():

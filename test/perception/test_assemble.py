@@ -124,10 +124,10 @@ def test_arguments_of_open_pipeline_count_from_the_first_image(models):
     with open_pipeline(preset="fast", num_threads=1, backend="onnxruntime") as pipeline:
         assert pipeline.networks[:2] == FAST
     with open_pipeline(hands=True, num_threads=1, backend="onnxruntime") as pipeline:
-        assert pipeline.networks[-2:] == ("hand_recrop", "hand_landmarks")
+        assert {"hand_recrop", "hand_landmarks"} < set(pipeline.networks)
         assert len(pipeline.photo(image, CAMERA).hands) == PEOPLE
     with assemble(PipelineSettings(hands=HandsConfig(enabled=True, network="lite"), num_threads=1)) as pipeline:
-        assert pipeline.networks[-1] == "hand_landmarks_lite"
+        assert "hand_landmarks_lite" in pipeline.networks
     with assemble(PipelineSettings(track_timeout_s=3.0, smoothing=SmoothingConfig(beta=1.0))) as pipeline:
         assert pipeline.tracker.options.timeout_s == 3.0
         assert pipeline.smoother.config.beta == 1.0

@@ -241,3 +241,27 @@ def test_bones_are_drawn_in_the_colour_of_the_person():
     assert (drawn[300:] == 90).all()
     assert (image == 90).all()
     np.testing.assert_array_equal(draw_hands(image, Hands.unseen(np.arange(2))), image)
+
+
+def test_hands_that_are_followed_across_each_other_keep_their_sides():
+    """The arms cross from one image to the next, and the regions of the last landmarks with them."""
+    detector = HandDetector(*networks())
+    before = detector(IMAGE, people((100, 100), (150, 100), (400, 100), (450, 100)))
+    after = detector(IMAGE, people((150, 100), (100, 100), (400, 100), (450, 100)))
+    wrist = MANO.index("wrist")
+    assert after.seen.all()
+    assert_allclose(after.points[0, :, wrist, 0], [150, 100], atol=6)
+    assert_allclose(after.points[1, :, wrist, 0], [400, 450], atol=6)
+    assert_allclose(after.side_scores, before.side_scores)
+
+
+def test_exchanged_hands_look_like_the_other_side():
+    points = np.arange(3.0)[:, None, None] * np.ones((21, 2))
+    found = HandLandmarks(points, np.zeros((3, 21, 3)), np.ones(3), np.array([0.9, 0.3, 0.6]))
+    places = np.array([[True, True], [True, False]])
+    hands = Hands.unseen(np.array([1, 2])).with_hands(places, found, np.array([0.7, 0.8, 0.9]))
+    other = hands.exchanged(np.array([True, False]))
+    assert_allclose(other.points[0, :, 0, 0], [1, 0])
+    assert_allclose(other.scores, [[0.8, 0.7], [0.9, 0]])
+    assert_allclose(other.side_scores, [[0.7, 0.9], [0.4, 0]], rtol=1e-6)
+    assert hands.exchanged(np.zeros(2, np.bool_)) is hands

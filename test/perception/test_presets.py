@@ -8,15 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PerceptionSettings
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, HandsConfig, PerceptionSettings
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.engines.opening import open_onnx
 from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.reprojection import read_photo
+from hmr_ros.perception import presets
 from hmr_ros.perception.detector import BlazePoseDetector
 from hmr_ros.perception.keypoint_detector import KeypointDetector
-from hmr_ros.perception.presets import FAST, REFINED, OpenDetector, open_detector
+from hmr_ros.perception.presets import (
+    FAST,
+    REFINED,
+    OpenDetector,
+    hand_manifests,
+    lifter_manifest,
+    open_detector,
+    open_hands,
+)
+from test.perception.test_hand_meshes import Knowing
+from test.perception.test_hands import Network
 
 PHOTOS = Path(__file__).parents[1] / "data/photos"
 
@@ -60,3 +72,33 @@ def test_two_who_walk_side_by_side_share_no_arm() -> None:
     near = np.hypot(*(found.kp2d[seen, elbow] - (244, 443)).T) < 5
     assert near.sum() == 1, "the elbow of the man; the network sees it in the woman beside him, too"
     assert found.kp2d[seen][near][0, BLAZEPOSE.index("nose"), 0] < 270, "he is the left one of the two"
+
+
+def open_stub(path: Path) -> Network | Knowing:
+    """A network of hands that is never run."""
+    return Network(path.stem) if path.stem.startswith("hand_") else Knowing(np.zeros(0), np.zeros(0))
+
+
+def test_fingers_move_with_the_network_that_is_set() -> None:
+    config = HandsConfig(enabled=True, model_path="mine/lifter.json")
+    assert [path.stem for path in hand_manifests(config)] == ["hand_recrop", "hand_landmarks", "lifter"]
+    found = open_hands(config, load_body_model(models_dir() / "open_body.npz"), open_stub)
+    assert found.fingers is not None
+    assert [engine.manifest.kind for engine in found.engines] == ["hand_recrop", "hand_landmarks", "hand_pose2mesh"]
+
+
+def test_without_a_network_fingers_rest_and_the_log_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = load_body_model(models_dir() / "open_body.npz")
+    monkeypatch.setattr(presets, "models_dir", lambda: tmp_path)
+    config = HandsConfig(enabled=True, network="lite")
+    assert lifter_manifest(config) is None
+    assert [path.stem for path in hand_manifests(config)] == ["hand_recrop", "hand_landmarks_lite"]
+    found = open_hands(config, body, open_stub)
+    assert found.fingers is None
+    assert caplog.messages == [
+        "fingers stay at rest: hand_pose2mesh.json is not among the models; set hands.model_path"
+    ]
+    (tmp_path / "hand_pose2mesh.json").touch()
+    assert lifter_manifest(config) == tmp_path / "hand_pose2mesh.json"

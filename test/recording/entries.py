@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 
 from hmr_ros.core.camera import Camera
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import Bodies, Detections, State
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.recording.entry import Entry
@@ -49,3 +50,13 @@ def entry(ids=(), *, index=0, stamp_s=None, name="photo.jpg", lost=(), **columns
     image = np.full((48, 64, 3), 40, np.uint8)
     stem = f"{index:06d}" if stamp_s is not None else name.split(".")[0]
     return Entry(name, index, stem, stamp_s, image, CAMERA, bodies(ids, **columns), lost)
+
+
+def with_hands(seen: Entry) -> Entry:
+    """``seen`` with the left hand of its first person."""
+    hands = BodyHands.at_rest(len(seen.bodies))
+    first = np.zeros((len(hands), 2), np.float32)
+    first[:1, 0] = 1
+    error = np.where(first[..., None] > 0, 0.02, np.nan) * np.ones(21)
+    hands = dataclasses.replace(hands, presence=0.9 * first, weights=first, joint_error=error)
+    return dataclasses.replace(seen, bodies=dataclasses.replace(seen.bodies, hands=hands))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from hmr_ros.recording.arrays import COLUMNS, Arrays
-from test.recording.entries import bodies, entry
+from hmr_ros.recording.arrays import COLUMNS, HAND_COLUMNS, Arrays
+from test.recording.entries import bodies, entry, with_hands
 
 
 def load(path):
@@ -49,3 +49,17 @@ def test_a_run_without_people_has_arrays_without_rows(tmp_path):
 def test_a_run_without_images_leaves_no_file(tmp_path):
     Arrays(tmp_path / "bodies.npz").close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hands_are_kept_where_they_are_looked_for(tmp_path):
+    arrays, shown = Arrays(tmp_path / "bodies.npz"), with_hands(entry([4, 9], name="a.jpg"))
+    arrays.write(shown)
+    arrays.write(with_hands(entry(index=1, name="b.jpg")))
+    arrays.close()
+    read = load(tmp_path / "bodies.npz")
+    hands = shown.bodies.hands
+    assert read["hand_pose"].shape == (2, 2, 15, 3)
+    assert np.array_equal(np.isfinite(read["hand_pose"]).all((2, 3)), hands.known)
+    assert np.array_equal(read["hand_presence"], hands.presence)
+    assert np.array_equal(read["hand_error"], hands.errors, equal_nan=True)
+    assert set(read) > set(HAND_COLUMNS)

@@ -6,7 +6,7 @@ import pytest
 
 from hmr_ros.core.people import State
 from hmr_ros.recording.json_lines import JsonLines, to_json, to_line
-from test.recording.entries import entry
+from test.recording.entries import entry, with_hands
 
 
 def test_a_line_says_all_of_an_image_but_its_vertices():
@@ -60,3 +60,12 @@ def test_each_line_can_be_read_while_the_file_is_written(tmp_path):
         read = (tmp_path / "bodies.jsonl").read_text().splitlines()
         assert [json.loads(line)["frame"] for line in read] == list(range(index + 1))
     lines.close()
+
+
+def test_hands_are_there_where_they_are_looked_for():
+    (left, right), without = [json.loads(to_line(e))["bodies"] for e in (with_hands(entry([4, 9])), entry([4]))]
+    assert "hands" not in without[0]
+    assert left["hands"]["presence"] == [0.9, 0]
+    assert np.shape(left["hands"]["pose"]) == (2, 15, 3)
+    assert left["hands"]["error"] == [0.02, None]
+    assert right["hands"]["pose"][0][0] == [None] * 3

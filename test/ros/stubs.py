@@ -2,11 +2,17 @@
 """A pipeline without networks, for tests of everything around it."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.finger_skin import FingerSkin
+from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.fitting.hand_pose import finger_rotations
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Detections, Estimates
 from hmr_ros.core.temporal.shedding import Shed
@@ -16,6 +22,7 @@ from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
+HAND = load_hand_model(models_dir() / "open_hand.npz")
 JOINTS = 17
 
 
@@ -97,6 +104,31 @@ class NoSmoother:
 def stub_pipeline(detector, estimator, engines=()):
     tracker = Tracker(TrackerOptions(hits_to_confirm=1))
     return Pipeline(detector, tracker, estimator, NoSmoother(), BODY_MODEL, engines)
+
+
+def with_hands(bodies, *known, seed=0):
+    """``bodies`` with fingers that bend, of the hands ``known``: (row, side)."""
+    rng, still = np.random.default_rng(seed), BodyHands.at_rest(len(bodies))
+    weights = np.zeros((len(bodies), 2))
+    for row, side in known:
+        weights[row, side] = 1
+    angles = np.clip(rng.uniform(0.1, 0.6, still.angles.shape), *np.moveaxis(HAND.fingers.limits[:, :2], -1, 0))
+    angles = angles * weights[..., None, None]
+    axes = np.stack([hand.fingers.axes for hand in (HAND.mirrored(), HAND)])
+    hands = dataclasses.replace(
+        still,
+        presence=np.where(weights, rng.uniform(0.6, 1, weights.shape), 0),
+        weights=weights,
+        angles=angles,
+        pose=rotmat_to_rotvec(finger_rotations(angles, axes)),
+        joint_error=np.where(weights[..., None], 0.02, np.nan) * np.ones(21),
+    )
+    return finger_skin().posed(bodies, hands)
+
+
+@functools.cache
+def finger_skin():
+    return FingerSkin(BODY_MODEL, HAND)
 
 
 def some_bodies(people, ids=None):

@@ -14,13 +14,14 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from hmr_ros.perception.fingers import Fingers
 from hmr_ros.ros.node.cameras import CameraGroup
 from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player.player import Player
 from hmr_ros.ros.wire import interfaces
 from test.ros.graph import FakeCamera, spin_until, started_context
-from test.ros.stubs import StubDetector, StubEstimator, stub_pipeline
+from test.ros.stubs import BODY_MODEL, HAND, StubDetector, StubEstimator, stub_pipeline
 
 POLICY = Path(__file__).parents[2] / "config" / "sros2" / "policy.xml"
 
@@ -137,7 +138,9 @@ class Graph:
 
 
 def built(config):
-    return stub_pipeline(StubDetector(2), StubEstimator())
+    pipeline = stub_pipeline(StubDetector(2), StubEstimator())
+    pipeline.fingers = Fingers(None, BODY_MODEL, HAND)
+    return pipeline
 
 
 def assert_fits(enclave: str, used: set[tuple[str, str, str]]) -> None:
@@ -184,4 +187,4 @@ def test_people_are_all_that_is_left_open():
     names = {rule.name for enclave in ("/hmr", "/hmr_multi", "/hmr_player") for rule in rules(enclave)}
     assert not any("*" in name or "[" in name for name in names)
     open_ends = {name for name in names if "?" in name}
-    assert all(re.fullmatch(r"[a-z_0-9/]*/bodies/\?{5}/[a-z_0-9]+", name) for name in open_ends)
+    assert all(re.fullmatch(r"[a-z_0-9/]*/bodies/\?{5}/((left|right)_hand/)?[a-z_0-9]+", name) for name in open_ends)

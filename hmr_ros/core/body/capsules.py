@@ -56,6 +56,11 @@ class Capsules(Record):
         """These capsules with radii larger by ``padding_m``."""
         return dataclasses.replace(self, radii=self.radii + padding_m)
 
+    def joined(self, others: Capsules) -> Capsules:
+        """These capsules and those ``others`` of the same people."""
+        pairs = ((self.starts, others.starts), (self.ends, others.ends), (self.radii, others.radii))
+        return Capsules(*(np.concatenate(pair, 1) for pair in pairs))
+
     def moved(self, move: Callable[[Floats], Floats]) -> Capsules:
         """These capsules after ``move``, a rigid motion of points (..., 3) m."""
         return dataclasses.replace(self, starts=move(self.starts), ends=move(self.ends))

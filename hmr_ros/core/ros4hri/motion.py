@@ -16,9 +16,11 @@ from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.records import Record
 from hmr_ros.core.ros4hri.body_frame import body_frame
+from hmr_ros.core.ros4hri.hands import WRISTS, HandAxes, HumanHands, forearm_links, human_hands
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINT_LIMITS, REVOLUTE_JOINTS, human_angles, wrapped
 from hmr_ros.core.ros4hri.urdf import joint_origins, joint_rotations, measured_origins, rest_joints
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
@@ -37,7 +39,8 @@ class Humans(Record):
     track without an earlier image, and in the image that shows it again: from its expected position to the seen one is
     no movement. ``link_origins`` (P, 26, 3) m and ``link_rotations`` (P, 26, 4) xyzw, child -> parent link of
     HUMAN_JOINTS, as the body is in this image; ``urdf_origins`` (P, 26, 3) m, the origins that do not change with the
-    pose; ``reshaped`` (P,) True where these are others than in the image before, or the first ones.
+    pose; ``reshaped`` (P,) True where these are others than in the image before, or the first ones; ``hands``, None
+    where hands are not looked for.
     """
 
     ids: Ints
@@ -51,6 +54,7 @@ class Humans(Record):
     link_rotations: Floats
     urdf_origins: Floats
     reshaped: Bools
+    hands: HumanHands | None = None
 
     @property
     def limit_violations(self) -> int:
@@ -92,7 +96,9 @@ _NEW = _Memory(
 class HumanFollower:
     """Converts bodies to humans, image by image, in the order of their stamps."""
 
-    def __init__(self) -> None:
+    def __init__(self, hand_axes: HandAxes | None = None) -> None:
+        """``hand_axes`` of the bodies' hands; None: they have none that move."""
+        self._hand_axes = hand_axes
         self._memories: dict[int, _Memory] = {}
 
     def forget(self, ids: Iterable[int]) -> None:
@@ -105,6 +111,8 @@ class HumanFollower:
         bodies = bodies.take(bodies.valid)
         before = [self._memories.get(int(track_id), _NEW).carried(pose) for track_id in bodies.ids]
         humans = _measured(bodies, before, stamp_s)
+        if bodies.hands is not None and self._hand_axes is not None:
+            humans = _with_hands(humans, bodies, bodies.hands, self._hand_axes)
         for row, track_id in enumerate(humans.ids):
             self._memories[int(track_id)] = _Memory(
                 stamp_s,
@@ -144,6 +152,14 @@ def _measured(bodies: Bodies, before: list[_Memory], stamp_s: float) -> Humans:
         urdf_origins=held,
         reshaped=reshaped,
     )
+
+
+def _with_hands(humans: Humans, bodies: Bodies, hands: BodyHands, axes: HandAxes) -> Humans:
+    """``humans`` with the ``hands`` of their ``bodies``."""
+    pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], 1).astype(np.float64)
+    wrists = world_rotations(rotvec_to_rotmat(pose))[:, WRISTS]
+    forearms = forearm_links(humans.orientations, humans.link_rotations)
+    return dataclasses.replace(humans, hands=human_hands(hands, wrists, forearms, axes))
 
 
 def _held(origins: Floats, last: Floats) -> tuple[Floats, Bools]:

@@ -14,6 +14,7 @@ import numpy as np
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.rotation import quat_to_rotmat
 from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
+from hmr_ros.core.ros4hri.hands import BONE_AFTER, HAND_JOINTS, HumanHands
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS, HumanJoint, axis_slants
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
@@ -38,6 +39,7 @@ _HEAD_CENTRE = np.array([0.015, 0.0, 0.04])
 _HEAD_RADIUS = 0.1
 _LIMB_RADIUS = 0.04
 _TORSO_RADIUS = 0.1
+_FINGER_RADIUS = 0.008
 _SPEED_LIMIT = 15.0
 """rad/s."""
 _COLOUR = "0.9 0.7 0.5 1"
@@ -119,8 +121,11 @@ def joint_rotations(angles: Floats) -> Floats:
     return np.concatenate([np.sin(half)[..., None] * _AXES, np.cos(half)[..., None]], -1)
 
 
-def urdf(person: str, origins: Floats) -> str:
-    """The URDF of one person, whose ``origins`` are (26, 3) m; all names end in ``_<person>``."""
+def urdf(person: str, origins: Floats, hands: HumanHands | None = None) -> str:
+    """The URDF of one person, whose ``origins`` are (26, 3) m; all names end in ``_<person>``.
+
+    ``hands`` of this person, one row, are added below the wrists.
+    """
     robot = ElementTree.Element("robot", name=f"human_{person}")
     material = ElementTree.SubElement(robot, "material", name=f"skin_{person}")
     ElementTree.SubElement(material, "color", rgba=_COLOUR)
@@ -130,7 +135,30 @@ def urdf(person: str, origins: Floats) -> str:
         _add_visual(element, link, origin_of, person)
     for joint in HUMAN_JOINTS:
         _add_joint(robot, joint, origin_of[joint.name], person)
+    if hands is not None:
+        add_hands(robot, hands, person)
     return ElementTree.tostring(robot, encoding="unicode", xml_declaration=True)
+
+
+def add_hands(robot: ElementTree.Element, hands: HumanHands, person: str) -> None:
+    """Add the links and joints of both ``hands``, one row, and a cylinder along each phalanx."""
+    for side, (s, _) in enumerate(_SIDES):
+        revolute = iter(zip(hands.axes.axes[side], hands.axes.limits, strict=True))
+        for joint, origin in zip(HAND_JOINTS, hands.origins[0, side], strict=True):
+            link = ElementTree.SubElement(robot, "link", name=f"{s}_{joint.child}_{person}")
+            if bone := BONE_AFTER.get(joint.child):
+                _add_bone(link, hands.origins[0, side, bone], person)
+            axis, limits = (None, (0.0, 0.0)) if joint.is_fixed else next(revolute)
+            named = HumanJoint(f"{s}_{joint.name}", f"{s}_{joint.parent}", f"{s}_{joint.child}")
+            _add_revolute(robot, named, origin, person, axis, limits)
+
+
+def _add_bone(link: ElementTree.Element, bone: Floats, person: str) -> None:
+    """A cylinder from the origin of ``link`` to the end of ``bone`` (3,) m."""
+    x, y, z = (bone / max(float(np.linalg.norm(bone)), 1e-9)).tolist()
+    length = float(np.linalg.norm(bone))
+    roll, pitch = float(-np.arcsin(y)), float(np.arctan2(x, z))
+    _add_shape(link, "cylinder", _cylinder(length, _FINGER_RADIUS), bone / 2, roll, person, pitch)
 
 
 def _add_visual(link: ElementTree.Element, name: str, origin_of: dict[str, Floats], person: str) -> None:
@@ -151,27 +179,46 @@ def _cylinder(length: float, radius: float) -> dict[str, str]:
 
 
 def _add_shape(
-    link: ElementTree.Element, shape: str, size: dict[str, str], centre: Floats, roll: float, person: str
+    link: ElementTree.Element,
+    shape: str,
+    size: dict[str, str],
+    centre: Floats,
+    roll: float,
+    person: str,
+    pitch: float = 0.0,
 ) -> None:
     visual = ElementTree.SubElement(link, "visual")
-    ElementTree.SubElement(visual, "origin", xyz=_numbers(centre), rpy=f"{roll:.6g} 0 0")
+    ElementTree.SubElement(visual, "origin", xyz=_numbers(centre), rpy=f"{roll:.6g} {pitch:.6g} 0")
     ElementTree.SubElement(ElementTree.SubElement(visual, "geometry"), shape, size)
     ElementTree.SubElement(visual, "material", name=f"skin_{person}")
 
 
 def _add_joint(robot: ElementTree.Element, joint: HumanJoint, origin: Floats, person: str) -> None:
-    kind = "fixed" if joint.axis is None else "revolute"
+    axis = None if joint.axis is None else np.array(joint.axis, np.float64)
+    _add_revolute(robot, joint, origin, person, axis, joint.limits)
+
+
+def _add_revolute(
+    robot: ElementTree.Element,
+    joint: HumanJoint,
+    origin: Floats,
+    person: str,
+    axis: Floats | None,
+    limits_rad: tuple[float, float] | Floats,
+) -> None:
+    """A joint about ``axis`` (3,) within limits; fixed where the axis is None."""
+    kind = "fixed" if axis is None else "revolute"
     element = ElementTree.SubElement(robot, "joint", name=f"{joint.name}_{person}", type=kind)
     ElementTree.SubElement(element, "parent", link=f"{joint.parent}_{person}")
     ElementTree.SubElement(element, "child", link=f"{joint.child}_{person}")
     ElementTree.SubElement(element, "origin", xyz=_numbers(origin), rpy="0 0 0")
-    if joint.axis is not None:
-        low, high = joint.limits
-        ElementTree.SubElement(element, "axis", xyz=_numbers(joint.axis))
+    if axis is not None:
+        low, high = limits_rad
+        ElementTree.SubElement(element, "axis", xyz=_numbers(axis))
         limits = {"lower": f"{low:.6g}", "upper": f"{high:.6g}", "effort": "1000", "velocity": f"{_SPEED_LIMIT:g}"}
         ElementTree.SubElement(element, "limit", limits)
 
 
-def _numbers(values: Floats | tuple[int, int, int]) -> str:
+def _numbers(values: Floats) -> str:
     """(N,) numbers as URDF writes them."""
     return " ".join(f"{float(value):.6g}" for value in values)

@@ -67,7 +67,9 @@ class CameraFollower:
         self._order = Order()
         self._last: _Last | None = None
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
-        self._outputs = Outputs(equipment.publishers, pipeline.body_model, origin, config, Presence(), equipment.shared)
+        self._outputs = Outputs(
+            equipment.publishers, pipeline.body_model, origin, config, Presence(), equipment.shared, pipeline.hand_model
+        )
         self._ground_input = ground_input(self._outputs.frames, config.ground_frame)
         self._world_input = world_input(self._outputs.frames, config.world_frame)
 

@@ -43,7 +43,9 @@ class Operation:
         self._monitor = monitor
         self._config = config
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
-        self._outputs = Outputs(PublisherFactory(node), pipeline.body_model, origin, config, presence, shared)
+        self._outputs = Outputs(
+            PublisherFactory(node), pipeline.body_model, origin, config, presence, shared, pipeline.hand_model
+        )
         self._input: CameraInput | None = None
         self._worker: Worker | None = None
         self._resumed_s = 0.0

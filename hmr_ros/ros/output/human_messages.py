@@ -11,6 +11,8 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.people import Bodies
+from hmr_ros.core.ros4hri.gestures import Gesture
+from hmr_ros.core.ros4hri.hands import HAND_REVOLUTES
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.skeleton import COCO, JOINT_SETS, convert_keypoints
@@ -27,12 +29,13 @@ class HriTypes:
     region: Any
     point: Any
     skeleton: Any
+    gesture: Any
 
     @staticmethod
     @functools.cache
     def imported() -> HriTypes:
         """Those of the installed hri_msgs."""
-        names = ("IdsList", "NormalizedRegionOfInterest2D", "NormalizedPointOfInterest2D", "Skeleton2D")
+        names = ("IdsList", "NormalizedRegionOfInterest2D", "NormalizedPointOfInterest2D", "Skeleton2D", "Gesture")
         return HriTypes(*(HUMANS.message(name) for name in names))
 
 
@@ -74,6 +77,22 @@ def joint_state(header: Header, humans: Humans, row: int) -> JointState:
         position=humans.angles[row].tolist(),
         velocity=rates.tolist() if np.isfinite(rates).all() else [],
     )
+
+
+def hand_joint_state(header: Header, humans: Humans, row: int, side: int) -> JointState:
+    """Angles of the revolute joints of a hand of person ``row``, rad: 0 left, 1 right. Where it is known."""
+    assert humans.hands is not None, "only people whose hands are looked for"
+    name = person_name(int(humans.ids[row]))
+    return JointState(
+        header=header,
+        name=[f"{'lr'[side]}_{revolute.name}_{name}" for revolute in HAND_REVOLUTES],
+        position=humans.hands.angles[row, side].tolist(),
+    )
+
+
+def gesture(types: HriTypes, header: Header, made: Gesture) -> Any:
+    """The gesture that a person makes."""
+    return types.gesture(header=header, gesture=int(made))
 
 
 def position(header: Header, humans: Humans, row: int) -> PointStamped:

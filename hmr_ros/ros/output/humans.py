@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.core.body.hand_model import SIDES
 from hmr_ros.core.config import HumansConfig
 from hmr_ros.core.geometry.person_box import person_boxes
 from hmr_ros.core.people import Bodies, Camera
+from hmr_ros.core.ros4hri.gestures import GestureRecognizer
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.ros4hri.urdf import urdf
 from hmr_ros.ros.input.images import Frame
@@ -37,10 +39,18 @@ class _BodyTopics:
     urdf: Publisher
     position: Publisher
     velocity: Publisher
+    left_hand: Publisher | None = None
+    right_hand: Publisher | None = None
+    gesture: Publisher | None = None
+
+    @property
+    def hands(self) -> tuple[Publisher | None, Publisher | None]:
+        """Those of the joint states of the left and the right hand; None where fingers rest."""
+        return self.left_hand, self.right_hand
 
     def all(self) -> list[Publisher]:
         """The publishers in the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
+        return [publisher for field in fields(self) if (publisher := getattr(self, field.name)) is not None]
 
 
 class HumanPublishers:
@@ -50,8 +60,11 @@ class HumanPublishers:
     latched; the others are published only while they have subscribers.
     """
 
-    def __init__(self, publishers: Publishers, config: HumansConfig, lists: TrackedLists) -> None:
-        """``lists`` joins the tracks of all cameras of this process in ``tracked``."""
+    def __init__(
+        self, publishers: Publishers, config: HumansConfig, lists: TrackedLists, *, has_hands: bool = False
+    ) -> None:
+        """``lists`` joins the tracks of all cameras of this process in ``tracked``; ``has_hands``: fingers move."""
+        self._hand_links = config.hand_links
         self._publishers = publishers
         self._root = f"{config.namespace}/bodies"
         self._types = messages.HriTypes.imported()
@@ -68,6 +81,12 @@ class HumanPublishers:
                 ("velocity", TwistStamped, _NEWEST),
             )
         }
+        for side in SIDES if has_hands else ():
+            topic = f"{self._root}/{{}}/{side}_hand/joint_states"
+            self._families[f"{side}_hand"] = publishers.family(JointState, topic, _NEWEST)
+        if config.gestures:
+            self._families["gesture"] = publishers.family(self._types.gesture, f"{self._root}/{{}}/gesture", _NEWEST)
+        self._recognizer = GestureRecognizer()
         self._topics: dict[int, _BodyTopics] = {}
         self._joint_states: dict[int, HumanJointStateWriter] = {}
 
@@ -104,7 +123,7 @@ class HumanPublishers:
         for row, track_id in enumerate(humans.ids.tolist()):
             topics = self._topics[track_id]
             if humans.reshaped[row]:
-                topics.urdf.publish(String(data=urdf(person_name(track_id), humans.urdf_origins[row])))
+                topics.urdf.publish(self._urdf(humans, row))
             if has_subscribers(topics.joint_states):
                 write = self._joint_states.setdefault(track_id, HumanJointStateWriter())
                 topics.joint_states.publish(write(frame.stamp, frame.frame_id, humans, row))
@@ -112,6 +131,32 @@ class HumanPublishers:
                 topics.position.publish(messages.position(header, humans, row))
             if has_subscribers(topics.velocity) and np.isfinite(humans.velocities[row]).all():
                 topics.velocity.publish(messages.velocity(header, humans, row))
+            self._publish_hands(topics, header, humans, row)
+
+    def publish_gestures(self, frame: Frame, header: Header, bodies: Bodies) -> None:
+        """Publish the gestures of ``bodies`` seen in the image, all with a position. After ``update``.
+
+        They are looked for while anyone subscribes.
+        """
+        publishers = {i: t.gesture for i in bodies.ids.tolist() if (t := self._topics[i]).gesture is not None}
+        if not any(publisher is not None and has_subscribers(publisher) for publisher in publishers.values()):
+            return
+        for track_id, made in self._recognizer(bodies, frame.stamp.seconds).items():
+            if (publisher := publishers[track_id]) is not None:
+                publisher.publish(messages.gesture(self._types, header, made))
+
+    def _publish_hands(self, topics: _BodyTopics, header: Header, humans: Humans, row: int) -> None:
+        """Publish the joint angles of the hands of person ``row`` that are known."""
+        for side, publisher in enumerate(topics.hands):
+            if publisher is None or humans.hands is None or not humans.hands.known[row, side]:
+                continue
+            if has_subscribers(publisher):
+                publisher.publish(messages.hand_joint_state(header, humans, row, side))
+
+    def _urdf(self, humans: Humans, row: int) -> String:
+        """The URDF of person ``row``, with hands where they are asked for and looked for."""
+        hands = humans.hands.take(slice(row, row + 1)) if self._hand_links and humans.hands is not None else None
+        return String(data=urdf(person_name(int(humans.ids[row])), humans.urdf_origins[row], hands))
 
     def _publish_region(self, topics: _BodyTopics, frame: Frame, header: Header, box: Floats, score: float) -> None:
         """Publish the region and the crop of one body, whose ``box`` (4,) is x1 y1 x2 y2 px."""

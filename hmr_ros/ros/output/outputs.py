@@ -11,10 +11,12 @@ import numpy as np
 from hmr_ros.core import tracepoints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.decimation import coarse_faces
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.core.ros4hri.hands import HandAxes
 from hmr_ros.core.ros4hri.motion import HumanFollower, Humans
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.perception.hand_overlay import draw_hands
@@ -78,7 +80,9 @@ class Outputs:
         config: RobotConfig,
         presence: Presence,
         shared: SharedOutputs | None = None,
+        hand_model: HandModel | None = None,
     ) -> None:
+        """``hand_model`` of bodies whose fingers move; None: they rest."""
         self._publishers = publishers
         self._body_model = body_model
         self._bodies_writer = BodiesWriter(origin)
@@ -93,15 +97,15 @@ class Outputs:
         self._overlay = self._publisher(Image, "overlay", 1)
         self._new_joint_states = self._publishers.family(JointState, "bodies/{}/joint_states", Qos(1))
         self._joint_states: dict[int, _JointStates] = {}
-        self._follower = HumanFollower()
+        self._follower = HumanFollower(None if hand_model is None else HandAxes.of(hand_model))
         self._transforms = TransformWriter()
         self._tf: Publisher | None = None
         self._humans: HumanPublishers | None = None
         shared = shared or SharedOutputs.of(publishers)
-        self._create_optional(config, shared)
+        self._create_optional(config, shared, has_hands=hand_model is not None)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
         self.frames = FixedFrames(publishers.listener(frames_of(config)))
-        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames)
+        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames, hand_model)
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""
@@ -199,7 +203,7 @@ class Outputs:
     def _publisher(self, message_type: type, topic: str, depth: int) -> Publisher:
         return self._publishers.create(message_type, topic, Qos(depth))
 
-    def _create_optional(self, config: RobotConfig, shared: SharedOutputs) -> None:
+    def _create_optional(self, config: RobotConfig, shared: SharedOutputs, *, has_hands: bool) -> None:
         """Create the publishers whose messages are installed, and log which are missing."""
         wanted = [interfaces.TF, interfaces.PEOPLE] + ([interfaces.HUMANS] if config.humans.enabled else [])
         wanted += [interfaces.COLLISION_OBJECTS] if config.planning.collision_objects else []
@@ -207,7 +211,7 @@ class Outputs:
         if self._publishers.offers(interfaces.TF):
             self._tf = self._publisher(interfaces.TF.message("TFMessage"), "/tf", 100)
         if interfaces.HUMANS in wanted and self._publishers.offers(interfaces.HUMANS):
-            self._humans = HumanPublishers(self._publishers, config.humans, shared.lists)
+            self._humans = HumanPublishers(self._publishers, config.humans, shared.lists, has_hands=has_hands)
 
     def _humans_from(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...], pose: CameraPose | None) -> Humans:
         """The ``bodies`` that have a position as ROS4HRI's humans, with velocities since the image before."""
@@ -224,6 +228,7 @@ class Outputs:
             self._humans.publish_metric(frame, header, humans)
             seen = bodies.take(bodies.states == State.TRACKED)
             self._humans.publish_seen(frame, header, seen, camera, self._config.keypoint_threshold)
+            self._humans.publish_gestures(frame, header, seen.take(seen.valid))
 
     def _frame_suffixes(self, stamp: Stamp, humans: Humans, lost: tuple[int, ...]) -> Mapping[int, str]:
         """The names in TF of ``humans`` by id: what follows ``body_``; empty where no TF is published."""

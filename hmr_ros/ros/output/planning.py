@@ -8,7 +8,9 @@ shows that a person left. Without one nothing is published, no stamp is renewed,
 from __future__ import annotations
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.capsules import CapsuleRig
+from hmr_ros.core.body.capsules import CapsuleRig, Capsules
+from hmr_ros.core.body.hand_capsules import HandCapsules
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera
@@ -37,10 +39,13 @@ class PlanningOutputs:
         config: RobotConfig,
         presence: Presence,
         frames: FixedFrames,
+        hand_model: HandModel | None = None,
     ) -> None:
-        """``frames`` looks up the frames that ``config`` names."""
+        """``frames`` looks up the frames that ``config`` names; ``hand_model`` of bodies whose fingers move."""
         self._presence = presence
         self._rig: CapsuleRig | None = body_model.capsules
+        wants_hands = config.planning.hands and hand_model is not None
+        self._hands = HandCapsules.of(hand_model) if wants_hands and hand_model is not None else None
         self._mesh_points = MeshPoints(publishers, body_model, config.planning.mesh_points)
         self._people = PeoplePublisher(publishers) if publishers.offers(interfaces.PEOPLE) else None
         wants_objects = config.planning.collision_objects and publishers.offers(interfaces.COLLISION_OBJECTS)
@@ -109,5 +114,12 @@ class PlanningOutputs:
             people.publish(fixed, bodies, positions)
         if objects is not None and self._updates.is_due(stamp.seconds, config.planning.rate_hz):
             assert self._rig is not None, "collision objects need capsules"
-            capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(config.planning.padding_m)
+            capsules = self._capsules(self._rig, bodies).padded(config.planning.padding_m)
             objects.update(fixed, bodies.ids, positions, capsules.moved(to_fixed), config.planning)
+
+    def _capsules(self, rig: CapsuleRig, bodies: Bodies) -> Capsules:
+        """The capsules of ``bodies``, and of the phalanges where they are asked for."""
+        capsules = rig.posed(bodies.vertices, bodies.betas)
+        if self._hands is None or bodies.hands is None:
+            return capsules
+        return capsules.joined(self._hands.posed(bodies.hands))

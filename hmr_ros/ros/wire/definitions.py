@@ -121,6 +121,16 @@ MSG: geometry_msgs/Vector3
 float64 x
 float64 y
 float64 z
+MSG: hri_msgs/Gesture
+std_msgs/Header header
+uint8 HANDS_ON_FACE=1
+uint8 ARMS_CROSSED=2
+uint8 LEFT_HAND_RAISED=3
+uint8 RIGHT_HAND_RAISED=4
+uint8 BOTH_HANDS_RAISED=5
+uint8 WAVING=6
+uint8 OTHER=0
+uint8 gesture
 MSG: hri_msgs/IdsList
 std_msgs/Header header
 string[] ids

@@ -13,6 +13,8 @@ from types import MappingProxyType
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.core.body.hand_model import SIDES
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import UNTRACKED, Bodies, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Calibration
@@ -46,6 +48,9 @@ METRIC_FIELDS = (
     "root_covariance",
 )
 """Fields of SmplBody that are empty where they are unknown, named as the columns of Bodies."""
+
+HAND_POSES = tuple(f"{side}_hand_pose" for side in SIDES)
+"""Fields of SmplBody with the fingers of each hand, empty where they are unknown."""
 
 NO_FRAMES: Mapping[int, str] = MappingProxyType({})
 """Frames in TF where none are published."""
@@ -138,16 +143,36 @@ def smpl_body_array(
         message.coverage_levels = _float32(np.array(LEVELS))
         message.joint_radii = _float32(np.array(origin.calibration.joint_radii))
         message.root_radii = _float32(np.array(origin.calibration.root_radii))
-    known = known_rows(bodies)
-    message.bodies = [_smpl_body(bodies, row, known, frames) for row in range(len(bodies))]
+    columns = metric_columns(bodies)
+    known = known_rows(bodies, columns)
+    message.bodies = [_smpl_body(bodies, row, columns, known, frames) for row in range(len(bodies))]
     message.bodies += [SmplBody(id=person_name(track_id), state=SmplBody.LOST) for track_id in lost]
     return message
 
 
-def known_rows(bodies: Bodies) -> dict[str, Bools]:
-    """For each of METRIC_FIELDS the rows (P,) in which it is known: those of valid bodies, without any NaN."""
-    columns = {name: np.isfinite(getattr(bodies, name)) for name in METRIC_FIELDS}
-    return {name: bodies.valid & column.all(tuple(range(1, column.ndim))) for name, column in columns.items()}
+def metric_columns(bodies: Bodies) -> dict[str, Floats]:
+    """The values (P, ...) of METRIC_FIELDS and, where hands are looked for, of HAND_POSES; NaN: unknown."""
+    columns: dict[str, Floats] = {name: getattr(bodies, name) for name in METRIC_FIELDS}
+    if bodies.hands is not None:
+        fingers = bodies.hands.fingers
+        columns |= {name: fingers[:, side] for side, name in enumerate(HAND_POSES)}
+    return columns
+
+
+def known_rows(bodies: Bodies, columns: Mapping[str, Floats]) -> dict[str, Bools]:
+    """For each of ``columns`` the rows (P,) in which it is known: those of valid bodies, without any NaN."""
+    finite_rows = {name: np.isfinite(column).all(tuple(range(1, column.ndim))) for name, column in columns.items()}
+    return {name: bodies.valid & rows for name, rows in finite_rows.items()}
+
+
+def hand_numbers(hands: BodyHands) -> dict[str, Floats]:
+    """The fields (P,) of SmplBody about how well hands are seen."""
+    presence, errors = hands.presence, finite(hands.errors)
+    return {
+        f"{side}_hand_{name}": column[:, k]
+        for k, side in enumerate(SIDES)
+        for name, column in (("presence", presence), ("error", errors))
+    }
 
 
 def finite(values: Floats) -> Floats:
@@ -155,7 +180,9 @@ def finite(values: Floats) -> Floats:
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools], frames: Mapping[int, str]) -> SmplBody:
+def _smpl_body(
+    bodies: Bodies, row: int, columns: Mapping[str, Floats], known: Mapping[str, Bools], frames: Mapping[int, str]
+) -> SmplBody:
     """The body in ``row``."""
     track_id = int(bodies.ids[row])
     body = SmplBody(
@@ -171,7 +198,10 @@ def _smpl_body(bodies: Bodies, row: int, known: dict[str, Bools], frames: Mappin
     )
     for name, rows in known.items():
         if rows[row]:
-            setattr(body, name, _float32(getattr(bodies, name)[row]))
+            setattr(body, name, _float32(columns[name][row]))
+    if bodies.hands is not None:
+        for name, values in hand_numbers(bodies.hands).items():
+            setattr(body, name, float(values[row]))
     return body
 
 

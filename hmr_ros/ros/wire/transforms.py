@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Floats, Int64s
 from hmr_ros.core.geometry.rotation import rotmat_to_quat
+from hmr_ros.core.ros4hri.hands import HAND_JOINTS
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS
 from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.ros.wire.cdr import CdrWriter, Stamp
@@ -58,17 +59,36 @@ class TransformWriter:
         return self._write(stamp, frame_id, suffixes, _root_edges, _root_transforms(humans))
 
     def trees(self, stamp: Stamp, frame_id: str, humans: Humans, suffixes: Sequence[str]) -> bytes:
-        """The frames ``body_<suffix>`` and, below them, ``<link>_<suffix>`` of every link of the URDF."""
+        """The frames ``body_<suffix>`` and, below them, ``<link>_<suffix>`` of every link of the URDF.
+
+        Those of hands only where they are known.
+        """
         links = np.concatenate([humans.link_origins, humans.link_rotations], 2)
         transforms = np.concatenate([_root_transforms(humans)[:, None], links], 1)
-        return self._write(stamp, frame_id, suffixes, _tree_edges, transforms)
+        if humans.hands is None:
+            return self._write(stamp, frame_id, suffixes, _tree_edges, transforms)
+        known = [tuple(np.flatnonzero(row).tolist()) for row in humans.hands.known]
+        hands = np.concatenate([humans.hands.origins, humans.hands.rotations], 3)
+        people = [np.concatenate([transforms[k], hands[k, sides].reshape(-1, 7)]) for k, sides in enumerate(known)]
+        joined = np.concatenate([np.zeros((0, 7)), *people])
+        return self._write(stamp, frame_id, suffixes, _tree_edges, joined, known)
 
     def _write(
-        self, stamp: Stamp, frame_id: str, suffixes: Sequence[str], edges_of: _Edges, transforms: Floats
+        self,
+        stamp: Stamp,
+        frame_id: str,
+        suffixes: Sequence[str],
+        edges_of: _Edges,
+        transforms: Floats,
+        hands: Sequence[tuple[int, ...]] = (),
     ) -> bytes:
-        """The message with ``edges_of`` each person in turn; ``transforms`` (..., 7) are xyz m and quaternion xyzw."""
-        if (key := (edges_of, frame_id, *suffixes)) != self._key:
-            people = [edges_of(frame_id, suffix) for suffix in suffixes]
+        """The message with ``edges_of`` each person in turn; ``transforms`` (..., 7) are xyz m and quaternion xyzw.
+
+        ``hands``: which hands of each person follow, 0 left, 1 right; nothing: of no person.
+        """
+        if (key := (edges_of, frame_id, *suffixes, *hands)) != self._key:
+            sides = hands or [()] * len(suffixes)
+            people = [edges_of(frame_id, p) + _hand_edges(p, known) for p, known in zip(suffixes, sides, strict=True)]
             self._key, self._layout = key, _laid_out(tuple(edge for edges in people for edge in edges))
         layout = self._layout
         layout.data[layout.stamps] = np.array([stamp.sec, stamp.nanosec], "<u4").view(np.uint8)
@@ -84,6 +104,15 @@ def _tree_edges(frame_id: str, person: str) -> list[_Edge]:
     return [
         *_root_edges(frame_id, person),
         *(_Edge(f"{joint.parent}_{person}", f"{joint.child}_{person}") for joint in HUMAN_JOINTS),
+    ]
+
+
+def _hand_edges(person: str, sides: tuple[int, ...]) -> list[_Edge]:
+    """The edges below the wrists of the hands ``sides``, 0 left, 1 right."""
+    return [
+        _Edge(f"{'lr'[side]}_{joint.parent}_{person}", f"{'lr'[side]}_{joint.child}_{person}")
+        for side in sides
+        for joint in HAND_JOINTS
     ]
 
 

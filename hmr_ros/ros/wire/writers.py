@@ -51,20 +51,23 @@ class BodiesWriter:
 
         ``frames``: the frames in TF of those who have one, by id.
         """
-        known, ids = messages.known_rows(bodies), bodies.ids.tolist()
-        layout = tuple(rows.tobytes() for rows in known.values())
+        columns, ids = messages.metric_columns(bodies), bodies.ids.tolist()
+        known = messages.known_rows(bodies, columns)
+        layout = tuple((name, rows.tobytes()) for name, rows in known.items())
         names = tuple((track_id, frames.get(track_id, "")) for track_id in ids)
         template = self._kept(
             (frame_id, names, bodies.joint_set, lost, layout),
             lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin, frames),
         )
         template.stamp(stamp)
-        for name, column_of in _PLAIN_FIELDS.items():
-            for row, values in enumerate(column_of(bodies)):
+        plain = {name: column_of(bodies) for name, column_of in _PLAIN_FIELDS.items()}
+        plain |= {} if bodies.hands is None else messages.hand_numbers(bodies.hands)
+        for name, column in plain.items():
+            for row, values in enumerate(column):
                 template[f"bodies.{row}.{name}"][:] = values.reshape(-1)
         for name, rows in known.items():
             for row in np.flatnonzero(rows).tolist():
-                template[f"bodies.{row}.{name}"][:] = getattr(bodies, name)[row].reshape(-1)
+                template[f"bodies.{row}.{name}"][:] = columns[name][row].reshape(-1)
         return template.finish()
 
 

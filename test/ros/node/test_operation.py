@@ -54,6 +54,7 @@ class Robot:
         self.pipeline = Part("pipeline", self.log)
         self.pipeline.method, self.pipeline.body_model_name = "stub", "open_body"
         self.pipeline.calibration, self.pipeline.body_model = "calibrated", "a body model"
+        self.pipeline.hand_model = "a hand"
         self.node = SimpleNamespace(context=SimpleNamespace(ok=lambda: self.ok))
         self.monitor, self.config = Monitor(), RobotConfig(**settings)
         self.operation = Operation(self.node, self.pipeline, self.monitor, "presence", "lists", self.config)
@@ -85,7 +86,8 @@ def robot(monkeypatch):
 
 def test_parts_are_made_of_what_the_operation_has(robot):
     r = robot()
-    publishers, body_model, origin, config, presence, lists = r.parts["Outputs"].args
+    publishers, body_model, origin, config, presence, lists, hand = r.parts["Outputs"].args
+    assert hand == "a hand"
     assert (publishers.node, body_model, config, presence, lists) == (
         r.node,
         "a body model",

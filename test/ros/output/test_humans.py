@@ -9,12 +9,14 @@ import pytest
 from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from sensor_msgs.msg import JointState
 
 from hmr_ros.core.body.skinning import world_rotations
 from hmr_ros.core.config import HumansConfig, RobotConfig
 from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.core.ros4hri.body_frame import body_frame
+from hmr_ros.core.ros4hri.gestures import ENDS_S
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.core.ros4hri.urdf import LINK_ON_SMPL_JOINT
 from hmr_ros.core.skeleton import SMPL
@@ -28,7 +30,7 @@ from hmr_ros.ros.wire.cdr import Stamp
 from test.core.ros4hri.urdf_reader import link_poses, read_joints
 from test.ros.graph import qos, spin_until
 from test.ros.hri_client import HriSubscriber
-from test.ros.stubs import BODY_MODEL, JOINTS, StubDetector, some_bodies
+from test.ros.stubs import BODY_MODEL, HAND, JOINTS, StubDetector, some_bodies, with_hands
 
 if not interfaces.HUMANS.is_available:
     pytest.skip("needs hri_msgs: make test", allow_module_level=True)
@@ -36,11 +38,12 @@ if not interfaces.HUMANS.is_available:
 WIDTH, HEIGHT = 640, 480
 CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), WIDTH, HEIGHT)
 TF_MESSAGE = interfaces.TF.message("TFMessage")
+Gesture = interfaces.HUMANS.message("Gesture")
 
 
 def outputs_of(node, config):
     origin = messages.Origin("stub", "open_body")
-    return Outputs(PublisherFactory(node), BODY_MODEL, origin, config, Presence())
+    return Outputs(PublisherFactory(node), BODY_MODEL, origin, config, Presence(), hand_model=HAND)
 
 
 class Stage:
@@ -290,7 +293,7 @@ def test_fifty_people_leave_no_publisher_behind(stage):
     for track_id in range(50):
         s.show(some_bodies(1, [track_id]), lost=(track_id - 1,))
         s.executor.spin_once(timeout_sec=0)
-        assert len(list(s.node.publishers)) <= before + 8  # seven, and our own joint states
+        assert len(list(s.node.publishers)) <= before + 11  # seven, a gesture, two hands, and our own joint states
     s.show(some_bodies(0), lost=(49,))
     assert len(list(s.node.publishers)) == before
     spin_until(s.executor, lambda: not s.client.bodies)
@@ -370,3 +373,56 @@ def test_nothing_is_published_without_subscribers(executor, monkeypatch):
     outputs.publish_views(frame, CAMERA, some_bodies(3), ())
     assert sorted(sent) == ["tracked"] + ["urdf"] * 3
     outputs.close()
+
+
+def kept(s, kind, topic):
+    """The messages on a topic of person 4."""
+    found = []
+    s.peer.create_subscription(kind, f"/humans/bodies/{messages.person_name(4)}/{topic}", found.append, qos())
+    return found
+
+
+def test_hands_that_are_known_have_joint_states(stage):
+    s = stage()
+    left, right = (kept(s, JointState, f"{side}_hand/joint_states") for side in ("left", "right"))
+    bodies = with_hands(some_bodies(2, [4, 9]), (0, 0))
+    s.show_until(bodies, lambda: left)
+    assert not right
+    name = messages.person_name(4)
+    angles = dict(zip(left[-1].name, left[-1].position, strict=True))
+    assert len(angles) == 24
+    assert angles[f"l_index_mcp_flexion_{name}"] == pytest.approx(bodies.hands.angles[0, 0, 0, 0])
+    assert angles[f"l_thumb_ip_{name}"] == pytest.approx(bodies.hands.angles[0, 0, 14, 0])
+    assert angles[f"l_pinky_mcp_abduction_{name}"] == pytest.approx(bodies.hands.angles[0, 0, 6, 1])
+
+
+@pytest.mark.parametrize("hand_links", [False, True])
+def test_the_urdf_has_hands_where_they_are_asked_for(stage, hand_links):
+    s = stage(hand_links=hand_links)
+    s.show_until(with_hands(some_bodies(1, [4])), lambda: s.has(4, "urdf"))
+    assert (f"r_index_tip_{messages.person_name(4)}" in s.body(4).latest["urdf"].data) == hand_links
+
+
+def raised(bodies):
+    """``bodies`` with the left arm up."""
+    pose = bodies.body_pose.copy()
+    pose[:, SMPL.index("left_shoulder") - 1] = [0, 0, 1.3]
+    joints = BODY_MODEL.posed_joints(bodies.global_orient, pose, bodies.betas) + bodies.cam_t[:, None]
+    return dataclasses.replace(bodies, body_pose=pose, joints=joints)
+
+
+def test_a_gesture_is_published_while_it_is_made(stage):
+    s = stage()
+    made = kept(s, Gesture, "gesture")
+    s.show_until(raised(some_bodies(2, [4, 9])), lambda: made)
+    assert made[-1].gesture == Gesture.LEFT_HAND_RAISED
+    lowered_s = s.stamp_s
+    s.show_until(some_bodies(2, [4, 9]), lambda: s.stamp_s > lowered_s + 3)
+    stamps = [message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec for message in made]
+    assert max(stamps) < lowered_s + ENDS_S + 0.15
+
+
+def test_gestures_can_be_left_out(stage):
+    s = stage(gestures=False)
+    s.show_until(some_bodies(1, [4]), lambda: s.has(4, "position"))
+    assert not any(topic.endswith("gesture") for topic, _ in s.node.get_topic_names_and_types())

@@ -23,7 +23,7 @@ from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import person_name
 from test.ros.graph import qos, spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneSubscriber
-from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
+from test.ros.stubs import BODY_MODEL, HAND, StubDetector, some_bodies, with_hands
 
 if not interfaces.COLLISION_OBJECTS.is_available:
     pytest.skip("needs moveit_msgs: make test", allow_module_level=True)
@@ -53,7 +53,7 @@ class Stage:
     def new_outputs(self):
         publishers = PublisherFactory(self.node)
         self.frames = FixedFrames(publishers.listener(frames_of(self.config)))
-        return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames)
+        return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames, HAND)
 
     def show(self, bodies, lost=(), camera=CAMERA, after_s=0.1):
         """One image, some time after the one before it."""
@@ -155,6 +155,16 @@ def test_the_object_contains_the_body_also_after_it_moved(stage, turn):
     inside = s.object(3).contains(moved.vertices[0].astype(float))
     assert inside.mean() > 0.995
     assert not s.object(3).contains(some_bodies(1, [3]).vertices[0].astype(float)).all()
+
+
+def test_fingers_have_capsules_of_their_own_where_they_are_asked_for(stage):
+    """They contain fingers however these are bent, where the body's capsules and their padding are left out."""
+    s = stage(hands=True, padding_m=0.0)
+    people = with_hands(some_bodies(1, [3]), (0, 0), (0, 1))
+    s.show_until(people, lambda: s.scene.objects)
+    assert len(s.object(3).primitives) == 3 * (18 + 30)
+    tips = people.hands.joints[0, :, 4::4].reshape(-1, 3).astype(float)
+    assert s.object(3).contains(tips).all()
 
 
 def test_padding_may_change_while_running(stage):

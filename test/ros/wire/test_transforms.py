@@ -5,15 +5,16 @@ from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from rclpy.serialization import deserialize_message
 
 from hmr_ros.core.geometry.rotation import quat_to_rotmat, rotmat_to_quat
+from hmr_ros.core.ros4hri.hands import HAND_JOINTS, HandAxes
 from hmr_ros.core.ros4hri.joints import HUMAN_JOINTS
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.core.ros4hri.urdf import LINKS
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.skeleton import MANO, SMPL
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.interfaces import TF
 from hmr_ros.ros.wire.messages import header
 from hmr_ros.ros.wire.transforms import TransformWriter
-from test.ros.stubs import some_bodies
+from test.ros.stubs import HAND, some_bodies, with_hands
 from test.ros.wire.reference import assert_same
 
 if not TF.is_available:
@@ -87,3 +88,31 @@ def transform(stamp, parent, child, xyz, xyzw):
     message.transform.translation = Vector3(**dict(zip("xyz", xyz.tolist(), strict=True)))
     message.transform.rotation = Quaternion(**dict(zip("xyzw", xyzw.tolist(), strict=True)))
     return message
+
+
+def test_hands_that_are_known_are_below_their_wrists():
+    """Wrist, palm and tips land on the points of the mesh; the layout follows as hands come and go."""
+    writer, bodies, follow = TransformWriter(), some_bodies(2, [4, 9]), HumanFollower(HandAxes.of(HAND))
+    for known in ([], [(1, 1)], [(0, 0), (1, 0), (1, 1)], [(1, 1)]):
+        shown = with_hands(bodies, *known)
+        transforms = parsed(writer.trees(STAMP, "camera", follow(shown, 0.0), ["a", "b"])).transforms
+        names = {t.child_frame_id for t in transforms}
+        wanted = {f"{'lr'[side]}_{joint.child}_{'ab'[row]}" for row, side in known for joint in HAND_JOINTS}
+        assert len(transforms) == len(names)
+        assert names - {f"{link}_{name}" for link in LINKS for name in "ab"} == wanted
+        for row, side in known:
+            for link, point in (("index_tip", "index4"), ("thumb_tip", "thumb4"), ("pinky_pip", "pinky2")):
+                place = placed(transforms, f"{'lr'[side]}_{link}_{'ab'[row]}")
+                apart = place - shown.hands.joints[row, side, MANO.index(point)]
+                assert np.linalg.norm(apart) < 0.001
+
+
+def placed(transforms, frame):
+    """(3,) m: the origin of ``frame`` in the camera's frame."""
+    edges = {t.child_frame_id: t for t in transforms}
+    place = np.zeros(3)
+    while frame in edges:
+        t, q = edges[frame].transform.translation, edges[frame].transform.rotation
+        place = quat_to_rotmat(np.array([q.x, q.y, q.z, q.w])) @ place + [t.x, t.y, t.z]
+        frame = edges[frame].header.frame_id
+    return place

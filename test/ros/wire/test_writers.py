@@ -10,14 +10,16 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from visualization_msgs.msg import MarkerArray
 
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.output.human_writers import HumanJointStateWriter
 from hmr_ros.ros.wire import messages, writers
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import Origin
+from hmr_ros.ros.wire.reading import bodies_from_message, parameters_from_message
 from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, SkeletonWriter
-from test.ros.stubs import some_bodies
+from test.ros.stubs import BODY_MODEL, some_bodies, with_hands
 from test.ros.wire.reference import assert_same
 
 ORIGIN = Origin("pose2mesh", "open_body")
@@ -89,7 +91,10 @@ def test_bodies_of_another_joint_set(rng):
 
 def test_every_field_of_a_body_is_renewed():
     """A field of the message that the writer does not know would keep its first value for ever."""
-    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, "id", "frame"} == {*SmplBody.get_fields_and_field_types()}
+    of_hands = {*messages.HAND_POSES, *messages.hand_numbers(BodyHands.at_rest(0))}
+    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, *of_hands, "id", "frame"} == {
+        *SmplBody.get_fields_and_field_types()
+    }
 
 
 def test_skeletons(rng):
@@ -125,3 +130,33 @@ def test_markers_are_what_rviz_takes(rng):
     data = SkeletonWriter()(Stamp(1, 2), "camera", random_bodies(rng, (4,)), (), 0.5)
     message = deserialize_message(data, MarkerArray)
     assert [len(marker.points) for marker in message.markers] == [46, 24]
+
+
+def test_hands_come_and_go():
+    """Their arrays are there only where fingers are known; what else is said of them is 0 where a hand is not seen."""
+    write, bodies = BodiesWriter(ORIGIN), some_bodies(2, [4, 9])
+    for seed, known in enumerate([(), ((1, 0),), ((1, 0),), ((0, 0), (0, 1), (1, 1)), ()]):
+        shown = with_hands(bodies, *known, seed=seed)
+        message = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), shown, (7,), ORIGIN)
+        assert_same(write(Stamp(1, 2), "camera", shown, (7,)), message)
+        for row, side in np.ndindex(2, 2):
+            body, name = message.bodies[row], ("left_hand", "right_hand")[side]
+            is_known = (row, side) in known
+            assert len(getattr(body, f"{name}_pose")) == (45 if is_known else 0)
+            assert (getattr(body, f"{name}_presence") > 0) == (getattr(body, f"{name}_error") > 0) == is_known
+    message = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), bodies, (), ORIGIN)
+    assert_same(write(Stamp(1, 2), "camera", bodies, ()), message)
+
+
+def test_hands_are_read_as_they_were_written():
+    shown = with_hands(some_bodies(3), (0, 1), (2, 0))
+    message = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), shown, (7,), ORIGIN)
+    read, _ = parameters_from_message(message)
+    np.testing.assert_array_equal(read.hands.known, shown.hands.known)
+    np.testing.assert_allclose(read.hands.fingers, shown.hands.fingers, atol=1e-6)
+    np.testing.assert_allclose(read.hands.presence, shown.hands.presence, atol=1e-6)
+    np.testing.assert_allclose(read.hands.errors, shown.hands.errors, atol=1e-6)
+    again, _ = bodies_from_message(message, BODY_MODEL)
+    np.testing.assert_allclose(again.vertices, shown.vertices, atol=1e-5)
+    without = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), some_bodies(2), (), ORIGIN)
+    assert parameters_from_message(without)[0].hands is None
