@@ -12,7 +12,8 @@ from rclpy.node import Node
 
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from hmr_ros.ros.node import cameras as module
-from hmr_ros.ros.node.cameras import CameraGroup, _names
+from hmr_ros.ros.node.cameras import CameraGroup
+from hmr_ros.ros.node.names import camera_names
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.qos import ParameterError
 from test.ros.graph import FakeCamera, qos, spin_until, started_context
@@ -142,7 +143,7 @@ class Declared:
 
 @pytest.mark.parametrize("names", [["front"], ["front", "back"], ["a/b", "a/c1"], ["Left_1"]])
 def test_names_are_namespaces(names):
-    assert _names(Declared(names)) == names
+    assert camera_names(Declared(names)) == names
 
 
 @pytest.mark.parametrize(
@@ -152,14 +153,15 @@ def test_what_is_no_namespace_is_refused_with_what_was_given(names):
     with pytest.raises(
         ParameterError, match=re.escape(f"expected different names such as [front, back], got {names or []}")
     ):
-        _names(Declared(names))
+        camera_names(Declared(names))
 
 
 def test_all_cameras_must_start_and_all_are_destroyed(monkeypatch):
     log = []
 
     class Camera:
-        def __init__(self, build, namespace, shared, context):
+        def __init__(self, build, overrides, namespace, shared, context):
+            assert overrides is None, "nothing is fused"
             self.name, self.starts = namespace, namespace != "/robot/b"
             log.append((build, shared))
 
