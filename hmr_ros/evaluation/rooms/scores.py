@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Int64s
+from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.evaluation.rooms.trial import Instant
 from hmr_ros.perception.assignment import assign
 
@@ -59,7 +59,7 @@ def scores(instants: Sequence[Instant]) -> Scores:
         twice_s=_longest([_twice(instant) for instant in instants], instants),
         missed_s=_longest([_missed(instant) for instant in instants], instants),
         error_m=float(np.mean(errors)) if errors else float("nan"),
-        coverage=tuple(float((found2 <= limit).mean()) for limit in _CHI2.values()),
+        coverage=tuple(mean_error(found2 <= limit) for limit in _CHI2.values()),
     )
 
 
@@ -117,6 +117,6 @@ def _longest(sets: Sequence[set[int]], instants: Sequence[Instant]) -> float:
     return longest
 
 
-def mean_error(errors: Floats) -> float:
-    """m, NaN of none."""
+def mean_error(errors: Floats | Bools) -> float:
+    """The mean of errors (N,), or of what is so (N,); NaN of none."""
     return float(errors.mean()) if len(errors) else float("nan")

@@ -39,6 +39,10 @@ _MOVED_M = 0.7
 _SAME_RAD, _SAME_M = 0.25, 0.5
 """Two pairs are moved alike within these."""
 
+_TILTED_DEG = 16.0
+"""People whom two cameras see in one place, rotated by so much on the average of two or more: of people whom Pose2Mesh
+estimates, it is below."""
+
 _INVERTED, _UPSIDE_DOWN_S, _UPSIDE_DOWN_COUNT = -0.5, 1.0, 10
 _KEPT_S = 10.0
 """A verdict stays for so long without new evidence."""
@@ -119,7 +123,7 @@ class Agreement:
     ) -> None:
         """After an image of ``camera``: the ``tracks`` of all cameras that are seen now.
 
-        ``apart``: by other camera, which pairs (A, B) are no person by the cameras' stated poses.
+        ``apart``: by other camera, which pairs (A, B) of their people are two by the cameras' poses.
         """
         if camera not in self._order:
             self._order.append(camera)
@@ -174,7 +178,12 @@ class Agreement:
                 if (alignment := _aligned((one, two), samples, bool(apart[a, b]))) is not None:
                     found.append(alignment)
         together = [each for each in found if not each.is_apart]
-        if together:
+        rigid = _consistent(together)
+        tilt = _mean_degrees(rigid) if len(rigid) > 1 else 0.0
+        if tilt > _TILTED_DEG:
+            text = f"{other} by {tilt:.0f} degrees about the line of sight"
+            self._verdicts[camera, other] = Verdict(stamp_s, agrees=False, text=text)
+        elif together:
             self._verdicts[camera, other] = Verdict(stamp_s, agrees=True)
         elif best := _consistent(found):
             degrees = float(np.median([each.degrees for each in best]))
@@ -231,6 +240,12 @@ def _aligned(tracks: tuple[int, int], samples: Sequence[_Sample], is_apart: bool
     far = float(np.linalg.norm(np.ptp(other[:, :2], axis=0)))
     lasted = samples[-1].stamp_s - samples[0].stamp_s
     return _Alignment(tracks, rotation, np.stack([one.mean(0), other.mean(0)]), far, lasted, is_apart)
+
+
+def _mean_degrees(alignments: Sequence[_Alignment]) -> float:
+    """The angle of the mean rotation."""
+    mean = project_to_rotmat(np.mean([each.rotation for each in alignments], 0))
+    return float(np.degrees(np.linalg.norm(rotmat_to_rotvec(mean[None])[0])))
 
 
 def _consistent(found: Sequence[_Alignment]) -> list[_Alignment]:

@@ -22,7 +22,7 @@ from hmr_ros.core.people import Bodies
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.rooms.agreement import Agreement
 from hmr_ros.perception.rooms.matching import Key, PairCosts, costs
-from hmr_ros.perception.rooms.observation import Observed, View, observed
+from hmr_ros.perception.rooms.observation import View, observed
 from hmr_ros.perception.rooms.offsets import Offset, centred
 from hmr_ros.perception.rooms.options import FusingOptions
 from hmr_ros.perception.rooms.person import PersonMotion, Sighting
@@ -190,20 +190,7 @@ class RoomFuser:
         return track is not None and self._is_shown(camera, track)
 
     def _sighting(self, view: View, row: int) -> Sighting:
-        people, state = view.people, self.cameras[view.camera]
-        sight = people.lines_of_sight[row]
-        velocity = state.tracks.velocities[row]
-        clock = self.options.clock_deviation_s**2 * np.outer(velocity, velocity)
-        return Sighting(
-            view.camera,
-            view.stamp_s,
-            state.eye,
-            people.roots[row],
-            float(people.along[row]),
-            float(people.across[row]),
-            state.offset.covariances(sight) + clock,
-            state.interval_s,
-        )
+        return self.cameras[view.camera].sighting(view, row, self.options.clock_deviation_s)
 
     def _born(self, view: View, row: int, before: Person | None) -> Person:
         """A new person, or the one whose only member the track was."""
@@ -289,19 +276,6 @@ class RoomFuser:
             person.members.pop(camera, None)
             person.seen_by.pop(camera, None)
         self._end_those(alone)
-
-    def rows_of(self, person: Person) -> list[tuple[str, int]]:
-        """(camera, row of its tracks) of each member that was seen lately."""
-        rows = []
-        for camera, track in person.members.items():
-            found = np.flatnonzero(self.cameras[camera].tracks.people.tracks == track)
-            if len(found):
-                rows.append((camera, int(found[0])))
-        return rows
-
-    def views_of(self, person: Person) -> list[Observed]:
-        """The last view of each member."""
-        return [self.cameras[c].tracks.people.take(np.array([row])) for c, row in self.rows_of(person)]
 
 
 def _keys(camera: str, tracks: CameraTracks) -> list[Key]:

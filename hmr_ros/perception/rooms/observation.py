@@ -77,7 +77,8 @@ class View:
 def observed(bodies: Bodies, camera: str, stamp_s: float, world_from_optical: Transform, growth: Growth) -> View:
     """The people of ``bodies`` whom the image shows and who have a position; nobody who is coasting or tentative."""
     chosen: Bools = bodies.valid & (bodies.states == State.TRACKED)
-    chosen = chosen & np.isfinite(bodies.cam_t).all(1) & np.isfinite(bodies.joints).all((1, 2))
+    for known in (bodies.cam_t, bodies.joints, bodies.global_orient, bodies.body_pose, bodies.betas):
+        chosen = chosen & np.isfinite(known).all(tuple(range(1, known.ndim)))
     eye = world_from_optical.translation
     return View(camera, stamp_s, eye, _people(bodies.take(chosen), world_from_optical, growth))
 
@@ -118,7 +119,8 @@ def _deviations(covariance: Floats, bearings: Floats, distances: Floats) -> tupl
 
 def _joints(bodies: Bodies, bearings: Floats) -> tuple[Floats, Floats]:
     """Expected errors (P, 24) m and covariances (P, 24, 3, 3) m^2 of joints, assumed where they are not stated."""
-    error = np.where(np.isfinite(bodies.joint_error), bodies.joint_error, _JOINT_ERROR_M).astype(np.float64)
+    stated = np.isfinite(bodies.joint_error) & (bodies.joint_error > 0)
+    error = np.where(stated, bodies.joint_error, _JOINT_ERROR_M).astype(np.float64)
     assumed = stretched(error**2 / 2, error**2 / 4, bearings[:, None])
     covariance = bodies.joint_covariance.astype(np.float64)
     known = np.isfinite(covariance).all((2, 3), keepdims=True)

@@ -50,7 +50,7 @@ def _state(person: Person, unseen_s: float) -> State:
 
 def _posed(fuser: RoomFuser, person: Person, stamp_s: float) -> bool:
     """Fuse the pose of the views that show the person now; False where there has never been one."""
-    rows = fuser.rows_of(person)
+    rows = _rows(fuser, person)
     stamps = np.array([fuser.cameras[camera].tracks.stamps[row] for camera, row in rows])
     ages = np.abs(stamp_s - stamps)
     if len(rows) and (ages <= _SEEN_S).any():
@@ -58,10 +58,18 @@ def _posed(fuser: RoomFuser, person: Person, stamp_s: float) -> bool:
         fresh = np.minimum((joined + 0.05) / (2 * _FADES_S), 1.0)
         weights = np.clip(fresh * np.exp(-ages / _FADES_S), 1e-6, None)
         factors = np.array([person.motion.size_factor(camera) for camera, _ in rows])
-        views = join_rows(fuser.views_of(person))
+        views = join_rows([fuser.cameras[camera].tracks.people.take(np.array([row])) for camera, row in rows])
         person.pose = fused_pose(views, weights, factors, fuser.growth)
         person.score = float(views.scores.max())
     return person.pose is not None
+
+
+def _rows(fuser: RoomFuser, person: Person) -> list[tuple[str, int]]:
+    """(camera, row of its tracks) of each member that was seen lately."""
+    tracks = {camera: fuser.cameras[camera].tracks.people.tracks.tolist() for camera in person.members}
+    return [
+        (camera, tracks[camera].index(track)) for camera, track in person.members.items() if track in tracks[camera]
+    ]
 
 
 def _estimate(fuser: RoomFuser, person: Person, stamp_s: float) -> Estimates:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hmr_ros.core.arrays import Floats
+from hmr_ros.perception.rooms.observation import View
 from hmr_ros.perception.rooms.offsets import Offset
-from hmr_ros.perception.rooms.person import PersonMotion
+from hmr_ros.perception.rooms.person import PersonMotion, Sighting
 from hmr_ros.perception.rooms.pose import FusedPose
 from hmr_ros.perception.rooms.tracks import CameraTracks
 
@@ -40,3 +43,18 @@ class CameraState:
     eye: Floats
     stamp_s: float
     interval_s: float = 0.1
+
+    def sighting(self, view: View, row: int, clock_s: float) -> Sighting:
+        """Row ``row`` of the camera's last ``view``, whose clock is wrong by ``clock_s`` s."""
+        people, velocity = view.people, self.tracks.velocities[row]
+        clock = clock_s**2 * np.outer(velocity, velocity)
+        return Sighting(
+            view.camera,
+            view.stamp_s,
+            self.eye,
+            people.roots[row],
+            float(people.along[row]),
+            float(people.across[row]),
+            self.offset.covariances(people.lines_of_sight[row]) + clock,
+            self.interval_s,
+        )

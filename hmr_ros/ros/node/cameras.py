@@ -65,9 +65,9 @@ class CameraGroup(Node):
         build = build or functools.partial(assemble_live, parts=SharedParts())
         shared, above = SharedOutputs.of(PublisherFactory(self)), self.get_namespace().rstrip("/")
         names, fuses = camera_names(self), _fuses(self)
+        self.fusing = FuseNode(names, context=context) if fuses else None
         overrides = [Parameter(name, value=value) for name, value in _OF_THE_ROOM.items()] if fuses else None
         self.cameras = tuple(HmrNode(build, overrides, f"{above}/{name}", shared, context) for name in names)
-        self.fusing = FuseNode(names, context=context) if fuses else None
 
     @property
     def nodes(self) -> Sequence[Node]:

@@ -17,6 +17,7 @@ import itertools
 import math
 import secrets
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ class FuseNode(Node):
         self._newest, self._published_s, self._problem = Stamp(0, 0), -math.inf, ""
         self._last: Bodies | None = None
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_TICK_S, self._fuse, clock=steady)
+        self.create_timer(_TICK_S, self._tick, clock=steady)
         self.create_timer(_SUPERVISION_PERIOD_S, self._supervise, clock=steady)
         self.create_service(Trigger, "~/reset_tracks", self._reset)
 
@@ -123,6 +124,17 @@ class FuseNode(Node):
             self._listener.close()
         self._logging.close()
         super().destroy_node()
+
+    def _tick(self) -> None:
+        """Fuse; a bug ends all people, as what is remembered of them may be its cause, and not the node."""
+        try:
+            self._fuse()
+        except Exception:
+            if not self.context.ok():
+                return  # the middleware was shut down: the process is ending
+            self.get_logger().error(traceback.format_exc(), throttle_duration_sec=_LOG_EVERY_S)
+            if self._outputs is not None:
+                self._end_all(self._outputs)
 
     def _fuse(self) -> None:
         """Take what came into account, and publish where it is time."""

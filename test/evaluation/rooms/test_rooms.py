@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rooms with several cameras, and the figures that are made of them."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
@@ -123,7 +125,7 @@ def test_the_table_has_a_row_for_each_kind():
 @pytest.mark.slow
 def test_the_robots_networks_see_people_whom_cameras_then_share(motion):
     room = sample_room(motion, BODY, 2, 2, 3.0, Errors(), default_rng(3))
-    with open_engine(models_dir() / "pose2mesh.json") as engine:
+    with contextlib.closing(open_engine(models_dir() / "pose2mesh.json")) as engine:
 
         def opened():
             return Pipeline(GivenDetector(), Tracker(), Pose2Mesh(engine, BODY), BodySmoother(BODY), BODY)

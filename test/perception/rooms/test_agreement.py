@@ -22,13 +22,16 @@ def test_good_cameras_are_not_refused():
     assert len(shown[-1].people) == 2
 
 
-@pytest.mark.parametrize("axis", [(0, 0, 1), pytest.param((0, 1, 0), marks=pytest.mark.slow)])
-def test_a_camera_that_is_turned_by_20_degrees_is_named_and_its_people_vanish(axis):
+@pytest.mark.parametrize(
+    ("axis", "error_m"), [((0, 0, 1), 0.15), pytest.param((0, 1, 0), 0.25, marks=pytest.mark.slow)]
+)
+def test_a_camera_that_is_turned_by_20_degrees_is_named_and_its_people_vanish(axis, error_m):
+    """About its line of sight, people are nearly where they were: they count until the camera is refused."""
     problems, shown = outcome(Eye(EAST), Eye(SOUTH, turned(SOUTH, 20, axis)), Eye(NORTH))
     assert list(problems) == ["1"]
     assert "TF" in problems["1"]
     assert len(shown[-1].people) == 2
-    assert shown[-1].error_m < 0.15
+    assert shown[-1].error_m < error_m
 
 
 def test_of_two_cameras_that_disagree_the_first_is_kept():

@@ -46,6 +46,7 @@ def test_people_are_observed_in_the_world():
         {"states": np.array([State.COASTING, State.TENTATIVE], np.uint8)},
         {"valid": np.zeros(2, np.bool_)},
         {"cam_t": np.full((2, 3), np.nan)},
+        {"body_pose": np.full((2, 23, 3), np.inf)},
     ],
 )
 def test_who_is_not_seen_or_has_no_position_is_not_observed(changes):
@@ -58,6 +59,7 @@ def test_what_is_not_stated_is_assumed():
     assert_allclose(people.along, 0.07 * people.distances)
     assert np.isfinite(people.joint_covariance).all()
     assert_allclose(people.joint_error, 0.07)
+    assert_allclose(view(joint_error=np.zeros((2, 24))).people.joint_error, 0.07)
 
 
 def test_two_views_of_one_person_are_alike_and_of_two_are_not():

@@ -37,10 +37,11 @@ PARAMETERS = """
 class Group:
     """Two cameras without networks that see two people each, and their subscribers."""
 
-    def __init__(self, directory, above=""):
+    def __init__(self, directory, above="", *given):
         parameters = directory / "parameters.yaml"
         parameters.write_text(PARAMETERS.format(above=above))
         rules = ["-r", f"__ns:={above}"] if above else []
+        rules += [part for text in given for part in ("-p", text)]
         self.context = started_context(["--ros-args", "--params-file", str(parameters), *rules])
         self.executor = SingleThreadedExecutor(context=self.context)
         ids = itertools.count(1)
@@ -117,6 +118,28 @@ def test_one_list_has_the_people_of_all_cameras(group):
     spin_until(g.executor, lambda: set(client.bodies) == g.seen(0))
     g.group.cameras[0].trigger_deactivate()
     spin_until(g.executor, lambda: g.peer.count_publishers("/humans/bodies/tracked") == 0)
+
+
+def test_fused_people_are_one_set_beside_those_of_each_camera(tmp_path, closing):
+    """Two cameras at one place see the same two people, each by ids of its own."""
+    g = closing(Group, tmp_path, "", "fuse:=true", "world_frame:=camera_optical_frame")
+    client, fused = HriSubscriber(g.peer), []
+    g.peer.create_subscription(SmplBodyArray, "bodies", fused.append, qos())
+    assert g.group.autostart()
+    g.show_until(lambda: fused and len(fused[-1].bodies) == 2 and len(client.bodies) == 2 and g.seen(0) and g.seen(1))
+    assert fused[-1].method == "fused"
+    assert {body.id for body in fused[-1].bodies} == set(client.bodies)
+    assert len(g.seen(0) | g.seen(1)) == 4
+    assert all(body.frame == "" for received in g.bodies for body in received[-1].bodies), "TF is of the fused alone"
+    assert all(body.frame for body in fused[-1].bodies)
+
+
+def test_fusing_needs_a_world():
+    command = [sys.executable, "-m", "hmr_ros.ros.node.cameras", "--ros-args", "-p", "cameras:=[a]", "-p", "fuse:=true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "'world_frame'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("cameras", ["[front, front]", "['a b']", "3", "[]"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
-from hmr_ros.msg import SmplBodyArray
+from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
@@ -28,14 +28,14 @@ from test.ros.graph import qos, spin_until, started_context
 from test.ros.hri_client import HriSubscriber
 
 PEOPLE = (lambda t: (0.5, 0.4), lambda t: (-0.6, -0.8))
-NAMES = ("east", "south")
+NAMES = ("front", "back")
 
 
 class Fused:
     """The node, and cameras that publish bodies and their places in TF."""
 
     def __init__(self, *parameters):
-        given = ["cameras:=[east, south]", "world_frame:=map", *parameters]
+        given = ["cameras:=[front, back]", "world_frame:=map", *parameters]
         self.context = started_context(["--ros-args", *(part for text in given for part in ("-p", text))])
         self.executor = SingleThreadedExecutor(context=self.context)
         self.peer = Node("peer", context=self.context, use_global_arguments=False)
@@ -103,23 +103,23 @@ def test_two_cameras_make_one_set_of_people_in_the_world(fused):
     np.testing.assert_allclose(places, sorted(map(tuple, fused.room.roots(0.0))), atol=0.05)
     assert {body.id for body in message.bodies} == set(client.bodies)
     assert all(body.frame == f"body_{body.id}" for body in message.bodies)
-    expected = {"camera east": "fused", "camera south": "fused", "people": "running"}
+    expected = {"camera front": "fused", "camera back": "fused", "people": "running"}
     fused.show_until(lambda: {part: getattr(fused.status(part), "message", "") for part in expected} == expected)
 
 
 def test_a_camera_that_falls_silent_is_reported_and_its_people_stay(fused):
     fused.show_until(lambda: fused.bodies and len(fused.bodies[-1].bodies) == 2)
     fused.room.eyes = (Eye(EAST, sees=lambda person, time_s: person == 0), Eye(SOUTH))
-    fused.show_until(lambda: getattr(fused.status("people"), "message", "") == "cameras with problems: south", (0,))
-    assert "nothing on /south/bodies" in fused.status("camera south").message
+    fused.show_until(lambda: getattr(fused.status("people"), "message", "") == "cameras with problems: back", (0,))
+    assert "nothing on /back/bodies" in fused.status("camera back").message
     assert fused.status("people").level == DiagnosticStatus.WARN
     assert len(fused.bodies[-1].bodies) == 2
 
 
 def test_bodies_that_cannot_be_used_are_explained(fused):
     other = BodiesWriter(Origin("stub", "smpl_neutral"))
-    fused.show_until(lambda: "smpl_neutral" in getattr(fused.status("camera east"), "message", ""), write=other)
-    assert "smpl_path" in fused.status("camera east").message
+    fused.show_until(lambda: "smpl_neutral" in getattr(fused.status("camera front"), "message", ""), write=other)
+    assert "smpl_path" in fused.status("camera front").message
     assert fused.status("people").level == DiagnosticStatus.ERROR
 
 
@@ -163,3 +163,28 @@ def test_cameras_are_named(monkeypatch):
     with pytest.raises(ParameterError, match="cameras"):
         FuseNode(context=context)
     context.try_shutdown()
+
+
+def test_a_bug_ends_people_and_not_the_node(fused, monkeypatch):
+    fused.show_until(lambda: fused.bodies and len(fused.bodies[-1].bodies) == 2)
+    before = {body.id for body in fused.bodies[-1].bodies}
+    add, calls = fused.node._fuser.add, []
+
+    def broken(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise np.linalg.LinAlgError("Singular matrix")
+        add(*args)
+
+    monkeypatch.setattr(fused.node._fuser, "add", broken)
+    fused.show_until(lambda: len({b.id for b in fused.bodies[-1].bodies} - before) == 2)
+    ended = {b.id for message in fused.bodies for b in message.bodies if b.state == SmplBody.LOST}
+    assert before <= ended
+
+
+def test_stamps_that_jump_back_begin_again(fused):
+    fused.steps = 1000
+    fused.show_until(lambda: fused.bodies and len(fused.bodies[-1].bodies) == 2)
+    before = {body.id for body in fused.bodies[-1].bodies}
+    fused.steps = 0
+    fused.show_until(lambda: len({b.id for b in fused.bodies[-1].bodies if b.state == SmplBody.TRACKED} - before) == 2)
