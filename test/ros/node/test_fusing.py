@@ -13,6 +13,7 @@ from hmr_ros.msg import SmplBody, SmplBodyArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
@@ -188,3 +189,17 @@ def test_stamps_that_jump_back_begin_again(fused):
     before = {body.id for body in fused.bodies[-1].bodies}
     fused.steps = 0
     fused.show_until(lambda: len({b.id for b in fused.bodies[-1].bodies if b.state == SmplBody.TRACKED} - before) == 2)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"joint_set": "nonsense"}, {"header": Header()}, {"bodies": [SmplBody(joints=[1.0])]}]
+)
+def test_broken_messages_are_left_out_and_explained(fused, broken):
+    good = {"header": header(cdr.Stamp(1000, 0), "front"), "joint_set": "coco17", "body_model": "open_body"}
+
+    def explained():
+        fused.publishers[0].publish(SmplBodyArray(**good | broken))
+        return "bodies are left out" in getattr(fused.status("camera front"), "message", "")
+
+    spin_until(fused.executor, explained)
+    fused.show_until(lambda: fused.bodies and len(fused.bodies[-1].bodies) == 2)
