@@ -6,8 +6,8 @@ Modules
     their base; arrays: types of arrays; archives: .npz files; restricted_pickle: the arrays of pickles, whose code is
     not run; skeleton: joint sets; manifest: what a network expects and returns; settings, and by them config and
     detector_config: the settings of pipeline and node, fusing_config: of several cameras; share: where shipped files
-    lie; plausibility: camera matrices that cannot be; bounded: dicts of a limited size; blas: threads of linear algebra; uncertainty: covariances, and
-    what they are calibrated with; metrics: errors.
+    lie; plausibility: camera matrices that cannot be; bounded: dicts of a limited size; blas: threads of linear
+    algebra; uncertainty: covariances, and what they are calibrated with; metrics: errors.
 Packages, each of which imports only those before it
     geometry: rotations, cameras, crops, keypoints, TF frames.
     body: SMPL's schema, from parameters to meshes; collision capsules.
