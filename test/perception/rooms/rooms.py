@@ -141,7 +141,7 @@ class Shown:
         return float(np.mean(apart))
 
 
-def fuse(room, seconds, rate_hz=8.0, options=None, fuser=None, begin_s=0.0, silent=()):
+def fuse(room, seconds, rate_hz=6.0, options=None, fuser=None, begin_s=0.0, silent=()):
     """Fuse ``room``; the fuser, and what it shows after each round of cameras. ``silent``: numbers of cameras."""
     fuser, shown = fuser or RoomFuser(BODY, options), []
     for time_s in np.arange(begin_s, begin_s + seconds, 1 / rate_hz).tolist():
