@@ -166,3 +166,15 @@ def test_reset_forgets_everyone_and_ids_go_on():
     assert fuser.reset() == (1,)
     _, shown = fuse(room, 0.3, fuser=fuser, begin_s=0.0)
     assert ids(shown) == {2}
+
+
+def test_the_wrong_pose_of_one_camera_is_learnt_from_people():
+    """It says that it looks 2 degrees to the left of where it does; two others are right."""
+    room = Room(PEOPLE, (Eye(EAST), Eye(SOUTH, turned(SOUTH, 2.0)), Eye(NORTH)))
+    fuser, shown = fuse(room, 2.5)
+    yaw = [float(np.degrees(fuser.cameras[name].offset.rotation[2])) for name in "012"]
+    assert yaw[1] < -0.7
+    assert max(abs(yaw[0]), abs(yaw[2])) < 0.6
+    assert shown[-1].error_m < 0.08
+    untaught, _ = fuse(room, 0.5, options=FusingOptions(learns=False))
+    assert not untaught.cameras["1"].offset.rotation.any()
