@@ -33,6 +33,7 @@ COMMANDS = {
     "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
     "ablate": "train Global-to-Pixel with one part left out at a time, and compare",
     "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
+    "evaluate-cameras": "measure people whom several cameras see, in synthetic rooms",
     "evaluate-hands": "score predicted hands on FreiHAND, as its own script does",
     "export": "write a checkpoint as ONNX and manifest",
     "render": "draw images of clothed people for training, as shards or as a contact sheet",

@@ -8,7 +8,7 @@ replaced by its name: ``image_topic:=/{camera}_camera/image_raw``.
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from hmr_ros.ros.node.launching import absolute, argument, body_node, node_arguments, value
+from hmr_ros.ros.node.launching import BOOLS, absolute, argument, body_node, node_arguments, value
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = (
@@ -19,6 +19,8 @@ ARGUMENTS = (
         "sensor_msgs/Image; with image_transport:=compressed, <image_topic>/compressed",
     ),
     argument("camera_info_topic", "", "sensor_msgs/CameraInfo; default: camera_info beside the image topic"),
+    argument("fuse", "false", "one set of people of all cameras, in world_frame", BOOLS),
+    argument("world_frame", "", "frame of TF that stands still, such as map; default: from params_file"),
     argument("depth_topic", "", "sensor_msgs/Image of depth, registered to the image; default: from params_file"),
 )
 
@@ -33,8 +35,11 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         for name, topic in topics.items()
         if topic
     ]
-    nodes = [absolute(context, "hmr_multi"), *(absolute(context, camera, "hmr") for camera in cameras)]
-    parameters = {"cameras": cameras} | ({"use_depth": True} if topics["depth"] else {})
+    nodes = [absolute(context, name) for name in ("hmr_multi", "hmr_fuse")]
+    nodes += [absolute(context, camera, "hmr") for camera in cameras]
+    parameters = {"cameras": cameras, "fuse": value(context, "fuse") == "true"}
+    parameters |= {"use_depth": True} if topics["depth"] else {}
+    parameters |= {"world_frame": value(context, "world_frame")} if value(context, "world_frame") else {}
     return [body_node(context, "hmr_multi", loggers=nodes, remappings=remappings, parameters=parameters)]
 
 

@@ -5,8 +5,8 @@ Read from top to bottom as the data goes; each sub-package imports only those be
 
 player   a camera made from files or webcams, and subscribers that record or time what the node publishes
 bag      recordings in place of the middleware: `hmr run my_bag`; needs no ROS
-node     the processes ``hmr_node`` and ``hmr_multi``: lifecycle, parameters, services, diagnostics, and the worker
-         thread, which takes each image from input through ``perception`` to output
+node     the processes ``hmr_node``, ``hmr_multi`` and ``hmr_fuse``: lifecycle, parameters, services, diagnostics, and
+         the worker thread, which takes each image from input through ``perception`` to output
 output   bodies -> topics: bodies, markers, meshes, TF, ROS4HRI, planners
 input    topics -> images, calibration, depth and transforms
 wire     messages as Python objects and as bytes, QoS, and which message packages are installed

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from hmr_ros.cli import COMMANDS
 from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.fusing_config import FusingConfig
 from hmr_ros.core.settings import Setting, describe
 
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "ros.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "ros.md", ROOT / "docs" / "cameras.md")
 PARAMETERS_FILE = ROOT / "config" / "hmr.yaml"
 
 
@@ -57,6 +58,12 @@ def usual_parameters_table() -> str:
     return _parameters([setting for setting in describe(RobotConfig) if setting.name in USUAL])
 
 
+def fusing_parameters_table() -> str:
+    """The parameters that ``hmr_fuse`` alone has."""
+    others = {setting.name for setting in describe(RobotConfig)}
+    return _parameters([setting for setting in describe(FusingConfig) if setting.name not in others])
+
+
 def _parameters(settings: Iterable[Setting]) -> str:
     rows = [
         (f"`{s.name}`", _literal(s), s.allowed, "" if s.read_only else "yes", s.doc.replace("<", "&lt;"))
@@ -88,7 +95,12 @@ def parameters_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"parameters": parameters_table, "usual_parameters": usual_parameters_table, "commands": commands_table}
+TABLES = {
+    "parameters": parameters_table,
+    "usual_parameters": usual_parameters_table,
+    "fusing_parameters": fusing_parameters_table,
+    "commands": commands_table,
+}
 
 
 def _literal(s: Setting) -> str:

@@ -21,6 +21,7 @@ from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player.player import Player
 from hmr_ros.ros.wire import interfaces
 from test.ros.graph import FakeCamera, spin_until, started_context
+from test.ros.node.test_fusing import Fused
 from test.ros.stubs import BODY_MODEL, HAND, StubDetector, StubEstimator, stub_pipeline
 
 POLICY = Path(__file__).parents[2] / "config" / "sros2" / "policy.xml"
@@ -170,6 +171,12 @@ def test_several_cameras_may_do_what_they_do_and_no_more(closing):
     assert_fits("/hmr_multi", used.union(*instead, {OF_A_PERSON}))
 
 
+def test_fusing_may_do_what_it_does_and_no_more(closing):
+    fused = closing(Fused, "planning.collision_objects:=true", "use_sim_time:=true")
+    fused.show_until(lambda: fused.bodies and len(fused.bodies[-1].bodies) == 2 and is_discovered(fused.node))
+    assert_fits("/hmr_fuse", set(used_by(fused.node)))
+
+
 def test_the_player_may_do_what_it_does_and_no_more():
     context = Context()
     context.init(args=[])
@@ -184,7 +191,7 @@ def test_the_player_may_do_what_it_does_and_no_more():
 
 def test_people_are_all_that_is_left_open():
     """A pattern stands for the five letters of an id, never for a whole part of the graph."""
-    names = {rule.name for enclave in ("/hmr", "/hmr_multi", "/hmr_player") for rule in rules(enclave)}
+    names = {rule.name for enclave in ("/hmr", "/hmr_multi", "/hmr_fuse", "/hmr_player") for rule in rules(enclave)}
     assert not any("*" in name or "[" in name for name in names)
     open_ends = {name for name in names if "?" in name}
     assert all(re.fullmatch(r"[a-z_0-9/]*/bodies/\?{5}/((left|right)_hand/)?[a-z_0-9]+", name) for name in open_ends)

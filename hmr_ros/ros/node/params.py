@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -16,6 +16,8 @@ from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.settings import Setting, Value, describe, updated
 from hmr_ros.ros.wire.qos import ParameterError
 
+_Config = TypeVar("_Config")
+
 _LARGEST_INT = 2**63 - 1
 
 _PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,)}
@@ -24,8 +26,13 @@ _PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (
 
 def declare_config(node: Node) -> RobotConfig:
     """Declare every setting of RobotConfig on ``node`` and return the values given at start. Raises ParameterError."""
+    return declared(node, RobotConfig())
+
+
+def declared(node: Node, defaults: _Config) -> _Config:
+    """Declare every setting of the config ``defaults`` on ``node``, as ``declare_config`` does."""
     values: dict[str, Value] = {}
-    for setting in describe(RobotConfig):
+    for setting in describe(type(defaults)):
         try:
             values[setting.name] = _declared(node, setting)
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
@@ -33,7 +40,7 @@ def declare_config(node: Node) -> RobotConfig:
                 f"parameter {setting.name!r}: expected {_expected(setting)} (default {setting.default!r}): {err}"
             ) from err
     try:
-        return updated(RobotConfig(), values)
+        return updated(defaults, values)
     except ValueError as err:
         raise ParameterError(f"parameter {err}") from err
 

@@ -156,19 +156,24 @@ class Outputs:
         Arguments as for ``publish``; ``hands`` are drawn, too. Returns why RViz gets no mesh, "" when it does or does
         not subscribe.
         """
-        bodies, problem = _confirmed(bodies), ""
-        self._mesh_pace.follow(frame.stamp.seconds)
-        is_due = self._mesh_pace.is_due(frame.stamp.seconds, self._config.mesh_rate_hz)
-        lifetime_s = self._mesh_lifetime(frame.stamp.seconds) if is_due else 0.0
-        if has_subscribers(self._mesh) and (is_due or lost):
-            view = self._in_target_frame(frame, bodies if is_due else bodies.take(slice(0)))
-            self._publish_meshes(frame.stamp, view, lost, lifetime_s)
-            problem = view.problem
+        problem = self.publish_meshes(frame, bodies, lost)
         if has_subscribers(self._overlay):
-            drawn = draw_bodies(frame.image, bodies, camera, self._body_model.faces)
+            drawn = draw_bodies(frame.image, _confirmed(bodies), camera, self._body_model.faces)
             drawn = drawn if hands is None else draw_hands(drawn, hands)
             self._overlay.publish(write_image(frame.stamp, frame.frame_id, drawn, "rgb8"))
         return problem
+
+    def publish_meshes(self, frame: Frame, bodies: Bodies, lost: tuple[int, ...]) -> str:
+        """Publish the meshes, at the rate that is wanted; returns as ``publish_views``."""
+        self._mesh_pace.follow(frame.stamp.seconds)
+        is_due = self._mesh_pace.is_due(frame.stamp.seconds, self._config.mesh_rate_hz)
+        lifetime_s = self._mesh_lifetime(frame.stamp.seconds) if is_due else 0.0
+        if not (has_subscribers(self._mesh) and (is_due or lost)):
+            return ""
+        bodies = _confirmed(bodies)
+        view = self._in_target_frame(frame, bodies if is_due else bodies.take(slice(0)))
+        self._publish_meshes(frame.stamp, view, lost, lifetime_s)
+        return view.problem
 
     def end(self, stamp: Stamp, frame_id: str, bodies: Bodies) -> None:
         """Report that all tracks of ``bodies``, which were published last, have ended.

@@ -12,7 +12,8 @@ from rclpy.node import Node
 
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
 from hmr_ros.ros.node import cameras as module
-from hmr_ros.ros.node.cameras import CameraGroup, _names
+from hmr_ros.ros.node.cameras import CameraGroup
+from hmr_ros.ros.node.names import camera_names
 from hmr_ros.ros.wire import interfaces
 from hmr_ros.ros.wire.qos import ParameterError
 from test.ros.graph import FakeCamera, qos, spin_until, started_context
@@ -36,10 +37,11 @@ PARAMETERS = """
 class Group:
     """Two cameras without networks that see two people each, and their subscribers."""
 
-    def __init__(self, directory, above=""):
+    def __init__(self, directory, above="", *given):
         parameters = directory / "parameters.yaml"
         parameters.write_text(PARAMETERS.format(above=above))
         rules = ["-r", f"__ns:={above}"] if above else []
+        rules += [part for text in given for part in ("-p", text)]
         self.context = started_context(["--ros-args", "--params-file", str(parameters), *rules])
         self.executor = SingleThreadedExecutor(context=self.context)
         ids = itertools.count(1)
@@ -118,6 +120,28 @@ def test_one_list_has_the_people_of_all_cameras(group):
     spin_until(g.executor, lambda: g.peer.count_publishers("/humans/bodies/tracked") == 0)
 
 
+def test_fused_people_are_one_set_beside_those_of_each_camera(tmp_path, closing):
+    """Two cameras at one place see the same two people, each by ids of its own."""
+    g = closing(Group, tmp_path, "", "fuse:=true", "world_frame:=camera_optical_frame")
+    client, fused = HriSubscriber(g.peer), []
+    g.peer.create_subscription(SmplBodyArray, "bodies", fused.append, qos())
+    assert g.group.autostart()
+    g.show_until(lambda: fused and len(fused[-1].bodies) == 2 and len(client.bodies) == 2 and g.seen(0) and g.seen(1))
+    assert fused[-1].method == "fused"
+    assert {body.id for body in fused[-1].bodies} == set(client.bodies)
+    assert len(g.seen(0) | g.seen(1)) == 4
+    assert all(body.frame == "" for received in g.bodies for body in received[-1].bodies), "TF is of the fused alone"
+    assert all(body.frame for body in fused[-1].bodies)
+
+
+def test_fusing_needs_a_world():
+    command = [sys.executable, "-m", "hmr_ros.ros.node.cameras", "--ros-args", "-p", "cameras:=[a]", "-p", "fuse:=true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "'world_frame'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("cameras", ["[front, front]", "['a b']", "3", "[]"])
 def test_an_invalid_list_of_cameras_ends_the_process_with_an_error(cameras):
     command = [sys.executable, "-m", "hmr_ros.ros.node.cameras", "--ros-args", "-p", f"cameras:={cameras}"]
@@ -142,7 +166,7 @@ class Declared:
 
 @pytest.mark.parametrize("names", [["front"], ["front", "back"], ["a/b", "a/c1"], ["Left_1"]])
 def test_names_are_namespaces(names):
-    assert _names(Declared(names)) == names
+    assert camera_names(Declared(names)) == names
 
 
 @pytest.mark.parametrize(
@@ -152,14 +176,15 @@ def test_what_is_no_namespace_is_refused_with_what_was_given(names):
     with pytest.raises(
         ParameterError, match=re.escape(f"expected different names such as [front, back], got {names or []}")
     ):
-        _names(Declared(names))
+        camera_names(Declared(names))
 
 
 def test_all_cameras_must_start_and_all_are_destroyed(monkeypatch):
     log = []
 
     class Camera:
-        def __init__(self, build, namespace, shared, context):
+        def __init__(self, build, overrides, namespace, shared, context):
+            assert overrides is None, "nothing is fused"
             self.name, self.starts = namespace, namespace != "/robot/b"
             log.append((build, shared))
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hmr evaluate-cameras`: people in synthetic rooms with two to four cameras, fused, against the truth.
+
+Keypoints have a detector's measured errors, and tracker, network and smoothing are the robot's own; clocks are up to
+50 ms apart, and one camera's pose is wrong by 3 cm and 2 degrees (docs/cameras.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from numpy.random import Generator, default_rng
+from tqdm import tqdm
+
+from hmr_ros.core.arrays import Image
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
+from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.engines.opening import open_engine
+from hmr_ros.engines.runtime import Engine
+from hmr_ros.evaluation.rooms.cameras import GivenDetector, Said, said_by_all
+from hmr_ros.evaluation.rooms.picture import draw_room
+from hmr_ros.evaluation.rooms.report import RoomRow, row, table
+from hmr_ros.evaluation.rooms.scenes import Errors, Room, sample_room
+from hmr_ros.evaluation.rooms.trial import KINDS, Outcome, fused, wrong_rooms
+from hmr_ros.media.images import write_image_file
+from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.perception.pose2mesh import Pose2Mesh
+from hmr_ros.perception.rooms.fuser import RoomFuser
+from hmr_ros.perception.rooms.options import FusingOptions
+from hmr_ros.perception.rooms.room import bodies_of
+from hmr_ros.perception.tracker import Tracker
+from hmr_ros.training.datasets.motion import load_motion
+
+EXAMPLES = ("hmr evaluate-cameras models/pose2mesh.json --motion motion.npz",)
+
+CAMERAS = (2, 3, 4)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("model", type=Path, help="manifest (.json) of a network that reads keypoints")
+    parser.add_argument("--motion", type=Path, required=True, help="motion file (docs/motion_format.md)")
+    parser.add_argument("--split", default="val", help="split of --motion (%(default)s)")
+    parser.add_argument("--rooms", type=int, default=12, help="number of rooms (%(default)s)")
+    parser.add_argument("--people", type=int, default=4, help="people in each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each, s (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same rooms (%(default)s)")
+    parser.add_argument("--json", type=Path, help="JSON file for the report")
+    parser.add_argument("--picture", type=Path, help="PNG of the last room in its middle")
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The ``rows`` of the table: ``model`` on people of ``data``."""
+
+    model: str
+    data: str
+    rows: list[RoomRow]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print the table."""
+    if args.rooms < 1 or args.people < 1 or args.seconds < 2:
+        raise ValueError("--rooms, --people: expected at least 1; --seconds: at least 2")
+    body, motion = load_body_model(models_dir() / "open_body.npz"), load_motion(args.motion).select(args.split)
+    evaluation = _Evaluation(body)
+    with contextlib.closing(open_engine(args.model)) as engine:
+        for number in tqdm(range(args.rooms), unit="room"):
+            rng = default_rng((args.seed, number))
+            cameras = CAMERAS[number % len(CAMERAS)]
+            room = sample_room(motion, body, cameras, args.people, args.seconds, Errors(), rng)
+            evaluation.add(room, said_by_all(room, _pipelines(engine, body), rng), rng)
+    data = f"{args.motion}, split {args.split}, seed {args.seed}"
+    print(f"{args.model} in rooms with several cameras, {data}\n{table(evaluation.rows())}")
+    if args.json:
+        write_json(Report(str(args.model), data, evaluation.rows()), args.json)
+    if args.picture:
+        args.picture.parent.mkdir(parents=True, exist_ok=True)
+        write_image_file(args.picture, evaluation.picture())
+    return 0
+
+
+class _Evaluation:
+    """The outcomes of rooms, by what is wrong with their cameras and the number of these."""
+
+    def __init__(self, body: BodyModel) -> None:
+        self._body = body
+        self._outcomes: dict[tuple[str, int], list[Outcome]] = defaultdict(list)
+        self._wrong: dict[tuple[str, int], tuple[int, ...]] = {}
+        self._last: tuple[Room, list[Said]] | None = None
+
+    def add(self, room: Room, said: list[Said], rng: Generator) -> None:
+        """Fuse one more room, as it is and with grossly wrong cameras."""
+        self._last = room, said
+        for kind, (each, refused) in {KINDS[0]: (room, ()), **wrong_rooms(room, rng)}.items():
+            key = kind, len(room.cameras)
+            self._outcomes[key].append(fused(each, said, self._body, FusingOptions()))
+            self._wrong[key] = refused
+
+    def rows(self) -> list[RoomRow]:
+        """The rows of the table."""
+        keys = sorted(self._outcomes, key=lambda key: (KINDS.index(key[0]), key[1]))
+        return [row(kind, cameras, self._outcomes[kind, cameras], self._wrong[kind, cameras]) for kind, cameras in keys]
+
+    def picture(self) -> Image:
+        """The last room in its middle."""
+        assert self._last is not None, "there is a room at least"
+        room, said = self._last
+        said = [each for each in said if each.time_s <= room.seconds / 2]
+        fuser = RoomFuser(self._body)
+        for each in said:
+            camera = room.cameras[each.camera]
+            fuser.add(each.bodies, camera.name, each.stamp_s, camera.stated)
+        bodies = bodies_of(fuser, fuser.stamp_s, self._body)
+        return draw_room(room, said, bodies, said[-1].time_s, self._body.faces)
+
+
+def _pipelines(engine: Engine, body: BodyModel) -> Callable[[], Pipeline]:
+    """Opens the pipelines of a room's cameras, which give no id twice."""
+    ids = itertools.count(1)
+
+    def opened() -> Pipeline:
+        return Pipeline(GivenDetector(), Tracker(ids=ids), Pose2Mesh(engine, body), BodySmoother(body), body)
+
+    return opened
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write ``report`` to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(report), indent=1) + "\n", encoding="utf-8")
