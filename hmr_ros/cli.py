@@ -45,6 +45,7 @@ COMMANDS = {
     "convert-hands": "convert MediaPipe's hand networks to ONNX",
     "convert-human-models": "convert NanoDet and MoveNet from an npm package to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",
+    "convert-pose2mesh": "convert published weights of Pose2Mesh to a checkpoint",
 }
 """Name -> help; each is a module of ``hmr_ros.commands``."""
 
