@@ -29,7 +29,16 @@ from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import Loss, ProcessGroup
 from hmr_ros.training.real.data_sets import DataSets
-from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, needs_motion, stage_names
+from hmr_ros.training.recipes import (
+    PARTLY_USED,
+    AnyRecipe,
+    Batch,
+    Recipe,
+    Source,
+    make_recipe,
+    needs_motion,
+    stage_names,
+)
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
 
@@ -94,7 +103,7 @@ class Trainer:
             raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
         self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
-        motion = _motion(config, body) if needs_motion(config) else None
+        motion = motion_of(config, body) if needs_motion(config) else None
         self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
@@ -138,7 +147,8 @@ class Trainer:
         if self._resumed and self._step:
             optimiser.load_state_dict(dict(self._resumed.optimiser))
             schedule.load_state_dict(dict(self._resumed.schedule))
-        loss = self._group.parallel(self._recipe.loss, self._recipe.modules)
+        partly_used = (self._config.recipe, name) in PARTLY_USED
+        loss = self._group.parallel(self._recipe.loss, self._recipe.modules, partly_used)
         validation = self._recipe.sampler("val", name)
         last = stage.steps
         with tqdm(
@@ -286,6 +296,6 @@ def _prepare_worker(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _motion(config: TrainConfig, body: BodyModel) -> Motion:
+def motion_of(config: TrainConfig, body: BodyModel) -> Motion:
     """The poses of the motion file, or those of the data sets where there is none."""
     return load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()
