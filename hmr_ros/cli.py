@@ -31,7 +31,7 @@ COMMANDS = {
     "data": "tell which of the papers' data sets lie in a directory, and what they lack",
     "evaluate": "report the errors of a checkpoint, with confidence intervals",
     "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
-    "ablate": "train Global-to-Pixel with one part left out at a time, and compare",
+    "ablate": "train a method with one part changed at a time, and compare",
     "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
     "evaluate-hands": "score predicted hands on FreiHAND, as its own script does",
     "export": "write a checkpoint as ONNX and manifest",
