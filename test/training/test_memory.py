@@ -8,10 +8,10 @@ from hmr_ros.training.memory import Footprint, fixed_bytes, saved_bytes
 
 def test_what_the_backward_pass_needs_is_counted_once():
     layer = nn.Linear(4, 8)
-    x = torch.zeros(3, 4)
+    x = torch.zeros(3, 4, requires_grad=True)
 
     def loss():
-        hidden = layer(x)  # keeps x and its weight
+        hidden = layer(x)  # keeps x, and its own weight
         return (hidden.exp() + hidden.exp()).sum()  # each exponential keeps its result
 
     assert saved_bytes(layer, loss) == 4 * (3 * 4 + 2 * 3 * 8)
