@@ -75,8 +75,8 @@ def test_the_prior_prefers_poses_of_the_motion(prior):
 
 
 def test_a_fit_ends_nearer_than_it_starts(prior, monkeypatch):
-    monkeypatch.setattr(smplify, "CAMERA_STEPS", 8)
-    monkeypatch.setattr(smplify, "ROUND_STEPS", 2)
+    monkeypatch.setattr(smplify, "CAMERA_STEPS", 4)
+    monkeypatch.setattr(smplify, "ROUND_STEPS", 1)
     case = case_of(prior.likeliest.reshape(23, 3), (0.0, 3.0))
     method = Smplify(BODY, JOINT_SET, prior)
     found = method.predict(case)[0]
