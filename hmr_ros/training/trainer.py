@@ -23,22 +23,14 @@ from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.training import recipes
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import Loss, ProcessGroup
 from hmr_ros.training.real.data_sets import DataSets
-from hmr_ros.training.recipes import (
-    PARTLY_USED,
-    AnyRecipe,
-    Batch,
-    Recipe,
-    Source,
-    make_recipe,
-    needs_motion,
-    stage_names,
-)
+from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, needs_motion, stage_names
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
 
@@ -147,7 +139,7 @@ class Trainer:
         if self._resumed and self._step:
             optimiser.load_state_dict(dict(self._resumed.optimiser))
             schedule.load_state_dict(dict(self._resumed.schedule))
-        partly_used = (self._config.recipe, name) in PARTLY_USED
+        partly_used = (self._config.recipe, name) in recipes.PARTLY_USED
         loss = self._group.parallel(self._recipe.loss, self._recipe.modules, partly_used)
         validation = self._recipe.sampler("val", name)
         last = stage.steps
