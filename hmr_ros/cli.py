@@ -31,7 +31,7 @@ COMMANDS = {
     "data": "tell which of the papers' data sets lie in a directory, and what they lack",
     "evaluate": "report the errors of a checkpoint, with confidence intervals",
     "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
-    "ablate": "train Global-to-Pixel with one part left out at a time, and compare",
+    "ablate": "train a method with one part changed at a time, and compare",
     "evaluate-photos": "score estimated bodies on photos with labelled joints (PCK)",
     "evaluate-cameras": "measure people whom several cameras see, in synthetic rooms",
     "evaluate-hands": "score predicted hands on FreiHAND, as its own script does",
@@ -47,6 +47,7 @@ COMMANDS = {
     "convert-hands": "convert MediaPipe's hand networks to ONNX",
     "convert-human-models": "convert NanoDet and MoveNet from an npm package to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",
+    "convert-pose2mesh": "convert published weights of Pose2Mesh to a checkpoint",
 }
 """Name -> help; each is a module of ``hmr_ros.commands``."""
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmr ablate`: train Global-to-Pixel with one part left out at a time, at equal budget, and compare the errors.
+"""`hmr ablate`: train a method with one part changed at a time, at equal budget, and compare the errors.
 
-The backbone is frozen, so its features are computed once for all runs. Without shards of `hmr render`, images are
-drawn. Finished runs are kept in --out; the command resumes where it stopped.
+Global-to-Pixel loses one part at a time. Its backbone is frozen, so features are computed once for all runs; without
+shards of `hmr render`, images are drawn. Pose2Mesh is trained with other targets, networks and data (--table), and
+evaluated on synthetic people, or by --protocol on the papers' data. Finished runs are kept in --out; the command
+resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -19,15 +21,20 @@ from numpy.random import default_rng
 from tqdm import tqdm
 
 from hmr_ros.core.arrays import Strings
-from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
-from hmr_ros.core.settings import load_toml
+from hmr_ros.core.settings import load_toml, parse_assignment, updated
 from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
+from hmr_ros.evaluation.ablation.pose2mesh.report import markdown as tables_of
+from hmr_ros.evaluation.ablation.pose2mesh.run import Ablation
+from hmr_ros.evaluation.ablation.pose2mesh.tables import TABLES
+from hmr_ros.evaluation.ablation.pose2mesh.testing import ProtocolTest, SyntheticTest, Test
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
 from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
 from hmr_ros.evaluation.held_out.case import Case, observed
 from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipe_files import find_recipe
@@ -38,12 +45,27 @@ from hmr_ros.training.synthetic.people import evaluated_people
 SHARD_SIZE = 250
 
 
-EXAMPLES = ("hmr ablate config/train/ablation.toml --motion motion.npz --backgrounds photos_of_places",)
+EXAMPLES = (
+    "hmr ablate global_to_pixel --motion motion.npz --backgrounds photos_of_places",
+    "hmr ablate pose2mesh --motion motion.npz --table cells",
+    "hmr ablate my_paper.toml --table data --protocol 3dpw --body-female f.npz --body-male m.npz",
+)
+
+_SHIPPED = {"pose2mesh": "ablation_pose2mesh", "global_to_pixel": "ablation"}
+"""The shipped settings of each method."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one: ablation")
+    parser.add_argument("config", type=Path, help="pose2mesh, global_to_pixel, or a TOML file of one of them")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="instead of the config's, for example mesh.steps=500; once per setting",
+    )
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people, for new images")
     parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (default: draw images)")
@@ -57,13 +79,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps that train the global stage first, as a multiple of images.steps (%(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/ablation"), help="directory of runs, features and report (%(default)s)"
+    parser.add_argument("--out", type=Path, help="directory of runs, features and report (runs/ablation[_pose2mesh])")
+    pose2mesh = parser.add_argument_group("Pose2Mesh")
+    pose2mesh.add_argument(
+        "--table",
+        choices=(*TABLES, "data"),
+        action="append",
+        help="what to compare; may be given several times (cells). data: the data sets of [data], added one by one",
     )
+    pose2mesh.add_argument("--protocol", choices=PROTOCOLS, action="append", help="evaluate by it on [data] root")
+    pose2mesh.add_argument("--body-female", type=Path, help="the female SMPL model, for 3DPW's ground truth")
+    pose2mesh.add_argument("--body-male", type=Path, help="the male SMPL model")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the runs that are missing, then print the table."""
+    args.config = find_recipe(Path(_SHIPPED.get(str(args.config), args.config)))
+    if _settings(args).recipe == "paper":
+        return _run_pose2mesh(args)
+    args.out = args.out or Path("runs/ablation")
     config = _config(args)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -79,6 +113,42 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _settings(args: argparse.Namespace) -> TrainConfig:
+    """Those of the TOML file, changed by --set."""
+    return updated(load_toml(args.config, TrainConfig), dict(map(parse_assignment, args.settings)))
+
+
+def _run_pose2mesh(args: argparse.Namespace) -> int:
+    """Train and evaluate what the tables need, and print them."""
+    args.out = args.out or Path("runs/ablation_pose2mesh")
+    config = _settings(args)
+    if args.motion:
+        config = updated(config, {"run.motion": str(Path(args.motion).resolve())})
+    _keep(json.dumps({"people": args.people} | dataclasses.asdict(config), indent=1) + "\n", args.out)
+    body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+    ablation = Ablation(config, body, _tests(args, config, body), args.seeds, args.out)
+    for name in args.table or ["cells"]:
+        found = ablation.table(name)
+        report = {
+            "table": name,
+            "seeds": args.seeds,
+            "unit": "mm",
+            "rows": [dataclasses.asdict(line) for line in found],
+        }
+        _write_both(args.out / name, json.dumps(report, indent=1), tables_of(found))
+        print(tables_of(found))
+    return 0
+
+
+def _tests(args: argparse.Namespace, config: TrainConfig, body: BodyModel) -> list[Test]:
+    """The protocols that are asked for, or else synthetic people."""
+    if not args.protocol:
+        return [SyntheticTest(load_motion(config.run.motion), args.people)]
+    given = {"female": args.body_female, "male": args.body_male}
+    bodies = {gender: load_body_model(path) for gender, path in given.items() if path} | {"neutral": body}
+    return [ProtocolTest(PROTOCOLS[name], Path(config.data.root), bodies) for name in args.protocol]
+
+
 def _errors(config: TrainConfig, material: Material, first_steps: int, directory: Path) -> list[Errors]:
     """Errors of every variant with one seed."""
     start = global_stage(config, material, first_steps, directory / "global_stage.pt")
@@ -90,7 +160,7 @@ def _errors(config: TrainConfig, material: Material, first_steps: int, directory
 
 def _config(args: argparse.Namespace) -> TrainConfig:
     """The settings of the TOML file and the command line; ValueError where variants could not be compared."""
-    config = load_toml(find_recipe(args.config), TrainConfig)
+    config = _settings(args)
     if config.recipe != "global_to_pixel" or config.crops.backbone or config.local.steps:
         raise ValueError(
             f"{args.config}: expected recipe = 'global_to_pixel', crops.backbone = 0 (features are computed once) and "
@@ -109,11 +179,15 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store the settings in ``--out``; ValueError if its runs were made with other settings."""
     images = {"train_images": str(args.train), "val_images": str(args.val)}
-    text = json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n"
-    path = args.out / "settings.json"
+    _keep(json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n", args.out)
+
+
+def _keep(text: str, out: Path) -> None:
+    """Store the settings ``text`` in ``out``; ValueError if its runs were made with others."""
+    path = out / "settings.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path}: the runs there were made with other settings; choose another --out")
-    args.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -168,6 +242,11 @@ def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace)
         "unit": "mm",
         "rows": [dataclasses.asdict(line) for line in found],
     }
-    for name, text in (("ablation.json", json.dumps(report, indent=1)), ("ablation.md", markdown(found))):
-        with atomic_path(args.out / name) as temporary:
+    _write_both(args.out / "ablation", json.dumps(report, indent=1), markdown(found))
+
+
+def _write_both(path: Path, as_json: str, as_markdown: str) -> None:
+    """Write ``path``.json and ``path``.md."""
+    for suffix, text in ((".json", as_json), (".md", as_markdown)):
+        with atomic_path(path.with_suffix(suffix)) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

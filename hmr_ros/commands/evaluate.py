@@ -29,6 +29,8 @@ from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, file_sha256, models_dir
 from hmr_ros.core.records import join_rows
 from hmr_ros.engines.opening import open_engine
+from hmr_ros.evaluation.baselines import BASELINES
+from hmr_ros.evaluation.baselines.pose_prior import fit_pose_prior
 from hmr_ros.evaluation.ground import report as ground_report
 from hmr_ros.evaluation.ground.report import GroundRow
 from hmr_ros.evaluation.ground.trial import PEOPLE, Trial
@@ -48,14 +50,8 @@ from hmr_ros.evaluation.smoothing import report as smoothing_report
 from hmr_ros.evaluation.smoothing.report import SmoothingRow
 from hmr_ros.evaluation.smoothing.trial import Trial as SmoothingTrial
 from hmr_ros.perception.pose2mesh import Pose2Mesh
-from hmr_ros.training.datasets.annotated import AnnotationReader
-from hmr_ros.training.datasets.coco_fits import read_coco_fits
-from hmr_ros.training.datasets.eft import read_eft
-from hmr_ros.training.datasets.human36m import read_human36m
 from hmr_ros.training.datasets.motion import Motion, load_motion
-from hmr_ros.training.datasets.spin import read_spin
-from hmr_ros.training.datasets.threedpw import read_3dpw
-from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
+from hmr_ros.training.datasets.readers import READERS
 from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -66,18 +62,10 @@ _PEOPLE = 4000
 _OVER_TIME = {"ground": 200, "smoothing": 48, "sequences": 40}
 """Number of people, or for sequences of each case, of the evaluations over time."""
 
-READERS: dict[str, AnnotationReader] = {
-    "3dpw": read_3dpw,
-    "3dpw-pickles": read_3dpw_pickles,
-    "human36m": read_human36m,
-    "spin": read_spin,
-    "coco-fits": read_coco_fits,
-    "eft": read_eft,
-}
-
 EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
     "hmr evaluate models/global_to_pixel.json --beside models/pose2mesh.json --motion motion.npz --backgrounds photos",
+    "hmr evaluate models/pose2mesh.json --baseline smplify --motion motion.npz --samples 200",
     "hmr evaluate models/pose2mesh.json --ground --motion motion.npz",
     "hmr evaluate models/pose2mesh.json --smoothing --motion motion.npz",
     "hmr evaluate models/pose2mesh.json --sequences --fusion models/fusion.json --motion motion.npz",
@@ -90,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("model", type=Path, help="manifest (.json) of an exported network, or a checkpoint (.pt)")
     parser.add_argument("--beside", type=Path, help="the other method's network, evaluated on the same people")
+    parser.add_argument("--baseline", choices=BASELINES, help="a method without a network on the same people; slow")
+    parser.add_argument("--prior", type=Path, help="motion file that tells --baseline likely poses (default: --motion)")
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--motion", type=Path, help="motion file (docs/motion_format.md): evaluate on synthetic people")
     data.add_argument("--shards", type=Path, help="shards of `hmr render`: evaluate on the people in their images")
@@ -149,6 +139,7 @@ def run(args: argparse.Namespace) -> int:
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
     predictors = [open_predictor(path, body) for path in paths]
+    predictors += _baseline(args, predictors[0], body)
     data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
     data = f"{data}, without {args.missing}" if args.missing else data
     rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
@@ -206,7 +197,8 @@ def _run_protocol(args: argparse.Namespace) -> int:
     predictor = open_predictor(args.model, body)
     people, path = read_people(protocol, args.data, body)
     images = ImageDirectory(args.images or args.data / protocol.dataset)
-    rows = evaluate(protocol, predictor, people, body, bodies, images)
+    compared = [predictor, *_baseline(args, predictor, body)]
+    rows = [row for p in compared for row in evaluate(protocol, p, people, body, bodies, images)]
     facts = {
         "protocol": f"{protocol.name}: {protocol.title}",
         "network": f"{predictor.name} ({args.model}, sha256 {file_sha256(args.model)})",
@@ -220,6 +212,16 @@ def _run_protocol(args: argparse.Namespace) -> int:
     if args.json:
         write_json(report, args.json)
     return 0
+
+
+def _baseline(args: argparse.Namespace, beside: Predictor, body: BodyModel) -> list[Predictor]:
+    """The method of --baseline, if any: it reads the same keypoints as ``beside``."""
+    if not args.baseline:
+        return []
+    path = args.prior or args.motion
+    if not path:
+        raise ValueError("--baseline: give --prior, a motion file that tells which poses are likely")
+    return [BASELINES[args.baseline](body, beside.joint_set, fit_pose_prior(load_motion(path).select("train")))]
 
 
 def _bodies(args: argparse.Namespace) -> tuple[BodyModel, dict[str, BodyModel]]:
@@ -263,7 +265,7 @@ def _annotated(
 def _synthetic(
     args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
 ) -> tuple[list[Row], list[str]]:
-    if len({predictor.reads_images for predictor in predictors}) < len(predictors):
+    if args.beside and len({predictor.reads_images for predictor in predictors[:2]}) < 2:
         raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
     evaluation = evaluate_synthetic(predictors, _people(args, predictors, body), body, args.seed, args.missing)
     return evaluation.rows(), evaluation.verdicts()

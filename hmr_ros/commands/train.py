@@ -6,7 +6,7 @@ to evaluate and export; a later stage replaces it). Ctrl-C and SIGTERM write ``l
 goes on.
 
 Several processes: ``torchrun --nproc-per-node 2 -m hmr_ros.cli train CONFIG``; then each step takes one batch per
-process.
+process (docs/training.md). --memory tells which batch fits into which memory.
 """
 
 from __future__ import annotations
@@ -16,19 +16,27 @@ import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
 
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import load_toml, parse_assignment, updated
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
-from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.device import choose_device
 from hmr_ros.training.distributed import join_process_group, leave_process_group
+from hmr_ros.training.memory import GIB, MIB, footprint
 from hmr_ros.training.recipe_files import find_recipe
+from hmr_ros.training.recipes import make_recipe, needs_motion, stage_names
 from hmr_ros.training.stopping import only_run
-from hmr_ros.training.trainer import Trainer
+from hmr_ros.training.trainer import Trainer, motion_of
+
+_MEMORIES = (8, 16, 24, 40, 80)
+"""GiB of usual GPUs."""
 
 EXAMPLES = (
     "hmr train config/train/pose2mesh.toml --motion motion.npz",
     "hmr train my.toml --out runs/second --restart",
     "hmr train global_to_pixel --motion motion.npz --set local.steps=500 --set run.device=cpu",
+    "hmr train pose2mesh_paper --motion motion.npz --memory",
 )
 
 
@@ -48,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="start from the beginning even if the directory holds a run"
     )
+    parser.add_argument("--memory", action="store_true", help="tell what a step of each stage takes, and do not train")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     config = updated(load_toml(find_recipe(args.config), TrainConfig), dict(map(parse_assignment, args.settings)))
     if args.motion:
         config = updated(config, {"run.motion": args.motion})
+    if args.memory:
+        _print_memory(config)
+        return 0
     out = args.out or Path("runs") / args.config.stem
     device = choose_device(config.run.device)
     group = join_process_group(device)
@@ -84,3 +96,18 @@ def _last(out: Path, config: TrainConfig) -> Checkpoint | None:
     ]:
         raise ValueError(f"{path}: trained with {', '.join(changed)}; give another --out, or --restart")
     return last
+
+
+def _print_memory(config: TrainConfig) -> None:
+    """What a training step of each stage takes, and the largest batches for some sizes of memory."""
+    body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+    motion = motion_of(config, body) if needs_motion(config) else None
+    recipe = make_recipe(config, motion, body, None)
+    for name in stage_names(config):
+        stage: StageConfig = getattr(config, name)
+        found = footprint(recipe, name, stage)
+        fits = ", ".join(f"{memory} GiB: {found.batch(memory * GIB)}" for memory in _MEMORIES)
+        print(
+            f"{name}: {found.fixed / GIB:.2f} GiB and {found.sample / MIB:.2f} MiB per sample, "
+            f"{found.total(stage.batch_size) / GIB:.1f} GiB for batch_size = {stage.batch_size}; largest batch: {fits}"
+        )

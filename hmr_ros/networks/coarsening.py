@@ -11,7 +11,7 @@ Sources: Defferrard et al. 2016 (matching, tree order) as used by Choi et al., "
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal
@@ -30,6 +30,15 @@ Rescaling = Literal["pose2mesh", "textbook"]
 "textbook": 2 L / l - I, eigenvalues in [-1, 1]. "pose2mesh": L / (2 l) - I, eigenvalues in [-1, -1/2]: what the
 paper's released code computes, needed to reproduce it.
 """
+
+VisitingOrder = Callable[[Floats], Int64s]
+"""Weights of nodes (N,) -> their order (N,), the lightest first."""
+
+
+def stable_order(weights: Floats) -> Int64s:
+    """Ascending; nodes of one weight in the order of their numbers, on every processor."""
+    return np.argsort(weights, kind="stable")
+
 
 DENSE_EIGENVALUE_LIMIT = 16
 """Graphs up to this many nodes get their largest eigenvalue from a dense solver; Lanczos needs more."""
@@ -107,9 +116,19 @@ class MeshGraph:
         return MeshGraph(laplacians, perm, real, positions)
 
 
-def build_mesh_graph(faces: Ints, positions: Floats, levels: int = 9, rescaling: Rescaling = "pose2mesh") -> MeshGraph:
-    """Coarsen the mesh ``faces`` (F, 3) over ``positions`` (V, 3) m ``levels`` times: ``levels`` + 1 graphs."""
-    graphs, parents = _coarsen(face_adjacency(faces, len(positions)), levels)
+def build_mesh_graph(
+    faces: Ints,
+    positions: Floats,
+    levels: int = 9,
+    rescaling: Rescaling = "pose2mesh",
+    order: VisitingOrder = stable_order,
+) -> MeshGraph:
+    """Coarsen the mesh ``faces`` (F, 3) over ``positions`` (V, 3) m ``levels`` times: ``levels`` + 1 graphs.
+
+    ``order``: in which nodes are matched, by their weights; for the graphs of published weights
+    ``unstable_sort.scalar_quicksort_order``.
+    """
+    graphs, parents = _coarsen(face_adjacency(faces, len(positions)), levels, order)
     orders = _tree_orders(parents)
     padded = [_reorder(graph, order) for graph, order in zip(graphs, orders, strict=True)]
     laplacians = tuple(rescale(normalised_laplacian(graph), rescaling).astype(np.float32) for graph in padded)
@@ -163,13 +182,13 @@ def _largest_eigenvalue(laplacian: csr_array) -> float:
     return float(eigsh(laplacian, k=1, which="LM", v0=start, return_eigenvectors=False)[0])
 
 
-def _coarsen(adjacency: csr_array, levels: int) -> tuple[list[csr_array], list[Int64s]]:
+def _coarsen(adjacency: csr_array, levels: int, order: VisitingOrder) -> tuple[list[csr_array], list[Int64s]]:
     """Graphs finest first (levels + 1) and the parent of each node of the first ``levels`` of them."""
     graphs, parents = [adjacency], []
     degree = adjacency.sum(0) - adjacency.diagonal()  # the paper's code leaves self loops out on this level only
     for _ in range(levels):
         fine = graphs[-1]
-        parent = _heavy_edge_matching(fine, degree)
+        parent = _heavy_edge_matching(fine, degree, order)
         members = csr_array((np.ones(len(parent)), (parent, np.arange(len(parent)))))
         graphs.append((members @ fine @ members.T).tocsr())
         parents.append(parent)
@@ -177,12 +196,10 @@ def _coarsen(adjacency: csr_array, levels: int) -> tuple[list[csr_array], list[I
     return graphs, parents
 
 
-def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Int64s:
+def _heavy_edge_matching(adjacency: csr_array, degree: Floats, order: VisitingOrder) -> Int64s:
     """Parent of each node: visit by ascending weight, pair with the unmatched neighbour of the largest normalised cut.
 
     The score is (2 Wij + Wii + Wjj) / (di + dj); as in the paper's code, "Wii" is the first stored entry of row i.
-    The sort is stable: any other kind makes the graph depend on the processor.
-
     ``adjacency`` (N, N), ``degree`` (N,) -> (N,) parents, numbered from 0.
     """
     adjacency.sort_indices()
@@ -190,7 +207,7 @@ def _heavy_edge_matching(adjacency: csr_array, degree: Floats) -> Int64s:
     first = weights[np.minimum(start[:-1], len(weights) - 1)]
     parent = np.full(adjacency.shape[0], -1, np.int64)
     clusters = 0
-    for node in np.argsort(adjacency.sum(0), kind="stable"):
+    for node in order(adjacency.sum(0)):
         if parent[node] >= 0:
             continue
         parent[node] = clusters

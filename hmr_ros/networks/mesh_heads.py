@@ -17,7 +17,9 @@ FC_WIDTH = 2048
 """The paper's "SMPL parameters x fully connected" has 17.3 M parameters: two residual blocks of this width."""
 
 BOTTLENECK = 128
-"""Features between MeshNet's mesh and the SMPL parameters; the paper's 13.5 M parameters fit this."""
+"""Features between MeshNet's mesh and the SMPL parameters; the paper's 13.5 M parameters fit this, where the padding
+nodes of the finest graph are read as well, which hold nothing (docs/ablation.md).
+"""
 
 SMPL_PARAMETERS = 24 * 6 + 10
 """Joint rotations in 6D, then betas."""

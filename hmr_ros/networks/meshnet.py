@@ -57,6 +57,23 @@ HAND_SHAPE = MeshNetShape(
 """The paper's hand (MANO): 6 coarsenings, of which the 5 finest graphs are used."""
 
 
+def narrowed(shape: MeshNetShape, divisor: int) -> MeshNetShape:
+    """``shape`` with all features divided by ``divisor`` but the input's and the output's; at least one each."""
+
+    def less(widths: Widths) -> Widths:
+        return tuple(max(1, width // divisor) for width in widths)
+
+    pose, last = (shape.pose[0], *less(shape.pose[1:])), (*less(shape.last[:-1]), shape.last[-1])
+    return MeshNetShape(pose, tuple(map(less, shape.levels)), last)
+
+
+def without_inner_blocks(shape: MeshNetShape) -> MeshNetShape:
+    """``shape`` without the blocks that keep the number of features at its widest, and so may be left out."""
+    widest = max(max(widths) for widths in shape.levels)
+    levels = tuple(widths for widths in shape.levels if set(widths) != {widest})
+    return MeshNetShape(shape.pose, levels, shape.last)
+
+
 class GraphBlock(nn.Module):
     """Chebyshev convolutions, each with batch norm and ReLU, on one graph.
 
@@ -90,10 +107,10 @@ def coarse_to_fine(levels: int) -> Route:
 
 
 def direct(levels: int) -> Route:
-    """Every block on the finest graph: the paper's ablation.
+    """``levels`` blocks, all on the finest graph: the paper's ablation.
 
-    No details of it are published. Here the Linear layer still makes the coarsest level's nodes (to make all the finest
-    ones it would need 10^9 weights), which are copied to all their descendants at once.
+    No details of it are published (docs/ablation.md). Here the Linear layer still makes the coarsest level's nodes (to
+    make all the finest ones it would need 10^9 weights), which are copied to all their descendants at once.
     """
     return (0,) * levels
 
@@ -110,13 +127,16 @@ class MeshNet(nn.Module):
     def __init__(
         self, joint_laplacian: csr_array, graph: MeshGraph, shape: MeshNetShape = BODY_SHAPE, route: Route | None = None
     ) -> None:
-        """``graph`` has one level per entry of ``shape.levels`` (see ``MeshGraph.finest``)."""
+        """``graph`` has one level per entry of ``shape.levels`` (see ``MeshGraph.finest``), unless ``route`` is given.
+
+        ``route``: the level of each entry of ``shape.levels``; ValueError where it does not fit the graph.
+        """
         super().__init__()
-        levels = len(shape.levels)
-        if len(graph.laplacians) != levels:
-            raise ValueError(f"expected a graph of {levels} levels, got {len(graph.laplacians)}")
+        levels = len(graph.laplacians)
         self.graph, self.joint_matrix = graph, joint_laplacian
         self.route = coarse_to_fine(levels) if route is None else route
+        if len(self.route) != len(shape.levels) or max(self.route) >= levels:
+            raise ValueError(f"expected a graph of {len(shape.levels)} levels, got {levels}")
         operators = {level: SparseLaplacian(graph.laplacians[level]) for level in set(self.route)}
         self.laplacians = nn.ModuleList(operators[level] for level in self.route)
         self.joint_laplacian = SparseLaplacian(joint_laplacian)
@@ -130,7 +150,9 @@ class MeshNet(nn.Module):
         """(B, J, F) -> (B, N_0, 3): the finest graph's nodes in tree order, padding included."""
         x = self.lift(self.pose(x, self.joint_laplacian).flatten(1))
         x = x.unflatten(1, (self.graph.sizes[-1], -1))
-        for (before, level), block, laplacian in zip(_steps(self.route), self.blocks, self.laplacians, strict=True):
+        for (before, level), block, laplacian in zip(
+            _steps(self.route, self.graph), self.blocks, self.laplacians, strict=True
+        ):
             x = block(x.repeat_interleave(2 ** (before - level), 1), laplacian)
         out: Tensor = self.last(x, self.laplacians[-1])
         return out
@@ -140,9 +162,9 @@ class MeshNet(nn.Module):
         return self.nodes(x).index_select(1, self.rev)
 
 
-def _steps(route: Route) -> list[tuple[int, int]]:
+def _steps(route: Route, graph: MeshGraph) -> list[tuple[int, int]]:
     """(level before, level of) each block; the Linear layer leaves the nodes at the coarsest level."""
-    return list(pairwise((len(route) - 1, *route)))
+    return list(pairwise((len(graph.laplacians) - 1, *route)))
 
 
 class DeployedGraph(nn.Module):
@@ -215,7 +237,7 @@ class DeployedMeshNet(nn.Module):
         super().__init__()
         blocked = block_order(net.graph, cut="surface")
         laplacians = {level: BlockLaplacian(blocked.laplacians[level], blocked.block) for level in {*net.route, 0}}
-        graphs = [_arrive(blocked, laplacians[level], before, level) for before, level in _steps(net.route)]
+        graphs = [_arrive(blocked, laplacians[level], before, level) for before, level in _steps(net.route, net.graph)]
         self.graphs = nn.ModuleList([*graphs, _stay(laplacians[0])])
         self.blocks = nn.ModuleList(
             DeployedBlock(block) for block in (*net.blocks, net.last) if isinstance(block, GraphBlock)

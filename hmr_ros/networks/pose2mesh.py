@@ -21,9 +21,25 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.coarsening import MeshGraph, Rescaling, build_mesh_graph, joint_laplacian
+from hmr_ros.networks.coarsening import (
+    MeshGraph,
+    Rescaling,
+    VisitingOrder,
+    build_mesh_graph,
+    joint_laplacian,
+    stable_order,
+)
 from hmr_ros.networks.mesh_heads import FC_WIDTH, SmplGraph, SmplMLP, SmplParameters, VertexMLP
-from hmr_ros.networks.meshnet import BODY_SHAPE, DeployedMeshNet, MeshNet, MeshNetShape, coarse_to_fine, direct
+from hmr_ros.networks.meshnet import (
+    BODY_SHAPE,
+    DeployedMeshNet,
+    MeshNet,
+    MeshNetShape,
+    coarse_to_fine,
+    direct,
+    narrowed,
+    without_inner_blocks,
+)
 from hmr_ros.networks.posenet import PAPER_WIDTH, PoseNet
 
 POSE_FEATURES = 5
@@ -39,9 +55,15 @@ class Pose2MeshConfig:
     dropout: float = setting(0.5, doc="fraction of PoseNet's features dropped in training", low=0, high=0.9)
     target: str = setting("vertices", doc="what MeshNet's part predicts", choices=("vertices", "smpl"))
     network: str = setting("graph", doc="by graph convolutions or fully connected", choices=("graph", "fc"))
-    route: str = setting("coarse_to_fine", doc="of graph convolutions", choices=("coarse_to_fine", "direct"))
+    route: str = setting(
+        "coarse_to_fine",
+        doc="of graph convolutions; direct: all on the finest graph; direct_short: without the widest blocks",
+        choices=("coarse_to_fine", "direct", "direct_short"),
+    )
+    narrower: int = setting(1, doc="features of graph convolutions are the paper's divided by this", low=1, high=32)
     fc_width: int = setting(FC_WIDTH, doc="features of the fully connected network", low=8)
     rescaling: str = setting("pose2mesh", doc="of the Laplacians", choices=("pose2mesh", "textbook"))
+    errors: str = setting("synthetic", doc="of the 2D poses that are trained on", choices=("synthetic", "none"))
 
 
 class Pose2MeshOutput(NamedTuple):
@@ -120,10 +142,12 @@ def normalise_pose(keypoints: Tensor) -> Tensor:
     return centred / (centred.square().mean(1, keepdim=True).sqrt() + 1e-8)
 
 
-def build_graph(body: BodyModel, rescaling: Rescaling, shape: MeshNetShape = BODY_SHAPE) -> MeshGraph:
+def build_graph(
+    body: BodyModel, rescaling: Rescaling, shape: MeshNetShape = BODY_SHAPE, order: VisitingOrder = stable_order
+) -> MeshGraph:
     """The graphs of the paper's decoder: one coarsening more than it uses, as that decides the order of the tree."""
     levels = len(shape.levels)
-    return build_mesh_graph(body.faces, body.v_template, levels + 1, rescaling).finest(levels)
+    return build_mesh_graph(body.faces, body.v_template, levels + 1, rescaling, order).finest(levels)
 
 
 def build_pose2mesh(
@@ -139,13 +163,22 @@ def build_pose2mesh(
 def _build_mesh(config: Pose2MeshConfig, body: BodyModel, graph: MeshGraph, shape: MeshNetShape) -> nn.Module:
     joint_set = JOINT_SETS[config.joint_set]
     features, vertices = POSE_FEATURES * joint_set.size, body.vertex_count
-    route = {"coarse_to_fine": coarse_to_fine, "direct": direct}[config.route](len(shape.levels))
     if config.target == "vertices":
         if config.network == "fc":
             return VertexMLP(features, vertices, config.fc_width)
-        return MeshNet(joint_laplacian(joint_set), graph, shape, route)
+        return _build_meshnet(config, graph, shape)
     root = torch.from_numpy(body.regressor(joint_set.name)[joint_set.index(str(joint_set.root))]).float()
     decoder = SmplParameters(TorchBodyModel(body), root)
     if config.network == "fc":
         return SmplMLP(features, decoder, config.fc_width)
-    return SmplGraph(MeshNet(joint_laplacian(joint_set), graph, shape, route), vertices, decoder)
+    return SmplGraph(_build_meshnet(config, graph, shape), vertices, decoder)
+
+
+def _build_meshnet(config: Pose2MeshConfig, graph: MeshGraph, shape: MeshNetShape) -> MeshNet:
+    """``shape`` is the paper's; ``config`` may ask for fewer features, other levels or fewer blocks."""
+    shape = narrowed(shape, config.narrower)
+    if config.route == "direct_short":
+        shape = without_inner_blocks(shape)
+    levels = len(shape.levels)
+    route = coarse_to_fine(levels) if config.route == "coarse_to_fine" else direct(levels)
+    return MeshNet(joint_laplacian(JOINT_SETS[config.joint_set]), graph, shape, route)

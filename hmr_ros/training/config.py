@@ -37,7 +37,7 @@ class StageConfig:
         (0.8,), doc="where multistep drops, as fractions of the stage", low=0, high=1
     )
     gamma: float = setting(0.1, doc="factor of each drop", low=0, high=1)
-    epochs: int = setting(1, doc="parts the stage is counted in, by the paper's edge loss", low=1)
+    epochs: int = setting(15, doc="parts the stage is counted in, by the paper's edge loss, which starts late", low=1)
     clip: float = setting(1.0, doc="largest gradient norm; 0: no limit", low=0)
 
 

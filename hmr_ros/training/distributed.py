@@ -30,12 +30,15 @@ class ProcessGroup:
         """The numbers of this process's batches, when a step takes one batch in every process."""
         return range(numbers.start * self.size + self.rank, numbers.stop * self.size, self.size)
 
-    def parallel(self, loss: Loss, modules: nn.Module) -> Loss:
-        """``loss`` with the gradients of ``modules`` averaged over all processes."""
+    def parallel(self, loss: Loss, modules: nn.Module, partly_used: bool) -> Loss:
+        """``loss`` with the gradients of ``modules`` averaged over all processes.
+
+        ``partly_used``: a batch may leave some of the weights that are trained without a gradient. These are then
+        looked for in each step, which takes time.
+        """
         if self.size == 1:
             return loss
-        # A stage may train one part of the network only, and not every batch touches all of it
-        return DistributedDataParallel(_LossModule(loss, modules), find_unused_parameters=True)
+        return DistributedDataParallel(_LossModule(loss, modules), find_unused_parameters=partly_used)
 
 
 def join_process_group(device: torch.device) -> ProcessGroup:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.training import recipes
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import Motion, load_motion
@@ -94,7 +95,7 @@ class Trainer:
             raise ValueError("run.body: the run was trained on another body model; give another --out, or --restart")
         self._body_sha256 = body.sha256
         topology = resumed.topology if resumed else None
-        motion = _motion(config, body) if needs_motion(config) else None
+        motion = motion_of(config, body) if needs_motion(config) else None
         self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
         self._recipe.modules.to(device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
@@ -138,7 +139,8 @@ class Trainer:
         if self._resumed and self._step:
             optimiser.load_state_dict(dict(self._resumed.optimiser))
             schedule.load_state_dict(dict(self._resumed.schedule))
-        loss = self._group.parallel(self._recipe.loss, self._recipe.modules)
+        partly_used = (self._config.recipe, name) in recipes.PARTLY_USED
+        loss = self._group.parallel(self._recipe.loss, self._recipe.modules, partly_used)
         validation = self._recipe.sampler("val", name)
         last = stage.steps
         with tqdm(
@@ -286,6 +288,6 @@ def _prepare_worker(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _motion(config: TrainConfig, body: BodyModel) -> Motion:
+def motion_of(config: TrainConfig, body: BodyModel) -> Motion:
     """The poses of the motion file, or those of the data sets where there is none."""
     return load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import json
+from itertools import product
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 from hmr_ros.commands import ablate
 from hmr_ros.commands.ablate import add_arguments, run
 from hmr_ros.evaluation.ablation import runs
+from hmr_ros.evaluation.ablation.pose2mesh import training
+from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.datasets.motion import save_motion
 from test.training.datasets.test_motion import small_motion
 
@@ -81,3 +84,66 @@ def test_every_variant_is_trained_once_and_compared(command, tmp_path, monkeypat
 def test_variants_must_start_equal(command):
     with pytest.raises(ValueError, match=r"ablation.toml: expected recipe = 'global_to_pixel', .* and 5"):
         command(local=5)
+
+
+POSE2MESH = """
+recipe = "paper"
+[run]
+bfloat16 = false
+workers = 0
+validation_people = 2
+[people]
+min_visible = 17
+[people.occlusion]
+half_plane = 0.0
+rectangle = 0.0
+limb = 0.0
+single_joints = 0.0
+[paper]
+posenet_width = 16
+fc_width = 8
+narrower = 32
+[lift]
+steps = 2
+batch_size = 4
+[mesh]
+steps = 1
+batch_size = 2
+"""
+
+
+def pose2mesh(tmp_path, *words: str) -> int:
+    (tmp_path / "paper.toml").write_text(POSE2MESH)
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    always = ["--motion", tmp_path / "motion.npz", "--out", tmp_path / "out", "--people", 4, "--seeds", 2]
+    return run(parser.parse_args(list(map(str, [tmp_path / "paper.toml", *always, *words]))))
+
+
+@pytest.mark.slow
+def test_the_cells_of_pose2mesh_are_trained_once_from_one_posenet(tmp_path, monkeypatch, capsys):
+    assert pose2mesh(tmp_path) == 0
+    table = capsys.readouterr().out
+    assert "2D: coco, 4 people:" in table
+    out = tmp_path / "out"
+    names = {"posenet", "recipe", "target-smpl", "network-fc", "target-smpl_network-fc"}
+    assert {path.name for path in (out / "seed1").iterdir()} == names
+    report = json.loads((out / "cells.json").read_text())
+    assert len(report["rows"]) == 4 * 3
+    assert all(row["figures"]["MPJPE"]["worse"]["mean"] == 0 for row in report["rows"][::4])
+    runs = {name: load_checkpoint(out / "seed0" / name / "last.pt") for name in names}
+    assert {run.stage for name, run in runs.items() if name != "posenet"} == {1}
+    trained = [run.config.paper for run in runs.values()]
+    assert {(paper.target, paper.network) for paper in trained} == set(product(("vertices", "smpl"), ("graph", "fc")))
+
+    monkeypatch.setattr(training, "Trainer", None)  # finished runs are read
+    assert pose2mesh(tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[4].split("|")[6:] == table.splitlines()[4].split("|")[6:]
+    with pytest.raises(ValueError, match=r"settings.json: the runs there were made with other settings"):
+        pose2mesh(tmp_path, "--set", "mesh.steps=2")
+
+
+def test_data_sets_to_add_must_be_there(tmp_path):
+    with pytest.raises(ValueError, match="table data: expected two data sets"):
+        pose2mesh(tmp_path, "--table", "data")

@@ -13,6 +13,7 @@ from hmr_ros.commands.evaluate import add_arguments, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.settings import updated
+from hmr_ros.evaluation.baselines import pose_prior, smplify
 from hmr_ros.evaluation.held_out.case import observed
 from hmr_ros.evaluation.held_out.predictor import body_of, open_predictor
 from hmr_ros.evaluation.sequences import trial
@@ -108,6 +109,21 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     parts = [row for row in report["rows"] if row["source"] == "true" and row["grouping"] == "view"]
     assert sum(row["count"] for row in parts) == 60
     assert "view: back" in capsys.readouterr().out
+
+
+def test_a_baseline_is_evaluated_on_the_same_people(rest_pose_model, tmp_path, monkeypatch):
+    for name in ("CAMERA_STEPS", "ROUND_STEPS"):
+        monkeypatch.setattr(smplify, name, 1)
+    for name, value in (("FRAMES", 200), ("COMPONENTS", 1), ("_ROUNDS", 1)):
+        monkeypatch.setattr(pose_prior, name, value)
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    arguments = [rest_pose_model[0], "--samples", 3, "--baseline", "smplify", "--json", tmp_path / "report.json"]
+    assert run(parse(*arguments, "--motion", tmp_path / "motion.npz")) == 0
+    rows = json.loads((tmp_path / "report.json").read_text())["rows"]
+    everyone = [(row["source"], row["output"]) for row in rows if row["grouping"] == "all"]
+    assert everyone == [(s, method) for s in ("true", "human36m", "coco") for method in ("pose2mesh", "smplify")]
+    with pytest.raises(ValueError, match="--baseline: give --prior"):
+        run(parse(*arguments, "--annotations", tmp_path / "absent"))
 
 
 @pytest.mark.slow

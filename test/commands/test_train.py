@@ -80,3 +80,14 @@ def test_the_status_tells_which_signal_ended_the_run(command, capsys):
     assert "best weights" not in capsys.readouterr().out
     assert command()[0] == 0
     assert "best weights" in capsys.readouterr().out
+
+
+def test_memory_is_told_without_training(tmp_path, capsys):
+    (tmp_path / "my.toml").write_text('recipe = "hands"\n[hands]\nwidth = 16\nblocks = 1\n[lift]\nbatch_size = 512\n')
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    assert train.run(parser.parse_args([str(tmp_path / "my.toml"), "--out", str(tmp_path / "run"), "--memory"])) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("lift: 0.00 GiB and 0.")
+    assert "for batch_size = 512; largest batch: 8 GiB: " in told
+    assert not (tmp_path / "run").exists()

@@ -13,9 +13,10 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import load_manifest, models_dir, verify
 from hmr_ros.core.settings import from_mapping
 from hmr_ros.engines.opening import open_engine
-from hmr_ros.export.checkpoint import check_difference, tensor_spec
+from hmr_ros.export.checkpoint import TOLERANCE, check_difference, exportable, tensor_spec
 from hmr_ros.export.onnx_graph import Exportable, largest_difference, to_onnx, with_fp16_weights
 from hmr_ros.networks.coarsening import build_mesh_graph
+from hmr_ros.networks.global_to_pixel.hrnet import WIDTHS
 from hmr_ros.networks.meshnet import DeployedMeshNet
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
@@ -23,6 +24,7 @@ from hmr_ros.training.recipes.paper import build_network
 
 from ..networks.meshes import age, joint_features
 from ..networks.test_meshnet import GRAPH, JOINTS, SMALL, MeshNet
+from ..training.recipes.test_global_to_pixel import BODY, recipe
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,17 @@ def test_fp16_weights_halve_the_file(model, network):
     assert half.ByteSize() < 0.7 * model.ByteSize()  # gather indices and biases stay
     assert 0 < largest_difference(half, network) < 2e-3
     assert [tensor_spec(x) for x in half.graph.output] == [tensor_spec(x) for x in model.graph.output]
+
+
+@pytest.mark.slow
+def test_a_network_with_hrnet_is_exported(monkeypatch):
+    monkeypatch.setitem(WIDTHS, "hrnet_w32", 4)
+    made = recipe(global_to_pixel__backbone="hrnet_w32")
+    checkpoint = Checkpoint(
+        made._config, made.topology, {}, {}, stage=1, step=0, best=0.0, validation={}, optimiser={}, schedule={}
+    )
+    network = exportable(checkpoint, made.modules["network"].eval(), BODY)
+    check_difference(largest_difference(to_onnx(network), network), TOLERANCE)
 
 
 def test_weights_beyond_float16_are_refused():

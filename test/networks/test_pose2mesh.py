@@ -4,10 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.networks.meshnet import MeshNetShape
+from hmr_ros.core.skeleton import HUMAN36M
+from hmr_ros.networks.coarsening import MeshGraph, joint_laplacian
+from hmr_ros.networks.mesh_heads import BOTTLENECK, SMPL_PARAMETERS
+from hmr_ros.networks.meshnet import BODY_SHAPE, MeshNet, MeshNetShape, narrowed, without_inner_blocks
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig, build_graph, build_pose2mesh, normalise_pose
 
 from .meshes import age
@@ -20,6 +24,7 @@ SMALL = Pose2MeshConfig(posenet_width=32, fc_width=16)
 ABLATIONS = [
     ("vertices", "graph", "coarse_to_fine"),
     ("vertices", "graph", "direct"),
+    ("vertices", "graph", "direct_short"),
     ("vertices", "fc", "coarse_to_fine"),
     ("smpl", "graph", "coarse_to_fine"),
     ("smpl", "fc", "coarse_to_fine"),
@@ -85,3 +90,26 @@ def test_normalised_pose_forgets_place_and_size():
     assert normal.std(1, correction=0).numpy() == pytest.approx(1, abs=1e-7)
     assert torch.allclose(normalise_pose(pose * torch.tensor([3.0, 5.0]) + 100), normal)
     assert torch.isfinite(normalise_pose(torch.ones(1, 17, 2))).all()
+
+
+def test_fewer_features_make_a_smaller_network_of_the_same_input_and_output():
+    assert narrowed(BODY_SHAPE, 1) == BODY_SHAPE
+    quarter = narrowed(BODY_SHAPE, 4)
+    assert (quarter.pose, quarter.levels[0], quarter.last) == ((5, 8, 16, 16), (16, 32, 64), (32, 16, 3))
+    assert narrowed(BODY_SHAPE, 1000).pose == (5, 1, 1, 1)
+
+
+def test_the_short_direct_network_lacks_the_widest_blocks():
+    short = without_inner_blocks(BODY_SHAPE)
+    assert short.levels == ((64, 128, 256), (256, 128, 128), (128, 128, 128), (128, 128, 128))
+
+
+def test_the_published_parameter_counts_follow_from_the_published_graph():
+    """8.8 M on 96 coarse nodes; 13.5 M where SMPL parameters are read from the padding nodes as well."""
+    sizes = [12288 >> level for level in range(8)]
+    real = tuple(np.arange(size) < 6890 * size // 12288 for size in sizes)
+    graph = MeshGraph(tuple(csr_array((n, n)) for n in sizes), np.arange(12288), real, np.zeros((6890, 3)))
+    meshnet = sum(p.numel() for p in MeshNet(joint_laplacian(HUMAN36M), graph).parameters())
+    assert round(meshnet / 1e6, 1) == 8.8
+    head = (3 * 12288 + 1) * BOTTLENECK + (BOTTLENECK + 1) * SMPL_PARAMETERS
+    assert round((meshnet + head) / 1e6, 1) == 13.5

@@ -11,7 +11,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.device import moved
-from hmr_ros.training.recipes import compact, make_recipe, paper, stage_names
+from hmr_ros.training.recipes import PARTLY_USED, compact, make_recipe, paper, stage_names
 from hmr_ros.training.trainer import RunningAverage, make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 from test.training.recipes.test_global_to_pixel import SMALL
@@ -43,6 +43,8 @@ def test_a_step_and_a_validation_on_another_device(name, monkeypatch):
             terms = recipe.loss(batch, stage, 1.0)
             optimise(torch.stack(list(terms.values())).sum(), make_optimiser(StageConfig(), trained), recipe.modules, 1)
             average.update(recipe.modules.state_dict(), 1)
+            unused = [p for p in recipe.modules.parameters() if p.requires_grad and p.grad is None]
+            assert bool(unused) == ((name, stage) in PARTLY_USED), f"several processes look for them in {stage}"
             report = recipe.validate(recipe.sampler("val", stage), stage)
             assert all(np.isfinite(value) for value in report.values())
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import socket
 import subprocess
@@ -10,10 +11,12 @@ import pytest
 import torch
 
 from hmr_ros.training import distributed
+from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.device import choose_device
 from hmr_ros.training.distributed import ProcessGroup, join_process_group, leave_process_group
 
 PROGRAM = Path(__file__).parent / "two_processes.py"
+ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -66,7 +69,7 @@ def test_without_torchrun_a_process_is_alone(monkeypatch):
 def test_two_processes_step_as_one_with_both_batches(tmp_path):
     port = str(free_port())
     environment = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    environment |= {"OMP_NUM_THREADS": "1"}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     runs = [
         subprocess.Popen([sys.executable, str(PROGRAM), str(tmp_path)], env=environment | {"RANK": str(rank)})
         for rank in range(2)
@@ -105,16 +108,48 @@ def test_alone_the_loss_is_that_of_the_recipe():
     def loss(batch, stage, progress):
         return {}
 
-    assert ProcessGroup().parallel(loss, torch.nn.Linear(1, 1)) is loss
+    assert ProcessGroup().parallel(loss, torch.nn.Linear(1, 1), False) is loss
 
 
-def test_several_processes_share_the_gradients_of_what_a_stage_uses(monkeypatch):
+@pytest.mark.parametrize("partly_used", [True, False])
+def test_several_processes_look_for_unused_weights_only_where_there_may_be_some(monkeypatch, partly_used):
     wrapped = {}
     monkeypatch.setattr(
         distributed, "DistributedDataParallel", lambda module, **options: wrapped.update(options) or module
     )
     layer = torch.nn.Linear(1, 1)
-    parallel = ProcessGroup(0, 2).parallel(lambda *batch: {"what": batch}, layer)
+    parallel = ProcessGroup(0, 2).parallel(lambda *batch: {"what": batch}, layer, partly_used)
     assert parallel(1, "lift", 0.5) == {"what": (1, "lift", 0.5)}
-    assert wrapped == {"find_unused_parameters": True}
+    assert wrapped == {"find_unused_parameters": partly_used}
     assert list(parallel.parameters()) == list(layer.parameters())
+
+
+def torchrun(config: Path, out: Path) -> None:
+    """`hmr train` in two processes."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(free_port()),
+    ]
+    command += ["-m", "hmr_ros.cli", "train", str(config), "--out", str(out)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, env=environment, check=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_network_and_go_on(tmp_path):
+    config, out = tmp_path / "my.toml", tmp_path / "run"
+    text = (
+        'recipe = "hands"\n[run]\nworkers = 0\ndevice = "cpu"\nvalidation_people = 8\nlog_every = 1\n'
+        "[hands]\nwidth = 16\nblocks = 1\n[lift]\nsteps = {}\nbatch_size = 4\nwarmup = 1\n"
+    )
+    for steps in (2, 3):
+        config.write_text(text.format(steps))
+        torchrun(config, out)
+        assert load_checkpoint(out / "last.pt").step == steps
+    written = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in written if "validation" not in line] == [1, 2, 3], "one process writes"

@@ -23,7 +23,7 @@ def main(directory: Path) -> None:
 
     alone = torch.autograd.grad(loss(data, "", 0.0)["error"], used.weight)[0]
     np.save(directory / f"gradient{group.rank}.npy", alone.numpy())
-    parallel = group.parallel(loss, nn.ModuleList([used, unused]))
+    parallel = group.parallel(loss, nn.ModuleList([used, unused]), partly_used=True)
     parallel(data, "", 0.0)["error"].backward()
     with torch.no_grad():
         used.weight -= used.weight.grad

@@ -53,6 +53,19 @@ def evaluate(
     images: ImageDirectory,
 ) -> list[ProtocolRow]:
     """One row for each output of the network; ``body`` is its model, ``bodies`` the ground truth's by gender."""
+    parts, evaluated = person_errors(protocol, predictor, people, body, bodies, images)
+    return [_row(output, protocol, join_rows(errors), evaluated) for output, errors in parts.items()]
+
+
+def person_errors(
+    protocol: Protocol,
+    predictor: Predictor,
+    people: AnnotatedPeople,
+    body: BodyModel,
+    bodies: Mapping[str, BodyModel],
+    images: ImageDirectory,
+) -> tuple[dict[str, list[PersonErrors]], AnnotatedPeople]:
+    """Errors of each output of the network, in batches, and the people they are of, in the same order."""
     if not predictor.reads_images and not (people.kp2d_score > 0).any():
         raise ValueError(f"{predictor.name} reads 2D keypoints, and these annotations have none")
     parts: dict[str, list[PersonErrors]] = {}
@@ -62,8 +75,7 @@ def evaluate(
         order.append(part)
         for found in predictor.predict(case):
             parts.setdefault(found.output, []).append(errors_of(found, case, body, protocol))
-    evaluated = join_rows([dataclasses.replace(part, kp2d_source="") for part in order])
-    return [_row(output, protocol, join_rows(errors), evaluated) for output, errors in parts.items()]
+    return parts, join_rows([dataclasses.replace(part, kp2d_source="") for part in order])
 
 
 def _row(output: str, protocol: Protocol, errors: PersonErrors, people: AnnotatedPeople) -> ProtocolRow:

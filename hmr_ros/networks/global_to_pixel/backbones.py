@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -90,8 +92,8 @@ class HrnetBackbone(Backbone):
 class TimmBackbone(Backbone):
     """Any model of timm that has maps at strides 4 to 32, such as hrnet_w32 or mobilenetv3_large_100."""
 
-    def __init__(self, name: str, checkpoint: str, joint_set: JointSet) -> None:
-        """``checkpoint``: local weights, or empty. ImportError without timm; ValueError if the model does not fit.
+    def __init__(self, name: str, joint_set: JointSet) -> None:
+        """Untrained; ``load`` reads weights. ImportError without timm; ValueError if the model does not fit.
 
         timm needs torchvision, which fails to load beside a torch that it was not built with: PyPI's is for CUDA.
         """
@@ -102,7 +104,7 @@ class TimmBackbone(Backbone):
             built = f"a torchvision built for torch {torch.__version__}"
             raise ImportError(f"backbone timm:{name} needs timm (pip install timm) and {built}: {err}") from err
         try:
-            model = timm.create_model(name, features_only=True, pretrained=False, checkpoint_path=checkpoint)
+            model = timm.create_model(name, features_only=True, pretrained=False)
         except RuntimeError as err:  # what timm raises for a name it does not know
             raise ValueError(f"backbone timm:{name}: {err}") from err
         stride_of = model.feature_info.reduction()
@@ -113,6 +115,12 @@ class TimmBackbone(Backbone):
         self.channels = tuple(model.feature_info.channels()[i] for i in self.chosen)
         self.pooled_channels = self.channels[-1]
         self.keypoints = joint_set.size
+
+    def load(self, checkpoint: Path) -> None:
+        """Take the weights of timm's file ``checkpoint``."""
+        from timm.models import load_checkpoint
+
+        load_checkpoint(self.model, str(checkpoint))
 
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features."""
@@ -127,7 +135,7 @@ def build_backbone(config: GlobalToPixelConfig) -> Backbone:
     library, _, name = config.backbone.partition(":")
     joint_set = JOINT_SETS[config.joint_set]
     if library == "timm" and name:
-        return TimmBackbone(name, config.checkpoint, joint_set)
+        return TimmBackbone(name, joint_set)
     if config.backbone in WIDTHS:
         return HrnetBackbone(config.backbone, joint_set)
     if config.backbone == "blazepose":

@@ -29,6 +29,12 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 _STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",)}
 
 
+PARTLY_USED = frozenset(
+    {("compact", "lift"), ("global_to_pixel", "local"), ("global_to_pixel", "images"), ("fusion", "fuse")}
+)
+"""Recipes and stages in which a batch may leave weights that are trained without a gradient."""
+
+
 class PeopleSource(Protocol):
     """Draws people without images; the same generator draws the same."""
 

@@ -22,7 +22,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
-from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone
+from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone, TimmBackbone
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
@@ -250,6 +250,8 @@ def _prepared(backbone: Backbone, config: TrainConfig, new: bool) -> Remembering
         load_blazepose(backbone.trunk)
     if isinstance(backbone, HrnetBackbone) and new and checkpoint:
         load_hrnet(backbone.model, Path(checkpoint))
+    if isinstance(backbone, TimmBackbone) and new and checkpoint:
+        backbone.load(Path(checkpoint))
     if not isinstance(backbone, MoveNetBackbone):
         return None
     load_movenet(backbone.trunk)  # of a run that is resumed, the checkpoint's take their place

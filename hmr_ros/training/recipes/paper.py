@@ -90,11 +90,11 @@ class PaperRecipe:
         mix = mix_of(split, self._config.people)
         return PeopleSampler(self._motion.select(split), self._body, self._joint_set.name, mix, joints)
 
-    def batch(self, sampler: JointedSource, rng: Generator, count: int, noisy: bool = True) -> Batch:
-        """``count`` samples, their 2D poses with the paper's errors."""
+    def batch(self, sampler: JointedSource, rng: Generator, count: int, noisy: bool | None = None) -> Batch:
+        """``count`` samples; ``noisy``: whether their 2D poses have the paper's errors (None: as the settings say)."""
         people = labelled(sampler.sample(rng, count), sampler.regressor)
         pixels: Floats = people.pixels
-        if noisy:
+        if self._config.paper.errors == "synthetic" if noisy is None else noisy:
             pixels = synthetic_error(pixels, self._joint_set.name, None, rng)
         pose3d = people.targets
         of_mesh = (sampler.regressor @ people.vertices)[:, self._root, None]

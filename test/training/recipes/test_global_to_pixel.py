@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,3 +161,27 @@ def test_every_ablation_trains(ablation):
 
 def test_its_stages_are_known_by_name():
     assert stage_names(TrainConfig(recipe="global_to_pixel")) == ("local", "images")
+
+
+class Pyramid(torch.nn.Module):
+    """A model as timm's: maps of the strides 4 to 32."""
+
+    feature_info = SimpleNamespace(reduction=lambda: [4, 8, 16, 32], channels=lambda: [1, 1, 1, 1])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, image):
+        return [self.scale * torch.nn.functional.avg_pool2d(image[:, :1], stride) for stride in (4, 8, 16, 32)]
+
+
+def test_weights_of_timm_are_read_once_by_a_new_run_alone(monkeypatch):
+    read = []
+    models = SimpleNamespace(load_checkpoint=lambda model, path: read.append(path))
+    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=lambda *_, **__: Pyramid()))
+    monkeypatch.setitem(sys.modules, "timm.models", models)
+    made = recipe(global_to_pixel__backbone="timm:pyramid", global_to_pixel__checkpoint="w.pth")
+    assert read == ["w.pth"]
+    GlobalToPixelRecipe(made._config, small_motion(), BODY, made.topology)
+    assert read == ["w.pth"], "a run that goes on, and what is exported, have weights of their own"

@@ -163,3 +163,17 @@ def test_exact_keypoints_are_validated_exactly_and_erroneous_ones_with_errors(re
     monkeypatch.setattr(recipe, "batch", lambda *of: asked.append((of[2], of[3])) or original(*of))
     recipe.validate(recipe.sampler("val", "lift"), "lift")
     assert asked == [(3, False), (3, True)]
+
+
+def test_the_edge_loss_is_reached_by_default():
+    config = TrainConfig(recipe="paper")
+    assert config.mesh.epochs > config.paper_loss.edge_start_epoch
+
+
+def test_errors_of_the_input_may_be_left_out(recipe):
+    sampler = recipe.sampler("val", "mesh")
+    exact = recipe.batch(sampler, np.random.default_rng(3), 2, noisy=False).pose2d
+    assert not torch.equal(recipe.batch(sampler, np.random.default_rng(3), 2).pose2d, exact)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "_config", updated(recipe._config, {"paper.errors": "none"}))
+        assert torch.equal(recipe.batch(sampler, np.random.default_rng(3), 2).pose2d, exact)
