@@ -26,6 +26,7 @@ from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetB
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
+from hmr_ros.networks.global_to_pixel.movenet_trunk import Heads
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
@@ -50,7 +51,7 @@ from hmr_ros.training.recipes.crop_batches import (
 )
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.recipes.wrong_start import wrong_start
-from hmr_ros.training.remembering import Remembering
+from hmr_ros.training.remembering import DrawnPhotos, Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import ShardReader, shards_of
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -181,8 +182,9 @@ class GlobalToPixelRecipe:
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
         targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
+        photos = self._remembering.draw() if self._remembering and self._config.crops.backbone else None
         with self._precision(batch):
-            features = self._network.features(batch.image)
+            features, of_photos = self._features(batch.image, photos)
             stages = self._network.stages_from_features(features, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
@@ -191,18 +193,24 @@ class GlobalToPixelRecipe:
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
             terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
-        return terms | self._loss_of_heads(features, batch)
+        terms |= self._loss_of_heads(features, batch)
+        if self._remembering and photos and of_photos:
+            with self._precision(batch):
+                terms["photos"] = self._config.heatmap_loss.photos * self._remembering.loss(of_photos, photos)
+        return terms
+
+    def _features(self, image: Tensor, photos: DrawnPhotos | None) -> tuple[Features, Heads | None]:
+        """Of images (B, 256, 192, 3), and MoveNet's heads on ``photos``, in one pass: the larger, the faster."""
+        if photos is None:
+            return self._network.features(image), None
+        features = self._network.features(torch.cat([image, photos.crops.to(image.device)]))
+        return features.rows(slice(len(image))), features.rows(slice(len(image), None)).heads
 
     def _loss_of_heads(self, features: Features, batch: Batch) -> dict[str, Tensor]:
         """Terms of MoveNet's heads, where they are trained."""
-        backbone, weights = self._network.backbone, self._config.heatmap_loss
-        if not isinstance(backbone, MoveNetBackbone) or not self._config.crops.backbone:
+        if not isinstance(self._network.backbone, MoveNetBackbone) or not self._config.crops.backbone:
             return {}
-        terms = heatmap_losses(features, batch.ground_truth, weights)
-        if self._remembering:
-            with self._precision(batch):
-                terms["photos"] = weights.photos * self._remembering.loss(backbone)
-        return terms
+        return heatmap_losses(features, batch.ground_truth, self._config.heatmap_loss)
 
     @torch.no_grad()
     def validate(self, sampler: Source, stage: str) -> dict[str, float]:
