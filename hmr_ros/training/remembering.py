@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,39 +16,70 @@ from torch import Tensor
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.geometry.crop_view import CROP_ASPECT, CROP_SHAPE
+from hmr_ros.networks.global_to_pixel.features import Features
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
+from hmr_ros.networks.global_to_pixel.movenet_trunk import Heads
 from hmr_ros.training.heatmap_loss import forgetting
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 CROPS_PER_PHOTO = 8
 
+MOST_KEPT = 256
+"""Crops of which the first answers are kept, 1 MB each."""
+
 SMALLEST = 0.4
 """Of crops, relative to the largest that fits into the photo."""
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnPhotos:
+    """N crops of photos: ``numbers`` that tell each of them, mirrored or not, from all others; ``crops`` (N, 256, 192,
+    3) uint8 RGB.
+    """
+
+    numbers: tuple[int, ...]
+    crops: Tensor
+
+
 class Remembering:
-    """Holds a network to what it said before it was trained."""
+    """Holds a network to what it said before it was trained.
+
+    What it said of the first ``MOST_KEPT`` crops is kept, as a directory of few photos has few crops.
+    """
 
     def __init__(self, backbone: MoveNetBackbone, photos: Path, count: int) -> None:
         """``backbone`` as it is now is remembered; ``count`` crops of ``photos`` are drawn for each step."""
         self._before = copy.deepcopy(backbone).requires_grad_(False).eval()
         self._crops = torch.from_numpy(photo_crops(photos))
         self._count = count
+        self._kept: dict[int, Heads] = {}
 
-    def loss(self, backbone: MoveNetBackbone) -> Tensor:
-        """Scalar. PyTorch's global generator draws the crops, and which of them are mirrored."""
+    def draw(self) -> DrawnPhotos:
+        """Crops for a step. PyTorch's global generator draws them, and which of them are mirrored."""
         rows = torch.randint(len(self._crops), (self._count,))
         crops = self._crops[rows]
         mirrored = torch.rand(self._count, 1, 1, 1) < 0.5
-        crops = torch.where(mirrored, crops.flip(2), crops).to(backbone.scale.device)
-        self._before.to(backbone.scale.device)
-        with torch.no_grad():
-            before = self._before(crops).heads
-        now = backbone(crops).heads
-        assert now is not None, "MoveNet has heads"
-        assert before is not None, "MoveNet has heads"
-        return forgetting(now, before)
+        crops = torch.where(mirrored, crops.flip(2), crops)
+        return DrawnPhotos(tuple((2 * rows + mirrored.flatten()).tolist()), crops)
+
+    def loss(self, heads: Heads, drawn: DrawnPhotos) -> Tensor:
+        """Scalar: how far ``heads`` are from what the network said of the crops ``drawn`` before."""
+        self._before.to(heads.centre.device)
+        before = [self._of(number, crop) for number, crop in zip(drawn.numbers, drawn.crops, strict=True)]
+        return forgetting(heads, Heads(*(torch.cat(maps) for maps in zip(*before, strict=True))))
+
+    @torch.no_grad()
+    def _of(self, number: int, crop: Tensor) -> Heads:
+        """What was said of one ``crop`` (256, 192, 3); one row."""
+        if number in self._kept:
+            return self._kept[number]
+        features: Features = self._before(crop[None].to(self._before.scale.device))
+        heads = features.heads
+        assert heads is not None, "MoveNet has heads"
+        if len(self._kept) < MOST_KEPT:
+            self._kept[number] = heads
+        return heads
 
 
 def photo_crops(directory: Path) -> Image:

@@ -11,9 +11,9 @@ import pytest
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, HandsConfig, PerceptionSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.photo_labels import read_coco
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.engines.opening import open_onnx
-from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.reprojection import read_photo
 from hmr_ros.perception import presets
 from hmr_ros.perception.detector import BlazePoseDetector

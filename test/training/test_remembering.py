@@ -38,14 +38,30 @@ def test_photos_that_are_missing_or_damaged_are_named(photos, tmp_path_factory):
         photo_crops(photos)
 
 
-def test_what_is_remembered_does_not_change_with_the_network(photos):
+@pytest.fixture
+def backbone():
     torch.manual_seed(0)
-    backbone = MoveNetBackbone(COCO_FEET)
+    return MoveNetBackbone(COCO_FEET)
+
+
+def test_what_is_remembered_does_not_change_with_the_network(photos, backbone):
     remembering = Remembering(backbone, photos, 2)
-    assert remembering.loss(backbone).abs() < 1e-4
+    drawn = remembering.draw()
+    assert remembering.loss(backbone(drawn.crops).heads, drawn).abs() < 1e-4
     with torch.no_grad():
         backbone.trunk.merges[2].lateral.bias += 1
-    loss = remembering.loss(backbone)
+    loss = remembering.loss(backbone(drawn.crops).heads, drawn)
     assert loss > 1e-4
     loss.backward()
     assert backbone.trunk.merges[2].lateral.bias.grad.abs().max() > 0
+
+
+@torch.no_grad()
+def test_answers_that_are_kept_are_those_of_the_crop(photos, backbone, monkeypatch):
+    monkeypatch.setattr("hmr_ros.training.remembering.MOST_KEPT", 3)
+    remembering = Remembering(backbone, photos, 1)
+    remembering._crops = remembering._crops[:2] // 2 + torch.randint(0, 60, (2, 256, 192, 3), dtype=torch.uint8)
+    for _ in range(6):  # of four kinds: two crops, each of them mirrored or not
+        drawn = remembering.draw()
+        assert remembering.loss(backbone(drawn.crops).heads, drawn).abs() < 1e-4
+    assert 1 < len(remembering._kept) <= 3

@@ -2,8 +2,7 @@
 """Reading a pyramid of feature maps around anchors.
 
 ``DeformableAttention`` looks where it wants to: a few learned places per head and level (Zhu et al., "Deformable DETR",
-ICLR 2021), written with GridSample, which ONNX and TensorRT have. ``RoiAttention``, the ablation, averages a fixed
-square around the anchor.
+ICLR 2021). ``RoiAttention``, the ablation, averages a fixed square around the anchor.
 
 Maps are (B, C_l, H_l, W_l), places are in crop units: 0 and 1 are the outer edges of the outermost cells, and beyond
 them lies zero. Both read the backbone's own channels and project what they found: a linear map and bilinear sampling
@@ -28,10 +27,46 @@ ROI_SIDE = 0.25
 ROI_SAMPLES = 7
 """Samples along each side of it."""
 
+CELLS_PER_CHANNEL = 2
+"""Maps with fewer cells than this per channel are read by a matrix product. With 192 x 4 places on one thread, forward
+and backward, it takes an eighth of the time of sampling on 8 x 6 cells of 560 channels, half on 16 x 12 of 168, and
+three times as long on 32 x 24 of 56.
+"""
 
-def sample(level: Tensor, places: Tensor) -> Tensor:
-    """(B, C, H, W) read at (B, N, M, 2) crop units by bilinear interpolation -> (B, C, N, M)."""
-    return grid_sample(level, 2 * places - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+def read(level: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of what a map shows at places, by bilinear interpolation.
+
+    ``level`` (B, C, H, W), ``places`` (B, N, M, 2) crop units and ``weights`` (B, N, M) -> (B, N, C).
+    """
+    channels, height, width = level.shape[1:]
+    as_product = height * width < CELLS_PER_CHANNEL * channels
+    return multiplied(level, places, weights) if as_product else sampled(level, places, weights)
+
+
+def sampled(level: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """``read``: each place is sampled, then the samples are summed; for large maps of few channels."""
+    found = grid_sample(level, 2 * places - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return (found * weights[:, None]).sum(3).transpose(1, 2)
+
+
+def multiplied(level: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """``read``: as one product with the map; for small maps of many channels, whose samples would fill the memory."""
+    rows, columns = (_fractions(places[..., 1 - axis], level.shape[2 + axis]) for axis in (0, 1))
+    of_cells = (rows * weights[..., None]).transpose(2, 3) @ columns  # (B, N, H, W)
+    out: Tensor = of_cells.flatten(2) @ level.flatten(2).transpose(1, 2)
+    return out
+
+
+def _fractions(places: Tensor, count: int) -> Tensor:
+    """Places (...) along an axis of ``count`` cells -> (..., count): how much each cell contributes there."""
+    cells = torch.arange(count, dtype=places.dtype, device=places.device) + 0.5
+    return (1 - (count * places[..., None] - cells).abs()).clamp(min=0)
+
+
+def at_places(level: Tensor, places: Tensor) -> Tensor:
+    """What a map (B, C, H, W) shows at places (B, N, 2), crop units -> (B, N, C)."""
+    return read(level, places[:, :, None], torch.ones_like(places[..., :1]))
 
 
 class DeformableAttention(nn.Module):
@@ -69,10 +104,9 @@ class DeformableAttention(nn.Module):
         for number, level in enumerate(pyramid):
             cell = offsets.new_tensor([1 / level.shape[3], 1 / level.shape[2]])
             places = anchors[:, :, None, None] + offsets[:, :, :, number] * cell
-            read = sample(level, places.flatten(2, 3)).unflatten(3, (self.heads, -1))  # (B, C, K, heads, points)
-            found.append((read * weights[:, None, :, :, number]).sum(-1))
-        seen = self.norm(torch.cat(found, 1).permute(3, 0, 2, 1))  # (heads, B, K, channels)
-        values = seen.flatten(1, 2) @ self.value
+            found.append(read(level, places.flatten(1, 2), weights[:, :, :, number].flatten(1, 2)))
+        seen = self.norm(torch.cat(found, 2)).unflatten(1, (-1, self.heads))  # (B, K, heads, channels)
+        values = seen.permute(2, 0, 1, 3).flatten(1, 2) @ self.value
         out: Tensor = self.output(values.unflatten(1, query.shape[:2]).permute(1, 2, 0, 3).flatten(2))
         return out
 
@@ -92,6 +126,7 @@ class RoiAttention(nn.Module):
     def forward(self, query: Tensor, anchors: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
         """(B, K, W), (B, K, 2) crop units and the levels -> (B, K, W)."""
         places = anchors[:, :, None] + self.square
-        found = torch.cat([sample(level, places).mean(3) for level in pyramid], 1)
-        out: Tensor = self.output(self.norm(found.transpose(1, 2)))
+        equal = torch.full_like(places[..., 0], 1 / len(self.square))
+        found = torch.cat([read(level, places, equal) for level in pyramid], 2)
+        out: Tensor = self.output(self.norm(found))
         return out

@@ -28,6 +28,16 @@ class Features(NamedTuple):
     heads: Heads | None = None
     feet: Tensor | None = None
 
+    def rows(self, chosen: slice) -> Features:
+        """Those of some of the crops."""
+        return Features(
+            tuple(level[chosen] for level in self.levels),
+            self.pooled[chosen],
+            self.keypoints[chosen],
+            None if self.heads is None else Heads(*(maps[chosen] for maps in self.heads)),
+            None if self.feet is None else self.feet[chosen],
+        )
+
 
 class Backbone(nn.Module):
     """Base of the backbones: normalises images; each implements ``maps``.

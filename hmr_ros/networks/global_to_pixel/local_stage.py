@@ -17,7 +17,7 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.networks.global_to_pixel.anchors import Anchors
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
-from hmr_ros.networks.global_to_pixel.deformable import DeformableAttention, RoiAttention, sample
+from hmr_ros.networks.global_to_pixel.deformable import DeformableAttention, RoiAttention, at_places
 from hmr_ros.networks.global_to_pixel.estimate import SmplEstimate
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
@@ -56,8 +56,8 @@ class Queries(nn.Module):
         query = self.joint + self.state(state) + self.place(lifted.joints)
         query = query + self.lifted(lifted.hidden).unflatten(1, (SMPL.size, -1))
         if features is not None:
-            at_anchor = torch.cat([sample(level, anchors.places[:, :, None])[..., 0] for level in features.levels], 1)
-            query = query + self.local(at_anchor.transpose(1, 2)) + self.crop(features.pooled)[:, None]
+            at_anchor = torch.cat([at_places(level, anchors.places) for level in features.levels], 2)
+            query = query + self.local(at_anchor) + self.crop(features.pooled)[:, None]
         out: Tensor = self.norm(query)
         return out
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.skeleton import COCO17, COCO_FEET, JointSet
-from hmr_ros.networks.global_to_pixel.deformable import sample
+from hmr_ros.networks.global_to_pixel.deformable import at_places
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.movenet_keypoints import SoftKeypoints, soft_keypoints
 from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, MoveNetTrunk, keypoint_head
@@ -66,8 +66,8 @@ class MoveNetBackbone(Backbone):
         return Features(levels, self._pooled(levels, soft), keypoints, heads, feet)
 
     def _pooled(self, levels: tuple[Tensor, ...], soft: SoftKeypoints) -> Tensor:
-        places, score = soft.keypoints[:, :POINTS, :2], soft.keypoints[:, None, :POINTS, 2]
+        places, score = soft.keypoints[:, :POINTS, :2], soft.keypoints[:, :POINTS, 2:]
         coarse, coarsest = levels[COARSE].float(), levels[COARSEST].float()
-        at_keypoints = sample(coarse, places[:, :, None])[..., 0] * (score > 0)
+        at_keypoints = (at_places(coarse, places) * (score > 0)).transpose(1, 2)
         means = (coarse.mean((2, 3)), coarsest.mean((2, 3)))
         return torch.cat([at_keypoints.flatten(1), *means, soft.spread[:, :POINTS].flatten(1)], 1)

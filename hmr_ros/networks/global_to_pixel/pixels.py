@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.skeleton import SMPL
@@ -44,9 +44,23 @@ class PixelFeatures(nn.Module):
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Levels of strides 4, 8, 16, 32 -> (B, W, P)."""
+        mixing, *others = self.body
+        assert isinstance(mixing, nn.Conv2d)
+        out: Tensor = nn.Sequential(*others)(self._mixed(mixing, pyramid)).flatten(2)
+        return out
+
+    @staticmethod
+    def _mixed(mixing: nn.Conv2d, pyramid: Sequence[Tensor]) -> Tensor:
+        """``mixing``, a 1x1 convolution, of all levels side by side at stride 8 -> (B, W, H/8, W/8).
+
+        It may as well come before coarse levels are enlarged, as both are linear, and there it is cheaper.
+        """
         fine, middle, *coarse = pyramid
-        enlarged = (interpolate(level, size=GRID, mode="bilinear", align_corners=False) for level in coarse)
-        out: Tensor = self.body(torch.cat([avg_pool2d(fine, 2), middle, *enlarged], 1)).flatten(2)
+        kernels = mixing.weight.split([level.shape[1] for level in pyramid], 1)
+        at_stride_8 = torch.cat([avg_pool2d(fine, 2), middle], 1)
+        out = conv2d(at_stride_8, torch.cat(kernels[:2], 1), mixing.bias)
+        for level, kernel in zip(coarse, kernels[2:], strict=True):
+            out = out + interpolate(conv2d(level, kernel), size=GRID, mode="bilinear", align_corners=False)
         return out
 
 

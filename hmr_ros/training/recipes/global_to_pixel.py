@@ -26,12 +26,14 @@ from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetB
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
+from hmr_ros.networks.global_to_pixel.movenet_trunk import Heads
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
 from hmr_ros.training.heatmap_loss import heatmap_losses
+from hmr_ros.training.labelled_crops import labelled_crops, missed_joints
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.movenet_weights import load_movenet
@@ -50,7 +52,7 @@ from hmr_ros.training.recipes.crop_batches import (
 )
 from hmr_ros.training.recipes.joints import joint_report
 from hmr_ros.training.recipes.wrong_start import wrong_start
-from hmr_ros.training.remembering import Remembering
+from hmr_ros.training.remembering import DrawnPhotos, Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import ShardReader, shards_of
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -61,6 +63,10 @@ MEAN_POSE_FRAMES = 4000
 
 EVALUATED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
 """How keypoints are observed in a validation."""
+
+
+VALIDATED_AT_ONCE = 100
+"""People."""
 
 
 class GlobalToPixelRecipe:
@@ -77,6 +83,7 @@ class GlobalToPixelRecipe:
         self._remembering = _prepared(self._network.backbone, config, new=topology is None)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
+        self._labelled = labelled_crops(Path(config.crops.labels)) if config.crops.labels else None
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
@@ -181,8 +188,9 @@ class GlobalToPixelRecipe:
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
         targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
+        photos = self._remembering.draw() if self._remembering and self._config.crops.backbone else None
         with self._precision(batch):
-            features = self._network.features(batch.image)
+            features, of_photos = self._features(batch.image, photos)
             stages = self._network.stages_from_features(features, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
@@ -191,18 +199,24 @@ class GlobalToPixelRecipe:
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
             terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
-        return terms | self._loss_of_heads(features, batch)
+        terms |= self._loss_of_heads(features, batch)
+        if self._remembering and photos and of_photos:
+            with self._precision(batch):
+                terms["photos"] = self._config.heatmap_loss.photos * self._remembering.loss(of_photos, photos)
+        return terms
+
+    def _features(self, image: Tensor, photos: DrawnPhotos | None) -> tuple[Features, Heads | None]:
+        """Of images (B, 256, 192, 3), and MoveNet's heads on ``photos``, in one pass: the larger, the faster."""
+        if photos is None:
+            return self._network.features(image), None
+        features = self._network.features(torch.cat([image, photos.crops.to(image.device)]))
+        return features.rows(slice(len(image))), features.rows(slice(len(image), None)).heads
 
     def _loss_of_heads(self, features: Features, batch: Batch) -> dict[str, Tensor]:
         """Terms of MoveNet's heads, where they are trained."""
-        backbone, weights = self._network.backbone, self._config.heatmap_loss
-        if not isinstance(backbone, MoveNetBackbone) or not self._config.crops.backbone:
+        if not isinstance(self._network.backbone, MoveNetBackbone) or not self._config.crops.backbone:
             return {}
-        terms = heatmap_losses(features, batch.ground_truth, weights)
-        if self._remembering:
-            with self._precision(batch):
-                terms["photos"] = weights.photos * self._remembering.loss(backbone)
-        return terms
+        return heatmap_losses(features, batch.ground_truth, self._config.heatmap_loss)
 
     @torch.no_grad()
     def validate(self, sampler: Source, stage: str) -> dict[str, float]:
@@ -214,12 +228,14 @@ class GlobalToPixelRecipe:
             if key not in self._evaluated:
                 self._evaluated[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
             report |= self._errors(self._evaluated[key], stage, source)
+        if self._labelled and stage != "local":
+            report |= missed_joints(self._network, self._loss, self._labelled)
         self.modules.train()
         return report
 
     def _errors(self, batch: Batch, stage: str, source: str) -> dict[str, float]:
         parts: list[dict[str, Tensor]] = []
-        for rows in torch.arange(len(batch.camera)).split(100):
+        for rows in torch.arange(len(batch.camera)).split(VALIDATED_AT_ONCE):
             image = batch.image if stage == "local" else batch.image[rows]
             part = Batch(image, *(x[rows] for x in batch[1:]))
             parts.append(self._human36m(moved(part, self._network), stage))

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading by grid_sample against slow loops that interpolate by hand."""
+"""Reading by grid_sample and by products against slow loops that interpolate by hand."""
 
 import math
 
 import pytest
 import torch
 
-from hmr_ros.networks.global_to_pixel.deformable import ROI_SAMPLES, ROI_SIDE, DeformableAttention, RoiAttention
+from hmr_ros.networks.global_to_pixel.deformable import (
+    ROI_SAMPLES,
+    ROI_SIDE,
+    DeformableAttention,
+    RoiAttention,
+    multiplied,
+    sampled,
+)
 
 SHAPES = ((16, 12), (8, 6), (4, 3))
 CHANNELS = (5, 6, 7)
@@ -54,6 +61,20 @@ def looped(attention: DeformableAttention, query: torch.Tensor, anchors: torch.T
                 values.append(attention.norm(torch.cat(found)) @ attention.value[h])
             out[b, k] = attention.output(torch.cat(values))
     return out
+
+
+def test_a_product_reads_what_sampling_reads_with_the_same_gradients():
+    torch.manual_seed(0)
+    inputs = (torch.randn(2, 5, 6, 4), torch.rand(2, 7, 3, 2) * 1.6 - 0.3, torch.randn(2, 7, 3))
+    results, gradients = [], []
+    for read in (sampled, multiplied):
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        out = read(*leaves)
+        out.square().sum().backward()
+        results.append(out)
+        gradients.append([leaf.grad for leaf in leaves])
+    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
