@@ -147,7 +147,7 @@ class Pipeline:
         lost = self._update_known(tracks, forgotten)
         clock.append(time.perf_counter())
         estimates = self._estimate(image, tracks.seen, camera, shed)
-        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s)
+        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         clock.append(time.perf_counter())
         bodies = self._posed(tracks, self._smooth(tracks, estimated, stamp_s, pose))
@@ -265,12 +265,12 @@ class Pipeline:
         return self.estimator.estimate(image, seen, camera, shed)
 
     def _estimated_ground(
-        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float
+        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float, pose: CameraPose | None
     ) -> Ground | None:
         """The ground by the people who were seen by now, where the settings ask for it."""
         if not self._estimates_ground or camera is None:
             return None
-        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s)
+        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s, pose)
 
     def _measured(self, seen: Detections, estimates: Estimates, camera: Camera | None, evidence: Evidence) -> Measured:
         """``estimates`` at the distances, and with the sizes, that depth and ground give them."""
