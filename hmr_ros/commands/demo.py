@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look for hands and move fingers; without --source on a clip that is rendered (docs/hands.md)",
     )
-    parser.add_argument("--ground", choices=GROUNDS, help="ground that people stand on (default: the node's)")
+    parser.add_argument(
+        "--ground", choices=GROUNDS, help="ground that people stand on (default: the node's; sample clip: estimate)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the images (%(default)s)")
     parser.add_argument("--seconds", type=float, help="duration (default: the whole source; 20 s of a webcam)")
     parser.add_argument("--rate", type=float, help="images per second (default: the source's own; sample clip: 4)")
@@ -83,13 +85,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _use_sample(args: argparse.Namespace) -> None:
-    """Fill in the clip that comes with the package, its calibration and a rate.
+    """Fill in the clip that comes with the package, its calibration, a rate and the ground, as the camera stands still.
 
     Seven people are more than two CPU cores manage at the clip's 10 Hz: it plays slower.
     """
     samples = share_dir() / "samples"
     args.source, args.camera_info = str(samples / "crossing.mp4"), samples / "crossing.yaml"
     args.rate = args.rate or SAMPLE_RATE_HZ
+    args.ground = args.ground or "estimate"
 
 
 def _use_hands(args: argparse.Namespace) -> None:

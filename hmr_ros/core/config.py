@@ -187,7 +187,7 @@ class PerceptionSettings:
     )
     ground: str = setting(
         "none",
-        doc="ground that people stand on; estimate: the plane of people's feet, for a camera that stands still",
+        doc="ground that people stand on; estimate: the plane of people's feet, for still cameras, or with world_frame",
         choices=GROUNDS,
     )
     fusion: bool = setting(
@@ -197,6 +197,10 @@ class PerceptionSettings:
     )
     track_timeout_s: float = setting(
         1.0, doc="time for which an unseen person is coasting; after it the track is lost", low=0.05, high=60
+    )
+    reid: bool = setting(
+        True,
+        doc="give people who come back within 10 s their id again, by clothes, size and position; nothing is stored",
     )
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)

@@ -209,8 +209,9 @@ def write_images(
     rate_hz = (recording.rates_hz["bodies"] if source.live else source.rate_hz * fraction) or source.rate_hz
     video.write_video(files[0], drawn(), rate_hz)
     images.write_image_file(files[1], images.contact_sheet(tiles))
-    floor = estimate_floor(all_bodies)
-    best = max(range(len(moments)), key=lambda i: int(all_bodies[i].valid.sum()))
+    # What is known of sizes and the ground grows: the later moments are the better ones.
+    floor = estimate_floor(all_bodies[len(all_bodies) // 2 :]) or estimate_floor(all_bodies)
+    best = max(range(len(moments)), key=lambda i: (int(all_bodies[i].valid.sum()), i))
     camera, bodies = moments[best].camera, all_bodies[best].take(all_bodies[best].valid)
     if floor is not None and camera is not None:
         files.append(out / "space.png")

@@ -67,7 +67,7 @@ def open_pipeline(
     ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
-    ``ground`` "estimate" lets people stand on the plane of their feet, for a camera that stands still (a ``Ground``
+    ``ground`` "estimate" lets people stand on the plane of their feet, unless the camera moves unknown (a ``Ground``
     that is known is given with each image); ``hands`` locates hands (``Result.hands``), moves fingers (docs/hands.md);
     ``model_path`` the manifest (.json) of a network of your own; ``smpl_path`` your own body model (.npz).
     ``assemble(PipelineSettings(...))`` takes every setting. With OPENBLAS_NUM_THREADS=1 in the environment of your

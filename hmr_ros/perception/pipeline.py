@@ -26,6 +26,7 @@ from hmr_ros.core.temporal.sizing import Evidence, Measured, Sizing
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.appearance import appearance
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
@@ -33,6 +34,7 @@ from hmr_ros.perception.external import checked, within_limit
 from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hands import HandDetector, Hands
 from hmr_ros.perception.keypoints import face_seen, feet_seen
+from hmr_ros.perception.reidentification import Cues
 from hmr_ros.perception.result import Result as Result
 from hmr_ros.perception.result import Timings as Timings
 from hmr_ros.perception.tracker import Tracker, Tracks
@@ -86,6 +88,7 @@ class Pipeline:
         self._last_stamp_s = -np.inf
         self._max_people = PerceptionSettings().max_people
         self._is_external = False
+        self._knows_again = PerceptionSettings().reid
 
     @property
     def faces(self) -> Ints:
@@ -156,14 +159,14 @@ class Pipeline:
         found = self._detect(image, detections, shed)
         tracepoints.mark("detection")
         clock.append(time.perf_counter())
-        tracks = self.tracker.update(found, stamp_s, self._view(camera, pose))
+        tracks = self.tracker.update(found, stamp_s, self._view(camera, pose), self._cues(image, found))
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
         tracepoints.mark("tracking")
         clock.append(time.perf_counter())
         estimates = self._estimate(image, tracks.seen, camera, shed)
         tracepoints.mark("estimation")
-        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s)
+        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         tracepoints.mark("sizing")
         clock.append(time.perf_counter())
@@ -215,6 +218,7 @@ class Pipeline:
             self.fingers.configure(settings.smoothing)
         self._max_people = settings.max_people
         self._is_external = settings.detections.is_external
+        self._knows_again = settings.reid
         self._keypoint_threshold = settings.keypoint_threshold
         if not (estimates_ground := settings.ground == "estimate"):
             self._ground_estimator.reset()
@@ -276,12 +280,20 @@ class Pipeline:
         """What the tracker needs to let the camera's motion cancel; None where that is not known."""
         return None if camera is None or pose is None else View(camera, pose, self.smoother.root_depths())
 
+    def _cues(self, image: Image, found: Detections) -> Cues | None:
+        """What the tracker needs to know people again, where the settings ask for it."""
+        return Cues(appearance(image, found), self.smoother.sizes) if self._knows_again else None
+
     def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
-        """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones."""
+        """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones.
+
+        What is known of people is kept for as long as the tracker may know them again.
+        """
         self._known = set(tracks.people.ids.tolist())
         lost = tuple(sorted({*tracks.lost, *forgotten} - self._known))  # a kept id may begin again at once
-        self.smoother.forget(lost)
-        self._sizing.forget(lost)
+        ended = {*tracks.forgotten, *forgotten} - self._known
+        self.smoother.forget(ended)
+        self._sizing.forget(ended)
         return lost
 
     def _estimate(self, image: Image, seen: Detections, camera: Camera | None, shed: Shed) -> Estimates:
@@ -290,12 +302,12 @@ class Pipeline:
         return self.estimator.estimate(image, seen, camera, shed)
 
     def _estimated_ground(
-        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float
+        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float, pose: CameraPose | None
     ) -> Ground | None:
         """The ground by the people who were seen by now, where the settings ask for it."""
         if not self._estimates_ground or camera is None:
             return None
-        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s)
+        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s, pose)
 
     def _measured(self, seen: Detections, estimates: Estimates, camera: Camera | None, evidence: Evidence) -> Measured:
         """``estimates`` at the distances, and with the sizes, that depth and ground give them."""

@@ -69,9 +69,12 @@ def test_the_ground_is_a_parameter_of_the_node(monkeypatch):
     monkeypatch.setitem(sys.modules, "hmr_ros.demo.play", play)
     parser = argparse.ArgumentParser()
     demo_command.add_arguments(parser)
+    own = ["--source", "clip.mp4"]
     for arguments, parameters in (
-        (["--ground", "estimate", "-p", "max_people:=4"], ["ground:=estimate", "max_people:=4"]),
-        (["-p", "max_people:=4"], ["max_people:=4"]),
+        ([*own, "--ground", "estimate", "-p", "max_people:=4"], ["ground:=estimate", "max_people:=4"]),
+        ([*own, "-p", "max_people:=4"], ["max_people:=4"]),
+        ([], ["ground:=estimate"]),  # the camera of the sample clip stands still
+        (["--ground", "none"], ["ground:=none"]),
     ):
-        assert demo_command.run(parser.parse_args(["--source", "clip.mp4", *arguments])) == 0
+        assert demo_command.run(parser.parse_args(arguments)) == 0
         assert played[-1][-1] == parameters

@@ -89,6 +89,9 @@ class Plain:
     def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 
+    def sizes(self):
+        return {}
+
     def coasted(self, ids, stamp_s):
         return Estimates.unknown(len(ids))
 
@@ -196,6 +199,7 @@ def real_smoother(*people):
 
 def test_a_hidden_person_coasts_with_an_age_and_then_is_lost():
     run = real_smoother(2, 1, 1, 1)
+    run.configure(PerceptionSettings(track_timeout_s=0.15, reid=False))
     first = run(IMAGE, CAMERA, 1.0).bodies
     hidden = run(IMAGE, CAMERA, 1.1).bodies
     assert hidden.ids.tolist() == first.ids.tolist()
@@ -209,6 +213,17 @@ def test_a_hidden_person_coasts_with_an_age_and_then_is_lost():
     assert gone.bodies.ids.tolist() == first.ids[:1].tolist()
     assert gone.lost == (first.ids[1],)
     assert run.smoother.coasted(first.ids, 1.3).valid.tolist() == [True, False]
+
+
+def test_a_lost_person_is_forgotten_when_they_cannot_be_known_again():
+    run = real_smoother(2, *[1] * 4)
+    first = run(IMAGE, CAMERA, 1.0).bodies
+    assert run(IMAGE, CAMERA, 1.5).lost == (first.ids[1],)
+    assert run.smoother.coasted(first.ids, 1.5).valid.all()
+    assert run(IMAGE, CAMERA, 10.9).lost == ()
+    assert run.smoother.coasted(first.ids, 10.9).valid.all()
+    run(IMAGE, CAMERA, 11.1)
+    assert run.smoother.coasted(first.ids, 11.1).valid.tolist() == [True, False]
 
 
 def test_all_tracks_may_coast():

@@ -88,6 +88,9 @@ class NoSmoother:
     def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
         return estimates
 
+    def sizes(self):
+        return {}
+
     def coasted(self, ids, stamp_s):
         return Estimates.unknown(len(ids))
 

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground by the people on it, for a camera that stands still and whose height and tilt nobody states.
+"""The ground by the people on it, for a camera whose height and tilt are not stated, and whose motion is known if it
+moves.
 
 With q = n / h (normal over height), a foot p on the ground says q . p = -1, whatever its distance: linear least squares
 over the feet of the last minutes, with the mean axis of the bodies as a weak direction of n. People guessed too large
 stand too far away on a ground too low: the height is as good as the mean of their sizes, but all stand on one plane.
+As the camera moves, what was sampled is carried into its frame: the ground stands still in the world.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.ground import Soles
-from hmr_ros.core.geometry.ground import Ground
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
+from hmr_ros.core.geometry.ground import LOWEST_CAMERA_M, Ground
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.skeleton import SMPL
 
@@ -57,6 +61,10 @@ class Sample:
     axis: Floats
     stamp_s: float
 
+    def carried(self, motion: Transform) -> Sample:
+        """The same in the optical frame after the camera's ``motion``."""
+        return replace(self, foot=motion(self.foot), axis=motion.rotation @ self.axis)
+
 
 class GroundEstimator:
     """Collects the feet of people, and fits the ground to them."""
@@ -68,6 +76,7 @@ class GroundEstimator:
         self._sampled_s: dict[int, float] = {}
         self._fitted_s = -np.inf
         self._ground: Ground | None = None
+        self._pose: CameraPose | None = None
 
     @property
     def ground(self) -> Ground | None:
@@ -77,9 +86,16 @@ class GroundEstimator:
     def reset(self) -> None:
         """Forget the ground: the camera may be another one."""
         self._samples, self._sampled_s, self._fitted_s, self._ground = [], {}, -np.inf, None
+        self._pose = None
 
-    def __call__(self, ids: Ints, people: Estimates, feet_seen: Bools, stamp_s: float) -> Ground | None:
-        """The ground after an image with the people ``ids`` (P,); ``feet_seen`` (P, 2), left and right."""
+    def __call__(
+        self, ids: Ints, people: Estimates, feet_seen: Bools, stamp_s: float, pose: CameraPose | None = None
+    ) -> Ground | None:
+        """The ground after an image with the people ``ids`` (P,); ``feet_seen`` (P, 2), left and right.
+
+        ``pose`` of the camera; None: it stood still since the last image, as where the world jumps.
+        """
+        self._carry(pose)
         due = [stamp_s - self._sampled_s.get(track_id, -np.inf) >= _PERIOD_S for track_id in ids.tolist()]
         rows = np.flatnonzero(people.valid & feet_seen.all(1) & np.array(due, np.bool_))
         if len(rows):
@@ -90,6 +106,16 @@ class GroundEstimator:
             self._ground = fit_plane(self._samples) or self._ground
         return self._ground
 
+    def _carry(self, pose: CameraPose | None) -> None:
+        """Move what is known into the optical frame of ``pose``, as far as the camera's motion is known."""
+        if pose is None:
+            return
+        motion, self._pose = pose.motion_from(self._pose), pose
+        if motion is None:
+            return
+        self._samples = [sample.carried(motion) for sample in self._samples]
+        self._ground = None if self._ground is None else carried_ground(self._ground, motion)
+
     def _sampled(self, ids: Ints, people: Estimates, stamp_s: float) -> list[Sample]:
         joints = self._body_model.posed_joints(people.global_orient, people.body_pose, people.betas)
         axes = joints[:, _NECK] - joints[:, _ANKLES].mean(1)
@@ -99,6 +125,17 @@ class GroundEstimator:
         feet = soles[np.arange(len(soles)), lowest] + people.cam_t
         columns = zip(ids.tolist(), feet, axes, strict=True)
         return [Sample(track_id, foot, axis, stamp_s) for track_id, foot, axis in columns]
+
+
+def carried_ground(ground: Ground, motion: Transform) -> Ground | None:
+    """``ground`` in the optical frame after the camera's ``motion``; None where the camera is not above it any more."""
+    up = motion.rotation @ ground.up
+    height = ground.height_m - float(up @ motion.translation)
+    if height < LOWEST_CAMERA_M:
+        return None
+    # q' = R q / (1 - q' . t) of the plane's normal over height; to first order its covariance turns and scales along.
+    scale = ground.height_m / height
+    return Ground(up, height, scale**2 * motion.rotation @ ground.covariance @ motion.rotation.T)
 
 
 def fit_plane(samples: Sequence[Sample]) -> Ground | None:

@@ -213,6 +213,10 @@ class BodySmoother:
         """Depths of the tracks' roots along the optical axis, m, by id, in the last image."""
         return dict(zip(self._tracks.ids.tolist(), self._tracks.positions.value[:, 2].tolist(), strict=True))
 
+    def sizes(self) -> Mapping[int, float]:
+        """Sizes of the tracks, all bones together, m, by id."""
+        return dict(zip(self._tracks.ids.tolist(), self._size(self._tracks.betas).tolist(), strict=True))
+
     def __call__(
         self,
         ids: Ints,

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground by the people on it: crowds on a known floor, of whom a network guesses the sizes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Estimates
-from hmr_ros.core.temporal.ground_estimate import GroundEstimator, fit_plane, tilt_deviation
+from hmr_ros.core.temporal.ground_estimate import GroundEstimator, carried_ground, fit_plane, tilt_deviation
 from test.core.temporal.standing import BODY, GROUND, HEIGHT_M, PITCH, mistaken, standing
 
 IDS = np.arange(5)
@@ -74,3 +79,56 @@ def test_it_stays_known_while_nobody_is_there_and_ends_with_a_reset():
     estimator.reset()
     assert estimator.ground is None
     assert estimator(IDS[:0], Estimates.unknown(0), empty, 31.0) is None
+
+
+def driven(stamp_s):
+    """World from optical of a camera that drives, nods by 8 degrees, and is lifted and lowered by 0.3 m.
+
+    The world is the optical frame of the camera that stands still.
+    """
+    nod = rotvec_to_rotmat(np.array([np.deg2rad(8) * np.sin(2 * stamp_s), 0.3 * np.sin(stamp_s), 0.0]))
+    return Transform(nod, np.array([0.5 * np.sin(stamp_s), 0.3 * np.sin(1.5 * stamp_s), 0.4 * stamp_s]))
+
+
+def seen_from(people, optical_from_world):
+    """``people`` in the optical frame of another camera."""
+    turned = optical_from_world.rotation @ rotvec_to_rotmat(people.global_orient)
+    return dataclasses.replace(people, cam_t=optical_from_world(people.cam_t), global_orient=rotmat_to_rotvec(turned))
+
+
+def on_a_drive(known):
+    """Errors, m, of the ground under the people after a drive past them; whether the camera's poses are ``known``."""
+    rng = np.random.default_rng(1)
+    estimator = GroundEstimator(BODY)
+    places, factors = rng.uniform((-2, 4), (2, 9), (5, 2)), 1 + 0.03 * rng.normal(size=5)
+    errors = []
+    for stamp_s in 0.1 * np.arange(60):
+        optical_from_world = driven(stamp_s).inverse()
+        crowd = seen_from(standing(places + 0.3 * stamp_s, np.ones(5)), optical_from_world)
+        pose = CameraPose(driven(stamp_s), 0) if known else None
+        ground = estimator(IDS, mistaken(crowd, factors), np.ones((5, 2), np.bool_), stamp_s, pose)
+        if stamp_s > 3:
+            truth = carried_ground(GROUND, optical_from_world)
+            errors += (ground.elevation(crowd.cam_t) - truth.elevation(crowd.cam_t)).tolist()
+    return np.abs(errors)
+
+
+def test_it_stands_still_in_the_world_while_the_camera_drives_and_nods():
+    assert np.median(on_a_drive(known=True)) < 0.06
+    assert np.percentile(on_a_drive(known=True), 90) < 0.15
+    assert np.median(on_a_drive(known=False)) > 0.2  # what the test is about
+
+
+def test_a_carried_ground_has_the_same_heights_and_deviations():
+    motion = Transform(rotvec_to_rotmat(np.array([0.1, 0.2, -0.1])), np.array([0.3, 0.1, -0.5]))
+    carried, points = carried_ground(GROUND, motion), np.array([[1.0, 1.2, 4.0], [-1, 1.1, 6]])
+    np.testing.assert_allclose(carried.elevation(motion(points)), GROUND.elevation(points), atol=1e-9)
+    down = Transform(np.eye(3), 2 * GROUND.up)  # the camera under the ground
+    assert carried_ground(GROUND, down) is None
+
+
+def test_a_world_that_jumps_and_a_missing_pose_leave_it_where_it_was():
+    estimator, ground = walked(guess=0.0)
+    nobody = IDS[:0], Estimates.unknown(0), np.zeros((0, 2), np.bool_)
+    for pose in (CameraPose(Transform.identity(), 0), None, CameraPose(driven(1.0), 1)):
+        assert estimator(*nobody, 6.1, pose).height_m == pytest.approx(ground.height_m, rel=0.01)
