@@ -41,7 +41,8 @@ from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
 from hmr_ros.evaluation.sequences import report as sequence_report
-from hmr_ros.evaluation.sequences.report import ForecastRow, SequenceRow
+from hmr_ros.evaluation.sequences.forecasts import ForecastRow, forecast_rows, forecast_table
+from hmr_ros.evaluation.sequences.report import SequenceRow
 from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES
 from hmr_ros.evaluation.sequences.trial import Trial as SequenceTrial
 from hmr_ros.evaluation.smoothing import report as smoothing_report
@@ -239,13 +240,13 @@ def _run_on_sequences(args: argparse.Namespace) -> int:
         fusion = opened.enter_context(contextlib.closing(open_engine(args.fusion))) if args.fusion else None
         trial = SequenceTrial(Lifter(args.model, body), body, fusion)
         cases = tqdm(trial(motion, args.samples, args.seed), total=len(SOURCES) * len(RATES_HZ), unit="case")
-        found = [(sequence_report.rows(case), sequence_report.forecast_rows(case)) for case in cases]
+        found = [(sequence_report.rows(case), forecast_rows(case)) for case in cases]
     rows, forecasts = ([row for rows in column for row in rows] for column in zip(*found, strict=True))
     models = " ".join(str(path) for path in (args.model, args.fusion) if path)
     report = Report(models, f"{args.motion}, split {args.split}, seed {args.seed}", [], rows, forecasts)
     print(f"{models} over time, {report.data}\n{sequence_report.table(rows)}")
     if forecasts:
-        print(f"\nforecasts, mm around the pelvis\n{sequence_report.forecast_table(forecasts)}")
+        print(f"\nforecasts\n{forecast_table(forecasts)}")
     if args.json:
         write_json(report, args.json)
     return 0

@@ -100,7 +100,7 @@ class Outputs:
         self._create_optional(config, shared)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
         self.frames = FixedFrames(publishers.listener(frames_of(config)))
-        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames)
+        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames, origin.calibration)
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""

@@ -8,12 +8,14 @@ shows that a person left. Without one nothing is published, no stamp is renewed,
 from __future__ import annotations
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.capsules import CapsuleRig
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.body.capsules import CapsuleRig, Capsules
+from hmr_ros.core.config import PlanningConfig, RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.ros4hri.body_frame import middle_of_hips
 from hmr_ros.core.temporal.presence import Presence
+from hmr_ros.core.temporal.sweeping import swept
+from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.output.collision_objects import CollisionObjects
 from hmr_ros.ros.output.lifetimes import Pace
@@ -37,9 +39,10 @@ class PlanningOutputs:
         config: RobotConfig,
         presence: Presence,
         frames: FixedFrames,
+        calibration: Calibration | None = None,
     ) -> None:
-        """``frames`` looks up the frames that ``config`` names."""
-        self._presence = presence
+        """``frames`` looks up the frames that ``config`` names; ``calibration`` of the covariances, None: not known."""
+        self._presence, self._calibration = presence, calibration
         self._rig: CapsuleRig | None = body_model.capsules
         self._mesh_points = MeshPoints(publishers, body_model, config.planning.mesh_points)
         self._people = PeoplePublisher(publishers) if publishers.offers(interfaces.PEOPLE) else None
@@ -101,13 +104,20 @@ class PlanningOutputs:
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:
             return
-        frame = config.planning.frame or config.target_frame or config.world_frame
+        frame = config.planning.frame or config.world_frame or config.target_frame
         to_fixed = self._frames.lookup(frame, frame_id, stamp, config.tf_timeout_s)
         fixed = header(stamp, frame or frame_id)
         positions = to_fixed(middle_of_hips(bodies.joints))
         if people is not None:
             people.publish(fixed, bodies, positions)
         if objects is not None and self._updates.is_due(stamp.seconds, config.planning.rate_hz):
-            assert self._rig is not None, "collision objects need capsules"
-            capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(config.planning.padding_m)
-            objects.update(fixed, bodies.ids, positions, capsules.moved(to_fixed), config.planning)
+            capsules = self._capsules(bodies, config.planning).moved(to_fixed)
+            objects.update(fixed, bodies.ids, positions, capsules, config.planning)
+
+    def _capsules(self, bodies: Bodies, planning: PlanningConfig) -> Capsules:
+        """What ``bodies`` take up, in their frame: now, and where they are expected if that is asked for."""
+        assert self._rig is not None, "collision objects need capsules"
+        capsules = self._rig.posed(bodies.vertices, bodies.betas).padded(planning.padding_m)
+        if not planning.forecast_level:
+            return capsules
+        return swept(capsules, bodies, planning.forecast_level, self._calibration)
