@@ -20,7 +20,7 @@ SOURCED := . install/setup.bash &&
 # No other ROS shines through, should one be sourced.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help demo test test-all test-noble test-offline test-ros test-rest check docs format mutate soak fuzz audit clean distclean
+.PHONY: help demo test test-all test-noble test-offline test-ros test-rest check docs format mutate soak fuzz audit tables clean distclean
 
 help:  ## list the targets
 	@echo 'hmr_ros: metric human body meshes for ROS 2. Targets set up what they need, once:'
@@ -112,6 +112,18 @@ soak: install/.interfaces  ## the node for an hour, with all that may happen to 
 
 fuzz: install/.interfaces  ## broken input for everything that is read; ARGS="--messages 100000" (docs/reliability.md)
 	@$(SOURCED) nice python -m hmr_ros.tools.fuzz $(ARGS)
+
+MOTION ?= motion.npz
+STRAIGHT ?= straight.npz
+POSE2MESH := hmr evaluate models/pose2mesh.json
+SEQUENCES := $(POSE2MESH) --sequences --fusion models/fusion.json --motion $(STRAIGHT)
+tables: install/.interfaces  ## measure the tables of docs again, as text and JSON in out/tables; MOTION=... STRAIGHT=... (docs/evaluation.md)
+	@mkdir -p out/tables
+	@$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 4000 --json out/tables/evaluation.json >out/tables/evaluation.txt
+	@$(SOURCED) $(POSE2MESH) --ground --motion $(MOTION) --samples 80 --json out/tables/ground.json >out/tables/ground.txt
+	@$(SOURCED) $(POSE2MESH) --smoothing --motion $(MOTION) --samples 20 --json out/tables/smoothing.json >out/tables/smoothing.txt
+	@$(SOURCED) $(SEQUENCES) --samples 24 --json out/tables/fusion.json >out/tables/fusion.txt
+	@$(SOURCED) $(SEQUENCES) --samples 15 --seed 1 --json out/tables/forecasts.json >out/tables/forecasts.txt
 
 audit: $(AUDIT)/.done  ## look the pinned packages up among known vulnerabilities, at pypi.org (docs/hardening.md)
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements/constraints.txt $(ARGS)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import Manifest, atomic_path, file_sha256, load_manifest, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.core.uncertainty import LEVELS, REFERENCE_ERROR_M, Calibration
+from hmr_ros.core.uncertainty import REFERENCE_ERROR_M, Calibration
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.held_out.case import SyntheticPeople
 from hmr_ros.evaluation.held_out.covariance_fit import fit
@@ -30,7 +30,7 @@ from hmr_ros.evaluation.held_out.drift import measure_drift
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
 from hmr_ros.evaluation.held_out.synthetic import BATCH, people_of_shards, sampled_people
-from hmr_ros.evaluation.sequences.calibration import fused_distances
+from hmr_ros.evaluation.sequences.fusion_report import FusionReport, fusion_report
 from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES, Trial
 from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.lifted import Lifter
@@ -94,36 +94,36 @@ def run(args: argparse.Namespace) -> int:
     report = _report(residuals, motion, predictor.joint_set)
     if args.json:
         _write_json(report, args.json)
-    if (gap := report.rows[0].largest_gap) > args.tolerance:
-        print(f"not written: the coverage of all people is off by {gap:.1f}, more than {args.tolerance:g} percent")
-        return 1
-    command = f"hmr calibrate, {args.samples} people, seed {args.seed}, {args.motion.name}, split {args.split}"
-    provenance = {**manifest.provenance, "uncertainty": f"{command}, sha256 {file_sha256(args.motion)}"}
-    calibrated = dataclasses.replace(manifest, uncertainty=report.calibration, provenance=provenance)
-    write_manifest(calibrated, args.model)
-    return 0
+    command = f"hmr calibrate, {args.samples} people, seed {args.seed}"
+    return _write(args, manifest, report.calibration, report.rows[0].largest_gap, command)
 
 
 def _run_on_sequences(args: argparse.Namespace, manifest: Manifest) -> int:
-    """Calibrate the fusion: the covariances are the estimator's, scaled by its expected errors; the radii its own."""
+    """Calibrate the fusion: the covariances are the estimator's, scaled by its expected errors; the radii its own.
+
+    With them the covariances of its forecasts.
+    """
     estimator, body = models_dir() / "pose2mesh.json", load_body_model(args.body or models_dir() / "open_body.npz")
     motion, lifter = load_motion(args.motion).select(args.split), Lifter(estimator, body)
     if lifter.calibration is None:
         raise ValueError(f"{estimator}: not calibrated; run `hmr calibrate {estimator}` first")
     with contextlib.closing(open_engine(args.model)) as engine:
         cases = Trial(lifter, body, engine)(motion, max(1, args.samples // 100), args.seed)
-        found = fused_distances(tqdm(cases, total=len(SOURCES) * len(RATES_HZ), unit="case"))
-    known = calibration_clips(motion)[found.clip]
-    radii = found.take(known).radii()
-    covered = found.take(~known).coverage(radii)
-    percent = ", ".join(f"{c:.1f}" for c in covered)
-    print(f"{manifest.name}: joints within {radii}; in the other takes {percent} percent")
-    if (gap := max(abs(c - 100 * level) for c, level in zip(covered, LEVELS, strict=True))) > args.tolerance:
-        print(f"not written: the coverage is off by {gap:.1f}, more than {args.tolerance:g} percent")
-        return 1
+        report = fusion_report(tqdm(cases, total=len(SOURCES) * len(RATES_HZ), unit="case"), motion, lifter.calibration)
+    print(f"{manifest.name}: {report.text()}")
+    if args.json:
+        _write_json(report, args.json)
     command = f"hmr calibrate, {args.samples // 100} people in {len(SOURCES) * len(RATES_HZ)} cases, seed {args.seed}"
-    provenance = {**manifest.provenance, "uncertainty": f"{command}, {args.motion.name}, split {args.split}"}
-    calibration = dataclasses.replace(lifter.calibration, joint_radii=radii)
+    return _write(args, manifest, report.calibration, report.largest_gap, command)
+
+
+def _write(args: argparse.Namespace, manifest: Manifest, calibration: Calibration, gap: float, command: str) -> int:
+    """Write ``manifest`` with ``calibration``, unless it is off by the ``gap``; the exit status."""
+    if gap > args.tolerance:
+        print(f"not written: the coverage of all people is off by {gap:.1f}, more than {args.tolerance:g} percent")
+        return 1
+    source = f"{command}, {args.motion.name}, split {args.split}, sha256 {file_sha256(args.motion)}"
+    provenance = {**manifest.provenance, "uncertainty": source}
     write_manifest(dataclasses.replace(manifest, uncertainty=calibration, provenance=provenance), args.model)
     return 0
 
@@ -191,7 +191,7 @@ def _drift(motion: Motion, body: BodyModel) -> str:
     )
 
 
-def _write_json(report: Report, path: Path) -> None:
+def _write_json(report: Report | FusionReport, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         text = json.dumps({"unit": "percent", **dataclasses.asdict(report)}, indent=1)

@@ -14,53 +14,24 @@ on the same people. ``evaluation/held_out/protocol.py`` defines the errors and g
 from __future__ import annotations
 
 import argparse
-import contextlib
-import dataclasses
-import json
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import atomic_path, file_sha256, models_dir
-from hmr_ros.core.records import join_rows
-from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.baselines import BASELINES
-from hmr_ros.evaluation.baselines.pose_prior import fit_pose_prior
-from hmr_ros.evaluation.ground import report as ground_report
-from hmr_ros.evaluation.ground.report import GroundRow
-from hmr_ros.evaluation.ground.trial import PEOPLE, Trial
-from hmr_ros.evaluation.held_out.annotated import evaluate_annotated
-from hmr_ros.evaluation.held_out.case import SyntheticPeople
-from hmr_ros.evaluation.held_out.predictor import Predictor, body_of, open_predictor
-from hmr_ros.evaluation.held_out.report import Row, table
-from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, people_of_shards, sampled_people
-from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
+from hmr_ros.evaluation.ground import command as ground
+from hmr_ros.evaluation.held_out import command as held_out
+from hmr_ros.evaluation.held_out.predictor import body_of
+from hmr_ros.evaluation.protocols import command as protocols
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
-from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
-from hmr_ros.evaluation.sequences import report as sequence_report
-from hmr_ros.evaluation.sequences.report import ForecastRow, SequenceRow
-from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES
-from hmr_ros.evaluation.sequences.trial import Trial as SequenceTrial
-from hmr_ros.evaluation.smoothing import report as smoothing_report
-from hmr_ros.evaluation.smoothing.report import SmoothingRow
-from hmr_ros.evaluation.smoothing.trial import Trial as SmoothingTrial
-from hmr_ros.perception.pose2mesh import Pose2Mesh
-from hmr_ros.training.datasets.motion import Motion, load_motion
+from hmr_ros.evaluation.sequences import command as sequences
+from hmr_ros.evaluation.smoothing import command as smoothing
 from hmr_ros.training.datasets.readers import READERS
-from hmr_ros.training.lifted import Lifter
-from hmr_ros.training.real.images import ImageDirectory
-from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
-from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 from hmr_ros.training.synthetic.visibility import GROUPS
 
 _PEOPLE = 4000
 _OVER_TIME = {"ground": 200, "smoothing": 48, "sequences": 40}
 """Number of people, or for sequences of each case, of the evaluations over time."""
+
+_RUN_OVER_TIME = {"ground": ground.run, "smoothing": smoothing.run, "sequences": sequences.run}
 
 EXAMPLES = (
     "hmr evaluate models/pose2mesh.json --motion motion.npz",
@@ -110,19 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, help="JSON file for the report")
 
 
-@dataclass(frozen=True)
-class Report:
-    """The result: ``rows`` of the table and ``verdicts`` in words on ``model``, evaluated on ``data``."""
-
-    model: str
-    data: str
-    verdicts: list[str]
-    rows: Sequence[Row | GroundRow | SmoothingRow | SequenceRow]
-    forecasts: Sequence[ForecastRow] = ()
-
-
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print the table."""
+    """Evaluate and print the table: each evaluation has a file ``command.py`` in its directory."""
     if bool(args.protocol) != bool(args.data):
         raise ValueError("--protocol and --data go together: what to evaluate, and where the data sets lie")
     over_time = next((kind for kind in _OVER_TIME if getattr(args, kind)), None)
@@ -132,164 +92,6 @@ def run(args: argparse.Namespace) -> int:
     if args.fusion and not args.sequences:
         raise ValueError("--fusion: fuses poses over time; give --sequences, too")
     if over_time:
-        return _run_on_sequences(args) if args.sequences else _run_over_time(args)
+        return _RUN_OVER_TIME[over_time](args)
     args.body = args.body or body_of(args.model)
-    if args.protocol:
-        return _run_protocol(args)
-    body = load_body_model(args.body or models_dir() / "open_body.npz")
-    paths = [path for path in (args.model, args.beside) if path]
-    predictors = [open_predictor(path, body) for path in paths]
-    predictors += _baseline(args, predictors[0], body)
-    data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
-    data = f"{data}, without {args.missing}" if args.missing else data
-    rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
-    report = Report(" ".join(map(str, paths)), str(data), verdicts, rows)
-    print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
-    print("\n".join([table(rows), *verdicts]))
-    if args.json:
-        write_json(report, args.json)
-    return 0
-
-
-def _run_over_time(args: argparse.Namespace) -> int:
-    """Evaluate people who move, on the ground or smoothed, and print the table."""
-    if not args.motion or args.model.suffix != ".json":
-        raise ValueError(
-            f"--{'ground' if args.ground else 'smoothing'}: expected the manifest (.json) of a network that reads "
-            "keypoints, and --motion"
-        )
-    body = load_body_model(args.body or models_dir() / "open_body.npz")
-    motion = load_motion(args.motion).select(args.split)
-    data = f"{args.motion}, split {args.split}, seed {args.seed}"
-    with contextlib.closing(open_engine(args.model)) as engine:
-        estimator = Pose2Mesh(engine, body)
-        rows, text = (_on_ground if args.ground else _smoothed)(args, estimator, body, motion)
-    print(f"{args.model} {text.format(data=data)}")
-    if args.json:
-        write_json(Report(str(args.model), data, [], rows), args.json)
-    return 0
-
-
-def _on_ground(
-    args: argparse.Namespace, estimator: Pose2Mesh, body: BodyModel, motion: Motion
-) -> tuple[Sequence[GroundRow], str]:
-    """Distances and sizes on the ground, and the table."""
-    cameras = math.ceil(args.samples / PEOPLE)
-    by_camera = list(tqdm(Trial(estimator, body)(motion, cameras, args.seed), total=cameras, unit="camera"))
-    outcomes = {name: join_rows([found[name] for found in by_camera]) for name in by_camera[0]}
-    rows = ground_report.rows(outcomes, estimator.calibration)
-    return rows, f"on the ground, {{data}}: percent and cm\n{ground_report.table(rows)}"
-
-
-def _smoothed(
-    args: argparse.Namespace, estimator: Pose2Mesh, body: BodyModel, motion: Motion
-) -> tuple[Sequence[SmoothingRow], str]:
-    """What is left of noise, and what trails, and the table."""
-    trial = SmoothingTrial(estimator, body)(motion, args.samples, args.seed)
-    rows = smoothing_report.rows(join_rows(list(tqdm(trial, total=args.samples, unit="person"))))
-    return rows, f"over time, {{data}}\n{smoothing_report.table(rows)}"
-
-
-def _run_protocol(args: argparse.Namespace) -> int:
-    """Evaluate by a protocol, and print what was evaluated on what, and the errors."""
-    protocol = PROTOCOLS[args.protocol]
-    body, bodies = _bodies(args)
-    predictor = open_predictor(args.model, body)
-    people, path = read_people(protocol, args.data, body)
-    images = ImageDirectory(args.images or args.data / protocol.dataset)
-    compared = [predictor, *_baseline(args, predictor, body)]
-    rows = [row for p in compared for row in evaluate(protocol, p, people, body, bodies, images)]
-    facts = {
-        "protocol": f"{protocol.name}: {protocol.title}",
-        "network": f"{predictor.name} ({args.model}, sha256 {file_sha256(args.model)})",
-        "body": f"{args.body or 'open_body.npz'}, sha256 {body.sha256}",
-        "data": described(path),
-        "keypoints": people.kp2d_source,
-        "cameras": "of the annotations" if np.isfinite(people.K).all() else "assumed (docs/datasets.md)",
-    }
-    report = ProtocolReport(protocol.name, str(args.model), facts, rows)
-    print(text(report))
-    if args.json:
-        write_json(report, args.json)
-    return 0
-
-
-def _baseline(args: argparse.Namespace, beside: Predictor, body: BodyModel) -> list[Predictor]:
-    """The method of --baseline, if any: it reads the same keypoints as ``beside``."""
-    if not args.baseline:
-        return []
-    path = args.prior or args.motion
-    if not path:
-        raise ValueError("--baseline: give --prior, a motion file that tells which poses are likely")
-    return [BASELINES[args.baseline](body, beside.joint_set, fit_pose_prior(load_motion(path).select("train")))]
-
-
-def _bodies(args: argparse.Namespace) -> tuple[BodyModel, dict[str, BodyModel]]:
-    """The network's body model, and those of annotations by gender."""
-    body = load_body_model(args.body or models_dir() / "open_body.npz")
-    genders = {"female": args.body_female, "male": args.body_male}
-    return body, {gender: load_body_model(path) for gender, path in genders.items() if path} | {"neutral": body}
-
-
-def _run_on_sequences(args: argparse.Namespace) -> int:
-    """Evaluate people over time, and print the tables."""
-    if not args.motion or args.model.suffix != ".json":
-        raise ValueError("--sequences: expected the manifest (.json) of a compact Pose2Mesh, and --motion")
-    body = load_body_model(args.body or models_dir() / "open_body.npz")
-    motion = load_motion(args.motion).select(args.split)
-    with contextlib.ExitStack() as opened:
-        fusion = opened.enter_context(contextlib.closing(open_engine(args.fusion))) if args.fusion else None
-        trial = SequenceTrial(Lifter(args.model, body), body, fusion)
-        cases = tqdm(trial(motion, args.samples, args.seed), total=len(SOURCES) * len(RATES_HZ), unit="case")
-        found = [(sequence_report.rows(case), sequence_report.forecast_rows(case)) for case in cases]
-    rows, forecasts = ([row for rows in column for row in rows] for column in zip(*found, strict=True))
-    models = " ".join(str(path) for path in (args.model, args.fusion) if path)
-    report = Report(models, f"{args.motion}, split {args.split}, seed {args.seed}", [], rows, forecasts)
-    print(f"{models} over time, {report.data}\n{sequence_report.table(rows)}")
-    if forecasts:
-        print(f"\nforecasts, mm around the pelvis\n{sequence_report.forecast_table(forecasts)}")
-    if args.json:
-        write_json(report, args.json)
-    return 0
-
-
-def _annotated(
-    args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
-) -> tuple[list[Row], list[str]]:
-    _, bodies = _bodies(args)
-    people = READERS[args.format](args.annotations, body)
-    images = ImageDirectory(args.images) if args.images else None
-    return [row for p in predictors for row in evaluate_annotated(p, people, body, bodies, images)], []
-
-
-def _synthetic(
-    args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel
-) -> tuple[list[Row], list[str]]:
-    if args.beside and len({predictor.reads_images for predictor in predictors[:2]}) < 2:
-        raise ValueError("--beside: expected the other method, Pose2Mesh beside Global-to-Pixel or the reverse")
-    evaluation = evaluate_synthetic(predictors, _people(args, predictors, body), body, args.seed, args.missing)
-    return evaluation.rows(), evaluation.verdicts()
-
-
-def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:
-    """Batches of people, with images if a network reads them, under a progress bar."""
-    joint_set, *others = sorted({predictor.joint_set for predictor in predictors})
-    if others:
-        raise ValueError(f"--beside: expected a network that reads the keypoints {joint_set!r}, too, got {others}")
-    if args.shards:
-        batches = people_of_shards(args.shards, args.samples)
-    else:
-        motion, mix = load_motion(args.motion).select(args.split), evaluated_people(PeopleMix())
-        sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, joint_set, mix)
-        if any(predictor.reads_images for predictor in predictors):
-            sampler = ImageSampler(motion, body, joint_set, ImageMix(mix, backgrounds=str(args.backgrounds or "")))
-        batches = sampled_people(sampler, args.samples, args.seed)
-    yield from tqdm(batches, total=-(-args.samples // BATCH), unit="batch")
-
-
-def write_json(report: Report | ProtocolReport, path: Path) -> None:
-    """Write the report as JSON."""
-    content = {"unit": "mm; pck and depth in percent; placed is a fraction", **dataclasses.asdict(report)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return protocols.run(args) if args.protocol else held_out.run(args)

@@ -15,7 +15,9 @@ from hmr_ros.core.detector_config import DetectionsConfig as DetectionsConfig
 from hmr_ros.core.detector_config import DetectorConfig as DetectorConfig
 from hmr_ros.core.detector_config import HandsConfig as HandsConfig
 from hmr_ros.core.detector_config import check_namespace
+from hmr_ros.core.forecasts import parsed_times
 from hmr_ros.core.settings import setting, validate
+from hmr_ros.core.uncertainty import LEVELS
 
 BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt")
 """What may run the networks: "auto" is the fastest that works here; after the colon, ONNX Runtime's provider."""
@@ -85,7 +87,7 @@ class PlanningConfig:
 
     frame: str = setting(
         "",
-        doc="fixed frame of collision objects and people, such as odom; empty: target_frame, else world_frame",
+        doc="fixed frame of collision objects and people, such as odom; empty: world_frame, else target_frame",
         read_only=True,
     )
     collision_objects: bool = setting(
@@ -101,6 +103,11 @@ class PlanningConfig:
         doc="interval of adding collision objects again, for a planner that lost them; 0: never",
         low=0,
         high=60,
+    )
+    forecast_level: float = setting(
+        0.0,
+        doc="fraction of people whom collision objects contain at each time of forecast_s, too; 0: where they are now",
+        choices=(0.0, *LEVELS),
     )
     mesh_points: int = setting(500, doc="points of each body in mesh_points", low=50, high=6890, read_only=True)
 
@@ -202,6 +209,10 @@ class PerceptionSettings:
         True,
         doc="give people who come back within 10 s their id again, by clothes, size and position; nothing is stored",
     )
+    forecast_s: str = setting(
+        "0.25, 0.5, 1.0",
+        doc="times ahead of the forecasts in bodies, s, ascending, up to 1; empty: none",
+    )
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     hands: HandsConfig = field(default_factory=HandsConfig)
@@ -209,6 +220,7 @@ class PerceptionSettings:
 
     def __post_init__(self) -> None:
         validate(self)
+        parsed_times(self.forecast_s)
 
 
 @dataclass(frozen=True)

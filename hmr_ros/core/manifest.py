@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hmr_ros.core.forecasts import ForecastCalibration
 from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 
@@ -221,9 +222,20 @@ def _calibration(raw: Mapping[str, object]) -> Calibration:
             levels=_numbers(raw, "levels"),
             joint_radii=_numbers(raw, "joint_radii"),
             root_radii=_numbers(raw, "root_radii"),
+            forecast=_forecast(_mapping(raw, "forecast")) if raw.get("forecast") is not None else None,
         )
     except ValueError as err:
         raise ManifestError(f"uncertainty: {err}; run `hmr calibrate` again") from err
+
+
+def _forecast(raw: Mapping[str, object]) -> ForecastCalibration:
+    return ForecastCalibration(
+        root_along=_numbers(raw, "root_along"),
+        root_across=_numbers(raw, "root_across"),
+        joints=_rows(raw, "joints"),
+        joint_radii=_rows(raw, "joint_radii"),
+        root_radii=_rows(raw, "root_radii"),
+    )
 
 
 def _joint_deviations(raw: Mapping[str, object]) -> JointDeviations:
@@ -239,6 +251,13 @@ def _numbers(raw: Mapping[str, object], key: str) -> tuple[Number, ...]:
     if not isinstance(values, list):
         raise ManifestError(f"{key}: expected a list of numbers, got {values!r}")
     return tuple(_number(key, value) for value in values)
+
+
+def _rows(raw: Mapping[str, object], key: str) -> tuple[tuple[Number, ...], ...]:
+    rows = raw.get(key)
+    if not isinstance(rows, list):
+        raise ManifestError(f"{key}: expected a list of lists of numbers, got {rows!r}")
+    return tuple(_numbers({key: row}, key) for row in rows)
 
 
 def _text(raw: Mapping[str, object], key: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.camera import DISTORTION_SIZES as DISTORTION_SIZES
 from hmr_ros.core.camera import Camera as Camera
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.records import Record, check_shape
 from hmr_ros.core.skeleton import JOINT_SETS
@@ -181,13 +182,6 @@ class Estimates(Record):
             root_covariance=np.where(self.valid[:, None, None], covariances.root, np.nan),
         )
 
-    def with_rows(self, rows: Ints | Bools, others: Estimates) -> Estimates:
-        """These estimates with ``rows``, (N,) numbers or a (P,) mask, replaced by N ``others``; types stay."""
-        columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
-        for name, column in columns.items():
-            column[rows] = getattr(others, name)
-        return Estimates(**columns)
-
 
 @dataclass(frozen=True, eq=False)
 class Bodies(Record):
@@ -201,7 +195,8 @@ class Bodies(Record):
     unknown); ``disagreement`` (P, 24) m, between the joints of two methods, root-relative (NaN: unknown);
     ``joint_covariance`` (P, 24, 3, 3) m^2, root-relative, and ``root_covariance`` (P, 3, 3) m^2 of the estimates before
     smoothing (NaN: unknown); ``valid`` (P,) False where ``cam_t`` could not be fitted: 2D only, the metric fields of
-    that row are NaN; ``hands`` of the P people, None where hands are not looked for.
+    that row are NaN; ``hands`` of the P people, None where hands are not looked for; ``forecasts`` of the same people,
+    None: not asked for.
     """
 
     ids: Ints
@@ -223,6 +218,7 @@ class Bodies(Record):
     root_covariance: Floats
     valid: Bools
     hands: BodyHands | None = None
+    forecasts: Forecasts | None = None
 
     def __post_init__(self) -> None:
         people, joints = len(self.ids), JOINT_SETS[self.joint_set].size
@@ -239,6 +235,8 @@ class Bodies(Record):
         check_shape(self, "valid", (people,))
         if self.hands is not None and len(self.hands) != people:
             raise ValueError(f"Bodies.hands: expected hands of {people} people, got those of {len(self.hands)}")
+        if self.forecasts is not None and len(self.forecasts) != people:
+            raise ValueError(f"Bodies.forecasts: expected {people} people, got {len(self.forecasts)}")
 
     @staticmethod
     def without_geometry(detections: Detections, vertex_count: int) -> Bodies:

@@ -34,6 +34,11 @@ class Record:
             return self
         return dataclasses.replace(self, **{name: _rows_of(column, index) for name, column in self._columns()})
 
+    def with_rows(self, rows: Ints | Bools, others: Self) -> Self:
+        """The record with ``rows``, (M,) numbers or an (N,) mask, replaced by M ``others``; types stay."""
+        columns = {name: _replaced(column, rows, getattr(others, name)) for name, column in self._columns()}
+        return dataclasses.replace(self, **columns)
+
     def _columns(self) -> Iterator[tuple[str, Array | Record]]:
         columns = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
         return ((name, value) for name, value in columns if isinstance(value, (np.ndarray, Record)))
@@ -58,6 +63,15 @@ def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> N
 def _rows_of(column: Array | Record, index: Ints | Bools | slice) -> Array | Record:
     """Rows ``index`` of a column of N rows."""
     return column.take(index) if isinstance(column, Record) else column[index]
+
+
+def _replaced(column: Array | Record, rows: Ints | Bools, others: Array | Record) -> Array | Record:
+    if isinstance(column, Record) and isinstance(others, Record):
+        return column.with_rows(rows, others)
+    assert isinstance(column, np.ndarray), "columns of one record have the kinds of the other's"
+    replaced = column.copy()
+    replaced[rows] = others
+    return replaced
 
 
 def _joined(columns: Sequence[Array | Record]) -> Array | Record:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Int64s
+from hmr_ros.core.forecasts import ForecastCalibration
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 
 LEVELS = (0.5, 0.9, 0.95)
@@ -85,7 +86,7 @@ class Calibration:
     ``seen`` and ``unseen``: deviations of joints whose keypoint was detected, and of others; ``root_along``: of the
     root along the line of sight, as a fraction of its distance; ``root_across``: in each direction across it, m.
     ``levels``: fractions of the ground truth within ``joint_radii`` and ``root_radii``, which are Mahalanobis
-    distances.
+    distances; ``forecast``: the same of forecasts, None: not calibrated.
     """
 
     seen: JointDeviations
@@ -95,6 +96,7 @@ class Calibration:
     levels: tuple[float, ...]
     joint_radii: tuple[float, ...]
     root_radii: tuple[float, ...]
+    forecast: ForecastCalibration | None = None
 
     def __post_init__(self) -> None:
         if self.levels != LEVELS:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hmr_ros.core.forecasts import HORIZONS_S
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.pose_window import WINDOW
 from hmr_ros.networks.body_model import rot6d_to_rotmat
 
-HORIZONS = 3
-"""Forecasts per window (training/synthetic/sequences.py has the times)."""
+HORIZONS = len(HORIZONS_S)
+"""Forecasts per window."""
 
 _PERIODS = (1.0, 2.0, 4.0, 8.0)
 """Of the encoding of an image's age, in quarter turns per second."""

@@ -21,6 +21,7 @@ from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.temporal.forecasting import JointChanges
 from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
 from hmr_ros.core.temporal.pose_window import joints_in_body
 from hmr_ros.core.temporal.smoothing import BodySmoother
@@ -86,10 +87,12 @@ class PoseFusion:
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances mean of poses that an estimator with the calibration ``of_estimator`` estimated.
 
-        A fused joint's covariance has the shape of the single image's; its radii are the fusion's own.
+        A fused joint's covariance has the shape of the single image's; its radii, and forecasts, are the fusion's own.
         """
         own = self._engine.manifest.uncertainty
-        return dataclasses.replace(of_estimator, joint_radii=own.joint_radii) if own and of_estimator else None
+        if not (own and of_estimator):
+            return None
+        return dataclasses.replace(of_estimator, joint_radii=own.joint_radii, forecast=own.forecast)
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -146,6 +149,7 @@ class FusingSmoother(BodySmoother):
         self.filters_pose = False
         self._fusion = fusion
         self._segment: int | None = None
+        self._changes: tuple[Ints, JointChanges] = (np.zeros(0, np.int64), JointChanges.unknown(0))
 
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances of fused bodies mean."""
@@ -155,6 +159,7 @@ class FusingSmoother(BodySmoother):
         """Forget all tracks."""
         super().reset()
         self._fusion.reset()
+        self._changes = (np.zeros(0, np.int64), JointChanges.unknown(0))
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget the tracks ``ids``."""
@@ -162,8 +167,17 @@ class FusingSmoother(BodySmoother):
         super().forget(ids)
         self._fusion.forget(ids)
 
+    def changes(self, ids: Ints) -> JointChanges:
+        """How the joints of those of the tracks ``ids`` (P,) are expected to move that were fused in the last image."""
+        fused, changes = self._changes
+        row_of = {track_id: row for row, track_id in enumerate(fused.tolist())}
+        rows = np.array([row_of.get(track_id, -1) for track_id in ids.tolist()], np.int64)
+        return JointChanges.unknown(len(ids)).with_rows(rows >= 0, changes.take(rows[rows >= 0]))
+
     def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
-        return self._fusion(ids, estimates, stamp_s, self._turning(pose, len(ids)))
+        poses = self._fusion.fused(ids, estimates, stamp_s, self._turning(pose, len(ids)))
+        self._changes = ids[poses.rows], JointChanges(poses.forecast, poses.forecast_error)
+        return estimates.with_rows(poses.rows, poses.instead_of(estimates.take(poses.rows)))
 
     def _turning(self, pose: CameraPose | None, count: int) -> Floats | None:
         """(P, 3, 3) optical from the world, which is another one after a jump: poses before it are forgotten."""

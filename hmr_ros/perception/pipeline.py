@@ -16,10 +16,12 @@ from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage
+from hmr_ros.core.forecasts import parsed_times
 from hmr_ros.core.geometry.camera_motion import CameraMotion, CameraPose
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
+from hmr_ros.core.temporal.forecasting import forecasts
 from hmr_ros.core.temporal.ground_estimate import GroundEstimator
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.sizing import Evidence, Measured, Sizing
@@ -87,6 +89,7 @@ class Pipeline:
         self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
         self._max_people = PerceptionSettings().max_people
+        self._forecast_s = parsed_times(PerceptionSettings().forecast_s)
         self._is_external = False
         self._knows_again = PerceptionSettings().reid
 
@@ -175,7 +178,7 @@ class Pipeline:
         clock.append(time.perf_counter())
         smoothed = self._smooth(tracks, estimated, stamp_s, pose)
         tracepoints.mark("smoothing")
-        bodies = self._posed(tracks, smoothed, hands, camera, stamp_s)
+        bodies = self._forecast(self._posed(tracks, smoothed, hands, camera, stamp_s))
         tracepoints.mark("posing")
         clock.append(time.perf_counter())
         return Result(
@@ -198,7 +201,7 @@ class Pipeline:
         detections: Detections | None = None,
         ground: Ground | None = None,
     ) -> Result:
-        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, and no track is kept.
+        """Bodies in a single ``image`` (H, W, 3) uint8 RGB: all are TRACKED at once, no track is kept or forecast.
 
         A video that was followed ends here without a report of its lost ids. Raises what a call raises.
         """
@@ -206,7 +209,8 @@ class Pipeline:
         result = self(image, camera, 0.0, depth, detections=detections, ground=ground)
         self.reset()
         states = np.full_like(result.bodies.states, State.TRACKED)
-        return dataclasses.replace(result, bodies=dataclasses.replace(result.bodies, states=states))
+        bodies = dataclasses.replace(result.bodies, states=states, forecasts=None)
+        return dataclasses.replace(result, bodies=bodies)
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
@@ -217,6 +221,7 @@ class Pipeline:
         if self.fingers is not None:
             self.fingers.configure(settings.smoothing)
         self._max_people = settings.max_people
+        self._forecast_s = parsed_times(settings.forecast_s)
         self._is_external = settings.detections.is_external
         self._knows_again = settings.reid
         self._keypoint_threshold = settings.keypoint_threshold
@@ -348,6 +353,15 @@ class Pipeline:
             moved = self.fingers(hands, camera, tracks.people.ids, estimates, stamp_s)
             bodies = self.fingers.posed(pose_bodies(tracks.people, moved.estimates, self.body_model), moved.hands)
         return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
+
+    def _forecast(self, bodies: Bodies) -> Bodies:
+        """``bodies`` with their forecasts, where the settings ask for any."""
+        if not self._forecast_s:
+            return bodies
+        calibration = self.calibration if len(bodies) else None
+        known = (self.smoother.walks(bodies.ids), self.smoother.changes(bodies.ids))
+        ahead = forecasts(bodies, *known, calibration.forecast if calibration else None, self._forecast_s)
+        return dataclasses.replace(bodies, forecasts=ahead)
 
 
 def _check_image(image: Image, camera: Camera | None) -> None:

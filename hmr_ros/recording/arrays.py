@@ -10,15 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from hmr_ros.core.arrays import Array
+from hmr_ros.core.forecasts import FORECAST_COLUMNS, Forecasts
 from hmr_ros.core.manifest import atomic_path
 from hmr_ros.core.people import Bodies
+from hmr_ros.core.records import join_rows
 from hmr_ros.recording.entry import Entry
 
-COLUMNS = tuple(f.name for f in dataclasses.fields(Bodies) if f.name not in ("vertices", "joint_set", "hands"))
+_OTHERS = ("vertices", "joint_set", "hands", "forecasts")
+
+COLUMNS = tuple(f.name for f in dataclasses.fields(Bodies) if f.name not in _OTHERS)
 """The arrays of Bodies that are kept; vertices follow from the SMPL parameters."""
 
 HAND_COLUMNS = {"hand_presence": "presence", "hand_pose": "fingers", "hand_error": "errors"}
 """The arrays of BodyHands that are kept, by their names in the file, where hands are looked for."""
+
+FORECASTS = tuple(f"forecast_{name}" for name in FORECAST_COLUMNS)
+"""Those of their forecasts, where there are any."""
+
+OF_THE_RUN = ("joint_set", "forecast_ahead_s")
+"""Arrays that are the same for all images and bodies."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +44,7 @@ class _Row:
     distortion_model: str
     joint_set: str
     columns: dict[str, Array]
+    forecasts: Forecasts | None
 
 
 class Arrays:
@@ -43,7 +54,8 @@ class Arrays:
     the images each body is in; and of the images ``image_name``, ``image_frame``, ``image_stamp_s`` (I,) (NaN: a
     photo), ``camera_K`` (I, 3, 3), ``camera_D`` (I, D), ``camera_size`` (I, 2) width and height in px,
     ``camera_model`` (I,) names of distortion models; ``joint_set``, the name of the keypoints' joints. With hands:
-    ``hand_presence`` (N, 2), ``hand_pose`` (N, 2, 15, 3) and ``hand_error`` (N, 2), as in ``BodyHands``.
+    ``hand_presence`` (N, 2), ``hand_pose`` (N, 2, 15, 3) and ``hand_error`` (N, 2), as in ``BodyHands``. Of forecasts
+    ``forecast_ahead_s`` (F,), and the arrays of ``Forecasts`` as ``forecast_cam_t`` (N, F, 3) and so on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +71,8 @@ class Arrays:
             columns |= {name: getattr(bodies.hands, column) for name, column in HAND_COLUMNS.items()}
         size = (camera.width, camera.height)
         lens = (camera.K, camera.D, camera.distortion_model)
-        self._rows.append(_Row(entry.name, entry.index, stamp_s, size, *lens, bodies.joint_set, columns))
+        kept = _Row(entry.name, entry.index, stamp_s, size, *lens, bodies.joint_set, columns, bodies.forecasts)
+        self._rows.append(kept)
 
     def close(self) -> None:
         """Write the file."""
@@ -89,4 +102,14 @@ def _tables(rows: list[_Row]) -> dict[str, Array]:
         "camera_size": np.array([row.size for row in rows]),
         "joint_set": np.array(rows[0].joint_set),
         **bodies,
+        **_forecast_tables([row.forecasts for row in rows if row.forecasts is not None]),
     }
+
+
+def _forecast_tables(forecasts: list[Forecasts]) -> dict[str, Array]:
+    """Of all images, which have the same times ahead; nothing where none were asked for."""
+    if not forecasts:
+        return {}
+    every = join_rows(forecasts)
+    columns = {f"forecast_{name}": np.asarray(getattr(every, name), np.float32) for name in FORECAST_COLUMNS}
+    return {"forecast_ahead_s": np.array(every.ahead_s), **columns}

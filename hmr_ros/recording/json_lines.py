@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hmr_ros.core.arrays import Array
+from hmr_ros.core.forecasts import FORECAST_COLUMNS, Forecasts
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.recording.entry import Entry
 
@@ -19,8 +20,9 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 _NAMES = {"ids": "id", "states": "state", "scores": "score"}
 """Columns of Bodies whose value for one person has a name of its own."""
 
-_LEFT_OUT = frozenset({"vertices", "joint_set", "hands"})
-"""Vertices follow from the SMPL parameters, and would make the lines a hundred times as long."""
+_LEFT_OUT = frozenset({"vertices", "joint_set", "hands", "forecasts"})
+"""Hands and forecasts are objects of their own; vertices follow from the SMPL parameters, and would make lines a hundred
+times as long."""
 
 _OF_HANDS = {"presence": "presence", "pose": "fingers", "error": "errors"}
 """What is written of BodyHands, left hand first."""
@@ -72,7 +74,20 @@ def _body(bodies: Bodies, row: int) -> Json:
     record: dict[str, Json] = {_NAMES.get(name, name): to_json(getattr(bodies, name)[row]) for name in columns}
     if bodies.hands is not None:
         record["hands"] = {name: to_json(getattr(bodies.hands, own)[row]) for name, own in _OF_HANDS.items()}
+    if bodies.forecasts is not None:
+        record["forecasts"] = _forecasts(bodies.forecasts, row)
     return record | {"state": State(int(bodies.states[row])).name}
+
+
+def _forecasts(forecasts: Forecasts, row: int) -> Json:
+    """One object for each time ahead; none for a person without a position."""
+    if not np.isfinite(forecasts.cam_t[row]).all():
+        return []
+    columns = {name: to_json(getattr(forecasts, name)[row]) for name in FORECAST_COLUMNS}
+    return [
+        {"ahead_s": seconds, **{name: values[k] for name, values in columns.items() if isinstance(values, list)}}
+        for k, seconds in enumerate(forecasts.ahead_s)
+    ]
 
 
 def to_json(values: Array) -> Json:

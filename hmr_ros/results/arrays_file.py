@@ -10,6 +10,7 @@ import numpy as np
 
 from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Array
+from hmr_ros.core.forecasts import FORECAST_COLUMNS, Forecasts
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.recording.arrays import COLUMNS
 from hmr_ros.results.snapshot import Snapshot
@@ -46,7 +47,13 @@ def _snapshots(arrays: Mapping[str, Array]) -> Iterator[Snapshot]:
 def _bodies(arrays: Mapping[str, Array], rows: slice) -> Bodies:
     columns = {name: arrays[name][rows] for name in COLUMNS}
     no_meshes = np.zeros((len(columns["ids"]), 0, 3), np.float32)
-    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes, hands=None)
+    ahead = _forecasts(arrays, rows) if "forecast_ahead_s" in arrays else None
+    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes, hands=None, forecasts=ahead)
+
+
+def _forecasts(arrays: Mapping[str, Array], rows: slice) -> Forecasts:
+    columns = {name: arrays[f"forecast_{name}"][rows] for name in FORECAST_COLUMNS}
+    return Forecasts(**columns, ahead_s=tuple(arrays["forecast_ahead_s"].tolist()))
 
 
 def _camera(arrays: Mapping[str, Array], row: int) -> Camera:

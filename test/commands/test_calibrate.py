@@ -236,6 +236,9 @@ def test_a_fusion_is_calibrated_on_people_over_time(tmp_path, capsys, monkeypatc
     assert load_manifest(path).uncertainty is None
     assert calibrate.run(parse(*words, "--tolerance", 100)) == 0
     found, single = load_manifest(path).uncertainty, load_manifest(models_dir() / "pose2mesh.json").uncertainty
-    assert found == dataclasses.replace(single, joint_radii=found.joint_radii)
+    assert found == dataclasses.replace(single, joint_radii=found.joint_radii, forecast=found.forecast)
     assert found.joint_radii != single.joint_radii
-    assert "not written: the coverage is off by" in capsys.readouterr().out
+    assert found.forecast.root_along[0] < found.forecast.root_along[2]
+    printed = capsys.readouterr().out
+    assert "not written: the coverage of all people is off by" in printed
+    assert {"all", "coco", "true"} <= {line.split()[0] for line in printed.splitlines() if " 0.25 " in line}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Crops, Detections, Estimates, State
 from hmr_ros.core.uncertainty import Covariances
@@ -22,6 +23,11 @@ def detections(people: int) -> Detections:
         "coco17",
         np.full(people, UNTRACKED),
     )
+
+
+def forecasts(people: int) -> Forecasts:
+    shapes = ((2, 3), (2, 24, 3), (2, 24, 3, 3), (2, 3, 3))
+    return Forecasts(*(np.zeros((people, *shape)) for shape in shapes), ahead_s=(0.5, 1.0))
 
 
 def test_no_people_are_a_normal_value():
@@ -87,12 +93,13 @@ RECORDS = {
     "crops": Crops(np.zeros((3, 8, 6, 3), np.uint8), np.zeros((3, 2, 3)), np.zeros((3, 4))),
     "estimates": Estimates.unknown(3),
     "bodies": Bodies.without_geometry(detections(3), 10),
+    "forecasts": forecasts(3),
 }
 COLUMNS = [
     (kind, f.name)
     for kind, record in RECORDS.items()
     for f in dataclasses.fields(record)
-    if f.name not in ("joint_set", "hands")
+    if isinstance(getattr(record, f.name), np.ndarray)
 ]
 
 
@@ -120,6 +127,13 @@ def test_hands_have_a_row_for_each_person(name):
     assert len(bodies.take(np.array([0, 2])).hands) == 2
     with pytest.raises(ValueError, match="hands of 3 people, got those of 2"):
         dataclasses.replace(bodies, hands=hands.take(slice(2)))
+
+
+def test_forecasts_are_of_the_same_people():
+    bodies = Bodies.without_geometry(detections(3), 10)
+    with pytest.raises(ValueError, match=r"Bodies.forecasts: expected 3 people, got 2"):
+        dataclasses.replace(bodies, forecasts=forecasts(2))
+    assert len(dataclasses.replace(bodies, forecasts=forecasts(3)).take(np.array([0, 2])).forecasts) == 2
 
 
 def test_states_are_numbered_as_in_the_message():

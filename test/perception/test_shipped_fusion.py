@@ -87,3 +87,4 @@ def test_an_arm_that_swings_is_not_late(engine):
 
 def test_the_covariances_are_calibrated(engine):
     assert engine.manifest.uncertainty is not None
+    assert engine.manifest.uncertainty.forecast is not None

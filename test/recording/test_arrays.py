@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import numpy as np
 
+from hmr_ros.core.forecasts import FORECAST_COLUMNS
 from hmr_ros.recording.arrays import COLUMNS, HAND_COLUMNS, Arrays
 from test.recording.entries import bodies, entry, with_hands
+from test.ros.stubs import with_forecasts
 
 
 def load(path):
@@ -35,6 +39,19 @@ def test_flat_arrays_say_which_image_each_body_is_in(tmp_path):
     of_images = {"image_index", "image_name", "image_frame", "image_stamp_s"}
     of_images |= {"camera_K", "camera_D", "camera_size", "camera_model"}
     assert set(read) == {*COLUMNS, *of_images, "joint_set"}
+
+
+def test_forecasts_are_kept_with_their_times(tmp_path):
+    arrays = Arrays(tmp_path / "bodies.npz")
+    for ids in ([4, 9], [], [2]):
+        plain = entry(ids)
+        arrays.write(dataclasses.replace(plain, bodies=with_forecasts(plain.bodies)))
+    arrays.close()
+    read = load(tmp_path / "bodies.npz")
+    assert read["forecast_ahead_s"].tolist() == [0.25, 1.0]
+    expected = with_forecasts(bodies([4, 9, 2])).forecasts
+    for name in FORECAST_COLUMNS:
+        np.testing.assert_array_equal(read[f"forecast_{name}"], np.float32(getattr(expected, name)))
 
 
 def test_a_run_without_people_has_arrays_without_rows(tmp_path):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hmr_ros.core.people import State
 from hmr_ros.recording.json_lines import JsonLines, to_json, to_line
 from test.recording.entries import entry, with_hands
+from test.ros.stubs import with_forecasts
 
 
 def test_a_line_says_all_of_an_image_but_its_vertices():
@@ -24,6 +26,18 @@ def test_a_line_says_all_of_an_image_but_its_vertices():
     assert {name: np.shape(body[name]) for name in shapes} == shapes
     assert np.shape(body["joint_covariance"]) == (24, 3, 3)
     assert "vertices" not in body
+
+
+def test_forecasts_are_objects_one_for_each_time():
+    plain = entry([7, 8], valid=[True, False])
+    known, unknown = json.loads(to_line(dataclasses.replace(plain, bodies=with_forecasts(plain.bodies))))["bodies"]
+    assert unknown["forecasts"] == []
+    soon, later = known["forecasts"]
+    assert (soon["ahead_s"], later["ahead_s"]) == (0.25, 1.0)
+    assert soon["cam_t"] == [0.95, 0, 2]
+    assert np.shape(later["joints"]) == (24, 3)
+    assert np.shape(later["joint_covariance"]) == (24, 3, 3)
+    assert "forecasts" not in json.loads(to_line(plain))["bodies"][0]
 
 
 def test_what_is_unknown_is_null():

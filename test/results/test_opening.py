@@ -8,6 +8,7 @@ from hmr_ros.core.people import State
 from hmr_ros.results.opening import read_results, recording_in
 from hmr_ros.results.snapshot import Radii
 from test.results.results import CAMERA, bodies, write_mcap, write_npz
+from test.ros.stubs import with_forecasts
 
 BEGAN_NS = 1_700_000_000_000_000_123
 COLUMNS = ("ids", "states", "scores", "global_orient", "body_pose", "betas", "cam_t", "joints", "root_covariance")
@@ -26,6 +27,15 @@ def test_arrays_come_back_image_by_image(tmp_path):
     assert np.array_equal(first.camera.K, CAMERA.K)
     assert (first.camera.width, first.camera.distortion_model) == (64, "plumb_bob")
     assert (len(second.bodies), len(second.shown)) == (1, 0)
+
+
+def test_forecasts_come_back(tmp_path):
+    images = [(number, stamp_s, with_forecasts(found)) for number, stamp_s, found in two_images()]
+    for each, (_, _, found) in zip(
+        read_results(write_npz(tmp_path / "bodies.npz", images), "", pytest.fail), images, strict=True
+    ):
+        assert each.bodies.forecasts.ahead_s == (0.25, 1.0)
+        np.testing.assert_array_equal(each.bodies.forecasts.joints, np.float32(found.forecasts.joints))
 
 
 def test_an_image_without_people_and_a_camera_of_an_older_file(tmp_path):

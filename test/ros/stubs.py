@@ -11,10 +11,12 @@ from hmr_ros.core.body.finger_skin import FingerSkin
 from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.fitting.hand_pose import finger_rotations
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Detections, Estimates
+from hmr_ros.core.temporal.forecasting import JointChanges, Walks
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.detector import Detector
@@ -94,6 +96,12 @@ class NoSmoother:
     def coasted(self, ids, stamp_s):
         return Estimates.unknown(len(ids))
 
+    def walks(self, ids):
+        return Walks(np.zeros((len(ids), 3)), np.zeros(len(ids)))
+
+    def changes(self, ids):
+        return JointChanges.unknown(len(ids))
+
     def root_depths(self):
         return {}
 
@@ -140,3 +148,17 @@ def some_bodies(people, ids=None):
     ids = np.arange(people) if ids is None else np.array(ids, np.int64)
     detections = dataclasses.replace(detections, ids=ids)
     return pose_bodies(detections, StubEstimator().estimate(None, detections, None), BODY_MODEL)
+
+
+def with_forecasts(bodies, ahead_s=(0.25, 1.0)):
+    """``bodies`` who are expected to walk to the right at 1 m/s, with covariances that grow."""
+    way = np.array(ahead_s)[:, None] * [1.0, 0, 0]
+    growth = (1 + np.array(ahead_s))[:, None, None]
+    ahead = Forecasts(
+        cam_t=bodies.cam_t[:, None] + way,
+        joints=bodies.joints[:, None] + way[:, None],
+        joint_covariance=bodies.joint_covariance[:, None] * growth[:, None],
+        root_covariance=bodies.root_covariance[:, None] * growth,
+        ahead_s=ahead_s,
+    )
+    return dataclasses.replace(bodies, forecasts=ahead)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Coasting: expected positions of people who are not seen for a moment, and the error of a pose that is held.
 
-Measured errors of pose and position by time: docs/tracking.md.
+Measured errors of what is held and moved on, by time: docs/fusion.md.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class RootMotion(Record):
         expected = self.value + dt_s[:, None] * self.velocity
         gain = p / np.maximum(p + noise**2 * _noise(raw, covariance), 1e-12)
         velocity_gain = gain * pv / p
-        along, across = _parts(raw - expected, raw)
+        along, across = split_by_sight(raw - expected, raw)
         return RootMotion(
             expected + gain[:, :1] * along + gain[:, 1:] * across,
             self.velocity + velocity_gain[:, :1] * along + velocity_gain[:, 1:] * across,
@@ -90,7 +90,7 @@ class RootMotion(Record):
         Who moves also turns and stops. The variance of the velocity is no speed.
         """
         p, pv, v = np.moveaxis(self.variances, -1, 0)
-        parts = np.stack(_parts(self.velocity, self.value), 1)
+        parts = np.stack(split_by_sight(self.velocity, self.value), 1)
         speed2 = np.maximum((parts * parts).sum(-1) - v * [1, 2], 0)
         density, dt = _ACCELERATION + _ACCELERATION_BY_SPEED * speed2, dt_s[:, None]
         return p + 2 * dt * pv + dt**2 * v + density * dt**3 / 3, pv + dt * v + density * dt**2 / 2, v + density * dt
@@ -98,15 +98,20 @@ class RootMotion(Record):
 
 def _noise(raw: Floats, covariance: Floats) -> Floats:
     """(N, 2) m^2: variance from image to image of positions (N, 3) m, along the line of sight and across it."""
+    return np.asarray(_NOISE**2 * stated_variances(raw, covariance))
+
+
+def stated_variances(raw: Floats, covariance: Floats) -> Floats:
+    """(N, 2) m^2 of positions (N, 3) m, along the line of sight and across it; the usual ones where NaN is stated."""
     distance2 = (raw * raw).sum(-1)
     along = np.einsum("ni,nij,nj->n", raw, covariance, raw) / np.maximum(distance2, 1e-12)
     across = (np.trace(covariance, axis1=1, axis2=2) - along) / 2
     stated = np.stack([along, across], -1)
     assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full(len(raw), _ACROSS_M**2)], -1)
-    return _NOISE**2 * np.where(np.isfinite(stated) & (stated > 0), stated, assumed)
+    return np.where(np.isfinite(stated) & (stated > 0), stated, assumed)
 
 
-def _parts(vectors: Floats, sight: Floats) -> tuple[Floats, Floats]:
+def split_by_sight(vectors: Floats, sight: Floats) -> tuple[Floats, Floats]:
     """(N, 3) along the directions ``sight`` (N, 3), and the rest."""
     unit = sight / np.maximum(np.linalg.norm(sight, axis=-1, keepdims=True), 1e-9)
     along = (vectors * unit).sum(-1, keepdims=True) * unit

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Causal smoothing of tracked bodies: positions by a Kalman filter (root_motion), rotations by the one-euro filter
-(Casiez et al., CHI 2012), the shape by its mean.
-
-The one-euro filter is a low-pass filter of first order whose cut-off grows with speed: still people do not tremble, and
-moving ones lag less.
+(one_euro), the shape by its mean.
 """
 
 from __future__ import annotations
@@ -17,17 +14,17 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
-from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses, Motions
+from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.forecasting import JointChanges, Walks
+from hmr_ros.core.temporal.one_euro import Filtered, filter_rotations, rotations_at_rest
 from hmr_ros.core.temporal.root_motion import RootMotion
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 from hmr_ros.core.uncertainty import Calibration, Covariances, grown
-
-_SPEED_CUTOFF_HZ = 1.0
 
 SHAPE_VIEWS = 30.0
 """The shape of a person is the mean over this many good views, and never changes after: bones keep their lengths."""
@@ -38,58 +35,6 @@ _GOOD_VIEW_M = 0.055
 _WITHOUT_FACE = 0.05
 """A view without the face counts so little: a network guesses sizes by heads, and takes people for larger or smaller
 by a tenth without."""
-
-
-@dataclass(frozen=True, eq=False)
-class Filtered(Record):
-    """State of N filters: the filtered ``value``, the last ``raw`` one, and the filtered ``speed`` per second."""
-
-    value: Floats
-    raw: Floats
-    speed: Floats
-
-    def replaced(self, rows: Bools, others: Filtered) -> Filtered:
-        """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
-        pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
-        return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
-
-    def carried(self, motions: Motions) -> Filtered:
-        """These (N, J, 3, 3), whose first is that of the root, in the optical frame of another image."""
-        value, raw = self.value.copy(), self.raw.copy()
-        for rotations in (value, raw):
-            rotations[:, 0] = motions.rotations @ rotations[:, 0]
-        return Filtered(value, raw, self.speed)
-
-
-def rotations_at_rest(raw: Floats) -> Filtered:
-    """(N, J, 3, 3): start to filter rotations; their speed is (N, J, 3) rad/s."""
-    return Filtered(raw, raw, np.zeros(raw.shape[:-1], raw.dtype))
-
-
-def filter_rotations(last: Filtered, raw: Floats, dt_s: Floats, config: SmoothingConfig) -> Filtered:
-    """After a measurement ``raw`` (N, J, 3, 3), ``dt_s`` (N,) s after the last one, along the shortest rotations."""
-    dt = dt_s[:, None, None]
-    speed = filtered_speed(last.speed, rotmat_to_rotvec(last.raw.swapaxes(-1, -2) @ raw) / dt, dt)
-    rotation = rotmat_to_rotvec(last.value.swapaxes(-1, -2) @ raw)
-    return Filtered(last.value @ rotvec_to_rotmat(cutoff_fraction(speed, dt, config) * rotation), raw, speed)
-
-
-def filtered_speed(last: Floats, measured: Floats, dt: Floats) -> Floats:
-    """Low-pass filtered speed (..., D) per s: ``last``, updated by ``measured`` (..., D) after ``dt`` s."""
-    return last + _low_pass_fraction(_SPEED_CUTOFF_HZ, dt) * (measured - last)
-
-
-def cutoff_fraction(speed: Floats, dt: Floats, config: SmoothingConfig) -> Floats:
-    """Weight of the new value; 1, no smoothing, where the lowest cut-off is 0. ``speed`` (..., D) per s, ``dt`` s."""
-    if config.min_cutoff == 0:
-        return np.ones_like(dt)
-    return _low_pass_fraction(config.min_cutoff + config.beta * np.linalg.norm(speed, axis=-1, keepdims=True), dt)
-
-
-def _low_pass_fraction(cutoff_hz: Floats | float, dt: Floats) -> Floats:
-    """Weight of the new value in a first-order low-pass filter, discretised as in the one-euro filter's paper."""
-    ratio = 2 * np.pi * cutoff_hz * dt
-    return ratio / (1 + ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,6 +230,25 @@ class BodySmoother:
             valid=np.ones(len(unseen_s), np.bool_),
         )
         return Estimates.unknown(len(ids)).with_rows(rows >= 0, expected)
+
+    def walks(self, ids: Ints) -> Walks:
+        """How the tracks ``ids`` (P,) moved when they were last seen; in the frame of ``coasted``."""
+        rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
+        tracks = self._tracks.take(rows[rows >= 0])
+        return Walks.unknown(len(ids)).with_rows(
+            rows >= 0, Walks.of(tracks.positions, tracks.velocities, tracks.root_covariance)
+        )
+
+    def velocities(self, ids: Ints) -> Floats:
+        """(P, 3) m/s of the roots of the tracks ``ids`` (P,), as filtered, noise and all; NaN where there is none."""
+        rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
+        velocities = np.full((len(ids), 3), np.nan)
+        velocities[rows >= 0] = self._tracks.positions.velocity[rows[rows >= 0]]
+        return velocities
+
+    def changes(self, ids: Ints) -> JointChanges:
+        """How the joints of the tracks ``ids`` (P,) are expected to move; nothing is known here: poses are held."""
+        return JointChanges.unknown(len(ids))
 
 
 def _rows_of(ids: Ints, known: Ints) -> list[int]:

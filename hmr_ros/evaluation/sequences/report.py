@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of `hmr evaluate --sequences`: errors over time by output, and forecasts by horizon."""
+"""The first table of `hmr evaluate --sequences`: errors over time by output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from hmr_ros.evaluation.sequences.scores import (
     bend_bias,
     bone_variation,
     covered,
-    forecast_errors,
     lag_s,
     position_errors,
 )
-from hmr_ros.evaluation.sequences.trial import FUSED_TF, Case
-from hmr_ros.training.synthetic.sequences import HORIZONS_S
+from hmr_ros.evaluation.sequences.trial import Case
 
 _NEW_S = 0.3
 _GAP_S = 0.25
@@ -53,37 +51,11 @@ class SequenceRow:
     coverage: tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
-class ForecastRow:
-    """Mean error in mm of joints around the pelvis, ``horizon_s`` ahead: held, moved at their velocity, forecast."""
-
-    source: str
-    rate_hz: float
-    horizon_s: float
-    images: int
-    hold: float
-    velocity: float
-    fusion: float
-
-
 def rows(case: Case) -> list[SequenceRow]:
     """A row for each output of ``case``, of all images and of each group that has any."""
     found = []
     for group, chosen in _groups(case).items():
         found += [row for output in case.outputs if (row := _row(case, output, group, chosen))]
-    return found
-
-
-def forecast_rows(case: Case) -> list[ForecastRow]:
-    """A row for each horizon, of the fusion of ``case``; none where it has no fusion."""
-    if FUSED_TF not in case.outputs:
-        return []
-    found = []
-    for horizon, seconds in enumerate(HORIZONS_S):
-        errors = forecast_errors(case.outputs[FUSED_TF], case.truth, horizon, seconds)
-        count, means = len(errors["hold"]), {name: round(float(e.mean()), 1) for name, e in errors.items() if len(e)}
-        if means:
-            found.append(ForecastRow(case.source, case.rate_hz, seconds, count, **means))
     return found
 
 
@@ -150,18 +122,11 @@ _HEADINGS = (
     *("2D", "Hz", "group", "output", "images", "MPJPE-24", "PA-MPJPE", "acceleration", "lag ms", "bones %"),
     *("knees deg", "elbows deg", "in 50, 90, 95 %"),
 )
-_FORECAST_HEADINGS = ("2D", "Hz", "ahead s", "images", "hold", "velocity", "fusion")
 
 
 def table(found: Sequence[SequenceRow]) -> str:
     """``found`` as text for people to read, columns aligned."""
-    return _aligned([_HEADINGS, *map(_cells, found)])
-
-
-def forecast_table(found: Sequence[ForecastRow]) -> str:
-    """``found`` as text for people to read, columns aligned."""
-    lines = [tuple(f"{v:g}" if isinstance(v, float) else str(v) for v in vars(row).values()) for row in found]
-    return _aligned([_FORECAST_HEADINGS, *lines])
+    return aligned([_HEADINGS, *map(_cells, found)])
 
 
 def _cells(row: SequenceRow) -> tuple[str, ...]:
@@ -174,6 +139,7 @@ def _cells(row: SequenceRow) -> tuple[str, ...]:
     )
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text, columns aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
-from hmr_ros.core.metrics import MM, accel_error, mpjpe, pa_mpjpe
+from hmr_ros.core.metrics import accel_error, mpjpe, pa_mpjpe
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 from hmr_ros.evaluation.sequences.trial import Output
 from hmr_ros.training.synthetic.sequences import Sequences
@@ -104,24 +104,3 @@ def covered(output: Output, truth: Sequences, chosen: Bools) -> tuple[float, ...
     if not output.radii or not len(distance):
         return ()
     return tuple(100 * float((distance <= radius).mean()) for radius in output.radii)
-
-
-def forecast_errors(output: Output, truth: Sequences, horizon: int, seconds: float) -> dict[str, Floats]:
-    """Mm (N,) of joints around the pelvis after the ``horizon``: held, by their velocity, and as forecast.
-
-    Images of which all three are known; the velocity is that of the last 0.2 s.
-    """
-    stamps = truth.stamps[0]
-    back = max(1, round(0.2 / float(stamps[1] - stamps[0])))
-    before = np.roll(output.joints, back, axis=1)
-    moved = (output.joints - before) / (back * float(stamps[1] - stamps[0]))
-    known = output.known & np.roll(output.known, back, axis=1) & truth.known[..., 0] & truth.known[..., 1 + horizon]
-    known[:, :back] = False
-    known &= np.isfinite(output.forecast[:, :, horizon]).all((2, 3))
-    ways = {
-        "hold": output.joints,
-        "velocity": output.joints + seconds * moved,
-        "fusion": output.forecast[:, :, horizon],
-    }
-    true = truth.future[:, :, horizon][known]
-    return {name: MM * np.linalg.norm(way[known] - true, axis=-1)[:, 1:].mean(-1) for name, way in ways.items()}

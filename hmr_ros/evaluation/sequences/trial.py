@@ -17,7 +17,8 @@ from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.fusion import FusedPoses, PoseFusion
+from hmr_ros.evaluation.sequences.ahead import Ahead, people_ahead
+from hmr_ros.perception.fusion import FusingSmoother, PoseFusion
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -46,24 +47,29 @@ class Output:
     """Published poses of S people in T images: metres, around the pelvis, optical frame.
 
     ``joints`` (S, T, 24, 3) with their ``covariance`` (S, T, 24, 3, 3) and the ``radii`` of its regions, () where
-    nothing is calibrated; ``known`` (S, T) images with a pose; ``forecast`` (S, T, 3, 24, 3), NaN where there is none.
+    nothing is calibrated; ``known`` (S, T) images with a pose.
     """
 
     joints: Floats
     covariance: Floats
     radii: tuple[float, ...]
     known: Bools
-    forecast: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """S people seen at a frame rate with one source of keypoints, and the ``outputs`` by name."""
+    """S people seen at a frame rate with one source of keypoints, and the ``outputs`` by name.
+
+    ``ahead``: forecasts of the fusion with the camera's turning known, beside the truth; None without a fusion.
+    ``calibration`` of the fusion; None: not calibrated.
+    """
 
     source: str
     rate_hz: float
     truth: Sequences
     outputs: Mapping[str, Output]
+    ahead: Ahead | None = None
+    calibration: Calibration | None = None
 
 
 class Trial:
@@ -79,50 +85,53 @@ class Trial:
                 mix = SequenceMix(images=IMAGES, rates=(rate, rate), jitter=0.0)
                 sampler = SequenceSampler(motion, self._body, self._lifter.joint_set, mix, keypoints)
                 truth = sampler.sample(default_rng((seed, int(rate))), people)
-                yield Case(source, rate, truth, self.outputs(truth))
+                yield self.case(source, rate, truth)
 
-    def outputs(self, truth: Sequences) -> dict[str, Output]:
-        """What is published of the people of ``truth``, by name."""
+    def case(self, source: str, rate_hz: float, truth: Sequences) -> Case:
+        """What is published of the people of ``truth``."""
+        images = self._images(truth)
+        names = (SINGLE, SMOOTHED, *((FUSED, FUSED_TF) if self._fusion else ()))
+        outputs = {name: self._run(name, images, truth) for name in names}
+        if self._fusion is None:
+            return Case(source, rate_hz, truth, outputs)
+        fusion = PoseFusion(self._fusion, self._body)
+        ahead = people_ahead(images, truth, FusingSmoother(self._body, fusion), self._body)
+        return Case(source, rate_hz, truth, outputs, ahead, self._calibration(fusion))
+
+    def _images(self, truth: Sequences) -> list[Estimates]:
+        """The single estimates of all people, image by image."""
         shape = truth.stamps.shape
         flat = (a.reshape(-1, *a.shape[2:]) for a in (truth.normalized, truth.score))
         single = self._lifter.estimates(*flat)
-        by_image = [single.take(np.arange(shape[0]) * shape[1] + image) for image in range(shape[1])]
-        names = (SINGLE, SMOOTHED, *((FUSED, FUSED_TF) if self._fusion else ()))
-        return {name: self._run(name, by_image, truth) for name in names}
+        return [single.take(np.arange(shape[0]) * shape[1] + image) for image in range(shape[1])]
 
     def _run(self, name: str, images: list[Estimates], truth: Sequences) -> Output:
         fusion = PoseFusion(self._fusion, self._body) if self._fusion and name in (FUSED, FUSED_TF) else None
         smoother = BodySmoother(self._body, _UNFILTERED if name == SINGLE else SmoothingConfig())
         smoother.filters_pose = fusion is None
-        ids, published, forecasts = np.arange(len(truth)), [], []
+        ids, published = np.arange(len(truth)), []
         for image, estimates in enumerate(images):
             stamp = float(truth.stamps[0, image])
             turned = truth.optical_from_world[:, image] if name == FUSED_TF else None
-            fused = fusion.fused(ids, estimates, stamp, turned) if fusion else FusedPoses.none()
-            estimates = estimates.with_rows(fused.rows, fused.instead_of(estimates.take(fused.rows)))
-            published.append(smoother(ids, estimates, stamp))
-            forecast = np.full((len(ids), *fused.forecast.shape[1:]), np.nan)
-            forecast[fused.rows] = fused.forecast
-            forecasts.append(forecast)
-        return self._output(join_rows(published), np.stack(forecasts, 1), self._calibration(fusion))
+            fused = fusion(ids, estimates, stamp, turned) if fusion else estimates
+            published.append(smoother(ids, fused, stamp))
+        return self._output(join_rows(published), truth.stamps.shape, self._calibration(fusion))
 
     def _calibration(self, fusion: PoseFusion | None) -> Calibration | None:
         own = self._lifter.calibration
         return fusion.calibration(own) if fusion else own
 
-    def _output(self, published: Estimates, forecast: Floats, calibration: Calibration | None) -> Output:
-        """``published`` image after image; its rows are put into the order (S, T)."""
-        people, images = forecast.shape[:2]
+    def _output(self, published: Estimates, shape: tuple[int, ...], calibration: Calibration | None) -> Output:
+        """``published`` image after image; its rows are put into the order ``shape``, (S, T)."""
+        people, images = shape
         joints = self._body.posed_joints(published.global_orient, published.body_pose, published.betas)
 
         def ordered(array: Array) -> Array:
             return array.reshape(images, people, *array.shape[1:]).swapaxes(0, 1)
 
-        joints = ordered(joints)
         return Output(
-            joints=joints,
+            joints=ordered(joints),
             covariance=ordered(published.joint_covariance),
             radii=calibration.joint_radii if calibration else (),
             known=ordered(published.valid),
-            forecast=joints[:, :, None] + forecast,
         )

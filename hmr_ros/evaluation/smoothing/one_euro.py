@@ -13,7 +13,7 @@ import numpy as np
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.records import Record
-from hmr_ros.core.temporal.smoothing import cutoff_fraction, filtered_speed
+from hmr_ros.core.temporal.one_euro import cutoff_fraction, filtered_speed
 
 
 @dataclass(frozen=True, eq=False)

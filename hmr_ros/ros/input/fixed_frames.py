@@ -81,7 +81,14 @@ class FixedFrames:
 
 
 def moved(bodies: Bodies, transform: Transform) -> Bodies:
-    """``bodies`` with joints (P, 24, 3) m and vertices (P, V, 3) m in another frame; other fields are unchanged."""
+    """``bodies`` with joints (P, 24, 3) m and vertices (P, V, 3) m in another frame, and where they will be there.
+
+    Other fields, covariances among them, are unchanged.
+    """
     if transform is Transform.identity():
         return bodies
-    return dataclasses.replace(bodies, joints=transform(bodies.joints), vertices=transform(bodies.vertices))
+    ahead = bodies.forecasts
+    if ahead is not None:
+        ahead = dataclasses.replace(ahead, cam_t=transform(ahead.cam_t), joints=transform(ahead.joints))
+    vertices = transform(bodies.vertices)
+    return dataclasses.replace(bodies, joints=transform(bodies.joints), vertices=vertices, forecasts=ahead)

@@ -48,6 +48,8 @@ class _Shapes:
 
     def fit(self, now: _Shapes) -> bool:
         """Whether these shapes can stay in the scene for a person whose shapes are ``now``."""
+        if len(now.lengths) != len(self.lengths):
+            return False
         stretch, swelling = np.abs(now.lengths - self.lengths).max(), np.abs(now.radii - self.radii).max()
         return bool(stretch <= _MAX_STRETCH_M and swelling <= _MAX_SWELLING_M)
 

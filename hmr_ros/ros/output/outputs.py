@@ -105,7 +105,9 @@ class Outputs:
         self._create_optional(config, shared, has_hands=hand_model is not None)
         self._person_frames = PersonFrames(shared.frames if self._humans is None else None)
         self.frames = FixedFrames(publishers.listener(frames_of(config)))
-        self._planning = PlanningOutputs(publishers, body_model, config, presence, self.frames, hand_model)
+        self._planning = PlanningOutputs(
+            publishers, body_model, config, presence, self.frames, origin.calibration, hand_model
+        )
 
     def apply(self, config: RobotConfig) -> None:
         """Take over ``config`` for the next images. Not for the worker: decimating the mesh takes a while."""

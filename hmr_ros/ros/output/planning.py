@@ -11,11 +11,13 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.capsules import CapsuleRig, Capsules
 from hmr_ros.core.body.hand_capsules import HandCapsules
 from hmr_ros.core.body.hand_model import HandModel
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PlanningConfig, RobotConfig
 from hmr_ros.core.geometry.frames import NoTransformError
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.ros4hri.body_frame import middle_of_hips
 from hmr_ros.core.temporal.presence import Presence
+from hmr_ros.core.temporal.sweeping import swept
+from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.output.collision_objects import CollisionObjects
 from hmr_ros.ros.output.lifetimes import Pace
@@ -39,10 +41,13 @@ class PlanningOutputs:
         config: RobotConfig,
         presence: Presence,
         frames: FixedFrames,
+        calibration: Calibration | None = None,
         hand_model: HandModel | None = None,
     ) -> None:
-        """``frames`` looks up the frames that ``config`` names; ``hand_model`` of bodies whose fingers move."""
-        self._presence = presence
+        """``frames`` looks up the frames that ``config`` names; ``calibration`` of the covariances, None: not known;
+        ``hand_model`` of bodies whose fingers move.
+        """
+        self._presence, self._calibration = presence, calibration
         self._rig: CapsuleRig | None = body_model.capsules
         wants_hands = config.planning.hands and hand_model is not None
         self._hands = HandCapsules.of(hand_model) if wants_hands and hand_model is not None else None
@@ -106,20 +111,21 @@ class PlanningOutputs:
         objects = self._objects if self._objects is not None and self._objects.watch(stamp.seconds) else None
         if people is None and objects is None:
             return
-        frame = config.planning.frame or config.target_frame or config.world_frame
+        frame = config.planning.frame or config.world_frame or config.target_frame
         to_fixed = self._frames.lookup(frame, frame_id, stamp, config.tf_timeout_s)
         fixed = header(stamp, frame or frame_id)
         positions = to_fixed(middle_of_hips(bodies.joints))
         if people is not None:
             people.publish(fixed, bodies, positions)
         if objects is not None and self._updates.is_due(stamp.seconds, config.planning.rate_hz):
-            assert self._rig is not None, "collision objects need capsules"
-            capsules = self._capsules(self._rig, bodies).padded(config.planning.padding_m)
-            objects.update(fixed, bodies.ids, positions, capsules.moved(to_fixed), config.planning)
+            capsules = self._capsules(bodies, config.planning).moved(to_fixed)
+            objects.update(fixed, bodies.ids, positions, capsules, config.planning)
 
-    def _capsules(self, rig: CapsuleRig, bodies: Bodies) -> Capsules:
-        """The capsules of ``bodies``, and of the phalanges where they are asked for."""
-        capsules = rig.posed(bodies.vertices, bodies.betas)
-        if self._hands is None or bodies.hands is None:
-            return capsules
-        return capsules.joined(self._hands.posed(bodies.hands))
+    def _capsules(self, bodies: Bodies, planning: PlanningConfig) -> Capsules:
+        """What ``bodies`` take up, in their frame: now, and where they are expected if that is asked for."""
+        assert self._rig is not None, "collision objects need capsules"
+        capsules = self._rig.posed(bodies.vertices, bodies.betas)
+        if self._hands is not None and bodies.hands is not None:
+            capsules = capsules.joined(self._hands.posed(bodies.hands))
+        padded = capsules.padded(planning.padding_m)
+        return swept(padded, bodies, planning.forecast_level, self._calibration) if planning.forecast_level else padded

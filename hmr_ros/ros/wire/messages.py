@@ -14,9 +14,11 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.hand_model import SIDES
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import UNTRACKED, Bodies, State
 from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.temporal.forecasting import forecast_radii
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
@@ -30,6 +32,7 @@ from hmr_ros.ros.wire.types import (
     Point,
     SmplBody,
     SmplBodyArray,
+    SmplForecast,
     Time,
     Vector3,
 )
@@ -51,6 +54,8 @@ METRIC_FIELDS = (
 
 HAND_POSES = tuple(f"{side}_hand_pose" for side in SIDES)
 """Fields of SmplBody with the fingers of each hand, empty where they are unknown."""
+FORECAST_FIELDS = ("joints", "joint_covariance", "root_covariance")
+"""The same of SmplForecast, named as the columns of Forecasts."""
 
 NO_FRAMES: Mapping[int, str] = MappingProxyType({})
 """Frames in TF where none are published."""
@@ -143,11 +148,44 @@ def smpl_body_array(
         message.coverage_levels = _float32(np.array(LEVELS))
         message.joint_radii = _float32(np.array(origin.calibration.joint_radii))
         message.root_radii = _float32(np.array(origin.calibration.root_radii))
+        _set_forecast_radii(message, origin.calibration, bodies.forecasts)
     columns = metric_columns(bodies)
     known = known_rows(bodies, columns)
     message.bodies = [_smpl_body(bodies, row, columns, known, frames) for row in range(len(bodies))]
+    if bodies.forecasts is not None:
+        of_forecasts = known_forecasts(bodies.forecasts)
+        for row, body in enumerate(message.bodies):
+            body.forecasts = _smpl_forecasts(bodies.forecasts, row, of_forecasts)
     message.bodies += [SmplBody(id=person_name(track_id), state=SmplBody.LOST) for track_id in lost]
     return message
+
+
+def _set_forecast_radii(message: SmplBodyArray, calibration: Calibration, forecasts: Forecasts | None) -> None:
+    if forecasts is None or calibration.forecast is None:
+        return
+    now, ahead = calibration, calibration.forecast
+    message.forecast_joint_radii = _float32(forecast_radii(now.joint_radii, ahead.joint_radii, forecasts.ahead_s))
+    message.forecast_root_radii = _float32(forecast_radii(now.root_radii, ahead.root_radii, forecasts.ahead_s))
+
+
+def _smpl_forecasts(forecasts: Forecasts, row: int, known: dict[str, Bools]) -> list[SmplForecast]:
+    """Those of the person in ``row``; none where they have no position."""
+    if not known["joints"][row]:
+        return []
+    ahead = []
+    for k, seconds in enumerate(forecasts.ahead_s):
+        message = SmplForecast(ahead_s=seconds, cam_t=point(forecasts.cam_t[row, k]))
+        for name, rows in known.items():
+            if rows[row]:
+                setattr(message, name, _float32(getattr(forecasts, name)[row, k]))
+        ahead.append(message)
+    return ahead
+
+
+def known_forecasts(forecasts: Forecasts) -> dict[str, Bools]:
+    """For each of FORECAST_FIELDS the rows (P,) in which it is known at all times."""
+    columns = {name: np.isfinite(getattr(forecasts, name)) for name in FORECAST_FIELDS}
+    return {name: np.asarray(column.all(tuple(range(1, column.ndim)))) for name, column in columns.items()}
 
 
 def metric_columns(bodies: Bodies) -> dict[str, Floats]:

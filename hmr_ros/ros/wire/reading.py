@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,12 +14,13 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.finger_skin import FingerSkin
 from hmr_ros.core.body.hand_model import SIDES, load_hand_model
 from hmr_ros.core.body.posing import with_meshes
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
-from hmr_ros.core.skeleton import JOINT_SETS
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.ros.wire.messages import HAND_POSES
-from hmr_ros.ros.wire.types import SmplBody, SmplBodyArray
+from hmr_ros.ros.wire.types import SmplBody, SmplBodyArray, SmplForecast
 
 
 def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[Bodies, tuple[str, ...]]:
@@ -77,6 +79,7 @@ def parameters_from_message(message: SmplBodyArray) -> tuple[Bodies, tuple[str, 
         root_covariance=metric("root_covariance", 3, 3),
         valid=valid,
         hands=_hands(present),
+        forecasts=_forecasts(present),
     )
     return bodies, tuple(body.id for body in present)
 
@@ -103,6 +106,29 @@ def _hands(present: list[SmplBody]) -> BodyHands | None:
         angles=np.where(weights[..., None, None] > 0, angles, 0),
         pose=pose,
         joint_error=error,
+    )
+
+
+def _forecasts(present: Sequence[SmplBody]) -> Forecasts | None:
+    """Those of all people, NaN of those who have none; None where none has any."""
+    times = next((tuple(ahead.ahead_s for ahead in body.forecasts) for body in present if body.forecasts), ())
+    if not times:
+        return None
+
+    def column(of: Callable[[SmplForecast], Sequence[float]], *shape: int) -> Floats:
+        rows = np.full((len(present), len(times), *shape), np.nan, np.float32)
+        for row, body in enumerate(present):
+            for k, ahead in enumerate(body.forecasts):
+                if len(values := of(ahead)):
+                    rows[row, k] = np.array(values).reshape(shape)
+        return rows
+
+    return Forecasts(
+        cam_t=column(lambda ahead: (ahead.cam_t.x, ahead.cam_t.y, ahead.cam_t.z), 3),
+        joints=column(lambda ahead: ahead.joints, SMPL.size, 3),
+        joint_covariance=column(lambda ahead: ahead.joint_covariance, SMPL.size, 3, 3),
+        root_covariance=column(lambda ahead: ahead.root_covariance, 3, 3),
+        ahead_s=times,
     )
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "Quaternion",
     "SmplBody",
     "SmplBodyArray",
+    "SmplForecast",
     "String",
     "Time",
     "Twist",
@@ -76,14 +77,14 @@ if TYPE_CHECKING:
     from std_msgs.msg import ColorRGBA, Header, String
     from visualization_msgs.msg import Marker, MarkerArray
 
-    from hmr_ros.msg import SmplBody, SmplBodyArray
+    from hmr_ros.msg import SmplBody, SmplBodyArray, SmplForecast
 else:
     _KINDS = ("AbstractNestedType", "AbstractString", "Array", "BasicType", "NamespacedType")
     _MESSAGES = {
         "builtin_interfaces": ("Duration", "Time"),
         "diagnostic_msgs": ("DiagnosticArray", "DiagnosticStatus", "KeyValue"),
         "geometry_msgs": ("Point", "PointStamped", "Pose", "Quaternion", "Twist", "TwistStamped", "Vector3"),
-        "hmr_ros": ("SmplBody", "SmplBodyArray"),
+        "hmr_ros": ("SmplBody", "SmplBodyArray", "SmplForecast"),
         "sensor_msgs": ("CameraInfo", "Image", "JointState", "PointCloud2"),
         "std_msgs": ("ColorRGBA", "Header", "String"),
         "visualization_msgs": ("Marker", "MarkerArray"),

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Ints
+from hmr_ros.core.arrays import Bools, Ints
+from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import MeshStyle, Stamp, write_mesh_marker
-from hmr_ros.ros.wire.template import KeptTemplate
+from hmr_ros.ros.wire.template import KeptTemplate, Template
 
 _PLAIN_FIELDS: dict[str, Callable[[Bodies], NDArray[Any]]] = {
     "state": lambda bodies: bodies.states,
@@ -52,11 +53,13 @@ class BodiesWriter:
         ``frames``: the frames in TF of those who have one, by id.
         """
         columns, ids = messages.metric_columns(bodies), bodies.ids.tolist()
-        known = messages.known_rows(bodies, columns)
-        layout = tuple((name, rows.tobytes()) for name, rows in known.items())
+        known, ahead = messages.known_rows(bodies, columns), bodies.forecasts
+        known_ahead = {} if ahead is None else messages.known_forecasts(ahead)
+        layout = tuple((name, rows.tobytes()) for name, rows in (*known.items(), *known_ahead.items()))
+        times = () if ahead is None else ahead.ahead_s
         names = tuple((track_id, frames.get(track_id, "")) for track_id in ids)
         template = self._kept(
-            (frame_id, names, bodies.joint_set, lost, layout),
+            (frame_id, names, bodies.joint_set, lost, layout, times),
             lambda: messages.smpl_body_array(messages.header(stamp, frame_id), bodies, lost, self._origin, frames),
         )
         template.stamp(stamp)
@@ -68,7 +71,19 @@ class BodiesWriter:
         for name, rows in known.items():
             for row in np.flatnonzero(rows).tolist():
                 template[f"bodies.{row}.{name}"][:] = columns[name][row].reshape(-1)
+        if ahead is not None:
+            _write_forecasts(template, ahead, known_ahead)
         return template.finish()
+
+
+def _write_forecasts(template: Template, forecasts: Forecasts, known: Mapping[str, Bools]) -> None:
+    for row in np.flatnonzero(known["joints"]).tolist():
+        for k in range(len(forecasts.ahead_s)):
+            path = f"bodies.{row}.forecasts.{k}"
+            template[f"{path}.cam_t"][:] = forecasts.cam_t[row, k]
+            for name, rows in known.items():
+                if rows[row]:
+                    template[f"{path}.{name}"][:] = getattr(forecasts, name)[row, k].reshape(-1)
 
 
 class SkeletonWriter:

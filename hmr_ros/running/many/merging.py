@@ -16,7 +16,7 @@ import numpy as np
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.people import State
 from hmr_ros.recording import directory
-from hmr_ros.recording.arrays import COLUMNS, write_arrays
+from hmr_ros.recording.arrays import COLUMNS, FORECASTS, OF_THE_RUN, write_arrays
 from hmr_ros.recording.tally import Summary, Tally
 
 _NEAR = 0.2
@@ -127,14 +127,14 @@ class _Whole:
 def _merge_arrays(chunks: Sequence[Path], parts: Sequence[_Part], out: Path) -> None:
     """Write the arrays of all chunks, as ``recording.arrays`` does."""
     columns: dict[str, list[Array]] = defaultdict(list)
-    images, joint_set = 0, np.array("")
+    images, of_the_run = 0, dict[str, Array]()
     for chunk, part in zip(chunks, parts, strict=True):
         if not chunk.is_file():
             continue
         with np.load(chunk, allow_pickle=False) as arrays:
             kept = arrays["image_frame"] > part.after
             rows = kept[arrays["image_index"]]
-            joint_set = arrays["joint_set"]
+            of_the_run |= {name: arrays[name] for name in OF_THE_RUN if name in arrays.files}
             places = np.cumsum(kept) - 1 + images
             for name in arrays.files:
                 if name == "image_index":
@@ -142,12 +142,12 @@ def _merge_arrays(chunks: Sequence[Path], parts: Sequence[_Part], out: Path) -> 
                 elif name == "ids":
                     new = [part.ids[body_id] for body_id in arrays[name][rows].tolist()]
                     columns[name].append(np.array(new, arrays[name].dtype))
-                elif name != "joint_set":
-                    columns[name].append(arrays[name][rows if name in COLUMNS else kept])
+                elif name not in OF_THE_RUN:
+                    columns[name].append(arrays[name][rows if name in (*COLUMNS, *FORECASTS) else kept])
             images += int(kept.sum())
     if columns:
         tables = {name: np.concatenate(values) for name, values in columns.items()}
-        write_arrays(out, {**tables, "joint_set": joint_set})
+        write_arrays(out, {**tables, **of_the_run})
 
 
 def _lines(path: Path) -> Iterator[_Line]:

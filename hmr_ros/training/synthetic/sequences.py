@@ -15,6 +15,7 @@ from numpy.random import Generator
 from hmr_ros.core.arrays import Bools, Float32s, Floats, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.skinning import chained_joints, world_rotations
+from hmr_ros.core.forecasts import HORIZONS_S
 from hmr_ros.core.records import Record
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS
@@ -26,9 +27,6 @@ from hmr_ros.training.synthetic.people import ShapeMix, sample_betas
 from hmr_ros.training.synthetic.persistence import Clock, Persistence, persistent_error
 from hmr_ros.training.synthetic.stretches import LEVEL, Stretches, sample_stretches
 from hmr_ros.training.synthetic.visibility import OcclusionMix, occlusion_over_time
-
-HORIZONS_S = (0.25, 0.5, 1.0)
-"""How far ahead forecasts look."""
 
 _NEAREST_M = 0.2
 
@@ -58,8 +56,9 @@ class Sequences(Record):
     ``stamps`` (S, T) s; ``normalized`` (S, T, J, 2) keypoints and their ``score`` (S, T, J), 0: missing; ``rotations``
     (S, T, 24, 3, 3): the root to optical, the others child to parent; ``joints`` (S, T, 24, 3) around the pelvis;
     ``pelvis`` (S, T, 3); ``future`` (S, T, 3, 24, 3): around the pelvis, at HORIZONS_S after the image, in its axes;
-    ``known`` (S, T, 4): whether the motion goes on so far, now and at each horizon; ``optical_from_world``
-    (S, T, 3, 3); ``betas`` (S, 10); ``clip`` (S,) of the motion.
+    ``future_pelvis`` (S, T, 3, 3): there and then, in the optical frame of the image; ``known`` (S, T, 4): whether the
+    motion goes on so far, now and at each horizon; ``optical_from_world`` (S, T, 3, 3); ``betas`` (S, 10); ``clip``
+    (S,) of the motion.
     """
 
     stamps: Floats
@@ -69,6 +68,7 @@ class Sequences(Record):
     joints: Floats
     pelvis: Floats
     future: Float32s
+    future_pelvis: Float32s
     known: Bools
     optical_from_world: Floats
     betas: Floats
@@ -101,8 +101,9 @@ class SequenceSampler:
         rest = self._numpy_body.rest_joints(betas).astype(np.float64)
         path = sample_stretches(self._motion, rest, mix.images, mix.rates, mix.jitter, HORIZONS_S, rng)
         views, optical_from_world = self._cameras(path, betas, rng)
-        now = path.now(mix.images)
-        rotations, pelvis = _in_optical(now, optical_from_world, views)
+        now, later = path.now(mix.images), path.later(mix.images)
+        eye = -(views.rotation.transpose(0, 2, 1) @ views.translation[..., None])[..., 0]
+        rotations, pelvis = _in_optical(now, optical_from_world, eye)
         surface = self._surface(rotations, betas) + pelvis[:, :, None]
         seen = self._seen(surface, views, path.stamps, rng)
         pixels, score = self._detected(seen, path.stamps, rng)
@@ -113,8 +114,9 @@ class SequenceSampler:
             rotations=rotations,
             joints=chained_joints(world_rotations(rotations), rest[:, None]),
             pelvis=pelvis,
-            future=_future(path, optical_from_world, rest, mix.images),
-            known=np.concatenate([now.known[..., None], path.later(mix.images).known], -1),
+            future=_future(later, optical_from_world, rest),
+            future_pelvis=_future_pelvis(later, optical_from_world, eye),
+            known=np.concatenate([now.known[..., None], later.known], -1),
             optical_from_world=optical_from_world,
             betas=betas,
             clip=path.clip,
@@ -170,20 +172,27 @@ class SequenceSampler:
         return np.asarray(np.where(long, held, rng.random(stamps.shape)) < fraction)
 
 
-def _in_optical(now: Stretches, optical_from_world: Floats, views: Views) -> tuple[Floats, Floats]:
-    """Rotations (S, T, 24, 3, 3) with the root to optical, and the pelvis (S, T, 3) m, of people in the world."""
-    eye = -(views.rotation.transpose(0, 2, 1) @ views.translation[..., None])[..., 0]
+def _in_optical(now: Stretches, optical_from_world: Floats, eye: Floats) -> tuple[Floats, Floats]:
+    """Rotations (S, T, 24, 3, 3) with the root to optical, and the pelvis (S, T, 3) m, of people in the world.
+
+    ``eye`` (S, 3) m: where their cameras are.
+    """
     rotations = now.rotations.copy()
     rotations[:, :, 0] = optical_from_world @ rotations[:, :, 0]
     pelvis = (optical_from_world @ (now.pelvis - eye[:, None])[..., None])[..., 0]
     return rotations, pelvis
 
 
-def _future(path: Stretches, optical_from_world: Floats, rest: Floats, images: int) -> Float32s:
+def _future(later: Stretches, optical_from_world: Floats, rest: Floats) -> Float32s:
     """(S, T, 3, 24, 3) joints around the pelvis at HORIZONS_S, in the axes of each image."""
-    later = path.later(images)
     joints = chained_joints(world_rotations(later.rotations), rest[:, None, None])
     return (joints @ optical_from_world[:, :, None].swapaxes(-1, -2)).astype(np.float32)
+
+
+def _future_pelvis(later: Stretches, optical_from_world: Floats, eye: Floats) -> Float32s:
+    """(S, T, 3, 3) m at HORIZONS_S, in the optical frame of each image."""
+    from_eye = later.pelvis - eye[:, None, None]
+    return (from_eye @ optical_from_world.swapaxes(-1, -2)).astype(np.float32)
 
 
 def _turning(stamps: Floats, rows: Int64s, middle: Int64s, mix: SequenceMix, rng: Generator) -> Floats:

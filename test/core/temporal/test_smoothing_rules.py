@@ -12,11 +12,8 @@ from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Estimates
-from hmr_ros.core.temporal.smoothing import (
-    BodySmoother,
-    filter_rotations,
-    rotations_at_rest,
-)
+from hmr_ros.core.temporal.one_euro import filter_rotations, rotations_at_rest
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from test.core.conftest import random_parameters
 
 BODY = load_body_model(models_dir() / "open_body.npz")

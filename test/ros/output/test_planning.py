@@ -23,7 +23,7 @@ from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import person_name
 from test.ros.graph import qos, spin_until
 from test.ros.planning_clients import ObstacleLayer, PlanningSceneSubscriber
-from test.ros.stubs import BODY_MODEL, HAND, StubDetector, some_bodies, with_hands
+from test.ros.stubs import BODY_MODEL, HAND, StubDetector, some_bodies, with_forecasts, with_hands
 
 if not interfaces.COLLISION_OBJECTS.is_available:
     pytest.skip("needs moveit_msgs: make test", allow_module_level=True)
@@ -165,6 +165,23 @@ def test_fingers_have_capsules_of_their_own_where_they_are_asked_for(stage):
     assert len(s.object(3).primitives) == 3 * (18 + 30)
     tips = people.hands.joints[0, :, 4::4].reshape(-1, 3).astype(float)
     assert s.object(3).contains(tips).all()
+
+
+def test_with_a_forecast_level_the_object_contains_where_the_person_will_be(stage):
+    s = stage(forecast_level=0.9)
+    s.settle(1, [3])
+    walker = with_forecasts(some_bodies(1, [3]), (0.5, 1.0))
+    for _ in range(2):
+        s.show(walker)
+    s.drain()
+    assert operations(s) == ["ADD", "MOVE"], "the shapes of who has forecasts are others"
+    for seconds in (0.0, 0.5, 1.0):
+        assert s.object(3).contains(walker.vertices[0] + [seconds, 0, 0]).mean() > 0.995
+    s.config = dataclasses.replace(s.config, planning=dataclasses.replace(s.config.planning, forecast_level=0.0))
+    s.show(walker)
+    s.drain()
+    assert operations(s)[-1] == "ADD"
+    assert s.object(3).contains(walker.vertices[0] + [1.0, 0, 0]).mean() < 0.5
 
 
 def test_padding_may_change_while_running(stage):
@@ -523,8 +540,10 @@ def test_a_frame_that_is_none_is_refused(frame):
         PlanningConfig(frame=frame)
 
 
-def test_the_world_is_the_frame_of_planners_that_name_none(stage):
-    s = stage(world="odom", tf_timeout_s=0.0)
+@pytest.mark.parametrize("target", ["", "camera"])
+def test_the_world_is_the_frame_of_planners_that_name_none(stage, target):
+    """Also where another frame is for RViz: velocities in one that moves would be those of the robot, too."""
+    s = stage(world="odom", target=target, tf_timeout_s=0.0)
     robot, body = Robot(s.peer), some_bodies(1, [3])
 
     def shown():

@@ -15,12 +15,14 @@ from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.reading import bodies_from_message
 from hmr_ros.ros.wire.writers import MeshWriter
+from test.core.test_forecasts import CALIBRATION as FORECASTS
 from test.core.test_uncertainty import CALIBRATION
-from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies
+from test.ros.stubs import BODY_MODEL, StubDetector, some_bodies, with_forecasts
 
 STAMP = Stamp(12, 34)
 HEADER = messages.header(STAMP, "camera_optical_frame")
 ORIGIN = messages.Origin("pose2mesh", "open_body")
+CALIBRATED = messages.Origin("pose2mesh", "open_body", dataclasses.replace(CALIBRATION, forecast=FORECASTS))
 
 
 def test_names_are_five_letters_and_unique():
@@ -109,6 +111,35 @@ def test_covariances_survive_the_message():
     np.testing.assert_allclose(again.root_covariance, root, rtol=1e-6)
     uncalibrated = messages.smpl_body_array(HEADER, bodies, (), ORIGIN)
     assert [len(uncalibrated.coverage_levels), len(uncalibrated.joint_radii), len(uncalibrated.root_radii)] == [0] * 3
+
+
+def test_forecasts_survive_the_message_and_nothing_is_nan():
+    bodies = with_forecasts(some_bodies(3, ids=[7, 3, 5]), (0.25, 1.0))
+    for column in (bodies.forecasts.cam_t, bodies.forecasts.joints, bodies.forecasts.joint_covariance):
+        column[1] = np.nan
+    bodies.forecasts.root_covariance[2] = np.nan
+    message = messages.smpl_body_array(HEADER, bodies, (9,), CALIBRATED)
+    message = deserialize_message(serialize_message(message), SmplBodyArray)
+    assert [len(body.forecasts) for body in message.bodies] == [2, 0, 2, 0]
+    assert [ahead.ahead_s for ahead in message.bodies[0].forecasts] == [0.25, 1.0]
+    assert len(message.bodies[2].forecasts[0].root_covariance) == 0
+    assert np.isfinite(message.bodies[0].forecasts[1].joint_covariance).all()
+    np.testing.assert_allclose(np.reshape(message.forecast_joint_radii, (2, 3)), [[1, 2, 3]] * 2)
+    np.testing.assert_allclose(np.reshape(message.forecast_root_radii, (2, 3)), np.float32([[0.8, 1.8, 2.8]] * 2))
+
+    again = bodies_from_message(message, BODY_MODEL)[0].forecasts
+    assert again.ahead_s == (0.25, 1.0)
+    for name in ("cam_t", "joints", "joint_covariance", "root_covariance"):
+        np.testing.assert_allclose(getattr(again, name)[0], getattr(bodies.forecasts, name)[0], atol=1e-5)
+    assert np.isnan(again.joints[1]).all()
+    assert np.isnan(again.root_covariance[2]).all()
+
+
+def test_without_forecasts_there_are_no_radii_of_them():
+    message = messages.smpl_body_array(HEADER, some_bodies(1), (), CALIBRATED)
+    assert len(message.joint_radii) == 3
+    assert len(message.forecast_joint_radii) == len(message.forecast_root_radii) == 0
+    assert bodies_from_message(message, BODY_MODEL)[0].forecasts is None
 
 
 def test_lost_people_get_a_last_entry():

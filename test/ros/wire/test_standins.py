@@ -99,6 +99,7 @@ def test_a_schema_holds_all_that_the_message_contains():
         "MSG: hmr_ros/SmplBody",
         "MSG: builtin_interfaces/Time",
         "MSG: geometry_msgs/Point",
+        "MSG: hmr_ros/SmplForecast",
     ]
     for name in NAMES:
         for line in schema(name).splitlines():

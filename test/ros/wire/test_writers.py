@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hmr_ros.msg import SmplBody, SmplBodyArray
+from hmr_ros.msg import SmplBody, SmplBodyArray, SmplForecast
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from visualization_msgs.msg import MarkerArray
@@ -19,10 +19,13 @@ from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import Origin
 from hmr_ros.ros.wire.reading import bodies_from_message, parameters_from_message
 from hmr_ros.ros.wire.writers import BodiesWriter, JointStateWriter, SkeletonWriter
-from test.ros.stubs import BODY_MODEL, some_bodies, with_hands
+from test.core.test_forecasts import CALIBRATION as FORECASTS
+from test.core.test_uncertainty import CALIBRATION
+from test.ros.stubs import BODY_MODEL, some_bodies, with_forecasts, with_hands
 from test.ros.wire.reference import assert_same
 
 ORIGIN = Origin("pose2mesh", "open_body")
+CALIBRATED = Origin("pose2mesh", "open_body", dataclasses.replace(CALIBRATION, forecast=FORECASTS))
 FRAMES = ["", "a", "ab", "abc", "abcd"]
 
 
@@ -92,9 +95,29 @@ def test_bodies_of_another_joint_set(rng):
 def test_every_field_of_a_body_is_renewed():
     """A field of the message that the writer does not know would keep its first value for ever."""
     of_hands = {*messages.HAND_POSES, *messages.hand_numbers(BodyHands.at_rest(0))}
-    assert {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, *of_hands, "id", "frame"} == {
-        *SmplBody.get_fields_and_field_types()
-    }
+    written = {*writers._PLAIN_FIELDS, *messages.METRIC_FIELDS, *of_hands, "id", "frame", "forecasts"}
+    assert written == {*SmplBody.get_fields_and_field_types()}
+    of_forecasts = {*messages.FORECAST_FIELDS, "ahead_s", "cam_t"}
+    assert of_forecasts == {*SmplForecast.get_fields_and_field_types()}
+
+
+def test_forecasts_come_and_go(rng):
+    write = BodiesWriter(CALIBRATED)
+    for times, unknown in (
+        ((0.5,), ()),
+        ((0.5,), ()),
+        ((0.25, 1.0), ("root_covariance",)),
+        ((0.5,), ("joints",)),
+        ((), ()),
+    ):
+        bodies = random_bodies(rng, (4, 9))
+        bodies = with_forecasts(bodies, times) if times else bodies
+        for name in unknown:
+            getattr(bodies.forecasts, name)[1] = np.nan
+        message = messages.smpl_body_array(messages.header(Stamp(1, 2), "camera"), bodies, (7,), CALIBRATED)
+        assert_same(write(Stamp(1, 2), "camera", bodies, (7,)), message)
+        known = 0 if "joints" in unknown else len(times)
+        assert [len(body.forecasts) for body in message.bodies] == [len(times), known, 0]
 
 
 def test_skeletons(rng):

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calibration of a fusion network: fitted on one half of the takes, tested on the other half, by condition."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmr_ros.core.arrays import Bools, Ints
+from hmr_ros.core.forecasts import HORIZONS_S
+from hmr_ros.core.records import join_rows
+from hmr_ros.core.uncertainty import LEVELS, Calibration
+from hmr_ros.evaluation.held_out.residuals import calibration_clips
+from hmr_ros.evaluation.sequences.ahead import Ahead
+from hmr_ros.evaluation.sequences.calibration import ahead_distances, fitted_forecasts, fused_distances
+from hmr_ros.evaluation.sequences.forecasts import groups
+from hmr_ros.evaluation.sequences.report import aligned
+from hmr_ros.evaluation.sequences.trial import SOURCES, Case
+from hmr_ros.training.datasets.motion import Motion
+
+
+@dataclass(frozen=True)
+class AheadRow:
+    """Percent of people of a ``group`` in the regions of each level, ``horizon_s`` ahead; of ``images``."""
+
+    group: str
+    horizon_s: float
+    images: int
+    joints: tuple[float, ...]
+    root: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FusionReport:
+    """A ``calibration`` and what it covers, in percent, in takes that it was not fitted to.
+
+    ``joints``: of fused joints now, at each level; ``ahead``: of forecasts, all people first.
+    """
+
+    calibration: Calibration
+    joints: tuple[float, ...]
+    ahead: tuple[AheadRow, ...]
+
+    @property
+    def largest_gap(self) -> float:
+        """How far the coverage of all people is off, in percent."""
+        everyone = [of for row in self.ahead if row.group == "all" for of in (row.joints, row.root)]
+        return max(abs(c - 100 * level) for of in (self.joints, *everyone) for c, level in zip(of, LEVELS, strict=True))
+
+    def text(self) -> str:
+        """For people to read."""
+        now = ", ".join(f"{c:.1f}" for c in self.joints)
+        return (
+            f"fused joints within {self.calibration.joint_radii}; in the other takes {now} percent\n{table(self.ahead)}"
+        )
+
+
+def fusion_report(cases: Iterable[Case], motion: Motion, of_estimator: Calibration) -> FusionReport:
+    """The calibration of the fusion whose ``cases`` these are; the rest of it is the estimator's."""
+    found = list(cases)
+    fused, is_known = fused_distances(found), calibration_clips(motion)
+    rows = is_known[fused.clip]
+    radii = fused.take(rows).radii()
+    ahead = join_rows([case.ahead for case in found if case.ahead is not None])
+    sources = np.concatenate([[case.source] * len(case.ahead) for case in found if case.ahead is not None])
+    taught = is_known[ahead.clip]
+    forecast = fitted_forecasts(ahead.take(taught))
+    calibration = dataclasses.replace(of_estimator, joint_radii=radii, forecast=forecast)
+    covered = covered_ahead(ahead.take(~taught), sources[~taught], calibration)
+    return FusionReport(calibration, fused.take(~rows).coverage(radii), covered)
+
+
+def covered_ahead(ahead: Ahead, sources: Ints, calibration: Calibration) -> tuple[AheadRow, ...]:
+    """A row for each group and horizon of ``ahead``, whose keypoints came from ``sources`` (N,)."""
+    distances = ahead_distances(ahead, calibration)
+    assert distances is not None, "forecasts are calibrated"
+    rows = []
+    for group, chosen in _conditions(ahead, sources).items():
+        for k, seconds in enumerate(HORIZONS_S):
+            used = chosen & ahead.known[:, k]
+            if used.any():
+                rows.append(AheadRow(group, seconds, int(used.sum()), *distances.covered(used, k)))
+    return tuple(rows)
+
+
+def _conditions(ahead: Ahead, sources: Ints) -> dict[str, Bools]:
+    moving = groups(ahead)
+    found = moving | {source: sources == source for source in SOURCES}
+    gross = found["coco"]
+    return found | {f"coco, {name}": gross & moving[name] for name in ("standing", "walking")}
+
+
+def table(rows: Sequence[AheadRow]) -> str:
+    """``rows`` as text for people to read, columns aligned."""
+    headings = ("group", "ahead s", "images", "joints in 50, 90, 95 %", "root in 50, 90, 95 %")
+    return aligned([headings, *map(_cells, rows)])
+
+
+def _cells(row: AheadRow) -> tuple[str, ...]:
+    covered = (" ".join(f"{percent:.1f}" for percent in of) for of in (row.joints, row.root))
+    return row.group, f"{row.horizon_s:g}", str(row.images), *covered
