@@ -21,8 +21,8 @@ _NAMES = {"ids": "id", "states": "state", "scores": "score"}
 """Columns of Bodies whose value for one person has a name of its own."""
 
 _LEFT_OUT = frozenset({"vertices", "joint_set", "hands", "forecasts"})
-"""Hands and forecasts are objects of their own; vertices follow from the SMPL parameters, and would make lines a hundred
-times as long."""
+"""Hands and forecasts are objects of their own; vertices follow from the SMPL parameters, and would make a line a
+hundred times as long."""
 
 _OF_HANDS = {"presence": "presence", "pose": "fingers", "error": "errors"}
 """What is written of BodyHands, left hand first."""
