@@ -19,8 +19,8 @@ from hmr_ros.core.arrays import Image
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
+from hmr_ros.core.photo_labels import read_coco
 from hmr_ros.evaluation.photos.degraded import DEGRADATIONS
-from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.regions import projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
 from hmr_ros.evaluation.photos.scores import Row, as_json, join, summarise, table

@@ -7,7 +7,7 @@ Modules
     not run; skeleton: joint sets; manifest: what a network expects and returns; settings, and by them config and
     detector_config: the settings of pipeline and node; share: where shipped files lie; plausibility: camera matrices
     that cannot be; bounded: dicts of a limited size; blas: threads of linear algebra; uncertainty: covariances, and
-    what they are calibrated with; metrics: errors.
+    what they are calibrated with; metrics: errors; photo_labels: joints labelled in photos.
 Packages, each of which imports only those before it
     geometry: rotations, cameras, crops, keypoints, TF frames.
     body: SMPL's schema, from parameters to meshes; collision capsules.

@@ -89,6 +89,11 @@ class CropConfig:
     photos: str = setting(
         "", doc="directory of photos of people, on which movenet_thunder is held to what it said of them; empty: none"
     )
+    labels: str = setting(
+        "",
+        doc="labels of people in photos beside them, in COCO's keypoint format: validations say how many joints are "
+        "missed there, and best.pt has few; empty: none",
+    )
     photos_per_step: int = setting(4, doc="crops of them in each step", low=1)
     without_image: float = setting(
         4.0, doc="people without an image that are trained on beside each one with, in the stage of images", low=0

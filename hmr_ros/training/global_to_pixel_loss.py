@@ -87,6 +87,11 @@ class StageLoss(nn.Module):
         """(B, 24, 3, 3), (B, 10) -> (B, 17, 3) m relative to the pelvis: the Human3.6M joints of the mesh."""
         return self.human36m @ self.vertices(rotations, betas)
 
+    def projected(self, estimate: SmplEstimate, vertices: Tensor, camera: Tensor) -> Tensor:
+        """Keypoints (B, J, 2) crop units of an estimate with ``vertices`` (B, S, 3) m, for cameras (B, 3)."""
+        place = crop_translation(estimate.crop_cam, camera)[:, None]
+        return to_crop_units(self.keypoints @ vertices + place, camera)
+
     def forward(
         self, estimate: SmplEstimate, ground_truth: GroundTruth, true_vertices: Tensor, camera: Tensor
     ) -> dict[str, Tensor]:
@@ -96,8 +101,7 @@ class StageLoss(nn.Module):
         """
         weights, known = self._config, ground_truth.fitted
         vertices = self.vertices(estimate.rotations, estimate.betas)
-        place = crop_translation(estimate.crop_cam, camera)[:, None]
-        seen = to_crop_units(self.keypoints @ vertices + place, camera)
+        seen = self.projected(estimate, vertices, camera)
         return {
             "pose": weights.pose * l1(estimate.rotations, ground_truth.rotations, known),
             "betas": weights.betas * l1(estimate.betas, ground_truth.betas, known),

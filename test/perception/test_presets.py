@@ -10,9 +10,9 @@ import pytest
 
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PerceptionSettings
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.photo_labels import read_coco
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.engines.opening import open_onnx
-from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.reprojection import read_photo
 from hmr_ros.perception.detector import BlazePoseDetector
 from hmr_ros.perception.keypoint_detector import KeypointDetector

@@ -13,8 +13,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.people import Camera, Detections
+from hmr_ros.core.photo_labels import LabelledPhoto
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
-from hmr_ros.evaluation.photos.labels import LabelledPhoto
 from hmr_ros.evaluation.photos.regions import image_distances
 from hmr_ros.evaluation.photos.scores import Outcome
 from hmr_ros.perception.assignment import assign

@@ -33,6 +33,7 @@ from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
 from hmr_ros.training.heatmap_loss import heatmap_losses
+from hmr_ros.training.labelled_crops import labelled_crops, missed_joints
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.movenet_weights import load_movenet
@@ -64,6 +65,10 @@ EVALUATED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=
 """How keypoints are observed in a validation."""
 
 
+VALIDATED_AT_ONCE = 100
+"""People."""
+
+
 class GlobalToPixelRecipe:
     """Global-to-Pixel: the local stage without images ("local"), then both stages with them ("images")."""
 
@@ -78,6 +83,7 @@ class GlobalToPixelRecipe:
         self._remembering = _prepared(self._network.backbone, config, new=topology is None)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
+        self._labelled = labelled_crops(Path(config.crops.labels)) if config.crops.labels else None
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
@@ -222,12 +228,14 @@ class GlobalToPixelRecipe:
             if key not in self._evaluated:
                 self._evaluated[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
             report |= self._errors(self._evaluated[key], stage, source)
+        if self._labelled and stage != "local":
+            report |= missed_joints(self._network, self._loss, self._labelled)
         self.modules.train()
         return report
 
     def _errors(self, batch: Batch, stage: str, source: str) -> dict[str, float]:
         parts: list[dict[str, Tensor]] = []
-        for rows in torch.arange(len(batch.camera)).split(100):
+        for rows in torch.arange(len(batch.camera)).split(VALIDATED_AT_ONCE):
             image = batch.image if stage == "local" else batch.image[rows]
             part = Batch(image, *(x[rows] for x in batch[1:]))
             parts.append(self._human36m(moved(part, self._network), stage))

@@ -11,8 +11,8 @@ from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Detections, Estimates
+from hmr_ros.core.photo_labels import LabelledPhoto
 from hmr_ros.core.skeleton import COCO17, SMPL
-from hmr_ros.evaluation.photos.labels import LabelledPhoto
 from hmr_ros.evaluation.photos.regions import image_distances, projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, matched, read_photo, score
 from test.core.test_uncertainty import CALIBRATION

@@ -8,8 +8,8 @@ import torch
 
 from hmr_ros.core.geometry.crop import pad_to_aspect
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
+from hmr_ros.core.photo_labels import read_coco
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
-from hmr_ros.evaluation.photos.labels import read_coco
 from hmr_ros.evaluation.photos.reprojection import read_photo
 from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, build_backbone
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig

@@ -9,6 +9,7 @@ import torch
 
 from hmr_ros.networks.global_to_pixel.movenet_trunk import MoveNetTrunk
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.labelled_crops import missed_joints
 from hmr_ros.training.movenet_weights import load_movenet
 from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.recipes.test_global_to_pixel import recipe
@@ -20,6 +21,7 @@ THUNDER = {
     "crops__frozen_stride": 8,
     "crops__photos": "test/data/photos",
     "crops__photos_per_step": 1,
+    "crops__labels": "test/data/photos/labels.json",
 }
 
 
@@ -41,6 +43,16 @@ def test_a_new_run_starts_from_the_shipped_weights(thunder):
     load_movenet(shipped)
     for name, value in thunder._network.backbone.trunk.state_dict().items():
         torch.testing.assert_close(value, shipped.state_dict()[name])
+
+
+def test_a_validation_says_how_many_labelled_joints_are_missed(thunder):
+    thunder.modules.eval()
+    few = thunder._labelled.take(slice(3))
+    missed = missed_joints(thunder._network, thunder._loss, few)
+    with torch.no_grad():
+        features = thunder._network.features(torch.from_numpy(few.image))
+    assert missed["missed_keypoints"] == few.missed(features.keypoints[..., :2]) < 20, "they are MoveNet's"
+    assert missed["missed_keypoints"] < missed["missed_body"], "it is untrained"
 
 
 def test_a_step_trains_what_lies_above_the_frozen_stride(thunder, batch):

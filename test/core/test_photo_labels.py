@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmr_ros.core.photo_labels import LabelledPhoto, read_coco
 from hmr_ros.core.skeleton import COCO17
-from hmr_ros.evaluation.photos.labels import LabelledPhoto, read_coco
 
 STANDING = {
     "left_shoulder": (60, 20),
