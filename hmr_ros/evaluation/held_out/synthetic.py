@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.random import default_rng
 
-from hmr_ros.core.arrays import Strings
+from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.evaluation.held_out.case import SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.combined import combined, correlation, products
 from hmr_ros.evaluation.held_out.comparison import gains, verdict
 from hmr_ros.evaluation.held_out.crop_predictor import GLOBAL, LOCAL
 from hmr_ros.evaluation.held_out.predictor import Predictor
@@ -47,11 +48,15 @@ def people_of_shards(directory: Path, samples: int) -> Iterator[SyntheticPeople]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Errors by 2D source and output, on N people in ``groupings``; ``clips`` (N,) that they move as."""
+    """Errors by 2D source and output, on N people in ``groupings``; ``clips`` (N,) that they move as.
+
+    ``correlations`` of the errors of two methods, by 2D source, where there are two.
+    """
 
     errors: Mapping[tuple[str, str], Errors]
     groupings: Sequence[Grouping]
     clips: Strings
+    correlations: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """The rows of the report, by source, then split, then output."""
@@ -73,7 +78,7 @@ class Evaluation:
             if local and coarse:
                 found = gains(local, coarse, self.groupings, self.clips)
                 out.append(f"{source}: {verdict(LOCAL, GLOBAL, found)}")
-        return out
+        return out + [f"{source}: both methods' errors correlate by {r:.2f}" for source, r in self.correlations.items()]
 
 
 def evaluate_synthetic(
@@ -85,9 +90,11 @@ def evaluate_synthetic(
 ) -> Evaluation:
     """Evaluate all ``predictors`` on the same people and 2D sources; without keypoints, only those that read images.
 
+    Two methods are also evaluated together (``combined``).
     ``missing``: the group of keypoints (training.synthetic.visibility.GROUPS) that nobody has.
     """
     errors: dict[tuple[str, str], list[Errors]] = {}
+    shared: dict[str, list[Floats]] = {}
     groups, clips, first = [], [], 0
     for people in batches:
         for number, (source, mix) in enumerate(SOURCES.items()):
@@ -95,10 +102,16 @@ def evaluate_synthetic(
             if able:
                 case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
                 case = case if missing is None else case.without(in_group(JOINT_SETS[able[0].joint_set], missing))
-            for found in (answer for predictor in able for answer in predictor.predict(case)):
+            answers = [predictor.predict(case) for predictor in able]
+            if len(answers) == 2:
+                published = answers[0][-1], answers[1][-1]
+                answers.append(combined(*published))
+                shared.setdefault(source, []).append(products(*published, case))
+            for found in (answer for of_one in answers for answer in of_one):
                 errors.setdefault((source, found.output), []).append(errors_of(found, case, body))
         groups.append(groupings(people))
         clips.append(people.clip.astype(str))
         first += len(people)
     joined = {key: join_rows(parts) for key, parts in errors.items()}
-    return Evaluation(joined, join_groupings(groups), np.concatenate(clips))
+    correlations = {source: correlation(np.concatenate(parts)) for source, parts in shared.items()}
+    return Evaluation(joined, join_groupings(groups), np.concatenate(clips), correlations)
