@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from hmr_ros.core.arrays import Ints
@@ -37,11 +37,11 @@ CHUNK = 50
 _EXACT = KeypointMix(clean=1.0)
 
 
-class StoredFeatures(nn.Module):
+class StoredFeatures(Backbone):
     """Replaces a backbone whose features are stored: its "image" is a row of features, float16."""
 
     def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
+        super().__init__((0, 0, 0), (1, 1, 1))  # nothing is normalised
         self.channels, self.pooled_channels = backbone.channels, backbone.pooled_channels
         self.keypoints = backbone.keypoints
         height, width = CROP_SHAPE

@@ -5,6 +5,7 @@ import torch
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.ablation.features import StoredFeatures, stored_images
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import make_recipe
@@ -59,3 +60,12 @@ def test_too_few_images_are_counted(tmp_path):
     with pytest.raises(ValueError, match="expected 3 images, found 2; `hmr render` makes more"):
         stored_images(recipe, tmp_path, 3, tmp_path / "features.npy", augment=True)
     assert not (tmp_path / "features.npy").exists()
+
+
+def test_what_is_trained_on_stored_features_is_all_but_the_backbone():
+    config = updated(TrainConfig(), {"recipe": "global_to_pixel", "global_to_pixel.start": "keypoints"})
+    recipe = make_recipe(config, small_motion(), BODY, None)
+    network = recipe.modules["network"]
+    network.add_module("backbone", StoredFeatures(network.backbone))
+    learning = {id(module) for module, fraction in recipe.trained("images") if fraction}
+    assert learning == {id(module) for module in (network.global_stage, network.lifting, network.pixel_stage)}
