@@ -17,7 +17,7 @@ from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.people import UNTRACKED
 from hmr_ros.core.records import Record, join_rows
-from hmr_ros.core.temporal.smoothing import (
+from hmr_ros.core.temporal.one_euro import (
     Filtered,
     cutoff_fraction,
     filter_rotations,
