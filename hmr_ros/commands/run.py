@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON lines of boxes or keypoints in place of the search (docs/run.md)",
     )
     parser.add_argument("--keep-ids", action="store_true", help="people keep the ids of --detections")
-    parser.add_argument("--hands", action="store_true", help="locate hands as well, and draw them (docs/hands.md)")
+    parser.add_argument("--hands", action="store_true", help="draw hands, and move fingers (docs/hands.md)")
     _add_settings(parser)
     _add_many(parser)
     _add_recording(parser)
