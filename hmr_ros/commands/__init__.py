@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of `hmr`, one module each: `hmr build-engine` is ``build_engine``.
+"""The commands of `hmr`, one module each: `hmr build-engine` is ``build_engine``; ``evaluate`` has several.
 
 Each holds EXAMPLES of its use, ``add_arguments(parser)`` and ``run(args)``, whose result is the exit status. What
 computes is in other packages. Only ``hmr_ros.cli`` imports commands, and only the one that is called.

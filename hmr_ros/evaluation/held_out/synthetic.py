@@ -103,7 +103,7 @@ def evaluate_synthetic(
                 case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
                 case = case if missing is None else case.without(in_group(JOINT_SETS[able[0].joint_set], missing))
             answers = [predictor.predict(case) for predictor in able]
-            if len(answers) == 2:
+            if [predictor.reads_images for predictor in able] in ([True, False], [False, True]):
                 published = answers[0][-1], answers[1][-1]
                 answers.append(combined(*published))
                 shared.setdefault(source, []).append(products(*published, case))

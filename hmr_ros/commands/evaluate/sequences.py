@@ -8,9 +8,9 @@ import contextlib
 
 from tqdm import tqdm
 
+from hmr_ros.commands.evaluate.over_time import moving
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.json_report import Report, write_json
-from hmr_ros.evaluation.over_time import moving
 from hmr_ros.evaluation.sequences import report
 from hmr_ros.evaluation.sequences.forecasts import forecast_rows, forecast_table
 from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES, Trial

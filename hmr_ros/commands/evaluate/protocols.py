@@ -7,8 +7,8 @@ import argparse
 
 import numpy as np
 
+from hmr_ros.commands.evaluate.held_out import baseline_of, bodies_of
 from hmr_ros.core.manifest import file_sha256
-from hmr_ros.evaluation.held_out.command import baseline_of, bodies_of
 from hmr_ros.evaluation.held_out.predictor import open_predictor
 from hmr_ros.evaluation.json_report import write_json
 from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people

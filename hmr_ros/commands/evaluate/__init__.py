@@ -16,14 +16,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hmr_ros.commands.evaluate import ground, held_out, protocols, sequences, smoothing
 from hmr_ros.evaluation.baselines import BASELINES
-from hmr_ros.evaluation.ground import command as ground
-from hmr_ros.evaluation.held_out import command as held_out
 from hmr_ros.evaluation.held_out.predictor import body_of
-from hmr_ros.evaluation.protocols import command as protocols
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
-from hmr_ros.evaluation.sequences import command as sequences
-from hmr_ros.evaluation.smoothing import command as smoothing
 from hmr_ros.training.datasets.readers import READERS
 from hmr_ros.training.synthetic.visibility import GROUPS
 

@@ -8,11 +8,11 @@ import math
 
 from tqdm import tqdm
 
+from hmr_ros.commands.evaluate.over_time import estimating, moving
 from hmr_ros.core.records import join_rows
 from hmr_ros.evaluation.ground import report
 from hmr_ros.evaluation.ground.trial import PEOPLE, Trial
 from hmr_ros.evaluation.json_report import Report, write_json
-from hmr_ros.evaluation.over_time import estimating, moving
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ import argparse
 
 from tqdm import tqdm
 
+from hmr_ros.commands.evaluate.over_time import estimating, moving
 from hmr_ros.core.records import join_rows
 from hmr_ros.evaluation.json_report import Report, write_json
-from hmr_ros.evaluation.over_time import estimating, moving
 from hmr_ros.evaluation.smoothing import report
 from hmr_ros.evaluation.smoothing.trial import Trial
 
