@@ -82,16 +82,12 @@ class Pipeline:
         self.fingers = fingers
         self._sizing = Sizing(body_model)
         self._ground_estimator = GroundEstimator(body_model)
-        self._estimates_ground = False
         self._camera_motion = CameraMotion()
-        self._keypoint_threshold = PerceptionSettings().keypoint_threshold
         self._known: set[int] = set()
         self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
-        self._max_people = PerceptionSettings().max_people
-        self._forecast_s = parsed_times(PerceptionSettings().forecast_s)
-        self._is_external = False
-        self._knows_again = PerceptionSettings().reid
+        self._settings = PerceptionSettings()
+        self._forecast_s = parsed_times(self._settings.forecast_s)
 
     @property
     def faces(self) -> Ints:
@@ -220,14 +216,9 @@ class Pipeline:
         self.smoother.config = settings.smoothing
         if self.fingers is not None:
             self.fingers.configure(settings.smoothing)
-        self._max_people = settings.max_people
-        self._forecast_s = parsed_times(settings.forecast_s)
-        self._is_external = settings.detections.is_external
-        self._knows_again = settings.reid
-        self._keypoint_threshold = settings.keypoint_threshold
-        if not (estimates_ground := settings.ground == "estimate"):
+        if settings.ground != "estimate":
             self._ground_estimator.reset()
-        self._estimates_ground = estimates_ground
+        self._settings, self._forecast_s = settings, parsed_times(settings.forecast_s)
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -277,8 +268,9 @@ class Pipeline:
     def _detect(self, image: Image, given: Detections | None, shed: Shed) -> Detections:
         """People in ``image``: those of another detector, where it finds people, else those of the search."""
         if given is None:
-            return self.detector.locate(image, None) if self._is_external else self.detector.detect(image, shed)
-        given = within_limit(given, self._boxes, self._max_people)
+            is_external = self._settings.detections.is_external
+            return self.detector.locate(image, None) if is_external else self.detector.detect(image, shed)
+        given = within_limit(given, self._boxes, self._settings.max_people)
         return given if given.has_keypoints else self.detector.locate(image, given)
 
     def _view(self, camera: Camera | None, pose: CameraPose | None) -> View | None:
@@ -287,7 +279,7 @@ class Pipeline:
 
     def _cues(self, image: Image, found: Detections) -> Cues | None:
         """What the tracker needs to know people again, where the settings ask for it."""
-        return Cues(appearance(image, found), self.smoother.sizes) if self._knows_again else None
+        return Cues(appearance(image, found), self.smoother.sizes) if self._settings.reid else None
 
     def _update_known(self, tracks: Tracks, forgotten: set[int]) -> tuple[int, ...]:
         """The ids to report as lost: those that the tracker gave up, and the ``forgotten`` ones.
@@ -310,7 +302,7 @@ class Pipeline:
         self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float, pose: CameraPose | None
     ) -> Ground | None:
         """The ground by the people who were seen by now, where the settings ask for it."""
-        if not self._estimates_ground or camera is None:
+        if self._settings.ground != "estimate" or camera is None:
             return None
         return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s, pose)
 
@@ -330,11 +322,11 @@ class Pipeline:
         return self.hand_detector(image, seen)
 
     def _feet_seen(self, seen: Detections, camera: Camera) -> Bools:
-        return feet_seen(seen, camera, self._keypoint_threshold)
+        return feet_seen(seen, camera, self._settings.keypoint_threshold)
 
     def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
-        faces = face_seen(tracks.seen, self._keypoint_threshold)
+        faces = face_seen(tracks.seen, self._settings.keypoint_threshold)
         smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
         unseen = tracks.states == State.COASTING
         if unseen.any():

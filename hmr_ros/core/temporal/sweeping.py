@@ -36,13 +36,12 @@ def swept(capsules: Capsules, bodies: Bodies, level: float, calibration: Calibra
     margins = _margins(bodies, ahead, level, calibration)
     ways = np.nan_to_num(ahead.joints - bodies.joints[:, None])
     near_start, near_end = (_nearest(bodies.joints, points) for points in (capsules.starts, capsules.ends))
-    rows, parts = np.arange(len(bodies))[:, None], [capsules]
+    rows, taken_up = np.arange(len(bodies))[:, None], capsules
     for k in range(len(ahead.ahead_s)):
         margin = np.maximum(margins[rows, k, near_start], margins[rows, k, near_end])
         starts, ends = capsules.starts + ways[rows, k, near_start], capsules.ends + ways[rows, k, near_end]
-        parts.append(Capsules(starts, ends, capsules.radii + margin))
-    joined = (np.concatenate([getattr(part, name) for part in parts], 1) for name in ("starts", "ends", "radii"))
-    return Capsules(*joined)
+        taken_up = taken_up.joined(Capsules(starts, ends, capsules.radii + margin))
+    return taken_up
 
 
 def _nearest(joints: Floats, points: Floats) -> Floats:

@@ -107,8 +107,7 @@ def kept_id(text: str) -> int:
         return UNTRACKED
     if not re.fullmatch(f"[a-z]{{{_ID_LETTERS}}}", text):
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _IDS
-    number = sum((ord(letter) - ord("a")) * 26**k for k, letter in enumerate(text))
-    return int(number * pow(_ID_STRIDE, -1, _IDS) % _IDS)
+    return track_id(text)
 
 
 def person_number(track_id: int) -> int:
