@@ -111,7 +111,7 @@ class Locating(Detector):
 def test_boxes_get_keypoints_and_without_boxes_people_are_followed() -> None:
     run = pipeline()
     run.detector = Locating()
-    run._is_external = True
+    run.configure(PerceptionSettings(detections=DetectionsConfig(source="boxes")))
     first = run(IMAGE, CAMERA, 1.0, detections=boxes(BOX))
     second = run(IMAGE, CAMERA, 1.1)
     third = run(IMAGE, CAMERA, 1.2, detections=boxes())
