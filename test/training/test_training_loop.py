@@ -318,7 +318,7 @@ def test_a_stage_keeps_the_best_of_its_own_validations(train, tmp_path):
 
 
 def test_processes_that_do_not_lead_only_step(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop.ProcessGroup, "parallel", lambda self, loss, modules: loss)
+    monkeypatch.setattr(loop.ProcessGroup, "parallel", lambda self, loss, modules, partly_used: loss)
     original = loop.Trainer
 
     def second(config, out, resumed):
