@@ -12,7 +12,7 @@ from hmr_ros.msg import SmplBodyArray
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
-from hmr_ros.core.config import RobotConfig
+from hmr_ros.core.config import PerceptionSettings, RobotConfig
 from hmr_ros.core.fitting.depth import DepthImage
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.tracker import Tracker, TrackerOptions
@@ -326,8 +326,9 @@ def test_depth_is_not_subscribed_unless_asked_for(world):
 
 
 def test_the_size_of_a_lost_person_is_forgotten():
-    """A person with the same id later is placed by keypoints alone until depth is measured."""
+    """A person with the same id later, and not known again, is placed by keypoints alone until depth is measured."""
     pipeline = stub_pipeline(StubDetector(1), StubEstimator())
+    pipeline.configure(PerceptionSettings(reid=False))
     pipeline.tracker = Tracker(TrackerOptions(hits_to_confirm=1, timeout_s=1.0), itertools.repeat(7))
     screen = DepthImage(np.full((240, 320), 2.4, np.float32))
 

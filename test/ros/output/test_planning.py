@@ -53,7 +53,7 @@ class Stage:
     def new_outputs(self):
         publishers = PublisherFactory(self.node)
         self.frames = FixedFrames(publishers.listener(frames_of(self.config)))
-        return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames, HAND)
+        return PlanningOutputs(publishers, BODY_MODEL, self.config, self.presence, self.frames, hand_model=HAND)
 
     def show(self, bodies, lost=(), camera=CAMERA, after_s=0.1):
         """One image, some time after the one before it."""
