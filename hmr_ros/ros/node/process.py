@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from hmr_ros.ros.node.executors import make_executor
+from hmr_ros.ros.node.signals import EndingSignals
 from hmr_ros.ros.wire.qos import ParameterError
 
 _SIGNALS_EVERY_S = 0.1
@@ -40,7 +41,7 @@ class Application(Protocol):
 
 def run(name: str, make: Callable[[], Application], args: list[str] | None = None) -> int:
     """Spin the nodes that ``make`` creates in one thread; returns the exit status. ``name`` is that of the process."""
-    # Both raise KeyboardInterrupt, which also ends a configuring node that waits for an engine.
+    # Until the nodes spin both raise KeyboardInterrupt, which also ends a configuring node that waits for an engine.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -66,9 +67,10 @@ def run(name: str, make: Callable[[], Application], args: list[str] | None = Non
 
 
 def _spin(nodes: Sequence[Node]) -> None:
-    """Serve ``nodes`` until the middleware is shut down, or a signal raises KeyboardInterrupt."""
+    """Serve ``nodes`` until the middleware is shut down or a signal comes; KeyboardInterrupt ends a long callback."""
     executor = make_executor()
     for node in nodes:
         executor.add_node(node)
-    while rclpy.ok():
-        executor.spin_once(timeout_sec=_SIGNALS_EVERY_S)
+    with EndingSignals() as signals:
+        while rclpy.ok() and not signals.came:
+            executor.spin_once(timeout_sec=_SIGNALS_EVERY_S)
