@@ -26,7 +26,7 @@ from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.evaluation.rooms.cameras import GivenDetector, Said, said_by_all
-from hmr_ros.evaluation.rooms.picture import draw_room
+from hmr_ros.evaluation.rooms.drawing import draw_room
 from hmr_ros.evaluation.rooms.report import RoomRow, row, table
 from hmr_ros.evaluation.rooms.scenes import Errors, Room, sample_room
 from hmr_ros.evaluation.rooms.trial import KINDS, Outcome, fused, wrong_rooms
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each, s (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same rooms (%(default)s)")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
-    parser.add_argument("--picture", type=Path, help="PNG of the last room in its middle")
+    parser.add_argument("--image", type=Path, help="PNG of the last room in its middle")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.model} in rooms with several cameras, {data}\n{table(evaluation.rows())}")
     if args.json:
         write_json(Report(str(args.model), data, evaluation.rows()), args.json)
-    if args.picture:
-        args.picture.parent.mkdir(parents=True, exist_ok=True)
-        write_image_file(args.picture, evaluation.picture())
+    if args.image:
+        args.image.parent.mkdir(parents=True, exist_ok=True)
+        write_image_file(args.image, evaluation.image())
     return 0
 
 
@@ -110,7 +110,7 @@ class _Evaluation:
         keys = sorted(self._outcomes, key=lambda key: (KINDS.index(key[0]), key[1]))
         return [row(kind, cameras, self._outcomes[kind, cameras], self._wrong[kind, cameras]) for kind, cameras in keys]
 
-    def picture(self) -> Image:
+    def image(self) -> Image:
         """The last room in its middle."""
         assert self._last is not None, "there is a room at least"
         room, said = self._last

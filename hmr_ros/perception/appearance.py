@@ -2,7 +2,7 @@
 """How people look: the colours of their clothes by body part, to tell people of one run apart.
 
 Colours are read on the trunk and the legs, by keypoints, where no other person's box is: no face, and nothing that
-says who somebody is. They are a brightness and two opponent colours that brightness cancels from; one gain for the
+tells people apart. They are a brightness and two opponent colours that brightness cancels from; one gain for the
 whole person lets the light change. Evidence is a logarithm of a ratio of likelihoods (nats): of the same person against
 another one.
 """

@@ -2,7 +2,7 @@
 """People who come back get the id that they had, where one and only one lost id fits.
 
 How they look (``appearance``), how large they are, and where they were expected are added up as evidence, in nats, that
-a new track is a lost one. It has to be stronger than for somebody new and than for any other lost one. All is kept in
+a new track is a lost one. It has to be stronger than for a new person and than for any other lost one. All is kept in
 memory for a stated time, and no longer.
 """
 
@@ -26,7 +26,7 @@ MAX_REMEMBERED = 64
 """So many lost people are remembered, those who were lost last."""
 
 _NEW = 2.5
-"""Evidence, nats, that a lost id needs against somebody new."""
+"""Evidence, nats, that a lost id needs against a new person."""
 _ONLY = 1.5
 """Evidence, nats, by which it has to fit better than any other one."""
 
@@ -35,7 +35,7 @@ _NEAR, _PER_S = 0.3, 0.45
 _AHEAD_S = 1.5
 """People walk on for so long while they are hidden."""
 _AREA = 150.0
-"""Somebody new may be anywhere in so many squared extents."""
+"""A new person may be anywhere in so many squared extents."""
 _ELSEWHERE = -6.0
 """A position says at most this much against a person."""
 
@@ -50,7 +50,7 @@ _SIZE, _SIZES = 0.06, 0.15
 class Cues:
     """What tells people apart besides position: how the detections of an image look, and ``sizes`` of tracks by id, m.
 
-    Sizes are asked for where somebody may have come back.
+    Sizes are asked for where a person may have come back.
     """
 
     appearance: Appearance

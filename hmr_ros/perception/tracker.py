@@ -126,7 +126,7 @@ class Tracker:
         """The tracks after an image with ``detections``, taken at ``stamp_s`` s, which must never decrease.
 
         By ``view`` the camera's own motion cancels; None: it stood still. By ``cues`` people who were lost are known
-        again; None: nobody is remembered.
+        again; None: no track is remembered.
         Raises ValueError where ids are kept and two detections have the same.
         """
         self._pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s

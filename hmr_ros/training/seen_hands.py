@@ -75,7 +75,7 @@ class HandSamplers:
 
 
 def _posed(hand: HandModel, seen: SeenHands) -> tuple[NDArray[np.float16], Float32s]:
-    """Vertices (N, 778, 3), in halves to save memory, and joints (N, 21, 3) m, relative to the wrist."""
+    """Vertices (N, 778, 3), fp16 to save memory, and joints (N, 21, 3) m, relative to the wrist."""
     vertices, joints = [], []
     for first in range(0, len(seen), _POSED_AT_ONCE):
         part = seen.take(np.arange(first, min(first + _POSED_AT_ONCE, len(seen))))

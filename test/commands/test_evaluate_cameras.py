@@ -21,7 +21,7 @@ def run(*arguments):
 def test_rooms_are_evaluated_in_a_table_in_json_and_in_a_picture(motion, tmp_path, capsys):  # noqa: F811
     save_motion(motion, tmp_path / "motion.npz")
     given = ("--motion", tmp_path / "motion.npz", "--rooms", 1, "--people", 2, "--seconds", 3)
-    made = ("--json", tmp_path / "out" / "report.json", "--picture", tmp_path / "out" / "room.png")
+    made = ("--json", tmp_path / "out" / "report.json", "--image", tmp_path / "out" / "room.png")
     assert run(models_dir() / "pose2mesh.json", *given, *made) == 0
     rows = json.loads((tmp_path / "out" / "report.json").read_text())["rows"]
     assert [(row["kind"], row["cameras"]) for row in rows] == [("2 degrees, 3 cm", 2), ("upside down", 2)]

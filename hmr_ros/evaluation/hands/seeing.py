@@ -15,11 +15,13 @@ from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.camera import Camera
+from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.records import join_rows
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.media.images import write_image_file
 from hmr_ros.perception.hand_overlay import draw_hands
 from hmr_ros.perception.hand_regions import (
     LANDMARKS_SIZE,
@@ -77,7 +79,9 @@ class HandEye:
         images, cameras = self._painter.paint(rng, draws, placed)
         pixels = np.stack([_pixels(exact, camera) for exact, camera in zip(placed.exact, cameras, strict=True)])
         found = _seen(self._landmarks, images, _moved(rng, regions_of_landmarks(pixels)))
-        seen = np.stack([_normalized(points, camera) for points, camera in zip(found.points, cameras, strict=True)])
+        seen = np.stack(
+            [undistort_points(points, camera) for points, camera in zip(found.points, cameras, strict=True)]
+        )
         parts = (draws.orient, draws.pose, draws.betas, draws.wrist, placed.exact, seen, found.world)
         arrays = (*parts, found.presence, found.right, hand_sizes(pixels))
         return SeenImages(SeenHands(*(np.asarray(array, np.float32) for array in arrays)), images, cameras)
@@ -101,10 +105,8 @@ def write_hand_sheet(eye: HandEye, path: Path) -> None:
     chunk = eye.chunk(0, _SHEET_ROWS * _SHEET_COLUMNS)
     tiles = [_labelled(chunk, row) for row in range(len(chunk.images))]
     rows = [np.concatenate(tiles[first : first + _SHEET_COLUMNS], 1) for first in range(0, len(tiles), _SHEET_COLUMNS)]
-    sheet = np.ascontiguousarray(np.concatenate(rows)[..., ::-1])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+    write_image_file(path, np.concatenate(rows))
     print(f"{path}: {len(tiles)} hands with what is seen of them, and the presence that the network gives them")
 
 
@@ -148,8 +150,5 @@ def _moved(rng: Generator, regions: Floats) -> Floats:
 
 
 def _pixels(normalized: Floats, camera: Camera) -> Floats:
-    return np.asarray(normalized * np.diag(camera.K)[:2] + camera.K[:2, 2])
-
-
-def _normalized(pixels: Floats, camera: Camera) -> Floats:
-    return np.asarray((pixels - camera.K[:2, 2]) / np.diag(camera.K)[:2])
+    """(N, 2) px of normalized image coordinates."""
+    return project(np.concatenate([normalized, np.ones_like(normalized[:, :1])], -1), camera)

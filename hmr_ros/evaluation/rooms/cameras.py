@@ -41,7 +41,7 @@ class Said:
 
 
 class GivenDetector(Detector):
-    """Finds nobody: what people look like is given to the pipeline."""
+    """Finds no people: what people look like is given to the pipeline."""
 
     def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """No people."""

@@ -17,7 +17,7 @@ class RoomRow:
     """``rooms`` of one kind with as many ``cameras``; means over rooms, but for the worst ``idf1`` and longest times.
 
     ``error_cm`` of fused positions, ``single_cm`` of one camera's, and their ``ratio``; ``twice_s``: longest time for
-    which someone was two people; ``missed_s``: for which someone was nobody; ``coverage`` of the root's 50, 90 and 95 %
+    which someone was two people; ``missed_s``: for which one was missed; ``coverage`` of the root's 50, 90 and 95 %
     regions, percent; ``refused``: cameras that were refused, and ``wrong``: that should have been.
     """
 

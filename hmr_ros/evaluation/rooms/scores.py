@@ -14,7 +14,7 @@ from hmr_ros.evaluation.rooms.trial import Instant
 from hmr_ros.perception.assignment import assign
 
 NEAR_M = 0.75
-"""A fused person farther from the truth is nobody there."""
+"""A fused person farther from the truth is none of those there."""
 
 SETTLED_S = 1.0
 _CHI2 = {0.5: 2.366, 0.9: 6.251, 0.95: 7.815}
@@ -24,7 +24,7 @@ _CHI2 = {0.5: 2.366, 0.9: 6.251, 0.95: 7.815}
 class Scores:
     """``idf1`` 0..1; ``ids`` given to ``people``; ``twice_s``: longest time for which someone was two people.
 
-    ``missed_s``: longest time for which someone whom a camera shows was nobody; ``error_m``: mean distance of positions
+    ``missed_s``: longest time for which a person in view was missed; ``error_m``: mean distance of positions
     from the truth, after SETTLED_S; ``coverage`` of the 50, 90 and 95 % regions of a normal distribution.
     """
 
@@ -104,7 +104,7 @@ def _twice(instant: Instant) -> set[int]:
 
 
 def _missed(instant: Instant) -> set[int]:
-    """People whom a camera shows and who are nobody: not found yet, or taken for someone else."""
+    """People whom a camera shows and who are missed: not found yet, or taken for someone else."""
     return set(np.flatnonzero(instant.shown).tolist()) - {person for _, person in _matched(instant)}
 
 

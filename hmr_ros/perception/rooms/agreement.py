@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which cameras are not where they are said to be: turned by many degrees, swapped, upside down, with wrong distances.
 
-People of such a camera match nobody: they would be there twice, in wrong places. That two tracks show one person can be
+People of such a camera match none: they would be there twice, in wrong places. That two tracks show one person can be
 seen without the cameras' poses, by the movement of the limbs around the pelvis, in the body's own axes; and that more
 than one pair, or one who walks for long, moves as one rigid body. Where such pairs are far apart in the world, the
 cameras disagree; the one that fewer agree with is refused, until it agrees again.

@@ -3,7 +3,7 @@
 
 Views come in any order, each with its own stamp. A person has *members*, at most one track of each camera. When a view
 comes, each of its tracks is compared with the members that other cameras see, all positions carried to its stamp, and
-assigned to a person or to nobody by the minimum of all costs together; whoever is assigned to nobody is a new person.
+assigned to a person or to none by the minimum of all costs together; whoever is assigned to none is a new person.
 So two tracks of one camera are never one person, and a person who walks out of one view into the next keeps the id.
 """
 
@@ -175,7 +175,7 @@ class RoomFuser:
         return max(self._surprise(person, view, row), _AS_EXPECTED * NEW)
 
     def _surprise(self, person: Person, view: View, row: int) -> float:
-        """Squared Mahalanobis distance of a sighting from where a person is expected whom nobody else sees now."""
+        """Squared Mahalanobis distance of a sighting from where a person is expected who has no other sighting now."""
         if self._is_seen_by(person, view.camera):
             return 1e4
         sighting = self._sighting(view, row)
@@ -245,7 +245,7 @@ class RoomFuser:
                 state.offset = offset
 
     def _is_sure(self, person: Person, view: View) -> bool:
-        """Whether the person is nobody else whom another camera sees: at once, but near to someone after a moment."""
+        """Whether the person is no other whom another camera sees: at once, but near to someone after a moment."""
         if view.stamp_s - person.born_s >= _UNSURE_S:
             return True
         at = person.motion.position
@@ -256,7 +256,7 @@ class RoomFuser:
     def _end(self) -> None:
         """Let people go whom the cameras that saw them last have not shown for long.
 
-        Of a camera that fell silent nothing is known: nobody left because of it.
+        Of a camera that fell silent nothing is known: no one left because of it.
         """
         self._end_those([person for person in self.people if self._is_over(person)])
 

@@ -75,7 +75,7 @@ class View:
 
 
 def observed(bodies: Bodies, camera: str, stamp_s: float, world_from_optical: Transform, growth: Growth) -> View:
-    """The people of ``bodies`` whom the image shows and who have a position; nobody who is coasting or tentative."""
+    """The people of ``bodies`` whom the image shows and who have a position; none who is coasting or tentative."""
     chosen: Bools = bodies.valid & (bodies.states == State.TRACKED)
     for known in (bodies.cam_t, bodies.joints, bodies.global_orient, bodies.body_pose, bodies.betas):
         chosen = chosen & np.isfinite(known).all(tuple(range(1, known.ndim)))

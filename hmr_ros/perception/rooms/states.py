@@ -19,7 +19,7 @@ from hmr_ros.perception.rooms.tracks import CameraTracks
 class Person:
     """A person of the room: ``motion``, and by camera the track that is theirs, ``members``.
 
-    ``is_sure``: nobody else whom other cameras see; ``pose`` and ``score`` as fused last.
+    ``is_sure``: no other whom other cameras see; ``pose`` and ``score`` as fused last.
     """
 
     id: int

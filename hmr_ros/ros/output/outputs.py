@@ -233,9 +233,13 @@ class Outputs:
             header = messages.header(frame.stamp, frame.frame_id)
             self._humans.update(header, bodies, lost)
             self._humans.publish_metric(frame, header, humans)
-            seen = bodies.take(bodies.states == State.TRACKED)
-            self._humans.publish_seen(frame, header, seen, camera, self._config.keypoint_threshold)
-            self._humans.publish_gestures(frame, header, seen.take(seen.valid))
+            self._publish_seen(self._humans, frame, camera, bodies.take(bodies.states == State.TRACKED))
+
+    def _publish_seen(self, humans: HumanPublishers, frame: Frame, camera: Camera | None, seen: Bodies) -> None:
+        """Publish what ROS4HRI has of people who are ``seen`` in the image."""
+        header = messages.header(frame.stamp, frame.frame_id)
+        humans.publish_seen(frame, header, seen, camera, self._config.keypoint_threshold)
+        humans.publish_gestures(frame, header, seen.take(seen.valid))
 
     def _frame_suffixes(self, stamp: Stamp, humans: Humans, lost: tuple[int, ...]) -> Mapping[int, str]:
         """The names in TF of ``humans`` by id: what follows ``body_``; empty where no TF is published."""

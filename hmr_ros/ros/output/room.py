@@ -8,9 +8,9 @@ import numpy as np
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.people import Bodies, Camera
-from hmr_ros.core.ros4hri.motion import Humans
 from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.input.images import Frame
+from hmr_ros.ros.output.humans import HumanPublishers
 from hmr_ros.ros.output.outputs import Outputs, Published
 from hmr_ros.ros.output.publishing import Publishers
 from hmr_ros.ros.wire import messages
@@ -42,11 +42,5 @@ class RoomOutputs(Outputs):
         problem = self.publish_meshes(frame, bodies, lost)
         return Published(published.problem or problem, published.limit_violations)
 
-    def _publish_humans(
-        self, frame: Frame, camera: Camera | None, bodies: Bodies, humans: Humans, lost: tuple[int, ...]
-    ) -> None:
-        """Publish ROS4HRI's topics but those of an image."""
-        if self._humans is not None:
-            header = messages.header(frame.stamp, frame.frame_id)
-            self._humans.update(header, bodies, lost)
-            self._humans.publish_metric(frame, header, humans)
+    def _publish_seen(self, humans: HumanPublishers, frame: Frame, camera: Camera | None, seen: Bodies) -> None:
+        """Nothing: there is no image in which people are seen."""
