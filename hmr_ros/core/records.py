@@ -37,9 +37,7 @@ class Record:
 
     def with_rows(self, rows: Ints | Bools, others: Self) -> Self:
         """The record with ``rows``, (M,) numbers or an (N,) mask, replaced by M ``others``; types stay."""
-        return self._remade(
-            {name: _replaced(column, rows, getattr(others, name)) for name, column in self._columns()}
-        )
+        return self._remade({name: _replaced(column, rows, getattr(others, name)) for name, column in self._columns()})
 
     def _columns(self) -> list[tuple[str, Array | Record]]:
         values = vars(self)

@@ -216,7 +216,7 @@ def convert_keypoints(kp2d: Floats, score: Floats, source: JointSet, target: Joi
 
 @dataclass(frozen=True, eq=False)
 class _Conversion:
-    """Where the K joints of a set are in another: ``first`` (K,), but for ``midpoints`` (k, a, b) and the ``absent``."""
+    """Where the K joints of a set are in another: ``first`` (K,), but for ``midpoints`` (k, a, b), ``absent`` ones."""
 
     first: Int64s
     midpoints: tuple[tuple[int, int, int], ...]

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Tracks:
     lost: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def seen(self) -> Detections:
         """The people in this image."""
         return self.people.take(self.states != State.COASTING)

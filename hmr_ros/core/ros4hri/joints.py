@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Float64s, Floats
-from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
 from hmr_ros.core.geometry.rotation import cross
+from hmr_ros.core.ros4hri.body_frame import ROS_FROM_SMPL
 from hmr_ros.core.skeleton import SMPL
 
 _SIDES = {"l": 1, "r": -1}
