@@ -6,6 +6,7 @@ core/temporal/forecasting.py makes them. Measured: docs/fusion.md and docs/uncer
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -80,10 +81,13 @@ def _check_radii(name: str, radii: tuple[tuple[float, ...], ...]) -> None:
         raise ValueError(f"forecast {name}: expected (3, 3) positive numbers, rising in each row, got {radii}")
 
 
+@functools.cache
 def between_horizons(ahead_s: tuple[float, ...]) -> Floats:
     """(F, 4) weights of now and of each of HORIZONS_S, which sum to 1, for times in between."""
     nodes = np.array((0.0, *HORIZONS_S))
-    return np.stack([np.interp(ahead_s, nodes, row) for row in np.eye(len(nodes))], -1)
+    weights = np.stack([np.interp(ahead_s, nodes, row) for row in np.eye(len(nodes))], -1)
+    weights.flags.writeable = False
+    return weights
 
 
 def parsed_times(text: str) -> tuple[float, ...]:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -23,7 +24,7 @@ class Record:
     """
 
     def __len__(self) -> int:
-        return len(next(self._columns())[1])
+        return len(self._columns()[0][1])
 
     def take(self, index: Ints | Bools | slice) -> Self:
         """The rows ``index``, in that order: (M,) row numbers, an (N,) mask or a slice.
@@ -32,22 +33,40 @@ class Record:
         """
         if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.all():
             return self
-        return dataclasses.replace(self, **{name: _rows_of(column, index) for name, column in self._columns()})
+        return self._remade({name: _rows_of(column, index) for name, column in self._columns()})
 
     def with_rows(self, rows: Ints | Bools, others: Self) -> Self:
         """The record with ``rows``, (M,) numbers or an (N,) mask, replaced by M ``others``; types stay."""
-        columns = {name: _replaced(column, rows, getattr(others, name)) for name, column in self._columns()}
-        return dataclasses.replace(self, **columns)
+        return self._remade({name: _replaced(column, rows, getattr(others, name)) for name, column in self._columns()})
 
-    def _columns(self) -> Iterator[tuple[str, Array | Record]]:
-        columns = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
-        return ((name, value) for name, value in columns if isinstance(value, (np.ndarray, Record)))
+    def _columns(self) -> list[tuple[str, Array | Record]]:
+        values = vars(self)
+        columns = ((name, values[name]) for name in _field_names(type(self)))
+        return [(name, value) for name, value in columns if isinstance(value, (np.ndarray, Record))]
+
+    def _remade(self, columns: Mapping[str, Array | Record]) -> Self:
+        """The record with other ``columns``, which are rows of records that were checked when they were made.
+
+        Without the checks of a constructor: they would take a third of the time of the steps between networks.
+        """
+        made = object.__new__(type(self))
+        values = vars(self)
+        vars(made).update({name: values[name] for name in _field_names(type(self))}, **columns)
+        return made
+
+
+@functools.cache
+def _field_names(kind: type[Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def join_rows(records: Sequence[_Rows]) -> _Rows:
-    """The rows of one or more records, in order; fields that are no columns are those of the first record."""
+    """The rows of one or more records, in order; fields that are no columns are those of the first record.
+
+    Raises ValueError for columns of different widths.
+    """
     columns = {name: _joined([getattr(r, name) for r in records]) for name, _ in records[0]._columns()}
-    return dataclasses.replace(records[0], **columns)
+    return records[0]._remade(columns)
 
 
 def check_shape(owner: object, name: str, expected: tuple[int | None, ...]) -> None:

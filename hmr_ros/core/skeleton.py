@@ -7,6 +7,7 @@ the order its data files use; code refers to joints by name, never by number.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -203,13 +204,29 @@ def convert_keypoints(kp2d: Floats, score: Floats, source: JointSet, target: Joi
     ``kp2d`` (P, J, 2), ``score`` (P, J) -> (P, K, 2), (P, K). Pelvis and neck become the midpoints of hips and
     shoulders (score: the smaller of the two) where ``source`` lacks them; other absent joints get score 0.
     """
-    people = len(kp2d)
-    out = np.zeros((people, target.size, 2), np.float32)
-    out_score = np.zeros((people, target.size), np.float32)
-    for k, joint in enumerate(target.joints):
-        parts = (joint,) if joint in source.joints else _MIDPOINTS.get(joint, ())
-        index = [source.index(p) for p in parts if p in source.joints]
-        if index and len(index) == len(parts):
-            out[:, k] = kp2d[:, index].mean(1)
-            out_score[:, k] = score[:, index].min(1)
+    conversion = _conversion(source, target)
+    out, out_score = kp2d[:, conversion.first].astype(np.float32), score[:, conversion.first].astype(np.float32)
+    for k, a, b in conversion.midpoints:
+        out[:, k] = (kp2d[:, a] + kp2d[:, b]) / 2
+        out_score[:, k] = np.minimum(score[:, a], score[:, b])
+    if conversion.absent:
+        out[:, conversion.absent], out_score[:, conversion.absent] = 0, 0
     return out, out_score
+
+
+@dataclass(frozen=True, eq=False)
+class _Conversion:
+    """Where the K joints of a set are in another: ``first`` (K,), but for ``midpoints`` (k, a, b), ``absent`` ones."""
+
+    first: Int64s
+    midpoints: tuple[tuple[int, int, int], ...]
+    absent: list[int]
+
+
+@functools.cache
+def _conversion(source: JointSet, target: JointSet) -> _Conversion:
+    pairs = [(joint, joint) if joint in source.joints else _MIDPOINTS.get(joint, ("", "")) for joint in target.joints]
+    known = {k: [source.index(j) for j in pair] for k, pair in enumerate(pairs) if set(pair) <= set(source.joints)}
+    first = [known[k][0] if k in known else 0 for k in range(target.size)]
+    midpoints = tuple((k, a, b) for k, (a, b) in known.items() if a != b)
+    return _Conversion(np.array(first), midpoints, [k for k in range(target.size) if k not in known])

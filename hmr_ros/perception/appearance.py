@@ -100,9 +100,13 @@ def _doubled(points: Floats) -> Floats:
 
 def _covered(pixels: Floats, boxes: Floats) -> Bools:
     """(P, 4, N) whether ``pixels`` (P, 4, N, 2) lie in the box (P, 4) px of another person."""
-    inside = (pixels[:, None] >= boxes[None, :, None, None, :2]) & (pixels[:, None] <= boxes[None, :, None, None, 2:])
-    others = ~np.eye(len(boxes), dtype=np.bool_)
-    return np.asarray((inside.all(-1) & others[..., None, None]).any(1))
+    if len(boxes) < 2:
+        return np.zeros(pixels.shape[:3], np.bool_)
+    x, y = (np.ascontiguousarray(pixels[..., k]).reshape(len(boxes), -1) for k in (0, 1))
+    left, top, right, bottom = boxes.T[:, :, None, None]
+    inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)  # (box, person, point)
+    inside[range(len(boxes)), range(len(boxes))] = False
+    return inside.any(0).reshape(pixels.shape[:3])
 
 
 def _opponent(rgb: Image) -> Floats:

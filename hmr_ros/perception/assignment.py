@@ -20,6 +20,8 @@ def assign(cost: Floats) -> Int64s:
     if cost.shape[0] > cost.shape[1]:
         pairs = assign(cost.T)[:, ::-1]
         return pairs[np.argsort(pairs[:, 0])]
+    if len(cost) == 1:
+        return np.array([[0, cost[0].argmin()]])
     matching = _Matching(cost)
     for row in range(len(cost)):
         matching.add(row)

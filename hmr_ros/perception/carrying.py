@@ -33,26 +33,35 @@ _SIDES = (([0, 2], 0), ([0, 1], 1), ([1, 3], 0), ([2, 3], 1))
 """Of a box: its corners as columns of x1 y1 x2 y2; the corners, and the coordinate, of each of its sides."""
 
 
-def carried_person(
-    box: Floats, kp2d: Floats, depth_m: float, motion: Transform, camera: Camera
+def carried_people(
+    boxes: Floats, kp2d: Floats, depths_m: Floats, motion: Transform, camera: Camera
 ) -> tuple[Floats, Floats]:
-    """``box`` (4,) and keypoints ``kp2d`` (J, 2), px, of a person after ``motion``, as in ``carried_pixels``."""
-    pixels = np.concatenate([kp2d, box[_CORNERS].reshape(4, 2)])
-    moved = carried_pixels(pixels, depth_m, motion, camera)
-    sides = [moved[-4:][rows, k].mean() for rows, k in _SIDES]
-    return np.array(sides, box.dtype), moved[:-4].astype(kp2d.dtype)
+    """``boxes`` (N, B, 4) and keypoints ``kp2d`` (N, J, 2), px, of N people after ``motion``, as in ``carried_pixels``.
+
+    ``depths_m`` (N,).
+    """
+    people, joints = kp2d.shape[:2]
+    corners = boxes[..., _CORNERS].reshape(people, -1, 2)
+    moved = carried_pixels(np.concatenate([kp2d, corners], 1), depths_m[:, None, None], motion, camera)
+    corners = moved[:, joints:].reshape(*boxes.shape[:2], 4, 2)
+    sides = [(corners[..., rows[0], k] + corners[..., rows[1], k]) / 2 for rows, k in _SIDES]
+    return np.stack(sides, -1).astype(boxes.dtype), moved[:, :joints].astype(kp2d.dtype)
 
 
-def carried_pixels(pixels: Floats, depth_m: float, motion: Transform, camera: Camera) -> Floats:
-    """(J, 2) px at one depth, infinite where it is not known -> (J, 2) px after ``motion``, optical to optical."""
+def carried_pixels(pixels: Floats, depth_m: Floats | float, motion: Transform, camera: Camera) -> Floats:
+    """(..., 2) px at depths that broadcast, infinite where they are not known -> (..., 2) px after ``motion``.
+
+    The motion is that of the optical frame.
+    """
     rays = _filled(undistort_points(pixels, camera), (pixels - camera.K[:2, 2]) / np.diag(camera.K)[:2])
-    rays = np.concatenate([rays, np.ones_like(rays[:, :1])], 1)
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
     points = rays @ motion.rotation.T + motion.translation / depth_m
-    aside = np.maximum(np.linalg.norm(points[:, :2], axis=1), 1e-9)
-    normalized = points[:, :2] / np.where(_WIDEST * points[:, 2] > aside, points[:, 2], aside / _WIDEST)[:, None]
+    x, y, z = (points[..., k] for k in range(3))
+    aside = np.maximum(np.sqrt(x * x + y * y), 1e-9)
+    normalized = points[..., :2] / np.where(_WIDEST * z > aside, z, aside / _WIDEST)[..., None]
     return _filled(distort(normalized, camera), normalized) @ camera.K[:2, :2].T + camera.K[:2, 2]
 
 
 def _filled(values: Floats, others: Floats) -> Floats:
-    """``values`` (J, 2), and ``others`` where the lens does not say: far out of the image."""
+    """``values`` (..., 2), and ``others`` where the lens does not say: far out of the image."""
     return np.where(np.isfinite(values), values, others)

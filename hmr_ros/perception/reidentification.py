@@ -16,7 +16,6 @@ import numpy as np
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.records import join_rows
 from hmr_ros.perception.appearance import Appearance, evidence
-from hmr_ros.perception.carrying import View
 from hmr_ros.perception.track import Track
 
 MEMORY_S = 10.0
@@ -68,11 +67,6 @@ class Memory:
         self.lost += tracks
         forgotten, self.lost = self.lost[:-MAX_REMEMBERED], self.lost[-MAX_REMEMBERED:]
         return tuple(track.id for track in forgotten)
-
-    def carry(self, view: View | None) -> None:
-        """Move into the image of ``view``, as far as the camera's motion is known."""
-        for track in self.lost:
-            track.carry(view)
 
     def forget(self, stamp_s: float) -> tuple[int, ...]:
         """Forget who was not seen for too long; their ids."""

@@ -55,8 +55,8 @@ def size_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, to
 
 def _variance(points: Floats, weight: Floats, other_weight: Floats) -> Floats:
     """(A, B) px^2: variance of ``points`` (A, J, 2) with weights ``weight`` (A, J) times ``other_weight`` (B, J)."""
-    points = points - points.mean(1, keepdims=True)  # small numbers keep their digits when squared
+    points = points - points.sum(1, keepdims=True) / points.shape[1]  # small numbers keep their digits when squared
     total = np.maximum(weight @ other_weight.T, 1e-9)
-    square = (weight * np.square(points).sum(-1)) @ other_weight.T / total
-    mean = np.stack([(weight * points[..., k]) @ other_weight.T for k in (0, 1)]) / total
-    return np.asarray(square - np.square(mean).sum(0))
+    moments = np.stack([np.square(points).sum(-1), points[..., 0], points[..., 1]])
+    square, x, y = (weight * moments) @ other_weight.T / total
+    return np.asarray(square - (x * x + y * y))

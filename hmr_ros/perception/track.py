@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.temporal.velocity import filtered_velocity
 from hmr_ros.perception.appearance import Look
-from hmr_ros.perception.carrying import View, carried_person
+from hmr_ros.perception.carrying import View, carried_people
 
 _VELOCITY_MEMORY_S = 0.3
 """Time constant of the velocity: long enough to average the detector's noise, and its slip from a person about to be
@@ -46,15 +47,6 @@ class Track:
     def __post_init__(self) -> None:
         self.begun, self.begun_s = self.box, self.stamp_s
 
-    def carry(self, view: View | None) -> None:
-        """Move into the image of ``view``, as far as the camera's motion is known."""
-        motion = None if view is None else view.pose.motion_from(self.pose)
-        if view is not None and motion is not None:
-            depth_m = view.depths.get(self.id, np.inf)
-            self.begun, _ = carried_person(self.begun, self.kp2d, depth_m, motion, view.camera)
-            self.box, self.kp2d = carried_person(self.box, self.kp2d, depth_m, motion, view.camera)
-            self.pose = view.pose
-
     def follow(self, box: Floats, score: float, kp2d: Floats, kp2d_score: Floats, stamp_s: float) -> None:
         """Update the track with a detection at ``stamp_s``: box (4,), keypoints (J, 2) px and their scores (J,)."""
         elapsed = stamp_s - self.stamp_s
@@ -64,6 +56,31 @@ class Track:
             self.velocity = filtered_velocity(self.velocity, moved, elapsed, _VELOCITY_MEMORY_S)
         self.box, self.score, self.kp2d, self.kp2d_score, self.stamp_s = box, score, kp2d, kp2d_score, stamp_s
         self.hits += 1
+
+
+def carry(tracks: Iterable[Track], view: View | None) -> None:
+    """Move ``tracks`` into the image of ``view``, as far as the camera's motion is known.
+
+    All tracks of one earlier image at once.
+    """
+    if view is None:
+        return
+    together: dict[tuple[int, int], list[Track]] = {}
+    for track in tracks:
+        together.setdefault((id(track.pose), len(track.kp2d)), []).append(track)
+    for same in together.values():
+        motion = view.pose.motion_from(same[0].pose)
+        if motion is not None:
+            _carry_by(same, motion, view)
+
+
+def _carry_by(tracks: Sequence[Track], motion: Transform, view: View) -> None:
+    boxes = np.stack([[track.begun, track.box] for track in tracks])
+    depths_m = np.array([view.depths.get(track.id, np.inf) for track in tracks])
+    kp2d = np.stack([track.kp2d for track in tracks])
+    boxes, kp2d = carried_people(boxes, kp2d, depths_m, motion, view.camera)
+    for track, (begun, box), points in zip(tracks, boxes, kp2d, strict=True):
+        track.begun, track.box, track.kp2d, track.pose = begun, box, points, view.pose
 
 
 def expected(tracks: Sequence[Track], stamp_s: float) -> tuple[Floats, Floats, Floats]:

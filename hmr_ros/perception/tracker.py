@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.reidentification import Cues, Memory, known_again
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
-from hmr_ros.perception.track import Track, expected
+from hmr_ros.perception.track import Track, carry, expected
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Tracks:
     lost: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def seen(self) -> Detections:
         """The people in this image."""
         return self.people.take(self.states != State.COASTING)
@@ -131,8 +132,7 @@ class Tracker:
         """
         self._pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
         self._use_joint_set(detections.joint_set)
-        for track in (*self._tracks, *self._memory.lost):
-            track.carry(view)
+        carry((*self._tracks, *self._memory.lost), view)
         looks = Look.unknown(len(detections))
         looks = looks if cues is None else looks.with_view(cues.appearance)
         ids = self._kept_ids(detections)
@@ -141,9 +141,9 @@ class Tracker:
             track_of |= self._by_position(detections, looks, ids, track_of)
         renamed = [track.id for d, track in track_of.items() if ids[d] not in (UNTRACKED, track.id)]
         seen = [self._observe(track_of.get(d), detections, d, int(ids[d])) for d in range(len(detections))]
-        for row, track in enumerate(seen):
+        for track in seen:
             track.pose = None if view is None else view.pose
-            track.look = track.look if cues is None else track.look.with_view(cues.appearance.take(slice(row, row + 1)))
+        _look_at(seen, cues)
         renamed += [] if cues is None else self._know_again(seen, cues)
         lost, forgotten = self._give_up(remember=cues is not None)
         unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
@@ -270,6 +270,14 @@ class Tracker:
         forgotten = self._memory.add(kept) + self._memory.forget(self._stamp_s if remember else np.inf)
         lost = tuple(track.id for track in over)
         return lost, forgotten + tuple(track.id for track in over if track not in kept)
+
+
+def _look_at(seen: list[Track], cues: Cues | None) -> None:
+    """Give the tracks ``seen`` the view that ``cues`` have of each."""
+    if seen and cues is not None:
+        looks = join_rows([track.look for track in seen]).with_view(cues.appearance)
+        for row, track in enumerate(seen):
+            track.look = looks.take(slice(row, row + 1))
 
 
 def _with_unseen(detections: Detections, ids: list[int], unseen: list[Track], stamp_s: float) -> Detections:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,3 +67,48 @@ def test_another_number_or_size_of_axes_is_a_wrong_shape(expected):
         check_shape(walkers(1).point, "xy", fits)
     with pytest.raises(ValueError, match=r"got \(1, 2\)"):
         check_shape(walkers(1).point, "xy", expected)
+
+
+def by_constructor(record, index):
+    """The slow reference of ``take``: through the constructor, with its checks."""
+    columns = {
+        name: by_constructor(value, index) if isinstance(value, Record) else value[index]
+        for name, value in vars(record).items()
+        if isinstance(value, (np.ndarray, Record))
+    }
+    return dataclasses.replace(record, **columns)
+
+
+def assert_same(a, b):
+    assert type(a) is type(b)
+    assert vars(a).keys() == vars(b).keys()
+    for name, value in vars(a).items():
+        if isinstance(value, Record):
+            assert_same(value, getattr(b, name))
+        else:
+            assert_array_equal(value, getattr(b, name))
+
+
+@pytest.mark.parametrize("index", [np.array([1, 1]), np.zeros(0, np.int64), slice(None), np.array([0, 1, 0], np.bool_)])
+def test_rows_are_those_that_the_constructor_would_check(index):
+    some = walkers(3, 5, 7)
+    assert_same(some.take(index), by_constructor(some, index))
+    assert_same(join_rows([some.take(index), some]).take(slice(-3, None)), some)
+    assert_same(some.with_rows(np.arange(3), some), some)
+
+
+def test_a_record_of_rows_is_frozen_and_keeps_what_is_no_column():
+    class Counted(_Walker):
+        @functools.cached_property
+        def total(self) -> int:
+            return int(self.ids.sum())
+
+    some = Counted("a", np.array([3, 5]), _Point(np.zeros((2, 2))))
+    assert (some.total, some.take(np.array([1])).total) == (8, 5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        some.take(np.array([1])).name = "b"
+
+
+def test_columns_of_other_widths_cannot_be_joined():
+    with pytest.raises(ValueError, match="dimensions"):
+        join_rows([_Point(np.zeros((1, 2))), _Point(np.zeros((1, 3)))])

@@ -85,3 +85,28 @@ def test_a_midpoint_needs_both_sides_and_an_own_joint_goes_before_it(rng):
     np.testing.assert_allclose(out[:, COCO.index("pelvis")], kp2d[:, SMPL.index("pelvis")], rtol=1e-6)
     np.testing.assert_allclose(out_score[:, COCO.index("neck")], score[:, SMPL.index("neck")], rtol=1e-6)
     assert (out_score[:, COCO.index("left_eye")] == 0).all()
+
+
+def by_name(kp2d, score, source, target):
+    """The slow reference of convert_keypoints: joint by joint."""
+    out, out_score = np.zeros((len(kp2d), target.size, 2)), np.zeros((len(kp2d), target.size))
+    for k, joint in enumerate(target.joints):
+        sides = {"pelvis": "hip", "neck": "shoulder"}.get(joint)
+        midpoint = [f"left_{sides}", f"right_{sides}"]
+        parts = [joint] if joint in source.joints else midpoint
+        if set(parts) <= set(source.joints):
+            rows = [source.index(part) for part in parts]
+            out[:, k], out_score[:, k] = kp2d[:, rows].mean(1), score[:, rows].min(1)
+    return out.astype(np.float32), out_score.astype(np.float32)
+
+
+@pytest.mark.parametrize("source", JOINT_SETS.values(), ids=JOINT_SETS)
+@pytest.mark.parametrize("target", JOINT_SETS.values(), ids=JOINT_SETS)
+@pytest.mark.parametrize("people", [0, 3])
+def test_conversion_is_that_of_one_joint_after_the_other(source, target, people, rng):
+    kp2d, score = rng.normal(0, 300, (people, source.size, 2)), rng.random((people, source.size))
+    kp2d[:, ::5] = np.nan
+    converted, expected = convert_keypoints(kp2d, score, source, target), by_name(kp2d, score, source, target)
+    for actual, wanted in zip(converted, expected, strict=True):
+        assert actual.dtype == np.float32
+        np.testing.assert_array_equal(actual, wanted)

@@ -7,37 +7,40 @@ import dataclasses
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats, Ints
+from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.people import Bodies, Detections, Estimates
+from hmr_ros.core.people import Bodies, Detections, Estimates, State
 
 
 def pose_bodies(detections: Detections, estimates: Estimates, body_model: BodyModel) -> Bodies:
     """Bodies of the P people of ``detections`` and, in the same rows, ``estimates``; metres, optical frame."""
-    rows = np.flatnonzero(estimates.valid)
-    known = estimates.take(rows)
+    known, seen = estimates.take(estimates.valid), detections
     posed = body_model.posed(known.global_orient, known.body_pose, known.betas, known.cam_t)
-    bodies = Bodies.without_geometry(detections, body_model.vertex_count)
-    return dataclasses.replace(
-        bodies,
+    return Bodies(
+        ids=seen.ids,
+        states=np.full(len(seen), State.TRACKED, np.uint8),
+        unseen_s=np.zeros(len(seen), np.float32),
+        scores=seen.scores,
+        kp2d=seen.kp2d,
+        kp2d_score=seen.kp2d_score,
+        joint_set=seen.joint_set,
+        joints=_of_all(posed.joints, estimates.valid),
+        vertices=_of_all(posed.vertices, estimates.valid),
         **vars(estimates),
-        joints=_filled(bodies.joints, rows, posed.joints),
-        vertices=_filled(bodies.vertices, rows, posed.vertices),
     )
 
 
 def with_meshes(bodies: Bodies, body_model: BodyModel) -> Bodies:
     """``bodies`` with the ``vertices`` (P, V, 3) m that their SMPL parameters give; NaN where ``valid`` is False."""
-    rows = np.flatnonzero(bodies.valid)
-    known = bodies.take(rows)
+    known = bodies.take(bodies.valid)
     posed = body_model.posed(known.global_orient, known.body_pose, known.betas, known.cam_t)
-    unknown = np.full((len(bodies), body_model.vertex_count, 3), np.nan, np.float32)
-    return dataclasses.replace(bodies, vertices=_filled(unknown, rows, posed.vertices))
+    return dataclasses.replace(bodies, vertices=_of_all(posed.vertices, bodies.valid))
 
 
-def _filled(column: Floats, rows: Ints, values: Floats) -> Floats:
-    """``column`` (P, ...) with ``rows`` (N,) replaced by ``values`` (N, ...); ``values`` itself where N is P."""
-    if len(rows) == len(column):
+def _of_all(values: Floats, valid: Bools) -> Floats:
+    """``values`` (N, ...) of the people who are ``valid`` (P,), NaN for the others; themselves where all are valid."""
+    if len(values) == len(valid):
         return values
-    column[rows] = values
-    return column
+    out = np.full((len(valid), *values.shape[1:]), np.nan, np.float32)
+    out[valid] = values
+    return out

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Floats, Int32s
-from hmr_ros.core.body.skinning import SMPL_TREE, Skin, Tree, chained_joints, transformed, world_rotations
+from hmr_ros.core.body.skin_parts import SkinParts
+from hmr_ros.core.body.skinning import SMPL_TREE, Skin, Tree, chained_joints, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import file_sha256
 
@@ -89,9 +90,7 @@ class SkinnedModel:
         rotations = rotvec_to_rotmat(np.concatenate([global_orient[:, None], pose], 1).astype(dtype))
         rest, world = self.rest_joints(betas), world_rotations(rotations, self.tree)
         joints = chained_joints(world, rest, self.tree) + cam_t[:, None].astype(dtype)
-        unposed = self.skin.unposed(betas.astype(dtype), rotations)
-        vertices = transformed(self.skin.blended(world, joints, rest), unposed)
-        return Posed(np.ascontiguousarray(vertices.transpose(0, 2, 1)), joints)
+        return Posed(self._parts.posed(betas.astype(dtype), rotations, world, joints, rest), joints)
 
     def posed_joints(self, global_orient: Floats, pose: Floats, betas: Floats, /) -> Floats:
         """(P, K, 3) m, the joints of ``posed`` with the root at 0, for a fraction of its time."""
@@ -111,6 +110,10 @@ class SkinnedModel:
         planar = (self.v_template.T, directions.transpose(2, 1, 0), self.weights.T)
         template, directions, weights = (np.ascontiguousarray(part) for part in planar)
         return Skin(template, directions, weights, self.tree)
+
+    @cached_property
+    def _parts(self) -> SkinParts:
+        return SkinParts(self.skin)
 
     @cached_property
     def _joint_space(self) -> tuple[Floats, Floats]:

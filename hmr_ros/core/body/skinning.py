@@ -99,17 +99,26 @@ class Skin:
 
     def unposed(self, betas: Floats, rotations: Floats) -> Floats:
         """(P, 10) and child -> parent rotations (P, K, 3, 3) -> (P, 3, V) m: shaped and corrected, still at rest."""
-        feature = rotations[:, 1:] - np.eye(3, dtype=rotations.dtype)
-        coefficients = np.concatenate([betas, feature.reshape(len(betas), 9 * (self.tree.size - 1))], 1)
-        moved = coefficients @ self.directions.reshape(len(self.directions), -1)
+        moved = pose_coefficients(betas, rotations) @ self.directions.reshape(len(self.directions), -1)
         return moved.reshape(len(betas), *self.template.shape) + self.template
 
     def blended(self, world: Floats, joints: Floats, rest: Floats) -> Floats:
         """(P, 3, 4, V): each vertex's transform, from joint -> world rotations, posed and rest joints (P, K, 3) m."""
-        offset = joints - (world @ rest[..., None])[..., 0]
-        transforms = np.concatenate([world, offset[..., None]], -1).transpose(0, 2, 3, 1)
-        blended = transforms.reshape(len(world), 12, self.tree.size) @ self.weights
+        blended = transforms_of(world, joints, rest) @ self.weights
         return blended.reshape(len(world), 3, 4, self.weights.shape[1])
+
+
+def pose_coefficients(betas: Floats, rotations: Floats) -> Floats:
+    """(P, 10) and child -> parent rotations (P, K, 3, 3) -> (P, 10 + 9 (K - 1)): those of the ``directions``."""
+    feature = rotations[:, 1:] - np.eye(3, dtype=rotations.dtype)
+    return np.concatenate([betas, feature.reshape(len(betas), 9 * feature.shape[1])], 1)
+
+
+def transforms_of(world: Floats, joints: Floats, rest: Floats) -> Floats:
+    """(P, 12, K), rows of 3 x 4 matrices, from joint -> world rotations, posed and rest joints (P, K, 3) m."""
+    offset = joints - (world @ rest[..., None])[..., 0]
+    matrices = np.concatenate([world, offset[..., None]], -1).transpose(0, 2, 3, 1)
+    return matrices.reshape(len(world), 12, world.shape[1])
 
 
 def transformed(transforms: Floats, vertices: Floats) -> Floats:

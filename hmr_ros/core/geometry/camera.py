@@ -34,6 +34,9 @@ _CONVERGED = 1e-10
 _NO_COEFFICIENT = 1e-30
 """A leading coefficient of a polynomial below this is none: numpy divides by it to find roots."""
 
+_NEARLY_BEHIND = -0.5
+"""Cosine to the optical axis from which on ``looking_at`` has a short formula that is exact to rounding."""
+
 
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 """Of the longer side of an image that comes without a calibration: between a webcam (about 55) and a phone held upright
@@ -64,7 +67,13 @@ def looking_at(direction: Floats) -> Floats:
 
     It is the smallest such rotation, so that what is upright stays as upright as it can.
     """
-    return rotation_between(direction, np.array([0.0, 0.0, 1.0], direction.dtype))
+    length = np.sqrt((direction * direction).sum(-1))
+    if not (direction[..., 2] > _NEARLY_BEHIND * length).all():
+        return rotation_between(direction, np.array([0.0, 0.0, 1.0], direction.dtype))
+    x, y, z = (direction[..., k] / length for k in range(3))
+    twist = -x * y / (1 + z)
+    entries = [1 - x * x / (1 + z), twist, -x, twist, 1 - y * y / (1 + z), -y, x, y, z]
+    return np.stack(entries, -1).reshape(*direction.shape, 3)
 
 
 def distort(normalized: Floats, camera: Camera) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.geometry.frames import Transform
-from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.geometry.rotation import cross, rotmat_to_rotvec
 from hmr_ros.core.records import Record
 
 _UNKNOWN = -1
@@ -180,8 +180,8 @@ def _check(transform: Transform) -> None:
         rotation.shape == (3, 3)
         and translation.shape == (3,)
         and np.isfinite(translation).all()
-        and np.allclose(rotation @ rotation.T, np.eye(3), atol=_OFF_ROTATION)
-        and np.linalg.det(rotation) > 0
+        and (np.abs(rotation @ rotation.T - np.eye(3)) <= _OFF_ROTATION).all()
+        and cross(rotation[0], rotation[1]) @ rotation[2] > 0
     )
     if not is_rigid:
         raise ValueError(

@@ -11,6 +11,13 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+"""The axes after and before each of x, y and z."""
+
+
+_TINY = np.float32(1e-20)
+"""In place of the angle 0."""
+
 
 def skew(v: Floats) -> Floats:
     """(..., 3) -> (..., 3, 3): the matrix of the cross product, ``skew(a) @ b == cross(a, b)``."""
@@ -21,11 +28,17 @@ def skew(v: Floats) -> Floats:
     return out
 
 
+def cross(a: Floats, b: Floats) -> Floats:
+    """(..., 3), (..., 3) -> (..., 3): the cross product, in a quarter of numpy's time for few vectors."""
+    return np.asarray(a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT])
+
+
 def rotvec_to_rotmat(rotvec: Floats) -> Floats:
     """(..., 3) -> (..., 3, 3), Rodrigues' formula."""
     angle = np.sqrt((rotvec * rotvec).sum(-1))[..., None, None]
-    # sin(a)/a and (1 - cos a)/a^2 = sinc(a/2)^2 / 2 stay exact at 0; np.sinc(x) is sin(pi x)/(pi x).
-    sine, cosine = np.sinc(angle / np.pi), np.sinc(angle / (2 * np.pi)) ** 2 / 2
+    # sin(a)/a and (1 - cos a)/a^2 = (sin(a/2)/(a/2))^2 / 2 stay exact near 0.
+    angle = np.where(angle > 0, angle, _TINY)
+    sine, cosine = np.sin(angle) / angle, (np.sin(angle / 2) / (angle / 2)) ** 2 / 2
     K = skew(rotvec)
     out: Floats = sine * K + cosine * (K @ K) + np.eye(3, dtype=rotvec.dtype)
     return out
@@ -57,21 +70,29 @@ def rotvec_to_quat(rotvec: Floats) -> Floats:
 def rotmat_to_quat(rotmat: Floats) -> Floats:
     """(..., 3, 3) -> (..., 4) xyzw, unit, w >= 0.
 
-    Of the four columns of 4 q q^T the one with the largest diagonal is divided by its norm, so that no small number is
+    Of the four rows of 4 q q^T the one with the largest diagonal is divided by its norm, so that no small number is
     ever divided by (Shepperd, 1978): exact for half turns, where w = 0.
     """
-    m = rotmat
-    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    diagonal = np.stack([1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22, 1 + m00 + m11 + m22], -1)
-    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
-    xw, yw, zw = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    d0, d1, d2, d3 = (diagonal[..., i] for i in range(4))
-    outer = np.stack([d0, xy, xz, xw, xy, d1, yz, yw, xz, yz, d2, zw, xw, yw, zw, d3], -1)
-    outer = outer.reshape(*m.shape[:-2], 4, 4)
-    largest = diagonal.argmax(-1)[..., None, None]
-    quat: Floats = np.take_along_axis(outer, largest, -2)[..., 0, :]
+    m = rotmat.reshape(*rotmat.shape[:-2], 9)
+    outer = (m @ _OUTER.astype(m.dtype) + _OUTER_OF_ZERO.astype(m.dtype)).reshape(-1, 4, 4)
+    largest = outer[:, range(4), range(4)].argmax(-1)
+    quat = outer[np.arange(len(outer)), largest].reshape(*rotmat.shape[:-2], 4)
     quat = quat / np.sqrt((quat * quat).sum(-1, keepdims=True))
     return np.where(quat[..., 3:] < 0, -quat, quat)
+
+
+def _outer_product(m: Floats) -> Floats:
+    """Rotation matrices (..., 3, 3) of quaternions q -> (..., 16), 4 q q^T row by row."""
+    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    x, y, z, w = 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22, 1 + m00 + m11 + m22
+    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
+    xw, yw, zw = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    return np.stack([x, xy, xz, xw, xy, y, yz, yw, xz, yz, z, zw, xw, yw, zw, w], -1)
+
+
+_OUTER_OF_ZERO = _outer_product(np.zeros((3, 3)))
+_OUTER = _outer_product(np.eye(9).reshape(9, 3, 3)) - _OUTER_OF_ZERO
+"""(9, 16) the linear part of ``_outer_product``: one product with it is several times as fast for few matrices."""
 
 
 def quat_to_rotmat(quat: Floats) -> Floats:
@@ -90,7 +111,7 @@ def rot6d_to_rotmat(rot6d: Floats) -> Floats:
     columns = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     first = _unit(columns[..., 0])
     second = _unit(columns[..., 1] - (first * columns[..., 1]).sum(-1, keepdims=True) * first)
-    return np.stack([first, second, np.cross(first, second)], -1)
+    return np.stack([first, second, cross(first, second)], -1)
 
 
 def rotmat_to_rot6d(rotmat: Floats) -> Floats:
@@ -117,8 +138,10 @@ def rotation_between(a: Floats, b: Floats) -> Floats:
     half = a + b
     length = np.sqrt((half * half).sum(-1, keepdims=True))
     opposite = length < 1e-7
-    half = np.where(opposite, _perpendicular(a), half / np.where(opposite, 1, length))
-    quat = np.concatenate([np.cross(a, half), (a * half).sum(-1, keepdims=True)], -1)
+    if opposite.any():
+        half, length = np.where(opposite, _perpendicular(a), half), np.where(opposite, 1, length)
+    half = half / length
+    quat = np.concatenate([cross(a, half), (a * half).sum(-1, keepdims=True)], -1)
     return quat_to_rotmat(_unit(quat))
 
 
@@ -131,4 +154,4 @@ def _unit(v: Floats) -> Floats:
 def _perpendicular(v: Floats) -> Floats:
     """Some unit vector at right angles to each ``v`` (..., 3)."""
     axis = np.eye(3, dtype=v.dtype)[np.abs(v).argmin(-1)]
-    return _unit(np.cross(v, axis))
+    return _unit(cross(v, axis))

@@ -138,15 +138,20 @@ def _joint_covariances(
     bodies: Bodies, walks: Walks, changes: JointChanges, calibration: ForecastCalibration | None, times: Floats
 ) -> Floats:
     """(P, F, 24, 3, 3) m^2."""
-    now, age_s = bodies.joint_covariance[:, None], bodies.unseen_s[:, None]
-    held = now + _rounded(_drift2(age_s + times) - _drift2(age_s + 0 * times))
-    if calibration is None:
-        return np.asarray(held)
+    known = np.zeros(len(bodies), np.bool_) if calibration is None else _known(changes)
+    if calibration is None or not known.any():
+        return _held(bodies, times)
     deviation = np.array(calibration.joints) * joint_unit(changes.error, walks.speed)
     between = between_horizons(tuple(times.tolist()))
     fused = np.einsum("fh,phj->pfj", between[:, 1:], deviation**2)
-    known = _known(changes)[:, None, None, None, None]
-    return np.asarray(np.where(known, between[:, 0, None, None, None] * now + _rounded(fused), held))
+    covariances = between[:, 0, None, None, None] * bodies.joint_covariance[:, None] + _rounded(fused)
+    return covariances if known.all() else np.where(known[:, None, None, None, None], covariances, _held(bodies, times))
+
+
+def _held(bodies: Bodies, times: Floats) -> Floats:
+    """(P, F, 24, 3, 3) m^2 of joints whose pose is held."""
+    now, age_s = bodies.joint_covariance[:, None], bodies.unseen_s[:, None]
+    return np.asarray(now + _rounded(_drift2(age_s + times) - _drift2(age_s + 0 * times)))
 
 
 def joint_unit(error: Floats, speed: Floats) -> Floats:

@@ -29,8 +29,9 @@ class Filtered(Record):
 
     def replaced(self, rows: Bools, others: Filtered) -> Filtered:
         """These signals, but for those in ``rows`` (N,), which are as in ``others``."""
-        pairs = ((self.value, others.value), (self.raw, others.raw), (self.speed, others.speed))
-        return Filtered(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
+        if not rows.any():
+            return self
+        return self.with_rows(rows, others.take(rows))
 
     def carried(self, motions: Motions) -> Filtered:
         """These (N, J, 3, 3), whose first is that of the root, in the optical frame of another image."""

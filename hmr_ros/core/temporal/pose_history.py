@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats, Ints
-from hmr_ros.core.temporal.pose_window import OLDEST_S, PoseWindows, chosen_images, pose_windows
+from hmr_ros.core.temporal.pose_window import OLDEST_S, WINDOW, PoseWindows, chosen_images, pose_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +54,23 @@ class PoseHistory:
         """Windows of tracks ``ids`` (N,), one or more, that are at ``cam_t`` (N, 3) m in their newest image."""
         tracks = [self._tracks[track_id] for track_id in ids.tolist()]
         number, filled = chosen_images(_ages(tracks))
-        chosen = [[track[k] for k in row] for track, row in zip(tracks, number.tolist(), strict=True)]
-        age = [[track[-1].stamp_s - pose.stamp_s for pose in row] for track, row in zip(tracks, chosen, strict=True)]
+        chosen = [track[k] for track, row in zip(tracks, number.tolist(), strict=True) for k in row]
+        newest = [track[-1] for track in tracks for _ in range(WINDOW)]
+        age = [now.stamp_s - pose.stamp_s for now, pose in zip(newest, chosen, strict=True)]
         return pose_windows(
-            rotations=np.stack([[pose.rotations for pose in row] for row in chosen]),
-            joints=np.stack([[pose.joints for pose in row] for row in chosen]),
-            joint_error=np.stack([[pose.joint_error for pose in row] for row in chosen]),
-            age=np.array(age),
+            rotations=_windowed([pose.rotations for pose in chosen]),
+            joints=_windowed([pose.joints for pose in chosen]),
+            joint_error=_windowed([pose.joint_error for pose in chosen]),
+            age=np.reshape(age, (-1, WINDOW)),
             filled=filled,
-            now_from_then=np.stack([_turned(track[-1], row) for track, row in zip(tracks, chosen, strict=True)]),
+            now_from_then=_turned(newest, chosen),
             cam_t=cam_t,
         )
+
+
+def _windowed(rows: Sequence[Floats]) -> Floats:
+    """8 N arrays (K, ...) -> (N, 8, K, ...)."""
+    return np.concatenate(rows).reshape(-1, WINDOW, *rows[0].shape)
 
 
 def _ages(tracks: Sequence[Sequence[TrackPose]]) -> Floats:
@@ -75,10 +81,10 @@ def _ages(tracks: Sequence[Sequence[TrackPose]]) -> Floats:
     return ages
 
 
-def _turned(newest: TrackPose, poses: Sequence[TrackPose]) -> Floats:
-    """(8, 3, 3) from the optical frame of each pose to that of the newest; identities where one of them is unknown."""
-    now, out = newest.optical_from_fixed, np.broadcast_to(np.eye(3), (len(poses), 3, 3)).copy()
-    for turn, pose in zip(out, poses, strict=True):
-        if now is not None and pose.optical_from_fixed is not None:
-            turn[:] = now @ pose.optical_from_fixed.T
-    return out
+def _turned(newest: Sequence[TrackPose], poses: Sequence[TrackPose]) -> Floats:
+    """(N, 8, 3, 3) from the optical frame of each of 8 N ``poses`` to that of the newest; identities where unknown."""
+    turned = np.tile(np.eye(3), (len(poses), 1, 1))
+    for row, (now, pose) in enumerate(zip(newest, poses, strict=True)):
+        if now.optical_from_fixed is not None and pose.optical_from_fixed is not None:
+            turned[row] = now.optical_from_fixed @ pose.optical_from_fixed.T
+    return turned.reshape(-1, WINDOW, 3, 3)

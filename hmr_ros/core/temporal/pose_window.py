@@ -38,17 +38,18 @@ def chosen_images(ages: Floats) -> tuple[Int64s, Bools]:
     The newest images, then for each wanted age the nearest one that is left. Where images run out, the mask is False
     and the number 0.
     """
-    rows = np.arange(len(ages))
-    open_ages = np.where(ages <= OLDEST_S, ages, np.inf)
-    numbers, filled = [], []
-    for wanted in (*[0.0] * NEWEST, *WANTED_AGES_S):
+    rows = np.arange(len(ages))[:, None]
+    open_ages = np.full((len(ages), max(ages.shape[1], NEWEST)), np.inf)
+    open_ages[:, : ages.shape[1]] = np.where(ages <= OLDEST_S, ages, np.inf)
+    numbers = [np.argsort(open_ages, axis=1, kind="stable")[:, :NEWEST]]
+    filled = [np.isfinite(open_ages[rows, numbers[0]])]
+    for wanted in WANTED_AGES_S:
+        open_ages[rows, numbers[-1]] = np.inf
         distance = np.abs(open_ages - wanted)
-        nearest = distance.argmin(1)
-        known = np.isfinite(distance[rows, nearest])
-        numbers.append(np.where(known, nearest, 0))
-        filled.append(known)
-        open_ages[rows[known], nearest[known]] = np.inf
-    return np.stack(numbers, 1), np.stack(filled, 1)
+        numbers.append(distance.argmin(1)[:, None])
+        filled.append(np.isfinite(distance[rows, numbers[-1]]))
+    known = np.concatenate(filled, 1)
+    return np.where(known, np.concatenate(numbers, 1), 0), known
 
 
 @dataclass(frozen=True, eq=False)

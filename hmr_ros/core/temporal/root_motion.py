@@ -9,7 +9,6 @@ do. Measured: docs/tracking.md.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +53,9 @@ class RootMotion(Record):
 
     def replaced(self, rows: Bools, others: RootMotion) -> RootMotion:
         """These people, but for those in ``rows`` (N,), who are as in ``others``."""
-        return RootMotion(
-            *(
-                np.where(rows.reshape(-1, *[1] * (getattr(self, field.name).ndim - 1)), *pair)
-                for field in dataclasses.fields(self)
-                for pair in [(getattr(others, field.name), getattr(self, field.name))]
-            )
-        )
+        if not rows.any():
+            return self
+        return self.with_rows(rows, others.take(rows))
 
     def carried(self, motions: Motions) -> RootMotion:
         """The same people in the optical frames of other images."""
@@ -72,15 +67,19 @@ class RootMotion(Record):
 
         ``noise`` is a factor of the standard deviations of measurements; 0: they are taken as they are.
         """
+        return self.after(RootMotion.begun(raw, covariance), dt_s, noise)
+
+    def after(self, now: RootMotion, dt_s: Floats, noise: float) -> RootMotion:
+        """The same as ``measured``, of a measurement that people would begin at."""
         p, pv, v = self._predicted(dt_s)
         expected = self.value + dt_s[:, None] * self.velocity
-        gain = p / np.maximum(p + noise**2 * _noise(raw, covariance), 1e-12)
+        gain = p / np.maximum(p + noise**2 * now.variances[..., 0], 1e-12)
         velocity_gain = gain * pv / p
-        along, across = split_by_sight(raw - expected, raw)
+        along, across = split_by_sight(now.raw - expected, now.raw)
         return RootMotion(
             expected + gain[:, :1] * along + gain[:, 1:] * across,
             self.velocity + velocity_gain[:, :1] * along + velocity_gain[:, 1:] * across,
-            raw,
+            now.raw,
             np.stack([p * (1 - gain), pv * (1 - gain), v - velocity_gain * pv], -1),
         )
 
@@ -89,7 +88,7 @@ class RootMotion(Record):
 
         Who moves also turns and stops. The variance of the velocity is no speed.
         """
-        p, pv, v = np.moveaxis(self.variances, -1, 0)
+        p, pv, v = (self.variances[..., k] for k in range(3))
         parts = np.stack(split_by_sight(self.velocity, self.value), 1)
         speed2 = np.maximum((parts * parts).sum(-1) - v * [1, 2], 0)
         density, dt = _ACCELERATION + _ACCELERATION_BY_SPEED * speed2, dt_s[:, None]
@@ -104,15 +103,19 @@ def _noise(raw: Floats, covariance: Floats) -> Floats:
 def stated_variances(raw: Floats, covariance: Floats) -> Floats:
     """(N, 2) m^2 of positions (N, 3) m, along the line of sight and across it; the usual ones where NaN is stated."""
     distance2 = (raw * raw).sum(-1)
-    along = np.einsum("ni,nij,nj->n", raw, covariance, raw) / np.maximum(distance2, 1e-12)
-    across = (np.trace(covariance, axis1=1, axis2=2) - along) / 2
-    stated = np.stack([along, across], -1)
+    stated = np.empty((len(raw), 2))
+    stated[:, 0] = ((raw[:, None] @ covariance)[:, 0] * raw).sum(-1) / np.maximum(distance2, 1e-12)
+    trace = covariance[:, 0, 0] + covariance[:, 1, 1] + covariance[:, 2, 2]
+    stated[:, 1] = (trace - stated[:, 0]) / 2
+    is_stated = np.isfinite(stated) & (stated > 0)
+    if is_stated.all():
+        return stated
     assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full(len(raw), _ACROSS_M**2)], -1)
-    return np.where(np.isfinite(stated) & (stated > 0), stated, assumed)
+    return np.where(is_stated, stated, assumed)
 
 
 def split_by_sight(vectors: Floats, sight: Floats) -> tuple[Floats, Floats]:
     """(N, 3) along the directions ``sight`` (N, 3), and the rest."""
-    unit = sight / np.maximum(np.linalg.norm(sight, axis=-1, keepdims=True), 1e-9)
+    unit = sight / np.maximum(np.sqrt((sight * sight).sum(-1, keepdims=True)), 1e-9)
     along = (vectors * unit).sum(-1, keepdims=True) * unit
     return along, vectors - along

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Bools, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses
@@ -104,7 +104,7 @@ class _Tracks(Record):
         dt = np.where(now.stamp_s > self.stamp_s, now.stamp_s - self.stamp_s, 1.0)
         fresh = dt > MAX_GAP_S  # as after a pause; the shape stays
         last_positions = self.positions.replaced(fresh, now.positions)
-        positions = last_positions.measured(now.positions.raw, now.root_covariance, dt, config.root_noise)
+        positions = last_positions.after(now.positions, dt, config.root_noise)
         moved = positions.value - last_positions.value
         velocities = filtered_velocity(self.velocities, moved, dt[:, None], VELOCITY_MEMORY_S)
         rotations = now.rotations
@@ -152,7 +152,9 @@ class BodySmoother:
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget the tracks ``ids``."""
-        self._tracks = self._tracks.take(~np.isin(self._tracks.ids, list(ids)))
+        if forgotten := set(ids):
+            kept = [track_id not in forgotten for track_id in self._tracks.ids.tolist()]
+            self._tracks = self._tracks.take(np.array(kept, np.bool_))
 
     def root_depths(self) -> Mapping[int, float]:
         """Depths of the tracks' roots along the optical axis, m, by id, in the last image."""
@@ -182,17 +184,22 @@ class BodySmoother:
         """
         estimates = self._fused(ids, estimates, stamp_s, pose)
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
-        rows = np.flatnonzero(estimates.valid)
-        now = _Tracks.started(ids[rows], estimates.take(rows), stamp_s, pose)
-        last = [row if row >= 0 else len(known) + k for k, row in enumerate(_rows_of(now.ids, known.ids))]
-        before = join_rows([known, now]).take(np.array(last, np.int64))
-        free = np.ones(len(rows), np.bool_) if measured is None else ~measured[rows]
-        shown = np.ones(len(rows), np.bool_) if faces is None else faces[rows]
+        valid = estimates.valid
+        now = _Tracks.started(ids[valid], estimates.take(valid), stamp_s, pose)
+        last = np.array(_rows_of(now.ids, known.ids), np.int64)
+        before = _last_of(known, last, now)
+        free = np.ones(len(now), np.bool_) if measured is None else ~measured[valid]
+        shown = np.ones(len(now), np.bool_) if faces is None else faces[valid]
         shaped = self._shaped(before, now, free, shown)
         seen = before.updated(shaped, self.config, filters_pose=self.filters_pose)
-        others = known.take(~np.isin(known.ids, now.ids))
-        self._tracks = join_rows([others, seen.take(seen.ids != UNTRACKED)])
-        return estimates.with_rows(rows, _smoothed(estimates.take(rows), seen))
+        self._tracks = _with_others(seen.take(seen.ids != UNTRACKED), known, last)
+        return estimates.with_rows(valid, self._smoothed(estimates.take(valid), seen))
+
+    def _smoothed(self, estimates: Estimates, seen: _Tracks) -> Estimates:
+        """``estimates`` with the parameters of the tracks ``seen``; poses are theirs already, unless filtered."""
+        if self.filters_pose:
+            return _with_parameters(estimates, seen)
+        return dataclasses.replace(estimates, betas=seen.betas, cam_t=seen.positions.value)
 
     def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
         """``estimates`` with their poses by earlier ones, where something fuses them."""
@@ -208,7 +215,8 @@ class BodySmoother:
     def _size(self, betas: Floats) -> Floats:
         """(N, 10) -> (N,) m, all bones together."""
         rest = self._body_model.rest_joints(betas).astype(np.float64)
-        return np.asarray(np.linalg.norm(rest[:, 1:] - rest[:, SMPL_PARENTS[1:]], axis=-1).sum(-1))
+        bones = rest[:, 1:] - rest[:, SMPL_PARENTS[1:]]
+        return np.asarray(np.sqrt((bones * bones).sum(-1)).sum(-1))
 
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.
@@ -218,7 +226,7 @@ class BodySmoother:
         """
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
         tracks = self._tracks.take(rows[rows >= 0])
-        known = _smoothed(Estimates.unknown(len(tracks)), tracks)
+        known = _with_parameters(Estimates.unknown(len(tracks)), tracks)
         unseen_s = stamp_s - tracks.stamp_s
         covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
         expected = dataclasses.replace(
@@ -257,7 +265,22 @@ def _rows_of(ids: Ints, known: Ints) -> list[int]:
     return [position.get(track_id, -1) for track_id in ids.tolist()]
 
 
-def _smoothed(estimates: Estimates, tracks: _Tracks) -> Estimates:
+def _last_of(known: _Tracks, last: Int64s, now: _Tracks) -> _Tracks:
+    """Tracks as they were before ``now``: rows ``last`` (N,) of those ``known``; -1: as they are now."""
+    if (last >= 0).all():
+        return known.take(last)
+    rows = np.where(last >= 0, last, len(known) + np.arange(len(last)))
+    return join_rows([known, now]).take(rows)
+
+
+def _with_others(seen: _Tracks, known: _Tracks, last: Int64s) -> _Tracks:
+    """Those of the ``known`` tracks that are in none of the rows ``last`` (N,), then those ``seen``."""
+    others = np.ones(len(known), np.bool_)
+    others[last[last >= 0]] = False
+    return join_rows([known.take(others), seen]) if others.any() else seen
+
+
+def _with_parameters(estimates: Estimates, tracks: _Tracks) -> Estimates:
     """``estimates`` with the parameters that ``tracks`` have."""
     pose = rotmat_to_rotvec(tracks.rotations.value)
     return dataclasses.replace(

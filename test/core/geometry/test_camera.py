@@ -13,6 +13,7 @@ from hmr_ros.core.geometry.camera import (
     undistort_points,
     unproject,
 )
+from hmr_ros.core.geometry.rotation import rotation_between
 from hmr_ros.core.people import Camera
 
 K = np.array([[610.0, 0, 655.3], [0, 605.0, 361.9], [0, 0, 1]])
@@ -175,3 +176,14 @@ def test_a_rational_lens_is_inverted_up_to_its_rim(D: list[float]):
     assert lens.table[0][-1] == pytest.approx(rim, rel=2e-3)
     for point in (np.array([0.5 * min(rim, 2), 0.1]), np.array([-0.2, 0.6 * min(rim, 2)])):
         assert_allclose(undistort(distort(point, cam), cam), point, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_looking_at_is_the_smallest_rotation_to_the_axis_in_every_direction(dtype):
+    directions = np.random.default_rng(0).normal(size=(40, 3)).astype(dtype)
+    directions[:4] = [[0, 0, 2], [0, 0, -1], [1e-9, 0, 3], [0, 0, 0]]
+    expected = rotation_between(directions, np.array([0, 0, 1], dtype))
+    for rows in (slice(None), slice(4, 4), *(slice(k, k + 1) for k in range(40))):
+        found = looking_at(directions[rows])
+        assert found.dtype == dtype
+        assert_allclose(found, expected[rows], atol=20 * np.finfo(dtype).eps)

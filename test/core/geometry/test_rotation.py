@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
 from hmr_ros.core.geometry import rotation as rot
@@ -149,3 +149,9 @@ def test_leading_dimensions_and_types_are_kept(function, shapes, dtype):
 def test_skew_is_the_cross_product():
     a, b = RNG.normal(size=(2, 3))
     assert_allclose(rot.skew(a) @ b, np.cross(a, b))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3)])
+def test_the_cross_product_is_numpys(shape):
+    a, b = RNG.normal(size=(*shape, 3)), RNG.normal(size=3)
+    assert_array_equal(rot.cross(a, b), np.cross(a, b))

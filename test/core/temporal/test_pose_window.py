@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from hmr_ros.core.body.skinning import chained_joints, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
@@ -120,3 +121,24 @@ def test_windows_of_people_with_longer_and_shorter_histories():
     assert windows.mask.sum(1).tolist() == [1, 4]
     np.testing.assert_allclose(windows.rotations[1, 0], poses(1, 3)[0], atol=1e-6)
     assert {name: array.dtype for name, array in windows.inputs.items()} == dict.fromkeys(windows.inputs, np.float32)
+
+
+def chosen_one_by_one(ages):
+    """The slow reference of chosen_images: the nearest open image to each wanted age, one after the other."""
+    numbers, filled = np.zeros((len(ages), WINDOW), np.int64), np.zeros((len(ages), WINDOW), np.bool_)
+    for row, known in enumerate(ages):
+        left = {k: age for k, age in enumerate(known.tolist()) if age <= OLDEST_S}
+        for column, wanted in enumerate((*[0.0] * NEWEST, *WANTED_AGES_S)):
+            if left:
+                nearest = min(left, key=lambda k: (abs(left[k] - wanted), k))
+                numbers[row, column], filled[row, column] = nearest, True
+                left.pop(nearest)
+    return numbers, filled
+
+
+@pytest.mark.parametrize("images", [1, 3, 5, 7, 30])
+def test_images_are_those_chosen_one_by_one(images):
+    rng = np.random.default_rng(images)
+    ages = np.where(rng.random((40, images)) < 0.2, np.nan, rng.integers(0, 24, (40, images)) / 20)
+    for actual, wanted in zip(chosen_images(ages), chosen_one_by_one(ages), strict=True):
+        assert_array_equal(actual, wanted)
