@@ -29,6 +29,10 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 _STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",)}
 
 
+OF_HANDS = ("hands", "hands_paper")
+"""Recipes that learn hands, and need neither a body nor motion."""
+
+
 PARTLY_USED = frozenset(
     {("compact", "lift"), ("global_to_pixel", "local"), ("global_to_pixel", "images"), ("fusion", "fuse")}
 )
@@ -81,6 +85,10 @@ def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, top
         from hmr_ros.training.recipes.hands import HandRecipe
 
         return HandRecipe(config)
+    if config.recipe == "hands_paper":
+        from hmr_ros.training.recipes.hands_paper import HandPaperRecipe
+
+        return HandPaperRecipe(config, topology)
     if motion is None:
         raise ValueError(f"recipe {config.recipe} needs a motion file: set run.motion")
     if config.recipe == "paper":
@@ -102,7 +110,7 @@ def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, top
 
 def needs_motion(config: TrainConfig) -> bool:
     """Whether the recipe draws people from a motion file; hands come from the limits of their fingers."""
-    return config.recipe != "hands"
+    return config.recipe not in OF_HANDS
 
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
@@ -137,6 +145,10 @@ def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
         from hmr_ros.training.recipes import hands
 
         return hands.build_network(config)
+    if config.recipe == "hands_paper":
+        from hmr_ros.training.recipes import hands_paper
+
+        return hands_paper.build_network(config, topology)
     if config.recipe == "fusion":
         from hmr_ros.training.recipes import fusion
 
