@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
+    if checkpoint.config.recipe == "hands_pixel":
+        raise ValueError(f"{args.checkpoint}: nothing runs Global-to-Pixel on hands yet, so it cannot be exported")
     licence = _licence(args.licence, checkpoint.config)
     of_hands = checkpoint.config.recipe in OF_HANDS
     body_path = args.body or _model_path(checkpoint.config)

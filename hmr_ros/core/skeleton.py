@@ -208,6 +208,12 @@ BLAZEPOSE = JointSet(
 
 JOINT_SETS: dict[str, JointSet] = {s.name: s for s in (SMPL, HUMAN36M, COCO17, COCO, COCO_FEET, BLAZEPOSE)}
 
+
+def joint_set_named(name: str) -> JointSet:
+    """The joint set of a ``name``: of bodies, those of JOINT_SETS, or of a hand; KeyError for others."""
+    return MANO if name == MANO.name else JOINT_SETS[name]
+
+
 _MIDPOINTS = {"pelvis": ("left_hip", "right_hip"), "neck": ("left_shoulder", "right_shoulder")}
 
 

@@ -152,8 +152,9 @@ class TrainConfig:
     recipe: str = setting(
         "compact",
         doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel; fusion: of "
-        "lifted poses over time; hands: Pose2Mesh on hands in its small form; hands_paper: as published",
-        choices=("compact", "paper", "global_to_pixel", "fusion", "hands", "hands_paper"),
+        "lifted poses over time; hands: Pose2Mesh on hands in its small form; hands_paper: as published; "
+        "hands_pixel: Global-to-Pixel on hands",
+        choices=("compact", "paper", "global_to_pixel", "fusion", "hands", "hands_paper", "hands_pixel"),
     )
     run: RunConfig = field(default_factory=RunConfig)
     data: DataConfig = field(default_factory=DataConfig)

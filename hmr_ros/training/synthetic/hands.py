@@ -103,14 +103,13 @@ class HandSampler:
     def sample(self, rng: Generator, count: int) -> HandBatch:
         """``count`` hands anywhere in the field of view, in any orientation, as a detector sees them."""
         hands = self.placed(self.draw(rng, count))
-        return HandBatch(
-            hands.vertices,
-            hands.joints,
-            np.asarray(hands.exact + point_errors(self._mix, rng, hands.exact), np.float32),
-            self._scores(rng, count),
-            np.asarray(hands.exact, np.float32),
-            np.zeros_like(hands.joints),
-        )
+        exact, none = np.asarray(hands.exact, np.float32), np.zeros_like(hands.joints)
+        return HandBatch(hands.vertices, hands.joints, *self.observed(rng, hands), exact, none)
+
+    def observed(self, rng: Generator, hands: PlacedHands) -> tuple[Float32s, Float32s]:
+        """x/z and y/z (N, 21, 2) of the points of ``hands`` with errors, and their scores (N, 21), 0 missing."""
+        seen = np.asarray(hands.exact + point_errors(self._mix, rng, hands.exact), np.float32)
+        return seen, self._scores(rng, len(hands))
 
     def draw(self, rng: Generator, count: int) -> HandDraws:
         """``count`` hands anywhere in the field of view, in any orientation."""
