@@ -69,7 +69,7 @@ class BodyHands(Record):
 
         Their angles are not known, nor are their joints, until they are posed.
         """
-        known = np.isfinite(fingers).all((-1, -2))
+        known: Bools = np.asarray(np.isfinite(fingers).all((-1, -2)))
         rest = BodyHands.at_rest(len(presence))
         return BodyHands(
             np.asarray(presence, np.float32),

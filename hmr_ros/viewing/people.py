@@ -124,7 +124,7 @@ def log_person(recording: rr.RecordingStream, look: Look, surface: Surface, radi
 
 def _bones(look: Look) -> Floats:
     """(N, 2, 3) m, of the body, and of hands that are known."""
-    body = look.bodies.joints[look.row][SMPL.edge_indices]
+    body: Floats = look.bodies.joints[look.row][SMPL.edge_indices]
     hands = look.bodies.hands
     if hands is None:
         return body
