@@ -26,7 +26,7 @@ from hmr_ros.export.checkpoint import (
 from hmr_ros.export.onnx_graph import OPSET, largest_difference, to_onnx, with_fp16_weights
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
-from hmr_ros.training.recipes import trained_network
+from hmr_ros.training.recipes import OF_HANDS, trained_network
 
 EXAMPLES = ("hmr export runs/pose2mesh/best.pt --out models/pose2mesh --fp16-weights",)
 
@@ -46,10 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, compare with PyTorch, write."""
     checkpoint = load_checkpoint(args.checkpoint)
+    if checkpoint.config.recipe == "hands_pixel":
+        raise ValueError(f"{args.checkpoint}: nothing runs Global-to-Pixel on hands yet, so it cannot be exported")
     licence = _licence(args.licence, checkpoint.config)
-    of_hands = checkpoint.config.recipe == "hands"
-    shipped = models_dir() / ("open_hand.npz" if of_hands else "open_body.npz")
-    body_path = args.body or Path(checkpoint.config.run.body or shipped)
+    of_hands = checkpoint.config.recipe in OF_HANDS
+    body_path = args.body or _model_path(checkpoint.config)
     body = load_body_model(models_dir() / "open_body.npz" if of_hands else body_path)
     if checkpoint.body_sha256 not in ("", body.sha256):
         raise ValueError(f"{body_path}: not the body model that {args.checkpoint} was trained on; set --body")
@@ -74,11 +75,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _model_path(config: TrainConfig) -> Path:
+    """The body or hand model that was trained on."""
+    if config.recipe in OF_HANDS:
+        return Path(config.freihand.hand or models_dir() / "open_hand.npz")
+    return Path(config.run.body or models_dir() / "open_body.npz")
+
+
 def _licence(given: str | None, config: TrainConfig) -> str:
     """The licence of the weights; ValueError where data sets with terms of their own were trained on."""
-    if given is None and config.data.weights:
+    facts = training_facts(config)
+    if given is None and "data_sets" in facts:
         raise ValueError(
-            f"--licence: set it; the weights were trained on {', '.join(config.data.weights)}, whose terms bind them "
+            f"--licence: set it; the weights were trained on {facts['data_sets']}, whose terms bind them "
             "(docs/datasets.md)"
         )
     return given or "Apache-2.0"

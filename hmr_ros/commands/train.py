@@ -25,7 +25,7 @@ from hmr_ros.training.device import choose_device
 from hmr_ros.training.distributed import join_process_group, leave_process_group
 from hmr_ros.training.memory import GIB, MIB, footprint
 from hmr_ros.training.recipe_files import find_recipe
-from hmr_ros.training.recipes import make_recipe, needs_motion, stage_names
+from hmr_ros.training.recipes import make_recipe, needs_motion, network_settings, stage_names
 from hmr_ros.training.stopping import only_run
 from hmr_ros.training.trainer import Trainer, motion_of
 
@@ -90,7 +90,7 @@ def _last(out: Path, config: TrainConfig) -> Checkpoint | None:
     last = load_checkpoint(path)
     if last.config.recipe != config.recipe:
         raise ValueError(f"{path}: a run of the recipe {last.config.recipe}, not {config.recipe}; give another --out")
-    had, asked = (dataclasses.asdict(getattr(c, c.recipe)) for c in (last.config, config))  # of the network
+    had, asked = (dataclasses.asdict(network_settings(c)) for c in (last.config, config))  # of the network
     if changed := [
         f"{name} {had.get(name)!r}, not {value!r}" for name, value in asked.items() if had.get(name) != value
     ]:

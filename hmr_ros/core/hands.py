@@ -64,6 +64,23 @@ class BodyHands(Record):
         return np.asarray(self.joint_error.mean(-1))
 
     @staticmethod
+    def recorded(presence: Floats, fingers: Floats, errors: Floats) -> BodyHands:
+        """The hands of a recording: ``presence`` (P, 2), ``fingers`` (P, 2, 15, 3) and ``errors`` (P, 2), NaN unknown.
+
+        Their angles are not known, nor are their joints, until they are posed.
+        """
+        known: Bools = np.asarray(np.isfinite(fingers).all((-1, -2)))
+        rest = BodyHands.at_rest(len(presence))
+        return BodyHands(
+            np.asarray(presence, np.float32),
+            np.asarray(known, np.float32),
+            np.where(known[..., None, None], np.float32(np.nan), rest.angles),
+            np.where(known[..., None, None], fingers, 0).astype(np.float32),
+            np.repeat(errors[..., None], _POINTS, -1).astype(np.float32),
+            rest.joints,
+        )
+
+    @staticmethod
     def at_rest(people: int) -> BodyHands:
         """The hands of as many ``people``, none of them seen."""
         none = np.zeros((people, 2), np.float32)

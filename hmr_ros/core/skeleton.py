@@ -19,12 +19,17 @@ from hmr_ros.core.arrays import Float32s, Floats, Int64s
 
 @dataclass(frozen=True)
 class JointSet:
-    """An ordered set of joints. ``edges`` are the bones; ``root`` is the joint 3D poses are relative to."""
+    """An ordered set of joints. ``edges`` are the bones; ``root`` is the joint 3D poses are relative to.
+
+    ``neighbours`` are joints beside each other that no bone joins, as those of adjacent fingers: Pose2Mesh's graph
+    links them, too.
+    """
 
     name: str
     joints: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
     root: str | None
+    neighbours: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -41,7 +46,15 @@ class JointSet:
     @cached_property
     def edge_indices(self) -> Int64s:
         """(E, 2) bones as indices."""
-        return np.array([(self.index(a), self.index(b)) for a, b in self.edges], np.int64).reshape(-1, 2)
+        return self._indices(self.edges)
+
+    @cached_property
+    def graph_indices(self) -> Int64s:
+        """(L, 2) what Pose2Mesh's graph of the joints links: bones, left-right pairs and neighbours."""
+        return np.concatenate([self.edge_indices, self.pairs.reshape(-1, 2), self._indices(self.neighbours)])
+
+    def _indices(self, links: tuple[tuple[str, str], ...]) -> Int64s:
+        return np.array([(self.index(a), self.index(b)) for a, b in links], np.int64).reshape(-1, 2)
 
     @cached_property
     def mirror(self) -> Int64s:
@@ -108,6 +121,7 @@ MANO = JointSet(
     ("wrist", *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3, 4))),
     _edges(" ".join(f"wrist-{finger}1-{finger}2-{finger}3-{finger}4" for finger in _FINGERS)),
     "wrist",
+    _edges(" ".join(f"thumb{k}-index{k}-middle{k}-ring{k}-pinky{k}" for k in (1, 2, 3, 4))),
 )
 """A hand's joints and finger tips (4), in the order of FreiHAND, MediaPipe and Pose2Mesh."""
 
@@ -194,6 +208,12 @@ BLAZEPOSE = JointSet(
 )
 
 JOINT_SETS: dict[str, JointSet] = {s.name: s for s in (SMPL, HUMAN36M, COCO17, COCO, COCO_FEET, BLAZEPOSE)}
+
+
+def joint_set_named(name: str) -> JointSet:
+    """The joint set of a ``name``: of bodies, those of JOINT_SETS, or of a hand; KeyError for others."""
+    return MANO if name == MANO.name else JOINT_SETS[name]
+
 
 _MIDPOINTS = {"pelvis": ("left_hip", "right_hip"), "neck": ("left_shoulder", "right_shoulder")}
 

@@ -23,7 +23,7 @@ from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.recipes import stage_names
+from hmr_ros.training.recipes import needs_motion, stage_names
 
 _INPUTS = {
     "paper": "pixels",
@@ -31,10 +31,16 @@ _INPUTS = {
     "global_to_pixel": "crop",
     "fusion": "pose_window",
     "hands": "virtual_camera",
+    "hands_paper": "pixels",
 }
 """The manifest's ``normalisation`` of the input of each recipe's network."""
 
-_KINDS = {"global_to_pixel": "global_to_pixel", "fusion": "fusion", "hands": "hand_pose2mesh"}
+_KINDS = {
+    "global_to_pixel": "global_to_pixel",
+    "fusion": "fusion",
+    "hands": "hand_pose2mesh",
+    "hands_paper": "hand_pose2mesh",
+}
 """The manifest's kind of a recipe's network, where it is not pose2mesh."""
 
 TOLERANCE = 1e-4
@@ -52,7 +58,9 @@ def training_facts(config: TrainConfig) -> dict[str, str]:
         facts[name] = f"{stage.steps} steps of {stage.batch_size} people"
     if weights := config.data.weights:
         facts["data_sets"] = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
-    if not config.run.motion:
+    if config.freihand.directory and config.recipe == "hands_paper":
+        facts["data_sets"] = "freihand"
+    if not config.run.motion or not needs_motion(config):
         return facts
     path = Path(config.run.motion)
     if not path.is_file():
@@ -84,6 +92,7 @@ def _joint_set(config: TrainConfig) -> str:
         "global_to_pixel": config.global_to_pixel.joint_set,
         "fusion": SMPL.name,
         "hands": config.hands.joint_set,
+        "hands_paper": config.hands_paper.joint_set,
     }
     return sets[config.recipe]
 

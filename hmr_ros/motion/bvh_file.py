@@ -12,7 +12,8 @@ from hmr_ros.core.arrays import Float64s, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.core.skeleton import HAND, SMPL
+from hmr_ros.motion.rig import Rig, rig_of
 from hmr_ros.motion.track import Y_UP, Track
 
 CM = 100.0
@@ -29,22 +30,26 @@ NAMES = tuple(
 )
 """(24,) Mixamo's name of each SMPL joint."""
 
+_JOINT_NAMES = dict(zip(SMPL.joints, NAMES, strict=True)) | {
+    f"{side}_{finger}": f"{side.capitalize()}Hand{finger.capitalize()}"
+    for side in ("left", "right")
+    for finger in HAND.joints[1:]
+}
+"""Likewise of each joint of a body with fingers."""
+
 _ROTATIONS = "Zrotation Xrotation Yrotation"
 _END = 0.5
 """Length of the last bone of a limb, which has no joint at its end, as a fraction of the one before."""
-
-_CHILDREN = tuple(tuple(np.flatnonzero(joint == SMPL_PARENTS).tolist()) for joint in range(SMPL.size))
 _LOCKED = 1e-6
 
 
 def write_bvh(path: Path, track: Track, body_model: BodyModel) -> None:
     """Write ``track`` to ``path``; the rest pose is the T-pose of this person's shape, facing +z."""
-    rest = body_model.rest_joints(track.betas[None])[0].astype(np.float64) * CM
-    pose, pelvis = track.rotated(Y_UP)
-    order = list(_depth_first(0))
-    angles = np.stack([euler_zxy(rotvec_to_rotmat(pose[:, joint])) for joint in order], 1)
-    values = np.concatenate([pelvis * CM, angles.reshape(len(track), -1)], 1)
-    lines = ["HIERARCHY", *_joint(0, rest, 0), "MOTION", f"Frames: {len(track)}", f"Frame Time: {1 / track.fps:.8f}"]
+    rig = rig_of(track, body_model, Y_UP)
+    order = list(_depth_first(rig, 0))
+    angles = np.stack([euler_zxy(rotvec_to_rotmat(rig.pose[:, joint])) for joint in order], 1)
+    values = np.concatenate([rig.pelvis * CM, angles.reshape(len(track), -1)], 1)
+    lines = ["HIERARCHY", *_joint(rig, 0, 0), "MOTION", f"Frames: {len(track)}", f"Frame Time: {1 / track.fps:.8f}"]
     lines += [" ".join(f"{value:.6f}" for value in frame) for frame in values]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -64,25 +69,25 @@ def euler_zxy(rotations: Floats) -> Float64s:
     return np.asarray(np.rad2deg(np.stack([np.unwrap(z), x, np.unwrap(y)], -1)), np.float64)
 
 
-def _depth_first(joint: int) -> Iterator[int]:
+def _depth_first(rig: Rig, joint: int) -> Iterator[int]:
     yield joint
-    for child in _CHILDREN[joint]:
-        yield from _depth_first(child)
+    for child in rig.children(joint):
+        yield from _depth_first(rig, child)
 
 
-def _joint(joint: int, rest: Float64s, depth: int) -> Iterator[str]:
-    """The lines of ``joint`` and of those below it; ``rest`` (24, 3) cm."""
+def _joint(rig: Rig, joint: int, depth: int) -> Iterator[str]:
+    """The lines of ``joint`` and of those below it."""
     indent = "\t" * depth
-    parent = int(SMPL_PARENTS[joint])
-    offset = rest[joint] - rest[parent] if parent >= 0 else np.zeros(3)
+    parent, children = int(rig.parents[joint]), rig.children(joint)
+    offset = CM * (rig.rest[joint] - rig.rest[parent]) if parent >= 0 else np.zeros(3)
     channels = f"6 Xposition Yposition Zposition {_ROTATIONS}" if parent < 0 else f"3 {_ROTATIONS}"
-    yield f"{indent}{'JOINT' if depth else 'ROOT'} {NAMES[joint]}"
+    yield f"{indent}{'JOINT' if depth else 'ROOT'} {_JOINT_NAMES[rig.joints[joint]]}"
     yield f"{indent}{{"
     yield f"{indent}\tOFFSET {_numbers(offset)}"
     yield f"{indent}\tCHANNELS {channels}"
-    for child in _CHILDREN[joint]:
-        yield from _joint(child, rest, depth + 1)
-    if not _CHILDREN[joint]:
+    for child in children:
+        yield from _joint(rig, child, depth + 1)
+    if not children:
         end = f"{indent}\t\tOFFSET {_numbers(_END * offset)}"
         yield from (f"{indent}\tEnd Site", f"{indent}\t{{", end, f"{indent}\t}}")
     yield f"{indent}}}"

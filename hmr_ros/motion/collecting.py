@@ -24,6 +24,7 @@ class _Collected:
     pose: list[Floats] = field(default_factory=list)
     cam_t: list[Floats] = field(default_factory=list)
     betas: list[Floats] = field(default_factory=list)
+    fingers: list[Floats] = field(default_factory=list)
 
 
 def samples_of(snapshots: Sequence[Snapshot], world_from_optical: Transform) -> tuple[Samples, ...]:
@@ -58,6 +59,7 @@ def _add(person: _Collected, snapshot: Snapshot, row: int) -> None:
     person.pose.append(np.concatenate([bodies.global_orient[row][None], bodies.body_pose[row]]))
     person.cam_t.append(bodies.cam_t[row])
     person.betas.append(bodies.betas[row])
+    person.fingers.append(np.zeros((2, 15, 3)) if bodies.hands is None else bodies.hands.pose[row])
 
 
 def _samples(name: str, person: _Collected, world_from_optical: Transform) -> Samples:
@@ -65,4 +67,4 @@ def _samples(name: str, person: _Collected, world_from_optical: Transform) -> Sa
     pose[:, 0] = rotmat_to_rotvec(world_from_optical.rotation @ rotvec_to_rotmat(pose[:, 0]))
     pelvis = np.asarray(world_from_optical(np.array(person.cam_t, np.float64)), np.float64)
     betas = np.median(np.array(person.betas, np.float64), 0)
-    return Samples(name, np.array(person.times), pose, pelvis, betas)
+    return Samples(name, np.array(person.times), pose, pelvis, betas, np.array(person.fingers, np.float64))

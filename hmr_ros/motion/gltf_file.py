@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A track as binary glTF 2.0 (.glb): the person's mesh with a skin of 24 joints, and its animation.
+"""A track as binary glTF 2.0 (.glb): the person's mesh with a skin of 24 joints, or 52 with fingers, and its animation.
 
 Metres; x right, y up, z towards the camera; y = 0 on the floor. A skin has no pose blend shapes and four weights for
 each vertex: the surface is off by millimetres where joints bend, the joints are exact.
@@ -16,9 +16,10 @@ import numpy as np
 from hmr_ros import __version__
 from hmr_ros.core.arrays import Array, Floats
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.skinned_model import SkinnedModel
 from hmr_ros.core.geometry.rotation import rotvec_to_quat
 from hmr_ros.core.manifest import atomic_path
-from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.motion.rig import Rig, rig_of
 from hmr_ros.motion.track import Y_UP, Track
 from hmr_ros.perception.overlay import Color
 from hmr_ros.perception.raster import vertex_normals
@@ -67,15 +68,15 @@ def write_gltf(path: Path, track: Track, body_model: BodyModel, color: Color) ->
 def encoded(track: Track, body_model: BodyModel, color: Color) -> bytes:
     """The content of the file."""
     buffer = _Buffer()
-    rest = body_model.rest_joints(track.betas[None])[0].astype(np.float64)
-    skin = _skin(buffer, rest)
-    mesh = _mesh(buffer, track, body_model)
-    animation = _animation(buffer, track)
+    rig = rig_of(track, body_model, Y_UP)
+    skin = _skin(buffer, rig.rest)
+    mesh = _mesh(buffer, track.betas, rig.model)
+    animation = _animation(buffer, track, rig)
     content: dict[str, Json] = {
         "asset": {"version": "2.0", "generator": f"hmr_ros {__version__}"},
         "scene": 0,
-        "scenes": [{"nodes": [0, SMPL.size]}],
-        "nodes": [*_joint_nodes(rest), {"name": f"body_{track.name}", "mesh": 0, "skin": 0}],
+        "scenes": [{"nodes": [0, len(rig.joints)]}],
+        "nodes": [*_joint_nodes(rig), {"name": f"body_{track.name}", "mesh": 0, "skin": 0}],
         "meshes": [mesh],
         "skins": [skin],
         "materials": [_material(color)],
@@ -94,30 +95,30 @@ def _container(text: bytes, binary: bytes) -> bytes:
     return struct.pack("<III", _MAGIC, _VERSION, 12 + len(chunks)) + chunks
 
 
-def _joint_nodes(rest: Floats) -> list[Json]:
-    """A node for each SMPL joint, in their order; ``rest`` (24, 3) m."""
+def _joint_nodes(rig: Rig) -> list[Json]:
+    """A node for each joint, in their order."""
     nodes: list[Json] = []
-    for joint, name in enumerate(SMPL.joints):
-        parent = int(SMPL_PARENTS[joint])
-        offset = rest[joint] - (rest[parent] if parent >= 0 else 0)
-        children: list[Json] = [*np.flatnonzero(joint == SMPL_PARENTS).tolist()]
+    for joint, name in enumerate(rig.joints):
+        parent = int(rig.parents[joint])
+        offset = rig.rest[joint] - (rig.rest[parent] if parent >= 0 else 0)
+        children: list[Json] = [*rig.children(joint)]
         node: dict[str, Json] = {"name": name, "translation": offset.tolist()}
         nodes.append(node | ({"children": children} if children else {}))
     return nodes
 
 
 def _skin(buffer: _Buffer, rest: Floats) -> Json:
-    inverse = np.tile(np.eye(4, dtype=np.float32), (SMPL.size, 1, 1))
+    inverse = np.tile(np.eye(4, dtype=np.float32), (len(rest), 1, 1))
     inverse[:, 3, :3] = -rest  # column after column
-    joints: list[Json] = [*range(SMPL.size)]
+    joints: list[Json] = [*range(len(rest))]
     return {"inverseBindMatrices": buffer.add(inverse), "joints": joints, "skeleton": 0}
 
 
-def _mesh(buffer: _Buffer, track: Track, body_model: BodyModel) -> Json:
-    vertices = (body_model.v_template + body_model.shapedirs @ track.betas.astype(np.float32)).astype(np.float32)
-    normals = vertex_normals(vertices, body_model.faces).astype(np.float32)
-    joints = np.argsort(-body_model.weights, 1)[:, :_WEIGHTS]
-    weights = np.take_along_axis(body_model.weights, joints, 1).astype(np.float64)
+def _mesh(buffer: _Buffer, betas: Floats, model: SkinnedModel) -> Json:
+    vertices = (model.v_template + model.shapedirs @ betas.astype(np.float32)).astype(np.float32)
+    normals = vertex_normals(vertices, model.faces).astype(np.float32)
+    joints = np.argsort(-model.weights, 1)[:, :_WEIGHTS]
+    weights = np.take_along_axis(model.weights, joints, 1).astype(np.float64)
     weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
     joints[weights == 0] = 0
     attributes: dict[str, Json] = {
@@ -126,26 +127,26 @@ def _mesh(buffer: _Buffer, track: Track, body_model: BodyModel) -> Json:
         "JOINTS_0": buffer.add(joints.astype(np.uint8), _VERTEX_DATA),
         "WEIGHTS_0": buffer.add(weights, _VERTEX_DATA),
     }
-    indices = buffer.add(body_model.faces.astype(np.uint32).reshape(-1), _INDEX_DATA)
+    indices = buffer.add(model.faces.astype(np.uint32).reshape(-1), _INDEX_DATA)
     return {"name": "body", "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
 
 
-def _animation(buffer: _Buffer, track: Track) -> Json:
+def _animation(buffer: _Buffer, track: Track, rig: Rig) -> Json:
     """Rotations of all joints and the position of the pelvis, interpolated linearly between frames."""
-    pose, pelvis = track.rotated(Y_UP)
+    joints = len(rig.joints)
     times = buffer.add(track.times.astype(np.float32), has_bounds=True)
-    quats = _continuous(rotvec_to_quat(pose)).astype(np.float32)
-    outputs = [buffer.add(quats[:, joint]) for joint in range(SMPL.size)] + [buffer.add(pelvis.astype(np.float32))]
+    quats = _continuous(rotvec_to_quat(rig.pose)).astype(np.float32)
+    outputs = [buffer.add(quats[:, joint]) for joint in range(joints)] + [buffer.add(rig.pelvis.astype(np.float32))]
     samplers: list[Json] = [{"input": times, "output": output, "interpolation": "LINEAR"} for output in outputs]
     channels: list[Json] = [
-        {"sampler": joint, "target": {"node": joint, "path": "rotation"}} for joint in range(SMPL.size)
+        {"sampler": joint, "target": {"node": joint, "path": "rotation"}} for joint in range(joints)
     ]
-    channels.append({"sampler": SMPL.size, "target": {"node": 0, "path": "translation"}})
+    channels.append({"sampler": joints, "target": {"node": 0, "path": "translation"}})
     return {"name": f"track_{track.name}", "samplers": samplers, "channels": channels}
 
 
 def _continuous(quats: Floats) -> Floats:
-    """(T, 24, 4), each with the sign that is near the one before: some viewers take the longer way otherwise."""
+    """(T, K, 4), each with the sign that is near the one before: some viewers take the longer way otherwise."""
     flips = np.sign((quats[1:] * quats[:-1]).sum(-1, keepdims=True))
     flips = np.cumprod(np.where(flips == 0, 1, flips), 0)
     return np.asarray(np.concatenate([quats[:1], quats[1:] * flips]))

@@ -22,7 +22,8 @@ class Samples:
 
     ``pose`` (N, 24, 3) rotation vectors, the root's into the world, the others child -> parent; ``pelvis`` (N, 3) m,
     position of the pelvis joint in the world: x forward from the camera, y to the left, z up, z = 0 on the floor;
-    ``betas`` (10,) the median shape.
+    ``betas`` (10,) the median shape; ``fingers`` (N, 2, 15, 3) rotation vectors of the left and the right hand, zeros
+    at rest.
     """
 
     name: str
@@ -30,8 +31,10 @@ class Samples:
     pose: Float64s
     pelvis: Float64s
     betas: Float64s
+    fingers: Float64s
 
     def __post_init__(self) -> None:
+        check_shape(self, "fingers", (len(self.times), 2, 15, 3))
         check_shape(self, "pose", (len(self.times), 24, 3))
         check_shape(self, "pelvis", (len(self.times), 3))
         check_shape(self, "betas", (10,))
@@ -53,6 +56,15 @@ class Track:
     pelvis: Float64s
     betas: Float64s
     filled: int
+    fingers: Float64s
+
+    def __post_init__(self) -> None:
+        check_shape(self, "fingers", (len(self.pose), 2, 15, 3))
+
+    @property
+    def has_fingers(self) -> bool:
+        """Whether any finger ever moves."""
+        return bool(self.fingers.any())
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -89,16 +101,22 @@ def _interpolated(samples: Samples, rows: Floats, count: int, fps: float, rate_h
     before = np.clip(np.searchsorted(times, wanted, "right") - 1, 0, len(times) - 2)
     interval = times[before + 1] - times[before]
     fraction = (wanted - times[before]) / interval
-    start = rotvec_to_rotmat(pose[before])
-    step = rotmat_to_rotvec(start.swapaxes(-1, -2) @ rotvec_to_rotmat(pose[before + 1]))
-    rotations = start @ rotvec_to_rotmat(fraction[:, None, None] * step)
+    fingers = samples.fingers[rows].reshape(len(times), -1, 3)
     is_filled = (interval > 1.5 / rate_hz) & (fraction > 1e-6) & (fraction < 1 - 1e-6)
     return Track(
         name=samples.name,
         fps=fps,
         start_s=float(times[0]),
-        pose=np.asarray(rotmat_to_rotvec(rotations), np.float64),
+        pose=_between(pose[before], pose[before + 1], fraction),
         pelvis=pelvis[before] + fraction[:, None] * (pelvis[before + 1] - pelvis[before]),
         betas=samples.betas,
         filled=int(is_filled.sum()),
+        fingers=_between(fingers[before], fingers[before + 1], fraction).reshape(-1, 2, 15, 3),
     )
+
+
+def _between(first: Float64s, second: Float64s, fraction: Float64s) -> Float64s:
+    """Rotation vectors (T, K, 3) at a ``fraction`` (T,) of the shorter arc from ``first`` to ``second``."""
+    start = rotvec_to_rotmat(first)
+    step = rotmat_to_rotvec(start.swapaxes(-1, -2) @ rotvec_to_rotmat(second))
+    return np.asarray(rotmat_to_rotvec(start @ rotvec_to_rotmat(fraction[:, None, None] * step)), np.float64)

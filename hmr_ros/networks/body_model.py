@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear blend skinning of an SMPL-schema body in PyTorch: differentiable and fast in batches.
+"""Linear blend skinning of an SMPL-schema body, or hand, in PyTorch: differentiable and fast in batches.
 
 The same function as ``core/body/body_model.py`` (numpy, the reference): the pelvis joint lies at the origin, so adding
 ``cam_t`` puts it there. Rotations come as matrices, since training samples and networks have them as such.
@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.arrays import Ints
-from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.skeleton import SMPL_PARENTS
+from hmr_ros.core.body.skinned_model import SkinnedModel
 
 
 class Posed(NamedTuple):
@@ -37,9 +36,10 @@ class TorchBodyModel(nn.Module):
     j_template: Tensor
     j_shapedirs: Tensor
 
-    def __init__(self, body: BodyModel, vertices: Ints | None = None) -> None:
+    def __init__(self, body: SkinnedModel, vertices: Ints | None = None) -> None:
         """Take ``body``, or only its vertices with the ids ``vertices``: joints stay exact, posing gets cheaper."""
         super().__init__()
+        self._parents: list[int] = body.tree.parents.tolist()
         regressor = np.asarray(body.J_regressor, np.float64)
         ids = np.arange(body.vertex_count) if vertices is None else np.asarray(vertices)
         rest = {
@@ -69,7 +69,7 @@ class TorchBodyModel(nn.Module):
     def _chain(self, local: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
         """World rotations (B, 24, 3, 3) and positions (B, 24, 3) of the joints, from the root outwards."""
         rotations, joints = [local[:, 0]], [torch.zeros_like(rest_joints[:, 0])]
-        for joint, parent in enumerate(SMPL_PARENTS[1:].tolist(), start=1):
+        for joint, parent in enumerate(self._parents[1:], start=1):
             bone = rest_joints[:, joint] - rest_joints[:, parent]
             joints.append(joints[parent] + (rotations[parent] @ bone[..., None])[..., 0])
             rotations.append(rotations[parent] @ local[:, joint])

@@ -137,9 +137,11 @@ def build_mesh_graph(
 
 
 def joint_laplacian(joint_set: JointSet) -> csr_array:
-    """(J, J) Laplacian of a pose: bones, left-right pairs and self loops. Not rescaled, as in the paper's code."""
-    links = np.concatenate([joint_set.edge_indices, joint_set.pairs.reshape(-1, 2)])
-    adjacency = _symmetric(links, joint_set.size) + eye_array(joint_set.size)
+    """(J, J) Laplacian of a pose: bones, pairs, neighbours and self loops. Not rescaled, as in the paper's code.
+
+    Pairs are left and right joints; neighbours are those of adjacent fingers.
+    """
+    adjacency = _symmetric(joint_set.graph_indices, joint_set.size) + eye_array(joint_set.size)
     return normalised_laplacian(adjacency.tocsr()).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from hmr_ros.core.arrays import Float32s, Floats, Int64s, Ints
 from hmr_ros.core.settings import setting
-from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL, joint_set_named
 from hmr_ros.networks.blocks import BLOCK, BlockedGraph, block_order
 from hmr_ros.networks.chebyshev import BlockLaplacian, ClenshawConv
 from hmr_ros.networks.coarsening import MeshGraph, build_mesh_graph
@@ -137,15 +137,16 @@ class ResidualBlock(nn.Module):
 class LiftingNet(nn.Module):
     """Keypoints in a virtual camera -> 3D joints with their expected error, and features per joint."""
 
-    def __init__(self, config: CompactConfig) -> None:
+    def __init__(self, config: CompactConfig, joints: int = SMPL.size) -> None:
+        """``joints``: how many are lifted."""
         super().__init__()
-        width = config.width
-        self.first = nn.Linear(JOINT_SETS[config.joint_set].size * 3 + 1, width)
+        width, self._joints = config.width, joints
+        self.first = nn.Linear(joint_set_named(config.joint_set).size * 3 + 1, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, config.dropout) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(width)
-        self.joints = nn.Linear(width, SMPL.size * 3)
-        self.features = nn.Linear(width, SMPL.size * JOINT_CHANNELS)
-        self.joint_error = nn.Linear(width, SMPL.size)
+        self.joints = nn.Linear(width, joints * 3)
+        self.features = nn.Linear(width, joints * JOINT_CHANNELS)
+        self.joint_error = nn.Linear(width, joints)
 
     def hidden(self, keypoints: Tensor, context: Tensor) -> Tensor:
         """Keypoints (B, J, 3) x, y, score and context (B, 1) -> hidden features (B, W)."""
@@ -157,8 +158,8 @@ class LiftingNet(nn.Module):
 
         Learning the joint error must not change the features, so its gradient stops at them.
         """
-        joints = self.joints(hidden).reshape(-1, SMPL.size, 3)
-        features = self.features(hidden).reshape(-1, SMPL.size, JOINT_CHANNELS)
+        joints = self.joints(hidden).reshape(-1, self._joints, 3)
+        features = self.features(hidden).reshape(-1, self._joints, JOINT_CHANNELS)
         return joints - joints[:, :1], features, 0.05 * torch.exp(self.joint_error(hidden.detach()))
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:

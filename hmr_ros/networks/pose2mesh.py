@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.skinned_model import SkinnedModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JOINT_SETS, JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
@@ -76,16 +77,16 @@ class Pose2MeshOutput(NamedTuple):
 class Pose2Mesh(nn.Module):
     """(B, J, 2) normalised poses -> vertices and 3D poses."""
 
-    smpl_regressor: Tensor
+    joint_regressor: Tensor
 
     input_names = ("keypoints",)
     output_names = ("vertices", "joints")
 
-    def __init__(self, posenet: PoseNet, mesh: nn.Module, joint_set: JointSet, smpl_regressor: Tensor) -> None:
-        """``mesh`` maps pose features (B, J, 5) to vertices; ``smpl_regressor`` (24, V) makes the exported joints."""
+    def __init__(self, posenet: PoseNet, mesh: nn.Module, joint_set: JointSet, joint_regressor: Tensor) -> None:
+        """``mesh`` maps pose features (B, J, 5) to vertices; ``joint_regressor`` (K, V) makes the exported joints."""
         super().__init__()
         self.posenet, self.mesh, self.joint_set = posenet, mesh, joint_set
-        self.register_buffer("smpl_regressor", smpl_regressor, persistent=False)
+        self.register_buffer("joint_regressor", joint_regressor, persistent=False)
 
     def forward(self, pose2d: Tensor) -> Pose2MeshOutput:
         """``pose2d`` (B, J, 2) as ``normalise_pose`` makes it -> vertices and 3D pose."""
@@ -103,24 +104,27 @@ class Pose2Mesh(nn.Module):
 
 
 class DeployedPose2Mesh(nn.Module):
-    """Keypoints (N, J, 2) px -> vertices (N, V, 3) and SMPL joints (N, 24, 3), m, relative to the SMPL pelvis."""
+    """Keypoints (N, J, 2) px -> vertices (N, V, 3) and joints (N, K, 3), m, relative to the first of the joints.
 
-    smpl_regressor: Tensor
+    Of bodies: SMPL's 24 joints, the first of which is the pelvis.
+    """
+
+    joint_regressor: Tensor
 
     def __init__(self, trained: Pose2Mesh) -> None:
         super().__init__()
         self.posenet = copy.deepcopy(trained.posenet)
         self.mesh = _deployed(trained.mesh)
-        self.register_buffer("smpl_regressor", trained.smpl_regressor, persistent=False)
+        self.register_buffer("joint_regressor", trained.joint_regressor, persistent=False)
         self.eval().requires_grad_(False)
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
-        """Keypoints (N, J, 2) px -> vertices (N, V, 3) m and joints (N, 24, 3) m."""
+        """Keypoints (N, J, 2) px -> vertices (N, V, 3) m and joints (N, K, 3) m."""
         pose2d = normalise_pose(keypoints)
         vertices = self.mesh(torch.cat([pose2d, self.posenet(pose2d) / 1000], -1))
-        joints = self.smpl_regressor @ vertices
-        pelvis = joints.narrow(1, 0, 1)
-        return vertices - pelvis, joints - pelvis
+        joints = self.joint_regressor @ vertices
+        root = joints.narrow(1, 0, 1)
+        return vertices - root, joints - root
 
 
 def _deployed(mesh: nn.Module) -> nn.Module:
@@ -143,7 +147,7 @@ def normalise_pose(keypoints: Tensor) -> Tensor:
 
 
 def build_graph(
-    body: BodyModel, rescaling: Rescaling, shape: MeshNetShape = BODY_SHAPE, order: VisitingOrder = stable_order
+    body: SkinnedModel, rescaling: Rescaling, shape: MeshNetShape = BODY_SHAPE, order: VisitingOrder = stable_order
 ) -> MeshGraph:
     """The graphs of the paper's decoder: one coarsening more than it uses, as that decides the order of the tree."""
     levels = len(shape.levels)

@@ -113,7 +113,7 @@ def _measured(seen: HandPosture, hands: Hands, lifted: HandMeshes, people: Ints,
     wrist, possible = limited(forearms[people, sides].swapaxes(-1, -2) @ orient, ~lifted.right)
     possible &= hands.side_scores[lifted.rows, sides] >= _OTHER_SIDE
     certain = np.clip((hands.scores[lifted.rows, sides] - _UNSURE) / (_SURE - _UNSURE), 0, 1)
-    error = np.maximum(lifted.joint_error.mean(-1), 1e-6)
+    error = np.maximum(np.nan_to_num(lifted.joint_error.mean(-1)), 1e-6)  # one that is not known takes nothing away
     weights, angles, wrists = seen.weights.copy(), seen.angles.copy(), seen.wrists.copy()
     weights[people, sides] = np.where(possible, certain * np.minimum((_GOOD_ERROR_M / error) ** 2, 1), 0)
     angles[people, sides], wrists[people, sides] = lifted.poses.angles, wrist

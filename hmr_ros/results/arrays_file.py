@@ -11,6 +11,7 @@ import numpy as np
 from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.forecasts import FORECAST_COLUMNS, Forecasts
+from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.recording.arrays import COLUMNS
 from hmr_ros.results.snapshot import Snapshot
@@ -48,7 +49,13 @@ def _bodies(arrays: Mapping[str, Array], rows: slice) -> Bodies:
     columns = {name: arrays[name][rows] for name in COLUMNS}
     no_meshes = np.zeros((len(columns["ids"]), 0, 3), np.float32)
     ahead = _forecasts(arrays, rows) if "forecast_ahead_s" in arrays else None
-    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes, hands=None, forecasts=ahead)
+    hands = _hands(arrays, rows) if "hand_pose" in arrays else None
+    return Bodies(**columns, joint_set=str(arrays["joint_set"]), vertices=no_meshes, hands=hands, forecasts=ahead)
+
+
+def _hands(arrays: Mapping[str, Array], rows: slice) -> BodyHands:
+    presence, pose, error = (arrays[name][rows] for name in ("hand_presence", "hand_pose", "hand_error"))
+    return BodyHands.recorded(presence, pose, error)
 
 
 def _forecasts(arrays: Mapping[str, Array], rows: slice) -> Forecasts:

@@ -10,6 +10,7 @@ from hmr_ros.networks.compact_pose2mesh import CompactConfig
 from hmr_ros.networks.fusion import FusionConfig
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.hand_pose2mesh import HandPose2MeshConfig
+from hmr_ros.networks.hand_pose2mesh_paper import HandPaperConfig
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig
 from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.global_to_pixel_loss import GlobalToPixelLossConfig
@@ -130,14 +131,30 @@ class SeenHandConfig:
 
 
 @dataclass(frozen=True)
+class FreiHandConfig:
+    """What Pose2Mesh on hands as published is trained on."""
+
+    directory: str = setting(
+        "", doc="directory of FreiHAND in its official layout (docs/hands.md); empty: open hands, drawn by hand_mix"
+    )
+    hand: str = setting(
+        "",
+        doc="right hand .npz in MANO's schema that FreiHAND's parameters belong to (hmr convert-smpl); empty: the "
+        "shipped open hand",
+    )
+    errors: str = setting("synthetic", doc="of the 2D joints that are trained on", choices=("synthetic", "none"))
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything ``hmr train`` needs."""
 
     recipe: str = setting(
         "compact",
         doc="compact: compact Pose2Mesh, the shipped one; paper: Pose2Mesh as published; global_to_pixel; fusion: of "
-        "lifted poses over time; hands: Pose2Mesh on hands",
-        choices=("compact", "paper", "global_to_pixel", "fusion", "hands"),
+        "lifted poses over time; hands: Pose2Mesh on hands in its small form; hands_paper: as published; "
+        "hands_pixel: Global-to-Pixel on hands",
+        choices=("compact", "paper", "global_to_pixel", "fusion", "hands", "hands_paper", "hands_pixel"),
     )
     run: RunConfig = field(default_factory=RunConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -149,6 +166,8 @@ class TrainConfig:
     global_to_pixel: GlobalToPixelConfig = field(default_factory=GlobalToPixelConfig)
     global_to_pixel_loss: GlobalToPixelLossConfig = field(default_factory=GlobalToPixelLossConfig)
     hands: HandPose2MeshConfig = field(default_factory=HandPose2MeshConfig)
+    hands_paper: HandPaperConfig = field(default_factory=HandPaperConfig)
+    freihand: FreiHandConfig = field(default_factory=FreiHandConfig)
     hand_mix: HandMix = field(default_factory=HandMix)
     seen_hands: SeenHandConfig = field(default_factory=SeenHandConfig)
     heatmap_loss: HeatmapLossConfig = field(default_factory=HeatmapLossConfig)

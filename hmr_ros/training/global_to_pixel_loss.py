@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
@@ -69,10 +71,11 @@ class StageLoss(nn.Module):
     keypoints: Tensor
     human36m: Tensor
 
-    def __init__(self, body: BodyModel, joint_set: JointSet, config: GlobalToPixelLossConfig) -> None:
+    def __init__(self, body: BodyModel | HandModel, joint_set: JointSet, config: GlobalToPixelLossConfig) -> None:
+        """``joint_set``: the keypoints; of a hand those of skeleton.MANO."""
         super().__init__()
         self._config = config
-        regressors = {"keypoints": body.regressor(joint_set.name), "human36m": body.regressor("human36m")}
+        regressors = _regressors(body, joint_set)
         used = np.asarray(np.concatenate(list(regressors.values())).any(0))
         used[::VERTEX_STEP] = True
         self.body = TorchBodyModel(body, np.flatnonzero(used))
@@ -84,7 +87,7 @@ class StageLoss(nn.Module):
         return self.body.posed(rotations[:, 0], rotations[:, 1:], betas).vertices
 
     def human36m_joints(self, rotations: Tensor, betas: Tensor) -> Tensor:
-        """(B, 24, 3, 3), (B, 10) -> (B, 17, 3) m relative to the pelvis: the Human3.6M joints of the mesh."""
+        """(B, 24, 3, 3), (B, 10) -> (B, 17, 3) m relative to the pelvis: the Human3.6M joints of a body's mesh."""
         return self.human36m @ self.vertices(rotations, betas)
 
     def projected(self, estimate: SmplEstimate, vertices: Tensor, camera: Tensor) -> Tensor:
@@ -111,6 +114,13 @@ class StageLoss(nn.Module):
             "crop_cam": weights.crop_cam * l1(estimate.crop_cam, ground_truth.crop_cam, known),
             "scale": torch.exp(-10 * estimate.crop_cam[:, 0].clamp(min=-1)).square().mean(),
         }
+
+
+def _regressors(body: BodyModel | HandModel, joint_set: JointSet) -> dict[str, Floats]:
+    """What reads keypoints, and Human3.6M's joints of bodies, from a mesh."""
+    if isinstance(body, HandModel):
+        return {"keypoints": body.keypoint_regressor}
+    return {"keypoints": body.regressor(joint_set.name), "human36m": body.regressor("human36m")}
 
 
 def l1(predicted: Tensor, ground_truth: Tensor, known: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from hmr_ros.core.body.decimation import coarse_faces
 from hmr_ros.core.geometry.rotation import rotmat_to_quat
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.ros4hri.joints import REVOLUTE_JOINTS
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.skeleton import MANO, SMPL
 from hmr_ros.perception.overlay import person_color
 from hmr_ros.perception.raster import vertex_normals
 from hmr_ros.results.snapshot import Radii
@@ -106,7 +106,7 @@ def log_person(recording: rr.RecordingStream, look: Look, surface: Surface, radi
         vertex_positions=vertices, vertex_normals=vertex_normals(vertices, surface.faces), albedo_factor=look.color
     )
     joints = look.bodies.joints[look.row]
-    bones = rr.LineStrips3D(joints[SMPL.edge_indices], radii=_BONE_RADIUS_M, colors=look.color)
+    bones = rr.LineStrips3D(_bones(look), radii=_BONE_RADIUS_M, colors=look.color)
     recording.log(f"{look.path}/mesh", mesh)
     recording.log(f"{look.path}/skeleton", bones)
     recording.log(f"{look.path}/label", _label(look, joints[_HEAD]))
@@ -120,6 +120,16 @@ def log_person(recording: rr.RecordingStream, look: Look, surface: Surface, radi
         f"{JOINT_UNCERTAINTY}/{look.name}",
         _ellipsoids(joints, look.bodies.joint_covariance[look.row], radii.joint, look.color),
     )
+
+
+def _bones(look: Look) -> Floats:
+    """(N, 2, 3) m, of the body, and of hands that are known."""
+    body: Floats = look.bodies.joints[look.row][SMPL.edge_indices]
+    hands = look.bodies.hands
+    if hands is None:
+        return body
+    fingers = hands.joints[look.row][hands.known[look.row]][:, MANO.edge_indices].reshape(-1, 2, 3)
+    return np.concatenate([body, fingers[np.isfinite(fingers).all((1, 2))]])
 
 
 def log_angles(recording: rr.RecordingStream, name: str, angles: Floats) -> None:

@@ -11,6 +11,7 @@ import rerun as rr
 
 from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.finger_skin import with_fingers
 from hmr_ros.core.body.posing import with_meshes
 from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.ros4hri.motion import HumanFollower
@@ -54,7 +55,7 @@ class Scene:
         """Show one image and its people, at its time."""
         self._set_time(snapshot)
         rows = np.flatnonzero(snapshot.bodies.valid & (snapshot.bodies.states != 0))
-        bodies = with_meshes(snapshot.bodies.take(rows), self._body_model)
+        bodies = with_fingers(with_meshes(snapshot.bodies.take(rows), self._body_model), self._body_model)
         names = [snapshot.names[row] for row in rows]
         self._show_camera(snapshot, bodies)
         self._forget(set(self._present) - set(names))

@@ -5,7 +5,7 @@ import numpy as np
 
 from hmr_ros.motion.amass_file import write_amass
 from hmr_ros.training.motion.amass import PELVIS_FROM_TRANS, read_amass
-from test.motion.motion import BETAS, FPS, track
+from test.motion.motion import BETAS, FPS, track, waving
 from test.ros.stubs import BODY_MODEL
 
 
@@ -49,3 +49,13 @@ def test_a_body_of_smpl_keeps_its_shape(tmp_path):
         assert "open_body_betas" not in arrays
         rest = BODY_MODEL.rest_joints(BETAS[None])[0, 0]
         np.testing.assert_allclose(arrays["trans"] + rest, track().pelvis, atol=1e-6)
+
+
+def test_fingers_are_those_of_smpl_h(tmp_path):
+    """52 joints: SMPL's without its hands, then 15 of the left hand and 15 of the right."""
+    write_amass(tmp_path / "7_poses.npz", waving(), BODY_MODEL, is_open_body=True)
+    with np.load(tmp_path / "7_poses.npz") as arrays:
+        poses = arrays["poses"].reshape(20, 52, 3)
+    np.testing.assert_allclose(poses[:, 22:37], waving().fingers[:, 0])
+    np.testing.assert_allclose(poses[:, 37:], waving().fingers[:, 1])
+    np.testing.assert_allclose(poses[:, :22], waving().pose[:, :22], atol=1e-6)

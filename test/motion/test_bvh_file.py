@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.skeleton import SMPL, SMPL_HANDS
 from hmr_ros.motion.bvh_file import NAMES, euler_zxy, write_bvh
 from hmr_ros.motion.track import Y_UP
 from hmr_ros.training.motion.bvh import read_bvh
 from hmr_ros.training.motion.retarget import retarget
-from test.motion.motion import BETAS, FPS, jumping, track
+from test.motion.motion import BETAS, FPS, jumping, posed_with_fingers, track, waving
 from test.ros.stubs import BODY_MODEL
 
 
@@ -27,6 +27,17 @@ def test_joints_are_where_they_were(path):
     rows = [motion.index[name] for name in NAMES]
     assert np.abs(motion.positions[:, rows] / 100 - expected).max() < 1e-5  # m; the file is in cm
     assert motion.fps == pytest.approx(FPS, rel=1e-5)
+
+
+def test_fingers_are_where_they_were_under_mixamos_names(tmp_path):
+    write_bvh(tmp_path / "7.bvh", waving(), BODY_MODEL)
+    motion, expected = read_bvh(tmp_path / "7.bvh"), posed_with_fingers(waving()).joints
+    for name, joint in (("LeftHandIndex3", "left_index3"), ("RightHandPinky2", "right_pinky2"),
+                        ("RightHandThumb1", "right_thumb1"), ("LeftHand", "left_wrist")):  # fmt: skip
+        at = motion.positions[:, motion.index[name]] / 100
+        assert np.abs(at - expected[:, SMPL_HANDS.index(joint)]).max() < 1e-5
+    assert "LeftHandMiddle1" in motion.index
+    assert len([name for name in motion.index if "Hand" in name and not name.endswith("End")]) >= 32
 
 
 def test_left_is_left_and_up_is_up(path):

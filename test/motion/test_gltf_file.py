@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.geometry.rotation import quat_to_rotmat
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.skeleton import SMPL, SMPL_HANDS
 from hmr_ros.motion.gltf_file import write_gltf
 from hmr_ros.motion.track import Y_UP
-from test.motion.motion import BETAS, FPS, jumping, track
+from test.motion.motion import BETAS, FPS, jumping, posed_with_fingers, track, waving
 from test.ros.stubs import BODY_MODEL
 
 KINDS = {5126: np.float32, 5121: np.uint8, 5125: np.uint32}
@@ -48,10 +48,11 @@ class Played:
         return self.array(self.json["meshes"][0]["primitives"][0]["attributes"][name])
 
     def globals(self, frame):
-        """(24, 4, 4): each joint node -> world."""
+        """(K, 4, 4): each joint node -> world."""
         (animation,) = self.json["animations"]
+        joints = len(self.json["skins"][0]["joints"])
         local = []
-        for node in self.json["nodes"][:24]:
+        for node in self.json["nodes"][:joints]:
             matrix = np.eye(4)
             matrix[:3, 3] = node["translation"]
             local.append(matrix)
@@ -62,7 +63,7 @@ class Played:
                 matrix[:3, :3] = quat_to_rotmat(value.astype(np.float64))
             else:
                 matrix[:3, 3] = value
-        for parent, node in enumerate(self.json["nodes"][:24]):  # parents come first
+        for parent, node in enumerate(self.json["nodes"][:joints]):  # parents come first
             for child in node.get("children", ()):
                 local[child] = local[parent] @ local[child]
         return np.array(local)
@@ -89,6 +90,19 @@ def test_a_viewer_shows_the_body_where_it_was(path):
         assert off.mean() < 0.004  # what the skin lacks: pose blend shapes, and weights beyond four
         assert np.quantile(off, 0.99) < 0.03
     assert np.array_equal(played.array(played.json["meshes"][0]["primitives"][0]["indices"]), BODY_MODEL.faces.ravel())
+
+
+def test_fingers_bend_the_mesh(tmp_path):
+    write_gltf(tmp_path / "7.glb", waving(), BODY_MODEL, (0.5, 0.7, 0.9))
+    played, body = Played((tmp_path / "7.glb").read_bytes()), posed_with_fingers(waving())
+    assert [node["name"] for node in played.json["nodes"][:52]] == list(SMPL_HANDS.joints)
+    still = posed(waving())
+    for frame in (7, 19):
+        assert np.abs(played.globals(frame)[:, :3, 3] - body.joints[frame]).max() < 1e-5
+        moved = np.linalg.norm(body.vertices[frame] - still.vertices[frame], axis=1) > 0.02
+        assert moved.sum() > 50
+        off = np.linalg.norm(played.vertices(frame) - body.vertices[frame], axis=1)
+        assert off[moved].mean() < 0.004
 
 
 def test_time_is_that_of_the_track(path):

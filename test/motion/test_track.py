@@ -10,7 +10,7 @@ from hmr_ros.motion.track import Y_UP, Samples, tracks_at
 from hmr_ros.motion.writing import MotionOptions, tracks_of
 from hmr_ros.results.floor import Floor
 from hmr_ros.results.snapshot import Snapshot
-from test.results.results import HEIGHT_M, OPTICAL_FROM_LEVEL, bodies
+from test.results.results import HEIGHT_M, OPTICAL_FROM_LEVEL, bodies, with_fingers
 
 FLOOR = Floor(OPTICAL_FROM_LEVEL @ np.array([0, -1.0, 0]), -HEIGHT_M)
 KNEE = 4
@@ -21,7 +21,9 @@ def samples(times):
     times = np.asarray(times, np.float64)
     pose = np.zeros((len(times), 24, 3))
     pose[:, KNEE, 0] = times
-    return Samples("7", times, pose, np.stack([times, 0 * times, 0 * times], -1), np.zeros(10))
+    return Samples(
+        "7", times, pose, np.stack([times, 0 * times, 0 * times], -1), np.zeros(10), np.zeros((len(times), 2, 15, 3))
+    )
 
 
 def snapshots(times, people=(1,), states=None):
@@ -50,6 +52,25 @@ def test_rotations_take_the_shorter_way():
     seen.pose[:, KNEE] = [[3.0, 0, 0], [-3.0, 0, 0]]  # 0.28 rad apart, across the half turn
     (track,) = tracks_at(seen, 2, 1, 2)
     assert np.abs(track.pose[1, KNEE]) == pytest.approx([np.pi, 0, 0], abs=1e-6)
+
+
+def test_fingers_are_interpolated_and_rest_where_they_are_not_known():
+    still = samples([0.0, 0.1, 0.2])
+    assert not next(tracks_at(still, 20, 10, 0.5)).has_fingers
+    fingers = np.zeros((3, 2, 15, 3))
+    fingers[:, 1, 4, 2] = [0.2, 0.4, 0.4]
+    (track,) = tracks_at(dataclasses.replace(still, fingers=fingers), 20, 10, 0.5)
+    assert track.has_fingers
+    np.testing.assert_allclose(track.fingers[:, 1, 4, 2], [0.2, 0.3, 0.4, 0.4, 0.4], atol=1e-9)
+    assert not track.fingers[:, 0].any()
+
+
+def test_the_hands_of_bodies_are_collected():
+    found = [with_fingers(bodies(0)), bodies(1)]
+    images = [Snapshot(k, 0.1 * k, each, ("1",)) for k, each in enumerate(found)]
+    (person,) = samples_of(images, FLOOR.floor_from_optical)
+    np.testing.assert_allclose(person.fingers[0], found[0].hands.pose[0], atol=1e-7)
+    assert not person.fingers[1].any()
 
 
 def test_short_gaps_are_filled_and_counted_and_long_ones_part_the_track():

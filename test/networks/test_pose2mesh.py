@@ -44,7 +44,7 @@ def test_every_ablation_runs_and_deploys(target, network, route):
     assert trained.vertices.shape == (3, 6890, 3)
     assert trained.pose3d.shape == (3, 17, 3)
     vertices, joints = net.export_module()(keypoints)
-    expected_joints = net.smpl_regressor @ trained.vertices
+    expected_joints = net.joint_regressor @ trained.vertices
     assert (vertices - (trained.vertices - expected_joints[:, :1])).abs().max() <= 1e-5
     assert (joints - (expected_joints - expected_joints[:, :1])).abs().max() <= 1e-5
 

@@ -156,6 +156,12 @@ def test_hands_with_large_expected_errors_count_less(fingers: Fingers):
     assert_allclose(moved.hands.weights, np.full((2, 2), 0.25), atol=1e-6)
 
 
+def test_hands_whose_expected_error_is_not_known_count_in_full(fingers: Fingers):
+    fingers._lifter.error_m = np.nan
+    moved = fingers(seen(*ALL), CAMERA, IDS, parameters(), 0.0)
+    assert_allclose(moved.hands.weights, np.ones((2, 2)), atol=1e-6)
+
+
 def test_a_hand_that_flips_in_depth_for_an_image_changes_nothing(fingers: Fingers):
     for k in range(5):
         before = fingers(seen(*ALL), CAMERA, IDS, parameters(), 0.05 * k)

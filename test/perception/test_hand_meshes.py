@@ -116,6 +116,45 @@ def test_no_hands_are_a_normal_value():
     assert network.calls == 0
 
 
+class Plain:
+    """The paper's form: it reads points alone, and does not say how far off it is."""
+
+    status = "stub"
+    manifest = dataclasses.replace(Knowing.manifest, normalisation={"input": "pixels"})
+
+    def __init__(self, vertices: np.ndarray, joints: np.ndarray) -> None:
+        self.answer = {"vertices": vertices, "joints": joints}
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        self.inputs = dict(inputs)
+        return self.answer
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_papers_form_reads_points_alone_and_answers_in_the_axes_of_the_camera():
+    vertices, joints, _ = a_pair()
+    right = as_right_hands(joints)
+    network = Plain(as_right_hands(vertices - joints[:, :1]), right - right[:, :1])
+    found = HandLifter(network, HAND)(seen(joints), CAMERA)
+    assert set(network.inputs) == {"keypoints"}
+    assert_allclose(network.inputs["keypoints"], right[..., :2] / right[..., 2:], atol=1e-6)
+    assert_allclose(found.vertices, vertices - joints[:, :1], atol=1e-9)
+    assert_allclose(found.joints, joints - joints[:, :1], atol=1e-9)
+    assert np.isnan(found.joint_error).all()
+
+
+def test_the_papers_form_gets_the_middle_of_the_others_for_a_point_that_is_missing():
+    vertices, joints, _ = a_pair()
+    network = Plain(vertices, joints)
+    hands = seen(joints)
+    hands.points[1, 1, 8] = np.nan
+    HandLifter(network, HAND)(hands, CAMERA)
+    others = np.delete(network.inputs["keypoints"][1], 8, 0)
+    assert_allclose(network.inputs["keypoints"][1, 8], others.mean(0), atol=1e-6)
+
+
 def test_networks_of_other_kinds_are_refused():
     network = Knowing(*a_pair()[:2])
     network.manifest = dataclasses.replace(network.manifest, kind="pose2mesh")

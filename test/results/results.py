@@ -5,8 +5,11 @@ import dataclasses
 
 import numpy as np
 
+from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.camera import Camera
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.hands import RIGHT, BodyHands
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.recording.arrays import Arrays
@@ -17,6 +20,7 @@ from hmr_ros.ros.wire.encoding import serialise
 from hmr_ros.ros.wire.messages import Origin, header, smpl_body_array
 from test.ros.stubs import BODY_MODEL, some_bodies
 
+OPEN_HAND = load_hand_model(models_dir() / "open_hand.npz")
 CAMERA = Camera.from_fov(60, 64, 48)
 IMAGE = np.full((48, 64, 3), 90, np.uint8)
 PITCH, HEIGHT_M = 0.3, 1.5
@@ -48,6 +52,16 @@ def bodies(k, ids=(1,), states=None):
         root_covariance=np.tile(np.diag([0.01, 0.01, 0.04]).astype(np.float32), (people, 1, 1)),
         joint_covariance=np.tile(0.0004 * np.eye(3, dtype=np.float32), (people, 24, 1, 1)),
     )
+
+
+def with_fingers(found):
+    """``found`` with a right hand of the first person that is seen, its fingers bent; the others' are not known."""
+    hands = BodyHands.at_rest(len(found))
+    hands = dataclasses.replace(hands, presence=hands.presence.copy(), weights=hands.weights.copy())
+    pose, error = hands.pose.copy(), hands.joint_error.copy()
+    hands.presence[0, RIGHT], hands.weights[0, RIGHT] = 0.9, 1
+    pose[0, RIGHT], error[0, RIGHT] = 0.5 * OPEN_HAND.fingers.axes[:, 0], 0.02
+    return dataclasses.replace(found, hands=dataclasses.replace(hands, pose=pose, joint_error=error))
 
 
 def write_npz(path, each):

@@ -4,10 +4,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hmr_ros.core.hands import RIGHT
 from hmr_ros.core.people import State
 from hmr_ros.results.opening import read_results, recording_in
 from hmr_ros.results.snapshot import Radii
-from test.results.results import CAMERA, bodies, write_mcap, write_npz
+from test.results.results import CAMERA, bodies, with_fingers, write_mcap, write_npz
 from test.ros.stubs import with_forecasts
 
 BEGAN_NS = 1_700_000_000_000_000_123
@@ -36,6 +37,22 @@ def test_forecasts_come_back(tmp_path):
     ):
         assert each.bodies.forecasts.ahead_s == (0.25, 1.0)
         np.testing.assert_array_equal(each.bodies.forecasts.joints, np.float32(found.forecasts.joints))
+
+
+@pytest.mark.parametrize("kind", ["npz", "mcap"])
+def test_hands_come_back(tmp_path, kind):
+    images = [(number, stamp_s, with_fingers(found)) for number, stamp_s, found in two_images()]
+    if kind == "npz":
+        path = write_npz(tmp_path / "bodies.npz", images)
+    else:
+        path = write_mcap(tmp_path / "bodies.mcap", [(BEGAN_NS + number, found) for number, _, found in images])
+    for each, (_, _, found) in zip(read_results(path, "", pytest.fail), images, strict=True):
+        hands = each.bodies.hands
+        assert hands.known.tolist() == found.hands.known.tolist()
+        np.testing.assert_allclose(hands.pose, found.hands.pose)
+        np.testing.assert_allclose(hands.presence, found.hands.presence)
+        np.testing.assert_allclose(hands.errors[0], [np.nan, 0.02], rtol=1e-6)
+        assert np.isnan(hands.angles[0, RIGHT]).all()
 
 
 def test_an_image_without_people_and_a_camera_of_an_older_file(tmp_path):

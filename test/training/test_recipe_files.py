@@ -27,6 +27,7 @@ def test_an_unknown_recipe_is_refused_with_the_names_there_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    names = "ablation, ablation_pose2mesh, fusion, global_to_pixel, global_to_pixel_thunder, hand_pose2mesh, pose2mesh"
+    shipped = ("ablation", "ablation_pose2mesh", "fusion", "global_to_pixel", "global_to_pixel_hands")
+    names = ", ".join((*shipped, "global_to_pixel_thunder", "hand_pose2mesh", "hand_pose2mesh_paper", "pose2mesh"))
     with pytest.raises(FileNotFoundError, match=f"no file {name}.*{names}"):
         find_recipe(Path(name))

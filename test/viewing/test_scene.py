@@ -19,7 +19,7 @@ from hmr_ros.results.snapshot import Radii, Snapshot
 from hmr_ros.viewing.output import to_file
 from hmr_ros.viewing.people import Surface, _ellipsoids
 from hmr_ros.viewing.showing import show_live, show_result
-from test.results.results import CAMERA, IMAGE, bodies
+from test.results.results import CAMERA, IMAGE, bodies, with_fingers
 from test.ros.stubs import BODY_MODEL
 
 TIMES = ("time", "stamp", "log_time")  # as ns
@@ -121,6 +121,22 @@ def test_ellipsoids_lie_as_the_covariance_does_and_unknown_ones_are_left_out():
     axes = Rotation.from_quat(found.quaternions.as_arrow_array().to_pylist()[0]).as_matrix()
     halves = np.array(found.half_sizes.as_arrow_array().to_pylist()[0])
     np.testing.assert_allclose((axes * halves**2) @ axes.T / 4, covariance, atol=1e-6)
+
+
+def test_hands_that_are_known_bend_in_the_mesh_and_have_bones(tmp_path):
+    shown = snapshot(0)
+    fingers = dataclasses.replace(shown, bodies=with_fingers(shown.bodies))
+    found = []
+    for name, each in (("rest", shown), ("bent", fingers)):
+        show_result([each], [each], BODY_MODEL, partial(to_file, tmp_path / f"{name}.rrd"), BODY_MODEL.faces.shape[0])
+        found.append(read(tmp_path / f"{name}.rrd"))
+    rest, bent = (np.array(each[f"{PERSON}/mesh"]["Mesh3D:vertex_positions"][0]) for each in found)
+    moved = np.linalg.norm(bent - rest, axis=1) > 1e-3
+    assert 50 < moved.sum() < 600
+    bones = [len(each[f"{PERSON}/skeleton"]["LineStrips3D:strips"][0]) for each in found]
+    assert bones == [23, 23 + 20]
+    others = [each["/world/camera/people/8/skeleton"]["LineStrips3D:strips"][0] for each in found]
+    assert len(others[1]) == 23
 
 
 def test_photos_have_no_time(tmp_path):

@@ -8,17 +8,19 @@ hands rest is not touched at all.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.articulated_hands import pose_with_fingers, with_hands
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.hand_model import SIDES, HandModel
+from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
 from hmr_ros.core.body.skinned_model import SkinnedModel
 from hmr_ros.core.body.skinning import Skin, chained_joints, transformed, world_rotations
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.hands import LEFT, RIGHT, BodyHands
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.skeleton import HAND, MANO, SMPL_HANDS
 
@@ -78,6 +80,21 @@ class FingerSkin:
         points[:, :, _JOINTS] = joints[:, _HANDS]
         points[:, :, _TIPS] = vertices[:, self._tips]
         return vertices, points
+
+
+@functools.lru_cache(maxsize=2)
+def finger_skin(body_model: BodyModel) -> FingerSkin | None:
+    """What moves the fingers of ``body_model``; None: it has other hands than the open body."""
+    try:
+        return FingerSkin(body_model, load_hand_model(models_dir() / "open_hand.npz"))
+    except ValueError:
+        return None
+
+
+def with_fingers(bodies: Bodies, body_model: BodyModel) -> Bodies:
+    """``bodies``, whose meshes are those of ``body_model``, with the fingers of their hands, if they have any."""
+    skin = None if bodies.hands is None else finger_skin(body_model)
+    return bodies if skin is None or bodies.hands is None else skin.posed(bodies, bodies.hands)
 
 
 def _moved_vertices(model: SkinnedModel) -> Ints:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,13 @@ class HandModel(SkinnedModel):
         """(P, 10) -> (P, 21, 3) m: joints and finger tips of the rest pose in the model's own frame."""
         tips = self.v_template[self.tips] + np.moveaxis(self.shapedirs[self.tips] @ betas.T, -1, 0)
         return np.concatenate([self.rest_joints(betas), tips], 1)[:, _KEYPOINTS]
+
+    @cached_property
+    def keypoint_regressor(self) -> Floats:
+        """(21, 778): reads the joints of skeleton.MANO from a mesh; those of bent fingers within 5 mm or so."""
+        tips = np.zeros((len(self.tips), self.vertex_count), self.J_regressor.dtype)
+        tips[np.arange(len(tips)), self.tips] = 1
+        return np.asarray(np.concatenate([self.J_regressor, tips])[_KEYPOINTS])
 
     def mirrored(self) -> HandModel:
         """The hand of the other side."""

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
-from hmr_ros.core.body.hand_model import SIDES, HandModel
-from hmr_ros.core.camera import Camera
+from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.fitting.hand_pose import fit_hand_pose
 from hmr_ros.core.metrics import f_score, mpjpe, pa_mpjpe, similarity_aligned
 from hmr_ros.core.skeleton import MANO
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.evaluation.hands.freihand import THRESHOLDS_MM
+from hmr_ros.evaluation.hands.lifting import UNIT_CAMERA, right_hands
 from hmr_ros.perception.hand_meshes import HandLifter
-from hmr_ros.perception.hands import Hands
 from hmr_ros.training.datasets.seen_hands import SeenHands
-
-_UNIT_CAMERA = Camera(np.eye(3), 1, 1)
-"""Its px are normalized image coordinates."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +76,12 @@ def _lifted_scores(
                ", exact points only": (seen.exact, np.zeros_like(seen.world))}  # fmt: skip
     scores = []
     for note, (points, world) in sources.items():
-        found = lift(_as_hands(points, world), _UNIT_CAMERA)
+        found = lift(right_hands(points, world), UNIT_CAMERA)
         scores.append(_scores(f"Pose2Mesh{note}", found.joints, found.vertices, truth))
         if not note:
             angles = _posed(hand, found.poses.orient, found.poses.pose)
             scores.append(_scores("Pose2Mesh, as angles of the open hand", *angles, truth))
     return scores
-
-
-def _as_hands(points: Floats, world: Floats) -> Hands:
-    """Right hands of as many people, whose ``points`` (N, 21, 2) are normalized image coordinates."""
-    count, right = len(points), SIDES.index("right")
-    hands = Hands.unseen(np.arange(count))
-    hands.points[:, right], hands.world[:, right] = points, world
-    hands.scores[:, right] = hands.side_scores[:, right] = 1
-    return hands
 
 
 def _posed(hand: HandModel, orient: Floats, pose: Floats, betas: Floats | None = None) -> tuple[Floats, Floats]:

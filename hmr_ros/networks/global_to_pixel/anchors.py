@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.arrays import Float32s
-from hmr_ros.core.skeleton import SMPL, JointSet
+from hmr_ros.core.skeleton import HAND as HAND_JOINTS
+from hmr_ros.core.skeleton import MANO, SMPL, JointSet
 
 LOWEST, HIGHEST = -0.5, 1.5
 """Anchors are kept within half a box of the box, crop units."""
@@ -29,12 +30,18 @@ TOE = 0.76
 
 
 def anchor_weights(joint_set: JointSet) -> Float32s:
-    """(24, J): SMPL's joints as weighted sums of keypoints; a row of zeros where ``joint_set`` lacks one of them."""
-    weights = np.zeros((SMPL.size, joint_set.size), np.float32)
-    for joint, mixture in _mixtures().items():
+    """(24, J): SMPL's joints as weighted sums of keypoints; a row of zeros where ``joint_set`` lacks one of them.
+
+    Of MANO's keypoints (16, 21): a hand's joints are among them.
+    """
+    of_hand = joint_set.name == MANO.name
+    joints = HAND_JOINTS if of_hand else SMPL
+    mixtures = {joint: {joint: 1.0} for joint in HAND_JOINTS.joints} if of_hand else _mixtures()
+    weights = np.zeros((joints.size, joint_set.size), np.float32)
+    for joint, mixture in mixtures.items():
         if set(mixture) <= set(joint_set.joints):
             for keypoint, weight in mixture.items():
-                weights[SMPL.index(joint), joint_set.index(keypoint)] = weight
+                weights[joints.index(joint), joint_set.index(keypoint)] = weight
     return weights
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
-from hmr_ros.core.skeleton import BLAZEPOSE, JOINT_SETS, JointSet
+from hmr_ros.core.skeleton import BLAZEPOSE, JointSet, joint_set_named
 from hmr_ros.networks.global_to_pixel.blazepose_trunk import PER_POINT, POINTS, PYRAMID, SIDE, TAIL, BlazePoseTrunk
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.features import STRIDES, Backbone, Features
@@ -39,11 +39,12 @@ class BlazePoseBackbone(Backbone):
     pooled_channels = 4 * TAIL + POINTS * PER_POINT
 
     def __init__(self, joint_set: JointSet) -> None:
-        """``joint_set``: of ``Features.keypoints``, all of them BlazePose's."""
+        """``joint_set``: of ``Features.keypoints``; BlazePose sees those of bodies alone."""
         super().__init__(mean=(0, 0, 0), std=(1, 1, 1))
         self.trunk = BlazePoseTrunk()
         self.keypoints = joint_set.size
-        order = [BLAZEPOSE.index(joint) for joint in joint_set.joints]
+        self.sees = set(joint_set.joints) <= set(BLAZEPOSE.joints)
+        order = [BLAZEPOSE.index(joint) for joint in joint_set.joints] if self.sees else [0] * joint_set.size
         self.register_buffer("order", torch.tensor(order), persistent=False)
         middle = torch.tensor([SIDE / 2, SIDE / 2, 0, 0, 0])
         self.register_buffer("middle", middle, persistent=False)
@@ -68,6 +69,8 @@ class BlazePoseBackbone(Backbone):
         places = torch.stack([(x - (SIDE - width) / 2) / width, y / height], 2)
         score = visibility.sigmoid()
         seen = (score >= MIN_VISIBILITY) & ((places >= 0) & (places <= 1)).all(2)
+        if not self.sees:
+            seen = torch.zeros_like(seen)
         return torch.cat([places, torch.where(seen, score, 0.0)[..., None]], 2)
 
 
@@ -133,7 +136,7 @@ class TimmBackbone(Backbone):
 def build_backbone(config: GlobalToPixelConfig) -> Backbone:
     """Raise ValueError for a name that is none of those of ``GlobalToPixelConfig.backbone``."""
     library, _, name = config.backbone.partition(":")
-    joint_set = JOINT_SETS[config.joint_set]
+    joint_set = joint_set_named(config.joint_set)
     if library == "timm" and name:
         return TimmBackbone(name, joint_set)
     if config.backbone in WIDTHS:

@@ -26,7 +26,7 @@ class GlobalToPixelConfig:
         "keypoints alone",
         choices=("mean", "keypoints"),
     )
-    joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
+    joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17", "mano"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
     width: int = setting(128, doc="features of a joint in the local stage", low=8)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both stages predict, and what follows from it: rotations, joints and their projections into the crop."""
+"""What both stages predict, and what follows from it: rotations, joints and their projections into the crop.
+
+Of bodies, 24 joints rotate; of hands, 16 (``Tree``). Shapes are given for bodies here and in the other modules.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,44 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hmr_ros.core.arrays import Floats, Int64s
-from hmr_ros.core.body.body_model import BETAS, BodyModel
-from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.core.arrays import Floats
+from hmr_ros.core.body.skinned_model import BETAS, SkinnedModel
+from hmr_ros.core.body.skinning import Tree
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.networks.body_model import rot6d_to_rotmat
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
-
-POSE = SMPL.size * 6
-"""Numbers of a pose in 6D."""
-
-PARAMETERS = POSE + BETAS + 3
-"""Numbers of a pose, a shape and ``crop_cam``."""
 
 FIRST_SCALE = 0.9
 """Where ``crop_cam`` starts: a person that almost fills the box."""
 
 
+def parameters(tree: Tree) -> int:
+    """Numbers of a pose in 6D, a shape and ``crop_cam``."""
+    return 6 * tree.size + BETAS + 3
+
+
 @dataclass(frozen=True, eq=False)
 class MeanPose:
-    """Where prediction starts: ``rot6d`` (24, 6), the root in the crop camera's axes; ``betas`` (10,)."""
+    """Where prediction starts: ``rot6d`` (24, 6), the root in the crop camera's axes; ``betas`` (10,); the crop's s."""
 
     rot6d: Floats
     betas: Floats
+    scale: float = FIRST_SCALE
 
     def __post_init__(self) -> None:
-        for name, array, shape in (("rot6d", self.rot6d, (SMPL.size, 6)), ("betas", self.betas, (BETAS,))):
+        for name, array, shape in (("rot6d", self.rot6d, (len(self.rot6d), 6)), ("betas", self.betas, (BETAS,))):
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
 
     @staticmethod
-    def rest() -> MeanPose:
-        """The T-pose, upright and facing the camera: rotated by 180 degrees about x, as its y is up and it faces +z."""
-        rot6d = np.tile(np.array([1.0, 0, 0, 1, 0, 0]), (SMPL.size, 1))
+    def rest(joints: int = SMPL.size, scale: float = FIRST_SCALE) -> MeanPose:
+        """The T-pose, upright and facing the camera: rotated by 180 degrees about x, as its y is up and it faces +z.
+
+        A hand of 16 ``joints`` then shows its palm's edge, fingers to the left.
+        """
+        rot6d = np.tile(np.array([1.0, 0, 0, 1, 0, 0]), (joints, 1))
         rot6d[0, 3] = -1
-        return MeanPose(rot6d, np.zeros(BETAS))
+        return MeanPose(rot6d, np.zeros(BETAS), scale)
 
 
 class SmplState(NamedTuple):
@@ -57,7 +64,7 @@ class SmplState(NamedTuple):
     @staticmethod
     def from_vector(x: Tensor) -> SmplState:
         """(B, 157) -> state."""
-        rot6d, betas, crop_cam = x.split((POSE, BETAS, 3), 1)
+        rot6d, betas, crop_cam = x.split((x.shape[1] - BETAS - 3, BETAS, 3), 1)
         return SmplState(rot6d.unflatten(1, (-1, 6)), betas, crop_cam)
 
     def to_vector(self) -> Tensor:
@@ -105,7 +112,7 @@ class MeanState(nn.Module):
         super().__init__()
         self.register_buffer("rot6d", torch.from_numpy(mean.rot6d).float())
         self.register_buffer("betas", torch.from_numpy(mean.betas).float())
-        self.register_buffer("crop_cam", torch.tensor([FIRST_SCALE, 0.0, 0.0]))
+        self.register_buffer("crop_cam", torch.tensor([mean.scale, 0.0, 0.0]))
 
     def forward(self, batch: Tensor) -> SmplState:
         """The mean once per row of ``batch`` (B, N)."""
@@ -114,7 +121,7 @@ class MeanState(nn.Module):
 
 
 class JointChain(nn.Module):
-    """Forward kinematics of the 24 joints alone, one generation of the skeleton after the other.
+    """Forward kinematics of the joints alone, one generation of the skeleton after the other.
 
     The same function as ``TorchBodyModel.posed(...).joints`` in operations that every inference engine has.
     """
@@ -123,16 +130,16 @@ class JointChain(nn.Module):
     j_shapedirs: Tensor
     order: Tensor
 
-    def __init__(self, body: BodyModel) -> None:
+    def __init__(self, body: SkinnedModel) -> None:
         super().__init__()
         regressor = np.asarray(body.J_regressor, np.float64)
         shapes = np.einsum("jv,vcs->sjc", regressor, body.shapedirs).reshape(body.shapedirs.shape[-1], -1)
         self._constant("j_template", (regressor @ body.v_template).astype(np.float32))
         self._constant("j_shapedirs", np.ascontiguousarray(shapes, np.float32))
-        generations = _generations()
+        generations = (np.zeros(1, np.int64), *body.tree.levels)
         self.depth = len(generations)
         for depth, joints in enumerate(generations[1:], start=1):
-            parents = SMPL_PARENTS[joints]
+            parents = body.tree.parents[joints]
             self._constant(f"joints{depth}", joints)
             self._constant(f"parents{depth}", parents)
             self._constant(f"places{depth}", np.searchsorted(generations[depth - 1], parents))
@@ -158,18 +165,10 @@ class JointChain(nn.Module):
         return torch.cat(places, 1).index_select(1, self.order)
 
 
-def _generations() -> list[Int64s]:
-    """Joints by their distance from the root, each generation in ascending order."""
-    depth = np.zeros(SMPL.size, np.int64)
-    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
-        depth[joint] = depth[parent] + 1
-    return [np.flatnonzero(depth == d) for d in range(depth.max() + 1)]
-
-
 class SmplDecoder(nn.Module):
     """SMPL parameters -> an estimate with everything that follows from them."""
 
-    def __init__(self, body: BodyModel) -> None:
+    def __init__(self, body: SkinnedModel) -> None:
         super().__init__()
         self.chain = JointChain(body)
 

@@ -14,24 +14,27 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
-from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplState
+from hmr_ros.networks.global_to_pixel.estimate import SmplState
 from hmr_ros.networks.global_to_pixel.lifting import Lifted
 
 
 class GlobalStage(nn.Module):
     """Corrects the state it starts from a few times with one and the same head."""
 
-    def __init__(self, pooled_channels: int, lifting_width: int, width: int, iterations: int, dropout: float) -> None:
+    def __init__(
+        self, pooled_channels: int, lifting_width: int, width: int, iterations: int, dropout: float, parameters: int
+    ) -> None:
+        """``parameters``: how many numbers are predicted."""
         super().__init__()
         self.iterations = iterations
         # One linear layer of both, but what stays the same in every iteration is computed once.
         self.norm = nn.LayerNorm(pooled_channels)
         self.context = nn.Linear(pooled_channels + lifting_width + 3, width)
-        self.state = nn.Linear(PARAMETERS, width, bias=False)
+        self.state = nn.Linear(parameters, width, bias=False)
         self.head = nn.Sequential(
             *(nn.SiLU(), nn.Dropout(dropout)),
             *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
-            nn.Linear(width, PARAMETERS),
+            nn.Linear(width, parameters),
         )
         last = self.head[-1]
         assert isinstance(last, nn.Linear)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hmr_ros.core.body.skinning import SMPL_TREE, Tree
 from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS
@@ -70,10 +71,11 @@ class Lifted(NamedTuple):
 class KeypointLifting(nn.Module):
     """Keypoints of a crop -> features and 3D joints."""
 
-    def __init__(self, config: GlobalToPixelConfig) -> None:
+    def __init__(self, config: GlobalToPixelConfig, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
         self.width = config.lifting_width
-        self.network = LiftingNet(CompactConfig(config.joint_set, config.lifting_width, config.lifting_blocks))
+        sizes = CompactConfig(config.joint_set, config.lifting_width, config.lifting_blocks)
+        self.network = LiftingNet(sizes, tree.size)
 
     def forward(self, keypoints: Tensor, camera: Tensor) -> Lifted:
         """(B, J, 3) crop units and score, (B, 3) -> Lifted."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One token per SMPL joint: it reads the image around its anchor, and the tokens of the other joints.
+"""One token per joint: it reads the image around its anchor, and the tokens of the other joints.
 
 Without an image (``features`` None) it uses the keypoints alone. What an image adds is projected by layers that start
 at zero, so a network that has learnt without images loses nothing when it first sees one.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.body.skinning import Tree
 from hmr_ros.networks.global_to_pixel.anchors import Anchors
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
@@ -30,14 +30,14 @@ FEEDFORWARD = 4
 class Queries(nn.Module):
     """A joint's token before it reads the image: itself, its anchor, the estimate, the crop and all keypoints."""
 
-    def __init__(self, backbone: Backbone, lifting_width: int, width: int) -> None:
+    def __init__(self, backbone: Backbone, lifting_width: int, width: int, tree: Tree) -> None:
         super().__init__()
-        self.joint = nn.Parameter(torch.randn(SMPL.size, width))
+        self.joint = nn.Parameter(torch.randn(tree.size, width))
         self.local = nn.Sequential(nn.LayerNorm(sum(backbone.channels)), zero_linear(sum(backbone.channels), width))
         self.state = nn.Linear(6 + 2 + 1 + 2 + 3, width)
         self.crop = zero_linear(backbone.pooled_channels, width)
         # Of all keypoints: faces and feet say which way a body looks, though no joint has its anchor on an eye or heel.
-        self.lifted = nn.Linear(lifting_width, SMPL.size * width)
+        self.lifted = nn.Linear(lifting_width, tree.size * width)
         self.place = nn.Linear(3, width)
         self.norm = nn.LayerNorm(width)
 
@@ -50,11 +50,11 @@ class Queries(nn.Module):
         camera: Tensor,
     ) -> Tensor:
         """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
-        view = camera_features(camera)[:, None].expand(-1, SMPL.size, -1)
+        view = camera_features(camera)[:, None].expand(-1, len(self.joint), -1)
         moved = anchors.places - estimate.anchors.clamp(-1, 2)
         state = torch.cat([estimate.rot6d, anchors.places - 0.5, anchors.score[..., None], moved, view], 2)
         query = self.joint + self.state(state) + self.place(lifted.joints)
-        query = query + self.lifted(lifted.hidden).unflatten(1, (SMPL.size, -1))
+        query = query + self.lifted(lifted.hidden).unflatten(1, (len(self.joint), -1))
         if features is not None:
             at_anchor = torch.cat([at_places(level, anchors.places) for level in features.levels], 2)
             query = query + self.local(at_anchor) + self.crop(features.pooled)[:, None]
@@ -110,9 +110,9 @@ class LocalLayer(nn.Module):
 class LocalEncoder(nn.Module):
     """A token for each joint of what it found in the image."""
 
-    def __init__(self, config: GlobalToPixelConfig, backbone: Backbone) -> None:
+    def __init__(self, config: GlobalToPixelConfig, backbone: Backbone, tree: Tree) -> None:
         super().__init__()
-        self.queries = Queries(backbone, config.lifting_width, config.width)
+        self.queries = Queries(backbone, config.lifting_width, config.width, tree)
         self.layers = nn.ModuleList(LocalLayer(config, backbone.channels) for _ in range(config.layers))
 
     def forward(

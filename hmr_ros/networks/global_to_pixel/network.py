@@ -13,14 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.body.skinned_model import SkinnedModel
+from hmr_ros.core.body.skinning import Tree
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
-from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.core.skeleton import joint_set_named
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
 from hmr_ros.networks.global_to_pixel.backbones import build_backbone
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
-from hmr_ros.networks.global_to_pixel.estimate import MeanPose, MeanState, SmplDecoder, SmplEstimate, SmplState
+from hmr_ros.networks.global_to_pixel.estimate import (
+    MeanPose,
+    MeanState,
+    SmplDecoder,
+    SmplEstimate,
+    SmplState,
+    parameters,
+)
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
@@ -59,22 +67,22 @@ class Stages(NamedTuple):
 class PixelStage(nn.Module):
     """Stage 2: reads the image at the anchors, matches pixels, corrects the estimate it is given."""
 
-    def __init__(self, config: GlobalToPixelConfig, backbone: Backbone, decoder: SmplDecoder) -> None:
+    def __init__(self, config: GlobalToPixelConfig, backbone: Backbone, decoder: SmplDecoder, tree: Tree) -> None:
         super().__init__()
         if config.match == "fixed" and config.match_unit == "person":
             raise ValueError('match: expected "dynamic" for match_unit "person", which has no place, got "fixed"')
         self.config = config
         self.decoder = decoder
-        self.anchors = KeypointAnchors(JOINT_SETS[config.joint_set])
-        self.encoder = LocalEncoder(config, backbone)
+        self.anchors = KeypointAnchors(joint_set_named(config.joint_set))
+        self.encoder = LocalEncoder(config, backbone, tree)
         self.features = PixelFeatures(backbone.channels, config.pixel_width)
         self.pixels: KeypointPixels | PersonPixels
         if config.match_unit == "person":
-            self.pixels = PersonPixels(config.pixel_width, decoder)
+            self.pixels = PersonPixels(config.pixel_width, decoder, tree)
         else:
-            self.pixels = KeypointPixels(config.pixel_width)
+            self.pixels = KeypointPixels(config.pixel_width, tree)
         self.pixel_token = zero_linear(config.pixel_width, config.width)
-        self.heads = ResidualHeads(config.width)
+        self.heads = ResidualHeads(config.width, tree)
         self.joint_error = nn.Linear(config.width, 1)
         nn.init.constant_(self.joint_error.bias, FIRST_JOINT_ERROR)
 
@@ -132,22 +140,30 @@ class GlobalToPixel(nn.Module):
     input_names = ("image", "keypoints", "camera")
     output_names = ("rotations", "betas", "crop_cam", "joint_error")
 
-    def __init__(self, config: GlobalToPixelConfig, body: BodyModel, mean: MeanPose) -> None:
-        """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded."""
+    def __init__(self, config: GlobalToPixelConfig, body: SkinnedModel, mean: MeanPose) -> None:
+        """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded.
+
+        ``body`` may be a hand, whose 16 joints then take the place of SMPL's, with ``config.joint_set`` "mano".
+        """
         super().__init__()
         self.config = config
         self.mean = MeanState(mean)
         self.decoder = SmplDecoder(body)
         self.backbone = build_backbone(config)
         pooled = self.backbone.pooled_channels
-        self.lifting = KeypointLifting(config)
+        self.lifting = KeypointLifting(config, body.tree)
         self.global_stage = GlobalStage(
-            pooled, config.lifting_width, config.global_width, config.iterations, config.dropout
+            pooled,
+            config.lifting_width,
+            config.global_width,
+            config.iterations,
+            config.dropout,
+            parameters(body.tree),
         )
         if config.corrects:
-            self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
+            self.pixel_stage = PixelStage(config, self.backbone, self.decoder, body.tree)
         if config.local == "off":
-            self.joint_error = nn.Linear(pooled, SMPL.size)
+            self.joint_error = nn.Linear(pooled, body.tree.size)
             nn.init.constant_(self.joint_error.bias, FIRST_JOINT_ERROR)
 
     def features(self, image: Tensor) -> Features:
@@ -225,7 +241,7 @@ class GlobalToPixel(nn.Module):
         """Noise with the shapes, types and ranges of the inputs."""
         generator = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (batch, *CROP_SHAPE, 3), dtype=torch.uint8, generator=generator)
-        keypoints = torch.rand(batch, JOINT_SETS[self.config.joint_set].size, 3, generator=generator)
+        keypoints = torch.rand(batch, joint_set_named(self.config.joint_set).size, 3, generator=generator)
         centre = torch.rand(batch, 2, generator=generator) - 0.5
         height = torch.rand(batch, 1, generator=generator) + 0.2
         return image, keypoints, torch.cat([centre, height], 1)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
+from hmr_ros.core.body.skinning import SMPL_TREE, Tree
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
-from hmr_ros.core.skeleton import SMPL
-from hmr_ros.networks.global_to_pixel.estimate import PARAMETERS, SmplDecoder, SmplState
+from hmr_ros.networks.global_to_pixel.estimate import SmplDecoder, SmplState, parameters
 from hmr_ros.networks.global_to_pixel.layers import fill_bias
 from hmr_ros.networks.global_to_pixel.matching import PixelPredictions
 
@@ -69,10 +69,10 @@ class KeypointPixels(nn.Module):
 
     centres: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
-        self.classes = nn.Conv1d(width, SMPL.size, 1)
-        self.offsets = nn.Conv1d(width, SMPL.size * 2, 1)
+        self.classes = nn.Conv1d(width, tree.size, 1)
+        self.offsets = nn.Conv1d(width, tree.size * 2, 1)
         fill_bias(self.classes, PRIOR)
         nn.init.normal_(self.offsets.weight, std=1e-3)
         fill_bias(self.offsets, 0.0)
@@ -93,10 +93,10 @@ class PersonPixels(nn.Module):
 
     centres: Tensor
 
-    def __init__(self, width: int, decoder: SmplDecoder) -> None:
+    def __init__(self, width: int, decoder: SmplDecoder, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
         self.classes = nn.Conv1d(width, 1, 1)
-        self.proposals = nn.Linear(width, PARAMETERS)
+        self.proposals = nn.Linear(width, parameters(tree))
         self.decoder = decoder
         fill_bias(self.classes, PRIOR)
         nn.init.xavier_uniform_(self.proposals.weight, gain=0.01)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from hmr_ros.core.arrays import Float32s
-from hmr_ros.core.body.body_model import BETAS
-from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
+from hmr_ros.core.body.skinned_model import BETAS
+from hmr_ros.core.body.skinning import SMPL_TREE, Tree
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.estimate import SmplState
 
@@ -24,24 +24,24 @@ SMALL = 0.01
 
 
 class LinearPerJoint(nn.Module):
-    """A linear layer for each of the 24 joints, as one batched matrix product."""
+    """A linear layer for each of the ``joints``, as one batched matrix product."""
 
-    def __init__(self, inputs: int, outputs: int, gain: float = 1.0) -> None:
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0, joints: int = SMPL_TREE.size) -> None:
         super().__init__()
         bound = gain * math.sqrt(6 / (inputs + outputs))  # Xavier
-        self.weight = nn.Parameter(torch.empty(SMPL.size, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(SMPL.size, 1, outputs))
+        self.weight = nn.Parameter(torch.empty(joints, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(joints, 1, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(24, B, in) -> (24, B, out)."""
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-def family() -> Float32s:
+def family(tree: Tree = SMPL_TREE) -> Float32s:
     """(48, 24): rows that pick the parent (the root: the mean of all), then rows that average the children, if any."""
-    parent, children = np.zeros((2, SMPL.size, SMPL.size), np.float32)
-    parent[0] = 1 / SMPL.size
-    for joint, above in enumerate(SMPL_PARENTS[1:], start=1):
+    parent, children = np.zeros((2, tree.size, tree.size), np.float32)
+    parent[0] = 1 / tree.size
+    for joint, above in enumerate(tree.parents[1:], start=1):
         parent[joint, above] = 1
         children[above, joint] = 1
     children /= np.maximum(children.sum(1, keepdims=True), 1)
@@ -53,12 +53,15 @@ class ResidualHeads(nn.Module):
 
     family: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
+        joints = tree.size
         hidden = 3 * width // 2
-        self.register_buffer("family", torch.from_numpy(family()), persistent=False)
+        self.register_buffer("family", torch.from_numpy(family(tree)), persistent=False)
         self.pose = nn.Sequential(
-            LinearPerJoint(3 * width + 6, hidden), nn.SiLU(), LinearPerJoint(hidden, 6, gain=SMALL)
+            LinearPerJoint(3 * width + 6, hidden, joints=joints),
+            nn.SiLU(),
+            LinearPerJoint(hidden, 6, gain=SMALL, joints=joints),
         )
         self.body = nn.Sequential(nn.Linear(width + BETAS + 6, hidden), nn.SiLU(), nn.Linear(hidden, BETAS + 3))
         last = self.body[-1]

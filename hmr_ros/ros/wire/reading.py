@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.body.finger_skin import FingerSkin
-from hmr_ros.core.body.hand_model import SIDES, load_hand_model
+from hmr_ros.core.body.finger_skin import with_fingers
+from hmr_ros.core.body.hand_model import SIDES
 from hmr_ros.core.body.posing import with_meshes
 from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
-from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.ros.wire.messages import HAND_POSES
@@ -30,19 +27,7 @@ def bodies_from_message(message: SmplBodyArray, body_model: BodyModel) -> tuple[
     ``ids`` are the rows, as the names in the message are not numbers.
     """
     bodies, names = parameters_from_message(message)
-    bodies = with_meshes(bodies, body_model)
-    if bodies.hands is not None and (skin := _finger_skin(body_model)) is not None:
-        bodies = skin.posed(bodies, bodies.hands)
-    return bodies, names
-
-
-@functools.lru_cache(maxsize=2)
-def _finger_skin(body_model: BodyModel) -> FingerSkin | None:
-    """What moves the fingers of ``body_model``; None: it has other hands than the open body."""
-    try:
-        return FingerSkin(body_model, load_hand_model(models_dir() / "open_hand.npz"))
-    except ValueError:
-        return None
+    return with_fingers(with_meshes(bodies, body_model), body_model), names
 
 
 def parameters_from_message(message: SmplBodyArray) -> tuple[Bodies, tuple[str, ...]]:
@@ -90,23 +75,14 @@ def _hands(present: list[SmplBody]) -> BodyHands | None:
     presence = [[body.left_hand_presence, body.right_hand_presence] for body in present]
     if not any(len(pose) for pair in poses for pose in pair) and not np.any(presence):
         return None
-    hands = BodyHands.at_rest(len(present))
-    pose, error, weights = hands.pose.copy(), hands.joint_error.copy(), hands.weights.copy()
-    for row, side in np.ndindex(*weights.shape):
-        weights[row, side] = len(poses[row][side]) > 0
-        if weights[row, side]:
-            pose[row, side] = np.reshape(poses[row][side], pose.shape[2:])
+    fingers = np.full((len(present), 2, 15, 3), np.nan, np.float32)
+    errors = np.full((len(present), 2), np.nan, np.float32)
+    for row, side in np.ndindex(*errors.shape):
+        if len(poses[row][side]):
+            fingers[row, side] = np.reshape(poses[row][side], (15, 3))
         if presence[row][side] > 0:
-            error[row, side] = getattr(present[row], f"{SIDES[side]}_hand_error")
-    angles = np.full_like(hands.angles, np.nan)
-    return dataclasses.replace(
-        hands,
-        presence=np.array(presence, np.float32),
-        weights=weights,
-        angles=np.where(weights[..., None, None] > 0, angles, 0),
-        pose=pose,
-        joint_error=error,
-    )
+            errors[row, side] = getattr(present[row], f"{SIDES[side]}_hand_error")
+    return BodyHands.recorded(np.array(presence, np.float32), fingers, errors)
 
 
 def _forecasts(present: Sequence[SmplBody]) -> Forecasts | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.skeleton import MANO
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, evaluated_people
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -26,7 +30,11 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 """The tensors of a training step: a named tuple of each recipe's own."""
 
 
-_STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",)}
+_STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",), "hands_pixel": ("images",)}
+
+
+OF_HANDS = ("hands", "hands_paper", "hands_pixel")
+"""Recipes that learn hands, and need neither a body nor motion."""
 
 
 PARTLY_USED = frozenset(
@@ -75,12 +83,24 @@ AnyRecipe: TypeAlias = Recipe[Any, Any]
 def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, topology: Arrays | None) -> AnyRecipe:
     """The recipe that ``config`` names; ``topology`` of the checkpoint that is resumed, None for a new run.
 
-    ``motion`` may be None where the recipe needs none (``needs_motion``).
+    ``motion`` may be None where the recipe needs none (``needs_motion``). Raises ValueError for joints that the recipe
+    does not know.
     """
+    of_hands = config.global_to_pixel.joint_set == MANO.name
+    if config.recipe in ("global_to_pixel", "hands_pixel") and of_hands != (config.recipe == "hands_pixel"):
+        raise ValueError('global_to_pixel.joint_set: expected "mano" in the recipe hands_pixel, and only there')
     if config.recipe == "hands":
         from hmr_ros.training.recipes.hands import HandRecipe
 
         return HandRecipe(config)
+    if config.recipe == "hands_paper":
+        from hmr_ros.training.recipes.hands_paper import HandPaperRecipe
+
+        return HandPaperRecipe(config, topology)
+    if config.recipe == "hands_pixel":
+        from hmr_ros.training.recipes.hands_pixel import HandPixelRecipe
+
+        return HandPixelRecipe(config, topology)
     if motion is None:
         raise ValueError(f"recipe {config.recipe} needs a motion file: set run.motion")
     if config.recipe == "paper":
@@ -100,9 +120,15 @@ def make_recipe(config: TrainConfig, motion: Motion | None, body: BodyModel, top
     return CompactRecipe(config, motion, body, topology)
 
 
+def network_settings(config: TrainConfig) -> DataclassInstance:
+    """The settings of the network that the recipe trains."""
+    network: DataclassInstance = getattr(config, {"hands_pixel": "global_to_pixel"}.get(config.recipe, config.recipe))
+    return network
+
+
 def needs_motion(config: TrainConfig) -> bool:
     """Whether the recipe draws people from a motion file; hands come from the limits of their fingers."""
-    return config.recipe != "hands"
+    return config.recipe not in OF_HANDS
 
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
@@ -137,6 +163,14 @@ def _untrained_network(checkpoint: Checkpoint, body: BodyModel) -> nn.Module:
         from hmr_ros.training.recipes import hands
 
         return hands.build_network(config)
+    if config.recipe == "hands_paper":
+        from hmr_ros.training.recipes import hands_paper
+
+        return hands_paper.build_network(config, topology)
+    if config.recipe == "hands_pixel":
+        from hmr_ros.training.recipes import hands_pixel
+
+        return hands_pixel.build_network(config)
     if config.recipe == "fusion":
         from hmr_ros.training.recipes import fusion
 

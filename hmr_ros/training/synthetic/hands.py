@@ -103,14 +103,13 @@ class HandSampler:
     def sample(self, rng: Generator, count: int) -> HandBatch:
         """``count`` hands anywhere in the field of view, in any orientation, as a detector sees them."""
         hands = self.placed(self.draw(rng, count))
-        return HandBatch(
-            hands.vertices,
-            hands.joints,
-            np.asarray(hands.exact + self._errors(rng, hands.exact), np.float32),
-            self._scores(rng, count),
-            np.asarray(hands.exact, np.float32),
-            np.zeros_like(hands.joints),
-        )
+        exact, none = np.asarray(hands.exact, np.float32), np.zeros_like(hands.joints)
+        return HandBatch(hands.vertices, hands.joints, *self.observed(rng, hands), exact, none)
+
+    def observed(self, rng: Generator, hands: PlacedHands) -> tuple[Float32s, Float32s]:
+        """x/z and y/z (N, 21, 2) of the points of ``hands`` with errors, and their scores (N, 21), 0 missing."""
+        seen = np.asarray(hands.exact + point_errors(self._mix, rng, hands.exact), np.float32)
+        return seen, self._scores(rng, len(hands))
 
     def draw(self, rng: Generator, count: int) -> HandDraws:
         """``count`` hands anywhere in the field of view, in any orientation."""
@@ -187,23 +186,24 @@ class HandSampler:
         scale = palm_lengths(joints) / self._palm_m
         return np.asarray(joints + scale[:, None, None] * np.einsum("nkij,kj->nki", bones, self._offsets))
 
-    def _errors(self, rng: Generator, exact: Floats) -> Floats:
-        """(N, 21, 2) errors of points, a part common to each finger, some far off."""
-        mix, count = self._mix, len(exact)
-        size = np.linalg.norm(np.ptp(exact, axis=1), axis=1)
-        level = np.minimum(mix.error * np.exp(0.65 * rng.normal(size=count)), 0.15)
-        level = np.where(rng.random(count) < mix.exact, 0, level) * size
-        own = 0.8 * rng.normal(size=exact.shape)
-        common = 0.6 * rng.normal(size=(count, 1 + len(_ALL), 2))[:, _GROUP_OF_POINT]
-        far = 2.5 * rng.normal(size=exact.shape) * (rng.random((*exact.shape[:2], 1)) < mix.outliers)
-        return np.asarray(level[:, None, None] * (own + common + far))
-
     def _scores(self, rng: Generator, count: int) -> Float32s:
         """(N, 21): 1, and 0 of points that are missing."""
         score = np.ones((count, MANO.size), np.float32)
         lacking = rng.random(count) < self._mix.missing
         score[lacking] = rng.random((int(lacking.sum()), MANO.size)) > rng.uniform(0, 0.4, (int(lacking.sum()), 1))
         return score
+
+
+def point_errors(mix: HandMix, rng: Generator, exact: Floats) -> Floats:
+    """(N, 21, 2) errors of ``exact`` points in their unit, a part common to each finger, some far off."""
+    count = len(exact)
+    size = np.linalg.norm(np.ptp(exact, axis=1), axis=1)
+    level = np.minimum(mix.error * np.exp(0.65 * rng.normal(size=count)), 0.15)
+    level = np.where(rng.random(count) < mix.exact, 0, level) * size
+    own = 0.8 * rng.normal(size=exact.shape)
+    common = 0.6 * rng.normal(size=(count, 1 + len(_ALL), 2))[:, _GROUP_OF_POINT]
+    far = 2.5 * rng.normal(size=exact.shape) * (rng.random((*exact.shape[:2], 1)) < mix.outliers)
+    return np.asarray(level[:, None, None] * (own + common + far))
 
 
 def self_penetrating(joints: Floats) -> Bools:
