@@ -28,6 +28,9 @@ class GlobalToPixelConfig:
     )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
+    pooled_width: int = setting(
+        0, doc="features that those of the whole crop are reduced to for the global stage; 0: all are read", low=0
+    )
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
     width: int = setting(128, doc="features of a joint in the local stage", low=8)
     lifting_width: int = setting(512, doc="features of the network that lifts the keypoints", low=8)

@@ -130,7 +130,7 @@ class GlobalToPixel(nn.Module):
     """
 
     input_names = ("image", "keypoints", "camera")
-    output_names = ("rotations", "betas", "crop_cam", "joint_error")
+    output_names = ("rotations", "betas", "crop_cam", "joint_error", "own_keypoints")
 
     def __init__(self, config: GlobalToPixelConfig, body: BodyModel, mean: MeanPose) -> None:
         """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded."""
@@ -141,9 +141,7 @@ class GlobalToPixel(nn.Module):
         self.backbone = build_backbone(config)
         pooled = self.backbone.pooled_channels
         self.lifting = KeypointLifting(config)
-        self.global_stage = GlobalStage(
-            pooled, config.lifting_width, config.global_width, config.iterations, config.dropout
-        )
+        self.global_stage = GlobalStage(pooled, config)
         if config.corrects:
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder)
         if config.local == "off":
@@ -215,11 +213,16 @@ class GlobalToPixel(nn.Module):
         out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
         return out
 
-    def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) m."""
-        result = self.stages(image, keypoints, camera)
+    def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
+        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3), ``joint_error`` (B, 24) m.
+
+        Last ``own_keypoints`` (B, J, 3), what the backbone takes for the keypoints: crop units and score, 0 where it
+        finds none.
+        """
+        features = self.features(image)
+        result = self.stages_from_features(features, keypoints, camera)
         fine = result.fine
-        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error
+        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error, features.keypoints
 
     def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
         """Noise with the shapes, types and ranges of the inputs."""

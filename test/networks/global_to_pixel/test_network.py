@@ -57,7 +57,9 @@ def total(stages: Stages, targets: MatchingTargets) -> torch.Tensor:
 
 @torch.no_grad()
 def test_outputs(network):
-    rotations, betas, crop_cam, joint_error = network(*network.example_inputs(3))
+    inputs = network.example_inputs(3)
+    rotations, betas, crop_cam, joint_error, own_keypoints = network(*inputs)
+    torch.testing.assert_close(own_keypoints, network.features(inputs[0]).keypoints)
     assert (betas.shape, crop_cam.shape, joint_error.shape) == ((3, 10), (3, 3), (3, 24))
     torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert (joint_error > 0).all()
@@ -155,6 +157,7 @@ ABLATIONS = {
     "person": {"match_unit": "person"},
     "person, dynamic k": {"match_unit": "person", "dynamic_k": True},
     "coco17": {"joint_set": "coco17"},
+    "pooled": {"pooled_width": 8},
 }
 
 
@@ -168,6 +171,11 @@ def test_every_variant_trains_all_its_parameters(body, targets, change):
     if change.get("local") == "off":
         allowed += ("backbone.trunk.laterals", "backbone.trunk.last", "lifting.network.joints")
     assert not {name for name in unused if not name.startswith(allowed)}
+
+
+def test_the_global_stage_may_read_less_of_the_crop(body):
+    full, few = (build(body, dataclasses.replace(SMALL, pooled_width=width)).global_stage for width in (0, 8))
+    assert few.context.in_features == 8 + full.context.in_features - full.norm.normalized_shape[0]
 
 
 def test_targets_choose_the_pixels_in_training_only(body, network, targets):
