@@ -23,8 +23,8 @@ class GlobalToPixelConfig:
     start: str = setting(
         "mean",
         doc="what the global stage corrects: the mean body, or what the local stage makes of it by the backbone's own "
-        "keypoints alone",
-        choices=("mean", "keypoints"),
+        "keypoints alone (keypoints), or by those that are given, the backbone's own where none are (given)",
+        choices=("mean", "keypoints", "given"),
     )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
@@ -56,4 +56,4 @@ class GlobalToPixelConfig:
     @property
     def corrects(self) -> bool:
         """Whether there is a local stage, if only for the start."""
-        return self.local == "on" or self.start == "keypoints"
+        return self.local == "on" or self.start != "mean"

@@ -124,9 +124,9 @@ class GlobalToPixel(nn.Module):
     ``image`` (B, 256, 192, 3) uint8 RGB, the crop of a person's box. ``keypoints`` (B, J, 3): x, y in crop units and
     the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
 
-    The global stage starts from the mean body, or from what the backbone's own keypoints say (``config.start``). A
-    person without any keypoint is refined around the joints that the global stage expects, with the keypoints that the
-    backbone itself sees.
+    The global stage starts from the mean body, or from what keypoints say (``config.start``): the backbone's own, or
+    the given ones. A person without any given keypoint is refined around the joints that the global stage expects, with
+    the keypoints that the backbone itself sees.
     """
 
     input_names = ("image", "keypoints", "camera")
@@ -173,13 +173,15 @@ class GlobalToPixel(nn.Module):
 
         ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
         """
-        own = self.lifting(features.keypoints, camera)
-        start = self._start(features.keypoints, own, camera)
-        coarse = self.decoder(self.global_stage(features.pooled, own, camera, start), camera)
+        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
+        best = torch.where(detected, keypoints, features.keypoints)
+        told = best if self.config.start == "given" else features.keypoints
+        known = self.lifting(told, camera)
+        start = self._start(told, known, camera)
+        coarse = self.decoder(self.global_stage(features.pooled, known, camera, start), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
-        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
-        lifted = self.lifting(torch.where(detected, keypoints, features.keypoints), camera)
+        lifted = known if told is best else self.lifting(best, camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def _start(self, keypoints: Tensor, lifted: Lifted, camera: Tensor) -> SmplState:

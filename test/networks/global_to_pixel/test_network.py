@@ -91,6 +91,21 @@ def test_the_global_stage_starts_from_its_own_keypoints(body, local):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_the_global_stage_starts_from_given_keypoints_where_there_are_some(body, local):
+    network = roughened(build(body, dataclasses.replace(SMALL, start="given", local=local)))
+    torch.nn.init.zeros_(network.global_stage.head[-1].weight)
+    torch.nn.init.zeros_(network.global_stage.head[-1].bias)
+    image, given, camera = network.example_inputs(2)
+    given[1] = 0
+    own = own_keypoints()
+    coarse = network.stages_from_features(network.features(image)._replace(keypoints=own), given, camera).coarse
+    mean = network.decoder(network.mean(camera), camera)
+    told = torch.stack([given[0], own[1]])
+    torch.testing.assert_close(coarse, network.corrected(mean, told, camera).fine)
+
+
+@torch.no_grad()
 def test_without_own_keypoints_the_global_stage_starts_at_the_mean(body):
     keypoints = own_keypoints()
     keypoints[0, MIN_KEYPOINTS - 1 :, 2] = 0
