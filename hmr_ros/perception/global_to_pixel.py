@@ -88,9 +88,9 @@ class GlobalToPixel:
         """The ``given`` keypoints; of people with too few, the network's ``own`` (P, J, 3) crop units and score."""
         if own is None:  # a network exported without them
             return given
-        few = ~(given.placing_score > 0).any(1)
+        enough = np.asarray((given.placing_score > 0).any(1))
         found = as_seen(views.to_pixels(own[..., :2]), own[..., 2], camera, self.options.keypoints)
-        return given.where(~few, found)
+        return given.where(enough, found)
 
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> Float32s:
         """(P, J, 3) x, y in crop units and score of the keypoints, 0 where missing; with "projection", all are."""
