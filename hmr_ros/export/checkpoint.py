@@ -106,7 +106,8 @@ def exportable(checkpoint: Checkpoint, network: torch.nn.Module, body: BodyModel
         model = TorchBodyModel(body)
 
         def evaluated(outputs: Outputs) -> Outputs:
-            rotations, betas, crop_cam, joint_error = outputs
+            # Keypoints jump where two cells are equally likely; what follows from them is in the bodies.
+            rotations, betas, crop_cam, joint_error, _ = outputs
             return model.posed(rotations[:, 0], rotations[:, 1:], betas).vertices, crop_cam, joint_error
 
         return Exportable(network, network.example_inputs(4), network.input_names, network.output_names, evaluated)

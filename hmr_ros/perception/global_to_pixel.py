@@ -22,7 +22,7 @@ from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.body_estimator import check_manifest
 from hmr_ros.perception.crops import crop_views, cut
-from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, seen_keypoints
+from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, as_seen, seen_keypoints
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class GlobalToPixel:
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One row per detection in ``image`` (H, W, 3) uint8 RGB.
 
-        People with too few keypoints keep the position that the network estimates.
+        People with too few keypoints are placed by those that the network finds itself; with too few of these, too,
+        they keep the position that the network estimates.
         """
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)
@@ -75,12 +76,21 @@ class GlobalToPixel:
         outputs = self._engine.run(
             {"image": cut(image, views.boxes), "keypoints": self._evidence(keypoints, views), "camera": views.camera}
         )
+        placing = self._placing(keypoints, outputs.get("own_keypoints"), views, camera)
         rotations, cam_t = views.to_optical(outputs["rotations"], outputs["crop_cam"])
         placed = self._placement.of_parameters(
-            rotations, outputs["betas"], cam_t, keypoints.normalized, keypoints.placing_score
+            rotations, outputs["betas"], cam_t, placing.normalized, placing.placing_score
         )
         covariances = self._uncertainty(outputs["joint_error"], keypoints.placing_score, placed.cam_t)
         return estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
+
+    def _placing(self, given: SeenKeypoints, own: Float32s | None, views: CropView, camera: Camera) -> SeenKeypoints:
+        """The ``given`` keypoints; of people with too few, the network's ``own`` (P, J, 3) crop units and score."""
+        if own is None:  # a network exported without them
+            return given
+        enough = np.asarray((given.placing_score > 0).any(1))
+        found = as_seen(views.to_pixels(own[..., :2]), own[..., 2], camera, self.options.keypoints)
+        return given.where(enough, found)
 
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> Float32s:
         """(P, J, 3) x, y in crop units and score of the keypoints, 0 where missing; with "projection", all are."""

@@ -41,6 +41,11 @@ class SeenKeypoints:
     score: Floats
     placing_score: Floats
 
+    def where(self, chosen: Bools, others: SeenKeypoints) -> SeenKeypoints:
+        """Those of the ``chosen`` (P,) people, and of the rest what ``others`` say."""
+        pairs = zip(vars(self).values(), vars(others).values(), strict=True)
+        return SeenKeypoints(*(np.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
+
 
 _FOOT = ("ankle", "heel", "toe")
 """Keypoints of a foot, of which a joint set may lack some."""
@@ -76,6 +81,11 @@ def seen_keypoints(
     """Keypoints of ``joint_set``, seen if they reach the threshold and lie where the lens can see."""
     source = JOINT_SETS[detections.joint_set]
     pixels, score = convert_keypoints(detections.kp2d, detections.kp2d_score, source, joint_set)
+    return as_seen(pixels, score, camera, options)
+
+
+def as_seen(pixels: Floats, score: Floats, camera: Camera, options: KeypointOptions) -> SeenKeypoints:
+    """Keypoints at ``pixels`` (P, J, 2) with ``score`` (P, J), seen if they reach the threshold in the lens's view."""
     normalized = undistort_points(pixels, camera)
     score = np.where((score >= options.threshold) & np.isfinite(normalized).all(-1), score, 0.0)
     enough = (score > 0).sum(1, keepdims=True) >= options.minimum

@@ -28,7 +28,7 @@ class Checkpoint:
     ``topology`` the arrays a recipe builds its network on; ``weights`` of all trained modules; ``average`` their
     running average; ``stage`` and ``step`` are done; ``best`` the smallest validation so far, of which
     ``validation`` is the report; ``optimiser`` and ``schedule`` are empty where no step follows; ``body_sha256`` of the
-    body model's file, "" in older files.
+    body model's file and ``stage_name``: "" in older files.
     """
 
     config: TrainConfig
@@ -42,6 +42,7 @@ class Checkpoint:
     optimiser: State
     schedule: State
     body_sha256: str = ""
+    stage_name: str = ""
 
     def averaged_weights(self, module: str) -> dict[str, Tensor]:
         """The averaged weights of one of the trained modules, for its ``load_state_dict``."""

@@ -179,6 +179,7 @@ class TrainConfig:
     lift: StageConfig = field(default_factory=StageConfig)
     mesh: StageConfig = field(default_factory=StageConfig)
     local: StageConfig = field(default_factory=StageConfig)
+    trunk: StageConfig = field(default_factory=lambda: StageConfig(steps=0))
     images: StageConfig = field(default_factory=StageConfig)
     fuse: StageConfig = field(default_factory=StageConfig)
 
@@ -186,3 +187,8 @@ class TrainConfig:
         validate(self)
         if self.recipe == "paper" and self.run.lifting:
             raise ValueError("run.lifting: Pose2Mesh as published has another lifting network; leave it empty")
+        if self.trunk.steps and self.global_to_pixel.backbone != "movenet_thunder":
+            raise ValueError(
+                f"trunk.steps: expected 0 for the backbone {self.global_to_pixel.backbone!r}, got {self.trunk.steps}; "
+                "movenet_thunder alone has heatmaps to train"
+            )

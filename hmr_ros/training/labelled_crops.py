@@ -48,10 +48,18 @@ class LabelledCrops(Record):
 
     def missed(self, places: Tensor) -> float:
         """Percent of the labelled joints whose ``places`` (P, J, 2), crop units, "coco17" first, are off."""
-        step = places[:, : self.places.shape[1]].double().cpu().numpy() - self.places
-        distance = np.hypot(CROP_ASPECT * step[..., 0], step[..., 1])
-        off = ~(distance <= TORSOS * self.torso[:, None])
-        return float(100 * off[self.labelled].mean())
+        return missed_percent(places, self.places, self.labelled, self.torso)
+
+
+def missed_percent(found: Tensor, places: Floats, labelled: Bools, torso: Floats) -> float:
+    """Percent of the ``labelled`` (P, J) joints at ``places`` (P, J, 2) whose ``found`` (P, >= J, 2) place is off.
+
+    Both in crop units; ``torso`` (P,) its length, crop heights.
+    """
+    step = found[:, : places.shape[1]].double().cpu().numpy() - places
+    distance = np.hypot(CROP_ASPECT * step[..., 0], step[..., 1])
+    off = ~(distance <= TORSOS * torso[:, None])
+    return float(100 * off[labelled].mean())
 
 
 def labelled_crops(labels: Path) -> LabelledCrops:

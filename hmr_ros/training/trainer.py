@@ -30,7 +30,16 @@ from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.device import moved
 from hmr_ros.training.distributed import Loss, ProcessGroup
 from hmr_ros.training.real.data_sets import DataSets
-from hmr_ros.training.recipes import AnyRecipe, Batch, Recipe, Source, make_recipe, needs_motion, stage_names
+from hmr_ros.training.recipes import (
+    AnyRecipe,
+    Batch,
+    Recipe,
+    Source,
+    make_recipe,
+    needs_motion,
+    stage_names,
+    stage_number,
+)
 from hmr_ros.training.run_log import RunLog
 from hmr_ros.training.stopping import StopRequest, stop_request
 
@@ -106,7 +115,7 @@ class Trainer:
             self._recipe.modules.load_state_dict(resumed.weights)
             self._report = resumed.validation
             self._average = RunningAverage(resumed.average, config.run.ema, device)
-            self._stage, self._step, self._best = resumed.stage, resumed.step, resumed.best
+            self._stage, self._step, self._best = stage_number(resumed, config), resumed.step, resumed.best
         out.mkdir(parents=True, exist_ok=True)
         self._log = RunLog(out) if group.leads else None
         if group.leads:
@@ -220,6 +229,7 @@ class Trainer:
             optimiser=optimiser.state_dict(),
             schedule=schedule.state_dict(),
             body_sha256=self._body_sha256,
+            stage_name=stage_names(self._config)[self._stage],
         )
 
 

@@ -14,6 +14,7 @@ from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
+from hmr_ros.perception.crops import crop_views
 from hmr_ros.perception.global_to_pixel import GlobalToPixel, GlobalToPixelOptions
 from hmr_ros.perception.keypoints import KeypointOptions
 from test.core.test_uncertainty import CALIBRATION
@@ -141,6 +142,50 @@ def test_without_keypoints_people_stand_where_the_network_sees_them(camera):
     bodies = estimated(Oracle(ground_truth), detections(ground_truth, camera, score=0.1), camera)
     assert bodies.valid.all()
     assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 1e-4
+
+
+NEAR = 0.1
+"""m from the ground truth: placement starts from the network's position, which is metres off."""
+
+
+class Seeing(Oracle):
+    """Reports the true keypoints as its own, with ``score``, and a position that is wrong."""
+
+    def __init__(self, ground_truth, camera, score=0.9):
+        super().__init__(ground_truth)
+        self._boxes, self._camera, self._score = (
+            crop_views(detections(ground_truth, camera).boxes, camera)[1],
+            camera,
+            score,
+        )
+
+    def run(self, inputs):
+        outputs = super().run(inputs)
+        seen = project(BODY_MODEL.regressor("coco_feet") @ self._ground_truth.posed.vertices, self._camera)
+        own = np.concatenate([self._boxes.to_crop_units(seen), np.full((*seen.shape[:2], 1), self._score)], 2)
+        outputs["crop_cam"][:, 0] *= 0.5
+        return outputs | {"own_keypoints": own.astype(np.float32)}
+
+
+@pytest.mark.parametrize("camera", [PINHOLE, BARREL])
+def test_without_keypoints_people_are_placed_by_those_that_the_network_finds(camera):
+    ground_truth = people(3)
+    bodies = estimated(Seeing(ground_truth, camera), detections(ground_truth, camera, score=0.1), camera)
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < NEAR
+    assert np.isnan(bodies.root_covariance).all(), "they are calibrated for the detector's keypoints"
+    unsure = estimated(Seeing(ground_truth, camera, 0.1), detections(ground_truth, camera, score=0.1), camera)
+    assert (unsure.cam_t[:, 2] > 1.5 * ground_truth.cam_t[:, 2]).all(), "it is the network's own position"
+
+
+def test_given_keypoints_go_before_those_that_the_network_finds():
+    ground_truth = people(3)
+    network = Seeing(ground_truth, PINHOLE)
+    expected = estimated(Oracle(ground_truth), detections(ground_truth))
+    found = detections(ground_truth)
+    network._ground_truth = dataclasses.replace(
+        ground_truth, posed=dataclasses.replace(ground_truth.posed, vertices=ground_truth.posed.vertices + 0.3)
+    )
+    assert np.abs(estimated(network, found).joints - expected.joints).max() < NEAR
 
 
 def test_the_network_sees_crops_keypoints_in_their_units_and_the_camera():

@@ -69,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     over_time.add_argument("--sequences", action="store_true", help="evaluate poses over time (docs/fusion.md)")
     parser.add_argument("--fusion", type=Path, help="with --sequences: manifest of the fusion network")
+    parser.add_argument(
+        "--oracle", action="store_true", help="of a checkpoint that reads images: also with the pixels it should match"
+    )
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
@@ -85,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     args.samples = args.samples or (_OVER_TIME[over_time] if over_time else _PEOPLE)
     if args.missing and (over_time or args.annotations):
         raise ValueError(f"--missing: of synthetic people alone, without --{over_time or 'annotations'}")
+    if args.oracle and (over_time or args.annotations or args.protocol):
+        raise ValueError("--oracle: of synthetic people alone, whose joints are known in their images")
     if args.fusion and not args.sequences:
         raise ValueError("--fusion: fuses poses over time; give --sequences, too")
     if over_time:

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, and print the table."""
     body = load_body_model(args.body or models_dir() / "open_body.npz")
     paths = [path for path in (args.model, args.beside) if path]
-    predictors = [open_predictor(path, body) for path in paths]
+    predictors = [open_predictor(path, body, oracle=args.oracle and path is args.model) for path in paths]
     predictors += baseline_of(args, predictors[0], body)
     data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
     data = f"{data}, without {args.missing}" if args.missing else data

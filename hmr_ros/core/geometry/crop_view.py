@@ -57,6 +57,11 @@ class CropView:
         low, high = self.boxes[:, None, :2], self.boxes[:, None, 2:]
         return np.asarray((pixels - low) / (high - low))
 
+    def to_pixels(self, crop_units: Floats) -> Floats:
+        """(P, J, 2) crop units -> px of the image: the inverse of ``to_crop_units``."""
+        low, high = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        return np.asarray(low + crop_units * (high - low))
+
     def to_optical(self, rotations: Floats, crop_cam: Floats) -> tuple[Floats, Floats]:
         """The network's outputs, from the crop camera to the optical frame.
 

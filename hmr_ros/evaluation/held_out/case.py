@@ -28,12 +28,13 @@ class Shown:
     """The inputs of a network that reads images of B people.
 
     ``image`` (B, 256, 192, 3) uint8 RGB: their crops; ``keypoints`` (B, J, 3) x, y in crop units and score, zeros where
-    missing; ``view`` of the crops.
+    missing; ``view`` of the crops; ``anchors`` (B, 24, 2) crop units where the joints truly are, if that is known.
     """
 
     image: Image
     keypoints: Float32s
     view: CropView
+    anchors: Float32s | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,4 +133,5 @@ def _vertices(images: ImageBatch, body: BodyModel) -> Floats:
 def _shown(images: ImageBatch, subjects: Subjects, pixels: Floats, score: Floats) -> Shown:
     positions = np.concatenate([subjects.view.to_crop_units(pixels), score[..., None]], -1)
     keypoints = np.where(score[..., None] > 0, positions, 0).astype(np.float32)
-    return Shown(cut_crops(images, subjects.boxes), keypoints, subjects.view)
+    anchors = subjects.view.to_crop_units(subjects.joint_pixels()).astype(np.float32)
+    return Shown(cut_crops(images, subjects.boxes), keypoints, subjects.view, anchors)

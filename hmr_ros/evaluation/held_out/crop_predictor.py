@@ -18,9 +18,9 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.evaluation.held_out.case import Case, Prediction, Shown
-from hmr_ros.networks.global_to_pixel import GlobalToPixel, SmplEstimate
+from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, SmplEstimate
 
-GLOBAL, LOCAL = "global stage", "local stage"
+GLOBAL, ORACLE, LOCAL = "global stage", "true pixels", "local stage"
 CHUNK = 50
 """Crops per call of a network, which bounds the memory."""
 
@@ -54,17 +54,24 @@ class StageParameters(Record):
 
 
 Network = Callable[..., list[StageParameters]]
-"""image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> outputs of its stages; the last is the network's."""
+"""image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> outputs of its stages; the last is the network's.
+
+With an oracle, true anchors (B, 24, 2) follow.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class CropPredictor:
-    """A network that reads crops. Each stage is evaluated as it is, and the last one as the robot publishes it."""
+    """A network that reads crops. Each stage is evaluated as it is, and the last one as the robot publishes it.
+
+    With an ``oracle``, the local stage with the pixels that it should match is one more.
+    """
 
     name: str
     joint_set: str
     network: Network
     body: BodyModel
+    oracle: bool = False
     reads_images = True
 
     def predict(self, case: Case) -> list[Prediction]:
@@ -78,8 +85,12 @@ class CropPredictor:
         return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
 
     def stages(self, shown: Shown) -> list[StageParameters]:
-        """The output of every stage."""
+        """The output of every stage; ValueError where an oracle does not know the ground truth."""
         inputs = (shown.image, shown.keypoints, shown.view.camera)
+        if self.oracle:
+            if shown.anchors is None:
+                raise ValueError("--oracle: set --motion or --shards, whose joints are known in their images")
+            inputs = (*inputs, shown.anchors)
         starts = range(0, len(shown.image), CHUNK)
         parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
         return [join_rows(same) for same in zip(*parts, strict=True)]
@@ -107,19 +118,28 @@ def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel)
     return CropPredictor(manifest.name, str(manifest.joint_set), network, body)
 
 
-def trained_crop_predictor(name: str, trained: GlobalToPixel, body: BodyModel) -> CropPredictor:
-    """Both stages of a checkpoint's network; one where it has no local stage."""
+def trained_crop_predictor(
+    name: str, trained: GlobalToPixel, body: BodyModel, *, oracle: bool = False
+) -> CropPredictor:
+    """Both stages of a checkpoint's network; one where it has no local stage.
+
+    ``oracle``: and the local stage with the pixels that are nearest to the true joints.
+    """
 
     @torch.no_grad()
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
-        image, keypoints, camera = map(torch.from_numpy, arrays)
-        stages = trained.stages(image, keypoints, camera)
+        image, keypoints, camera, *anchors = map(torch.from_numpy, arrays)
+        features = trained.features(image)
+        stages = trained.stages_from_features(features, keypoints, camera)
         if trained.config.local == "off":
             return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)]
         unknown = torch.full_like(stages.joint_error, torch.nan)
+        told = [MatchingTargets(places, torch.ones_like(places[..., 0], dtype=torch.bool)) for places in anchors]
+        matched = [trained.stages_from_features(features, keypoints, camera, targets).fine for targets in told]
         return [
             StageParameters.of(GLOBAL, stages.coarse, unknown),
+            *(StageParameters.of(ORACLE, fine, unknown) for fine in matched),
             StageParameters.of(LOCAL, stages.fine, stages.joint_error),
         ]
 
-    return CropPredictor(name, trained.config.joint_set, network, body)
+    return CropPredictor(name, trained.config.joint_set, network, body, oracle and trained.config.local == "on")

@@ -44,12 +44,17 @@ def body_of(path: Path) -> Path | None:
     return Path(body) if body else None
 
 
-def open_predictor(path: Path, body: BodyModel) -> Predictor:
-    """The network of a manifest (.json) or of a checkpoint (.pt), which must estimate ``body``."""
+def open_predictor(path: Path, body: BodyModel, *, oracle: bool = False) -> Predictor:
+    """The network of a manifest (.json) or of a checkpoint (.pt), which must estimate ``body``.
+
+    ``oracle``: with what Global-to-Pixel would estimate if it matched the right pixels.
+    """
     if path.suffix == ".json":
+        if oracle:
+            raise ValueError(f"--oracle: {path}: expected a checkpoint (.pt) of Global-to-Pixel")
         return _exported(path, body)
     if path.suffix == ".pt":
-        return _trained(path, body)
+        return _trained(path, body, oracle)
     raise ValueError(f"{path}: expected a manifest (.json) or a checkpoint (.pt)")
 
 
@@ -66,7 +71,7 @@ def _exported(path: Path, body: BodyModel) -> Predictor:
     return opened(manifest, content, body)
 
 
-def _trained(path: Path, body: BodyModel) -> Predictor:
+def _trained(path: Path, body: BodyModel, oracle: bool) -> Predictor:
     """The averaged weights, as ``hmr export`` would export them."""
     checkpoint, name = load_checkpoint(path), path.parent.name
     if checkpoint.body_sha256 not in ("", body.sha256):
@@ -74,5 +79,7 @@ def _trained(path: Path, body: BodyModel) -> Predictor:
         raise ValueError(f"{path}: the network was trained on another body model ({trained_on}) than given; set --body")
     trained = trained_network(checkpoint, body)
     if isinstance(trained, GlobalToPixel):
-        return trained_crop_predictor(name, trained, body)
+        return trained_crop_predictor(name, trained, body, oracle=oracle)
+    if oracle:
+        raise ValueError(f"--oracle: {path}: expected a checkpoint of Global-to-Pixel")
     return trained_keypoint_predictor(name, checkpoint, trained, body)

@@ -23,11 +23,14 @@ class GlobalToPixelConfig:
     start: str = setting(
         "mean",
         doc="what the global stage corrects: the mean body, or what the local stage makes of it by the backbone's own "
-        "keypoints alone",
-        choices=("mean", "keypoints"),
+        "keypoints alone (keypoints), or by those that are given, the backbone's own where none are (given)",
+        choices=("mean", "keypoints", "given"),
     )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17", "mano"))
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
+    pooled_width: int = setting(
+        0, doc="features that those of the whole crop are reduced to for the global stage; 0: all are read", low=0
+    )
     iterations: int = setting(3, doc="refinements in the global stage", low=1, high=8)
     width: int = setting(128, doc="features of a joint in the local stage", low=8)
     lifting_width: int = setting(512, doc="features of the network that lifts the keypoints", low=8)
@@ -53,4 +56,4 @@ class GlobalToPixelConfig:
     @property
     def corrects(self) -> bool:
         """Whether there is a local stage, if only for the start."""
-        return self.local == "on" or self.start == "keypoints"
+        return self.local == "on" or self.start != "mean"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import camera_features
 from hmr_ros.networks.global_to_pixel.estimate import SmplState
 from hmr_ros.networks.global_to_pixel.lifting import Lifted
@@ -21,19 +22,18 @@ from hmr_ros.networks.global_to_pixel.lifting import Lifted
 class GlobalStage(nn.Module):
     """Corrects the state it starts from a few times with one and the same head."""
 
-    def __init__(
-        self, pooled_channels: int, lifting_width: int, width: int, iterations: int, dropout: float, parameters: int
-    ) -> None:
+    def __init__(self, pooled_channels: int, config: GlobalToPixelConfig, parameters: int) -> None:
         """``parameters``: how many numbers are predicted."""
         super().__init__()
-        self.iterations = iterations
+        self.iterations, width = config.iterations, config.global_width
         # One linear layer of both, but what stays the same in every iteration is computed once.
         self.norm = nn.LayerNorm(pooled_channels)
-        self.context = nn.Linear(pooled_channels + lifting_width + 3, width)
+        self.reduced = nn.Linear(pooled_channels, config.pooled_width) if config.pooled_width else nn.Identity()
+        self.context = nn.Linear((config.pooled_width or pooled_channels) + config.lifting_width + 3, width)
         self.state = nn.Linear(parameters, width, bias=False)
         self.head = nn.Sequential(
-            *(nn.SiLU(), nn.Dropout(dropout)),
-            *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)),
+            *(nn.SiLU(), nn.Dropout(config.dropout)),
+            *(nn.Linear(width, width), nn.SiLU(), nn.Dropout(config.dropout)),
             nn.Linear(width, parameters),
         )
         last = self.head[-1]
@@ -43,7 +43,7 @@ class GlobalStage(nn.Module):
 
     def forward(self, pooled: Tensor, lifted: Lifted, camera: Tensor, start: SmplState) -> SmplState:
         """Pooled features (B, C), the backbone's own keypoints lifted, cameras (B, 3) and a start -> the state."""
-        context = self.context(torch.cat([self.norm(pooled), lifted.hidden, camera_features(camera)], 1))
+        context = self.context(torch.cat([self.reduced(self.norm(pooled)), lifted.hidden, camera_features(camera)], 1))
         x = start.to_vector()
         for _ in range(self.iterations):
             x = x + self.head(context + self.state(x))

@@ -132,13 +132,13 @@ class GlobalToPixel(nn.Module):
     ``image`` (B, 256, 192, 3) uint8 RGB, the crop of a person's box. ``keypoints`` (B, J, 3): x, y in crop units and
     the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
 
-    The global stage starts from the mean body, or from what the backbone's own keypoints say (``config.start``). A
-    person without any keypoint is refined around the joints that the global stage expects, with the keypoints that the
-    backbone itself sees.
+    The global stage starts from the mean body, or from what keypoints say (``config.start``): the backbone's own, or
+    the given ones. A person without any given keypoint is refined around the joints that the global stage expects, with
+    the keypoints that the backbone itself sees.
     """
 
     input_names = ("image", "keypoints", "camera")
-    output_names = ("rotations", "betas", "crop_cam", "joint_error")
+    output_names = ("rotations", "betas", "crop_cam", "joint_error", "own_keypoints")
 
     def __init__(self, config: GlobalToPixelConfig, body: SkinnedModel, mean: MeanPose) -> None:
         """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded.
@@ -152,14 +152,7 @@ class GlobalToPixel(nn.Module):
         self.backbone = build_backbone(config)
         pooled = self.backbone.pooled_channels
         self.lifting = KeypointLifting(config, body.tree)
-        self.global_stage = GlobalStage(
-            pooled,
-            config.lifting_width,
-            config.global_width,
-            config.iterations,
-            config.dropout,
-            parameters(body.tree),
-        )
+        self.global_stage = GlobalStage(pooled, config, parameters(body.tree))
         if config.corrects:
             self.pixel_stage = PixelStage(config, self.backbone, self.decoder, body.tree)
         if config.local == "off":
@@ -191,13 +184,15 @@ class GlobalToPixel(nn.Module):
 
         ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
         """
-        own = self.lifting(features.keypoints, camera)
-        start = self._start(features.keypoints, own, camera)
-        coarse = self.decoder(self.global_stage(features.pooled, own, camera, start), camera)
+        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
+        best = torch.where(detected, keypoints, features.keypoints)
+        told = best if self.config.start == "given" else features.keypoints
+        known = self.lifting(told, camera)
+        start = self._start(told, known, camera)
+        coarse = self.decoder(self.global_stage(features.pooled, known, camera, start), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
-        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
-        lifted = self.lifting(torch.where(detected, keypoints, features.keypoints), camera)
+        lifted = known if told is best else self.lifting(best, camera)
         return self._corrected(features, coarse, keypoints, lifted, camera, targets)
 
     def _start(self, keypoints: Tensor, lifted: Lifted, camera: Tensor) -> SmplState:
@@ -231,11 +226,16 @@ class GlobalToPixel(nn.Module):
         out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
         return out
 
-    def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3) and ``joint_error`` (B, 24) m."""
-        result = self.stages(image, keypoints, camera)
+    def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
+        """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3), ``joint_error`` (B, 24) m.
+
+        Last ``own_keypoints`` (B, J, 3), what the backbone takes for the keypoints: crop units and score, 0 where it
+        finds none.
+        """
+        features = self.features(image)
+        result = self.stages_from_features(features, keypoints, camera)
         fine = result.fine
-        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error
+        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error, features.keypoints
 
     def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
         """Noise with the shapes, types and ranges of the inputs."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.skeleton import MANO
 from hmr_ros.training.checkpoint import Checkpoint
-from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.synthetic.people import PeopleBatch, PeopleMix, evaluated_people
 
@@ -30,7 +31,12 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 """The tensors of a training step: a named tuple of each recipe's own."""
 
 
-_STAGES = {"global_to_pixel": ("local", "images"), "fusion": ("fuse",), "hands": ("lift",), "hands_pixel": ("images",)}
+_STAGES = {
+    "global_to_pixel": ("local", "trunk", "images"),
+    "fusion": ("fuse",),
+    "hands": ("lift",),
+    "hands_pixel": ("images",),
+}
 
 
 OF_HANDS = ("hands", "hands_paper", "hands_pixel")
@@ -38,7 +44,13 @@ OF_HANDS = ("hands", "hands_paper", "hands_pixel")
 
 
 PARTLY_USED = frozenset(
-    {("compact", "lift"), ("global_to_pixel", "local"), ("global_to_pixel", "images"), ("fusion", "fuse")}
+    {
+        ("compact", "lift"),
+        ("global_to_pixel", "local"),
+        ("global_to_pixel", "trunk"),
+        ("global_to_pixel", "images"),
+        ("fusion", "fuse"),
+    }
 )
 """Recipes and stages in which a batch may leave weights that are trained without a gradient."""
 
@@ -133,7 +145,21 @@ def needs_motion(config: TrainConfig) -> bool:
 
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
     """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
-    return _STAGES.get(config.recipe, ("lift", "mesh"))
+    names = _STAGES.get(config.recipe, ("lift", "mesh"))
+    return names if config.trunk.steps else tuple(name for name in names if name != "trunk")
+
+
+def stage_number(checkpoint: Checkpoint, config: TrainConfig) -> int:
+    """Which of the stages of ``config`` the ``checkpoint`` was written in.
+
+    ValueError where ``config`` leaves that stage out.
+    """
+    names = stage_names(config)
+    before = stage_names(dataclasses.replace(config, trunk=StageConfig(steps=0)))
+    name = checkpoint.stage_name or before[checkpoint.stage]  # an older file: there were no more stages
+    if name not in names:
+        raise ValueError(f"{name}.steps: the run is in that stage; set its steps, at least {checkpoint.step}")
+    return names.index(name)
 
 
 def mix_of(split: str, mix: PeopleMix) -> PeopleMix:

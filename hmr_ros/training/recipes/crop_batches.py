@@ -50,6 +50,10 @@ class Batch(NamedTuple):
         """All but the input."""
         return GroundTruth(*self[3:])
 
+    def rows(self, chosen: Tensor) -> Batch:
+        """The people of row numbers ``chosen``, all with an image, or none."""
+        return Batch(self.image[chosen] if len(self.image) else self.image, *(x[chosen] for x in self[1:]))
+
     def split(self) -> tuple[Batch, Batch]:
         """The people with an image, and those without."""
         count = len(self.image)

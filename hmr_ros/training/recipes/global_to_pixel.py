@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Global-to-Pixel is trained: samples, losses, validation.
 
-Two stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
-purpose it learns to correct poses, on far more people than could be rendered. "images" trains all that reads images,
-on rendered ones, and goes on with people without: they cost a tenth. The backbone's fraction of the learning rate is a
-setting, as pretrained features are best left alone.
+Three stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
+purpose it learns to correct poses, on far more people than could be rendered. "trunk" trains MoveNet's heatmaps alone,
+on rendered people: the cheapest passes for what limits the global stage most. "images" trains all that reads images,
+and goes on with people without: they cost a tenth. There the backbone's fraction of the learning rate is a setting, as
+pretrained features are best left alone.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ from torch import Tensor, nn
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, Stages, matching_loss
+from hmr_ros.networks.global_to_pixel import (
+    GlobalToPixel,
+    MatchingTargets,
+    MeanPose,
+    Stages,
+    matching_loss,
+)
 from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone, TimmBackbone
-from hmr_ros.networks.global_to_pixel.features import Backbone, Features
+from hmr_ros.networks.global_to_pixel.features import Backbone
 from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
-from hmr_ros.networks.global_to_pixel.movenet_trunk import Heads
 from hmr_ros.training.blazepose_weights import load_blazepose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.device import moved
 from hmr_ros.training.global_to_pixel_loss import StageLoss
-from hmr_ros.training.heatmap_loss import heatmap_losses
 from hmr_ros.training.labelled_crops import labelled_crops, missed_joints
 from hmr_ros.training.lifting_weights import load_lifting
 from hmr_ros.training.losses import joint_error_loss
@@ -50,9 +54,10 @@ from hmr_ros.training.recipes.crop_batches import (
     Source,
     joined,
 )
-from hmr_ros.training.recipes.joints import joint_report
+from hmr_ros.training.recipes.crop_validation import EVALUATED, errors
+from hmr_ros.training.recipes.heatmaps import HeadLosses
 from hmr_ros.training.recipes.wrong_start import wrong_start
-from hmr_ros.training.remembering import DrawnPhotos, Remembering
+from hmr_ros.training.remembering import Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import ShardReader, shards_of
 from hmr_ros.training.synthetic.keypoints import KeypointMix
@@ -61,16 +66,12 @@ from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, Vertex
 MEAN_POSE_FRAMES = 4000
 """Random frames of the motion that the mean pose is taken of."""
 
-EVALUATED = {"true": KeypointMix(clean=1.0), "error": KeypointMix("coco", clean=0.0, weak=1.0, strong=1.0, scored=0.0)}
-"""How keypoints are observed in a validation."""
-
-
-VALIDATED_AT_ONCE = 100
-"""People."""
+NEW = 2.5
+"""Learning rate of heads that start from random weights, relative to that of MoveNet's own layers."""
 
 
 class GlobalToPixelRecipe:
-    """Global-to-Pixel: the local stage without images ("local"), then both stages with them ("images")."""
+    """Global-to-Pixel: the local stage without images, MoveNet's heatmaps, then both stages with images."""
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel, topology: Arrays | None) -> None:
         self._config, self._motion, self._body = config, motion, body
@@ -80,18 +81,24 @@ class GlobalToPixelRecipe:
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
         self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)
-        self._remembering = _prepared(self._network.backbone, config, new=topology is None)
+        remembering = _prepared(self._network.backbone, config, new=topology is None)
+        self._heads = HeadLosses(self._network.backbone, config.heatmap_loss, remembering)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
         self._labelled = labelled_crops(Path(config.crops.labels)) if config.crops.labels else None
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
-        self._evaluated: dict[str, Batch] = {}
+        self._evaluated: dict[tuple[bool, str], Batch] = {}
 
     def trained(self, stage: str) -> list[tuple[nn.Module, float]]:
-        """The local stage, then everything."""
+        """The local stage, the backbone, then everything."""
         network, crops = self._network, self._config.crops
+        if stage == "trunk":
+            return [
+                (network.backbone.pretrained(crops.frozen_stride), 1.0),
+                *((p, NEW) for p in network.backbone.untrained()),
+            ]
         local: list[tuple[nn.Module, float]] = [
             (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
         ]
@@ -107,7 +114,7 @@ class GlobalToPixelRecipe:
         """People without images, images to be evaluated on, or both to train on."""
         if stage == "local":
             return self._people(split)
-        if split == "train" and self._config.crops.without_image:
+        if split == "train" and stage == "images" and self._config.crops.without_image:
             return Mixed(self._images(split), self._people(split), self._config.crops.without_image)
         return self._images(split)
 
@@ -156,6 +163,8 @@ class GlobalToPixelRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms; ``progress`` changes nothing here."""
+        if stage == "trunk":
+            return self._loss_of_trunk(batch)
         with_image, without = batch.split()
         terms = self._loss_with_image(with_image) if len(with_image.camera) else {}
         if len(without.camera) and self._config.global_to_pixel.corrects:
@@ -185,12 +194,19 @@ class GlobalToPixelRecipe:
         out: dict[str, Tensor] = terms | {"joint_error": self._config.global_to_pixel_loss.joint_error * joint_error}
         return out
 
+    def _loss_of_trunk(self, batch: Batch) -> dict[str, Tensor]:
+        with self._precision(batch):
+            seen = self._heads.see(batch.image)
+            return self._heads.terms(seen, batch.ground_truth)
+
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
         weights = self._config.global_to_pixel_loss
         targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
-        photos = self._remembering.draw() if self._remembering and self._config.crops.backbone else None
+        seen = None
         with self._precision(batch):
-            features, of_photos = self._features(batch.image, photos)
+            if self._config.crops.backbone:
+                seen = self._heads.see(batch.image)
+            features = seen.features if seen else self._network.features(batch.image)
             stages = self._network.stages_from_features(features, batch.keypoints, batch.camera, targets)
         vertices = self._true_vertices(batch)
         terms = self._loss_of_local_stage(batch, stages, vertices)
@@ -199,64 +215,30 @@ class GlobalToPixelRecipe:
         if stages.pixels is not None and stages.positives is not None:
             focal, offset = matching_loss(stages.pixels, stages.positives, targets)
             terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
-        terms |= self._loss_of_heads(features, batch)
-        if self._remembering and photos and of_photos:
+        if seen:
             with self._precision(batch):
-                terms["photos"] = self._config.heatmap_loss.photos * self._remembering.loss(of_photos, photos)
+                terms |= self._heads.terms(seen, batch.ground_truth)
         return terms
-
-    def _features(self, image: Tensor, photos: DrawnPhotos | None) -> tuple[Features, Heads | None]:
-        """Of images (B, 256, 192, 3), and MoveNet's heads on ``photos``, in one pass: the larger, the faster."""
-        if photos is None:
-            return self._network.features(image), None
-        features = self._network.features(torch.cat([image, photos.crops.to(image.device)]))
-        return features.rows(slice(len(image))), features.rows(slice(len(image), None)).heads
-
-    def _loss_of_heads(self, features: Features, batch: Batch) -> dict[str, Tensor]:
-        """Terms of MoveNet's heads, where they are trained."""
-        if not isinstance(self._network.backbone, MoveNetBackbone) or not self._config.crops.backbone:
-            return {}
-        return heatmap_losses(features, batch.ground_truth, self._config.heatmap_loss)
 
     @torch.no_grad()
     def validate(self, sampler: Source, stage: str) -> dict[str, float]:
-        """Errors of the mesh's Human3.6M joints with exact and erroneous keypoints, and of the first stage."""
-        report: dict[str, float] = {}
+        """Errors of both stages with exact, erroneous and no keypoints, and what the backbone misses."""
         self.modules.eval()
-        for source, mix in EVALUATED.items():
-            key = f"{stage} {source}"
-            if key not in self._evaluated:
-                self._evaluated[key] = self.batch(sampler, default_rng(12345), self._config.run.validation_people, mix)
-            report |= self._errors(self._evaluated[key], stage, source)
-        if self._labelled and stage != "local":
+        with_images = stage != "local"
+        batches = {source: self._to_evaluate(sampler, with_images, source) for source in EVALUATED}
+        report = errors(self._network, self._loss, batches)
+        if self._labelled and with_images:
             report |= missed_joints(self._network, self._loss, self._labelled)
         self.modules.train()
         return report
 
-    def _errors(self, batch: Batch, stage: str, source: str) -> dict[str, float]:
-        parts: list[dict[str, Tensor]] = []
-        for rows in torch.arange(len(batch.camera)).split(VALIDATED_AT_ONCE):
-            image = batch.image if stage == "local" else batch.image[rows]
-            part = Batch(image, *(x[rows] for x in batch[1:]))
-            parts.append(self._human36m(moved(part, self._network), stage))
-        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        report = joint_report(source, joined["fine"], joined["ground_truth"])
-        return report | (joint_report("coarse", joined["coarse"], joined["ground_truth"]) if source == "true" else {})
-
-    def _human36m(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """(B, 17, 3) m of the ground truth and of both stages; of the mean pose where a stage has no image."""
-        network = self._network
-        if stage == "local":
-            mean = network.decoder(network.mean(batch.camera), batch.camera)
-            stages = network.corrected(mean, batch.keypoints, batch.camera)
-        else:
-            stages = network.stages(batch.image, batch.keypoints, batch.camera)
-        ground_truth, coarse, fine = batch.ground_truth, stages.coarse, stages.fine
-        return {
-            "ground_truth": self._loss.human36m_joints(ground_truth.rotations, ground_truth.betas),
-            "coarse": self._loss.human36m_joints(coarse.rotations, coarse.betas),
-            "fine": self._loss.human36m_joints(fine.rotations, fine.betas),
-        }
+    def _to_evaluate(self, sampler: Source, with_images: bool, source: str) -> Batch:
+        """The same people every time, with keypoints of ``source``."""
+        key = (with_images, source)
+        if key not in self._evaluated:
+            people = self._config.run.validation_people
+            self._evaluated[key] = self.batch(sampler, default_rng(12345), people, EVALUATED[source])
+        return self._evaluated[key]
 
 
 def _prepared(backbone: Backbone, config: TrainConfig, new: bool) -> Remembering | None:

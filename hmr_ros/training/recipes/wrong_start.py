@@ -19,15 +19,27 @@ MEAN_STARTS = 0.5
 
 
 def wrong_start(network: GlobalToPixel, batch: Batch) -> SmplEstimate:
-    """What the local stage starts from: the mean body, or one between the ground truth and another person's.
+    """What the local stage starts from: the mean body, or a wrong one.
 
-    PyTorch's global generator decides which, so that a training step on a GPU needs nothing from the CPU.
+    The wrong one is what the local stage itself makes of the keypoints where the network starts from given ones, as it
+    meets no other then; else a body between the ground truth and another person's. PyTorch's global generator decides
+    which, so that a training step on a GPU needs nothing from the CPU.
     """
-    mean, state = network.mean(batch.camera), between_people(batch.ground_truth)
+    mean = network.mean(batch.camera)
+    given = network.config.start == "given"
+    state = corrected_mean(network, mean, batch) if given else between_people(batch.ground_truth)
     take_mean = torch.rand(len(batch.camera), device=batch.camera.device) < MEAN_STARTS
     chosen = (torch.where(_as_column(take_mean, m), m, s) for m, s in zip(mean, state, strict=True))
     estimate: SmplEstimate = network.decoder(SmplState(*chosen), batch.camera)
     return estimate
+
+
+@torch.no_grad()
+def corrected_mean(network: GlobalToPixel, mean: SmplState, batch: Batch) -> SmplState:
+    """What the local stage makes of the ``mean`` bodies by the keypoints of ``batch``."""
+    start = network.decoder(mean, batch.camera)
+    fine: SmplState = network.corrected(start, batch.keypoints, batch.camera).fine.state
+    return fine
 
 
 def between_people(ground_truth: GroundTruth) -> SmplState:

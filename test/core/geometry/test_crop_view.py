@@ -34,6 +34,7 @@ def test_crop_units_are_pixels_of_the_crop_counted_from_its_edge():
     in_crop = apply(crop_from_image(BOX, width, height), pixels)
     expected = (in_crop + 0.5) / [width, height]
     np.testing.assert_allclose(view().to_crop_units(pixels), expected, atol=1e-12)
+    np.testing.assert_allclose(view().to_pixels(expected), pixels, atol=1e-9)
 
 
 def test_a_body_of_two_metres_at_scale_one_fills_the_box():

@@ -57,7 +57,9 @@ def total(stages: Stages, targets: MatchingTargets) -> torch.Tensor:
 
 @torch.no_grad()
 def test_outputs(network):
-    rotations, betas, crop_cam, joint_error = network(*network.example_inputs(3))
+    inputs = network.example_inputs(3)
+    rotations, betas, crop_cam, joint_error, own_keypoints = network(*inputs)
+    torch.testing.assert_close(own_keypoints, network.features(inputs[0]).keypoints)
     assert (betas.shape, crop_cam.shape, joint_error.shape) == ((3, 10), (3, 3), (3, 24))
     torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert (joint_error > 0).all()
@@ -86,6 +88,21 @@ def test_the_global_stage_starts_from_its_own_keypoints(body, local):
     torch.testing.assert_close(stages.coarse, expected)
     stages.coarse.joints.sum().backward()
     assert network.pixel_stage.heads.pose[0].weight.grad.abs().max() > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_the_global_stage_starts_from_given_keypoints_where_there_are_some(body, local):
+    network = roughened(build(body, dataclasses.replace(SMALL, start="given", local=local)))
+    torch.nn.init.zeros_(network.global_stage.head[-1].weight)
+    torch.nn.init.zeros_(network.global_stage.head[-1].bias)
+    image, given, camera = network.example_inputs(2)
+    given[1] = 0
+    own = own_keypoints()
+    coarse = network.stages_from_features(network.features(image)._replace(keypoints=own), given, camera).coarse
+    mean = network.decoder(network.mean(camera), camera)
+    told = torch.stack([given[0], own[1]])
+    torch.testing.assert_close(coarse, network.corrected(mean, told, camera).fine)
 
 
 @torch.no_grad()
@@ -155,6 +172,7 @@ ABLATIONS = {
     "person": {"match_unit": "person"},
     "person, dynamic k": {"match_unit": "person", "dynamic_k": True},
     "coco17": {"joint_set": "coco17"},
+    "pooled": {"pooled_width": 8},
 }
 
 
@@ -168,6 +186,11 @@ def test_every_variant_trains_all_its_parameters(body, targets, change):
     if change.get("local") == "off":
         allowed += ("backbone.trunk.laterals", "backbone.trunk.last", "lifting.network.joints")
     assert not {name for name in unused if not name.startswith(allowed)}
+
+
+def test_the_global_stage_may_read_less_of_the_crop(body):
+    full, few = (build(body, dataclasses.replace(SMALL, pooled_width=width)).global_stage for width in (0, 8))
+    assert few.context.in_features == 8 + full.context.in_features - full.norm.normalized_shape[0]
 
 
 def test_targets_choose_the_pixels_in_training_only(body, network, targets):

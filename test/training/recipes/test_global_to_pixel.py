@@ -13,8 +13,10 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig
-from hmr_ros.training.recipes import stage_names
-from hmr_ros.training.recipes.global_to_pixel import EVALUATED, GlobalToPixelRecipe, _mean_pose
+from hmr_ros.training.recipes import global_to_pixel as module
+from hmr_ros.training.recipes import stage_names, stage_number
+from hmr_ros.training.recipes.crop_validation import EVALUATED, errors
+from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe, _mean_pose
 from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
@@ -32,6 +34,8 @@ SMALL = {
     "global_to_pixel.lifting_width": 16,
     "global_to_pixel.lifting_blocks": 1,
 }
+
+THUNDER = {"recipe": "global_to_pixel", "global_to_pixel.backbone": "movenet_thunder", "trunk.steps": 10}
 
 
 def recipe(**changes) -> GlobalToPixelRecipe:
@@ -125,11 +129,11 @@ def test_validation_reports_both_stages_of_the_network(small):
 
 
 def test_networks_are_validated_as_they_are_used_and_then_trained_on(small, monkeypatch):
-    training, errors = [], small._errors
-    monkeypatch.setattr(small, "_errors", lambda *of: training.append(small.modules.training) or errors(*of))
+    training = []
+    monkeypatch.setattr(module, "errors", lambda *of: training.append(small.modules.training) or errors(*of))
     small.modules.train()
     small.validate(small.sampler("val", "local"), "local")
-    assert training == [False] * len(EVALUATED)
+    assert training == [False]
     assert small.modules.training
 
 
@@ -161,6 +165,22 @@ def test_every_ablation_trains(ablation):
 
 def test_its_stages_are_known_by_name():
     assert stage_names(TrainConfig(recipe="global_to_pixel")) == ("local", "images")
+    assert stage_names(updated(TrainConfig(), THUNDER)) == ("local", "trunk", "images")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "goes_on"),
+    [("images", 2, 2), ("trunk", 1, 1), ("", 1, 2), ("", 0, 0), ("images", 1, 2)],
+    ids=["images", "trunk", "images of an older file", "local of an older file", "images of a run without trunk"],
+)
+def test_a_run_goes_on_in_the_stage_it_was_in(name, number, goes_on):
+    checkpoint = SimpleNamespace(stage=number, stage_name=name)
+    assert stage_number(checkpoint, updated(TrainConfig(), THUNDER)) == goes_on
+
+
+def test_a_run_cannot_go_on_in_a_stage_that_is_left_out():
+    with pytest.raises(ValueError, match=r"^trunk\.steps: the run is in that stage; set its steps, at least 7"):
+        stage_number(SimpleNamespace(stage=1, stage_name="trunk", step=7), TrainConfig(recipe="global_to_pixel"))
 
 
 class Pyramid(torch.nn.Module):

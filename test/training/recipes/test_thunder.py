@@ -11,6 +11,8 @@ from hmr_ros.networks.global_to_pixel.movenet_trunk import MoveNetTrunk
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.labelled_crops import missed_joints
 from hmr_ros.training.movenet_weights import load_movenet
+from hmr_ros.training.recipes.crop_batches import Mixed
+from hmr_ros.training.recipes.heatmaps import missed_rendered
 from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.recipes.test_global_to_pixel import recipe
 
@@ -76,3 +78,48 @@ def test_a_frozen_backbone_has_no_losses_of_its_own(batch):
     assert not {name for name in frozen.loss(batch, "images", 0.0) if name.startswith(("heat", "photos"))}
     only_these_learn(frozen.modules, frozen.trained("images"))
     assert not any(p.requires_grad for p in frozen._network.backbone.parameters())
+
+
+def test_its_heatmaps_are_trained_alone(batch):
+    trunk = recipe(**THUNDER | {"crops__backbone": 0.0})
+    before = {name: value.clone() for name, value in trunk.modules.state_dict().items()}
+    trained = trunk.trained("trunk")
+    only_these_learn(trunk.modules, trained)
+    stage = dataclasses.replace(TrainConfig().trunk, learning_rate=1e-3)
+    with_image, _ = batch.split()
+    terms = trunk.loss(with_image, "trunk", 0.0)
+    assert set(terms) == {"heat_focal", "heat_cells", "heat_regression", "heat_offset", "photos"}
+    optimise(torch.stack(list(terms.values())).sum(), make_optimiser(stage, trained), trunk.modules, 1.0)
+    changed = {name for name, value in trunk.modules.state_dict().items() if (value != before[name]).any()}
+    frozen = ("stem", "stages.0", "stages.1")
+    assert {name.split(".")[1] for name in changed} == {"backbone"}
+    assert not [name for name in changed if name.startswith(tuple(f"network.backbone.trunk.{part}" for part in frozen))]
+    assert {"network.backbone.feet.3.weight", "network.backbone.trunk.heads.1.3.weight"} <= changed
+
+
+def test_trunk_batches_are_people_in_images_alone(thunder):
+    assert not isinstance(thunder.sampler("train", "trunk"), Mixed)
+    assert isinstance(thunder.sampler("train", "images"), Mixed)
+
+
+def test_a_validation_tells_nothing_and_says_what_is_missed(thunder, monkeypatch):
+    monkeypatch.setattr(thunder, "_labelled", thunder._labelled.take(slice(1)))
+    report = thunder.validate(thunder.sampler("val", "trunk"), "trunk")
+    of = {f"{metric}_{source}" for metric in ("mpjpe", "pa_mpjpe") for source in ("true", "error", "none", "coarse")}
+    assert set(report) == of | {"missed_rendered", "missed_body", "missed_keypoints"}
+
+
+def test_a_keypoint_is_missed_a_fifth_of_a_torso_away(batch):
+    truth, _ = batch.split()
+    truth = truth._replace(visible=torch.ones_like(truth.visible), places=truth.places.clamp(0.1, 0.9)).ground_truth
+    found = torch.cat([truth.places, torch.ones_like(truth.places[..., :1])], 2)
+    assert missed_rendered(found, truth) == 0
+    found[:, 3, 0] += 5
+    assert missed_rendered(found, truth) == pytest.approx(100 / 17)
+    hidden = truth._replace(visible=truth.visible.clone().index_fill(1, torch.tensor(3), 0))
+    assert missed_rendered(found, hidden) == 0
+
+
+def test_only_heatmaps_have_a_stage_of_their_own():
+    with pytest.raises(ValueError, match=r"trunk\.steps: expected 0 for the backbone 'blazepose', got 5"):
+        recipe(trunk__steps=5)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from hmr_ros.networks.body_model import rot6d_to_rotmat
 from hmr_ros.networks.global_to_pixel import SmplState
+from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.training.global_to_pixel_loss import GroundTruth
 from hmr_ros.training.recipes import wrong_start as module
 from hmr_ros.training.recipes.wrong_start import between_people, wrong_start
@@ -52,7 +55,13 @@ def test_rotations_stay_rotations(truth):
 
 
 class Network:
-    """The mean is zero; the decoder hands back the state."""
+    """The mean is zero; the decoder hands back the state. Corrected, everything is one more."""
+
+    def __init__(self, start: str = "keypoints") -> None:
+        self.config = GlobalToPixelConfig(start=start)
+
+    def corrected(self, coarse: SmplState, keypoints: torch.Tensor, camera: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(fine=SimpleNamespace(state=SmplState(*(part + 1 for part in coarse))))
 
     def mean(self, camera: torch.Tensor) -> SmplState:
         return SmplState(torch.zeros(len(camera), 24, 6), torch.zeros(len(camera), 10), torch.zeros(len(camera), 3))
@@ -64,6 +73,13 @@ class Network:
 class OneBatch:
     def __init__(self, truth: GroundTruth) -> None:
         self.ground_truth, self.camera = truth, torch.zeros(len(truth.betas), 3)
+        self.keypoints = torch.zeros(len(truth.betas), 21, 3)
+
+
+def test_a_network_that_starts_from_given_keypoints_meets_what_it_makes_of_them(monkeypatch):
+    monkeypatch.setattr(module, "MEAN_STARTS", 0.0)
+    start = wrong_start(Network("given"), OneBatch(ground_truth(4)))
+    assert all((part == 1).all() for part in start)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
