@@ -20,6 +20,7 @@ from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.datasets.cameras import completed, network_boxes
 from hmr_ros.training.datasets.filters import filtered
 from hmr_ros.training.datasets.layouts import LAYOUTS, find_layout
+from hmr_ros.training.datasets.possible import impossible, possible
 from hmr_ros.training.real.images import ImageDirectory
 
 SHOWN = 6
@@ -60,12 +61,16 @@ def check_split(root: Path, dataset: str, split: str, bodies: Mapping[str, BodyM
     images = ImageDirectory(root / dataset)
     names = np.unique(people.image).tolist()
     missing = [name for name in names if images.find(name) is None]
+    odd = impossible(people)
     facts = [
         path.name,
         f"{len(people)} people in {len(names)} images, {people.fitted.sum()} with SMPL parameters, "
         f"{people.measured.sum()} with measured joints",
         f"{len(missing)} images missing, the first is {missing[0]}" if missing else "no image missing",
     ]
+    if odd.any():
+        facts.append(f"{odd.sum()} people with values that cannot be, the first in {people.image[odd][0]}")
+    people = possible(people)
     there = people.take(~np.isin(people.image, missing))
     try:
         kept, crops = _judged(there, images, bodies)

@@ -20,6 +20,7 @@ from hmr_ros.evaluation.protocols.errors import PersonErrors, acceleration_error
 from hmr_ros.evaluation.protocols.registry import ACCELERATION, Protocol
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.datasets.layouts import find_layout
+from hmr_ros.training.datasets.possible import possible
 from hmr_ros.training.real.images import ImageDirectory
 
 _BATCH = 100
@@ -37,7 +38,7 @@ class ProtocolRow:
 def read_people(protocol: Protocol, root: Path, body: BodyModel) -> tuple[AnnotatedPeople, Path]:
     """The people of ``protocol`` below ``root`` with ground truth for its metrics, and the file they are read from."""
     layout, path = find_layout(root, protocol.dataset, protocol.split)
-    people = layout.read(path, body)
+    people = possible(layout.read(path, body))
     people = people.take(people.fitted | people.measured)
     if not len(people):
         raise ValueError(f"{path}: no person with SMPL parameters or measured joints")

@@ -24,6 +24,9 @@ OPENPOSE18 = tuple(
 )
 """OpenPose's COCO order."""
 
+GENDERS = {"m": "male", "f": "female", "n": "neutral"}
+"""SMPL's models, by the letter that files name them by."""
+
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPeople(Record):
@@ -75,6 +78,8 @@ class AnnotatedPeople(Record):
         for name, shape in expected.items():
             if (actual := getattr(self, name).shape) != shape:
                 raise ValueError(f"AnnotatedPeople.{name}: expected shape {shape}, got {actual}")
+        if others := set(self.gender.tolist()) - set(GENDERS.values()):
+            raise ValueError(f"gender: expected {', '.join(GENDERS.values())}, got {sorted(others)[0]!r}")
 
     @property
     def fitted(self) -> Bools:
@@ -98,6 +103,13 @@ class AnnotationReader(Protocol):
 def to_coco17(keypoints: Floats, names: tuple[str, ...]) -> Floats:
     """(..., K, 3) keypoints called ``names`` -> (..., 17, 3) in COCO's order."""
     return keypoints[..., [names.index(joint) for joint in COCO17.joints], :]
+
+
+def gender_of(letter: str) -> str:
+    """The name of the SMPL model that a file calls by its first letter, upper or lower case. ValueError for others."""
+    if (name := GENDERS.get(letter[:1].lower())) is None:
+        raise ValueError(f"gender: expected m, f or n, got {str(letter)!r}")
+    return name
 
 
 def unknown(*shape: int) -> Floats:

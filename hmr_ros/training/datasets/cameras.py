@@ -16,6 +16,7 @@ from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
+from hmr_ros.training.datasets.possible import possible
 
 SizeOf = Callable[[str], tuple[int, int]]
 """The name of an image -> its width and height in px."""
@@ -31,16 +32,17 @@ _STATURE = 2.0
 def completed(
     people: AnnotatedPeople, bodies: Mapping[str, BodyModel], size_of: SizeOf | None = None
 ) -> AnnotatedPeople:
-    """``people`` with boxes, cameras and positions; those that the annotations give stay as they are.
+    """``people`` with boxes, cameras and positions; those that the annotations give stay, where they can be.
 
-    Cameras are CLIFF's: the focal length is the image's diagonal, the principal point its centre. Without image sizes
-    they look at the box, as SPIN's do. Positions are fitted to the keypoints. ValueError: people of whom neither
-    keypoints nor a box is known.
+    Boxes are those of the keypoints, or of the fit where a camera and position show it. Cameras are CLIFF's: the focal
+    length is the image's diagonal, the principal point its centre. Without image sizes they look at the box, as SPIN's
+    do. Positions are fitted to the keypoints. ValueError: people of whom no box can be known.
     """
-    people = dataclasses.replace(people, box=_boxes(people))
+    people = possible(people)
+    people = dataclasses.replace(people, box=_boxes(people, bodies))
     if not np.isfinite(people.box).all():
         name = people.image[~np.isfinite(people.box).all(1)][0]
-        raise ValueError(f"{name}: a person with neither a box nor keypoints")
+        raise ValueError(f"{name}: a person with neither a box nor keypoints, nor a fit with a camera; take it out")
     if size_of is not None:
         people = dataclasses.replace(people, image_size=_sizes(people, size_of))
     people = dataclasses.replace(people, K=_cameras(people))
@@ -53,9 +55,23 @@ def network_boxes(people: AnnotatedPeople, kp2d: Floats, seen: Bools) -> Floats:
     return pad_to_aspect(np.where(np.isfinite(around), around, people.box), CROP_ASPECT, BOX_SCALE)
 
 
-def _boxes(people: AnnotatedPeople) -> Floats:
-    """(N, 4) px: around the keypoints where no box is given."""
-    return np.where(np.isfinite(people.box), people.box, _around(people.kp2d, people.kp2d_score > 0))
+def _boxes(people: AnnotatedPeople, bodies: Mapping[str, BodyModel]) -> Floats:
+    """(N, 4) px: around the keypoints where no box is given, or else around those of the fit."""
+    boxes = np.where(np.isfinite(people.box), people.box, _around(people.kp2d, people.kp2d_score > 0))
+    shown = people.fitted & np.isfinite(people.cam_t).all(1) & np.isfinite(people.K).all((1, 2))
+    for gender in set(people.gender.tolist()) & set(bodies):
+        rows = np.flatnonzero(shown & ~np.isfinite(boxes).all(1) & (people.gender == gender))
+        for some in np.array_split(rows, 1 + len(rows) // _BATCH):
+            points = _projected_fits(people.take(some), bodies[gender])
+            boxes[some] = _around(points, np.isfinite(points).all(-1))
+    return boxes
+
+
+def _projected_fits(people: AnnotatedPeople, body: BodyModel) -> Floats:
+    """(N, J, 2) px: the keypoints of the fits in their cameras, NaN behind them."""
+    posed = body.posed(people.pose[:, 0], people.pose[:, 1:], people.betas, people.cam_t)
+    points = body.regressor(JOINT_SETS[people.joint_set].name) @ posed.vertices @ people.K.swapaxes(1, 2)
+    return points[..., :2] / np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
 
 
 def _around(kp2d: Floats, seen: Bools) -> Floats:

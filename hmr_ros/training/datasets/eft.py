@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hmr_ros.core.body.body_model import BETAS, BodyModel
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, to_coco17, unknown
-from hmr_ros.training.datasets.reading import reading
+from hmr_ros.training.datasets.reading import JsonObject, column, read_object, reading, shapes
 from hmr_ros.training.datasets.spin import PART
 
 _OPENPOSE25 = 25
@@ -24,19 +22,17 @@ def read_eft(path: Path, body: BodyModel) -> AnnotatedPeople:
     """Read ``path``; its weak-perspective cameras are those of crops, so that cameras and positions are unknown."""
     del body
     with reading(path):
-        data: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["data"]
-        return _people(data)
+        return _people(read_object(path)["data"])
 
 
-def _people(data: list[dict[str, Any]]) -> AnnotatedPeople:
+def _people(data: list[JsonObject]) -> AnnotatedPeople:
     count = len(data)
     names = [person["imageName"] for person in data]
     image = np.array([f"train2014/{name}" if name.startswith("COCO_train2014") else name for name in names], np.str_)
-    rotations = np.array([p["parm_pose"] for p in data], np.float32).reshape(count, SMPL.size, 3, 3)
-    keypoints = np.array([p["gt_keypoint_2d"] for p in data], np.float32).reshape(count, -1, 3)
+    rotations = column(data, "parm_pose", SMPL.size, 3, 3)
+    keypoints = column(data, "gt_keypoint_2d", _OPENPOSE25 + len(PART), 3)
     kp2d = to_coco17(keypoints[:, _OPENPOSE25:], PART)
-    centre = np.array([p["bbox_center"] for p in data], np.float32).reshape(count, 2)
-    half = 100 * np.array([p["bbox_scale"] for p in data], np.float32).reshape(count, 1)
+    centre, half = column(data, "bbox_center", 2), 100 * column(data, "bbox_scale", 1)
     return AnnotatedPeople(
         image=image,
         person=np.array([str(p.get("annotId", i)) for i, p in enumerate(data)], np.str_),
@@ -48,7 +44,7 @@ def _people(data: list[dict[str, Any]]) -> AnnotatedPeople:
         kp2d_source="annotations",
         box=np.concatenate([centre - half, centre + half], 1),
         pose=rotmat_to_rotvec(rotations).astype(np.float32),
-        betas=np.array([p["parm_shape"] for p in data], np.float32).reshape(count, -1)[:, :BETAS].reshape(count, BETAS),
+        betas=shapes(data, "parm_shape"),
         gender=np.full(count, "neutral"),
         cam_t=unknown(count, 3),
         human36m=unknown(count, HUMAN36M.size, 3),

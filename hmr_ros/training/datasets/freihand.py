@@ -135,9 +135,9 @@ def _array(
     if not path.is_file() and not required:
         return np.full((samples or 0, *shape), np.nan, np.float32)
     try:
-        values = np.array(json.loads(path.read_text(encoding="utf-8")), np.float32)
+        values = np.array(json.loads(path.read_text(encoding="utf-8-sig")), np.float32)
         values = values.reshape(len(values), *shape)
-    except (OSError, ValueError, TypeError) as err:
+    except (OSError, ValueError, TypeError, ArithmeticError, RecursionError) as err:
         raise ValueError(f"{path}: not a file of FreiHAND, expected an array (N, {str(shape)[1:]} ({err})") from err
     if samples is not None and len(values) != samples:
         raise ValueError(f"{path}: expected {samples} samples, as in {split}_K.json, got {len(values)}")

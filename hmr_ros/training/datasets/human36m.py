@@ -8,19 +8,19 @@ measured by motion capture; SMPL parameters were fitted to them.
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hmr_ros.core.arrays import Float32s
-from hmr_ros.core.body.body_model import BETAS, BodyModel
+from hmr_ros.core.arrays import Float32s, Floats
+from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, camera_matrix, corners
-from hmr_ros.training.datasets.reading import reading
+from hmr_ros.training.datasets.reading import JsonObject, column, read_object, reading, shapes
 
 TRAINING_SUBJECTS, TEST_SUBJECTS = (1, 5, 6, 7, 8), (9, 11)
 FRONTAL_CAMERA = 4
@@ -30,6 +30,7 @@ DETECTIONS = "absnet_output_on_testset.json"
 """2D detections on Pose2Mesh's test frames: 17 joints of Human3.6M by the name of the image."""
 
 _MM = 0.001
+_KINDS = ("camera", "joint_3d", "smpl_param", "data")
 
 
 @dataclass(frozen=True)
@@ -81,80 +82,138 @@ def read_frames(directory: Path, body: BodyModel, chosen: Frames) -> AnnotatedPe
     FileNotFoundError names a missing file, ValueError one of another layout.
     """
     directory = directory.parent if directory.is_file() else directory
-    frames = [frame for subject in chosen.subjects for frame in _frames(directory, subject, chosen)]
+    return join_rows([_subject(directory, subject, chosen, body) for subject in chosen.subjects])
 
-    def column(key: str, *shape: int) -> Float32s:
-        return np.array([frame[key] for frame in frames], np.float32).reshape(-1, *shape)
 
+def _subject(directory: Path, subject: int, chosen: Frames, body: BodyModel) -> AnnotatedPeople:
+    """The chosen frames of one subject."""
+    paths = {kind: directory / f"Human36M_subject{subject}_{kind}.json" for kind in _KINDS}
+    content = {kind: read_object(path) for kind, path in paths.items()}
+    with reading(paths["smpl_param"]):
+        fits = _fits(content["smpl_param"], chosen)
+    with reading(paths["data"]):
+        shown = _shown(content["data"], chosen, fits)
+    with reading(paths["smpl_param"]):
+        smpl = [fits[frame] for frame in shown.frames]
+        fit = _Fits(column(smpl, "pose", SMPL.size, 3), shapes(smpl, "shape"), column(smpl, "trans", 3))
+    with reading(paths["camera"]):
+        cameras = _cameras([content["camera"][camera] for camera in shown.cameras])
+    with reading(paths["joint_3d"]):
+        joints = [{"joints": content["joint_3d"][action][part][frame]} for action, part, frame in shown.frames]
+        world = column(joints, "joints", HUMAN36M.size, 3) * _MM
     with reading(directory):
-        R, t = column("R", 3, 3), column("t", 3) * _MM
-        K = camera_matrix(column("f", 2), column("c", 2))
-        joints = column("joints", HUMAN36M.size, 3) * _MM @ R.transpose(0, 2, 1) + t[:, None]
-        pose, betas, trans = column("pose", SMPL.size, 3), column("shape", BETAS), column("trans", 3)
-        box, size = column("box", 4), column("size", 2)
+        return _in_camera(subject, shown, fit, world, cameras, body)
+
+
+_Frame = tuple[str, str, str]
+"""Action, part of it, and number of a frame, as the files name them."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """N images: file ``names``, ``frames``, ``cameras``, ``box`` (N, 4) x, y, width, height and ``size`` (N, 2) px."""
+
+    names: list[str]
+    frames: list[_Frame]
+    cameras: list[str]
+    box: Float32s
+    size: Float32s
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """SMPL of N images in the world: ``pose`` (N, 24, 3), ``betas`` (N, 10), ``trans`` (N, 3) m."""
+
+    pose: Float32s
+    betas: Float32s
+    trans: Float32s
+
+
+@dataclass(frozen=True, eq=False)
+class _Cameras:
+    """Of N images: ``R`` (N, 3, 3) and ``t`` (N, 3) m from the world, ``K`` (N, 3, 3) px."""
+
+    R: Float32s
+    t: Float32s
+    K: Floats
+
+
+def _fits(content: JsonObject, chosen: Frames) -> dict[_Frame, JsonObject]:
+    """The fits of the chosen frames."""
+    return {
+        (action, part, frame): fit
+        for action, parts in content.items()
+        for part, frames in parts.items()
+        for frame, fit in frames.items()
+        if int(frame) % chosen.step == 0 and fit is not None
+    }
+
+
+def _shown(data: JsonObject, chosen: Frames, fits: Container[_Frame]) -> _Shown:
+    """The images of frames that have ``fits`` from the chosen cameras."""
+    boxes = {a["image_id"]: a["bbox"] for a in data.get("annotations", ())}
+    images = [i for i in data["images"] if _frame(i) in fits and int(i["cam_idx"]) in chosen.cameras]
+    if others := [image["file_name"] for image in images if not isinstance(image["file_name"], str)]:
+        raise ValueError(f"file_name: expected text, got {others[0]!r}")
+    return _Shown(
+        names=[image["file_name"] for image in images],
+        frames=[_frame(image) for image in images],
+        cameras=[str(image["cam_idx"]) for image in images],
+        box=column([{"bbox": boxes.get(image.get("id"), [np.nan] * 4)} for image in images], "bbox", 4),
+        size=column([{"size": (i.get("width", np.nan), i.get("height", np.nan))} for i in images], "size", 2),
+    )
+
+
+def _frame(image: JsonObject) -> _Frame:
+    return str(image["action_idx"]), str(image["subaction_idx"]), str(image["frame_idx"])
+
+
+def _cameras(cameras: list[JsonObject]) -> _Cameras:
+    K = camera_matrix(column(cameras, "f", 2), column(cameras, "c", 2))
+    return _Cameras(column(cameras, "R", 3, 3), column(cameras, "t", 3) * _MM, K)
+
+
+def _in_camera(
+    subject: int, shown: _Shown, fit: _Fits, world: Float32s, cameras: _Cameras, body: BodyModel
+) -> AnnotatedPeople:
+    """The people; ``world`` (N, 17, 3) m are the measured joints."""
+    R, t, K = cameras.R, cameras.t, cameras.K
+    joints = world @ R.transpose(0, 2, 1) + t[:, None]
     normalized = joints / joints[..., 2:]
+    pose = fit.pose.copy()
     pose[:, 0] = rotmat_to_rotvec(R @ rotvec_to_rotmat(pose[:, 0]))
     # The pelvis of the posed body in the world, then in the camera: rotating ``trans`` alone would misplace it, as SMPL
     # turns about the rest pose's pelvis and not about its origin.
-    pelvis = body.rest_joints(betas)[:, 0] + trans
+    pelvis = body.rest_joints(fit.betas)[:, 0] + fit.trans
+    person = [f"s{subject}/{action}/{part}" for action, part, _ in shown.frames]
     return AnnotatedPeople(
-        image=np.array([frame["image"] for frame in frames], np.str_),
-        person=np.array([frame["person"] for frame in frames], np.str_),
-        track=np.array([frame["track"] for frame in frames], np.str_),
-        frame=np.array([frame["frame"] for frame in frames], np.int64),
+        image=np.array(shown.names, np.str_),
+        person=np.array(person, np.str_),
+        track=np.array([f"{who}/{camera}" for who, camera in zip(person, shown.cameras, strict=True)], np.str_),
+        frame=np.array([int(frame) for _, _, frame in shown.frames], np.int64),
         kp2d=(normalized @ K.transpose(0, 2, 1))[..., :2],
         kp2d_score=np.ones(joints.shape[:2], np.float32),
         joint_set="human36m",
         kp2d_source="projected ground truth",
-        box=corners(box),
+        box=corners(shown.box),
         pose=pose,
-        betas=betas,
-        gender=np.full(len(frames), "neutral"),
+        betas=fit.betas,
+        gender=np.full(len(person), "neutral"),
         cam_t=(R @ pelvis[..., None])[..., 0] + t,
         human36m=joints,
         K=K,
-        image_size=size,
+        image_size=shown.size,
     )
-
-
-def _frames(directory: Path, subject: int, chosen: Frames) -> list[dict[str, Any]]:
-    """One flat record per image and person that has a fit."""
-
-    def load(kind: str) -> dict[str, Any]:
-        path = directory / f"Human36M_subject{subject}_{kind}.json"
-        with reading(path):
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return content
-
-    cameras, joints, fits, data = load("camera"), load("joint_3d"), load("smpl_param"), load("data")
-    with reading(directory / f"Human36M_subject{subject}_data.json"):
-        boxes = {a["image_id"]: a["bbox"] for a in data.get("annotations", ())}
-        frames = []
-        for image in data["images"]:
-            action, part, number = (str(image[key]) for key in ("action_idx", "subaction_idx", "frame_idx"))
-            fit = fits.get(action, {}).get(part, {}).get(number)
-            if int(number) % chosen.step or fit is None or int(image["cam_idx"]) not in chosen.cameras:
-                continue
-            person = f"s{subject}/{action}/{part}"
-            record = {
-                "image": image["file_name"],
-                "person": person,
-                "track": f"{person}/{image['cam_idx']}",
-                "frame": int(number),
-                "joints": joints[action][part][number],
-                "box": boxes.get(image.get("id"), [np.nan] * 4),
-                "size": (image.get("width", np.nan), image.get("height", np.nan)),
-            }
-            frames.append(record | fit | cameras[str(image["cam_idx"])])
-        return frames
 
 
 def _detected(people: AnnotatedPeople, path: Path) -> AnnotatedPeople:
     """``people`` with the detections of ``path``."""
     with reading(path):
-        found = {name.rpartition("/")[2]: joints for name, joints in json.loads(path.read_text("utf-8")).items()}
+        found = {name.rpartition("/")[2]: joints for name, joints in read_object(path).items()}
         names = [name.rpartition("/")[2] for name in people.image]
         if lost := [name for name in names if name not in found]:
             raise ValueError(f"{path}: no detection for {len(lost)} images, the first is {lost[0]}")
-        kp2d = np.array([np.asarray(found[name], np.float32)[:, :2] for name in names])
-        return dataclasses.replace(people, kp2d=kp2d.reshape(-1, HUMAN36M.size, 2), kp2d_source=path.name)
+        kp2d = column(
+            [{"keypoints": [joint[:2] for joint in found[name]]} for name in names], "keypoints", HUMAN36M.size, 2
+        )
+        return dataclasses.replace(people, kp2d=kp2d, kp2d_source=path.name)

@@ -133,7 +133,7 @@ def load_motion(path: Path | str) -> Motion:
         raise ValueError(f"{path}: the motion archive lacks {missing}; see docs/motion_format.md")
     try:
         return _motion_from_arrays(arrays)
-    except ValueError as err:
+    except (ValueError, TypeError) as err:
         raise ValueError(f"{path}: {err}") from err
 
 

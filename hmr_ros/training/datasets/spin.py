@@ -17,7 +17,8 @@ from hmr_ros.core.archives import open_archive
 from hmr_ros.core.arrays import Float32s, Floats, Int64s
 from hmr_ros.core.body.body_model import BETAS, BodyModel
 from hmr_ros.core.skeleton import COCO17, HUMAN36M, SMPL
-from hmr_ros.training.datasets.annotated import AnnotatedPeople, pelvis_of, to_coco17, unknown
+from hmr_ros.training.datasets.annotated import AnnotatedPeople, gender_of, pelvis_of, to_coco17, unknown
+from hmr_ros.training.datasets.reading import reading
 
 PART = tuple(
     "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder "
@@ -28,7 +29,10 @@ PART = tuple(
 _HUMAN36M_OF_PART = {"torso": "spine", "nose": "jaw", "head_top": "head"}
 """Joints of Human3.6M that SPIN calls otherwise."""
 
-_GENDERS = {"m": "male", "f": "female", "n": "neutral"}
+_TEXT, _NUMBERS = "SU", "biuf"
+_KINDS = {_TEXT: "text", _NUMBERS: "numbers"}
+"""numpy's kinds of arrays, in words."""
+
 _SCALE_PX = 200.0
 """``scale`` counts sides of boxes in this many px."""
 
@@ -46,7 +50,12 @@ def read_spin(path: Path, body: BodyModel) -> AnnotatedPeople:
     Keypoints are the annotated ones (``part``), where there are any. The format knows no image sizes, and SPIN's own
     files neither cameras nor positions. ValueError names the array that is missing or of a wrong shape.
     """
-    arrays = _arrays(path)
+    with reading(path):
+        return _people(_arrays(path), body)
+
+
+def _people(arrays: Arrays, body: BodyModel) -> AnnotatedPeople:
+    """Those in ``arrays`` who are known in 3D."""
     count = len(arrays["imgname"])
     fitted, jointed = _fitted(arrays, count), _jointed(arrays, count)
     kept = np.flatnonzero(fitted | jointed)
@@ -70,7 +79,7 @@ def read_spin(path: Path, body: BodyModel) -> AnnotatedPeople:
         box=_boxes(people, len(kept)),
         pose=pose,
         betas=betas,
-        gender=np.array([_GENDERS[g[:1]] for g in gender], np.str_),
+        gender=np.array([gender_of(g) for g in gender], np.str_),
         cam_t=pelvis_of(people["global_t"].astype(np.float32), betas, body)
         if "global_t" in people
         else unknown(len(kept), 3),
@@ -91,8 +100,11 @@ def _arrays(path: Path) -> Arrays:
     wanted = ["imgname", *(["pose", "shape"] if "S" not in arrays or {"pose", "shape"} & set(arrays) else [])]
     if missing := [key for key in wanted if key not in arrays]:
         raise ValueError(f"{path}: not a SPIN annotation file: it lacks {missing}")
-    count = len(arrays["imgname"])
+    count = arrays["imgname"].size
     for key, width in widths.items():
+        kinds = _TEXT if key in ("imgname", "gender") else _NUMBERS
+        if key in arrays and arrays[key].dtype.kind not in kinds:
+            raise ValueError(f"{path}: {key}: expected {_KINDS[kinds]}, got {arrays[key].dtype}")
         if key in arrays and not _fits(arrays[key].shape, count, width):
             expected = (count, *("*" if w is None else w for w in width or ()))
             raise ValueError(f"{path}: {key}: expected shape {expected}, got {arrays[key].shape}")
@@ -153,13 +165,6 @@ def _cameras(people: Arrays, count: int) -> Floats:
         K[:, 0, 0] = K[:, 1, 1] = people["focal_l"].astype(np.float32)
         K[:, :2, 2] = np.nan
     return K
-
-
-def _positions(people: Arrays, betas: Float32s, body: BodyModel) -> Floats:
-    """(N, 3) m: the pelvis, where the file has CLIFF's translations."""
-    if "global_t" not in people:
-        return unknown(len(betas), 3)
-    return pelvis_of(people["global_t"].astype(np.float32), betas, body)
 
 
 def _frames(image: NDArray[np.str_]) -> Int64s:

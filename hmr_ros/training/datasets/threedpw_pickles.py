@@ -16,10 +16,16 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.restricted_pickle import array, read_pickle
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
-from hmr_ros.training.datasets.annotated import OPENPOSE18, AnnotatedPeople, camera_matrix, to_coco17, unknown
+from hmr_ros.training.datasets.annotated import (
+    OPENPOSE18,
+    AnnotatedPeople,
+    camera_matrix,
+    gender_of,
+    to_coco17,
+    unknown,
+)
 from hmr_ros.training.datasets.reading import reading
 
-_GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 _LISTS = ("poses", "betas", "trans", "genders", "poses2d", "campose_valid")
 
 
@@ -32,7 +38,10 @@ def read_3dpw_pickles(path: Path, body: BodyModel) -> AnnotatedPeople:
     files = sorted(directory.glob("*.pkl"))
     if not files:
         raise ValueError(f"{path}: expected 3DPW's *.pkl files, found none")
-    return join_rows([person for file in files for person in _recording(file, body)])
+    people = [person for file in files for person in _recording(file, body)]
+    if not people:
+        raise ValueError(f"{files[0]}: no person in it, nor in the other recordings")
+    return join_rows(people)
 
 
 def _recording(path: Path, body: BodyModel) -> list[AnnotatedPeople]:
@@ -75,7 +84,7 @@ def _person(
         box=unknown(count, 4),
         pose=pose.astype(np.float32),
         betas=shape,
-        gender=np.full(count, _GENDERS[gender[:1].lower()]),
+        gender=np.full(count, gender_of(gender)),
         cam_t=((R @ pelvis[..., None])[..., 0] + cam_poses[frames, :3, 3]).astype(np.float32),
         human36m=unknown(count, HUMAN36M.size, 3),
         K=camera_matrix(np.tile(K[[0, 1], [0, 1]], (count, 1)), np.tile(K[:2, 2], (count, 1))),

@@ -76,9 +76,17 @@ def test_without_the_images_size_the_camera_looks_at_the_box(tmp_path):
 def test_people_without_keypoints_are_placed_by_their_boxes(tmp_path):
     people = completed(read_spin(made.write_spin(tmp_path / "x.npz", PEOPLE, part=None), BODY), {"neutral": BODY})
     assert np.isfinite(people.cam_t).all()
-    nothing = dataclasses.replace(people, box=np.full((3, 4), np.nan))
+    nothing = dataclasses.replace(people, box=np.full((3, 4), np.nan), cam_t=np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match=r"a.jpg: a person with neither a box nor keypoints"):
         completed(nothing, {"neutral": BODY})
+
+
+def test_a_fit_with_a_camera_tells_the_box_where_nothing_else_does(tmp_path):
+    """As in 3DPW's own files, where OpenPose found no keypoint of a person."""
+    people = completed(read_coco_fits(made.write_neuralannot(tmp_path, PEOPLE), BODY), {"neutral": BODY})
+    unseen = dataclasses.replace(people, box=np.full((3, 4), np.nan), kp2d_score=np.zeros((3, 17)))
+    around = completed(dataclasses.replace(people, box=np.full((3, 4), np.nan)), {"neutral": BODY}).box
+    np.testing.assert_allclose(completed(unseen, {"neutral": BODY}).box, around, atol=0.5)
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
@@ -122,7 +130,9 @@ def test_3dpw_files_of_another_layout_are_named(tmp_path):
     [
         ("coco_smplify_train.json", "{", "not a JSON file"),
         ("coco_smplify_train.json", '{"100": {"smpl_param": {}}}', "it lacks 'shape'"),
-        ("coco_smplify_train.json", '{"100": {"smpl_param": {"shape": [1]}}}', "expected layout|reshape"),
+        ("coco_smplify_train.json", '{"100": {"smpl_param": {"shape": [1]}}}', "entry 0: shape: expected 10 numbers"),
+        ("coco_smplify_train.json", "[" * 100_000, "recursion"),
+        ("coco_smplify_train.json", "[3]", "a JSON list, no object"),
         ("person_keypoints_train2017.json", '{"images": []}', "it lacks 'annotations'"),
         ("person_keypoints_train2017.json", "[]", "not in the expected layout"),
     ],
@@ -132,6 +142,71 @@ def test_broken_json_files_are_named(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=rf"{name}: .*({message})"):
         read_coco_fits(path, BODY)
+
+
+def broken(path, *keys, value):
+    """Put ``value`` in the place of what ``keys`` lead to in a JSON file."""
+    content = inner = json.loads(path.read_text())
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "value", "message"),
+    [
+        ("camera", ("4", "R"), None, r"entry 0: R: expected 3 x 3 numbers"),
+        ("camera", ("4", "f"), ["x", 1], r"entry 0: f: expected 2 numbers"),
+        ("joint_3d", ("2",), {}, r"it lacks '1'"),
+        ("joint_3d", ("2", "1", "50"), 10**400, r"entry 1: joints: expected 17 x 3 numbers"),
+        ("smpl_param", ("2",), 3, r"'int' object has no attribute 'items'"),
+        ("smpl_param", ("2", "1", "50", "pose"), [0.0] * 71, r"entry 1: pose: expected 24 x 3 numbers"),
+        ("data", ("images", 0, "file_name"), [], r"file_name: expected text, got \[\]"),
+        ("data", ("images", 0, "cam_idx"), float("inf"), r"infinity"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_the_file_of_a_broken_subject_is_named(tmp_path, kind, keys, value, message):
+    for subject in (9, 11):
+        write_subject(tmp_path, subject, BODY)
+    broken(tmp_path / f"Human36M_subject11_{kind}.json", *keys, value=value)
+    with pytest.raises(ValueError, match=rf"Human36M_subject11_{kind}\.json: .*{message}"):
+        read_human36m(tmp_path, BODY)
+
+
+def test_byte_order_marks_are_no_content_and_other_encodings_are_named(tmp_path):
+    path = made.write_eft(tmp_path / "COCO2014-All-ver01.json", PEOPLE)
+    content = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + content)
+    assert len(read_eft(path, BODY)) == 3
+    path.write_bytes(content.replace(b"a.jpg", b"\xe4.jpg"))
+    with pytest.raises(ValueError, match=r"COCO2014-All-ver01.json: not text in UTF-8"):
+        read_eft(path, BODY)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"gender": np.array(["m", "x", "f"])}, r"gender: expected m, f or n, got 'x'"),
+        ({"gender": np.zeros(3)}, r"gender: expected text, got float64"),
+        ({"imgname": np.array(3.0)}, r"imgname: expected text, got float64"),
+        ({"center": np.full((3, 2), "x")}, r"center: expected numbers, got <U1"),
+        ({"pose": np.zeros((3, 72), [("a", int)])}, r"pose: expected numbers, got "),
+        ({"scale": np.array([None] * 3)}, r"Object arrays cannot be loaded"),
+    ],
+)
+def test_arrays_of_another_kind_are_named(tmp_path, arrays, message):
+    path = made.write_spin(tmp_path / "mpii_train.npz", PEOPLE, **arrays)
+    with pytest.raises(ValueError, match=rf"mpii_train\.npz: .*{message}"):
+        read_spin(path, BODY)
+
+
+def test_a_truncated_archive_is_named(tmp_path):
+    path = made.write_spin(tmp_path / "mpii_train.npz", PEOPLE)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"mpii_train\.npz: it is not a readable archive"):
+        read_spin(path, BODY)
 
 
 def test_fits_without_coco_are_explained(tmp_path):
