@@ -53,12 +53,13 @@ class Motions(Record):
     translations: Floats
 
     def points(self, points: Floats) -> Floats:
-        """(N, 3) m of those images -> of the current one."""
-        return self.directions(points) + self.translations
+        """(N, ..., 3) m of those images -> of the current one."""
+        return self.directions(points) + self.translations.reshape(-1, *[1] * (points.ndim - 2), 3)
 
     def directions(self, vectors: Floats) -> Floats:
-        """(N, 3) of those images -> of the current one."""
-        return np.asarray((self.rotations @ vectors[..., None])[..., 0])
+        """(N, ..., 3) of those images -> of the current one."""
+        rotations = self.rotations.reshape(-1, *[1] * (vectors.ndim - 2), 3, 3)
+        return np.asarray((rotations @ vectors[..., None])[..., 0])
 
     def covariances(self, covariances: Floats) -> Floats:
         """(N, 3, 3) of those images -> of the current one."""

@@ -36,7 +36,7 @@ class RootMotion(Record):
     """The motion of N people in the optical frame: ``value`` (N, 3) m, ``velocity`` (N, 3) m/s, ``raw`` (N, 3) m.
 
     ``raw`` is the position measured last; ``variances`` (N, 2, 3): of position, of both together, of velocity; along
-    the line of sight and across it.
+    the line of sight and across it. Several points of each person are (N, K, 3), and their variances (N, K, 2, 3).
     """
 
     value: Floats
@@ -47,7 +47,7 @@ class RootMotion(Record):
     @staticmethod
     def begun(raw: Floats, covariance: Floats) -> RootMotion:
         """People at rest at ``raw`` (N, 3) m, measured with ``covariance`` (N, 3, 3) m^2; NaN: not known."""
-        variances = np.zeros((len(raw), 2, 3))
+        variances = np.zeros((*raw.shape[:-1], 2, 3))
         variances[..., 0], variances[..., 2] = _noise(raw, covariance), _FIRST_M_S**2
         return RootMotion(raw, np.zeros_like(raw), raw, variances)
 
@@ -72,13 +72,13 @@ class RootMotion(Record):
     def after(self, now: RootMotion, dt_s: Floats, noise: float) -> RootMotion:
         """The same as ``measured``, of a measurement that people would begin at."""
         p, pv, v = self._predicted(dt_s)
-        expected = self.value + dt_s[:, None] * self.velocity
+        expected = self.value + dt_s[..., None] * self.velocity
         gain = p / np.maximum(p + noise**2 * now.variances[..., 0], 1e-12)
         velocity_gain = gain * pv / p
         along, across = split_by_sight(now.raw - expected, now.raw)
         return RootMotion(
-            expected + gain[:, :1] * along + gain[:, 1:] * across,
-            self.velocity + velocity_gain[:, :1] * along + velocity_gain[:, 1:] * across,
+            expected + gain[..., :1] * along + gain[..., 1:] * across,
+            self.velocity + velocity_gain[..., :1] * along + velocity_gain[..., 1:] * across,
             now.raw,
             np.stack([p * (1 - gain), pv * (1 - gain), v - velocity_gain * pv], -1),
         )
@@ -89,9 +89,9 @@ class RootMotion(Record):
         Who moves also turns and stops. The variance of the velocity is no speed.
         """
         p, pv, v = (self.variances[..., k] for k in range(3))
-        parts = np.stack(split_by_sight(self.velocity, self.value), 1)
+        parts = np.stack(split_by_sight(self.velocity, self.value), -2)
         speed2 = np.maximum((parts * parts).sum(-1) - v * [1, 2], 0)
-        density, dt = _ACCELERATION + _ACCELERATION_BY_SPEED * speed2, dt_s[:, None]
+        density, dt = _ACCELERATION + _ACCELERATION_BY_SPEED * speed2, dt_s[..., None]
         return p + 2 * dt * pv + dt**2 * v + density * dt**3 / 3, pv + dt * v + density * dt**2 / 2, v + density * dt
 
 
@@ -103,14 +103,14 @@ def _noise(raw: Floats, covariance: Floats) -> Floats:
 def stated_variances(raw: Floats, covariance: Floats) -> Floats:
     """(N, 2) m^2 of positions (N, 3) m, along the line of sight and across it; the usual ones where NaN is stated."""
     distance2 = (raw * raw).sum(-1)
-    stated = np.empty((len(raw), 2))
-    stated[:, 0] = ((raw[:, None] @ covariance)[:, 0] * raw).sum(-1) / np.maximum(distance2, 1e-12)
-    trace = covariance[:, 0, 0] + covariance[:, 1, 1] + covariance[:, 2, 2]
-    stated[:, 1] = (trace - stated[:, 0]) / 2
+    stated = np.empty((*distance2.shape, 2))
+    stated[..., 0] = ((raw[..., None, :] @ covariance)[..., 0, :] * raw).sum(-1) / np.maximum(distance2, 1e-12)
+    trace = covariance[..., 0, 0] + covariance[..., 1, 1] + covariance[..., 2, 2]
+    stated[..., 1] = (trace - stated[..., 0]) / 2
     is_stated = np.isfinite(stated) & (stated > 0)
     if is_stated.all():
         return stated
-    assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full(len(raw), _ACROSS_M**2)], -1)
+    assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full_like(distance2, _ACROSS_M**2)], -1)
     return np.where(is_stated, stated, assumed)
 
 

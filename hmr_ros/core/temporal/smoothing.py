@@ -14,12 +14,14 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Int64s, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.fitting.legs import ANKLES, LEGS, Legs
 from hmr_ros.core.geometry.camera_motion import CameraPose, CameraPoses
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.footing import held, measured_feet, unknown_feet
 from hmr_ros.core.temporal.forecasting import JointChanges, Walks
 from hmr_ros.core.temporal.one_euro import Filtered, filter_rotations, rotations_at_rest
 from hmr_ros.core.temporal.root_motion import RootMotion
@@ -40,7 +42,8 @@ by a tenth without."""
 @dataclass(frozen=True, eq=False)
 class _Tracks(Record):
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
-    ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances.
+    ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances;
+    ``legs`` (N, 6, 3, 3): rotations of the legs that stand (footing), in place of those of the pose.
 
     All is in the optical frame of the image whose camera pose is in ``poses``: the last one to which the camera's
     motion is known from the last one that showed the person.
@@ -56,13 +59,15 @@ class _Tracks(Record):
     root_covariance: Floats
     positions: RootMotion
     rotations: Filtered
+    feet: RootMotion
+    legs: Floats
     poses: CameraPoses
 
     @staticmethod
     def started(ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None = None) -> _Tracks:
         """Tracks ``ids`` (N,) at rest where ``estimates`` of N people, all valid, are, in the image of ``pose``."""
         rotvec = np.concatenate([estimates.global_orient[:, None], estimates.body_pose], 1).astype(np.float64)
-        people = len(ids)
+        people, rotations = len(ids), rotvec_to_rotmat(rotvec)
         return _Tracks(
             ids,
             np.full(people, stamp_s),
@@ -73,7 +78,9 @@ class _Tracks(Record):
             estimates.joint_covariance,
             estimates.root_covariance,
             RootMotion.begun(estimates.cam_t.astype(np.float64), estimates.root_covariance),
-            rotations_at_rest(rotvec_to_rotmat(rotvec)),
+            rotations_at_rest(rotations),
+            unknown_feet(people),
+            rotations[:, LEGS],
             CameraPoses.of(pose, people),
         )
 
@@ -94,6 +101,7 @@ class _Tracks(Record):
             root_covariance=motions.covariances(self.root_covariance),
             positions=self.positions.carried(motions),
             rotations=self.rotations.carried(motions),
+            feet=self.feet.carried(motions),
             poses=self.poses.replaced(pose),
         )
 
@@ -111,7 +119,19 @@ class _Tracks(Record):
         if filters_pose:
             last_rotations = self.rotations.replaced(fresh, now.rotations)
             rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
-        return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
+        legs = rotations.value[:, LEGS]
+        return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations, legs=legs)
+
+    def standing(self, last: _Tracks, rest: Floats, noise: float) -> _Tracks:
+        """The same people with their feet held where they stand; ``last``: before this image, ``rest`` (N, 24, 3) m."""
+        legs = Legs.posed(self.rotations.value, rest)
+        covariance = self.joint_covariance[:, ANKLES] + self.root_covariance[:, None]
+        now = RootMotion.begun(self.positions.value[:, None] + legs.ankle, covariance)
+        dt = self.stamp_s - last.stamp_s
+        begins = (dt <= 0) | (dt > MAX_GAP_S)
+        feet = measured_feet(last.feet.replaced(begins, now), now, covariance, np.where(begins, 1.0, dt), noise)
+        legs_held = legs.reaching(held(feet) - self.positions.value[:, None])
+        return dataclasses.replace(self, feet=feet, legs=legs_held)
 
 
 def _seen_shape(views: Floats, betas: Floats, now: _Tracks, faces: Bools) -> tuple[Floats, Floats]:
@@ -192,14 +212,19 @@ class BodySmoother:
         shown = np.ones(len(now), np.bool_) if faces is None else faces[valid]
         shaped = self._shaped(before, now, free, shown)
         seen = before.updated(shaped, self.config, filters_pose=self.filters_pose)
+        if self.config.root_noise:
+            rest = self._body_model.rest_joints(seen.betas).astype(np.float64)
+            seen = seen.standing(before, rest, self.config.root_noise)
         self._tracks = _with_others(seen.take(seen.ids != UNTRACKED), known, last)
         return estimates.with_rows(valid, self._smoothed(estimates.take(valid), seen))
 
     def _smoothed(self, estimates: Estimates, seen: _Tracks) -> Estimates:
-        """``estimates`` with the parameters of the tracks ``seen``; poses are theirs already, unless filtered."""
+        """``estimates`` with the parameters of the tracks ``seen``; of poses that nothing filters, the legs alone."""
         if self.filters_pose:
             return _with_parameters(estimates, seen)
-        return dataclasses.replace(estimates, betas=seen.betas, cam_t=seen.positions.value)
+        body_pose = estimates.body_pose.copy()
+        body_pose[:, LEGS - 1] = rotmat_to_rotvec(seen.legs)
+        return dataclasses.replace(estimates, body_pose=body_pose, betas=seen.betas, cam_t=seen.positions.value)
 
     def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
         """``estimates`` with their poses by earlier ones, where something fuses them."""
@@ -282,7 +307,9 @@ def _with_others(seen: _Tracks, known: _Tracks, last: Int64s) -> _Tracks:
 
 def _with_parameters(estimates: Estimates, tracks: _Tracks) -> Estimates:
     """``estimates`` with the parameters that ``tracks`` have."""
-    pose = rotmat_to_rotvec(tracks.rotations.value)
+    rotations = tracks.rotations.value.copy()
+    rotations[:, LEGS] = tracks.legs
+    pose = rotmat_to_rotvec(rotations)
     return dataclasses.replace(
         estimates, global_orient=pose[:, 0], body_pose=pose[:, 1:], betas=tracks.betas, cam_t=tracks.positions.value
     )

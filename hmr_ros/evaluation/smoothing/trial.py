@@ -70,15 +70,24 @@ class Trial:
                 yield join_rows([self._outcomes(walk, estimates, rate) for rate in RATES_HZ])
 
     def _outcomes(self, walk: Walk, estimates: Estimates, rate_hz: int) -> Outcomes:
-        """Of one person at one rate, by each filter; feet move with the smoothed pose in all of them."""
+        """Of one person at one rate, by each filter; poses are smoothed in all, feet are held in the last alone."""
         rows = slice(0, None, round(_FULL_HZ / rate_hz))
         truth, seen = walk.joints[rows].astype(np.float64), estimates.take(rows)
         smoothed = _smoothed(BodySmoother(self._body), seen, rate_hz)
-        raw = _smoothed(BodySmoother(self._body, SmoothingConfig(min_cutoff=0)), seen, rate_hz).cam_t.astype(np.float64)
-        roots = dict(zip(FILTERS, (raw, _one_euro(raw, rate_hz), smoothed.cam_t.astype(np.float64)), strict=True))
-        pose = self._body.posed_joints(smoothed.global_orient, smoothed.body_pose, smoothed.betas)
-        ankles = (pose - pose[:, :1])[:, _FEET]
-        return join_rows([_compared(name, root, ankles, truth, rate_hz) for name, root in roots.items()])
+        loose = _smoothed(BodySmoother(self._body, SmoothingConfig(position_noise=0)), seen, rate_hz)
+        raw, ankles = loose.cam_t.astype(np.float64), self._ankles(loose)
+        cases = (
+            (raw, ankles),
+            (_one_euro(raw, rate_hz), ankles),
+            (smoothed.cam_t.astype(np.float64), self._ankles(smoothed)),
+        )
+        compared = (_compared(name, *case, truth, rate_hz) for name, case in zip(FILTERS, cases, strict=True))
+        return join_rows(list(compared))
+
+    def _ankles(self, people: Estimates) -> Floats:
+        """(T, 2, 3) m around the pelvis."""
+        pose = self._body.posed_joints(people.global_orient, people.body_pose, people.betas)
+        return (pose - pose[:, :1])[:, _FEET]
 
 
 def _smoothed(smoother: BodySmoother, seen: Estimates, rate_hz: int) -> Estimates:
