@@ -78,7 +78,7 @@ def rotmat_to_quat(rotmat: Floats) -> Floats:
     largest = outer[:, range(4), range(4)].argmax(-1)
     quat = outer[np.arange(len(outer)), largest].reshape(*rotmat.shape[:-2], 4)
     quat = quat / np.sqrt((quat * quat).sum(-1, keepdims=True))
-    return np.where(quat[..., 3:] < 0, -quat, quat)
+    return np.asarray(np.where(quat[..., 3:] < 0, -quat, quat))
 
 
 def _outer_product(m: Floats) -> Floats:
