@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -41,7 +40,7 @@ class Record:
 
     def _columns(self) -> list[tuple[str, Array | Record]]:
         values = vars(self)
-        columns = ((name, values[name]) for name in _field_names(type(self)))
+        columns = ((name, values[name]) for name in _field_names(self))
         return [(name, value) for name, value in columns if isinstance(value, (np.ndarray, Record))]
 
     def _remade(self, columns: Mapping[str, Array | Record]) -> Self:
@@ -51,13 +50,19 @@ class Record:
         """
         made = object.__new__(type(self))
         values = vars(self)
-        vars(made).update({name: values[name] for name in _field_names(type(self))}, **columns)
+        vars(made).update({name: values[name] for name in _field_names(self)}, **columns)
         return made
 
 
-@functools.cache
-def _field_names(kind: type[Record]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+_FIELD_NAMES: dict[type[object], tuple[str, ...]] = {}
+
+
+def _field_names(record: Record) -> tuple[str, ...]:
+    """The fields of a record; dataclasses.fields takes longer than all else that is done with them."""
+    kind: type[object] = type(record)
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(field.name for field in dataclasses.fields(record))
+    return _FIELD_NAMES[kind]
 
 
 def join_rows(records: Sequence[_Rows]) -> _Rows:

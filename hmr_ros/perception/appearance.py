@@ -106,7 +106,7 @@ def _covered(pixels: Floats, boxes: Floats) -> Bools:
     left, top, right, bottom = boxes.T[:, :, None, None]
     inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)  # (box, person, point)
     inside[range(len(boxes)), range(len(boxes))] = False
-    return inside.any(0).reshape(pixels.shape[:3])
+    return np.asarray(inside.any(0).reshape(pixels.shape[:3]))
 
 
 def _opponent(rgb: Image) -> Floats:

@@ -90,7 +90,8 @@ class Processed:
     Of the ``people``, ``metric`` have a position, ``measured`` have one measured by depth and ``grounded`` one by their
     contact with the ``ground``, which is in words, "" where none is asked for; ``tentative`` and
     ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond the limits of the URDF.
-    ``output_problem``: which output could not be published, and why; "" when none.
+    ``output_problem``: which output could not be published, and why; ``latency_problem``: why ``max_latency_ms`` is not
+    kept; "" when none.
     """
 
     at_s: float
@@ -108,6 +109,7 @@ class Processed:
     coasting: int = 0
     limit_violations: int = 0
     output_problem: str = ""
+    latency_problem: str = ""
 
 
 @dataclass(frozen=True)

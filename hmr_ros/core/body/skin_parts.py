@@ -112,7 +112,7 @@ def _grouped(skin: Skin, moves: Bools, weighs: Bools) -> list[Int64s]:
 
 def _bits(rows: Bools) -> int:
     """(K, N) -> a number whose bit k is set where row k has any."""
-    return sum(1 << k for k, is_any in enumerate(rows.any(1).tolist()) if is_any)
+    return sum(1 << int(k) for k in np.flatnonzero(rows.any(axis=1)))
 
 
 def _merged(groups: list[_Group], shapes: int) -> list[_Group]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.keypoints import Keypoints
 
@@ -33,41 +33,53 @@ _LEAST_NOISE, _NOISE = 0.05, 0.25
 
 @dataclass(frozen=True, eq=False)
 class KeypointPull:
-    """The kernels of one body model and joint set: ``points`` (V, J) and ``keypoints`` (J, J)."""
+    """The kernels of one body model and joint set: ``points`` (N, J) and ``keypoints`` (J, J).
 
+    ``moved`` (N,): the vertices of the model that are wanted; the ``regressor`` (J, V) reads all.
+    """
+
+    moved: Ints
     points: Floats
     keypoints: Floats
     regressor: Floats
 
     @staticmethod
-    def of_body(body: BodyModel, joint_set: str) -> KeypointPull:
-        """For vertices of ``body``, pulled by the keypoints of ``joint_set``."""
+    def of_body(body: BodyModel, joint_set: str, moved: Ints | None = None) -> KeypointPull:
+        """For the vertices ``moved`` (N,) of ``body``, pulled by the keypoints of ``joint_set``; None: for all."""
         regressor = body.regressor(joint_set)
         rest = regressor @ body.v_template
-        return KeypointPull(_kernel(body.v_template, rest), _kernel(rest, rest), regressor)
+        moved = np.arange(body.vertex_count) if moved is None else moved
+        return KeypointPull(moved, _kernel(body.v_template[moved], rest), _kernel(rest, rest), regressor)
 
     def __call__(self, vertices: Floats, keypoints: Keypoints) -> Floats:
-        """A copy of ``vertices`` (P, V, 3) m, optical frame, moved in x and y towards ``keypoints``."""
+        """Those to be ``moved`` (P, N, 3) of ``vertices`` (P, V, 3) m, optical frame, in x and y to ``keypoints``."""
         predicted = self.regressor @ vertices
         # The noise of a missing keypoint is huge, so that its residual moves nothing.
         residual = keypoints.normalized * predicted[..., 2:] - predicted[..., :2]
         residual *= (keypoints.score > 0)[..., None]
-        noise = self._noise(np.linalg.norm(residual, axis=-1), keypoints.score)
+        noise = self._noise(np.sqrt((residual * residual).sum(-1)), keypoints.score)
         system = self.keypoints + noise[..., None] * np.eye(noise.shape[1])
         field = self.points @ np.linalg.solve(system, residual).astype(vertices.dtype)
-        moved = vertices.copy()
+        moved = vertices[:, self.moved]
         moved[..., :2] += field
         return moved
 
     @staticmethod
     def _noise(distance: Floats, score: Floats) -> Floats:
         """(P, J) noise of the keypoints from their ``distance`` (P, J) m to the prediction; huge where missing."""
-        seen = np.where(score > 0, distance, np.nan)
-        typical = np.nanmedian(np.where((score > 0).any(1, keepdims=True), seen, 0.0), axis=1, keepdims=True)
+        typical = _median(distance, score > 0)[:, None]
         fraction = distance / (OUTLYING * np.maximum(typical, PRECISE))
         weight = score * np.where(fraction < 1, (1 - fraction**2) ** 2, 0.0)  # Tukey's biweight
         noise: Floats = (_LEAST_NOISE + _NOISE * (typical / PRECISE) ** 2) / np.maximum(weight, 1e-6)
         return noise
+
+
+def _median(values: Floats, chosen: Bools) -> Floats:
+    """(P, J) -> (P,) median of the chosen; 0 where none is."""
+    ordered, count = np.sort(np.where(chosen, values, np.inf), axis=1), chosen.sum(1)
+    rows, last = np.arange(len(values)), np.maximum(count - 1, 0)
+    middle = (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2
+    return np.where(count > 0, middle, 0.0)
 
 
 def _kernel(a: Floats, b: Floats) -> Floats:

@@ -17,7 +17,7 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
 from hmr_ros.core.fitting.keypoint_pull import KeypointPull
-from hmr_ros.core.fitting.smpl_fitting import fit_smpl
+from hmr_ros.core.fitting.smpl_fitting import chosen_vertices, fit_chosen
 from hmr_ros.core.fitting.translation import fit_translation
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
@@ -37,7 +37,7 @@ class Placement:
 
     def __init__(self, body_model: BodyModel, joint_set: str) -> None:
         self._body_model = body_model
-        self._pull = KeypointPull.of_body(body_model, joint_set)
+        self._pull = KeypointPull.of_body(body_model, joint_set, chosen_vertices(body_model))
         self._fit = KeypointFit(body_model, joint_set)
 
     def of_meshes(self, vertices: Floats, normalized: Floats, score: Floats) -> Estimates:
@@ -49,7 +49,7 @@ class Placement:
         fit = fit_translation(self._pull.regressor @ vertices, keypoints)
         ok = _explained(fit.residual, keypoints)
         used = keypoints.take(ok)
-        smpl = fit_smpl(self._pull(vertices[ok] + fit.translation[ok, None], used), self._body_model)
+        smpl = fit_chosen(self._pull(vertices[ok] + fit.translation[ok, None], used), self._body_model)
         start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
         placed = self._fit(start, smpl.betas, used)
         return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas))

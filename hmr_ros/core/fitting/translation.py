@@ -66,18 +66,21 @@ def fit_translation(
     if expected_z is not None:
         prior_z, prior_weight = expected_z[:, None], (EXPECTED_DEVIATION * expected_z[:, None]) ** -2.0
 
-    size = keypoints.angular_size()
+    size, by_depth = keypoints.angular_size(), bool(measured.any())
     t = _first_translation(points, u, weight, root_z, measured)
     confidence, angle = weight, np.zeros_like(weight)
     for _ in range(_ROUNDS):
         position = points + t[:, None]
         distance = np.sqrt((position * position).sum(-1))
-        angle = np.linalg.norm(position[..., :2] - u * position[..., 2:], axis=-1) / distance
+        off_axis = position[..., :2] - u * position[..., 2:]
+        angle = np.sqrt((off_axis * off_axis).sum(-1)) / distance
         scale = _positive(np.maximum(2 * _median(angle, weight > 0), _FINEST * size))[:, None]
         confidence = weight * _geman_mcclure(angle / scale)
-        off = (root_z - t[:, 2:]) / _DEPTH_DEVIATION_M
-        confidence_z = np.where(measured, weight * _geman_mcclure(off / 3), 0) / _DEPTH_DEVIATION_M**2
-        known_z, weight_z = (np.concatenate(pair, 1) for pair in ((root_z, prior_z), (confidence_z, prior_weight)))
+        known_z, weight_z = prior_z, prior_weight
+        if by_depth:
+            off = (root_z - t[:, 2:]) / _DEPTH_DEVIATION_M
+            confidence_z = np.where(measured, weight * _geman_mcclure(off / 3), 0) / _DEPTH_DEVIATION_M**2
+            known_z, weight_z = np.concatenate([root_z, prior_z], 1), np.concatenate([confidence_z, prior_weight], 1)
         t = _solve(points, u, confidence / (scale * distance) ** 2, known_z, weight_z)
 
     ok = (keypoints.count >= MIN_KEYPOINTS) & ((size > SMALLEST_RAD) | measured.any(1))
@@ -113,8 +116,7 @@ def _first_translation(points: Floats, u: Floats, weight: Floats, root_z: Floats
 def _median(values: Floats, chosen: Bools) -> Floats:
     """(P, J) -> (P,) lower median of the chosen; 0 where none is."""
     ordered = np.sort(np.where(chosen, values, np.inf), axis=1)
-    middle = np.maximum(chosen.sum(1) - 1, 0)[:, None] // 2
-    median = np.take_along_axis(ordered, middle, 1)[:, 0]
+    median = ordered[np.arange(len(values)), np.maximum(chosen.sum(1) - 1, 0) // 2]
     return np.where(np.isfinite(median), median, 0)
 
 

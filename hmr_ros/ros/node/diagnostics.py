@@ -123,7 +123,7 @@ def _rates(recent: Recent) -> list[tuple[str, str]]:
 
 
 def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
-    """Latency, time of each step, overhead, and the work that was shed."""
+    """Latency, time of each step, overhead, the work that was shed, and that the limit is not kept."""
     latency, overhead = (
         np.array([getattr(p, f"{name}_s") for p in processed]) * 1e3 for name in ("latency", "overhead")
     )
@@ -135,7 +135,8 @@ def _times(processed: Sequence[Processed]) -> list[tuple[str, str]]:
         took = np.median([getattr(p.timings, f"{step}_s") for p in processed]) * 1e3
         rows.append((f"{step} p50 [ms]", f"{took:.1f}"))
     rows += [(OVERHEAD, f"{np.median(overhead):.2f}"), (OVERHEAD_P99, f"{np.percentile(overhead, 99):.2f}")]
-    return [*rows, ("work shed", processed[-1].shed)]
+    late = [("latency limit", "not kept: late bodies are published")] if processed[-1].latency_problem else []
+    return [*rows, ("work shed", processed[-1].shed), *late]
 
 
 def _people(processed: Sequence[Processed]) -> list[tuple[str, str]]:

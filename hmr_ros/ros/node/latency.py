@@ -10,6 +10,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts, LatencyHistogram
+from hmr_ros.core.temporal.overrun import SILENCE_S, Overrun
 from hmr_ros.core.temporal.shedding import Admission, Costs, Shed, Shedder
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.publishing import Qos, has_subscribers
@@ -25,16 +26,27 @@ class LatencyBudget:
         self._publishers = PublisherFactory(node)
         self._publisher = self._publishers.create(Float64MultiArray, "~/latency", Qos(1))
         self._shedder = Shedder()
+        self._overrun = Overrun()
         self._histogram = LatencyHistogram()
         self._reported_s = time.monotonic()
 
     def admit(self, stamp_s: float, age_s: float, max_latency_ms: float) -> Admission:
         """Decide about an image that is ``age_s`` old; ``max_latency_ms`` 0 admits all, with nothing shed."""
-        return self._shedder.admit(stamp_s, age_s, max_latency_ms * 1e-3)
+        limit_s = max_latency_ms * 1e-3
+        return self._overrun.admitted(self._shedder.admit(stamp_s, age_s, limit_s), stamp_s, limit_s)
 
-    def publishable(self, age_s: float, shed: Shed, max_latency_ms: float) -> Admission:
+    def publishable(self, stamp_s: float, age_s: float, shed: Shed, max_latency_ms: float) -> Admission:
         """Decide about the bodies of an image that is ``age_s`` old by now: all, without views, or not at all."""
-        return self._shedder.publishable(age_s, shed, max_latency_ms * 1e-3)
+        return self._overrun.publishable(self._shedder.publishable(age_s, shed, max_latency_ms * 1e-3), stamp_s)
+
+    def overrun_problem(self, max_latency_ms: float) -> str:
+        """That the limit cannot be kept, so that late bodies are published; "" while it can."""
+        if not self._overrun.is_on:
+            return ""
+        return (
+            f"nothing was in time for {SILENCE_S:g} s: bodies are published later than max_latency_ms "
+            f"({max_latency_ms:g}) allows; raise it above the latency p99, or use detector.preset fast"
+        )
 
     def unpublished(self, stamp_s: float, shed: Shed, detect_s: float, estimate_s: float) -> None:
         """Record what an image took that was processed without ``shed``, and came too late to be published."""

@@ -97,7 +97,7 @@ class Operation:
         """The most important problem: what makes results stale or missing comes before what makes them worse."""
         if self._input is None:
             return Health("disabled")
-        if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._output_problem():
+        if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._last_problem():
             return Health(fatal, fatal=True)
         return Health(
             self._input.calibration_problem() or self._stamp_problem() or self._unmeasured() or self._disagreement()
@@ -132,10 +132,10 @@ class Operation:
         dropped = self._monitor.last_explained()
         return str(dropped) if dropped is not None and dropped.reason in STAMP_DROPS else ""
 
-    def _output_problem(self) -> str:
-        """Which output of the last image was not published, and why; "" when none."""
+    def _last_problem(self) -> str:
+        """Which output of the last image was not published, and why, or why it was published late; "" when neither."""
         last = self._last_processed()
-        return last.output_problem if last is not None else ""
+        return last.output_problem or last.latency_problem if last is not None else ""
 
     def _unmeasured(self) -> str:
         """The problem when depth comes, but measures none of the people that are seen; else ""."""

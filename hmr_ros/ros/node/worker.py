@@ -172,7 +172,7 @@ class Worker:
         self._log_jump(result.jump)
         self._accept(arrival)
         result = self._with_unreported(result)
-        admission = self._budget.publishable(self._age_s(stamp), shed, config.max_latency_ms)
+        admission = self._budget.publishable(stamp.seconds, self._age_s(stamp), shed, config.max_latency_ms)
         if not admission.is_admitted:
             self._leave_unpublished(stamp, shed, result, too_late(admission.expected_s, config.max_latency_ms))
             return
@@ -248,7 +248,8 @@ class Worker:
         self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
         if work.published.outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
-        self._monitor.process(_processed(work, latency_s, _described(work.result.ground, self.config)))
+        late = self._budget.overrun_problem(self.config.max_latency_ms)
+        self._monitor.process(_processed(work, latency_s, _described(work.result.ground, self.config), late))
 
     def _age_s(self, stamp: Stamp) -> float:
         """Time since ``stamp`` by the node's clock, s."""
@@ -263,8 +264,11 @@ class Worker:
             )
 
 
-def _processed(work: _Work, latency_s: float, ground: str) -> Processed:
-    """What diagnostics report about an image that was published ``latency_s`` after its stamp, and its ``ground``."""
+def _processed(work: _Work, latency_s: float, ground: str, late: str) -> Processed:
+    """What diagnostics report about an image that was published ``latency_s`` after its stamp, and its ``ground``.
+
+    ``late``: why it may be later than the limit allows.
+    """
     bodies, published = work.result.bodies, work.published.outputs
     return Processed(
         at_s=time.monotonic(),
@@ -282,6 +286,7 @@ def _processed(work: _Work, latency_s: float, ground: str) -> Processed:
         coasting=int((bodies.states == State.COASTING).sum()),
         limit_violations=published.limit_violations,
         output_problem=published.problem,
+        latency_problem=late,
     )
 
 

@@ -133,3 +133,11 @@ def test_missing_keypoints_do_not_count(pull, people):
 
 def test_no_people(pull):
     assert pull(np.zeros((0, 6890, 3)), Keypoints.of(np.zeros((0, 21, 2)), np.zeros((0, 21)))).shape == (0, 6890, 3)
+
+
+def test_some_vertices_are_pulled_as_all_are(body, pull, people, rng):
+    posed, _, normalized = people
+    keypoints = Keypoints.of(normalized + rng.normal(0, 0.02, normalized.shape), rng.choice([0.0, 0.5, 1.0], (3, 21)))
+    some = np.array([6000, 3, 77])
+    alone = KeypointPull.of_body(body, "coco_feet", some)
+    np.testing.assert_allclose(alone(posed.vertices, keypoints), pull(posed.vertices, keypoints)[:, some], atol=1e-6)

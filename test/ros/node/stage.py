@@ -38,6 +38,7 @@ class Stage:
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
         self.given, self.jump, self.hands, self.timings = None, "", None, TIMINGS
         self.is_in_time, self.shed_late, self.lost = [], Shed.NOTHING, (9,)
+        self.late_problem = ""
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -116,9 +117,12 @@ class Stage:
         self.calls.append(("admit", stamp_s, pytest.approx(age_s), max_latency_ms))
         return Admission(self.admits, self.shed, 0.25)
 
-    def publishable(self, age_s, shed, max_latency_ms):
-        self.calls.append(("publishable", pytest.approx(age_s), shed, max_latency_ms))
+    def publishable(self, stamp_s, age_s, shed, max_latency_ms):
+        self.calls.append(("publishable", stamp_s, pytest.approx(age_s), shed, max_latency_ms))
         return Admission(self.is_in_time.pop(0) if self.is_in_time else True, max(shed, self.shed_late), 0.25)
+
+    def overrun_problem(self, max_latency_ms):
+        return self.late_problem
 
     def unpublished(self, *args):
         self.calls.append(("unpublished", *args))

@@ -12,6 +12,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 from visualization_msgs.msg import Marker
 
+from hmr_ros.core.temporal import overrun
 from hmr_ros.core.temporal.histogram import BOUNDS_MS, Counts
 from hmr_ros.core.temporal.shedding import Admission, Costs, Shed
 from hmr_ros.ros.node import latency as module
@@ -69,6 +70,28 @@ def test_images_that_would_be_late_are_dropped_and_counted(world, monkeypatch):
     before = w.node.monitor.drops()["would_be_late"]
     w.show(count=len(w.received["bodies"]) + 5)
     assert w.node.monitor.drops()["would_be_late"] <= before + 1, "one may have been evaluated already"
+
+
+def test_late_bodies_are_published_again_where_the_limit_cannot_be_kept(world, monkeypatch):
+    """Bodies are published now and then at first, as long as no duration is known."""
+    monkeypatch.setattr(overrun, "SILENCE_S", 1.0)
+    w = world(max_latency_ms=20.0)
+    estimate = w.estimator.estimate
+
+    def slowly(*args):
+        time.sleep(0.05)
+        return estimate(*args)
+
+    monkeypatch.setattr(w.estimator, "estimate", slowly)
+    assert w.node.start()
+    w.show_until(lambda: w.reported("latency limit") == "not kept: late bodies are published")
+    count = len(w.received["bodies"])
+    w.show(count=count + 10)
+    stamps = [message.header.stamp for message in w.received["bodies"]]
+    assert len({(stamp.sec, stamp.nanosec) for stamp in stamps}) == len(stamps)
+
+    w.node.set_parameters([Parameter("max_latency_ms", value=5000.0)])
+    w.show_until(lambda: w.node.monitor.last_processed().latency_problem == "")
 
 
 def test_views_are_shed_first_and_diagnostics_report_it(world, monkeypatch):

@@ -171,6 +171,8 @@ def test_what_makes_results_missing_comes_before_what_makes_them_worse(robot):
     assert r.health == Health("no image was processed for 3 s: what was published is stale", fatal=True)
     r.see(r.now_s, output_problem="no people in RViz")
     assert r.health == Health("no people in RViz", fatal=True)
+    r.see(r.now_s, latency_problem="bodies are late")
+    assert r.health == Health("bodies are late", fatal=True)
     r.see(r.now_s)
     assert r.health == Health("no CameraInfo")
     camera.calibration = ""

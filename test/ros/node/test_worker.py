@@ -52,7 +52,7 @@ def test_an_image_goes_its_way_in_order(stage):
     camera = ("camera", 0.7)
     assert s.calls[0][1:] == (1000.0, 0.1, 200.0)
     assert s.calls[2][1:] == (camera, 1000.0, ("depth of", camera), Shed.NOTHING, None)
-    assert s.calls[3][1:] == (0.143, Shed.NOTHING, 200.0)
+    assert s.calls[3][1:] == (1000.0, 0.143, Shed.NOTHING, 200.0)
     assert s.calls[4][1:] == s.calls[5][1:] == (camera, (9,))
     assert s.log == []
 
@@ -97,10 +97,12 @@ def test_diagnostics_get_what_happened_to_the_image(stage):
     states = [State.TENTATIVE, *[State.COASTING] * 2, *[State.TRACKED] * 3]
     disagreement = np.full((6, 24), 0.03)
     s.bodies = dataclasses.replace(s.bodies, states=np.array(states), valid=np.arange(6) < 4, disagreement=disagreement)
+    s.late_problem = "all are late"
     worked(s, STAMP)
     p = s.monitor.last_processed()
     assert (p.people, p.metric, p.measured, p.tentative, p.coasting) == (6, 4, 1, 1, 2)
     assert (p.shed, p.limit_violations, p.output_problem) == (str(Shed.NOTHING), 4, "")
+    assert p.latency_problem == "all are late"
     assert p.disagreement.mean_m == pytest.approx(0.03)
     assert (p.at_s, p.latency_s) == pytest.approx((50.156, 0.156))
     assert p.overhead_s == pytest.approx(0.056 - TIMINGS.total_s)
