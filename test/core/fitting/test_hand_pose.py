@@ -88,7 +88,7 @@ def test_no_hands_and_hands_without_limits(exact_hand: HandModel):
 
 
 def test_fingers_rotate_as_by_rotation_vectors_one_after_the_other(exact_hand: HandModel):
-    """The slow reference: flexion first, then abduction, each about its own axis."""
+    """The slow reference: flexion first, then abduction, each about its own axis, which the file has in float32."""
     angles, axes = random_angles(exact_hand, 20), exact_hand.fingers.axes
     flexion, abduction = (rotvec_to_rotmat(axes[:, k] * angles[..., k, None]) for k in (0, 1))
-    assert_allclose(finger_rotations(angles, axes), abduction @ flexion, atol=1e-12)
+    assert_allclose(finger_rotations(angles, axes), abduction @ flexion, atol=1e-7)
