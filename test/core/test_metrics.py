@@ -65,6 +65,14 @@ def test_f_score_by_hand():
     assert_allclose(metrics.f_score(predicted, ground_truth + 1, 15), 0)
 
 
+def test_a_point_at_the_threshold_itself_does_not_count():
+    """FreiHAND's is strict; 1/8 m has no rounding."""
+    ground_truth = np.zeros((1, 2, 3))
+    predicted = np.array([[[0.125, 0, 0], [0.1249, 0, 0]]])
+    assert_allclose(metrics.f_score(predicted[:, :1], ground_truth, 125), 0)
+    assert_allclose(metrics.f_score(predicted, ground_truth, 125), 2 * 0.5 / 1.5)
+
+
 def test_f_score_of_many_points_goes_through_in_parts():
     points = RNG.uniform(size=(2, 3000, 3))
     assert_allclose(metrics.f_score(points, points[:, ::-1], 0.01), 1)

@@ -7,13 +7,14 @@ knuckles outwards. So points of any size will do, and points that are joints onl
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from hmr_ros.core.arrays import Floats, Int64s
-from hmr_ros.core.body.hand_model import FingerAxes, HandModel
-from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.body.hand_model import HandModel
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, skew
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import HAND, MANO
 
@@ -43,25 +44,58 @@ def fit_hand_pose(points: Floats, hand: HandModel) -> HandPoses:
     """
     if hand.fingers is None:
         raise ValueError("the hand model does not say how its fingers bend: use the shipped open_hand.npz")
-    rest = hand.rest_keypoints(np.zeros((1, hand.shapedirs.shape[-1])))[0].astype(np.float64)
+    rest = _rest(hand)
     points = points.astype(np.float64)
-    orient = _palm_rotations(points, rest)
+    orient = _palm_rotations(points, rest.points)
     rotations = np.tile(np.eye(3), (len(points), HAND.size - 1, 1, 1))
     angles = np.zeros((len(points), HAND.size - 1, 2))
     world = np.repeat(orient[:, None], len(_FINGERS), 1)
-    for phalanx in (1, 2, 3):
-        rows = np.array([HAND.index(f"{finger}{phalanx}") - 1 for finger in _FINGERS])
-        target = _directions(points, phalanx)
-        local = np.einsum("pfji,pfj->pfi", world, target)
-        angles[:, rows] = _bent(_directions(rest[None], phalanx), local, hand.fingers, rows)
-        rotations[:, rows] = finger_rotations(angles[:, rows], hand.fingers.axes[rows])
-        world = world @ rotations[:, rows]
+    for phalanx, bones in enumerate(rest.bones, start=1):
+        local = (_directions(points, phalanx)[:, :, None] @ world)[:, :, 0]
+        angles[:, bones.rows] = bent = _bent(bones, local)
+        rotations[:, bones.rows] = turned = finger_rotations(bent, bones.axes)
+        world = world @ turned
     return HandPoses(rotmat_to_rotvec(orient), rotmat_to_rotvec(rotations), angles)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bones:
+    """One phalanx of each finger at rest: its ``rows`` (5,) among the 15 joints, their ``axes`` (5, 3, 3) and
+    ``limits`` (5, 3, 2), and the ``directions`` (5, 3) of the bones in these axes.
+    """
+
+    rows: Int64s
+    axes: Floats
+    limits: Floats
+    directions: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Rest:
+    """A hand at rest: ``points`` (21, 3) m, and its ``bones`` from the knuckles outwards."""
+
+    points: Floats
+    bones: tuple[_Bones, ...]
+
+
+@functools.lru_cache(maxsize=4)
+def _rest(hand: HandModel) -> _Rest:
+    points = hand.rest_keypoints(np.zeros((1, hand.shapedirs.shape[-1])))[0].astype(np.float64)
+    return _Rest(points, tuple(_bones(points, hand, phalanx) for phalanx in (1, 2, 3)))
+
+
+def _bones(points: Floats, hand: HandModel, phalanx: int) -> _Bones:
+    assert hand.fingers is not None, "fit_hand_pose checks it"
+    rows = np.array([HAND.index(f"{finger}{phalanx}") - 1 for finger in _FINGERS])
+    axes, limits = (part[rows].astype(np.float64) for part in (hand.fingers.axes, hand.fingers.limits))
+    return _Bones(rows, axes, limits, np.einsum("fij,fj->fi", axes, _directions(points[None], phalanx)[0]))
 
 
 def finger_rotations(angles: Floats, axes: Floats) -> Floats:
     """(..., 2) rad flexion and abduction, and axes (..., 3, 3) of HandModel.fingers -> (..., 3, 3) child -> parent."""
-    flexion, abduction = (rotvec_to_rotmat(axes[..., k, :] * angles[..., k, None]) for k in (0, 1))
+    K = skew(axes[..., :2, :])
+    angle = angles[..., None, None]
+    flexion, abduction = np.moveaxis(np.sin(angle) * K + (1 - np.cos(angle)) * (K @ K) + np.eye(3), -3, 0)
     return np.asarray(abduction @ flexion)
 
 
@@ -82,13 +116,13 @@ def _directions(points: Floats, phalanx: int) -> Floats:
     return np.where(length > 0, bones / np.where(length > 0, length, 1), np.array([0.0, 0.0, 1.0]))
 
 
-def _bent(rest: Floats, target: Floats, fingers: FingerAxes, rows: Int64s) -> Floats:
-    """(P, 5, 2) flexion and abduction that rotate ``rest`` (1, 5, 3) towards ``target`` (P, 5, 3), within limits.
+def _bent(bones: _Bones, target: Floats) -> Floats:
+    """(P, 5, 2) flexion and abduction that rotate ``bones`` at rest towards ``target`` (P, 5, 3), within limits.
 
     In a joint's own axes flexion is a rotation about x, abduction one about y, and the bone lies along z.
     """
-    axes, limits = fingers.axes[rows], fingers.limits[rows]
-    u, d = (np.einsum("fij,pfj->pfi", axes, direction) for direction in (rest, target))
+    limits, u = bones.limits, bones.directions
+    d = (bones.axes @ target[..., None])[..., 0]
     flexion = np.clip(np.arcsin(np.clip(-d[..., 1] * np.sign(u[..., 2]), -1, 1)), limits[:, 0, 0], limits[:, 0, 1])
     abduction = np.zeros_like(flexion)
     for _ in range(_ROUNDS):

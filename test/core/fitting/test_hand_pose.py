@@ -85,3 +85,10 @@ def test_no_hands_and_hands_without_limits(exact_hand: HandModel):
     assert fit_hand_pose(np.zeros((0, 21, 3)), exact_hand).angles.shape == (0, 15, 2)
     with pytest.raises(ValueError, match=r"use the shipped open_hand\.npz"):
         fit_hand_pose(np.zeros((1, 21, 3)), dataclasses.replace(exact_hand, fingers=None))
+
+
+def test_fingers_rotate_as_by_rotation_vectors_one_after_the_other(exact_hand: HandModel):
+    """The slow reference: flexion first, then abduction, each about its own axis, which the file has in float32."""
+    angles, axes = random_angles(exact_hand, 20), exact_hand.fingers.axes
+    flexion, abduction = (rotvec_to_rotmat(axes[:, k] * angles[..., k, None]) for k in (0, 1))
+    assert_allclose(finger_rotations(angles, axes), abduction @ flexion, atol=1e-7)
