@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -45,9 +46,9 @@ def looks_of(network: GlobalToPixel, image: Tensor, keypoints: Tensor, camera: T
     layers = [module for module in network.modules() if isinstance(module, DeformableAttention)]
     if not layers:
         raise ValueError('attention: expected a network with local = "on" and sampler = "deformable"')
-    kept: list[tuple[Tensor, ...]] = []
+    kept: list[tuple[Tensor, Tensor, Sequence[Tensor]]] = []
 
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def keep(_: nn.Module, inputs: tuple[Tensor, Tensor, Sequence[Tensor]]) -> None:
         kept.append(inputs)
 
     handle = layers[-1].register_forward_pre_hook(keep)
