@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hmr_ros.commands.evaluate import add_arguments, run
+from hmr_ros.commands.evaluate import add_arguments, attention, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.settings import updated
@@ -187,6 +187,12 @@ def test_a_protocol_reports_errors_and_what_they_depend_on(untrained_checkpoint,
     assert set(report["rows"][0]["errors"]) == {"MPJPE", "PA-MPJPE", "PCK", "AUC"}
     with pytest.raises(ValueError, match="--protocol and --data go together"):
         run(parse(rest_pose_model[0], "--data", tmp_path))
+
+
+@pytest.mark.parametrize("words", [["models/pose2mesh.json", "--motion", "motion.npz"], ["best.pt", "--data", "DATA"]])
+def test_attention_is_drawn_of_checkpoints_on_people_who_are_drawn(words):
+    with pytest.raises(ValueError, match="--attention: expected a checkpoint"):
+        attention.run(parse(*words, "--attention", "a.png"))
 
 
 def test_a_checkpoint_is_evaluated_with_its_own_body_or_not_at_all(untrained_checkpoint, tmp_path):

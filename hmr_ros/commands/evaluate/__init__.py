@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hmr_ros.commands.evaluate import ground, held_out, protocols, sequences, smoothing
+from hmr_ros.commands.evaluate import attention, ground, held_out, protocols, sequences, smoothing
 from hmr_ros.evaluation.baselines import BASELINES
 from hmr_ros.evaluation.held_out.predictor import body_of
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--oracle", action="store_true", help="of a checkpoint that reads images: also with the pixels it should match"
     )
+    parser.add_argument(
+        "--attention", type=Path, help="of a checkpoint that reads images: draw where it looks, .png, and do no more"
+    )
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
@@ -95,4 +98,6 @@ def run(args: argparse.Namespace) -> int:
     if over_time:
         return _RUN_OVER_TIME[over_time](args)
     args.body = args.body or body_of(args.model)
+    if args.attention:
+        return attention.run(args)
     return protocols.run(args) if args.protocol else held_out.run(args)

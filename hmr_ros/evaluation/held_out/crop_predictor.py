@@ -86,7 +86,7 @@ class CropPredictor:
 
     def stages(self, shown: Shown) -> list[StageParameters]:
         """The output of every stage; ValueError where an oracle does not know the ground truth."""
-        inputs = (shown.image, shown.keypoints, shown.view.camera)
+        inputs: tuple[NDArray[np.generic], ...] = (shown.image, shown.keypoints, shown.view.camera)
         if self.oracle:
             if shown.anchors is None:
                 raise ValueError("--oracle: set --motion or --shards, whose joints are known in their images")

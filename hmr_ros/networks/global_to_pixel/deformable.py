@@ -97,17 +97,29 @@ class DeformableAttention(nn.Module):
 
     def forward(self, query: Tensor, anchors: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
         """(B, K, W), (B, K, 2) crop units and the levels -> (B, K, W)."""
-        size = (self.heads, self.levels, self.points)
-        offsets = self.offsets(query).float().unflatten(2, (*size, 2))
-        weights = self.weights(query).float().unflatten(2, (self.heads, -1)).softmax(-1).unflatten(3, size[1:])
-        found = []
-        for number, level in enumerate(pyramid):
-            cell = offsets.new_tensor([1 / level.shape[3], 1 / level.shape[2]])
-            places = anchors[:, :, None, None] + offsets[:, :, :, number] * cell
-            found.append(read(level, places.flatten(1, 2), weights[:, :, :, number].flatten(1, 2)))
+        looks = self.looks(query, anchors, pyramid)
+        found = [
+            read(level, places.flatten(1, 2), weights.flatten(1, 2))
+            for level, (places, weights) in zip(pyramid, looks, strict=True)
+        ]
         seen = self.norm(torch.cat(found, 2)).unflatten(1, (-1, self.heads))  # (B, K, heads, channels)
         values = seen.permute(2, 0, 1, 3).flatten(1, 2) @ self.value
         out: Tensor = self.output(values.unflatten(1, query.shape[:2]).permute(1, 2, 0, 3).flatten(2))
+        return out
+
+    def looks(self, query: Tensor, anchors: Tensor, pyramid: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """On each level: places (B, K, heads, points, 2), crop units, and weights (B, K, heads, points).
+
+        The weights of a head sum to 1 over all levels. ``query`` (B, K, W), ``anchors`` (B, K, 2) crop units.
+        """
+        size = (self.heads, self.levels, self.points)
+        offsets = self.offsets(query).float().unflatten(2, (*size, 2))
+        weights = self.weights(query).float().unflatten(2, (self.heads, -1)).softmax(-1).unflatten(3, size[1:])
+        out = []
+        for number, level in enumerate(pyramid):
+            cell = offsets.new_tensor([1 / level.shape[3], 1 / level.shape[2]])
+            places = anchors[:, :, None, None] + offsets[:, :, :, number] * cell
+            out.append((places, weights[:, :, :, number]))
         return out
 
 
