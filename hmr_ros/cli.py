@@ -54,6 +54,9 @@ COMMANDS = {
 _AS_THE_ROBOT_DOES = {"run", "demo", "bench", "evaluate-photos"}
 """Commands that run the pipeline; the others compute with larger matrices, or with torch."""
 
+_TOLD = (ArithmeticError, ValueError, OSError, RuntimeError, ImportError)
+"""The package's own errors, which name the remedy."""
+
 OLDEST_PYTHON = (3, 11)
 
 DEBUG = "HMR_DEBUG"
@@ -95,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command.run(args)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError, RuntimeError, ImportError) as err:  # the package's own errors, which name the remedy
+    except _TOLD as err:
         print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
         return 1
 

@@ -115,7 +115,10 @@ def test_every_module_of_commands_is_in_the_table():
     assert found == {cli.module_of(name).rpartition(".")[2] for name in cli.COMMANDS}
 
 
-def test_errors_are_printed_without_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("kind", [ValueError, FileNotFoundError, RuntimeError, FloatingPointError])
+def test_errors_are_printed_without_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
+):
     class Failing:
         """A command."""
 
@@ -127,11 +130,11 @@ def test_errors_are_printed_without_traceback(monkeypatch: pytest.MonkeyPatch, c
 
         @staticmethod
         def run(args: argparse.Namespace) -> int:
-            raise ValueError("no.mp4: no such file; give a video")
+            raise kind("no.mp4: no such file; give a video")
 
     monkeypatch.setattr(importlib, "import_module", lambda name: Failing)
     assert cli.main(["demo"]) == 1
     assert "hmr demo: no.mp4: no such file; give a video\n" in capsys.readouterr().err
     monkeypatch.setenv(cli.DEBUG, "1")
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(kind, match="no such file"):
         cli.main(["demo"])

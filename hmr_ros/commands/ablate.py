@@ -23,7 +23,7 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
-from hmr_ros.core.settings import load_toml, parse_assignment, updated
+from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
 from hmr_ros.evaluation.ablation.pose2mesh.report import markdown as tables_of
 from hmr_ros.evaluation.ablation.pose2mesh.run import Ablation
@@ -32,12 +32,14 @@ from hmr_ros.evaluation.ablation.pose2mesh.testing import ProtocolTest, Syntheti
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
 from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
+from hmr_ros.evaluation.held_out.annotated import check_bodies
 from hmr_ros.evaluation.held_out.case import Case, observed
 from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.evaluation.protocols.evaluate import read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.recipe_files import find_recipe
+from hmr_ros.training.recipe_files import find_recipe, load_recipe
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images.shards.render import Plan, write_shards
 from hmr_ros.training.synthetic.people import evaluated_people
@@ -94,8 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train the runs that are missing, then print the table."""
+    if args.seeds < 1:
+        raise ValueError(f"--seeds: expected at least 1, got {args.seeds}")
     args.config = find_recipe(Path(_SHIPPED.get(str(args.config), args.config)))
-    if _settings(args).recipe == "paper":
+    if load_recipe(args.config, args.settings).recipe == "paper":
         return _run_pose2mesh(args)
     args.out = args.out or Path("runs/ablation")
     config = _config(args)
@@ -113,15 +117,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(args: argparse.Namespace) -> TrainConfig:
-    """Those of the TOML file, changed by --set."""
-    return updated(load_toml(args.config, TrainConfig), dict(map(parse_assignment, args.settings)))
-
-
 def _run_pose2mesh(args: argparse.Namespace) -> int:
     """Train and evaluate what the tables need, and print them."""
     args.out = args.out or Path("runs/ablation_pose2mesh")
-    config = _settings(args)
+    config = load_recipe(args.config, args.settings)
     if args.motion:
         config = updated(config, {"run.motion": str(Path(args.motion).resolve())})
     _keep(json.dumps({"people": args.people} | dataclasses.asdict(config), indent=1) + "\n", args.out)
@@ -141,12 +140,17 @@ def _run_pose2mesh(args: argparse.Namespace) -> int:
 
 
 def _tests(args: argparse.Namespace, config: TrainConfig, body: BodyModel) -> list[Test]:
-    """The protocols that are asked for, or else synthetic people."""
+    """The protocols that are asked for, or else synthetic people. Errors here cost no training."""
     if not args.protocol:
+        if not config.run.motion:
+            raise ValueError("run.motion: set it, or --motion, for the synthetic people to evaluate on; or --protocol")
         return [SyntheticTest(load_motion(config.run.motion), args.people)]
     given = {"female": args.body_female, "male": args.body_male}
     bodies = {gender: load_body_model(path) for gender, path in given.items() if path} | {"neutral": body}
-    return [ProtocolTest(PROTOCOLS[name], Path(config.data.root), bodies) for name in args.protocol]
+    tests = [ProtocolTest(PROTOCOLS[name], Path(config.data.root), bodies) for name in args.protocol]
+    for test in tests:
+        check_bodies(read_people(test.protocol, test.root, body)[0], bodies)
+    return tests
 
 
 def _errors(config: TrainConfig, material: Material, first_steps: int, directory: Path) -> list[Errors]:
@@ -160,12 +164,12 @@ def _errors(config: TrainConfig, material: Material, first_steps: int, directory
 
 def _config(args: argparse.Namespace) -> TrainConfig:
     """The settings of the TOML file and the command line; ValueError where variants could not be compared."""
-    config = _settings(args)
+    config = load_recipe(args.config, args.settings)
     if config.recipe != "global_to_pixel" or config.crops.backbone or config.local.steps:
         raise ValueError(
             f"{args.config}: expected recipe = 'global_to_pixel', crops.backbone = 0 (features are computed once) and "
-            f"local.steps = 0 (variants start equal), got {config.recipe!r}, {config.crops.backbone} and "
-            f"{config.local.steps}"
+            "local.steps = 0 (variants start equal), or recipe = 'paper'; got "
+            f"{config.recipe!r}, {config.crops.backbone} and {config.local.steps}"
         )
     motion = str(Path(args.motion or config.run.motion).resolve())
     backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.image_mix.backgrounds

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.settings import load_toml, parse_assignment, updated
+from hmr_ros.core.settings import updated
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.device import choose_device
 from hmr_ros.training.distributed import join_process_group, leave_process_group
 from hmr_ros.training.memory import GIB, MIB, footprint
-from hmr_ros.training.recipe_files import find_recipe
+from hmr_ros.training.recipe_files import load_recipe
 from hmr_ros.training.recipes import make_recipe, needs_motion, network_settings, stage_names
 from hmr_ros.training.stopping import only_run
 from hmr_ros.training.trainer import Trainer, motion_of
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or resume the run in the directory."""
-    config = updated(load_toml(find_recipe(args.config), TrainConfig), dict(map(parse_assignment, args.settings)))
+    config = load_recipe(args.config, args.settings)
     if args.motion:
         config = updated(config, {"run.motion": args.motion})
     if args.memory:

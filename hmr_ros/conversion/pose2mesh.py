@@ -11,7 +11,6 @@ Names: the released code of Choi et al., "Pose2Mesh", ECCV 2020.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from hmr_ros.networks.coarsening import MeshGraph
 from hmr_ros.networks.meshnet import GraphBlock, MeshNet
 from hmr_ros.networks.pose2mesh import Pose2Mesh, Pose2MeshConfig, build_graph, build_pose2mesh
 from hmr_ros.networks.unstable_sort import scalar_quicksort_order
-from hmr_ros.training.checkpoint import Checkpoint
+from hmr_ros.training.checkpoint import Checkpoint, at_stage
 from hmr_ros.training.config import RunConfig, TrainConfig
 
 Names = Iterator[tuple[str, str]]
@@ -52,19 +51,9 @@ def convert_published(path: Path, body: BodyModel, body_path: Path) -> Checkpoin
     _load(network, weights, path, graph)
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     run = RunConfig(body=str(body_path), motion="")
-    return Checkpoint(
-        config=TrainConfig(recipe="paper", run=run, paper=config),
-        topology=graph.to_arrays(),
-        weights=state,
-        average={name: value.clone() for name, value in state.items()},
-        stage=1,
-        step=0,
-        best=math.inf,
-        validation={},
-        optimiser={},
-        schedule={},
-        body_sha256=body.sha256,
-    )
+    settings = TrainConfig(recipe="paper", run=run, paper=config)
+    average = {name: value.clone() for name, value in state.items()}
+    return at_stage(1, settings, graph.to_arrays(), state, average, body.sha256)
 
 
 def read_published(path: Path) -> dict[str, Tensor]:

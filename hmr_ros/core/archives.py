@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUM")
+"""Of archives with and without arrays, and of single arrays; numpy takes all other files for pickles."""
+
 
 @contextlib.contextmanager
 def open_archive(path: Path) -> Iterator[NpzFile]:
@@ -20,6 +23,9 @@ def open_archive(path: Path) -> Iterator[NpzFile]:
     """
     with path.open("rb") as stream:
         try:
+            if stream.read(4) not in _BEGINNINGS:
+                raise ValueError("it is not an .npz archive")
+            stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
                 if not isinstance(archive, NpzFile):
                     raise ValueError("it is one array, not an archive of arrays")

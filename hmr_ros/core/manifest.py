@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmr_ros.core.forecasts import ForecastCalibration
+from hmr_ros.core.named_errors import named_os_errors
 from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 
@@ -170,7 +171,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with named_os_errors(path):
+            yield temporary
         temporary.chmod(0o644)  # mkstemp makes private files, but artefacts are for all users
         temporary.replace(path)
     finally:

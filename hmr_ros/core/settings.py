@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,7 +197,7 @@ def _check(s: Setting, value: Value) -> None:
     if isinstance(value, tuple) != s.type.startswith("list") or any(type(e).__name__ != kind for e in elements):
         raise ValueError(f"{s.name}: expected {s.type}, got {value!r}")
     if not all(_is_allowed(s, e) for e in elements):
-        raise ValueError(f"{s.name}: expected {s.allowed}, got {value!r}")
+        raise ValueError(f"{s.name}: expected {s.allowed or 'a finite number'}, got {value!r}")
 
 
 def _is_allowed(s: Setting, element: Scalar) -> bool:
@@ -204,6 +205,8 @@ def _is_allowed(s: Setting, element: Scalar) -> bool:
         return False
     if isinstance(element, str):
         return True
+    if isinstance(element, float) and not math.isfinite(element):
+        return False
     return (s.low is None or element >= s.low) and (s.high is None or element <= s.high)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,30 @@ class Checkpoint:
         """The averaged weights of one of the trained modules, for its ``load_state_dict``."""
         prefix = module + "."
         return {name.removeprefix(prefix): value for name, value in self.average.items() if name.startswith(prefix)}
+
+
+def at_stage(
+    stage: int,
+    config: TrainConfig,
+    topology: Mapping[str, NDArray[np.generic]],
+    weights: Weights,
+    average: Weights,
+    body_sha256: str,
+) -> Checkpoint:
+    """A run that has not taken a step of the ``stage`` yet, counted from 0, with given weights."""
+    return Checkpoint(
+        config=config,
+        topology=topology,
+        weights=weights,
+        average=average,
+        stage=stage,
+        step=0,
+        best=math.inf,
+        validation={},
+        optimiser={},
+        schedule={},
+        body_sha256=body_sha256,
+    )
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training settings that ship with the package, found by name."""
+"""Training settings: a TOML file, or one that ships with the package, and what the command line changes of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from hmr_ros.core.settings import load_toml, parse_assignment, updated
 from hmr_ros.core.share import share_dir
+from hmr_ros.training.config import TrainConfig
 
 
 def find_recipe(config: Path) -> Path:
@@ -20,3 +23,8 @@ def find_recipe(config: Path) -> Path:
     if inside and config.suffix in ("", ".toml") and config.stem in shipped:
         return shipped[config.stem]
     raise FileNotFoundError(f"no file {config}; name a TOML file, or one that ships with hmr_ros: {', '.join(shipped)}")
+
+
+def load_recipe(config: Path, settings: Iterable[str]) -> TrainConfig:
+    """The settings that ``config`` means (``find_recipe``), with those of ``--set`` in place of its own."""
+    return updated(load_toml(find_recipe(config), TrainConfig), dict(map(parse_assignment, settings)))

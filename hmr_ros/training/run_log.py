@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import time
@@ -11,12 +12,15 @@ from pathlib import Path
 
 from torch import Tensor
 
+from hmr_ros.core.named_errors import named_os_errors
+
 
 class RunLog:
     """Appends to ``log.jsonl`` in the directory of a run."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / "log.jsonl").open("a", encoding="utf-8")
+        self._path = directory / "log.jsonl"
+        self._file = self._path.open("a", encoding="utf-8")
         self._totals: dict[str, Tensor] = {}
         self._count = 0
         self._events = None
@@ -41,8 +45,9 @@ class RunLog:
 
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; its mappings of numbers become TensorBoard scalars."""
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        with named_os_errors(self._path):
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
         for group, values in row.items():
             if self._events and isinstance(values, Mapping):
                 for name, value in values.items():
@@ -50,6 +55,7 @@ class RunLog:
 
     def close(self) -> None:
         """End the files."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what is left to write did not fit before, which was told
+            self._file.close()
         if self._events:
             self._events.close()

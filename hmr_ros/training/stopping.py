@@ -49,6 +49,8 @@ def stop_request() -> Iterator[StopRequest]:
 @contextmanager
 def only_run(directory: Path) -> Iterator[None]:
     """Hold the ``directory`` of a run, which is made; ValueError if another process does."""
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"{directory}: a file; --out is the directory of a run")
     directory.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(directory / ".lock", blocking=False):

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.training import recipes
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
@@ -119,7 +119,8 @@ class Trainer:
         out.mkdir(parents=True, exist_ok=True)
         self._log = RunLog(out) if group.leads else None
         if group.leads:
-            (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
+            with atomic_path(out / "config.json") as temporary:
+                temporary.write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n", encoding="utf-8")
 
     def train(self) -> signal.Signals | None:
         """Run the stages that are left, or until Ctrl-C or SIGTERM: that signal is returned, a checkpoint written.
@@ -299,5 +300,7 @@ def _prepare_worker(_worker: int) -> None:
 
 
 def motion_of(config: TrainConfig, body: BodyModel) -> Motion:
-    """The poses of the motion file, or those of the data sets where there is none."""
+    """The poses of the motion file, or those of the data sets where there is none. ValueError without either."""
+    if not (config.run.motion or config.data.weights):
+        raise ValueError("run.motion: set it to a motion file, or give a data set a weight in [data]")
     return load_motion(config.run.motion) if config.run.motion else DataSets(config.data, body).motion()

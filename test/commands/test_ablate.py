@@ -13,6 +13,7 @@ from hmr_ros.evaluation.ablation.pose2mesh import training
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.datasets.motion import save_motion
 from test.training.datasets.test_motion import small_motion
+from test.training.real.made_root import write_root
 
 SETTINGS = """
 recipe = "global_to_pixel"
@@ -121,6 +122,12 @@ def pose2mesh(tmp_path, *words: str) -> int:
     return run(parser.parse_args(list(map(str, [tmp_path / "paper.toml", *always, *words]))))
 
 
+def errors_of(row: str, text: str) -> list[str]:
+    """The errors of the first row called ``row`` in a table that was printed."""
+    (line, *_) = (line for line in text.splitlines() if line.startswith(f"| {row} |"))
+    return line.split("|")[6:]
+
+
 @pytest.mark.slow
 def test_the_cells_of_pose2mesh_are_trained_once_from_one_posenet(tmp_path, monkeypatch, capsys):
     assert pose2mesh(tmp_path) == 0
@@ -139,9 +146,54 @@ def test_the_cells_of_pose2mesh_are_trained_once_from_one_posenet(tmp_path, monk
 
     monkeypatch.setattr(training, "Trainer", None)  # finished runs are read
     assert pose2mesh(tmp_path) == 0
-    assert capsys.readouterr().out.splitlines()[4].split("|")[6:] == table.splitlines()[4].split("|")[6:]
+    first, again = (errors_of("vertices, graph", text) for text in (table, capsys.readouterr().out))
+    assert first == again
     with pytest.raises(ValueError, match=r"settings.json: the runs there were made with other settings"):
         pose2mesh(tmp_path, "--set", "mesh.steps=2")
+
+
+def on_data_sets(tmp_path, *words: str) -> int:
+    """``hmr ablate --table data`` on Human3.6M and 3DPW, evaluated by a protocol of each."""
+    root = tmp_path / "data"
+    if not root.exists():
+        root.mkdir()
+        write_root(root)
+    data = f'[data]\nroot = "{root}"\nbody_male = "{root / "smpl.npz"}"\nhuman36m = 1.0\nthreedpw = 1.0\n'
+    settings = POSE2MESH.replace("[people]", f'body = "{root / "smpl.npz"}"\n{data}[people]', 1)
+    (tmp_path / "data.toml").write_text(settings)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    always = ["--out", tmp_path / "out", "--table", "data", "--seeds", 1, "--set", "run.motion="]
+    return run(parser.parse_args(list(map(str, [tmp_path / "data.toml", *always, *words]))))
+
+
+@pytest.mark.slow
+def test_data_sets_are_added_one_by_one_and_evaluated_by_protocols(tmp_path, capsys):
+    protocols = ["--protocol", "human36m", "--protocol", "3dpw"]
+    with pytest.raises(ValueError, match=r"gender \['male'\]: set --body-female, --body-male"):
+        on_data_sets(tmp_path, *protocols)
+    assert not list((tmp_path / "out").glob("seed*")), "told before anything is trained"
+    assert on_data_sets(tmp_path, *protocols, "--body-male", str(tmp_path / "data" / "smpl.npz")) == 0
+    table = capsys.readouterr().out
+    assert "human36m, 4 people:" in table
+    assert "3dpw, 6 people:" in table
+    rows = json.loads((tmp_path / "out" / "data.json").read_text())["rows"]
+    assert [(row["test"], row["arm"]["name"]) for row in rows] == [
+        (test, arm) for test in ("human36m", "3dpw") for arm in ("human36m", "human36m + threedpw")
+    ]
+
+
+def test_what_an_ablation_lacks_is_told_before_it_trains(tmp_path, command):
+    with pytest.raises(ValueError, match=r"--seeds: expected at least 1, got 0"):
+        pose2mesh(tmp_path, "--seeds", "0")
+    (tmp_path / "paper.toml").write_text('recipe = "paper"\n[run]\nmotion = ""\n')
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(ValueError, match=r"run\.motion: set it, or --motion"):
+        run(parser.parse_args([str(tmp_path / "paper.toml"), "--out", str(tmp_path / "out")]))
+    (tmp_path / "paper.toml").write_text('recipe = "compact"\n')
+    with pytest.raises(ValueError, match=r"or recipe = 'paper'; got 'compact'"):
+        run(parser.parse_args([str(tmp_path / "paper.toml"), "--out", str(tmp_path / "out")]))
 
 
 def test_data_sets_to_add_must_be_there(tmp_path):

@@ -10,6 +10,7 @@ from hmr_ros.commands import train
 from hmr_ros.core.settings import updated
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.trainer import motion_of
 
 
 @pytest.fixture
@@ -80,6 +81,11 @@ def test_the_status_tells_which_signal_ended_the_run(command, capsys):
     assert "best weights" not in capsys.readouterr().out
     assert command()[0] == 0
     assert "best weights" in capsys.readouterr().out
+
+
+def test_people_to_train_on_are_asked_for():
+    with pytest.raises(ValueError, match=r"run\.motion: set it to a motion file, or give a data set a weight in"):
+        motion_of(updated(TrainConfig(), {"run.motion": ""}), None)
 
 
 def test_memory_is_told_without_training(tmp_path, capsys):

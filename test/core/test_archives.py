@@ -66,6 +66,13 @@ def test_what_is_no_archive_is_refused_with_a_value_error(tmp_path: Path, name: 
         total(path)
 
 
+def test_a_text_is_not_taken_for_a_pickle(tmp_path: Path):
+    path = tmp_path / "settings.npz"
+    path.write_text("recipe = 'compact'")
+    with pytest.raises(ValueError, match=r"it is not an \.npz archive$"), open_archive(path):
+        pass
+
+
 def test_what_the_reader_trips_over_is_a_value_error_too(tmp_path: Path):
     path = tmp_path / "whole.npz"
     path.write_bytes(WHOLE)

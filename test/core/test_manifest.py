@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -129,6 +130,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(path: Path):
         fail_half_way()
     assert path.read_text() == before
     assert sorted(p.name for p in path.parent.iterdir()) == ["lifter.json", "lifter.onnx"]
+
+
+def test_a_full_disk_is_told_by_the_file_that_has_no_room(path: Path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match=r"No space left on device: .*lifter\.json") as told, atomic_path(path):
+        raise full
+    assert told.value.errno == errno.ENOSPC
+    with pytest.raises(FileNotFoundError, match=r"absent"), atomic_path(path):
+        (path.parent / "absent").read_text()
+    with pytest.raises(OSError, match=r"^told already$"), atomic_path(path):
+        raise OSError("told already")
 
 
 def test_manifest_is_frozen():

@@ -65,13 +65,19 @@ def test_updated_replaces_and_leaves_the_original():
         ({"inner.rate": -0.1}, "inner.rate: expected 0 to 10"),
         ({"inner.rate": 11.0}, "inner.rate: expected 0 to 10"),
         ({"inner.rate": float("nan")}, "inner.rate: expected 0 to 10"),
+        ({"open": float("nan")}, "open: expected a finite number, got nan"),
+        ({"open": float("-inf")}, "open: expected a finite number, got -inf"),
         ({"inner": 1.0}, "unknown setting 'inner'"),
         ({"cuont": 1}, "unknown setting 'cuont'; did you mean 'count'"),
     ],
 )
 def test_updated_names_what_is_wrong(values: dict[str, object], message: str):
+    @dataclass(frozen=True)
+    class WithoutBounds(Outer):
+        open: float = setting(0.0, doc="of any size")
+
     with pytest.raises(ValueError, match=message):
-        updated(Outer(), values)
+        updated(WithoutBounds(), values)
 
 
 def test_load_toml(tmp_path: Path):

@@ -399,3 +399,9 @@ def test_two_runs_do_not_share_a_directory(tmp_path):
     assert f"{tmp_path}: another `hmr train` runs in it" in other.stderr
     with only_run(tmp_path):
         pass
+
+
+def test_a_file_is_no_directory_of_a_run(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ValueError, match=r"run: a file; --out is the directory"), only_run(tmp_path / "run"):
+        pass

@@ -13,7 +13,7 @@ from hmr_ros.evaluation.held_out.predictor import open_predictor
 from hmr_ros.evaluation.json_report import write_json
 from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
-from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
+from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text, unseen
 from hmr_ros.training.real.images import ImageDirectory
 
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         "network": f"{predictor.name} ({args.model}, sha256 {file_sha256(args.model)})",
         "body": f"{args.body or 'open_body.npz'}, sha256 {body.sha256}",
         "data": described(path),
-        "keypoints": people.kp2d_source,
+        "keypoints": people.kp2d_source + unseen(people),
         "cameras": "of the annotations" if np.isfinite(people.K).all() else "assumed (docs/datasets.md)",
     }
     report = ProtocolReport(protocol.name, str(args.model), facts, rows)

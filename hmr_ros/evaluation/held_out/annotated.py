@@ -57,16 +57,21 @@ def cases(
     positions that the annotations do not give are assumed as in training/datasets/cameras.py. Vertices and joints of
     people without a fit are NaN. Raises ValueError where a body model is missing.
     """
-    if missing := set(people.gender[people.fitted].tolist()) - set(bodies):
-        raise ValueError(
-            f"people are annotated with SMPL models of gender {sorted(missing)}: set --body-female, --body-male"
-        )
+    check_bodies(people, bodies)
     for gender in sorted(set(people.gender.tolist())):
         same = people.take(people.gender == gender)
         body = bodies.get(gender, bodies["neutral"] if "neutral" in bodies else next(iter(bodies.values())))
         for first in range(0, len(same), batch):
             part = completed(same.take(slice(first, first + batch)), bodies, images.size if images else None)
             yield _case(part, joint_set, body, images), part
+
+
+def check_bodies(people: AnnotatedPeople, bodies: Mapping[str, BodyModel]) -> None:
+    """ValueError where the body model of a fitted person is missing."""
+    if missing := set(people.gender[people.fitted].tolist()) - set(bodies):
+        raise ValueError(
+            f"people are annotated with SMPL models of gender {sorted(missing)}: set --body-female, --body-male"
+        )
 
 
 def _case(people: AnnotatedPeople, joint_set: str, body: BodyModel, images: ImageDirectory | None) -> Case:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hmr_ros.core.manifest import file_sha256
 from hmr_ros.evaluation.protocols.evaluate import ProtocolRow
 from hmr_ros.evaluation.protocols.registry import ACCELERATION, AUC, PCK
+from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.datasets.layouts import files_of
 
 _UNITS = {PCK: "%", AUC: "%", ACCELERATION: "mm/frame²"}
@@ -33,6 +34,12 @@ def described(path: Path) -> str:
         return f"{path}, sha256 {file_sha256(path)}"
     joined = hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
     return f"{path.parent}, {len(files)} files, sha256 {joined}"
+
+
+def unseen(people: AnnotatedPeople) -> str:
+    """How many people have no keypoint at all, in words: what reads keypoints knows nothing of them."""
+    count = int((people.kp2d_score <= 0).all(1).sum())
+    return f"; {count} people without any" if count else ""
 
 
 def text(report: ProtocolReport) -> str:

@@ -63,7 +63,7 @@ def _boxes(people: AnnotatedPeople, bodies: Mapping[str, BodyModel]) -> Floats:
         rows = np.flatnonzero(shown & ~np.isfinite(boxes).all(1) & (people.gender == gender))
         for some in np.array_split(rows, 1 + len(rows) // _BATCH):
             points = _projected_fits(people.take(some), bodies[gender])
-            boxes[some] = _around(points, np.isfinite(points).all(-1))
+            boxes[some] = _around(points, np.isfinite(points[..., 0]))
     return boxes
 
 

@@ -51,7 +51,8 @@ def impossible(people: AnnotatedPeople) -> Bools:
 
 def _keypoints(people: AnnotatedPeople) -> Bools:
     """(N, J) keypoints that are given and can be."""
-    return np.asarray((people.kp2d_score > 0) & (np.abs(people.kp2d) <= _PX).all(-1) & np.isfinite(people.kp2d_score))
+    near: Bools = np.asarray((np.abs(people.kp2d) <= _PX).all(-1))
+    return near & (people.kp2d_score > 0) & np.isfinite(people.kp2d_score)
 
 
 def _within(values: Floats, limit: float) -> Bools:

@@ -83,6 +83,8 @@ class DataSets:
     def motion(self) -> Motion:
         """The fitted poses as a motion file has them, for what needs poses without a camera."""
         parts = [part.take(part.fitted) for part in self._all().values()]
+        if not any(map(len, parts)):
+            raise ValueError(f"{self._names()}: no person with a usable fit; `hmr data check` looks for the cause")
         pose = np.concatenate([part.pose for part in parts]).astype(np.float32)
         pose[:, 0] = rotmat_to_rotvec(_UPRIGHT @ rotvec_to_rotmat(pose[:, 0].astype(np.float64)))
         position = np.concatenate([part.cam_t for part in parts])
@@ -107,8 +109,20 @@ class DataSets:
         parts = {name: _of_split(people, split) for name, people in self._all().items()}
         parts = {name: part.take(part.fitted) if split == "val" else part for name, part in parts.items()}
         if empty := [name for name, part in parts.items() if not len(part)]:
-            raise ValueError(f"data.{empty[0]}: no person with a usable fit is left for {split!r}")
+            raise ValueError(
+                f"data.{_setting(empty[0])}: no person with a usable fit is left for {split!r}; `hmr data check` looks "
+                "for the cause"
+            )
         return parts
+
+    def check_images(self) -> None:
+        """FileNotFoundError where images are missing: told now, not when one of them is drawn."""
+        root = Path(self._config.root)
+        for name in self._config.weights:
+            ImageDirectory(root / name).check(read_split(root, name, "train", self._body).image.tolist())
+
+    def _names(self) -> str:
+        return ", ".join(f"data.{_setting(name)}" for name in self._config.weights)
 
 
 class _FittedDataSets(DataSets):
@@ -116,6 +130,11 @@ class _FittedDataSets(DataSets):
 
     def _parts(self, split: str) -> dict[str, AnnotatedPeople]:
         return {name: part.take(part.fitted) for name, part in super()._parts(split).items()}
+
+
+def _setting(name: str) -> str:
+    """The setting of a data set's weight."""
+    return "threedpw" if name == "3dpw" else name
 
 
 def _of_split(people: AnnotatedPeople, split: str) -> AnnotatedPeople:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,22 @@ class ImageDirectory:
         candidates = (self.root / directory / name for directory in DIRECTORIES)
         return next((path for path in candidates if path.is_file()), None)
 
+    def check(self, names: Iterable[str]) -> None:
+        """FileNotFoundError where images are missing: how many, and the first of them."""
+        wanted = sorted(set(names))
+        if missing := [name for name in wanted if self.find(name) is None]:
+            raise FileNotFoundError(
+                f"{self.root}: {len(missing)} of {len(wanted)} images are missing, the first is {missing[0]}; "
+                "docs/datasets.md tells where they lie"
+            )
+
     def read(self, name: str) -> Image:
         """(H, W, 3) uint8 RGB. FileNotFoundError names what is missing, ValueError what is no image."""
         path = self.find(name)
         if path is None:
-            raise FileNotFoundError(f"{self.root}: no image {name}, nor in images/ or imageFiles/; set --images")
+            raise FileNotFoundError(
+                f"{self.root}: no image {name}, nor in images/ or imageFiles/; docs/datasets.md tells where images lie"
+            )
         image = cv2.imread(str(path), _READ)
         if image is None:
             raise ValueError(f"{path}: not an image that OpenCV reads")

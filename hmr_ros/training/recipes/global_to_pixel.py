@@ -78,6 +78,8 @@ class GlobalToPixelRecipe:
         if config.crops.shards:
             shards_of(Path(config.crops.shards))  # that they are missing is told now, not after the first stage
         self._data = DataSets(config.data, body) if config.data.weights else None
+        if self._data and config.images.steps:
+            self._data.check_images()  # as above
         self._joint_set = JOINT_SETS[config.global_to_pixel.joint_set]
         self.topology = topology or _mean_pose(motion.select("train"))
         self._network = build_network(config, body, self.topology)

@@ -14,7 +14,7 @@ from hmr_ros.evaluation.held_out.case import Case, Prediction
 from hmr_ros.evaluation.protocols.errors import PersonErrors, acceleration_errors
 from hmr_ros.evaluation.protocols.evaluate import ProtocolRow, evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
-from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text
+from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text, unseen
 from hmr_ros.training.datasets.human36m import read_subjects
 from hmr_ros.training.real.images import ImageDirectory
 from test.training.datasets import made
@@ -107,6 +107,13 @@ def test_a_network_that_reads_keypoints_needs_some(people):
     without = dataclasses.replace(people, kp2d_score=np.zeros((3, 17)), box=np.ones((3, 4)) * [0, 0, 9, 9])
     with pytest.raises(ValueError, match="wrong reads 2D keypoints, and these annotations have none"):
         evaluate(PROTOCOLS["3dpw"], Wrong(), without, BODY, {"neutral": BODY}, ImageDirectory(models_dir()))
+
+
+def test_people_whom_no_keypoint_shows_are_counted(people):
+    assert unseen(people) == ""
+    score = people.kp2d_score.copy()
+    score[1] = 0
+    assert unseen(dataclasses.replace(people, kp2d_score=score)) == "; 1 people without any"
 
 
 def test_accelerations_stay_within_a_track_and_the_step_of_the_data():

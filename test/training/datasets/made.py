@@ -61,14 +61,12 @@ def people(names: list[str], seed: int = 0, body: BodyModel | None = None) -> Ma
     return Made(list(names), pose, betas, cam_t, transl, posed.vertices, kp2d, joints)
 
 
-def write_images(made: Made, directory: Path, faces: np.ndarray | None = None) -> None:
-    """Grey images with the people's silhouettes."""
-    faces = load_body_model(models_dir() / "open_body.npz").faces if faces is None else faces
+def write_images(made: Made, directory: Path) -> None:
+    """Grey images with the outlines of the people's silhouettes."""
     for name, vertices in zip(made.names, made.vertices, strict=True):
         image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
         px = (vertices @ K.T)[:, :2] / vertices[:, 2:]
-        for triangle in px[faces].astype(np.int32):
-            cv2.fillConvexPoly(image, triangle, (150, 160, 200))
+        cv2.fillConvexPoly(image, cv2.convexHull(px.astype(np.int32)), (150, 160, 200))
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), image)

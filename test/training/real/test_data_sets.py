@@ -138,6 +138,24 @@ def test_data_sets_need_a_directory_and_smpl(root, body):
         without_male.motion()
 
 
+def test_images_are_looked_for_before_they_are_drawn(root, body):
+    data_sets(root, body, coco=1.0, mpii=1.0, threedpw=1.0).check_images()
+    with pytest.raises(FileNotFoundError, match=r"human36m: 15 of 15 images are missing, the first is s1_0\.jpg"):
+        data_sets(root, body, coco=1.0, human36m=1.0).check_images()
+
+
+def test_data_sets_without_a_fit_are_named(tmp_path, body):
+    made.smpl_like_body(tmp_path / "smpl.npz")
+    nothing = made.people(["a.jpg", "b.jpg"])
+    made.write_cliff(
+        tmp_path / "mpii" / "mpii_cliffGT.npz", dataclasses.replace(nothing, betas=np.full((2, 10), np.nan))
+    )
+    with pytest.raises(ValueError, match=r"data\.mpii: no person with a usable fit; `hmr data check`"):
+        data_sets(tmp_path, body, mpii=1.0).motion()
+    with pytest.raises(ValueError, match=r"data\.mpii: .* left for 'val'; `hmr data check`"):
+        data_sets(tmp_path, body, mpii=1.0).people("val", COCO, annotated_keypoints, None)
+
+
 def test_synthetic_people_are_known_entirely():
     body = load_body_model(models_dir() / "open_body.npz")
     sampler = PeopleSampler(small_motion(), body, "coco", PeopleMix())

@@ -38,8 +38,11 @@ def test_what_is_shrunk_does_not_alias(tmp_path):
 
 
 def test_missing_and_broken_images_are_named(images, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no image b\.png, nor in images/ or imageFiles/; set --images"):
+    with pytest.raises(FileNotFoundError, match=r"no image b\.png, nor in images/ or imageFiles/; docs/datasets"):
         images.read("b.png")
+    with pytest.raises(FileNotFoundError, match=r"2 of 3 images are missing, the first is b\.png"):
+        images.check(["d.png", "b.png", "a/1.png", "b.png"])
+    images.check(["a/1.png"])
     (tmp_path / "c.png").write_bytes(b"none")
     with pytest.raises(ValueError, match=r"c\.png: not an image that OpenCV reads"):
         images.size("c.png")

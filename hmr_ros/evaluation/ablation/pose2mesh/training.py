@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import torch
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.evaluation.ablation.pose2mesh.tables import Arm
-from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint
+from hmr_ros.training.checkpoint import Checkpoint, at_stage, load_checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.device import choose_device
 from hmr_ros.training.recipes.paper import build_network
@@ -71,15 +70,4 @@ def _start(config: TrainConfig, body: BodyModel, lifted: Checkpoint) -> Checkpoi
         {name: value for name, value in source.items() if name.startswith(_POSENET) or not name.startswith(_NETWORK)}
         for source in (lifted.weights, lifted.average)
     )
-    return dataclasses.replace(
-        lifted,
-        config=config,
-        weights=weights | fresh,
-        average=average | fresh,
-        stage=1,
-        step=0,
-        best=math.inf,
-        validation={},
-        optimiser={},
-        schedule={},
-    )
+    return at_stage(1, config, lifted.topology, weights | fresh, average | fresh, lifted.body_sha256)
