@@ -3,8 +3,8 @@
 
 Joints around the pelvis change as the fusion network says, or keep the pose. Positions of single images are no guide:
 one keypoint that is far off moves a person along the line of sight by more than a step. So the velocity is that of
-filters, and counts the less the smaller it is beside the noise, in both directions apart. Constants were chosen on
-synthetic people of the training subjects; measured on others: docs/fusion.md.
+filters, and counts the less the smaller it is beside the noise that they met, in both directions apart. Constants were
+chosen on synthetic people of the training subjects; measured on others: docs/fusion.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from hmr_ros.core.forecasts import HORIZONS_S, ForecastCalibration, Forecasts, b
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.core.temporal.root_motion import RootMotion, split_by_sight, stated_variances
+from hmr_ros.core.temporal.root_motion import RootMotion, split_by_sight
 from hmr_ros.core.uncertainty import ROOT_DRIFT_M_S, joint_drift, stretched
 
 STOPPING_S = 0.7
 """Time constant at which people are expected to come to a stop."""
 
-_DOUBT = np.array([2.0, 6.0])
-"""Noise of velocities along the line of sight and across it, 1/s, as a multiple of the deviation of positions."""
+_DOUBT = 2.0
+"""Noise of velocities, 1/s, as a multiple of what surprised of positions in the last images."""
 
 _ROOT_POWER, _LEAST_M_S = 0.6, 0.05
 """The deviation of the root's way grows with this power of the speed in m/s plus the last: who stands may walk."""
@@ -45,15 +45,13 @@ class Walks(Record):
     speed: Floats
 
     @staticmethod
-    def of(positions: RootMotion, velocities: Floats, covariance: Floats) -> Walks:
-        """Of filtered ``positions``, ``velocities`` (N, 3) m/s of a longer memory, and ``covariance`` (N, 3, 3) m^2.
+    def of(positions: RootMotion, velocities: Floats) -> Walks:
+        """Of filtered ``positions`` and ``velocities`` (N, 3) m/s of a longer memory: the mean of both velocities.
 
-        Where both velocities differ, neither is trusted.
+        Their noise is what the positions showed of it: exact keypoints hardly surprise the filter, gross errors do.
         """
-        noise2 = _DOUBT**2 * stated_variances(positions.value, covariance)
         mean = split_by_sight((positions.velocity + velocities) / 2, positions.value)
-        differ = split_by_sight(positions.velocity - velocities, positions.value)
-        trust = [_trust(m, noise2[:, k] + _squared(d)) for k, (m, d) in enumerate(zip(mean, differ, strict=True))]
+        trust = [_trust(part, _DOUBT**2 * positions.surprise[:, k]) for k, part in enumerate(mean)]
         along, across = (share[:, None] * part for share, part in zip(trust, mean, strict=True))
         return Walks(along + across, np.sqrt(_squared(along) + _squared(mean[1])))
 

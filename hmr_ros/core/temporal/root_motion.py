@@ -27,6 +27,9 @@ stated: most of those is the size of the person, which is wrong by the same fact
 _ALONG_FRACTION, _ACROSS_M = 0.07, 0.014
 """Deviations where none are stated, as a fraction of the distance, and m: what Pose2Mesh states in the median."""
 
+_SURPRISE_S = 0.7
+"""Time constant with which surprises are forgotten: of a second, as many steps as a person makes."""
+
 _FIRST_M_S = 0.7
 """Standard deviation of the velocity per axis of a person who was seen once."""
 
@@ -36,20 +39,23 @@ class RootMotion(Record):
     """The motion of N people in the optical frame: ``value`` (N, 3) m, ``velocity`` (N, 3) m/s, ``raw`` (N, 3) m.
 
     ``raw`` is the position measured last; ``variances`` (N, 2, 3): of position, of both together, of velocity; along
-    the line of sight and across it. Several points of each person are (N, K, 3), and their variances (N, K, 2, 3).
+    the line of sight and across it. ``surprise`` (N, 2) m^2: the sum of the squared distances at which people were
+    measured from where they were expected, of the last images; 0: nothing has surprised yet. Several points of each
+    person are (N, K, 3), their variances (N, K, 2, 3), their surprise (N, K, 2).
     """
 
     value: Floats
     velocity: Floats
     raw: Floats
     variances: Floats
+    surprise: Floats
 
     @staticmethod
     def begun(raw: Floats, covariance: Floats) -> RootMotion:
         """People at rest at ``raw`` (N, 3) m, measured with ``covariance`` (N, 3, 3) m^2; NaN: not known."""
         variances = np.zeros((*raw.shape[:-1], 2, 3))
         variances[..., 0], variances[..., 2] = _noise(raw, covariance), _FIRST_M_S**2
-        return RootMotion(raw, np.zeros_like(raw), raw, variances)
+        return RootMotion(raw, np.zeros_like(raw), raw, variances, np.zeros((*raw.shape[:-1], 2)))
 
     def replaced(self, rows: Bools, others: RootMotion) -> RootMotion:
         """These people, but for those in ``rows`` (N,), who are as in ``others``."""
@@ -60,7 +66,7 @@ class RootMotion(Record):
     def carried(self, motions: Motions) -> RootMotion:
         """The same people in the optical frames of other images."""
         value, raw = motions.points(self.value), motions.points(self.raw)
-        return RootMotion(value, motions.directions(self.velocity), raw, self.variances)
+        return RootMotion(value, motions.directions(self.velocity), raw, self.variances, self.surprise)
 
     def measured(self, raw: Floats, covariance: Floats, dt_s: Floats, noise: float) -> RootMotion:
         """After a measurement ``raw`` (N, 3) m with ``covariance`` (N, 3, 3) m^2, ``dt_s`` (N,) s after the last one.
@@ -81,6 +87,7 @@ class RootMotion(Record):
             self.velocity + velocity_gain[..., :1] * along + velocity_gain[..., 1:] * across,
             now.raw,
             np.stack([p * (1 - gain), pv * (1 - gain), v - velocity_gain * pv], -1),
+            np.exp(-dt_s / _SURPRISE_S)[..., None] * self.surprise + np.stack([_squared(along), _squared(across)], -1),
         )
 
     def _predicted(self, dt_s: Floats) -> tuple[Floats, Floats, Floats]:
@@ -112,6 +119,10 @@ def stated_variances(raw: Floats, covariance: Floats) -> Floats:
         return stated
     assumed = np.stack([_ALONG_FRACTION**2 * distance2, np.full_like(distance2, _ACROSS_M**2)], -1)
     return np.where(is_stated, stated, assumed)
+
+
+def _squared(vectors: Floats) -> Floats:
+    return np.asarray((vectors * vectors).sum(-1))
 
 
 def split_by_sight(vectors: Floats, sight: Floats) -> tuple[Floats, Floats]:

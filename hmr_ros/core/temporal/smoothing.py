@@ -268,9 +268,7 @@ class BodySmoother:
         """How the tracks ``ids`` (P,) moved when they were last seen; in the frame of ``coasted``."""
         rows = np.array(_rows_of(ids, self._tracks.ids), np.int64)
         tracks = self._tracks.take(rows[rows >= 0])
-        return Walks.unknown(len(ids)).with_rows(
-            rows >= 0, Walks.of(tracks.positions, tracks.velocities, tracks.root_covariance)
-        )
+        return Walks.unknown(len(ids)).with_rows(rows >= 0, Walks.of(tracks.positions, tracks.velocities))
 
     def velocities(self, ids: Ints) -> Floats:
         """(P, 3) m/s of the roots of the tracks ``ids`` (P,), as filtered, noise and all; NaN where there is none."""

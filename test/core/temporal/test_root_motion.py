@@ -103,8 +103,19 @@ def test_carried_people_are_filtered_as_if_the_camera_had_stood_still():
 def test_rows_are_replaced_whole():
     one, two = followed(AHEAD + np.zeros((5, 2, 3))), followed(AHEAD + np.ones((5, 2, 3)))
     mixed = one.replaced(np.array([True, False]), two)
-    for name in ("value", "velocity", "raw", "variances"):
+    for name in ("value", "velocity", "raw", "variances", "surprise"):
         assert_allclose(getattr(mixed, name), [getattr(two, name)[0], getattr(one, name)[1]])
+
+
+def test_what_surprises_is_summed_in_both_directions_and_forgotten():
+    state = RootMotion.begun(AHEAD[None], stated(AHEAD[None]))
+    assert not state.surprise.any()
+    there = AHEAD[None] + [0.03, 0.04, 0]
+    once = state.measured(there, stated(there), np.full(1, 0.1), 1.0)
+    assert_allclose(once.surprise, [[0, 0.05**2]], atol=1e-4)
+    expected = once.value + 0.7 * once.velocity
+    again = once.measured(expected, stated(expected), np.full(1, 0.7), 1.0)
+    assert_allclose(again.surprise, once.surprise / np.e, rtol=1e-6)
 
 
 def test_no_people_are_a_normal_value():
