@@ -32,6 +32,7 @@ from hmr_ros.perception.appearance import appearance
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.doubting import believed
 from hmr_ros.perception.external import checked, within_limit
 from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hands import HandDetector, Hands
@@ -164,6 +165,7 @@ class Pipeline:
         tracepoints.mark("tracking")
         clock.append(time.perf_counter())
         estimates = self._estimate(image, tracks.seen, camera, shed)
+        tracks, estimates = believed(tracks, estimates, self.smoother, stamp_s, pose)
         tracepoints.mark("estimation")
         ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))

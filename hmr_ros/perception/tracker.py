@@ -83,7 +83,7 @@ _UNLIKE = -2.0
 """A person who was hidden is not one whom looks contradict more, wherever they are."""
 _LOOKS_AT_NEW = 4
 """A new track may turn out to be a lost one in so many views, from the image that confirms it on."""
-_DOUBT_S = 1.0
+DOUBT_S = 1.0
 """Time constant at which the score of an unseen track falls."""
 
 
@@ -288,7 +288,7 @@ def _with_unseen(detections: Detections, ids: list[int], unseen: list[Track], st
     unseen_s, boxes, kp2d = expected(unseen, stamp_s)
     coasting = Detections(
         boxes=boxes,
-        scores=np.array([track.score for track in unseen]) * np.exp(-unseen_s / _DOUBT_S),
+        scores=np.array([track.score for track in unseen]) * np.exp(-unseen_s / DOUBT_S),
         kp2d=kp2d,
         kp2d_score=np.zeros(kp2d.shape[:2]),
         joint_set=detections.joint_set,

@@ -21,29 +21,23 @@ from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted, pose_drift
+from hmr_ros.core.temporal.doubting import Claims
 from hmr_ros.core.temporal.footing import held, measured_feet, unknown_feet
 from hmr_ros.core.temporal.forecasting import JointChanges, Walks
 from hmr_ros.core.temporal.one_euro import Filtered, filter_rotations, rotations_at_rest
 from hmr_ros.core.temporal.root_motion import RootMotion
+from hmr_ros.core.temporal.shape import SHAPE_VIEWS as SHAPE_VIEWS
+from hmr_ros.core.temporal.shape import seen_shape
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 from hmr_ros.core.uncertainty import Calibration, Covariances, grown
-
-SHAPE_VIEWS = 30.0
-"""The shape of a person is the mean over this many good views, and never changes after: bones keep their lengths."""
-
-_GOOD_VIEW_M = 0.055
-"""Expected joint error of a good view, Pose2Mesh's median on people far away. Twice as bad a view counts a quarter."""
-
-_WITHOUT_FACE = 0.05
-"""A view without the face counts so little: a network guesses sizes by heads, and takes people for larger or smaller
-by a tenth without."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Tracks(Record):
     """People as last seen: ``ids``, ``stamp_s``, ``views`` (N,) that their mean ``betas`` (N, 10) are over,
     ``velocities`` (N, 3) m/s they walk at, ``joint_error`` (N, 24) m of their last pose, with its covariances;
-    ``legs`` (N, 6, 3, 3): rotations of the legs that stand (footing), in place of those of the pose.
+    ``legs`` (N, 6, 3, 3): rotations of the legs that stand (footing), in place of those of the pose; ``images`` (N,)
+    that showed them.
 
     All is in the optical frame of the image whose camera pose is in ``poses``: the last one to which the camera's
     motion is known from the last one that showed the person.
@@ -61,6 +55,7 @@ class _Tracks(Record):
     rotations: Filtered
     feet: RootMotion
     legs: Floats
+    images: Floats
     poses: CameraPoses
 
     @staticmethod
@@ -81,6 +76,7 @@ class _Tracks(Record):
             rotations_at_rest(rotations),
             unknown_feet(people),
             rotations[:, LEGS],
+            np.zeros(people),
             CameraPoses.of(pose, people),
         )
 
@@ -119,8 +115,8 @@ class _Tracks(Record):
         if filters_pose:
             last_rotations = self.rotations.replaced(fresh, now.rotations)
             rotations = filter_rotations(last_rotations, now.rotations.raw, dt, config)
-        legs = rotations.value[:, LEGS]
-        return dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations, legs=legs)
+        moved_on = dataclasses.replace(now, velocities=velocities, positions=positions, rotations=rotations)
+        return dataclasses.replace(moved_on, legs=rotations.value[:, LEGS], images=self.images + 1)
 
     def standing(self, last: _Tracks, rest: Floats, noise: float) -> _Tracks:
         """The same people with their feet held where they stand; ``last``: before this image, ``rest`` (N, 24, 3) m."""
@@ -132,19 +128,6 @@ class _Tracks(Record):
         feet = measured_feet(last.feet.replaced(begins, now), now, covariance, np.where(begins, 1.0, dt), noise)
         legs_held = legs.reaching(held(feet) - self.positions.value[:, None])
         return dataclasses.replace(self, feet=feet, legs=legs_held)
-
-
-def _seen_shape(views: Floats, betas: Floats, now: _Tracks, faces: Bools) -> tuple[Floats, Floats]:
-    """``views`` (N,) and the mean shape ``betas`` (N, 10) over them with one more, until there are enough.
-
-    ``faces`` (N,): whether this one shows the face.
-    """
-    error = now.joint_error.mean(-1)
-    certainty = np.where(np.isfinite(error), np.minimum((_GOOD_VIEW_M / np.maximum(error, 1e-6)) ** 2, 1), 1)
-    certainty = np.where(faces, certainty, _WITHOUT_FACE * certainty)
-    certainty = np.where(views < SHAPE_VIEWS, certainty, 0)
-    more = views + certainty
-    return more, betas + (certainty / more)[:, None] * (now.betas - betas)
 
 
 class BodySmoother:
@@ -232,7 +215,7 @@ class BodySmoother:
 
     def _shaped(self, before: _Tracks, now: _Tracks, free: Bools, faces: Bools) -> _Tracks:
         """``now`` with the shapes known by now; ``free`` (N,) are moved to where they look as large as before."""
-        views, betas = _seen_shape(before.views, before.betas, now, faces)
+        views, betas = seen_shape(before.views, before.betas, now.betas, now.joint_error, faces)
         scale = np.where(free, self._size(betas) / self._size(now.betas), 1)
         positions = RootMotion.begun(now.positions.raw * scale[:, None], now.root_covariance)
         return dataclasses.replace(now, views=views, betas=betas, positions=positions)
@@ -242,6 +225,25 @@ class BodySmoother:
         rest = self._body_model.rest_joints(betas).astype(np.float64)
         bones = rest[:, 1:] - rest[:, SMPL_PARENTS[1:]]
         return np.asarray(np.sqrt((bones * bones).sum(-1)).sum(-1))
+
+    def doubted(
+        self, ids: Ints, estimates: Estimates, covered: Bools, stamp_s: float, pose: CameraPose | None = None
+    ) -> Floats:
+        """(P,) s since the last image that was smoothed, of the people ``ids`` (P,) whose ``estimates`` contradict it.
+
+        0 for all others. ``covered`` (P,): by another person in part; ``pose`` of the camera, as in a call.
+        """
+        known = self._tracks.take(self._tracks.stamp_s < stamp_s).carried(pose)
+        last = np.array(_rows_of(ids, known.ids), np.int64)
+        rows = np.flatnonzero((last >= 0) & estimates.valid)
+        tracks, now, out = known.take(last[rows]), estimates.take(rows), np.zeros(len(ids))
+        if len(rows):
+            unseen_s, growth = stamp_s - tracks.stamp_s, self._size(now.betas) / self._size(tracks.betas)
+            expected = coasted(tracks.positions.value, tracks.velocities, unseen_s)
+            position = now.cam_t.astype(np.float64) / growth[:, None]
+            claims = Claims(position, expected, growth, covered[rows], tracks.images, unseen_s)
+            out[rows] = np.where(claims.contradict(), unseen_s, 0)
+        return out
 
     def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
         """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.

@@ -114,8 +114,15 @@ def _covariance(fuser: RoomFuser, person: Person, stamp_s: float) -> Floats:
 
 
 def _common(fuser: RoomFuser, person: Person) -> Floats:
-    """(3, 3) m^2: the mean of the cameras' stated pose errors, which no comparison between them shows."""
-    sights = [person.motion.position - state.eye for name, state in fuser.cameras.items() if name in person.seen_by]
-    if not sights:
+    """(3, 3) m^2: what learning took from the errors of the cameras' poses, as far as all may share it.
+
+    Cameras are compared with each other alone, so what all are wrong by alike is learnt by none. What is left of each
+    camera's own error is in the filter.
+    """
+    states = [state for name, state in fuser.cameras.items() if name in person.seen_by]
+    if not states:
         return np.zeros((3, 3))
-    return np.asarray(Offset.stated(fuser.options).covariances(np.stack(sights)).sum(0) / len(sights) ** 2)
+    sights = np.stack([person.motion.position - state.eye for state in states])
+    stated = Offset.stated(fuser.options).covariances(sights)
+    left = np.stack([state.offset.covariances(sight) for state, sight in zip(states, sights, strict=True)])
+    return np.asarray((stated - left).sum(0) / len(states) ** 2)

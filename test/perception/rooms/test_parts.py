@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.growth import Growth
+from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.people import State
 from hmr_ros.core.records import join_rows
@@ -19,9 +20,10 @@ from hmr_ros.perception.rooms.options import FusingOptions
 from hmr_ros.perception.rooms.pose import fused_pose
 from hmr_ros.perception.rooms.room import bodies_of
 from hmr_ros.perception.rooms.tracks import CameraTracks
-from test.perception.rooms.rooms import BODY, EAST, SOUTH, Eye, Room, fuse, turned
+from test.perception.rooms.rooms import BODY, EAST, NORTH, SOUTH, Eye, Room, fuse, looking, turned
 
 GROWTH = Growth.of(BODY)
+WEST = looking((-4.0, 0.3, 2.1))
 ROOM = Room((lambda t: (t, 0.5), lambda t: (0.0, -1.0 - t)), (Eye(EAST), Eye(SOUTH)))
 
 
@@ -180,3 +182,57 @@ def test_nobody_is_no_bodies():
 def test_options_are_above_0(name):
     with pytest.raises(ValueError, match="above 0"):
         FusingOptions(**{name: 0.0})
+
+
+def test_what_all_cameras_may_share_is_counted_as_learning_takes_it_away():
+    """Once and not twice: nothing is added before anything is learnt."""
+    fuser, _ = fuse(ROOM, 0.3, options=FusingOptions(learns=False))
+    assert_allclose(
+        bodies_of(fuser, fuser.stamp_s, BODY).root_covariance,
+        [person.motion.expected(fuser.stamp_s)[1] for person in fuser.people],
+    )
+    state = fuser.cameras["0"]
+    state.offset = dataclasses.replace(state.offset, covariance=0.25 * state.offset.covariance)
+    sights = np.stack([person.motion.position - state.eye for person in fuser.people])
+    learnt = 0.75 * Offset.stated(fuser.options).covariances(sights) / 4
+    for person, body, expected in zip(
+        fuser.people, bodies_of(fuser, fuser.stamp_s, BODY).root_covariance, learnt, strict=True
+    ):
+        assert_allclose(body - person.motion.expected(fuser.stamp_s)[1], expected, atol=1e-9)
+
+
+def erring(cameras: int, seed: int) -> Room:
+    """Three people and as many cameras, whose poses, clocks and sizes of people are wrong as they may be."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal()
+    eyes = []
+    for pose in (EAST, SOUTH, NORTH, WEST)[:cameras]:
+        turn, aside = rotvec_to_rotmat(0.035 * rng.normal(size=3)), 0.03 * rng.normal(size=3)
+        factor = np.exp(0.06 * np.sqrt(0.5) * (shared + rng.normal()))
+        stated = Transform(turn @ pose.rotation, pose.translation + aside)
+        eyes.append(Eye(pose, stated, late_s=0.03 * rng.normal(), factor=float(factor)))
+    a, b = rng.uniform(0, 2 * np.pi, 2)
+    people = (
+        lambda t: (1.5 * np.cos(0.5 * t + a), 1.5 * np.sin(0.5 * t + a)),
+        lambda t: (-1.0, 0.7),
+        lambda t: (0.8 * np.sin(0.7 * t + b), -1.2),
+    )
+    return Room(people, tuple(eyes), noise=1, rng=rng)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cameras", [1, 2, 3, 4])
+def test_covariances_are_as_large_as_errors_where_all_cameras_err_as_stated(cameras: int):
+    errors2, stated2, distances2 = [], [], []
+    for seed in range(8):
+        room, fuser = erring(cameras, seed), None
+        for part in range(3):
+            fuser, _ = fuse(room, 1.5, fuser=fuser, begin_s=1.5 * part)
+            bodies = bodies_of(fuser, fuser.stamp_s, BODY)
+            for root, covariance in zip(bodies.cam_t, bodies.root_covariance, strict=True):
+                error = min(room.roots(fuser.stamp_s) - root, key=np.linalg.norm)
+                errors2.append(error @ error)
+                stated2.append(np.trace(covariance))
+                distances2.append(error @ np.linalg.solve(covariance, error))
+    assert 0.75 < np.sqrt(np.mean(errors2) / np.mean(stated2)) < 1.25
+    assert np.mean(np.array(distances2) < 6.251) > 0.82, "the 90 % region, of few cameras"
