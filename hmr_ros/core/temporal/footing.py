@@ -23,7 +23,7 @@ _FARTHEST_M = 0.2
 def unknown_feet(people: int) -> RootMotion:
     """The motion of two ankles of each of ``people`` of whom nothing is known: NaN."""
     points, variances = np.full((people, 2, 3), np.nan), np.full((people, 2, 2, 3), np.nan)
-    return RootMotion(points, points, points, variances)
+    return RootMotion(points, points, points, variances, np.zeros((people, 2, 2)))
 
 
 def measured_feet(feet: RootMotion, now: RootMotion, covariance: Floats, dt_s: Floats, noise: float) -> RootMotion:
