@@ -15,7 +15,7 @@ from hmr_ros.core.thread_names import show_name
 _Found = TypeVar("_Found")
 
 _NICENESS = 5
-"""Of the thread in the background: where both want a core, it gets a third of the time of one that follows people."""
+"""That the thread in the background adds to the program's own: where both want a core, it gets a third of the time of one that follows people."""
 
 
 class Search(Generic[_Found]):
@@ -69,4 +69,5 @@ def _be_nice() -> None:
     if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if os.name == "posix" and hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _NICENESS, 19))
