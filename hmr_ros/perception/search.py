@@ -15,7 +15,8 @@ from hmr_ros.core.thread_names import show_name
 _Found = TypeVar("_Found")
 
 _NICENESS = 5
-"""That the thread in the background adds to the program's own: where both want a core, it gets a third of the time of one that follows people."""
+"""That the thread in the background adds to the program's: where both want a core, it gets a third of the time of one
+that follows people."""
 
 
 class Search(Generic[_Found]):
