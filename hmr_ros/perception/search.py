@@ -15,8 +15,8 @@ from hmr_ros.core.thread_names import show_name
 _Found = TypeVar("_Found")
 
 _NICENESS = 5
-"""That the thread in the background adds to the program's: where both want a core, it gets a third of the time of one
-that follows people."""
+"""Of the thread in the background, besides a positive one of the node: where both want a core, it gets a third of the
+time of one that follows people."""
 
 
 class Search(Generic[_Found]):
@@ -70,5 +70,6 @@ def _be_nice() -> None:
     if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if os.name == "posix" and hasattr(os, "setpriority"):
-        own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _NICENESS, 19))
+        thread = threading.get_native_id()
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, max(own, 0) + _NICENESS)  # less than it has is for root alone
