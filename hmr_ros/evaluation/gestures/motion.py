@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often gestures are reported of recorded motion, in which nobody was asked to make any."""
+"""How often gestures are reported of recorded motion, in which people were not asked to make any."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Rates:
 def motion_rates(motion: Motion, body: BodyModel, images_hz: float = 15.0) -> tuple[Rates, ...]:
     """The gestures of each category of ``motion``, whose poses are taken at ``images_hz`` without errors."""
     step = max(1, round(motion.fps / images_hz))
-    minutes, begun = Counter[str](), {str(name): Counter[Gesture]() for name in np.unique(motion.clip_category)}
+    names = [str(name) for name in np.unique(motion.clip_category)]
+    minutes, begun = dict.fromkeys(names, 0.0), {name: Counter[Gesture]() for name in names}
     for clip in range(len(motion.clip_id)):
         rows, category = np.flatnonzero(motion.clip == clip)[::step], str(motion.clip_category[clip])
         minutes[category] += len(rows) * step / motion.fps / 60
