@@ -150,7 +150,7 @@ def _tests(args: argparse.Namespace, config: TrainConfig, body: BodyModel) -> li
     tests = [ProtocolTest(PROTOCOLS[name], Path(config.data.root), bodies) for name in args.protocol]
     for test in tests:
         check_bodies(read_people(test.protocol, test.root, body)[0], bodies)
-    return tests
+    return [*tests]
 
 
 def _errors(config: TrainConfig, material: Material, first_steps: int, directory: Path) -> list[Errors]:

@@ -124,24 +124,28 @@ def test_several_processes_look_for_unused_weights_only_where_there_may_be_some(
     assert list(parallel.parameters()) == list(layer.parameters())
 
 
-def torchrun(config: Path, out: Path) -> None:
-    """`hmr train` in two processes."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        str(free_port()),
-    ]
+def torchrun(config: Path, out: Path, *words: str) -> subprocess.Popen[bytes]:
+    """`hmr train` by torchrun with ``words``, as it has started."""
+    command = [sys.executable, "-m", "torch.distributed.run", *words]
     command += ["-m", "hmr_ros.cli", "train", str(config), "--out", str(out)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, env=environment, check=True, timeout=300)
+    return subprocess.Popen(command, env=environment)
+
+
+def on_one_machine(config: Path, out: Path) -> list[subprocess.Popen[bytes]]:
+    """Two processes of one torchrun."""
+    return [torchrun(config, out, "--nproc-per-node", "2", "--master-port", str(free_port()))]
+
+
+def on_two_machines(config: Path, out: Path) -> list[subprocess.Popen[bytes]]:
+    """Two torchruns of one process each, as on machines that share the directory ``out``."""
+    nodes = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    return [torchrun(config, out, *nodes, "--node-rank", str(rank)) for rank in range(2)]
 
 
 @pytest.mark.slow
-def test_two_processes_train_a_network_and_go_on(tmp_path):
+@pytest.mark.parametrize("start", [on_one_machine, on_two_machines])
+def test_two_processes_train_a_network_and_go_on(tmp_path, start):
     config, out = tmp_path / "my.toml", tmp_path / "run"
     text = (
         'recipe = "hands"\n[run]\nworkers = 0\ndevice = "cpu"\nvalidation_people = 8\nlog_every = 1\n'
@@ -149,7 +153,7 @@ def test_two_processes_train_a_network_and_go_on(tmp_path):
     )
     for steps in (2, 3):
         config.write_text(text.format(steps))
-        torchrun(config, out)
+        assert not any([run.wait(timeout=300) for run in start(config, out)])
         assert load_checkpoint(out / "last.pt").step == steps
     written = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in written if "validation" not in line] == [1, 2, 3], "one process writes"

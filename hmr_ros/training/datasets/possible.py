@@ -33,7 +33,7 @@ def possible(people: AnnotatedPeople) -> AnnotatedPeople:
         cam_t=_where((_within(people.cam_t, _METRES) & (people.cam_t[:, 2] > 0))[:, None], people.cam_t),
         human36m=_where(measured, people.human36m),
         K=_cameras(people.K),
-        image_size=_where(((people.image_size >= 1) & (people.image_size <= _PX)).all(1)[:, None], people.image_size),
+        image_size=_where(_sizes(people.image_size)[:, None], people.image_size),
     )
 
 
@@ -63,6 +63,11 @@ def _within(values: Floats, limit: float) -> Bools:
 def _boxes(box: Floats) -> Bools:
     """(N,) boxes that have an area."""
     return _within(box, _PX) & np.asarray((box[:, 2:] > box[:, :2]).all(1))
+
+
+def _sizes(size: Floats) -> Bools:
+    """(N,) images that have a pixel."""
+    return _within(size, _PX) & np.asarray((size >= 1).all(1))
 
 
 def _cameras(K: Floats) -> Floats:
