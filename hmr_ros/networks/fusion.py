@@ -63,21 +63,24 @@ class _Attention(nn.Module):
 class FusionNet(nn.Module):
     """The whole network; its ``forward`` is exported."""
 
-    input_names = ("rotations", "joints", "joint_error", "age", "mask")
+    input_names = ("rotations", "joints", "joint_error", "age", "mask", "published")
     output_names = ("fused", "fused_error", "forecast", "forecast_error")
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__()
         width = config.width
         self.pose = nn.Linear(_POSE + 2 * len(_PERIODS) + 2, width)
+        self.answers = nn.Linear(SMPL.size * 6, width, bias=False)
         self.layers = nn.ModuleList(_Attention(width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
         self.weight, self.beyond = nn.Linear(width, SMPL.size), nn.Linear(width, SMPL.size)
+        self.kept = nn.Linear(width, SMPL.size)
         self.decay = nn.Parameter(torch.full((SMPL.size,), math.log(8.0)))
         self.correction = _head(width, 6 * SMPL.size)
         self.forecast = _head(width, HORIZONS * SMPL.size * 3)
         self.error = nn.Linear(width, (1 + HORIZONS) * SMPL.size)
-        for layer in (self.weight, self.beyond, self.error):
+        nn.init.zeros_(self.answers.weight)
+        for layer in (self.weight, self.beyond, self.kept, self.error):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -89,14 +92,17 @@ class FusionNet(nn.Module):
         error = 0.05 + 0.1 * torch.rand(count, WINDOW, SMPL.size, generator=generator)
         age = 0.1 * torch.arange(WINDOW).expand(count, -1)
         mask = (torch.arange(WINDOW) <= 3 * torch.arange(count)[:, None]).float()
-        return rotations, joints, error, age * mask, mask
+        published = rot6d_to_rotmat(torch.randn(count, WINDOW - 1, SMPL.size, 6, generator=generator))
+        return rotations, joints, error, age * mask, mask, published
 
-    def hidden(self, rotations: Tensor, joints: Tensor, joint_error: Tensor, age: Tensor, mask: Tensor) -> Tensor:
+    def hidden(
+        self, rotations: Tensor, joints: Tensor, joint_error: Tensor, age: Tensor, mask: Tensor, published: Tensor
+    ) -> Tensor:
         """The inputs of ``forward`` -> features (N, T, W) of the images."""
         phase = age[..., None] * torch.tensor(_PERIODS, device=age.device) * (math.pi / 2)
         pose = (rotations[..., :2].flatten(2), 2 * joints.flatten(2), 0.5 * (joint_error.log() + 3))
         time = (torch.sin(phase), torch.cos(phase), torch.log1p(20 * age)[..., None], (age == 0).float()[..., None])
-        x = self.pose(torch.cat([*pose, *time], -1))
+        x = self.pose(torch.cat([*pose, *time], -1)) + self.answers(_corrections(rotations, mask, published))
         missing = (mask - 1)[:, None, None, :] * 1e4
         for layer in self.layers:
             x = layer(x, missing)
@@ -104,7 +110,7 @@ class FusionNet(nn.Module):
         return out
 
     def forward(
-        self, rotations: Tensor, joints: Tensor, joint_error: Tensor, age: Tensor, mask: Tensor
+        self, rotations: Tensor, joints: Tensor, joint_error: Tensor, age: Tensor, mask: Tensor, published: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Windows as in PoseWindows.
 
@@ -112,9 +118,11 @@ class FusionNet(nn.Module):
         at each horizon (N, 3, 24, 3) m around the pelvis, with the expected errors (N, 3, 24) m of where they will be.
         """
         mask = (mask > 0.5).to(age.dtype)
-        hidden = self.hidden(rotations, joints, joint_error, age, mask)
+        hidden = self.hidden(rotations, joints, joint_error, age, mask, published)
         weight = self._weights(hidden, age, mask)
         mean = (weight[..., None] * rotations[..., :2].flatten(3)).sum(1)
+        kept = self.kept(hidden[:, 1:]) * mask[:, 1:, None]
+        mean = mean + (kept[..., None] * (published[..., :2].flatten(3) - mean[:, None])).sum(1)
         newest = hidden[:, 0]
         fused = rot6d_to_rotmat(mean + self.correction(newest).unflatten(-1, (SMPL.size, 6)))
         forecast = self.forecast(newest).unflatten(-1, (HORIZONS, SMPL.size, 3))
@@ -130,6 +138,16 @@ class FusionNet(nn.Module):
         beyond = self.beyond(hidden) * present
         out: Tensor = weight + beyond - present * beyond.sum(1, keepdim=True) / present.sum(1, keepdim=True)
         return out
+
+
+def _corrections(rotations: Tensor, mask: Tensor, published: Tensor) -> Tensor:
+    """(N, T, 144): by how much the answer to each image differed from it, and the last answer from the newest image.
+
+    Zeros where there is no answer.
+    """
+    answers = torch.cat([published[:, :1], published], 1)
+    known = torch.cat([mask[:, 1:2], mask[:, 1:]], 1)
+    return (answers - rotations)[..., :2].flatten(2) * known[..., None]
 
 
 def _head(width: int, outputs: int) -> nn.Sequential:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fusion over time: each tracked person's poses of the last 0.8 s -> the pose now, by a small network.
 
+The network has no state; what it answered to the older images is kept here, and handed in again beside them.
 Only what is relative to the root is fused: rotations, the root's among them, and their expected errors. Shape and
 position are left to those who know sizes and distances. A person who was seen in one image only keeps the estimate.
 """
@@ -121,11 +122,12 @@ class PoseFusion:
         rows = self._remembered(ids, estimates, rotations, stamp_s, optical_from_fixed)
         if not len(rows):
             return FusedPoses.none()
-        windows = self._history.windows(ids[rows], estimates.cam_t[rows])
-        outputs = self._engine.run(windows.inputs)
+        windows, published = self._history.windows(ids[rows], estimates.cam_t[rows])
+        outputs = self._engine.run(windows.inputs(published))
         back = windows.optical_from_virtual
         fused = outputs["fused"].astype(np.float64)
         fused[:, 0] = back @ fused[:, 0]
+        self._history.publish(ids[rows], fused)
         forecast = outputs["forecast"] @ back[:, None].swapaxes(-1, -2)
         return FusedPoses(rows, fused, outputs["fused_error"], forecast, outputs["forecast_error"])
 
@@ -136,7 +138,7 @@ class PoseFusion:
         joints, rows = joints_in_body(rotations, self._mean_rest), np.zeros(len(ids), np.bool_)
         for row in np.flatnonzero(estimates.valid & (ids != UNTRACKED)):
             turned = None if optical_from_fixed is None else optical_from_fixed[row]
-            pose = TrackPose(stamp_s, rotations[row], joints[row], estimates.joint_error[row], turned)
+            pose = TrackPose.of_image(stamp_s, rotations[row], joints[row], estimates.joint_error[row], turned)
             rows[row] = self._history.add(int(ids[row]), pose) > 1
         return np.flatnonzero(rows)
 

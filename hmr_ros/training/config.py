@@ -110,12 +110,14 @@ class WindowConfig:
     estimator: str = setting("", doc="manifest (.json) of the Pose2Mesh that lifts them; empty: the shipped one")
     chunks: int = setting(40, doc="files of 64 sequences to train on", low=1)
     validation_chunks: int = setting(4, doc="files of 64 sequences to validate on", low=1)
-    young: float = setting(0.15, doc="fraction of windows of new tracks, with few images", low=0, high=1)
     still: float = setting(
-        0.3, doc="fraction of windows whose camera is taken to stand still, as without TF", low=0, high=1
+        0.3, doc="fraction of runs whose camera is taken to stand still, as without TF", low=0, high=1
     )
     acceleration: float = setting(1.0, doc="weight of the error of second differences, beside that of joints", low=0)
     motion: float = setting(1.0, doc="weight of the error that does not last, more where joints are fast", low=0)
+    behind: float = setting(
+        1.0, doc="weight of how far joints are behind on their way, more where they are fast", low=0
+    )
     forecast: float = setting(0.15, doc="weight of the error of forecasts", low=0)
 
 

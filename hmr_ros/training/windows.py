@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows of lifted sequences, three of neighbouring images at a time, as training steps of the fusion over time."""
+"""Windows of lifted sequences, in runs of neighbouring images, as training steps of the fusion over time.
+
+The fusion reads its own last answers, so runs come in order: each goes on where the one before it ended.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from hmr_ros.core.temporal.pose_window import PoseWindows, chosen_images, joints
 from hmr_ros.training.datasets.motion import mirror
 from hmr_ros.training.lifted import Lifted
 
-NEIGHBOURS = 3
-"""Windows of as many images, one after another: the fewest whose second difference can be learnt."""
+RUN = 6
+"""Images of a run, through which errors are led back to earlier answers."""
 
 _SLOW_S = 0.5
 """Half the time over which an error is averaged to be called slow."""
@@ -30,13 +33,13 @@ _MEAN_SHAPE = np.zeros((1, 10))
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """``poses`` of 3 B windows, those of an image and of the two before it in a row, with the ground truth; metres.
+    """``poses`` of N windows with the ground truth; metres.
 
-    In the axes of each window's virtual camera: ``rotations`` (3 B, 24, 3, 3) true, ``future`` (3 B, 3, 24, 3) true
-    joints around the pelvis. ``future_known`` (3 B, 3); ``usable`` (3 B,) windows whose newest image has an estimate;
-    ``rest`` (3 B, 24, 3) true joints at rest, and ``seen_rest`` those of the shape as estimated by then;
-    ``world_from_virtual`` (3 B, 3, 3); ``slow_error`` (3 B, 24, 3) of the single images, as in Prepared; ``stamp``
-    (3 B,) s.
+    In the axes of each window's virtual camera: ``rotations`` (N, 24, 3, 3) true, ``future`` (N, 3, 24, 3) true joints
+    around the pelvis. ``future_known`` (N, 3); ``usable`` (N,) windows whose newest image has an estimate; ``rest``
+    (N, 24, 3) true joints at rest, and ``seen_rest`` those of the shape as estimated by then; ``world_from_virtual``
+    (N, 3, 3); ``slow_error`` and ``velocity`` (N, 24, 3), as in Prepared; ``interval`` (N,) s since the image before;
+    ``newest`` (N,) and ``number`` (N, 8) of the images in their sequences; ``begins`` (N,): of a run that begins.
     """
 
     poses: PoseWindows
@@ -48,7 +51,11 @@ class Windows:
     seen_rest: Floats
     world_from_virtual: Floats
     slow_error: Float32s
-    stamp: Floats
+    velocity: Float32s
+    interval: Floats
+    newest: Int64s
+    number: Int64s
+    begins: Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +64,8 @@ class Prepared(Record):
 
     ``joints`` (S, T, 24, 3) m of ``pose`` and the mean shape, in the axes of the root; ``shape`` (S, T, 10): the mean
     of each person by every image; ``slow_error`` (S, T, 24, 3) m, world axes: what is wrong with the joints of single
-    images for a second or longer, such as a body that is turned too far.
+    images for a second or longer, such as a body that is turned too far; ``velocity`` (S, T, 24, 3) m/s of the true
+    joints, world axes; ``rest`` (S, 24, 3) m true joints at rest.
     """
 
     lifted: Lifted
@@ -67,6 +75,8 @@ class Prepared(Record):
     camera: Float32s
     shape: Float32s
     slow_error: Float32s
+    velocity: Float32s
+    rest: Floats
 
 
 def prepared(lifted: Lifted, body: BodyModel) -> Prepared:
@@ -80,7 +90,14 @@ def prepared(lifted: Lifted, body: BodyModel) -> Prepared:
     found, true = (chained_joints(world_rotations(rotations), rest) @ camera for rotations in (pose, true_pose))
     slow = _moving_mean((found - true).astype(np.float32), lifted.stamps, lifted.valid)
     joints = joints_in_body(pose, body.rest_joints(_MEAN_SHAPE)[0])
-    return Prepared(lifted, pose, joints, true_pose, camera, shape.astype(np.float32), slow)
+    velocity = _velocities(true.astype(np.float32), lifted.stamps)
+    return Prepared(lifted, pose, joints, true_pose, camera, shape.astype(np.float32), slow, velocity, rest[:, 0])
+
+
+def _velocities(joints: Float32s, stamps: Floats) -> Float32s:
+    """(S, T, 24, 3) m/s from image to image; zeros of the first."""
+    moved = np.diff(joints, axis=1) / np.diff(stamps, axis=1)[..., None, None]
+    return np.concatenate([np.zeros_like(moved[:, :1]), moved], 1).astype(np.float32)
 
 
 def _moving_mean(values: Float32s, stamps: Floats, valid: Bools) -> Float32s:
@@ -107,26 +124,66 @@ def mirrored(lifted: Lifted) -> Lifted:
     )
 
 
-class WindowSampler:
-    """Draws windows from sequences; ``body`` gives their skeletons."""
+@dataclass(frozen=True, eq=False)
+class _Places(Record):
+    """Where B runs go on: ``image`` of the sequence ``row`` (B,).
 
-    def __init__(self, sequences: Prepared, body: BodyModel, young: float, still: float) -> None:
-        self._sequences, self._body, self._young, self._still = sequences, body, young, still
-        usable = sequences.lifted.valid & sequences.lifted.known[..., 0]
-        usable[:, : NEIGHBOURS - 1] = False
-        self._places = np.argwhere(usable)
+    The track begins at the image ``first`` (B,); cameras that are ``still`` (B,) are taken not to turn.
+    """
+
+    row: Int64s
+    image: Int64s
+    first: Int64s
+    still: Bools
+
+    def later(self) -> _Places:
+        """Of the runs that follow."""
+        return dataclasses.replace(self, image=self.image + RUN)
+
+
+class WindowSampler:
+    """Draws windows from sequences; ``body`` gives their skeletons. It remembers where its runs have come to."""
+
+    def __init__(self, sequences: Prepared, body: BodyModel, still: float) -> None:
+        self._sequences, self._body, self._still = sequences, body, still
+        self._next: _Places | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Sequences, and images of each."""
+        people, images = self._sequences.lifted.stamps.shape
+        return people, images
 
     def sample(self, rng: Generator, count: int) -> Windows:
-        """The windows of ``count`` images and of the two before each."""
-        place = self._places[rng.integers(len(self._places), size=count)]
-        age = np.where(rng.random(count) < self._young, rng.integers(0, 6, count), place[:, 1])
-        first = place[:, 1] - age
-        still = rng.random(count) < self._still
-        row, newest = np.repeat(place[:, 0], NEIGHBOURS), np.repeat(place[:, 1], NEIGHBOURS)
-        newest = newest - np.tile(np.arange(NEIGHBOURS)[::-1], count)
-        return self.at(row, newest, np.repeat(first, NEIGHBOURS), np.repeat(still, NEIGHBOURS))
+        """The next run of each of ``count`` sequences, image after image: (B x RUN) windows.
 
-    def at(self, row: Int64s, newest: Int64s, first: Int64s, still: Bools) -> Windows:
+        The first ones begin anywhere in their sequences, later ones near their beginnings.
+        """
+        images = self.shape[1]
+        if self._next is None or len(self._next.row) != count:
+            places, begins = self._new(rng, count, images - RUN), np.ones(count, np.bool_)
+        else:
+            begins = self._next.image + RUN > images
+            places = self._next.with_rows(begins, self._new(rng, int(begins.sum()), RUN))
+        self._next = places.later()
+        return self._runs(places, begins)
+
+    def _new(self, rng: Generator, count: int, latest: int) -> _Places:
+        first = rng.integers(0, min(latest, self.shape[1] - RUN) + 1, count)
+        return _Places(rng.integers(0, len(self._sequences), count), first, first, rng.random(count) < self._still)
+
+    def of_run(self, row: Int64s, image: Int64s, begins: bool) -> Windows:
+        """Runs from the images ``image`` (B,) on, of people ``row`` (B,) who were seen from their first image on."""
+        places = _Places(row, image, np.zeros_like(row), np.zeros(len(row), np.bool_))
+        return self._runs(places, np.full(len(row), begins))
+
+    def _runs(self, places: _Places, begins: Bools) -> Windows:
+        run = np.repeat(np.arange(len(begins)), RUN)
+        each = places.take(run)
+        newest = each.image + np.tile(np.arange(RUN), len(begins))
+        return self.at(each.row, newest, each.first, each.still, begins[run])
+
+    def at(self, row: Int64s, newest: Int64s, first: Int64s, still: Bools, begins: Bools) -> Windows:
         """Windows of the sequences ``row`` (N,) at the images ``newest`` (N,), on images from ``first`` (N,) on.
 
         The cameras of those that are ``still`` (N,) are taken not to turn.
@@ -155,12 +212,16 @@ class WindowSampler:
             rotations=true,
             future=(lifted.future[row, newest].astype(np.float32) @ back[:, None]).astype(np.float32),
             future_known=lifted.known[row, newest, 1:],
-            usable=usable,
-            rest=self._body.rest_joints(lifted.true_betas[row]),
+            usable=usable & lifted.known[row, newest, 0],
+            rest=q.rest[row],
             seen_rest=self._body.rest_joints(q.shape[row, newest]),
             world_from_virtual=camera.swapaxes(-1, -2) @ back,
             slow_error=q.slow_error[row, newest],
-            stamp=lifted.stamps[row, newest],
+            velocity=q.velocity[row, newest],
+            interval=lifted.stamps[row, newest] - lifted.stamps[row, np.maximum(newest - 1, 0)],
+            newest=newest,
+            number=number,
+            begins=begins,
         )
 
     def _chosen(self, row: Int64s, newest: Int64s, first: Int64s) -> tuple[Int64s, Bools]:

@@ -31,10 +31,11 @@ def test_untrained_it_returns_a_single_image_as_it_is(network):
 def test_images_that_are_missing_change_nothing(network):
     network = trained(network)
     inputs = network.example_inputs()
-    rotations, joints, error, age, mask = (x.clone() for x in inputs)
+    rotations, joints, error, age, mask, published = (x.clone() for x in inputs)
     gone = mask == 0
     rotations[gone], joints[gone], error[gone], age[gone] = torch.eye(3), 5.0, 3.0, 0.7
-    for a, b in zip(network(*inputs), network(rotations, joints, error, age, mask), strict=True):
+    published[gone[:, 1:]] = -torch.eye(3)
+    for a, b in zip(network(*inputs), network(rotations, joints, error, age, mask, published), strict=True):
         torch.testing.assert_close(a, b)
 
 
@@ -52,10 +53,22 @@ def test_weights_of_the_images_sum_to_one_and_may_be_negative(network):
     hidden = network.hidden(*inputs)
     with torch.no_grad():
         network.beyond.weight *= 30
-    weight = network._weights(hidden, *inputs[3:])
+    weight = network._weights(hidden, *inputs[3:5])
     torch.testing.assert_close(weight.sum(1), torch.ones(4, 24))
     assert (weight < 0).any()
     assert not weight[inputs[4] == 0].any()
+
+
+def test_answers_to_older_images_are_kept_as_far_as_the_network_says(network):
+    inputs = network.example_inputs()
+    with torch.no_grad():
+        network.kept.bias.fill_(1.0)
+        both = network(*inputs[:5], inputs[5][:, :1].expand_as(inputs[5]))[0]
+        network.kept.bias.fill_(0.0)
+        none = network(*inputs)[0]
+    torch.testing.assert_close(none, network(*inputs[:5], torch.zeros_like(inputs[5]))[0])
+    two = torch.nonzero(inputs[4].sum(1) == 2)
+    torch.testing.assert_close(both[two], inputs[5][two, 0])
 
 
 @pytest.mark.slow

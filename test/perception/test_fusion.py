@@ -78,6 +78,19 @@ def test_poses_are_fused_by_id_and_all_else_stays():
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
 
 
+def test_the_network_reads_what_was_published_of_the_older_images():
+    fusion = PoseFusion(Oldest(), BODY)
+    fusion(np.array([1, 2]), estimates([0.1, 0.2]), 0.0)
+    fusion(np.array([2, 1]), estimates([0.6, 0.5]), 0.1)
+    fusion(np.array([1]), estimates([0.9]), 0.2)
+    given = fusion._engine.given[-1]
+    images, published = (rotmat_to_rotvec(given[name][0, :, 4])[:, 0] for name in ("rotations", "published"))
+    np.testing.assert_allclose(images[:3], [0.9, 0.5, 0.1], atol=1e-6)
+    np.testing.assert_allclose(published[:2], [0.1, 0.1], atol=1e-6, err_msg="the answer, and a first image as it was")
+    root = given["published"][0, 0, 0] @ given["rotations"][0, 1, 0].T
+    np.testing.assert_allclose(root, np.eye(3), atol=1e-6)
+
+
 def test_forecasts_are_in_the_optical_frame():
     fusion = PoseFusion(Oldest(), BODY)
     fusion(np.array([1]), estimates([0.1]), 0.0)

@@ -73,6 +73,17 @@ def test_trembling_poses_are_calmed(engine):
     assert after < 0.6 * before
 
 
+def test_an_error_that_is_over_is_forgotten(engine):
+    """The network reads its own answers: they must follow the images, not each other."""
+    right, wrong = standing(2 * IMAGES), standing(2 * IMAGES)
+    wrong[: IMAGES // 2, ELBOW, 1] = -1.2
+    never, once = (fused(engine, poses)[1][:, SMPL.index("left_wrist")] for poses in (right, wrong))
+    apart = np.linalg.norm(once - never, axis=-1)
+    assert apart[IMAGES // 2 - 1] > 0.1
+    assert apart[IMAGES:].max() < 0.02
+    assert apart[-IMAGES // 2 :].max() < 1e-3
+
+
 def test_an_arm_that_swings_is_not_late(engine):
     poses = standing(IMAGES)
     poses[:, ELBOW, 1] = -0.8 + 0.6 * np.sin(2 * np.pi * np.arange(IMAGES) / RATE_HZ)

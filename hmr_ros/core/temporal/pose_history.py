@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last poses of each track, for windows of them."""
+"""The last poses of each track, as they were estimated and as they were published, for windows of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from hmr_ros.core.temporal.pose_window import OLDEST_S, WINDOW, PoseWindows, cho
 class TrackPose:
     """A person in one image, ``stamp_s``: ``rotations`` (24, 3, 3), the root's to optical; ``joint_error`` (24,) m.
 
-    ``joints`` (24, 3) m: as ``pose_window.joints_in_body`` gives them.
+    ``joints`` (24, 3) m: as ``pose_window.joints_in_body`` gives them. ``published`` (24, 3, 3): the rotations that
+    were published, those of the image itself as long as there are no others.
 
     ``optical_from_fixed`` (3, 3): how the camera was turned against a frame that does not; None: unknown.
     """
@@ -26,6 +27,14 @@ class TrackPose:
     joints: Floats
     joint_error: Floats
     optical_from_fixed: Floats | None
+    published: Floats
+
+    @staticmethod
+    def of_image(
+        stamp_s: float, rotations: Floats, joints: Floats, joint_error: Floats, optical_from_fixed: Floats | None
+    ) -> TrackPose:
+        """As estimated of one image, which is also what is published so far."""
+        return TrackPose(stamp_s, rotations, joints, joint_error, optical_from_fixed, rotations)
 
 
 class PoseHistory:
@@ -50,14 +59,23 @@ class PoseHistory:
         self._tracks[track_id] = [*poses, pose]
         return len(poses) + 1
 
-    def windows(self, ids: Ints, cam_t: Floats) -> PoseWindows:
-        """Windows of tracks ``ids`` (N,), one or more, that are at ``cam_t`` (N, 3) m in their newest image."""
+    def publish(self, ids: Ints, rotations: Floats) -> None:
+        """Remember what was published of the newest poses of ``ids``: ``rotations`` (N, 24, 3, 3), roots to optical."""
+        for track_id, published in zip(ids.tolist(), rotations, strict=True):
+            track = self._tracks[track_id]
+            track[-1] = replace(track[-1], published=published)
+
+    def windows(self, ids: Ints, cam_t: Floats) -> tuple[PoseWindows, Floats]:
+        """Windows of tracks ``ids`` (N,), one or more, that are at ``cam_t`` (N, 3) m in their newest image.
+
+        With what was published of their older images (N, 7, 24, 3, 3), as ``PoseWindows.inputs`` takes it.
+        """
         tracks = [self._tracks[track_id] for track_id in ids.tolist()]
         number, filled = chosen_images(_ages(tracks))
         chosen = [track[k] for track, row in zip(tracks, number.tolist(), strict=True) for k in row]
         newest = [track[-1] for track in tracks for _ in range(WINDOW)]
         age = [now.stamp_s - pose.stamp_s for now, pose in zip(newest, chosen, strict=True)]
-        return pose_windows(
+        windows = pose_windows(
             rotations=_windowed([pose.rotations for pose in chosen]),
             joints=_windowed([pose.joints for pose in chosen]),
             joint_error=_windowed([pose.joint_error for pose in chosen]),
@@ -66,6 +84,7 @@ class PoseHistory:
             now_from_then=_turned(newest, chosen),
             cam_t=cam_t,
         )
+        return windows, _windowed([pose.published for pose in chosen])[:, 1:]
 
 
 def _windowed(rows: Sequence[Floats]) -> Floats:

@@ -2,8 +2,8 @@
 """The window of a person's last poses that the fusion over time reads: which images, and in which axes.
 
 The newest images average the detector's trembling; a few from up to 0.8 s ago show what was there before an error that
-persists. All poses are rotated into the virtual camera of the newest
-one, whose optical axis is the line of sight to the person: depth, which a camera measures badly, is always z.
+persists. Beside each older image the network reads what was published then. All poses are rotated into the virtual
+camera of the newest image, whose optical axis is the line of sight: depth, which a camera measures badly, is always z.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class PoseWindows:
 
     ``rotations`` (N, 8, 24, 3, 3): the root's and, child -> parent, the others'; ``joints`` (N, 8, 24, 3) m around the
     pelvis, of a body of mean shape; ``joint_error`` (N, 8, 24) m as expected of the single images; ``age`` (N, 8) s;
-    ``mask`` (N, 8): 1 where there is an image. ``optical_from_virtual`` (N, 3, 3) leads back.
+    ``mask`` (N, 8): 1 where there is an image. ``optical_from_virtual`` (N, 3, 3) leads back, ``virtual_from_then``
+    (N, 8, 3, 3) from the optical frame of each image.
     """
 
     rotations: Float32s
@@ -67,12 +68,23 @@ class PoseWindows:
     age: Float32s
     mask: Float32s
     optical_from_virtual: Floats
+    virtual_from_then: Floats
 
     @property
-    def inputs(self) -> dict[str, Float32s]:
-        """What the network reads, by the names of its inputs."""
+    def of_images(self) -> dict[str, Float32s]:
+        """What the network reads of the single images, by the names of its inputs."""
         names = ("rotations", "joints", "joint_error", "age", "mask")
         return {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
+
+    def inputs(self, published: Floats) -> dict[str, Float32s]:
+        """All that the network reads, by the names of its inputs.
+
+        ``published`` (N, 7, 24, 3, 3): the poses that were published of all images but the newest, the root's rotation
+        in the optical frame of each.
+        """
+        turned = np.array(published, np.float32)
+        turned[:, :, 0] = self.virtual_from_then[:, 1:] @ published[:, :, 0]
+        return self.of_images | {"published": turned}
 
 
 def joints_in_body(rotations: Floats, mean_rest: Floats) -> Floats:
@@ -102,8 +114,9 @@ def pose_windows(
     frame of each image to that of the newest, identities where nothing is known; ``cam_t`` (N, 3) m of the newest.
     """
     virtual_from_optical = looking_at(cam_t)
+    virtual_from_then = virtual_from_optical[:, None] @ now_from_then
     turned = np.array(rotations, copy=True)
-    turned[:, :, 0] = (virtual_from_optical[:, None] @ now_from_then) @ rotations[:, :, 0]
+    turned[:, :, 0] = virtual_from_then @ rotations[:, :, 0]
     return PoseWindows(
         rotations=turned.astype(np.float32),
         joints=(joints @ turned[:, :, 0].swapaxes(-1, -2)).astype(np.float32),
@@ -111,4 +124,5 @@ def pose_windows(
         age=np.where(filled, age, 0),
         mask=filled.astype(np.float32),
         optical_from_virtual=virtual_from_optical.swapaxes(-1, -2),
+        virtual_from_then=virtual_from_then,
     )

@@ -4,7 +4,8 @@
 One stage, "fuse". Joints are posed with the true bone lengths, as the fusion decides on rotations alone; the expected
 errors are learnt with the shape as estimated by then. Most of a joint's error lasts for seconds, and hides how late and
 how calm it is. So two more terms are learnt: the error without that part, which lag makes larger, and that of second
-differences, over the windows of three images one after another.
+differences. The network reads its own last answers, so runs of images are answered in order, and errors led back
+through a whole run; the answers before it are kept as they were.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from numpy.random import Generator, default_rng
+from numpy.random import Generator
 from torch import Tensor, nn
 
 from hmr_ros.core.arrays import Floats
@@ -28,7 +30,7 @@ from hmr_ros.training.device import moved
 from hmr_ros.training.lifted import Lifter, lifted_chunk
 from hmr_ros.training.recipes import Arrays
 from hmr_ros.training.synthetic.sequences import SequenceSampler
-from hmr_ros.training.windows import NEIGHBOURS, Windows, WindowSampler, mirrored, prepared
+from hmr_ros.training.windows import RUN, Windows, WindowSampler, mirrored, prepared
 
 ROTATION_WEIGHT = 0.03
 """Of the rotations' error, Frobenius norm: joints do not show how a head or a forearm is twisted."""
@@ -39,11 +41,15 @@ ERROR_WEIGHT = 0.01
 FAST_M_S = 0.5
 """Speed of a joint at which an error of its motion counts twice."""
 
+TREMBLING_S = 1 / 30
+"""Interval at which second differences and lag count in full; at longer ones they are motion, and a part of an image:
+both count less in proportion."""
+
 MM = 1000.0
 
 
 class Batch(NamedTuple):
-    """The fields of PoseWindows and of Windows, as tensors."""
+    """The fields of PoseWindows and of Windows, as tensors: B runs of RUN images, run after run."""
 
     rotations: Tensor
     joints: Tensor
@@ -58,18 +64,48 @@ class Batch(NamedTuple):
     seen_rest: Tensor
     world_from_virtual: Tensor
     slow_error: Tensor
-    stamp: Tensor
+    velocity: Tensor
+    interval: Tensor
+    newest: Tensor
+    number: Tensor
+    virtual_from_then: Tensor
+    begins: Tensor
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the network reads."""
+        """What the network reads beside its own answers."""
         return self.rotations, self.joints, self.joint_error, self.age, self.mask
+
+    def image(self, number: int) -> Batch:
+        """That of the runs' images ``number`` (B, ...)."""
+        return Batch(*(column[number::RUN] for column in self))
+
+
+class Memory(NamedTuple):
+    """What is left of B runs for those that go on: ``answers`` (B, T, 24, 3, 3) to T images, the root's to optical.
+
+    ``error`` (B, 2, 24, 3) m of the last two images' joints, world axes, and which are ``usable`` (B, 2).
+    """
+
+    answers: Tensor
+    error: Tensor
+    usable: Tensor
+
+    @staticmethod
+    def empty(runs: int, images: int, device: torch.device | None = None) -> Memory:
+        """Nothing has been answered."""
+        joints = len(SMPL_PARENTS)
+        return Memory(
+            torch.zeros(runs, images, joints, 3, 3, device=device),
+            torch.zeros(runs, 2, joints, 3, device=device),
+            torch.zeros(runs, 2, dtype=torch.bool, device=device),
+        )
 
 
 class Errors(NamedTuple):
-    """m: ``joint`` (3 B, 24), ``seen`` (3 B, 24) with the shape as estimated, ``future`` (3 B, 3, 24), ``rotation``
-    (3 B, 24), ``motion`` (B, 24): of the newest joints apart from what is wrong for long, more where they are fast;
-    ``acceleration`` (B, 24); the expected ones of ``seen`` and ``future``.
+    """m, of N = B RUN windows: ``joint`` (N, 24), ``seen`` (N, 24) with the shape as estimated, ``future``
+    (N, 3, 24), ``rotation`` (N, 24), ``motion`` (N, 24): apart from what is wrong for long, more where joints are
+    fast; ``acceleration`` (N, 24), where three images are ``in_a_row`` (N,); the expected ones of ``seen``, ``future``.
     """
 
     joint: Tensor
@@ -77,7 +113,9 @@ class Errors(NamedTuple):
     future: Tensor
     rotation: Tensor
     motion: Tensor
+    behind: Tensor
     acceleration: Tensor
+    in_a_row: Tensor
     expected: Tensor
     expected_future: Tensor
 
@@ -86,8 +124,13 @@ class FusionRecipe:
     """The fusion over time: one stage, "fuse"."""
 
     def __init__(self, config: TrainConfig, motion: Motion, body: BodyModel) -> None:
+        if config.run.workers or config.run.accumulate > 1:
+            raise ValueError(
+                "the fusion learns from runs that go on from batch to batch: set run.workers to 0, run.accumulate to 1"
+            )
         self._config, self._motion, self._body = config, motion, body
         self._network = FusionNet(config.fusion)
+        self._memory: Memory | None = None
         self.modules = nn.ModuleDict({"network": self._network})
 
     @property
@@ -110,22 +153,31 @@ class FusionRecipe:
         directory, seed = Path(windows.lifted) / split, self._config.run.seed + (not training)
         chunks = [lifted_chunk(directory, number, seed, lifter, source) for number in range(count)]
         lifted = join_rows([*chunks, *map(mirrored, chunks)] if training else chunks)
-        return WindowSampler(prepared(lifted, self._body), self._body, windows.young, windows.still)
+        return WindowSampler(prepared(lifted, self._body), self._body, windows.still)
 
     def batch(self, sampler: WindowSampler, rng: Generator, count: int) -> Batch:
-        """``count`` samples of three windows each."""
+        """The next runs of ``count`` sequences."""
         return tensors(sampler.sample(rng, count))
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
-        """Weighted terms; ``progress`` changes nothing here."""
-        errors, windows = errors_of(self._network, batch), self._config.windows
-        usable = batch.usable.float()
+        """Weighted terms; ``progress`` changes nothing here. Answers are remembered for the next runs."""
+        runs, images = len(batch.newest) // RUN, self._config.sequences.images
+        if self._memory is None or len(self._memory.answers) != runs:
+            self._memory = Memory.empty(runs, images, batch.rotations.device)
+        errors, self._memory = errors_of(self._network, batch, self._memory)
+        return self._terms(errors, batch)
+
+    def _terms(self, errors: Errors, batch: Batch) -> dict[str, Tensor]:
+        windows, usable = self._config.windows, batch.usable.float()
         ahead = batch.future_known.float() * usable[:, None]
+        calm = errors.in_a_row * (TREMBLING_S / batch.interval.clamp_min(TREMBLING_S / 2))
+        prompt = usable * (TREMBLING_S / batch.interval.clamp_min(TREMBLING_S))
         return {
             "joints": _mean(errors.joint, usable),
             "rotations": ROTATION_WEIGHT * _mean(errors.rotation, usable),
-            "motion": windows.motion * _mean(errors.motion, _all_usable(batch)),
-            "acceleration": windows.acceleration * _mean(errors.acceleration, _all_usable(batch)),
+            "motion": windows.motion * _mean(errors.motion, usable),
+            "behind": windows.behind * _mean(errors.behind, prompt),
+            "acceleration": windows.acceleration * _mean(errors.acceleration, calm),
             "forecast": windows.forecast * _mean(errors.future, ahead),
             "joint_error": ERROR_WEIGHT * _mean(_surprise(errors.seen, errors.expected), usable),
             "forecast_error": ERROR_WEIGHT * _mean(_surprise(errors.future, errors.expected_future), ahead),
@@ -133,16 +185,25 @@ class FusionRecipe:
 
     @torch.no_grad()
     def validate(self, sampler: WindowSampler, stage: str) -> dict[str, float]:
-        """mm: of joints, of second differences, of forecasts."""
+        """mm: of joints, of second differences, of forecasts; of people from their first image on."""
         self.modules.eval()
-        batch = moved(self.batch(sampler, default_rng(12345), self._config.run.validation_people), self.modules)
-        errors, usable = errors_of(self._network, batch), batch.usable.float()
-        ahead = batch.future_known.float() * usable[:, None]
+        people, images = sampler.shape
+        people = min(people, self._config.run.validation_people)
+        memory, found = Memory.empty(people, images), []
+        for image in range(0, images - RUN + 1, RUN):
+            batch = tensors(sampler.of_run(np.arange(people), np.full(people, image), image == 0))
+            errors, memory = errors_of(self._network, moved(batch, self.modules), memory)
+            found.append(self._scores(errors, batch))
         self.modules.train()
+        return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+
+    def _scores(self, errors: Errors, batch: Batch) -> dict[str, float]:
+        usable = batch.usable.float()
+        ahead = batch.future_known.float() * usable[:, None]
         return {
             "joints": MM * float(_mean(errors.joint, usable)),
-            "motion": MM * float(_mean(errors.motion, _all_usable(batch))),
-            "acceleration": MM * float(_mean(errors.acceleration, _all_usable(batch))),
+            "motion": MM * float(_mean(errors.motion, usable)),
+            "acceleration": MM * float(_mean(errors.acceleration, errors.in_a_row)),
             "forecast": MM * float(_mean(errors.future, ahead)),
         }
 
@@ -154,29 +215,65 @@ def build_network(config: TrainConfig) -> FusionNet:
 
 def tensors(windows: Windows) -> Batch:
     """``windows`` as a batch."""
-    inputs = windows.poses.inputs
+    inputs = windows.poses.of_images
     truth = (windows.rotations, windows.future, windows.future_known, windows.usable)
-    bodies = (windows.rest, windows.seen_rest, windows.world_from_virtual, windows.slow_error, windows.stamp)
-    return Batch(*map(torch.from_numpy, (*inputs.values(), *truth, *map(_float32, bodies))))
+    bodies = (windows.rest, windows.seen_rest, windows.world_from_virtual, windows.slow_error)
+    places = (windows.newest, windows.number)
+    rest = (
+        *map(_float32, (*bodies, windows.velocity, windows.interval)),
+        *places,
+        _float32(windows.poses.virtual_from_then),
+    )
+    return Batch(*map(torch.from_numpy, (*inputs.values(), *truth, *rest, windows.begins)))
 
 
-def errors_of(network: nn.Module, batch: Batch) -> Errors:
-    """How wrong the network is on ``batch``."""
-    fused, expected, moved_by, expected_future = network(*batch.inputs)
+def errors_of(network: nn.Module, batch: Batch, memory: Memory) -> tuple[Errors, Memory]:
+    """How wrong the network is on the runs of ``batch``, and what is left for those that follow."""
+    (fused, expected, moved_by, expected_future), answers = answered(network, batch, memory.answers)
     joints, truth = chained(fused, batch.rest), chained(batch.true, batch.rest)
     seen = chained(fused.detach(), batch.seen_rest)
-    world = _by_image((joints - truth) @ batch.world_from_virtual.mT)
-    fast = 1 + _speed(truth, batch) / FAST_M_S
-    return Errors(
+    world = (joints - truth) @ batch.world_from_virtual.mT
+    goes_on = ~batch.image(0).begins
+    error = torch.cat([memory.error, world.unflatten(0, (-1, RUN))], 1)
+    usable = torch.cat([memory.usable & goes_on[:, None], batch.usable.unflatten(0, (-1, RUN))], 1)
+    errors = Errors(
         joint=_length(joints - truth),
         seen=_length(seen - truth).detach(),
         future=_length(joints[:, None].detach() + moved_by - batch.future),
         rotation=_length((fused - batch.true).flatten(2)),
-        motion=_length(world[:, -1] - _by_image(batch.slow_error)[:, -1]) * fast,
-        acceleration=_length(world[:, 0] - 2 * world[:, 1] + world[:, 2]),
+        motion=_length(world - batch.slow_error) * (1 + _length(batch.velocity) / FAST_M_S),
+        behind=_behind(world - batch.slow_error, batch.velocity),
+        acceleration=_length(error[:, :-2] - 2 * error[:, 1:-1] + error[:, 2:]).flatten(0, 1),
+        in_a_row=(usable[:, :-2] & usable[:, 1:-1] & usable[:, 2:]).flatten().float(),
         expected=expected,
         expected_future=expected_future,
     )
+    return errors, Memory(answers.detach(), error[:, -2:].detach(), usable[:, -2:])
+
+
+def _behind(error: Tensor, velocity: Tensor) -> Tensor:
+    """(N, 24) m by how much joints with the ``error`` (N, 24, 3) m are behind; that of fast ones counts more."""
+    speed = _length(velocity)
+    return -(error * velocity).sum(-1) / speed * (speed / FAST_M_S).clamp_max(4)
+
+
+def answered(network: nn.Module, batch: Batch, answers: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The network's outputs for all windows of ``batch``, image after image, and ``answers`` with them added."""
+    rows, found = torch.arange(len(answers), device=answers.device), []
+    for number in range(RUN):
+        image = batch.image(number)
+        earlier = answers[rows[:, None], image.number[:, 1:]]
+        outputs = network(*image.inputs, _turned(earlier, image.virtual_from_then[:, 1:]))
+        new = torch.where(image.mask[:, 1, None, None, None] > 0, outputs[0], image.rotations[:, 0])
+        answers = answers.index_put((rows, image.newest), _turned(new, image.virtual_from_then[:, 0].mT))
+        found.append(outputs)
+    return tuple(torch.stack(part, 1).flatten(0, 1) for part in zip(*found, strict=True)), answers
+
+
+def _turned(rotations: Tensor, turn: Tensor) -> Tensor:
+    """Rotations (..., 24, 3, 3) with the root's turned by ``turn`` (..., 3, 3)."""
+    root = turn @ rotations[..., 0, :, :]
+    return torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
 
 
 def chained(rotations: Tensor, rest: Tensor) -> Tensor:
@@ -187,24 +284,6 @@ def chained(rotations: Tensor, rest: Tensor) -> Tensor:
         joints.append(joints[parent] + (world[parent] @ bone[..., None])[..., 0])
         world.append(world[parent] @ rotations[:, joint])
     return torch.stack(joints, 1)
-
-
-def _by_image(values: Tensor) -> Tensor:
-    """(3 B, ...) -> (B, 3, ...), the newest image last."""
-    out: Tensor = values.unflatten(0, (-1, NEIGHBOURS))
-    return out
-
-
-def _speed(truth: Tensor, batch: Batch) -> Tensor:
-    """(B, 24) m/s of the true joints (3 B, 24, 3) between the last two images."""
-    world, stamp = _by_image(truth @ batch.world_from_virtual.mT), _by_image(batch.stamp)
-    return _length(world[:, 2] - world[:, 1]) / (stamp[:, 2] - stamp[:, 1])[:, None]
-
-
-def _all_usable(batch: Batch) -> Tensor:
-    """(B,) 1 where all windows of a sample are usable."""
-    out: Tensor = batch.usable.unflatten(0, (-1, NEIGHBOURS)).all(1).float()
-    return out
 
 
 def _surprise(error: Tensor, expected: Tensor) -> Tensor:

@@ -82,14 +82,16 @@ def history(turns, stamps, seed=0):
         rotations = root.copy()
         rotations[0] = turn @ root[0]
         known = None if stamp == 0.1 else turn
-        made.add(7, TrackPose(float(stamp), rotations, joints_in_body(rotations, REST), np.full(24, 0.1), known))
+        made.add(
+            7, TrackPose.of_image(float(stamp), rotations, joints_in_body(rotations, REST), np.full(24, 0.1), known)
+        )
     return made
 
 
 def test_the_cameras_turning_is_taken_out_where_it_is_known():
     stamps = np.array([0.0, 0.1, 0.2])
     turns = rotvec_to_rotmat(np.array([[0, 0.0, 0], [0, 0.3, 0], [0, 0.6, 0]]))
-    windows = history(turns, stamps).windows(np.array([7]), np.array([[0.0, 0, 3]]))
+    windows, _ = history(turns, stamps).windows(np.array([7]), np.array([[0.0, 0, 3]]))
     by_age = {round(float(age), 3): root for age, root in zip(windows.age[0], windows.rotations[0, :, 0], strict=True)}
     np.testing.assert_allclose(by_age[0.2], windows.rotations[0, 0, 0], atol=1e-6)
     assert np.abs(by_age[0.1] - windows.rotations[0, 0, 0]).max() > 0.1, "unknown: as if it stood still"
@@ -99,7 +101,7 @@ def test_the_history_forgets_what_is_old_gone_or_not_before():
     made = PoseHistory()
 
     def seen(stamp, track_id=1):
-        return made.add(track_id, TrackPose(stamp, poses(1)[0], REST, np.full(24, 0.1), None))
+        return made.add(track_id, TrackPose.of_image(stamp, poses(1)[0], REST, np.full(24, 0.1), None))
 
     assert [seen(0.0), seen(0.1), seen(0.2)] == [1, 2, 3]
     assert seen(0.2) == 3, "the same stamp again: the new one counts"
@@ -115,12 +117,29 @@ def test_the_history_forgets_what_is_old_gone_or_not_before():
 def test_windows_of_people_with_longer_and_shorter_histories():
     made = PoseHistory()
     for number in range(4):
-        made.add(1, TrackPose(0.1 * number, poses(1, number)[0], REST, np.full(24, 0.1), None))
-    made.add(2, TrackPose(0.3, poses(1, 9)[0], REST, np.full(24, 0.2), None))
-    windows = made.windows(np.array([2, 1]), np.array([[0.0, 0, 3], [0, 0, 4]]))
+        made.add(1, TrackPose.of_image(0.1 * number, poses(1, number)[0], REST, np.full(24, 0.1), None))
+    made.add(2, TrackPose.of_image(0.3, poses(1, 9)[0], REST, np.full(24, 0.2), None))
+    windows, published = made.windows(np.array([2, 1]), np.array([[0.0, 0, 3], [0, 0, 4]]))
     assert windows.mask.sum(1).tolist() == [1, 4]
     np.testing.assert_allclose(windows.rotations[1, 0], poses(1, 3)[0], atol=1e-6)
-    assert {name: array.dtype for name, array in windows.inputs.items()} == dict.fromkeys(windows.inputs, np.float32)
+    inputs = windows.inputs(published)
+    assert {name: array.dtype for name, array in inputs.items()} == dict.fromkeys(inputs, np.float32)
+
+
+def test_what_was_published_of_older_images_is_read_in_the_axes_of_the_newest():
+    stamps = np.array([0.0, 0.2])
+    turns = rotvec_to_rotmat(np.array([[0, 0.0, 0], [0, 0.6, 0]]))
+    made, answer = history(turns[:1], stamps[:1]), poses(1, 5)
+    untouched = made.windows(np.array([7]), np.array([[0.0, 0, 3]]))[1]
+    np.testing.assert_array_equal(untouched[0, 0], poses(1)[0])
+    made.publish(np.array([7]), answer)
+    made.add(7, TrackPose.of_image(0.2, poses(1)[0], REST, np.full(24, 0.1), turns[1]))
+    windows, published = made.windows(np.array([7]), np.array([[1.0, 0, 3]]))
+    np.testing.assert_array_equal(published[0, 0], answer[0])
+    read = windows.inputs(published)["published"][0, 0]
+    seen_now = windows.optical_from_virtual[0].T @ turns[1] @ turns[0].T @ answer[0, 0]
+    np.testing.assert_allclose(read[0], seen_now, atol=1e-6)
+    np.testing.assert_allclose(read[1:], answer[0, 1:], atol=1e-6)
 
 
 def chosen_one_by_one(ages):

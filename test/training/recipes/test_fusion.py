@@ -14,10 +14,10 @@ from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.lifted import Lifted, Lifter, lifted_chunk
 from hmr_ros.training.recipes import make_recipe, stage_names
-from hmr_ros.training.recipes.fusion import chained, errors_of, tensors
+from hmr_ros.training.recipes.fusion import Memory, answered, chained, errors_of, tensors
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.sequences import SequenceMix, SequenceSampler
-from hmr_ros.training.windows import NEIGHBOURS, WindowSampler, mirrored, prepared
+from hmr_ros.training.windows import RUN, WindowSampler, mirrored, prepared
 from test.training.synthetic.test_sequences import waving
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -46,23 +46,43 @@ def lifted(people=3, images=20, seed=0) -> Lifted:
     )
 
 
-def windows(young=0.0, still=0.0, count=16, seed=0, of=None):
-    return WindowSampler(prepared(of or lifted(), BODY), BODY, young, still).sample(default_rng(seed), count)
+def sampler_of(still=0.0, of=None):
+    return WindowSampler(prepared(of or lifted(), BODY), BODY, still)
 
 
-def test_windows_of_neighbouring_images_begin_with_the_newest():
+def windows(still=0.0, count=16, seed=0, of=None):
+    return sampler_of(still, of).sample(default_rng(seed), count)
+
+
+def test_runs_of_neighbouring_images_begin_with_the_oldest_and_windows_with_the_newest():
     found = windows()
-    assert len(found.poses.age) == NEIGHBOURS * 16
+    newest = found.newest.reshape(-1, RUN)
+    np.testing.assert_array_equal(np.diff(newest), 1)
+    np.testing.assert_array_equal(found.number[:, 0], found.newest)
     assert (found.poses.age[:, 0] == 0).all()
     assert (found.poses.mask[:, 0] == 1).all()
-    assert found.usable.reshape(-1, NEIGHBOURS)[:, -1].all()
-    assert found.poses.mask.sum(1).mean() > 4
+    np.testing.assert_allclose(found.interval[found.newest > 0], 1 / 20)
+
+
+def test_a_run_goes_on_where_the_last_one_ended_until_its_sequence_ends():
+    sampler, rng = sampler_of(), default_rng(0)
+    runs = [sampler.sample(rng, 8) for _ in range(12)]
+    first = np.array([[run.newest.reshape(8, RUN)[:, 0], run.begins.reshape(8, RUN)[:, 0]] for run in runs])
+    image, begins = first[:, 0], first[:, 1].astype(bool)
+    assert begins[0].all()
+    assert (image[1:] == image[:-1] + RUN)[~begins[1:]].all()
+    assert (image[:-1] + 2 * RUN > 20)[begins[1:]].all()
+    assert begins[1:].any(0).all()
+    assert (image + RUN <= 20).all()
 
 
 def test_new_tracks_have_few_images():
-    few = windows(young=1.0).poses.mask.sum(1)
-    assert few.max() <= 6
+    sampler, rng = sampler_of(), default_rng(0)
+    runs = [sampler.sample(rng, 16) for _ in range(3)]
+    few = np.concatenate([run.poses.mask.sum(1)[run.begins] for run in runs])
     assert few.min() == 1
+    assert few.max() <= RUN
+    assert runs[1].poses.mask.sum(1)[~runs[1].begins].mean() > 4
 
 
 def test_perfect_estimates_are_the_truth_in_the_windows_axes():
@@ -104,17 +124,69 @@ def test_joints_are_posed_as_by_the_body_model():
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
 
 
+def outputs_of(rotations):
+    people = len(rotations)
+    return rotations, torch.ones(people, 24), torch.zeros(people, 3, 24, 3), torch.ones(people, 3, 24)
+
+
 def test_errors_vanish_for_the_truth_and_do_not_turn_with_the_camera():
     batch = tensors(windows())
-    people = len(batch.usable)
-
-    def truth(*_inputs):
-        return batch.true, torch.ones(people, 24), torch.zeros(people, 3, 24, 3), torch.ones(people, 3, 24)
-
-    errors = errors_of(truth, batch)
+    images = iter([batch.image(number).true for number in range(RUN)])
+    errors, memory = errors_of(lambda *_inputs: outputs_of(next(images)), batch, Memory.empty(16, 20))
     assert float(errors.joint.max()) < 1e-4
     assert float(errors.rotation.max()) < 1e-4
     assert float(errors.acceleration.max()) < 1e-4
+    assert float(memory.error.abs().max()) < 1e-6
+    single = len(batch.rotations), 24
+    assert errors.joint.shape == errors.motion.shape == errors.acceleration.shape == errors.behind.shape == single
+
+
+def test_poses_of_a_moment_ago_are_behind():
+    exact = dataclasses.replace(lifted(), pose=lifted().true_pose, valid=np.ones((3, 20), np.bool_))
+    batch = tensors(windows(of=exact))
+
+    def behind(image):
+        errors, _ = errors_of(lambda *inputs: outputs_of(inputs[0][:, image]), batch, Memory.empty(16, 20))
+        return float(errors.behind[batch.mask[:, 2] > 0][:, 1:].mean())
+
+    assert abs(behind(0)) < 1e-4
+    assert 0.005 < behind(1) < 0.6 * behind(2)
+
+
+def test_the_network_reads_its_own_answers_from_run_to_run():
+    made = dataclasses.replace(lifted(), valid=np.ones((3, 20), np.bool_))
+    sampler, rng, answers, previous = sampler_of(of=made), default_rng(0), torch.zeros(8, 20, 24, 3, 3), None
+
+    def older(rotations, _joints, _error, _age, _mask, published):
+        seen.append(published[:, 0])
+        return outputs_of(rotations[:, 1])
+
+    for _ in range(4):
+        batch, seen = tensors(sampler.sample(rng, 8)), []
+        (fused, *_), answers = answered(older, batch, answers)
+        goes_on = ~batch.image(0).begins
+        if previous is not None:
+            torch.testing.assert_close(seen[0][goes_on, 1:], previous[goes_on, 1:])
+        fused = fused.unflatten(0, (-1, RUN))
+        known = batch.mask[:, 1].unflatten(0, (-1, RUN)) > 0
+        for image in range(1, RUN):
+            answer = torch.where(
+                known[:, image - 1, None, None, None], fused[:, image - 1], batch.image(image - 1).rotations[:, 0]
+            )
+            torch.testing.assert_close(seen[image][:, 1:], answer[:, 1:])
+        previous = fused[:, -1]
+
+
+def test_errors_lead_back_to_earlier_answers():
+    batch, scale = tensors(windows()), torch.ones(RUN, requires_grad=True)
+    factors = iter(scale)
+
+    def network(rotations, _joints, _error, _age, _mask, published):
+        return outputs_of(next(factors) * (0.1 * rotations[:, 0] + 0.9 * published[:, 0]))
+
+    (fused, *_), _ = answered(network, batch, Memory.empty(16, 20).answers)
+    fused.unflatten(0, (-1, RUN))[:, -1].sum().backward()
+    assert (scale.grad[1:].abs() > 0).all()
 
 
 @pytest.fixture
@@ -136,9 +208,12 @@ def recipe(tmp_path):
     )
     settings = {
         "recipe": "fusion",
+        "run.workers": 0,
         "windows.lifted": str(directory),
         "windows.chunks": 1,
         "windows.validation_chunks": 1,
+        "windows.behind": 0.0,
+        "sequences.images": 20,
     }
     small = {"fusion.width": 16, "fusion.layers": 1, "fusion.heads": 2, "run.validation_people": 8}
     torch.manual_seed(0)
@@ -157,11 +232,18 @@ def test_it_learns(recipe):
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
-    assert set(terms) == {"joints", "rotations", "motion", "acceleration", "forecast", "joint_error", "forecast_error"}
+    learnt = {"joints", "rotations", "motion", "behind", "acceleration", "forecast", "joint_error", "forecast_error"}
+    assert set(terms) == learnt
     assert totals[-1] < 0.9 * totals[0]
     report = recipe.validate(recipe.sampler("val", "fuse"), "fuse")
     assert set(report) == {"joints", "motion", "acceleration", "forecast"}
     assert all(0 < value < 1000 for value in report.values())
+
+
+@pytest.mark.parametrize("setting", ["run.workers", "run.accumulate"])
+def test_batches_must_follow_one_another(setting):
+    with pytest.raises(ValueError, match=r"set run\.workers to 0, run\.accumulate to 1"):
+        make_recipe(updated(TrainConfig(), {"recipe": "fusion", "run.workers": 0} | {setting: 2}), waving(), BODY, None)
 
 
 def test_chunks_are_made_once_and_read_again(tmp_path, monkeypatch):
