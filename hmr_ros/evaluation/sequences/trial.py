@@ -40,6 +40,8 @@ SINGLE, SMOOTHED, FUSED, FUSED_TF = "single images", "one-euro", "fusion", "fusi
 All have the mean shape of their track."""
 
 _UNFILTERED = SmoothingConfig(min_cutoff=0)
+_POSES_ALONE = SmoothingConfig(position_noise=0)
+"""Feet are not held: poses are compared as they come from the filter or the fusion, whatever positions do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class Trial:
 
     def _run(self, name: str, images: list[Estimates], truth: Sequences) -> Output:
         fusion = PoseFusion(self._fusion, self._body) if self._fusion and name in (FUSED, FUSED_TF) else None
-        smoother = BodySmoother(self._body, _UNFILTERED if name == SINGLE else SmoothingConfig())
+        smoother = BodySmoother(self._body, _UNFILTERED if name == SINGLE else _POSES_ALONE)
         smoother.filters_pose = fusion is None
         ids, published = np.arange(len(truth)), []
         for image, estimates in enumerate(images):
