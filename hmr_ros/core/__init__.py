@@ -9,7 +9,7 @@ Modules
     fusing_config: of several cameras; share: where shipped files lie; plausibility: camera matrices that cannot be;
     bounded: dicts of a limited size; blas: threads of linear algebra; thread_names: as the system shows them;
     tracepoints: where the time of an image goes; uncertainty: covariances, and what they are calibrated with; metrics:
-    errors; photo_labels: joints labelled in photos.
+    errors; photo_labels: joints labelled in photos; named_errors: of the operating system, with the file.
 Packages, each of which imports only those before it
     geometry: rotations, cameras, crops, keypoints, TF frames.
     body: SMPL's schema, from parameters to meshes, also of hands; collision capsules.
