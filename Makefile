@@ -117,13 +117,15 @@ MOTION ?= motion.npz
 STRAIGHT ?= straight.npz
 POSE2MESH := hmr evaluate models/pose2mesh.json
 SEQUENCES := $(POSE2MESH) --sequences --fusion models/fusion.json --motion $(STRAIGHT)
-tables: install/.interfaces  ## measure the tables of docs again, as text and JSON in out/tables; MOTION=... STRAIGHT=... (docs/evaluation.md)
+MEASURED := docs/tables
+tables: install/.interfaces  ## measure the tables of docs again, 2 hours; MOTION=... STRAIGHT=... (docs/evaluation.md)
 	@mkdir -p out/tables
-	@$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 4000 --json out/tables/evaluation.json >out/tables/evaluation.txt
-	@$(SOURCED) $(POSE2MESH) --ground --motion $(MOTION) --samples 80 --json out/tables/ground.json >out/tables/ground.txt
-	@$(SOURCED) $(POSE2MESH) --smoothing --motion $(MOTION) --samples 20 --json out/tables/smoothing.json >out/tables/smoothing.txt
-	@$(SOURCED) $(SEQUENCES) --samples 24 --json out/tables/fusion.json >out/tables/fusion.txt
-	@$(SOURCED) $(SEQUENCES) --samples 15 --seed 1 --json out/tables/forecasts.json >out/tables/forecasts.txt
+	@$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 4000 --json $(MEASURED)/evaluation.json >out/tables/evaluation.txt
+	@$(SOURCED) $(POSE2MESH) --ground --motion $(MOTION) --samples 80 --json $(MEASURED)/ground.json >out/tables/ground.txt
+	@$(SOURCED) $(POSE2MESH) --smoothing --motion $(MOTION) --samples 20 --json $(MEASURED)/smoothing.json >out/tables/smoothing.txt
+	@$(SOURCED) $(SEQUENCES) --samples 24 --json $(MEASURED)/fusion.json >out/tables/fusion.txt
+	@$(SOURCED) $(SEQUENCES) --samples 15 --seed 1 --json $(MEASURED)/forecasts.json >out/tables/forecasts.txt
+	@$(SOURCED) python -m hmr_ros.tools.readme_tables
 
 audit: $(AUDIT)/.done  ## look the pinned packages up among known vulnerabilities, at pypi.org (docs/hardening.md)
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements/constraints.txt $(ARGS)

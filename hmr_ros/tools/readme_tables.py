@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what the code defines into documents and config/hmr.yaml: ``python -m hmr_ros.tools.readme_tables``.
+"""Write what the code defines and what was measured into documents: ``python -m hmr_ros.tools.readme_tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; a test fails while one is out of date.
+config/hmr.yaml is written, too.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from hmr_ros.cli import COMMANDS
 from hmr_ros.core.config import RobotConfig
 from hmr_ros.core.fusing_config import FusingConfig
 from hmr_ros.core.settings import Setting, describe
+from hmr_ros.tools.measured_tables import MEASURED_TABLES, markdown
 
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "ros.md", ROOT / "docs" / "cameras.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("ros", "cameras", "evaluation", "fusion", "ground", "tracking")),
+)
 PARAMETERS_FILE = ROOT / "config" / "hmr.yaml"
 
 
@@ -69,12 +74,12 @@ def _parameters(settings: Iterable[Setting]) -> str:
         (f"`{s.name}`", _literal(s), s.allowed, "" if s.read_only else "yes", s.doc.replace("<", "&lt;"))
         for s in settings
     ]
-    return _table(("parameter", "default", "allowed", "live", "meaning"), rows)
+    return markdown(("parameter", "default", "allowed", "live", "meaning"), rows)
 
 
 def commands_table() -> str:
     """Every subcommand of `hmr`."""
-    return _table(("command", "does"), [(f"`hmr {name}`", line) for name, line in COMMANDS.items()])
+    return markdown(("command", "does"), [(f"`hmr {name}`", line) for name, line in COMMANDS.items()])
 
 
 def parameters_file() -> str:
@@ -100,17 +105,12 @@ TABLES = {
     "usual_parameters": usual_parameters_table,
     "fusing_parameters": fusing_parameters_table,
     "commands": commands_table,
-}
+} | MEASURED_TABLES
 
 
 def _literal(s: Setting) -> str:
     """The default as YAML has it."""
     return str(s.default).lower() if isinstance(s.default, bool) else str(s.default) or '""'
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def main() -> int:
