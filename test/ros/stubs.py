@@ -93,6 +93,9 @@ class NoSmoother:
     def sizes(self):
         return {}
 
+    def doubted(self, ids, estimates, covered, stamp_s, pose=None):
+        return np.zeros(len(ids))
+
     def coasted(self, ids, stamp_s):
         return Estimates.unknown(len(ids))
 
