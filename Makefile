@@ -118,7 +118,7 @@ STRAIGHT ?= straight.npz
 POSE2MESH := hmr evaluate models/pose2mesh.json
 SEQUENCES := $(POSE2MESH) --sequences --fusion models/fusion.json --motion $(STRAIGHT)
 MEASURED := docs/tables
-tables: install/.interfaces  ## measure the tables of docs again, 2 hours; MOTION=... STRAIGHT=... (docs/evaluation.md)
+tables: install/.interfaces  ## measure the tables of docs again, 15 minutes; MOTION=... STRAIGHT=... (docs/evaluation.md)
 	@mkdir -p out/tables
 	@$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 4000 --json $(MEASURED)/evaluation.json >out/tables/evaluation.txt
 	@$(SOURCED) $(POSE2MESH) --ground --motion $(MOTION) --samples 80 --json $(MEASURED)/ground.json >out/tables/ground.txt

@@ -54,9 +54,11 @@ GROUNDS: Mapping[str, Callable[[Ground, Generator], Ground | None]] = {
     ESTIMATED: lambda ground, rng: None,
     "tilted by 0.3 deg": lambda ground, rng: _tilted(ground, 0.3, rng),
     "tilted by 5 deg": lambda ground, rng: _tilted(ground, 5, rng),
-    "the same, stated": lambda ground, rng: Ground.stated(_tilted(ground, 5, rng).up, ground.height_m, 0.02, 0.0873),
+    "tilted by 5 deg, stated": lambda ground, rng: Ground.stated(
+        _tilted(ground, 5, rng).up, ground.height_m, 0.02, 0.0873
+    ),
     "10 cm too high": lambda ground, rng: _raised(ground, 0.1),
-    "10 cm, as stated": lambda ground, rng: Ground.stated(ground.up, ground.height_m - 0.1, 0.1, 0.005),
+    "10 cm too high, stated": lambda ground, rng: Ground.stated(ground.up, ground.height_m - 0.1, 0.1, 0.005),
 }
 """Kinds of grounds that people are placed on. They state 1 cm and 0.3 degrees, but for those that say otherwise."""
 
