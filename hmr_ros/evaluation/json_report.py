@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmr_ros.core.manifest import atomic_path
+from hmr_ros.evaluation.hands.freihand import FreiHandReport
 from hmr_ros.evaluation.protocols.report import ProtocolReport
 
 
@@ -28,7 +29,7 @@ class Report:
     forecasts: Sequence[object] = ()
 
 
-def write_json(report: Report | ProtocolReport, path: Path | None) -> None:
+def write_json(report: Report | ProtocolReport | FreiHandReport, path: Path | None) -> None:
     """Write the report as JSON; nowhere without a ``path``."""
     if path is None:
         return

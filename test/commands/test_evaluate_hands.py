@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hmr_ros.commands import evaluate_hands
+from hmr_ros.commands import evaluate, evaluate_hands
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, models_dir
@@ -70,6 +70,29 @@ def test_a_network_is_scored_on_the_annotated_points_or_on_those_of_a_detector(r
     shifted.write_text(json.dumps((people.pixels + [48, 0]).tolist()))
     assert run(root, "--network", "net.json", "--keypoints", shifted, "--write", root / "seen.json") == 0
     assert_allclose(read_meshes(root / "seen.json").joints - found.joints, np.tile([0.1, 0, 0], (2, 21, 1)), atol=1e-5)
+
+
+def by_protocol(model: str, *arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    given = [models_dir() / model, "--protocol", "freihand", *arguments]
+    return evaluate.run(parser.parse_args([str(a) for a in given]))
+
+
+def test_a_network_is_scored_by_the_protocol(root: Path, capsys):
+    report, predictions = root / "report.json", root / "pred.json"
+    assert by_protocol("hand_pose2mesh.json", "--data", root, "--json", report) == 0
+    by_name = json.loads(report.read_text())
+    assert run(root, "--network", models_dir() / "hand_pose2mesh.json", "--write", predictions) == 0
+    assert run(root, predictions, "--json", report) == 0
+    for name, score in json.loads(report.read_text())["official"].items():
+        assert by_name["official"][name] == pytest.approx(score, abs=1e-3)
+    assert "| official |" in capsys.readouterr().out
+
+
+def test_the_protocol_is_of_hands(root: Path):
+    with pytest.raises(ValueError, match=r"pose2mesh\.json: --protocol freihand expects .* got 'pose2mesh'"):
+        by_protocol("pose2mesh.json", "--data", root)
 
 
 @pytest.mark.parametrize(

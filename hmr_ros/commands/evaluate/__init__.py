@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hmr_ros.commands.evaluate import attention, ground, held_out, protocols, sequences, smoothing
+from hmr_ros.commands.evaluate import attention, freihand, ground, held_out, protocols, sequences, smoothing
 from hmr_ros.evaluation.baselines import BASELINES
 from hmr_ros.evaluation.held_out.predictor import body_of
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--shards", type=Path, help="shards of `hmr render`: evaluate on the people in their images")
     data.add_argument("--annotations", type=Path, help="annotations of a data set: evaluate on its people")
     data.add_argument("--data", type=Path, help="directory of the papers' data sets (docs/datasets.md), for --protocol")
-    parser.add_argument("--protocol", choices=PROTOCOLS, help="frames, joints and errors of a paper's table")
+    parser.add_argument(
+        "--protocol", choices=(*PROTOCOLS, freihand.FREIHAND), help="frames, joints and errors of a paper's table"
+    )
     parser.add_argument("--format", choices=READERS, default="3dpw", help="format of --annotations (%(default)s)")
     parser.add_argument("--images", type=Path, help="directory of the annotations' images (default: in --data)")
     parser.add_argument("--split", default="val", help="split of --motion to evaluate on (%(default)s)")
@@ -97,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--fusion: fuses poses over time; give --sequences, too")
     if over_time:
         return _RUN_OVER_TIME[over_time](args)
+    if args.protocol == freihand.FREIHAND:
+        return freihand.run(args)
     args.body = args.body or body_of(args.model)
     if args.attention:
         return attention.run(args)
