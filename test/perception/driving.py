@@ -14,6 +14,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
@@ -148,6 +149,7 @@ def drive_past(drive: Drive, rate_hz: float, seconds: float, world: World = exac
     """What the pipeline makes of ``drive``."""
     simulation = _Simulation(drive, np.random.default_rng(seed))
     pipeline = Pipeline(simulation, Tracker(), simulation, BodySmoother(BODY_MODEL), BODY_MODEL)
+    pipeline.configure(PerceptionSettings(reid=False))  # the image shows no clothes, and all are of one size
     walkers: dict[int, int] = {}
     images = []
     for stamp_s in np.arange(0, seconds, 1 / rate_hz).tolist():

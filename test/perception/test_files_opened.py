@@ -18,9 +18,9 @@ class Noting(SharedParts):
         super().__init__()
         self.opened = []
 
-    def network(self, manifest_path, settings):
+    def network(self, manifest_path, *settings, **others):
         self.opened.append(manifest_path)
-        return super().network(manifest_path, settings)
+        return super().network(manifest_path, *settings, **others)
 
     def body_model(self, path):
         self.opened.append(path)
