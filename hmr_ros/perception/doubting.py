@@ -11,6 +11,7 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.people import Estimates, State
 from hmr_ros.core.temporal.smoothing import BodySmoother
+from hmr_ros.perception.similarity import box_area, box_overlap
 from hmr_ros.perception.tracker import DOUBT_S, Tracks
 
 _COVERED = 0.2
@@ -32,12 +33,9 @@ def believed(
 
 def covered(boxes: Floats) -> Bools:
     """(P,): whether the box of another person covers a part of each of ``boxes`` (P, 4) px."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = np.maximum(high - low, 0).prod(-1)
+    common = box_overlap(boxes, boxes)
     np.fill_diagonal(common, 0)
-    area = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(-1)
-    return np.asarray((common > _COVERED * area[:, None]).any(1))
+    return np.asarray((common > _COVERED * box_area(boxes)[:, None]).any(1))
 
 
 def _hidden(tracks: Tracks, since_s: Floats) -> Tracks:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from types import TracebackType
 
 import numpy as np
@@ -155,34 +154,29 @@ class Pipeline:
             detections = checked(detections, image, keep_ids=self.tracker.options.keep_ids)
         forgotten = self._begin(stamp_s)
         pose = self._camera_motion(world, stamp_s)
-        clock = [time.perf_counter()]
+        steps = tracepoints.Steps()
         found = self._detect(image, detections, shed)
-        tracepoints.mark("detection")
-        clock.append(time.perf_counter())
+        detect_s = steps.end("detection")
         tracks = self.tracker.update(found, stamp_s, self._view(camera, pose), self._cues(image, found))
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
-        tracepoints.mark("tracking")
-        clock.append(time.perf_counter())
+        track_s = steps.end("tracking")
         estimates = self._estimate(image, tracks.seen, camera, shed)
         tracks, estimates = believed(tracks, estimates, self.smoother, stamp_s, pose)
-        tracepoints.mark("estimation")
+        estimate_s = steps.end("estimation")
         ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
         estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
-        tracepoints.mark("sizing")
-        clock.append(time.perf_counter())
+        estimate_s += steps.end("sizing")
         hands = self._hands(image, tracks.seen, shed)
-        tracepoints.mark("hands")
-        clock.append(time.perf_counter())
+        hands_s = steps.end("hands")
         smoothed = self._smooth(tracks, estimated, stamp_s, pose)
-        tracepoints.mark("smoothing")
+        smooth_s = steps.end("smoothing")
         bodies = self._forecast(self._posed(tracks, smoothed, hands, camera, stamp_s))
-        tracepoints.mark("posing")
-        clock.append(time.perf_counter())
+        smooth_s += steps.end("posing")
         return Result(
             bodies,
             lost,
-            Timings(*(float(step) for step in np.diff(clock))),
+            Timings(detect_s, track_s, estimate_s, hands_s, smooth_s),
             int(estimated.by_depth.sum()),
             int(estimated.by_ground.sum()),
             ground,

@@ -20,12 +20,21 @@ def box_iou(a: Floats, b: Floats) -> Floats:
     >>> print(box_iou(np.array([[0.0, 0.0, 2.0, 1.0]]), np.array([[1.0, 0.0, 2.0, 1.0], [5.0, 5.0, 6.0, 6.0]])))
     [[0.5 0. ]]
     """
+    overlap = box_overlap(a, b)
+    union = box_area(a)[:, None] + box_area(b)[None] - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-9))
+
+
+def box_overlap(a: Floats, b: Floats) -> Floats:
+    """(A, B) px^2 that boxes (A, 4) and (B, 4), x1 y1 x2 y2 px, have in common."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.prod(np.maximum(high - low, 0), axis=2)
-    area_a, area_b = (np.prod(np.maximum(x[:, 2:] - x[:, :2], 0), axis=1) for x in (a, b))
-    union = area_a[:, None] + area_b[None] - overlap
-    return np.asarray(overlap / np.maximum(union, 1e-9))
+    return np.asarray(np.prod(np.maximum(high - low, 0), axis=2))
+
+
+def box_area(boxes: Floats) -> Floats:
+    """(N,) px^2 of boxes (N, 4), x1 y1 x2 y2 px; 0 for empty ones."""
+    return np.asarray(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1))
 
 
 def keypoint_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, size: Floats) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
-from hmr_ros.core.geometry.rotation import rotation_between, rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import cross, rotation_between, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 
 _HIPS, _KNEES, ANKLES = (
@@ -71,7 +71,7 @@ class Legs:
         length = np.minimum(length, np.maximum(_STRAIGHT * bones, np.sqrt(now2)))
         axis = self.thigh[..., 0]
         level = _dot(up, axis) * _dot(down, axis)
-        cosine, sine = _dot(up, down) - level, _dot(up, np.cross(axis, down))
+        cosine, sine = _dot(up, down) - level, _dot(up, cross(axis, down))
         folded = np.arctan2(sine, cosine)
         wanted = ((a2 + b2 - length * length) / 2 - level) / np.maximum(np.hypot(sine, cosine), 1e-9)
         angle = folded - np.copysign(np.arccos(np.clip(wanted, -1, 1)), folded)

@@ -26,13 +26,13 @@ def unknown_feet(people: int) -> RootMotion:
     return RootMotion(points, points, points, variances, np.zeros((people, 2, 2)))
 
 
-def measured_feet(feet: RootMotion, now: RootMotion, covariance: Floats, dt_s: Floats, noise: float) -> RootMotion:
-    """``feet`` (N, 2) ``dt_s`` (N,) s later, where they are seen as in ``now``, with ``covariance`` (N, 2, 3, 3) m^2.
+def measured_feet(feet: RootMotion, now: RootMotion, dt_s: Floats, noise: float) -> RootMotion:
+    """``feet`` (N, 2) ``dt_s`` (N,) s later, where they are seen and would begin as in ``now``.
 
     Those of whom nothing is known begin as in ``now``.
     """
     last = feet.replaced(np.isnan(feet.value[:, 0, 0]), now)
-    return last.measured(now.raw, covariance, dt_s[:, None], noise)
+    return last.after(now, dt_s[:, None], noise)
 
 
 def held(feet: RootMotion) -> Floats:

@@ -24,7 +24,7 @@ def held(ankles: np.ndarray, rate_hz: float, noise: float = 1.0) -> np.ndarray:
     """(T, 1, 2, 3) m seen -> the same, held."""
     feet, out, dt = footing.unknown_feet(1), [], np.full(1, 1 / rate_hz)
     for now in ankles:
-        feet = footing.measured_feet(feet, RootMotion.begun(now, STATED), STATED, dt, noise)
+        feet = footing.measured_feet(feet, RootMotion.begun(now, STATED), dt, noise)
         out.append(footing.held(feet))
     return np.array(out)
 

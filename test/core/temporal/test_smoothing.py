@@ -15,7 +15,8 @@ from hmr_ros.core.people import Estimates
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.one_euro import filter_rotations, rotations_at_rest
 from hmr_ros.core.temporal.root_motion import RootMotion
-from hmr_ros.core.temporal.smoothing import SHAPE_VIEWS, BodySmoother
+from hmr_ros.core.temporal.shape import SHAPE_VIEWS
+from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.temporal.velocity import MAX_GAP_S
 from hmr_ros.core.uncertainty import Covariances, grown
 from test.core.conftest import random_parameters
