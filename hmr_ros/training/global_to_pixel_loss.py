@@ -20,8 +20,9 @@ from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.networks.body_model import TorchBodyModel
-from hmr_ros.networks.global_to_pixel import SmplEstimate
+from hmr_ros.networks.global_to_pixel import MatchingTargets, SmplEstimate, Stages, matching_loss
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
+from hmr_ros.training.losses import joint_error_loss
 
 VERTEX_STEP = 16
 """One vertex in so many counts, and all that keypoints are made of: a third of the mesh shows as much as the whole."""
@@ -86,6 +87,11 @@ class StageLoss(nn.Module):
         """(B, 24, 3, 3), (B, 10) -> (B, S, 3) m relative to the pelvis: the vertices that count."""
         return self.body.posed(rotations[:, 0], rotations[:, 1:], betas).vertices
 
+    @torch.no_grad()
+    def true_vertices(self, ground_truth: GroundTruth) -> Tensor:
+        """(B, S, 3) m: ``vertices`` of what is true."""
+        return self.vertices(ground_truth.rotations, ground_truth.betas)
+
     def human36m_joints(self, rotations: Tensor, betas: Tensor) -> Tensor:
         """(B, 24, 3, 3), (B, 10) -> (B, 17, 3) m relative to the pelvis: the Human3.6M joints of a body's mesh."""
         return self.human36m @ self.vertices(rotations, betas)
@@ -114,6 +120,35 @@ class StageLoss(nn.Module):
             "crop_cam": weights.crop_cam * l1(estimate.crop_cam, ground_truth.crop_cam, known),
             "scale": torch.exp(-10 * estimate.crop_cam[:, 0].clamp(min=-1)).square().mean(),
         }
+
+    def of_local_stage(
+        self, stages: Stages, ground_truth: GroundTruth, true_vertices: Tensor, camera: Tensor
+    ) -> dict[str, Tensor]:
+        """Weighted terms of the fine estimate, as ``forward`` takes it, and of its expected error."""
+        terms: dict[str, Tensor] = self(stages.fine, ground_truth, true_vertices, camera)
+        error = torch.linalg.vector_norm(stages.fine.joints.detach() - ground_truth.joints, dim=-1)
+        # An error that equals the expected one has no gradient: nothing is learned from people without a fit
+        error = torch.where(ground_truth.fitted[:, None] > 0, error, stages.joint_error.detach())
+        return terms | {"joint_error": self._config.joint_error * joint_error_loss(error, stages.joint_error)}
+
+    def of_stages(
+        self, stages: Stages, ground_truth: GroundTruth, targets: MatchingTargets, camera: Tensor
+    ) -> dict[str, Tensor]:
+        """Weighted terms of both stages, and of the matching with ``targets``; ``camera`` (B, 3)."""
+        weights, vertices = self._config, self.true_vertices(ground_truth)
+        terms = self.of_local_stage(stages, ground_truth, vertices, camera)
+        coarse: dict[str, Tensor] = self(stages.coarse, ground_truth, vertices, camera)
+        terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
+        if stages.pixels is not None and stages.positives is not None:
+            focal, offset = matching_loss(stages.pixels, stages.positives, targets)
+            terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
+        return terms
+
+
+def matching_targets(ground_truth: GroundTruth) -> MatchingTargets:
+    """Where the joints are seen, of people with a fit."""
+    anchors = ground_truth.anchors
+    return MatchingTargets(anchors, (ground_truth.fitted[:, None] > 0).expand(anchors.shape[:2]))
 
 
 def _regressors(body: BodyModel | HandModel, joint_set: JointSet) -> dict[str, Floats]:

@@ -22,24 +22,15 @@ from torch import Tensor, nn
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.networks.global_to_pixel import (
-    GlobalToPixel,
-    MatchingTargets,
-    MeanPose,
-    Stages,
-    matching_loss,
-)
-from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone, TimmBackbone
+from hmr_ros.networks.global_to_pixel import GlobalToPixel, MeanPose
 from hmr_ros.networks.global_to_pixel.features import Backbone
-from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
-from hmr_ros.training.blazepose_weights import load_blazepose
+from hmr_ros.training.backbone_weights import load_backbone
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
-from hmr_ros.training.global_to_pixel_loss import StageLoss
+from hmr_ros.training.global_to_pixel_loss import StageLoss, matching_targets
 from hmr_ros.training.labelled_crops import labelled_crops, missed_joints
 from hmr_ros.training.lifting_weights import load_lifting
-from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.movenet_weights import load_movenet
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.real.data_sets import DataSets
@@ -180,21 +171,8 @@ class GlobalToPixelRecipe:
     def _loss_without_image(self, batch: Batch) -> dict[str, Tensor]:
         with self._precision(batch):
             stages = self._network.corrected(wrong_start(self._network, batch), batch.keypoints, batch.camera)
-        return self._loss_of_local_stage(batch, stages, self._true_vertices(batch))
-
-    def _true_vertices(self, batch: Batch) -> Tensor:
-        with torch.no_grad():
-            return self._loss.vertices(batch.rotations, batch.betas)
-
-    def _loss_of_local_stage(self, batch: Batch, stages: Stages, vertices: Tensor) -> dict[str, Tensor]:
-        """Terms of the fine estimate, whose true ``vertices`` are (B, S, 3) m, and of its expected error."""
-        terms = self._loss(stages.fine, batch.ground_truth, vertices, batch.camera)
-        error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
-        # An error that equals the expected one has no gradient: nothing is learned from people without a fit
-        error = torch.where(batch.fitted[:, None] > 0, error, stages.joint_error.detach())
-        joint_error = joint_error_loss(error, stages.joint_error)
-        out: dict[str, Tensor] = terms | {"joint_error": self._config.global_to_pixel_loss.joint_error * joint_error}
-        return out
+        truth = batch.ground_truth
+        return self._loss.of_local_stage(stages, truth, self._loss.true_vertices(truth), batch.camera)
 
     def _loss_of_trunk(self, batch: Batch) -> dict[str, Tensor]:
         with self._precision(batch):
@@ -202,24 +180,17 @@ class GlobalToPixelRecipe:
             return self._heads.terms(seen, batch.ground_truth)
 
     def _loss_with_image(self, batch: Batch) -> dict[str, Tensor]:
-        weights = self._config.global_to_pixel_loss
-        targets = MatchingTargets(batch.anchors, (batch.fitted[:, None] > 0).expand(batch.anchors.shape[:2]))
-        seen = None
+        truth, seen = batch.ground_truth, None
+        targets = matching_targets(truth)
         with self._precision(batch):
             if self._config.crops.backbone:
                 seen = self._heads.see(batch.image)
             features = seen.features if seen else self._network.features(batch.image)
             stages = self._network.stages_from_features(features, batch.keypoints, batch.camera, targets)
-        vertices = self._true_vertices(batch)
-        terms = self._loss_of_local_stage(batch, stages, vertices)
-        coarse = self._loss(stages.coarse, batch.ground_truth, vertices, batch.camera)
-        terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
-        if stages.pixels is not None and stages.positives is not None:
-            focal, offset = matching_loss(stages.pixels, stages.positives, targets)
-            terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
+        terms = self._loss.of_stages(stages, truth, targets, batch.camera)
         if seen:
             with self._precision(batch):
-                terms |= self._heads.terms(seen, batch.ground_truth)
+                terms |= self._heads.terms(seen, truth)
         return terms
 
     @torch.no_grad()
@@ -245,13 +216,9 @@ class GlobalToPixelRecipe:
 
 def _prepared(backbone: Backbone, config: TrainConfig, new: bool) -> Remembering | None:
     """Give the ``backbone`` of a ``new`` run its first weights; what it is held to, which are these, of any run."""
-    crops, checkpoint = config.crops, config.global_to_pixel.checkpoint
-    if isinstance(backbone, BlazePoseBackbone) and new:
-        load_blazepose(backbone.trunk)
-    if isinstance(backbone, HrnetBackbone) and new and checkpoint:
-        load_hrnet(backbone.model, Path(checkpoint))
-    if isinstance(backbone, TimmBackbone) and new and checkpoint:
-        backbone.load(Path(checkpoint))
+    crops = config.crops
+    if new:
+        load_backbone(backbone, config.global_to_pixel.checkpoint)
     if not isinstance(backbone, MoveNetBackbone):
         return None
     load_movenet(backbone.trunk)  # of a run that is resumed, the checkpoint's take their place

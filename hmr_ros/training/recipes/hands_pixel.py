@@ -7,8 +7,6 @@ has the shape of a person's.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.random import Generator, default_rng
@@ -17,21 +15,17 @@ from torch import Tensor, nn
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.metrics import mpjpe, pa_mpjpe
-from hmr_ros.core.skeleton import MANO
-from hmr_ros.networks.global_to_pixel import GlobalToPixel, MatchingTargets, MeanPose, matching_loss
-from hmr_ros.networks.global_to_pixel.backbones import BlazePoseBackbone, HrnetBackbone
-from hmr_ros.networks.global_to_pixel.hrnet import load_hrnet
-from hmr_ros.training.blazepose_weights import load_blazepose
+from hmr_ros.core.skeleton import HAND, MANO
+from hmr_ros.networks.global_to_pixel import GlobalToPixel, MeanPose
+from hmr_ros.training.backbone_weights import load_backbone
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.device import moved
-from hmr_ros.training.global_to_pixel_loss import StageLoss
+from hmr_ros.training.global_to_pixel_loss import StageLoss, matching_targets
 from hmr_ros.training.hand_crops import HandCropSampler
-from hmr_ros.training.losses import joint_error_loss
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import Arrays
 from hmr_ros.training.recipes.crop_batches import Batch
-from hmr_ros.training.recipes.joints import SOURCES
+from hmr_ros.training.recipes.joints import SOURCES, joint_report
 from hmr_ros.training.synthetic.hands import HandSampler
 from hmr_ros.training.synthetic.images.hands import HandPainter
 from hmr_ros.training.synthetic.images.scene.backgrounds import Backgrounds
@@ -41,6 +35,7 @@ FIRST_SCALE = 9.0
 
 _VALIDATION_SEED = 12345
 _AT_ONCE = 50
+_ALL = np.arange(HAND.size)
 
 
 class HandPixelRecipe:
@@ -52,7 +47,7 @@ class HandPixelRecipe:
         self.topology: Arrays = {}
         self._network = build_network(config)
         if topology is None:
-            _load_backbone(self._network, config)
+            load_backbone(self._network.backbone, config.global_to_pixel.checkpoint)
         self._loss = StageLoss(self._hand, MANO, config.global_to_pixel_loss)
         self.modules = nn.ModuleDict({"network": self._network, "loss": self._loss})
 
@@ -78,21 +73,11 @@ class HandPixelRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms of both stages and of the matching; ``progress`` changes nothing here."""
-        weights = self._config.global_to_pixel_loss
-        targets = MatchingTargets(batch.anchors, torch.ones_like(batch.anchors[..., 0], dtype=torch.bool))
+        truth = batch.ground_truth
+        targets = matching_targets(truth)
         with hidden_precision(batch.camera.device, self._config.run.bfloat16):
             stages = self._network.stages(batch.image, batch.keypoints, batch.camera, targets)
-        with torch.no_grad():
-            vertices = self._loss.vertices(batch.rotations, batch.betas)
-        terms: dict[str, Tensor] = self._loss(stages.fine, batch.ground_truth, vertices, batch.camera)
-        coarse = self._loss(stages.coarse, batch.ground_truth, vertices, batch.camera)
-        terms |= {f"coarse_{name}": weights.coarse * value for name, value in coarse.items()}
-        error = torch.linalg.vector_norm(stages.fine.joints.detach() - batch.joints, dim=-1)
-        terms["joint_error"] = weights.joint_error * joint_error_loss(error, stages.joint_error)
-        if stages.pixels is not None and stages.positives is not None:
-            focal, offset = matching_loss(stages.pixels, stages.positives, targets)
-            terms |= {"focal": weights.focal * focal, "offset": weights.offset * offset}
-        return terms
+        return self._loss.of_stages(stages, truth, targets, batch.camera)
 
     @torch.no_grad()
     def validate(self, sampler: HandCropSampler, stage: str) -> dict[str, float]:
@@ -103,9 +88,9 @@ class HandPixelRecipe:
             count = self._config.run.validation_people
             batch = self.batch(sampler, default_rng(_VALIDATION_SEED), count, source == "error")
             found = self._joints(batch)
-            report |= _report(source, found["fine"], batch.joints)
+            report |= joint_report(source, found["fine"], batch.joints, _ALL)
             if source == "true":
-                report |= _report("coarse", found["coarse"], batch.joints)
+                report |= joint_report("coarse", found["coarse"], batch.joints, _ALL)
         self.modules.train()
         return report
 
@@ -124,17 +109,3 @@ def build_network(config: TrainConfig) -> GlobalToPixel:
     """The untrained network; it starts from the open hand at rest."""
     hand = load_hand_model(models_dir() / "open_hand.npz")
     return GlobalToPixel(config.global_to_pixel, hand, MeanPose.rest(hand.tree.size, FIRST_SCALE))
-
-
-def _load_backbone(network: GlobalToPixel, config: TrainConfig) -> None:
-    """Give the backbone its first weights: BlazePose's, or those of HRNet's file, if there is one."""
-    if isinstance(network.backbone, BlazePoseBackbone):
-        load_blazepose(network.backbone.trunk)
-    if isinstance(network.backbone, HrnetBackbone) and config.global_to_pixel.checkpoint:
-        load_hrnet(network.backbone.model, Path(config.global_to_pixel.checkpoint))
-
-
-def _report(source: str, predicted: Tensor, ground_truth: Tensor) -> dict[str, float]:
-    """Mean MPJPE and PA-MPJPE in mm of joints (B, 16, 3) m about the wrist."""
-    p, t = (np.asarray(joints.double().cpu().numpy()) for joints in (predicted, ground_truth))
-    return {f"mpjpe_{source}": float(mpjpe(p, t).mean()), f"pa_mpjpe_{source}": float(pa_mpjpe(p, t).mean())}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.metrics import mpjpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL
 
@@ -32,10 +32,13 @@ class Regressor(nn.Module):
         return self.matrix @ vertices
 
 
-def joint_report(source: str, predicted: Tensor, ground_truth: Tensor) -> dict[str, float]:
-    """Mean MPJPE and PA-MPJPE in mm of Human3.6M joints (B, 17, 3) m, over the 14 of the paper."""
+def joint_report(source: str, predicted: Tensor, ground_truth: Tensor, rows: Ints = _ROWS) -> dict[str, float]:
+    """Mean MPJPE and PA-MPJPE in mm of joints (B, J, 3) m, the first of which is the root, over ``rows`` of them.
+
+    By default of Human3.6M's joints, over the 14 of the paper.
+    """
     p, t = (joints.double().cpu().numpy() for joints in (predicted, ground_truth))
     return {
-        f"mpjpe_{source}": float(mpjpe(p, t, joints=_ROWS).mean()),
-        f"pa_mpjpe_{source}": float(pa_mpjpe(p[:, _ROWS], t[:, _ROWS]).mean()),
+        f"mpjpe_{source}": float(mpjpe(p, t, joints=rows).mean()),
+        f"pa_mpjpe_{source}": float(pa_mpjpe(p[:, rows], t[:, rows]).mean()),
     }

@@ -21,11 +21,7 @@ from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
-SMALL = {
-    "recipe": "global_to_pixel",
-    "run.bfloat16": False,
-    "run.validation_people": 4,
-    "crops.without_image": 2.0,
+SMALL_NETWORK = {
     "global_to_pixel.width": 16,
     "global_to_pixel.heads": 2,
     "global_to_pixel.layers": 1,
@@ -33,6 +29,13 @@ SMALL = {
     "global_to_pixel.global_width": 16,
     "global_to_pixel.lifting_width": 16,
     "global_to_pixel.lifting_blocks": 1,
+}
+SMALL = {
+    "recipe": "global_to_pixel",
+    "run.bfloat16": False,
+    "run.validation_people": 4,
+    "crops.without_image": 2.0,
+    **SMALL_NETWORK,
 }
 
 THUNDER = {"recipe": "global_to_pixel", "global_to_pixel.backbone": "movenet_thunder", "trunk.steps": 10}

@@ -20,6 +20,7 @@ from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.recipes import needs_motion, stage_names
 from hmr_ros.training.recipes.hands_paper import Batch, HandPaperRecipe, hand_path
 from test.training.datasets.made_freihand import write_freihand
+from test.training.recipes.test_paper import ANSWERING
 
 HAND = load_hand_model(models_dir() / "open_hand.npz")
 PAPER = load_toml(find_recipe(Path("hand_pose2mesh_paper")), TrainConfig)
@@ -76,15 +77,7 @@ def test_only_noisy_samples_have_errors(recipe, batch):
     assert (exact.pose2d - batch.pose2d).abs().max() > 0.01
 
 
-@pytest.mark.parametrize(
-    ("stage", "wrong", "answering"),
-    [
-        ("lift", "pose3d", {"lift"}),
-        ("lift", "vertices", set()),
-        ("mesh", "pose3d", {"lift", "joint"}),
-        ("mesh", "vertices", {"vertex", "normal", "edge"}),
-    ],
-)
+@pytest.mark.parametrize(("stage", "wrong", "answering"), ANSWERING)
 def test_each_term_answers_to_what_it_measures(recipe, batch, stage, wrong, answering):
     other = batch._replace(**{wrong: getattr(batch, wrong) * torch.tensor([1.0, 1.5, 1.0])})
     recipe.modules.eval()

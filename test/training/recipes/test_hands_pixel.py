@@ -22,19 +22,14 @@ from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.recipes import make_recipe, needs_motion, stage_names
 from hmr_ros.training.recipes.hands_pixel import FIRST_SCALE, HandPixelRecipe
 from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
+from test.training.recipes.test_global_to_pixel import SMALL_NETWORK
 
 BODY = load_body_model(models_dir() / "open_body.npz")
 OPEN_HAND = load_hand_model(models_dir() / "open_hand.npz", np.float64)
 SMALL = {
     "run.bfloat16": False,
     "run.validation_people": 2,
-    "global_to_pixel.width": 16,
-    "global_to_pixel.heads": 2,
-    "global_to_pixel.layers": 1,
-    "global_to_pixel.pixel_width": 8,
-    "global_to_pixel.global_width": 16,
-    "global_to_pixel.lifting_width": 16,
-    "global_to_pixel.lifting_blocks": 1,
+    **SMALL_NETWORK,
 }
 SHIPPED = load_toml(find_recipe(Path("global_to_pixel_hands")), TrainConfig)
 

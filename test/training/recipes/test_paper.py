@@ -70,15 +70,16 @@ def test_only_noisy_samples_have_the_papers_error(recipe, batch):
     torch.testing.assert_close(exact.pose2d, normalise_pose(exact.pose2d), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("stage", "wrong", "answering"),
-    [
-        ("lift", "pose3d", {"lift"}),
-        ("lift", "vertices", set()),
-        ("mesh", "pose3d", {"lift", "joint"}),
-        ("mesh", "vertices", {"vertex", "normal", "edge"}),
-    ],
-)
+ANSWERING = [
+    ("lift", "pose3d", {"lift"}),
+    ("lift", "vertices", set()),
+    ("mesh", "pose3d", {"lift", "joint"}),
+    ("mesh", "vertices", {"vertex", "normal", "edge"}),
+]
+"""The stage, what is wrong, and the terms that tell, of Pose2Mesh as published, of bodies and of hands."""
+
+
+@pytest.mark.parametrize(("stage", "wrong", "answering"), ANSWERING)
 def test_each_term_answers_to_what_it_measures(recipe, batch, stage, wrong, answering):
     value = getattr(batch, wrong)
     other = batch._replace(**{wrong: value * torch.tensor([1.0, 1.5, 1.0])})
