@@ -14,10 +14,10 @@ from pathlib import Path
 from hmr_ros.core.body.hand_model import HandModel, load_hand_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.engines.opening import open_engine
-from hmr_ros.evaluation.hands.freihand import FreiHandReport, HandMeshes, evaluate_freihand, read_meshes, write_meshes
-from hmr_ros.evaluation.hands.lifting import lifted_freihand, read_pixels
+from hmr_ros.evaluation.hands.freihand import FreiHandReport, HandMeshes, read_meshes, write_meshes
+from hmr_ros.evaluation.hands.lifting import lifted_freihand, read_evaluated, read_pixels, scored
 from hmr_ros.evaluation.hands.rendered import RenderedReport, evaluate_rendered
-from hmr_ros.training.datasets.freihand import SPLITS, FreiHand, read_freihand
+from hmr_ros.training.datasets.freihand import SPLITS, FreiHand
 from hmr_ros.training.datasets.seen_hands import read_seen_hands
 
 EXAMPLES = (
@@ -73,9 +73,9 @@ def _of_rendered(args: argparse.Namespace) -> RenderedReport:
 
 
 def _of_freihand(args: argparse.Namespace) -> FreiHandReport:
-    people = read_freihand(args.root, args.split, versions=("gs",), with_vertices=True)
+    people = read_evaluated(args.root, args.split)
     predicted = _lifted(args, people) if args.network else read_meshes(args.predictions)
-    report = evaluate_freihand(predicted, HandMeshes(people.keypoints, people.vertices))
+    report = scored(predicted, people)
     print(f"{args.network or args.predictions} on {args.root}, {args.split}\n\n{report.table()}")
     return report
 

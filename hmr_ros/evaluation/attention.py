@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of where Global-to-Pixel's deformable attention looks."""
+"""Images of where Global-to-Pixel's deformable attention looks."""
 
 from __future__ import annotations
 

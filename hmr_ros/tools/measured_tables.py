@@ -7,6 +7,7 @@ Rows are as their reports define them: `evaluation/held_out/report.py`, `sequenc
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -198,8 +199,15 @@ def _over_time(group: str) -> Iterator[dict[str, Row]]:
 
 def _rows(report: str, table: str = "rows") -> list[Row]:
     """The rows of a ``table`` of docs/tables/``report``.json."""
-    rows: list[Row] = json.loads((MEASURED / f"{report}.json").read_text(encoding="utf-8"))[table]
+    rows: list[Row] = _report(MEASURED / f"{report}.json")[table]
     return rows
+
+
+@functools.cache
+def _report(path: Path) -> dict[str, Any]:
+    """A report, which several tables are made of."""
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
 
 
 def _join(numbers: Sequence[float | None]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of where the network looks."""
+"""Images of where the network looks."""
 
 import dataclasses
 

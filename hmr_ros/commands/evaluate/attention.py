@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmr evaluate --attention`: a picture of where a checkpoint of Global-to-Pixel looks."""
+"""`hmr evaluate --attention`: an image of where a checkpoint of Global-to-Pixel looks."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, evaluated_people
 
 PEOPLE = 3
-"""Rows of the picture."""
+"""Rows of the image."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the picture of the first people, of whom the network is told no keypoints."""
+    """Write the image of the first people, of whom the network is told no keypoints."""
     if not (args.motion or args.shards) or args.model.suffix != ".pt":
         raise ValueError("--attention: expected a checkpoint (.pt), and --motion or --shards, whose people are drawn")
     body = load_body_model(args.body or models_dir() / "open_body.npz")

@@ -13,10 +13,8 @@ from pathlib import Path
 from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.manifest import file_sha256, load_manifest, models_dir
 from hmr_ros.engines.opening import open_engine
-from hmr_ros.evaluation.hands.freihand import HandMeshes, evaluate_freihand
-from hmr_ros.evaluation.hands.lifting import lifted_freihand
+from hmr_ros.evaluation.hands.lifting import lifted_freihand, read_evaluated, scored
 from hmr_ros.evaluation.json_report import write_json
-from hmr_ros.training.datasets.freihand import read_freihand
 
 FREIHAND = "freihand"
 """The protocol, and the directory of the data set in that of the papers' data sets."""
@@ -26,15 +24,17 @@ _KIND = "hand_pose2mesh"
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the annotated 2D joints, and print the errors."""
-    if args.model.suffix != ".json" or (kind := load_manifest(args.model).kind) != _KIND:
-        of = "a checkpoint" if args.model.suffix != ".json" else repr(kind)
-        raise ValueError(f"{args.model}: --protocol {FREIHAND} expects the manifest (.json) of a {_KIND!r}, got {of}")
+    kind = load_manifest(args.model).kind if args.model.suffix == ".json" else "checkpoint"
+    if kind != _KIND:
+        raise ValueError(
+            f"{args.model}: --protocol {FREIHAND} expects the manifest (.json) of a {_KIND!r}, got {kind!r}"
+        )
     root = _directory(args.data)
-    people = read_freihand(root, "evaluation", versions=("gs",), with_vertices=True)
+    people = read_evaluated(root, "evaluation")
     hand = load_hand_model(models_dir() / "open_hand.npz")
     with contextlib.closing(open_engine(args.model, "onnxruntime")) as engine:
         found = lifted_freihand(people, people.pixels, engine, hand)
-    report = evaluate_freihand(found, HandMeshes(people.keypoints, people.vertices))
+    report = scored(found, people)
     print(f"{args.model}, sha256 {file_sha256(args.model)}, on the annotated 2D joints of {root}\n\n{report.table()}")
     write_json(report, args.json)
     return 0

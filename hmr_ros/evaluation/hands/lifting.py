@@ -13,10 +13,10 @@ from hmr_ros.core.body.hand_model import SIDES, HandModel
 from hmr_ros.core.camera import Camera
 from hmr_ros.core.skeleton import MANO
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.evaluation.hands.freihand import HandMeshes
+from hmr_ros.evaluation.hands.freihand import FreiHandReport, HandMeshes, evaluate_freihand
 from hmr_ros.perception.hand_meshes import HandLifter
 from hmr_ros.perception.hands import Hands
-from hmr_ros.training.datasets.freihand import FreiHand
+from hmr_ros.training.datasets.freihand import FreiHand, read_freihand
 
 UNIT_CAMERA = Camera(np.eye(3), 1, 1)
 """Its px are normalized image coordinates."""
@@ -48,6 +48,16 @@ def lifted_freihand(people: FreiHand, pixels: Floats, lifter: Engine, hand: Hand
         for first in range(0, len(people), _AT_ONCE)
     ]
     return HandMeshes(np.concatenate([p.joints for p in parts]), np.concatenate([p.vertices for p in parts]))
+
+
+def read_evaluated(root: Path, split: str) -> FreiHand:
+    """The hands of FreiHAND in ``root`` that are scored: each once, with its vertices."""
+    return read_freihand(root, split, versions=("gs",), with_vertices=True)
+
+
+def scored(predicted: HandMeshes, people: FreiHand) -> FreiHandReport:
+    """The scores of ``predicted`` hands beside what is true of ``people``."""
+    return evaluate_freihand(predicted, HandMeshes(people.keypoints, people.vertices))
 
 
 def read_pixels(path: Path) -> Floats:
