@@ -19,7 +19,6 @@ from hmr_ros.core.temporal.coasting import VELOCITY_MEMORY_S, coasted
 from hmr_ros.core.temporal.footing import held, measured_feet, unknown_feet
 from hmr_ros.core.temporal.one_euro import Filtered, filter_rotations, rotations_at_rest
 from hmr_ros.core.temporal.root_motion import RootMotion
-from hmr_ros.core.temporal.shape import SHAPE_VIEWS as SHAPE_VIEWS
 from hmr_ros.core.temporal.velocity import MAX_GAP_S, filtered_velocity
 
 
