@@ -18,6 +18,9 @@ DETECTION_SOURCES = ("search", "boxes", "keypoints", "humans")
 HAND_NETWORKS = ("full", "lite")
 """MediaPipe's networks of hand landmarks."""
 
+STILL_PEOPLE = ("auto", "every_image", "in_turns")
+"""When people who hardly move are looked at; docs/latency.md."""
+
 
 @dataclass(frozen=True)
 class DetectorConfig:
@@ -37,6 +40,12 @@ class DetectorConfig:
     )
     period: int = setting(
         5, doc="the whole image is searched in every n-th frame; tracked people are followed in all", low=1
+    )
+    still_people: str = setting(
+        "auto",
+        doc="people who hardly move are looked at in every image, or in_turns: each in every third; auto: in_turns "
+        "while images come faster than they can be processed",
+        choices=STILL_PEOPLE,
     )
 
 

@@ -32,7 +32,7 @@ class State(enum.IntEnum):
     TENTATIVE = 0
     """New: seen in too few images to be trusted."""
     TRACKED = 1
-    """Seen in this image."""
+    """Seen in this image, or in one of those before it by a detector that skips who hardly moves."""
     COASTING = 2
     """Not seen in this image, and not lost: at the position expected from the last images."""
     LOST = 3

@@ -12,7 +12,7 @@ from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.people import Estimates, State
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.similarity import box_area, box_overlap
-from hmr_ros.perception.tracker import DOUBT_S, Tracks
+from hmr_ros.perception.tracks import DOUBT_S, Tracks
 
 _COVERED = 0.2
 """Fraction of a box in that of another person from which on their limbs may mix."""
@@ -27,7 +27,7 @@ def believed(
     if not unseen_s.any():
         return tracks, estimates
     since_s = np.zeros(len(tracks.states))
-    since_s[tracks.states != State.COASTING] = unseen_s
+    since_s[tracks.unseen_s == 0] = unseen_s
     return _hidden(tracks, since_s), estimates.take(unseen_s == 0)
 
 

@@ -18,6 +18,7 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.confidence import MIN_BEST, confidence, landmark_confidence, person_score
 from hmr_ros.perception.finder import Boxes, Finder
 from hmr_ros.perception.given import are_inside, fraction_inside, matched, with_keypoints_of
 from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
@@ -30,6 +31,7 @@ from hmr_ros.perception.skeletons import (
     STEADY,
     Skeletons,
     best_joints,
+    claimed,
     distinct,
     distinct_rows,
     followed,
@@ -42,8 +44,6 @@ from hmr_ros.perception.skeletons import (
 _CROP_SCALE = 1.25
 """The refining network's crop, as a multiple of the larger side of a person's box."""
 _MIN_SIDE = 16.0
-_MIN_BEST = 0.25
-"""Minimum mean of a person's best joint scores, as the refining network gives them."""
 _SURELY_NOBODY = 0.2
 """Places where it is lower are left alone by the next searches."""
 _FOLLOWED_IOU = 0.45
@@ -118,6 +118,7 @@ class KeypointDetector:
         """Forget all people: the next image is searched as a whole."""
         self._search.reset()
         self._people = Skeletons.empty()
+        self._to_skip = self._skipped = np.zeros(0, np.bool_)
         self._pace = SearchPace()
         self._refusals = Refusals()
         self._until_look = 0
@@ -133,24 +134,36 @@ class KeypointDetector:
     def detect(self, image: Image, shed: Shed = Shed.NOTHING) -> Detections:
         """People in ``image`` (H, W, 3) uint8 RGB, those followed longest first; joint set "blazepose"."""
         before = len(self._people)
-        people = self.follow(image)
+        people, skipped = self.follow(image)
         tracepoints.mark("following")
         is_due = self._pace.is_due(len(people) == 0 or len(people) < before, self.options.period, shed)
         found = self._search(image, is_due=is_due, must_wait=len(people) == 0)
         tracepoints.mark("search")
         if found is not None:
-            people = self.join(image, people, found)
-        self._people = distinct(people).take(slice(self.options.max_people))
+            known, people = people, self.join(image, people, found)
+            skipped = _still_skipped(skipped, known, people)
+        rows = np.flatnonzero(distinct_rows(people))[: self.options.max_people]
+        self._keep(claimed(people.take(rows)), skipped[rows])
         return _detections(self._people, image)
+
+    @property
+    def skipped(self) -> Bools | None:
+        """(P,) the rows of the last image's people whom no network looked at."""
+        return self._skipped if self._skipped.any() else None
+
+    def skip(self, rows: Bools) -> None:
+        """Do not look at the ``rows`` (P,) of the last image's people in the next one."""
+        self._to_skip = rows
 
     def locate(self, image: Image, given: Detections | None) -> Detections:
         """The people of ``given`` with keypoints; without scores where the refining network sees nobody in the box.
 
         None: those of the last image, without a search.
         """
-        people = self.follow(image)
+        self._to_skip = np.zeros(len(self._people), np.bool_)
+        people, _ = self.follow(image)
         if given is None:
-            self._people = distinct(people)
+            self._keep(distinct(people))
             return _detections(self._people, image)
         rows = matched(given.boxes, _boxes(people, image))
         new = self._refined(image, given.boxes[rows < 0])
@@ -158,12 +171,30 @@ class KeypointDetector:
         people = join_rows([people, new]).take(rows)
         seen = (people.sure >= self.options.min_score) & are_inside(people.points, people.scores, given.boxes)
         seen[seen] = distinct_rows(people.take(seen))
-        self._people = distinct(people.take(seen))
+        self._keep(distinct(people.take(seen)))
         return with_keypoints_of(given, _detections(people, image), seen)
 
-    def follow(self, image: Image) -> Skeletons:
-        """The people of the last image, in ``image``; those who are not there any more are left out."""
-        before = self._people
+    def follow(self, image: Image) -> tuple[Skeletons, Bools]:
+        """The people of the last image, in ``image``, and (P,) who of them were skipped, and are as they were.
+
+        Those who are not there any more are left out.
+        """
+        before, skipped = self._people, self._to_skip
+        if skipped.any():
+            people = before.with_rows(~skipped, self._followed(image, before.take(~skipped)))
+        else:
+            people = self._followed(image, before)
+        sure = skipped | (people.sure >= self.options.min_score)
+        return people.take(sure), skipped[sure]
+
+    def _keep(self, people: Skeletons, skipped: Bools | None = None) -> None:
+        """Follow ``people`` in the next image, in which no one is to be left out so far."""
+        self._people = people
+        self._skipped = np.zeros(len(people), np.bool_) if skipped is None else skipped
+        self._to_skip = np.zeros(len(people), np.bool_)
+
+    def _followed(self, image: Image, before: Skeletons) -> Skeletons:
+        """The people ``before``, in ``image``; however sure they are."""
         if len(before) == 0:
             return before
         poses = self._look(image, before.regions)
@@ -175,8 +206,7 @@ class KeypointDetector:
         looked = self._refine(image, poses.take(due), present[due], boxes[due])
         kept = people.take(present & ~due)
         order = np.argsort(np.concatenate([np.flatnonzero(present & ~due), np.flatnonzero(due)]), kind="stable")
-        people = gone_on(join_rows([kept, looked]).take(order), before)
-        return _sure_enough(people, self.options.min_score)
+        return gone_on(join_rows([kept, looked]).take(order), before)
 
     def join(self, image: Image, known: Skeletons, boxes: Boxes) -> Skeletons:
         """The ``known`` people, renewed where the search sees them otherwise, and other people in ``image``.
@@ -191,7 +221,7 @@ class KeypointDetector:
         points, raw = self._joints(image, found)
         best = best_joints(raw)
         self._refusals.add(found[best < _SURELY_NOBODY])
-        seen = (best >= _MIN_BEST) & are_inside(points, raw, found)
+        seen = (best >= MIN_BEST) & are_inside(points, raw, found)
         people = self._with_landmarks(image, points[seen], raw[seen])
         return renewed(known, _sure_enough(people, self.options.min_score))
 
@@ -241,28 +271,10 @@ class KeypointDetector:
         return replace(poses, visibility=np.where(_in_image(poses.points, image), poses.visibility, 0))
 
 
-_THUNDER = ((0.0, 0.15, 0.25, 0.35, 0.55, 0.85, 1.0), (0.0, 0.1, 0.36, 0.58, 0.7, 0.82, 0.85))
-"""Scores of MoveNet Thunder, and the fraction of labelled joints with such a score that are right: within a tenth of
-the torso of the label (docs/detection.md)."""
-
-
-_LANDMARKS = ((0.0, 0.3, 0.5, 0.85, 0.95, 1.0), (0.0, 0.2, 0.37, 0.42, 0.66, 0.76))
-
-
-def confidence(raw: Floats) -> Floats:
-    """The probability that a joint with MoveNet Thunder's score ``raw`` is right, each 0..1."""
-    return np.asarray(np.interp(raw, *_THUNDER))
-
-
-def landmark_confidence(visibility: Floats) -> Floats:
-    """The probability that a joint with BlazePose's ``visibility`` is right, each 0..1, by the same photos."""
-    return np.asarray(np.interp(visibility, *_LANDMARKS))
-
-
-def person_score(raw: Floats) -> Floats:
-    """(P,) 0..1: a half where the mean of the best of ``raw`` (P, 17) is just large enough for a person."""
-    best = best_joints(raw)
-    return np.asarray(best / (best + _MIN_BEST))
+def _still_skipped(skipped: Bools, known: Skeletons, people: Skeletons) -> Bools:
+    """(P,) who of ``people`` is ``skipped`` (K,) of those ``known``, whom a search has renewed in part, or not."""
+    as_known = (people.points[: len(known)] == known.points).all((1, 2))
+    return np.concatenate([skipped & as_known, np.zeros(len(people) - len(known), np.bool_)])
 
 
 def _sure_enough(people: Skeletons, min_score: float) -> Skeletons:

@@ -9,21 +9,18 @@ from types import TracebackType
 import numpy as np
 
 from hmr_ros.core import tracepoints
-from hmr_ros.core.arrays import Bools, Floats, Image, Ints
+from hmr_ros.core.arrays import Floats, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.hand_model import HandModel
-from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.depth import DepthImage
-from hmr_ros.core.forecasts import parsed_times
 from hmr_ros.core.geometry.camera_motion import CameraMotion, CameraPose
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.ground import Ground
-from hmr_ros.core.people import Bodies, Camera, Detections, Estimates, State
-from hmr_ros.core.temporal.forecasting import forecasts
+from hmr_ros.core.people import Camera, Detections, Estimates, State
 from hmr_ros.core.temporal.ground_estimate import GroundEstimator
 from hmr_ros.core.temporal.shedding import Shed
-from hmr_ros.core.temporal.sizing import Evidence, Measured, Sizing
+from hmr_ros.core.temporal.sizing import Evidence, Sizing
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
@@ -35,11 +32,13 @@ from hmr_ros.perception.doubting import believed
 from hmr_ros.perception.external import checked, within_limit
 from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hands import HandDetector, Hands
-from hmr_ros.perception.keypoints import face_seen, feet_seen
+from hmr_ros.perception.placing import Placing
+from hmr_ros.perception.posing import Posing
 from hmr_ros.perception.reidentification import Cues
 from hmr_ros.perception.result import Result as Result
 from hmr_ros.perception.result import Timings as Timings
 from hmr_ros.perception.tracker import Tracker, Tracks
+from hmr_ros.perception.turns import Turns
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
@@ -68,7 +67,8 @@ class Pipeline:
     ) -> None:
         """``engines`` are closed with the pipeline; ``body_model_name`` and ``backend`` are for ``facts``.
 
-        ``fingers`` move as the hands that ``hand_detector`` locates; None: they rest.
+        ``fingers`` move as the hands that ``hand_detector`` locates; None: they rest. ``in_turns`` may be set between
+        images: people who hardly move are looked at in turns, where ``detector.still_people`` is auto.
         """
         self.detector = detector
         self.tracker = tracker
@@ -80,14 +80,16 @@ class Pipeline:
         self.backend = backend
         self.hand_detector = hand_detector
         self.fingers = fingers
-        self._sizing = Sizing(body_model)
-        self._ground_estimator = GroundEstimator(body_model)
+        self.in_turns = False
+        self._turns = Turns()
+        sizing = Sizing(body_model)
+        self._placing = Placing(sizing, GroundEstimator(body_model))
+        self._posing = Posing(smoother, sizing, body_model, fingers)
         self._camera_motion = CameraMotion()
         self._known: set[int] = set()
         self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
         self._settings = PerceptionSettings()
-        self._forecast_s = parsed_times(self._settings.forecast_s)
 
     @property
     def faces(self) -> Ints:
@@ -157,21 +159,23 @@ class Pipeline:
         steps = tracepoints.Steps()
         found = self._detect(image, detections, shed)
         detect_s = steps.end("detection")
-        tracks = self.tracker.update(found, stamp_s, self._view(camera, pose), self._cues(image, found))
+        view, cues = self._view(camera, pose), self._cues(image, found)
+        tracks = self.tracker.update(found, stamp_s, view, cues, self.detector.skipped)
+        skipped = self._take_turns(tracks, stamp_s)
         self._boxes = tracks.people.boxes
         lost = self._update_known(tracks, forgotten)
         track_s = steps.end("tracking")
         estimates = self._estimate(image, tracks.seen, camera, shed)
         tracks, estimates = believed(tracks, estimates, self.smoother, stamp_s, pose)
         estimate_s = steps.end("estimation")
-        ground = ground or self._estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
-        estimated = self._measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
+        ground = ground or self._placing.estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
+        estimated = self._placing.measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         estimate_s += steps.end("sizing")
         hands = self._hands(image, tracks.seen, shed)
         hands_s = steps.end("hands")
-        smoothed = self._smooth(tracks, estimated, stamp_s, pose)
+        smoothed = self._posing.smoothed(tracks, estimated, stamp_s, pose)
         smooth_s = steps.end("smoothing")
-        bodies = self._forecast(self._posed(tracks, smoothed, hands, camera, stamp_s))
+        bodies = self._posing.posed(tracks, smoothed, hands, camera, stamp_s, self.calibration)
         smooth_s += steps.end("posing")
         return Result(
             bodies,
@@ -183,6 +187,7 @@ class Pipeline:
             pose,
             self._camera_motion.jump,
             hands,
+            skipped,
         )
 
     def photo(
@@ -209,22 +214,16 @@ class Pipeline:
         self.detector.configure(settings)
         self.tracker.configure(settings)
         self.estimator.configure(settings)
-        self.smoother.config = settings.smoothing
-        if self.fingers is not None:
-            self.fingers.configure(settings.smoothing)
-        if settings.ground != "estimate":
-            self._ground_estimator.reset()
-        self._settings, self._forecast_s = settings, parsed_times(settings.forecast_s)
+        self._posing.configure(settings)
+        self._placing.configure(settings)
+        self._settings = settings
 
     def reset(self) -> None:
         """Forget all tracks."""
         self._forget_image()
         self.tracker.reset()
-        self.smoother.reset()
-        if self.fingers is not None:
-            self.fingers.reset()
-        self._sizing.reset()
-        self._ground_estimator.reset()
+        self._posing.reset()
+        self._placing.reset()
         self._camera_motion.reset()
         self._known = set()
         self._boxes = _NO_BOXES
@@ -258,6 +257,7 @@ class Pipeline:
     def _forget_image(self) -> None:
         """Forget where people and hands were in the last image: the next one is searched."""
         self.detector.reset()
+        self._turns.reset()
         if self.hand_detector is not None:
             self.hand_detector.reset()
 
@@ -284,9 +284,7 @@ class Pipeline:
         """
         self._known = set(tracks.people.ids.tolist())
         lost = tuple(sorted({*tracks.lost, *forgotten} - self._known))  # a kept id may begin again at once
-        ended = {*tracks.forgotten, *forgotten} - self._known
-        self.smoother.forget(ended)
-        self._sizing.forget(ended)
+        self._posing.forget({*tracks.forgotten, *forgotten} - self._known)
         return lost
 
     def _estimate(self, image: Image, seen: Detections, camera: Camera | None, shed: Shed) -> Estimates:
@@ -294,19 +292,17 @@ class Pipeline:
             return Estimates.unknown(len(seen))
         return self.estimator.estimate(image, seen, camera, shed)
 
-    def _estimated_ground(
-        self, seen: Detections, estimates: Estimates, camera: Camera | None, stamp_s: float, pose: CameraPose | None
-    ) -> Ground | None:
-        """The ground by the people who were seen by now, where the settings ask for it."""
-        if self._settings.ground != "estimate" or camera is None:
-            return None
-        return self._ground_estimator(seen.ids, estimates, self._feet_seen(seen, camera), stamp_s, pose)
+    def _take_turns(self, tracks: Tracks, stamp_s: float) -> int:
+        """Tell the detector whom to skip in the next image; how many it skipped in this one.
 
-    def _measured(self, seen: Detections, estimates: Estimates, camera: Camera | None, evidence: Evidence) -> Measured:
-        """``estimates`` at the distances, and with the sizes, that depth and ground give them."""
-        if camera is None or len(seen) == 0:
-            return Measured.nothing(estimates)
-        return self._sizing(seen.ids, estimates, camera, self._feet_seen(seen, camera), evidence)
+        Hands move while a person stands still.
+        """
+        still = self._settings.detector.still_people
+        if self.hand_detector is None and (still == "in_turns" or (still == "auto" and self.in_turns)):
+            self.detector.skip(self._turns(tracks, stamp_s))
+        else:
+            self._turns.reset()
+        return int(((tracks.unseen_s > 0) & (tracks.states == State.TRACKED)).sum())
 
     def _hands(self, image: Image, seen: Detections, shed: Shed) -> Hands | None:
         """The hands of people who are ``seen``; left out with the views, while fingers hold, then relax."""
@@ -316,40 +312,6 @@ class Pipeline:
             self.hand_detector.reset()
             return None
         return self.hand_detector(image, seen)
-
-    def _feet_seen(self, seen: Detections, camera: Camera) -> Bools:
-        return feet_seen(seen, camera, self._settings.keypoint_threshold)
-
-    def _smooth(self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None) -> Estimates:
-        """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of those that coast."""
-        faces = face_seen(tracks.seen, self._settings.keypoint_threshold)
-        smoothed = self.smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
-        unseen = tracks.states == State.COASTING
-        if unseen.any():
-            coasting = self.smoother.coasted(tracks.coasting.ids, stamp_s)
-            joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
-            smoothed = joined.with_rows(unseen, coasting)
-        return self._sizing.resized(tracks.people.ids, smoothed)
-
-    def _posed(
-        self, tracks: Tracks, estimates: Estimates, hands: Hands | None, camera: Camera | None, stamp_s: float
-    ) -> Bodies:
-        """The bodies of ``estimates``, with the fingers of ``hands``."""
-        if self.fingers is None:
-            bodies = pose_bodies(tracks.people, estimates, self.body_model)
-        else:
-            moved = self.fingers(hands, camera, tracks.people.ids, estimates, stamp_s)
-            bodies = self.fingers.posed(pose_bodies(tracks.people, moved.estimates, self.body_model), moved.hands)
-        return dataclasses.replace(bodies, states=tracks.states, unseen_s=tracks.unseen_s)
-
-    def _forecast(self, bodies: Bodies) -> Bodies:
-        """``bodies`` with their forecasts, where the settings ask for any."""
-        if not self._forecast_s:
-            return bodies
-        calibration = self.calibration if len(bodies) else None
-        known = (self.smoother.walks(bodies.ids), self.smoother.changes(bodies.ids))
-        ahead = forecasts(bodies, *known, calibration.forecast if calibration else None, self._forecast_s)
-        return dataclasses.replace(bodies, forecasts=ahead)
 
 
 def _check_image(image: Image, camera: Camera | None) -> None:

@@ -13,7 +13,8 @@ from hmr_ros.core.body.hand_model import load_hand_model
 from hmr_ros.core.config import HandsConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.detector import BlazePoseDetector, Detector
+from hmr_ros.perception.blazepose_detector import BlazePoseDetector
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.finder import Finder
 from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hand_meshes import HandLifter

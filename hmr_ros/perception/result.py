@@ -35,7 +35,8 @@ class Result:
     the tracks that ended with this image, ascending; ``timings`` of its steps; ``measured`` the number of people whose
     position depth gave, ``grounded`` of those whom their contact with the ``ground`` placed; None: no ground is known.
     ``pose`` of the camera in the world; None: not known; ``jump``: how the world jumped, "" where it did not.
-    ``hands`` of the people who are seen in this image; None: they were not looked for.
+    ``hands`` of the people who are seen in this image; None: they were not looked for. ``skipped``: number of people
+    who hardly move and were not looked at (Pipeline.in_turns).
     """
 
     bodies: Bodies
@@ -47,3 +48,4 @@ class Result:
     pose: CameraPose | None = None
     jump: str = ""
     hands: Hands | None = None
+    skipped: int = 0

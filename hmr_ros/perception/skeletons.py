@@ -165,7 +165,7 @@ def distinct(people: Skeletons) -> Skeletons:
 
     Of two skeletons that are one, the first stays, unless it has jumped there: it was another person's before.
     """
-    return _claimed(people.take(distinct_rows(people)))
+    return claimed(people.take(distinct_rows(people)))
 
 
 def distinct_rows(people: Skeletons) -> Bools:
@@ -177,7 +177,8 @@ def distinct_rows(people: Skeletons) -> Bools:
     return keep
 
 
-def _claimed(people: Skeletons) -> Skeletons:
+def claimed(people: Skeletons) -> Skeletons:
+    """``people`` with joints that belong to one person each."""
     joints = people.points[:, IN_BLAZEPOSE], people.scores[:, IN_BLAZEPOSE]
     lost = lost_claims(*joints, people.extents)
     return replace(people, scores=np.where(lost[:, OWNER], 0, people.scores))

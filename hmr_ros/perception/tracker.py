@@ -7,11 +7,10 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Ints
+from hmr_ros.core.arrays import Bools, Ints
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Detections, State
 from hmr_ros.core.records import join_rows
@@ -22,6 +21,8 @@ from hmr_ros.perception.carrying import View
 from hmr_ros.perception.reidentification import Cues, Memory, known_again
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 from hmr_ros.perception.track import Track, carry, expected
+from hmr_ros.perception.tracks import Tracks as Tracks
+from hmr_ros.perception.tracks import with_unseen
 
 
 @dataclass(frozen=True)
@@ -43,33 +44,6 @@ class TrackerOptions:
             raise ValueError(f"expected timeout_s > 0, hits_to_confirm >= 1, 0 < min_similarity < 1, got {self}")
 
 
-@dataclass(frozen=True, eq=False)
-class Tracks:
-    """All tracks after an image, one row each: first those seen in it, in the order of the detections, then the others.
-
-    ``people`` have ids; unseen tracks have predicted boxes and keypoints, keypoint scores 0, and a score that falls
-    with time. ``states`` (P,) of State; ``unseen_s`` (P,) s since the last image that showed the person. ``lost`` are
-    the ids of the tracks that ended with this image, which have no row any more; one comes back when the person is
-    known again, until it is among the ``forgotten`` ids.
-    """
-
-    people: Detections
-    states: Ints
-    unseen_s: Floats
-    lost: tuple[int, ...] = ()
-    forgotten: tuple[int, ...] = ()
-
-    @cached_property
-    def seen(self) -> Detections:
-        """The people in this image."""
-        return self.people.take(self.states != State.COASTING)
-
-    @property
-    def coasting(self) -> Detections:
-        """The tracks that are not in this image, and not given up, where they are predicted."""
-        return self.people.take(self.states == State.COASTING)
-
-
 _TOLERANCE_GROWTH = 10.0
 """Increase of the keypoint tolerance per second that a track is unseen, as a multiple of itself: a body size per
 second. Without it, people whose velocity is not known yet could not be tracked at 5 images per second."""
@@ -83,8 +57,6 @@ _UNLIKE = -2.0
 """A person who was hidden is not one whom looks contradict more, wherever they are."""
 _LOOKS_AT_NEW = 4
 """A new track may turn out to be a lost one in so many views, from the image that confirms it on."""
-DOUBT_S = 1.0
-"""Time constant at which the score of an unseen track falls."""
 
 
 class Tracker:
@@ -110,6 +82,7 @@ class Tracker:
         self._ids = itertools.count(1) if ids is None else ids
         self._stamp_s = self._pause_s = -np.inf
         self._joint_set = ""
+        self._held: set[int] = set()
 
     def reset(self) -> None:
         """Forget all tracks; ids go on counting."""
@@ -122,12 +95,17 @@ class Tracker:
         )
 
     def update(
-        self, detections: Detections, stamp_s: float, view: View | None = None, cues: Cues | None = None
+        self,
+        detections: Detections,
+        stamp_s: float,
+        view: View | None = None,
+        cues: Cues | None = None,
+        skipped: Bools | None = None,
     ) -> Tracks:
         """The tracks after an image with ``detections``, taken at ``stamp_s`` s, which must never decrease.
 
         By ``view`` the camera's own motion cancels; None: it stood still. By ``cues`` people who were lost are known
-        again; None: no track is remembered.
+        again; None: no track is remembered. Those ``skipped`` (P,) were not looked at: their tracks are held, TRACKED.
         Raises ValueError where ids are kept and two detections have the same.
         """
         self._pause_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
@@ -140,17 +118,22 @@ class Tracker:
         if self._pause_s <= max(self.options.timeout_s, _LONGEST_PAUSE_S):
             track_of |= self._by_position(detections, looks, ids, track_of)
         renamed = [track.id for d, track in track_of.items() if ids[d] not in (UNTRACKED, track.id)]
-        seen = [self._observe(track_of.get(d), detections, d, int(ids[d])) for d in range(len(detections))]
-        for track in seen:
+        held = {d: track_of[d] for d in _rows_of(skipped) if d in track_of}
+        self._held = {track.id for track in held.values()}
+        shown = [
+            held.get(d) or self._observe(track_of.get(d), detections, d, int(ids[d])) for d in range(len(detections))
+        ]
+        seen = np.array([d not in held for d in range(len(detections))], np.bool_)
+        for track in itertools.compress(shown, seen):
             track.pose = None if view is None else view.pose
-        _look_at(seen, cues)
-        renamed += [] if cues is None else self._know_again(seen, cues)
+        _look_at(shown, seen, cues)
+        renamed += [] if cues is None else self._know_again(list(itertools.compress(shown, seen)), cues)
         lost, forgotten = self._give_up(remember=cues is not None)
-        unseen = [track for track in self._tracks if track.stamp_s < stamp_s]
+        unseen = [track for track in self._tracks if track.stamp_s < stamp_s and track.id not in self._held]
         return Tracks(
-            _with_unseen(detections, [track.id for track in seen], unseen, stamp_s),
-            np.array([*map(self._state, seen), *map(self._state, unseen)], np.uint8),
-            np.array([stamp_s - track.stamp_s for track in (*seen, *unseen)]),
+            with_unseen(detections, shown, unseen, stamp_s),
+            np.array([*map(self._state, shown), *map(self._state, unseen)], np.uint8),
+            np.array([stamp_s - track.stamp_s for track in (*shown, *unseen)]),
             (*renamed, *lost),
             (*renamed, *forgotten),
         )
@@ -239,7 +222,8 @@ class Tracker:
     def _state(self, track: Track) -> State:
         if track.hits < self.options.hits_to_confirm:
             return State.TENTATIVE
-        return State.TRACKED if track.stamp_s == self._stamp_s else State.COASTING
+        is_tracked = track.stamp_s == self._stamp_s or track.id in self._held
+        return State.TRACKED if is_tracked else State.COASTING
 
     def _know_again(self, seen: list[Track], cues: Cues) -> list[int]:
         """Give new tracks of ``seen`` the ids of people who were lost or are coasting; the ids that they had."""
@@ -262,6 +246,8 @@ class Tracker:
 
         def is_over(track: Track) -> bool:
             timeout_s = 0 if self._state(track) == State.TENTATIVE else self.options.timeout_s
+            if track.id in self._held:
+                return False
             return self._stamp_s - track.stamp_s > timeout_s
 
         over = [track for track in self._tracks if is_over(track)]
@@ -272,26 +258,14 @@ class Tracker:
         return lost, forgotten + tuple(track.id for track in over if track not in kept)
 
 
-def _look_at(seen: list[Track], cues: Cues | None) -> None:
-    """Give the tracks ``seen`` the view that ``cues`` have of each."""
-    if seen and cues is not None:
-        looks = join_rows([track.look for track in seen]).with_view(cues.appearance)
-        for row, track in enumerate(seen):
+def _rows_of(skipped: Bools | None) -> list[int]:
+    return [] if skipped is None else np.flatnonzero(skipped).tolist()
+
+
+def _look_at(shown: list[Track], seen: Bools, cues: Cues | None) -> None:
+    """Give the tracks ``shown``, where ``seen``, the view that ``cues`` have of each."""
+    tracks = list(itertools.compress(shown, seen))
+    if tracks and cues is not None:
+        looks = join_rows([track.look for track in tracks]).with_view(cues.appearance.take(seen))
+        for row, track in enumerate(tracks):
             track.look = looks.take(slice(row, row + 1))
-
-
-def _with_unseen(detections: Detections, ids: list[int], unseen: list[Track], stamp_s: float) -> Detections:
-    """``detections`` with their ``ids``, then the ``unseen`` tracks where they are predicted at ``stamp_s``."""
-    seen = dataclasses.replace(detections, ids=np.array(ids, np.int64))
-    if not unseen:
-        return seen
-    unseen_s, boxes, kp2d = expected(unseen, stamp_s)
-    coasting = Detections(
-        boxes=boxes,
-        scores=np.array([track.score for track in unseen]) * np.exp(-unseen_s / DOUBT_S),
-        kp2d=kp2d,
-        kp2d_score=np.zeros(kp2d.shape[:2]),
-        joint_set=detections.joint_set,
-        ids=np.array([track.id for track in unseen], np.int64),
-    )
-    return join_rows([seen, coasting])

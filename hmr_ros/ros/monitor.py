@@ -89,7 +89,8 @@ class Processed:
     steps of the pipeline; ``overhead_s``: decoding, converting and publishing. ``shed``: the work that was left out.
     Of the ``people``, ``metric`` have a position, ``measured`` have one measured by depth and ``grounded`` one by their
     contact with the ``ground``, which is in words, "" where none is asked for; ``tentative`` and
-    ``coasting`` are in these states; ``limit_violations`` of their joint angles are beyond the limits of the URDF.
+    ``coasting`` are in these states, ``skipped`` were not looked at; ``limit_violations`` of their joint angles are
+    beyond the limits of the URDF.
     ``output_problem``: which output could not be published, and why; ``latency_problem``: why ``max_latency_ms`` is not
     kept; "" when none.
     """
@@ -107,6 +108,7 @@ class Processed:
     shed: str = "nothing"
     tentative: int = 0
     coasting: int = 0
+    skipped: int = 0
     limit_violations: int = 0
     output_problem: str = ""
     latency_problem: str = ""

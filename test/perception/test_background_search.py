@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.people import Detections
-from hmr_ros.perception.detector import BlazePoseDetector, BlazePoseOptions, Detector
+from hmr_ros.perception.blazepose_detector import BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.finder import Boxes
 from hmr_ros.perception.keypoint_detector import KeypointDetector, KeypointDetectorOptions
 from test.perception.test_detector import BODY, PaintedNetwork, Person, painted_world

@@ -25,7 +25,8 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.detector import FAR_SEARCH_PIXELS, SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions, Detector
+from hmr_ros.perception.blazepose_detector import FAR_SEARCH_PIXELS, SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.detector import Detector
 
 SIZE = 256
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import pytest
 
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.perception.blazepose import Poses
-from hmr_ros.perception.detector import (
+from hmr_ros.perception.blazepose_detector import (
     FAR_SEARCH_PIXELS,
     SEARCH_PIXELS,
     BlazePoseDetector,

@@ -28,7 +28,7 @@ def test_a_mixed_skeleton_is_a_hidden_person():
     assert_allclose(tracks.people.scores, [np.exp(-0.3), 1])
     assert_array_equal(tracks.people.kp2d_score.max(1), [0, 1])
     assert tracks.seen.ids.tolist() == [2]
-    assert tracks.coasting.ids.tolist() == [1]
+    assert tracks.unseen.ids.tolist() == [1]
     assert_allclose(left.betas, STANDING.betas)
 
 

@@ -17,14 +17,9 @@ from hmr_ros.core.manifest import Manifest, TensorSpec
 from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.core.temporal.shedding import Shed
+from hmr_ros.perception.confidence import confidence, landmark_confidence, person_score
 from hmr_ros.perception.finder import Boxes
-from hmr_ros.perception.keypoint_detector import (
-    KeypointDetector,
-    KeypointDetectorOptions,
-    confidence,
-    landmark_confidence,
-    person_score,
-)
+from hmr_ros.perception.keypoint_detector import KeypointDetector, KeypointDetectorOptions
 from hmr_ros.perception.skeletons import IN_BLAZEPOSE
 from test.perception.test_detector import BODY, PaintedNetwork, Person, boxes_of, located, painted_world
 
@@ -216,7 +211,7 @@ def test_places_without_anybody_are_left_alone_for_some_searches() -> None:
 def test_a_search_takes_back_a_skeleton_that_has_slipped_to_a_neighbour() -> None:
     world = World(Person(80, 100), period=100)
     world.see()
-    known = world.detector.follow(painted_world())
+    known, _ = world.detector.follow(painted_world())
     lowest = IN_BLAZEPOSE[np.argsort(BODY[IN_BLAZEPOSE, 1])[-5:]]
     known.points[:, lowest] += (0, 25)
     people = world.detector.join(painted_world(), known, world.finder.find(painted_world()))

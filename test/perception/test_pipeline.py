@@ -111,9 +111,9 @@ class Plain(BodySmoother):
         self.resets += 1
 
 
-def pipeline(*people):
+def pipeline(*people, smoother=None):
     tracker = Tracker(TrackerOptions(timeout_s=0.15, hits_to_confirm=1))
-    return Pipeline(Script(people), tracker, Flat(), Plain(), BODY_MODEL)
+    return Pipeline(Script(people), tracker, Flat(), smoother or Plain(), BODY_MODEL)
 
 
 def test_people_keep_their_ids_and_get_positions():
@@ -201,9 +201,7 @@ def test_a_lost_track_is_reported_once():
 
 
 def real_smoother(*people):
-    run = pipeline(*people)
-    run.smoother = BodySmoother(BODY_MODEL)
-    return run
+    return pipeline(*people, smoother=BodySmoother(BODY_MODEL))
 
 
 def test_a_hidden_person_coasts_with_an_age_and_then_is_lost():

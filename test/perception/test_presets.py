@@ -16,7 +16,7 @@ from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.engines.opening import open_onnx
 from hmr_ros.evaluation.photos.reprojection import read_photo
 from hmr_ros.perception import presets
-from hmr_ros.perception.detector import BlazePoseDetector
+from hmr_ros.perception.blazepose_detector import BlazePoseDetector
 from hmr_ros.perception.keypoint_detector import KeypointDetector
 from hmr_ros.perception.presets import (
     FAST,

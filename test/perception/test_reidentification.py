@@ -145,7 +145,7 @@ def test_who_hides_is_not_the_one_in_other_clothes_who_steps_out() -> None:
     scene.show(seconds=0.3)
     (other,) = scene.show(dataclasses.replace(BEN, x=ANN.x), seconds=0.3)
     assert other != ann
-    assert ann in scene.tracks.coasting.ids
+    assert ann in scene.tracks.unseen.ids
 
 
 def test_ids_that_are_kept_are_no_business_of_ours() -> None:

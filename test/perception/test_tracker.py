@@ -119,7 +119,7 @@ def test_an_unseen_track_is_predicted_at_constant_velocity() -> None:
     tracks = tracker.update(people(None, 500), 1.2)
     assert tracks.people.ids.tolist() == [2, 1]
     assert tracks.seen.ids.tolist() == [2]
-    unseen = tracks.coasting
+    unseen = tracks.unseen
     assert (unseen.kp2d_score == 0).all()
     assert 0 < unseen.scores[0] < last.people.scores[0]
     assert unseen.kp2d[0] == pytest.approx(last.people.kp2d[0] + (30, 0), abs=1.5)

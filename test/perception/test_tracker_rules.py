@@ -93,7 +93,7 @@ def test_keypoints_without_a_score_neither_hide_nor_move_a_person() -> None:
         walker[score == 0] = np.random.default_rng(k).uniform(0, 2000, (9, 2))
         tracks = tracker.update(seen(walker, score=score), k / 30)
         assert tracks.people.ids.tolist() == [1]
-    expected = tracker.update(hidden(), 19 / 30 + 0.2).coasting.kp2d[0, score > 0]
+    expected = tracker.update(hidden(), 19 / 30 + 0.2).unseen.kp2d[0, score > 0]
     np.testing.assert_allclose(expected, person(3 * 19 + 90 * 0.2)[score > 0], atol=3)
 
 
@@ -101,7 +101,7 @@ def test_a_standing_person_is_expected_where_seen_last() -> None:
     tracker = Tracker(AT_ONCE)
     for k in range(10):
         tracker.update(seen(person()), k / 30)
-    np.testing.assert_allclose(tracker.update(hidden(), 0.8).coasting.kp2d[0], person(), atol=1e-6)
+    np.testing.assert_allclose(tracker.update(hidden(), 0.8).unseen.kp2d[0], person(), atol=1e-6)
 
 
 def test_belief_in_a_hidden_person_falls_steadily_and_returns_with_the_person() -> None:
@@ -135,7 +135,7 @@ def test_a_track_unseen_for_just_the_timeout_is_kept(unseen_s: float, coasting: 
     tracker = Tracker(AT_ONCE)
     tracker.update(seen(person()), 0.0)
     tracks = tracker.update(hidden(), unseen_s)
-    assert len(tracks.coasting) == coasting
+    assert len(tracks.unseen) == coasting
     assert tracks.lost == ((1,) if not coasting else ())
     assert tracks.unseen_s.tolist() == [unseen_s] * coasting
 
@@ -157,7 +157,7 @@ def test_half_of_a_new_velocity_is_believed_after_a_fifth_of_a_second() -> None:
     tracker.update(seen(person()), 0.0)
     tracker.update(seen(person(48 * step_s, 24 * step_s)), step_s)
     tracker.update(seen(person(48 * step_s, 24 * step_s)), step_s)  # an equal stamp says nothing of velocity
-    moved = tracker.update(hidden(), step_s + 0.5).coasting
+    moved = tracker.update(hidden(), step_s + 0.5).unseen
     expected = seen(person(48 * step_s + 12, 24 * step_s + 6))
     np.testing.assert_allclose(moved.kp2d, expected.kp2d)
     np.testing.assert_allclose(moved.boxes, expected.boxes)

@@ -18,7 +18,7 @@ from hmr_ros.networks.global_to_pixel.hrnet import WIDTHS, Hrnet
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
 
 MIN_VISIBILITY = 0.3
-"""Landmarks of a lower visibility do not count as keypoints; as in perception/detector.py."""
+"""Landmarks of a lower visibility do not count as keypoints; as in perception/blazepose_detector.py."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

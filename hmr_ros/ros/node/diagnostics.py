@@ -147,6 +147,7 @@ def _people(processed: Sequence[Processed]) -> list[tuple[str, str]]:
         ("people tentative", str(last.tentative)),
         ("people tracked", str(last.people - last.tentative - last.coasting)),
         ("people coasting", str(last.coasting)),
+        ("people skipped", str(last.skipped)),
         ("people with a position", str(last.metric)),
         ("people measured by depth", str(last.measured)),
         ("joint angles beyond their limits [1/s]", f"{violations:.1f}"),

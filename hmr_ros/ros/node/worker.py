@@ -14,18 +14,19 @@ from rclpy.node import Node
 
 from hmr_ros.core import tracepoints
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.geometry.ground import Ground
-from hmr_ros.core.people import Bodies, Camera, State
+from hmr_ros.core.people import Bodies, Camera
 from hmr_ros.core.temporal.shedding import Costs, Shed
 from hmr_ros.core.thread_names import show_name
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.pipeline import Pipeline, Result
 from hmr_ros.ros.input.images import BadImageError, BadImageReason, Frame
 from hmr_ros.ros.input.inputs import CameraInput
-from hmr_ros.ros.monitor import Disagreement, Drop, Monitor, Processed
+from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.node.admission import Arrival, Order, Rejection, too_late
 from hmr_ros.ros.node.latency import LatencyBudget
-from hmr_ros.ros.output.outputs import Outputs, Published
+from hmr_ros.ros.node.turn_taking import TurnTaking
+from hmr_ros.ros.node.work import PublishedWork, Work, described, processed
+from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire.cdr import CdrError, Stamp, stamp_of
 
 _LOG_EVERY_S = 10.0
@@ -40,30 +41,6 @@ class _LastPublished:
     stamp: Stamp
     frame_id: str
     bodies: Bodies
-
-
-@dataclass(frozen=True)
-class _Published:
-    """The result of publishing an image, and how long all but mesh and overlay took, and they, s."""
-
-    outputs: Published
-    publish_s: float
-    views_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """An image that was processed and published: its ``stamp``, its age when the work started, and the results.
-
-    ``started_s`` is the time of the start, by time.perf_counter.
-    """
-
-    stamp: Stamp
-    age_s: float
-    shed: Shed
-    result: Result
-    published: _Published
-    started_s: float
 
 
 class Worker:
@@ -85,6 +62,7 @@ class Worker:
         self._pipeline = pipeline
         self._monitor = monitor
         self._budget = LatencyBudget(node)
+        self._turns = TurnTaking(pipeline)
         self._order = Order()
         self._processing = threading.Lock()  # held while an image is processed
         self._last_published: _LastPublished | None = None
@@ -168,6 +146,7 @@ class Worker:
         given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
         world = self._source.world(frame, config)
         tracepoints.mark("other inputs")
+        self._turns.begin(started_s)
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground, world)
         self._log_jump(result.jump)
         self._accept(arrival)
@@ -179,7 +158,7 @@ class Worker:
         shed = admission.shed
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
         published = self._publish(frame, camera, result, shed)
-        self._record(_Work(stamp, age_s, shed, result, published, started_s))
+        self._record(Work(stamp, age_s, shed, result, published, started_s))
         tracepoints.mark("bookkeeping")
         tracepoints.end()
 
@@ -192,6 +171,7 @@ class Worker:
         """Drop an image whose bodies come too late; what it says of lost tracks comes with the next."""
         self._unreported = result.lost
         timings = result.timings
+        self._turns.was_late()
         self._budget.unpublished(stamp.seconds, shed, timings.detect_s, timings.estimate_s)
         self._drop(late.reason, late.explanation)
 
@@ -224,32 +204,36 @@ class Worker:
         if rejected := self._order.rejection(arrival, config):
             return rejected
         admission = self._budget.admit(arrival.stamp.seconds, arrival.age_s, config.max_latency_ms)
-        return admission.shed if admission.is_admitted else too_late(admission.expected_s, config.max_latency_ms)
+        if admission.is_admitted:
+            return admission.shed
+        self._turns.was_late()
+        return too_late(admission.expected_s, config.max_latency_ms)
 
-    def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> _Published:
+    def _publish(self, frame: Frame, camera: Camera | None, result: Result, shed: Shed) -> PublishedWork:
         """Publish everything about one image but what is ``shed``."""
         started_s = time.perf_counter()
         published = self._outputs.publish(frame, camera, result.bodies, result.lost, result.pose)
         self._unreported = ()
         publish_s = time.perf_counter() - started_s
         if shed >= Shed.VIEWS:
-            return _Published(published, publish_s, 0.0)
+            return PublishedWork(published, publish_s, 0.0)
         started_s = time.perf_counter()
         problem = self._outputs.publish_views(frame, camera, result.bodies, result.lost, result.hands)
         published = dataclasses.replace(published, problem=published.problem or problem)
-        return _Published(published, publish_s, time.perf_counter() - started_s)
+        return PublishedWork(published, publish_s, time.perf_counter() - started_s)
 
-    def _record(self, work: _Work) -> None:
+    def _record(self, work: Work) -> None:
         """Report a published image to the latency budget and to diagnostics."""
         latency_s, timings = self._age_s(work.stamp), work.result.timings
         views_s = work.published.views_s + timings.hands_s
         rest_s = latency_s - work.age_s - timings.detect_s - timings.estimate_s - views_s
         costs = Costs(timings.detect_s, timings.estimate_s, views_s, max(rest_s, 0.0), work.published.publish_s)
+        self._turns.end(work.result, latency_s, self.config.max_latency_ms * 1e-3)
         self._budget.done(work.stamp.seconds, work.shed, costs, latency_s)
         if work.published.outputs.problem:
             self._monitor.drop(Drop.NO_TRANSFORM)
         late = self._budget.overrun_problem(self.config.max_latency_ms)
-        self._monitor.process(_processed(work, latency_s, _described(work.result.ground, self.config), late))
+        self._monitor.process(processed(work, latency_s, described(work.result.ground, self.config), late))
 
     def _age_s(self, stamp: Stamp) -> float:
         """Time since ``stamp`` by the node's clock, s."""
@@ -262,36 +246,3 @@ class Worker:
             self._node.get_logger().warning(
                 f"dropped an image ({reason}): {explanation}", throttle_duration_sec=_LOG_EVERY_S
             )
-
-
-def _processed(work: _Work, latency_s: float, ground: str, late: str) -> Processed:
-    """What diagnostics report about an image that was published ``latency_s`` after its stamp, and its ``ground``.
-
-    ``late``: why it may be later than the limit allows.
-    """
-    bodies, published = work.result.bodies, work.published.outputs
-    return Processed(
-        at_s=time.monotonic(),
-        latency_s=latency_s,
-        timings=work.result.timings,
-        overhead_s=time.perf_counter() - work.started_s - work.result.timings.total_s,
-        people=len(bodies),
-        metric=int(bodies.valid.sum()),
-        measured=work.result.measured,
-        grounded=work.result.grounded,
-        ground=ground,
-        shed=str(work.shed),
-        disagreement=Disagreement.about(bodies),
-        tentative=int((bodies.states == State.TENTATIVE).sum()),
-        coasting=int((bodies.states == State.COASTING).sum()),
-        limit_violations=published.limit_violations,
-        output_problem=published.problem,
-        latency_problem=late,
-    )
-
-
-def _described(ground: Ground | None, config: RobotConfig) -> str:
-    """The ``ground`` in words; "" where none is asked for."""
-    if ground is not None:
-        return str(ground)
-    return "not known" if config.ground_frame or config.ground == "estimate" else ""

@@ -180,8 +180,9 @@ def test_depth_and_transforms_that_come_a_little_later_are_used(bag, out):
 
     def opened(config, parts):
         pipeline = build(1, pipelines)(config, parts)
-        measured = pipeline._measured
-        pipeline._measured = lambda *arguments: seen.append(arguments[3].depth) or measured(*arguments)
+        placing = pipeline._placing
+        measured = placing.measured
+        placing.measured = lambda *arguments: seen.append(arguments[3].depth) or measured(*arguments)
         return pipeline
 
     _, problems = run(bag(said), out, opened=opened, depth="/camera/depth", parameters=["target_frame:=odom"])

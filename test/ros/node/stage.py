@@ -38,7 +38,7 @@ class Stage:
         self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
         self.given, self.jump, self.hands, self.timings = None, "", None, TIMINGS
         self.is_in_time, self.shed_late, self.lost = [], Shed.NOTHING, (9,)
-        self.late_problem = ""
+        self.late_problem, self.in_turns, self.skipped = "", False, 0
         self.waiting, self.context = [], SimpleNamespace(ok=lambda: self.ok)
 
     def take(self):
@@ -91,7 +91,16 @@ class Stage:
         self.step(1, "pipeline", camera, stamp_s, depth, shed, given)
         self.in_world = world
         self.forget()
-        return Result(self.bodies, self.lost, self.timings, measured=1, pose="pose", jump=self.jump, hands=self.hands)
+        return Result(
+            self.bodies,
+            self.lost,
+            self.timings,
+            measured=1,
+            pose="pose",
+            jump=self.jump,
+            hands=self.hands,
+            skipped=self.skipped,
+        )
 
     def reset(self):
         self.calls.append(("reset",))

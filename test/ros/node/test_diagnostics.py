@@ -146,7 +146,7 @@ def an_image(**fields):
 
 def test_every_row_is_about_its_own_number():
     steps = Timings(detect_s=0.001, track_s=0.002, estimate_s=0.003, smooth_s=0.004)
-    one = an_image(timings=steps, people=9, metric=5, measured=4, tentative=1, coasting=2, shed="views")
+    one = an_image(timings=steps, people=9, metric=5, measured=4, tentative=1, coasting=2, skipped=3, shed="views")
     assert reported(one, received=10, too_old=3, bad_size=7) == {
         "images received [Hz]": "2.0",
         "images processed [Hz]": "0.2",
@@ -162,6 +162,7 @@ def test_every_row_is_about_its_own_number():
         "people tentative": "1",
         "people tracked": "6",
         "people coasting": "2",
+        "people skipped": "3",
         "people with a position": "5",
         "people measured by depth": "4",
         "joint angles beyond their limits [1/s]": "0.0",

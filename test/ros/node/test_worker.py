@@ -16,6 +16,7 @@ from hmr_ros.engines.runtime import EngineError
 from hmr_ros.perception.hands import Hands
 from hmr_ros.ros.input.images import BadImageError, BadImageReason
 from hmr_ros.ros.monitor import Drop
+from hmr_ros.ros.node import turn_taking, work
 from hmr_ros.ros.node import worker as module
 from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.wire.cdr import CdrError, Stamp
@@ -28,9 +29,9 @@ def stage(monkeypatch):
     def make(**settings):
         stage = Stage(RobotConfig(**{"max_frame_age_s": 0.0, "max_latency_ms": 200.0} | settings))
         monkeypatch.setattr(module, "LatencyBudget", lambda node: stage)
-        monkeypatch.setattr(
-            module, "time", SimpleNamespace(perf_counter=lambda: stage.now_s, monotonic=lambda: 50 + stage.now_s)
-        )
+        clock = SimpleNamespace(perf_counter=lambda: stage.now_s, monotonic=lambda: 50 + stage.now_s)
+        for clocked in (module, work, turn_taking):
+            monkeypatch.setattr(clocked, "time", clock)
         return stage
 
     return make
@@ -108,6 +109,27 @@ def test_diagnostics_get_what_happened_to_the_image(stage):
     assert p.overhead_s == pytest.approx(0.056 - TIMINGS.total_s)
     assert p.timings == TIMINGS
     assert s.monitor.drops() == {}
+
+
+def test_people_take_turns_while_images_wait_for_the_worker(stage):
+    s = stage()
+    s.skipped = 1
+    worked(s, STAMP)
+    assert not s.in_turns
+    worked(s, *(Stamp(1000, 40_000_000 * k) for k in range(3)))
+    assert s.in_turns
+    assert s.monitor.last_processed().skipped == 1
+
+
+@pytest.mark.parametrize("late", ["before the work", "after it"])
+def test_people_take_turns_while_images_are_too_late(stage, late):
+    s = stage()
+    s.admits, s.is_in_time = late == "after it", [False] * 40
+    worker = worked(s)
+    worker._turns._backlog.observe(1.0, 0.1, 0.0)
+    s.waiting += [message(Stamp(1000, 10_000_000 * k)) for k in range(40)]
+    worker._run()
+    assert worker._turns._backlog.is_behind
 
 
 def test_hands_are_views_and_so_is_their_time(stage):
