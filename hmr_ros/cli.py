@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": "check this machine; for what is missing, print the command that installs it",
     "bench": "measure speed, as ratios within one run (JSON)",
     "train": "train a network from a TOML file",
-    "data": "tell which of the papers' data sets lie in a directory, and what they lack",
+    "data": "tell what data are there for training, what they lack, and which poses they cover",
     "evaluate": "report the errors of a checkpoint, with confidence intervals",
     "calibrate": "fit covariances to a network's expected errors, and write them into its manifest",
     "ablate": "train a method with one part changed at a time, and compare",

@@ -20,6 +20,7 @@ import torch
 from numpy.random import default_rng
 from tqdm import tqdm
 
+from hmr_ros.commands import add_settings
 from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
@@ -27,6 +28,7 @@ from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
 from hmr_ros.evaluation.ablation.pose2mesh.report import markdown as tables_of
 from hmr_ros.evaluation.ablation.pose2mesh.run import Ablation
+from hmr_ros.evaluation.ablation.pose2mesh.smaller_body import write_smaller_body
 from hmr_ros.evaluation.ablation.pose2mesh.tables import TABLES
 from hmr_ros.evaluation.ablation.pose2mesh.testing import ProtocolTest, SyntheticTest, Test
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
@@ -60,14 +62,7 @@ _SHIPPED = {"pose2mesh": "ablation_pose2mesh", "global_to_pixel": "ablation"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("config", type=Path, help="pose2mesh, global_to_pixel, or a TOML file of one of them")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="instead of the config's, for example mesh.steps=500; once per setting",
-    )
+    add_settings(parser, "mesh.steps=500")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
     parser.add_argument("--backgrounds", type=Path, help="directory of images without people, for new images")
     parser.add_argument("--train", type=Path, help="shards of `hmr render --split train` (default: draw images)")
@@ -88,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(*TABLES, "data"),
         action="append",
         help="what to compare; may be given several times (cells). data: the data sets of [data], added one by one",
+    )
+    pose2mesh.add_argument(
+        "--vertices",
+        type=int,
+        help="reduce the body to about so many vertices first, for machines without a GPU; 778 go with paper.levels=5",
     )
     pose2mesh.add_argument("--protocol", choices=PROTOCOLS, action="append", help="evaluate by it on [data] root")
     pose2mesh.add_argument("--body-female", type=Path, help="the female SMPL model, for 3DPW's ground truth")
@@ -123,8 +123,11 @@ def _run_pose2mesh(args: argparse.Namespace) -> int:
     config = load_recipe(args.config, args.settings)
     if args.motion:
         config = updated(config, {"run.motion": str(Path(args.motion).resolve())})
-    _keep(json.dumps({"people": args.people} | dataclasses.asdict(config), indent=1) + "\n", args.out)
     body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
+    if args.vertices:
+        path = (args.out / f"body_{args.vertices}.npz").resolve()
+        body, config = write_smaller_body(body, args.vertices, path), updated(config, {"run.body": str(path)})
+    _keep(json.dumps({"people": args.people} | dataclasses.asdict(config), indent=1) + "\n", args.out)
     ablation = Ablation(config, body, _tests(args, config, body), args.seeds, args.out)
     for name in args.table or ["cells"]:
         found = ablation.table(name)

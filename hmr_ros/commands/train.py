@@ -16,6 +16,7 @@ import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
 
+from hmr_ros.commands import add_settings
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
@@ -45,14 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="TOML file, or the name of a shipped one, such as pose2mesh")
     parser.add_argument("--out", type=Path, help="directory of the run (default: runs/<name of the config>)")
     parser.add_argument("--motion", help="motion file, instead of the config's run.motion")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="instead of the config's, for example lift.steps=500; once per setting",
-    )
+    add_settings(parser, "lift.steps=500")
     parser.add_argument(
         "--restart", action="store_true", help="start from the beginning even if the directory holds a run"
     )

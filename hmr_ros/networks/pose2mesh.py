@@ -33,6 +33,7 @@ from hmr_ros.networks.coarsening import (
 from hmr_ros.networks.mesh_heads import FC_WIDTH, SmplGraph, SmplMLP, SmplParameters, VertexMLP
 from hmr_ros.networks.meshnet import (
     BODY_SHAPE,
+    HAND_SHAPE,
     DeployedMeshNet,
     MeshNet,
     MeshNetShape,
@@ -61,10 +62,16 @@ class Pose2MeshConfig:
         doc="of graph convolutions; direct: all on the finest graph; direct_short: without the widest blocks",
         choices=("coarse_to_fine", "direct", "direct_short"),
     )
+    levels: int = setting(8, doc="mesh graphs: 8 as for SMPL's 6,890 vertices, 5 as for MANO's 778", choices=(8, 5))
     narrower: int = setting(1, doc="features of graph convolutions are the paper's divided by this", low=1, high=32)
     fc_width: int = setting(FC_WIDTH, doc="features of the fully connected network", low=8)
     rescaling: str = setting("pose2mesh", doc="of the Laplacians", choices=("pose2mesh", "textbook"))
     errors: str = setting("synthetic", doc="of the 2D poses that are trained on", choices=("synthetic", "none"))
+
+    @property
+    def shape(self) -> MeshNetShape:
+        """The authors' blocks for so many graphs, before ``narrower``."""
+        return next(shape for shape in (BODY_SHAPE, HAND_SHAPE) if len(shape.levels) == self.levels)
 
 
 class Pose2MeshOutput(NamedTuple):
@@ -155,12 +162,15 @@ def build_graph(
 
 
 def build_pose2mesh(
-    config: Pose2MeshConfig, body: BodyModel, graph: MeshGraph, shape: MeshNetShape = BODY_SHAPE
+    config: Pose2MeshConfig, body: BodyModel, graph: MeshGraph, shape: MeshNetShape | None = None
 ) -> Pose2Mesh:
-    """An untrained network. ``graph`` comes from ``build_graph``, or from the checkpoint whose weights follow."""
+    """An untrained network. ``graph`` comes from ``build_graph``, or from the checkpoint whose weights follow.
+
+    ``shape``: None is that of ``config``.
+    """
     joint_set = JOINT_SETS[config.joint_set]
     posenet = PoseNet(joint_set.size, config.posenet_width, config.dropout)
-    mesh = _build_mesh(config, body, graph, shape)
+    mesh = _build_mesh(config, body, graph, shape or config.shape)
     return Pose2Mesh(posenet, mesh, joint_set, torch.from_numpy(body.J_regressor).float())
 
 

@@ -11,7 +11,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.skeleton import HUMAN36M
 from hmr_ros.networks.coarsening import MeshGraph, joint_laplacian
 from hmr_ros.networks.mesh_heads import BOTTLENECK, SMPL_PARAMETERS
-from hmr_ros.networks.meshnet import BODY_SHAPE, MeshNet, MeshNetShape, narrowed, without_inner_blocks
+from hmr_ros.networks.meshnet import BODY_SHAPE, HAND_SHAPE, MeshNet, MeshNetShape, narrowed, without_inner_blocks
 from hmr_ros.networks.pose2mesh import Pose2MeshConfig, build_graph, build_pose2mesh, normalise_pose
 
 from .meshes import age
@@ -47,6 +47,13 @@ def test_every_ablation_runs_and_deploys(target, network, route):
     expected_joints = net.joint_regressor @ trained.vertices
     assert (vertices - (trained.vertices - expected_joints[:, :1])).abs().max() <= 1e-5
     assert (joints - (expected_joints - expected_joints[:, :1])).abs().max() <= 1e-5
+
+
+def test_the_blocks_are_the_published_ones_for_so_many_graphs():
+    assert (SMALL.shape, replace(SMALL, levels=5).shape) == (BODY_SHAPE, HAND_SHAPE)
+    net = build_pose2mesh(replace(SMALL, levels=5, narrower=32), BODY, GRAPH.finest(5))
+    assert net.mesh.route == (4, 3, 2, 1, 0)
+    assert [block.convs[-1].linear.out_features for block in net.mesh.blocks] == [8, 8, 8, 8, 4]
 
 
 @pytest.mark.parametrize("joint_set", ["human36m", "coco", "smpl"])

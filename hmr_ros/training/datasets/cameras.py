@@ -35,16 +35,21 @@ def completed(
     """``people`` with boxes, cameras and positions; those that the annotations give stay, where they can be.
 
     Boxes are those of the keypoints, or of the fit where a camera and position show it. Cameras are CLIFF's: the focal
-    length is the image's diagonal, the principal point its centre. Without image sizes they look at the box, as SPIN's
-    do. Positions are fitted to the keypoints. ValueError: people of whom no box can be known.
+    length is the image's diagonal, the principal point its centre. Without image sizes it is where a fit with a focal
+    length and a position lies on its keypoints, as CLIFF's; other cameras look at the box, as SPIN's. Positions are
+    fitted to the keypoints. ValueError names the first person of whom no box can be known.
     """
     people = possible(people)
     people = dataclasses.replace(people, box=_boxes(people, bodies))
     if not np.isfinite(people.box).all():
-        name = people.image[~np.isfinite(people.box).all(1)][0]
-        raise ValueError(f"{name}: a person with neither a box nor keypoints, nor a fit with a camera; take it out")
+        row = int(np.flatnonzero(~np.isfinite(people.box).all(1))[0])
+        raise ValueError(
+            f"image {people.image[row]}, person {people.person[row]}: expected a box with an area, a keypoint, or a "
+            "fit with a camera before which it stands, and none of these is given in numbers that can be; take it out"
+        )
     if size_of is not None:
         people = dataclasses.replace(people, image_size=_sizes(people, size_of))
+    people = dataclasses.replace(people, K=_with_principal_points(people, bodies))
     people = dataclasses.replace(people, K=_cameras(people))
     return dataclasses.replace(people, cam_t=_positions(people, bodies))
 
@@ -90,6 +95,23 @@ def _sizes(people: AnnotatedPeople, size_of: SizeOf) -> Floats:
     for row in missing:
         sizes[row] = found[str(people.image[row])]
     return sizes
+
+
+def _with_principal_points(people: AnnotatedPeople, bodies: Mapping[str, BodyModel]) -> Floats:
+    """(N, 3, 3) px: where the principal point and the image's size are unknown, where fits lie on their keypoints."""
+    K = people.K.copy()
+    open_ = ~np.isfinite(K[:, :2, 2]).all(1) & ~np.isfinite(people.image_size).all(1)
+    seen = people.kp2d_score > 0
+    placed = people.fitted & np.isfinite(people.cam_t).all(1) & np.isfinite(K[:, [0, 1], [0, 1]]).all(1) & seen.any(1)
+    for gender in set(people.gender.tolist()) & set(bodies):
+        rows = np.flatnonzero(open_ & placed & (people.gender == gender))
+        for some in np.array_split(rows, 1 + len(rows) // _BATCH):
+            centred = people.take(some)
+            centred.K[:, :2, 2] = 0
+            offset = np.where(seen[some, :, None], centred.kp2d - _projected_fits(centred, bodies[gender]), np.nan)
+            if len(some):
+                K[some, :2, 2] = np.nanmedian(offset, 1)
+    return K
 
 
 def _cameras(people: AnnotatedPeople) -> Floats:

@@ -20,7 +20,7 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import HUMAN36M, SMPL
 from hmr_ros.training.datasets.annotated import AnnotatedPeople, camera_matrix, corners
-from hmr_ros.training.datasets.reading import JsonObject, column, read_object, reading, shapes
+from hmr_ros.training.datasets.reading import JsonObject, column, read_object, reading, shapes, whole
 
 TRAINING_SUBJECTS, TEST_SUBJECTS = (1, 5, 6, 7, 8), (9, 11)
 FRONTAL_CAMERA = 4
@@ -152,20 +152,29 @@ def _fits(content: JsonObject, chosen: Frames) -> dict[_Frame, JsonObject]:
 def _shown(data: JsonObject, chosen: Frames, fits: Container[_Frame]) -> _Shown:
     """The images of frames that have ``fits`` from the chosen cameras."""
     boxes = {a["image_id"]: a["bbox"] for a in data.get("annotations", ())}
-    images = [i for i in data["images"] if _frame(i) in fits and int(i["cam_idx"]) in chosen.cameras]
+    images = [image for number, image in enumerate(data["images"]) if _is_chosen(number, image, chosen, fits)]
     if others := [image["file_name"] for image in images if not isinstance(image["file_name"], str)]:
         raise ValueError(f"file_name: expected text, got {others[0]!r}")
     return _Shown(
         names=[image["file_name"] for image in images],
         frames=[_frame(image) for image in images],
-        cameras=[str(image["cam_idx"]) for image in images],
+        cameras=[str(whole(image, "cam_idx")) for image in images],
         box=column([{"bbox": boxes.get(image.get("id"), [np.nan] * 4)} for image in images], "bbox", 4),
         size=column([{"size": (i.get("width", np.nan), i.get("height", np.nan))} for i in images], "size", 2),
     )
 
 
+def _is_chosen(number: int, image: JsonObject, chosen: Frames, fits: Container[_Frame]) -> bool:
+    """ValueError names the ``number`` of an image whose frame or camera is no number."""
+    try:
+        return _frame(image) in fits and whole(image, "cam_idx") in chosen.cameras
+    except ValueError as err:
+        raise ValueError(f"images: entry {number}: {err}") from err
+
+
 def _frame(image: JsonObject) -> _Frame:
-    return str(image["action_idx"]), str(image["subaction_idx"]), str(image["frame_idx"])
+    action, part, frame = (str(whole(image, key)) for key in ("action_idx", "subaction_idx", "frame_idx"))
+    return action, part, frame
 
 
 def _cameras(cameras: list[JsonObject]) -> _Cameras:

@@ -81,6 +81,16 @@ def column(records: Sequence[Mapping[str, Any]], key: str, *shape: int) -> Float
         return np.stack([np.array(record[key], np.float32).reshape(shape) for record in records])
 
 
+def whole(record: Mapping[str, Any], key: str) -> int:
+    """The whole number called ``key``, also where it is written as text; ValueError for true, 1.5 and the like."""
+    value = record[key]
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{key}: expected a whole number, got {value!r}")
+    return value
+
+
 def shapes(records: Sequence[Mapping[str, Any]], key: str) -> Float32s:
     """(N, 10) the first coefficients of SMPL's shapes called ``key``; errors as in ``column``."""
     return column([{key: np.ravel(record[key])[:BETAS]} for record in records], key, BETAS)

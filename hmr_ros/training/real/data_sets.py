@@ -19,8 +19,9 @@ from hmr_ros.training.data_config import DataConfig
 from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.datasets.cameras import completed
 from hmr_ros.training.datasets.filters import filtered, neutral_betas
-from hmr_ros.training.datasets.layouts import read_split
+from hmr_ros.training.datasets.layouts import find_layout, read_split
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.datasets.reading import reading
 from hmr_ros.training.real.crops import AnnotatedImages
 from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.real.labels import LabelledImages
@@ -148,13 +149,15 @@ def _of_split(people: AnnotatedPeople, split: str) -> AnnotatedPeople:
 def _prepared(config: DataConfig, name: str, body: BodyModel) -> AnnotatedPeople:
     """The training people of one data set: complete, without bad fits, in shapes of ``body``."""
     root = Path(config.root)
-    people = read_split(root, name, "train", body)
+    layout, path = find_layout(root, name, "train")
+    people = layout.read(path, body)
     images = ImageDirectory(root / name)
     bodies = _bodies(config, body)
     if missing := set(people.gender[people.fitted].tolist()) - set(bodies):
         raise ValueError(f"{name}: made with SMPL models of gender {sorted(missing)}: set data.body_{min(missing)}")
     available = len(people) and images.find(str(people.image[0])) is not None
-    people = completed(people, bodies, images.size if available else None)
+    with reading(path):
+        people = completed(people, bodies, images.size if available else None)
     return _neutral(filtered(people, bodies), bodies)
 
 

@@ -65,7 +65,8 @@ class PaperRecipe:
         self._joint_set = JOINT_SETS[config.paper.joint_set]
         self._root = self._joint_set.index(str(self._joint_set.root))
         self._regressor = body.regressor(self._joint_set.name)
-        self.topology = topology or build_graph(body, cast("Rescaling", config.paper.rescaling)).to_arrays()
+        rescaling = cast("Rescaling", config.paper.rescaling)
+        self.topology = topology or build_graph(body, rescaling, config.paper.shape).to_arrays()
         self._network = build_network(config, body, self.topology)
         faces, regressor = torch.from_numpy(body.faces), torch.from_numpy(self._regressor)
         self._mesh_loss = Pose2MeshLoss(faces, regressor)

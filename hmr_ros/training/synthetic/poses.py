@@ -19,6 +19,8 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.settings import setting
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.datasets.motion import Motion, mirror
+from hmr_ros.training.synthetic.pose_distance import evenly, sparseness
+from hmr_ros.training.synthetic.postures import posture_of
 
 
 class PoseKind(IntEnum):
@@ -63,6 +65,19 @@ class PoseMix:
     low: float = setting(
         0.0, doc="fraction whose legs and root come from a frame with bent knees or hips", low=0, high=1
     )
+    density: float = setting(
+        0.0,
+        doc="weigh recorded frames by this power of their distance from similar ones; 0: by the sizes of categories",
+        low=0,
+    )
+    by_posture: float = setting(
+        0.0,
+        doc="fraction of frames that are drawn as often from each posture: upright, reaching, bending, seated, "
+        "kneeling, rising, lying",
+        low=0,
+        high=1,
+    )
+    kneeling: float = setting(0.0, doc="fraction whose legs kneel, on one knee or both", low=0, high=1)
     reaching: float = setting(0.06, doc="fraction whose arms point somewhere random", low=0, high=1)
     recombined: float = setting(0.7, doc="fraction some of whose limbs come from another frame", low=0, high=1)
     perturbed: float = setting(0.6, doc="fraction whose joints are rotated at random", low=0, high=1)
@@ -71,7 +86,8 @@ class PoseMix:
 
 def real_poses(mix: PoseMix) -> PoseMix:
     """``mix`` with frames as they were recorded: what networks are evaluated on. Sampled kinds of poses stay."""
-    return replace(mix, low=0.0, reaching=0.0, recombined=0.0, perturbed=0.0)
+    drawn_otherwise = {"low": 0.0, "density": 0.0, "by_posture": 0.0, "kneeling": 0.0}
+    return replace(mix, **drawn_otherwise, reaching=0.0, recombined=0.0, perturbed=0.0)
 
 
 class Poses(NamedTuple):
@@ -87,8 +103,9 @@ class PoseSource:
 
     def __init__(self, motion: Motion, mix: PoseMix) -> None:
         self._frames, self._clips = motion.pose, motion.clip
-        self._cumulative = np.cumsum(motion.weights)
-        self._low = np.cumsum(motion.weights * is_low(motion.pose)) if mix.low else self._cumulative
+        weights = frame_weights(motion, mix)
+        self._cumulative = np.cumsum(weights)
+        self._low = np.cumsum(weights * is_low(motion.pose)) if mix.low else self._cumulative
         self._mix = mix
         if not self._low[-1]:
             raise ValueError("poses.low: no frame of the motion has bent knees or hips; set it to 0")
@@ -105,6 +122,8 @@ class PoseSource:
         kind = rng.choice(len(PoseKind), size=count, p=(1 - sum(special), *special))
         _bend_legs(pose, kind == PoseKind.SITTING, _SITTING, rng)
         _bend_legs(pose, kind == PoseKind.CROUCHING, _CROUCHING, rng)
+        if mix.kneeling:
+            _kneel(pose, (rng.random(count) < mix.kneeling) & (kind == PoseKind.MOTION), rng)
         _reach(pose, rng.random(count) < mix.reaching, rng)
         amount = mix.perturbation_rad * rng.random((count, 1, 1)) * (rng.random((count, 1, 1)) < mix.perturbed)
         pose[:, 1:] += amount * rng.normal(size=(count, 23, 3))
@@ -119,6 +138,17 @@ class PoseSource:
         flip = rng.random(count) < 0.5
         pose[flip], _ = mirror(pose[flip], np.zeros(3))
         return pose, self._clips[frames]
+
+
+def frame_weights(motion: Motion, mix: PoseMix) -> Float64s:
+    """(N,) how often each frame of ``motion`` is drawn, as a fraction."""
+    weights = motion.weights
+    if mix.density:
+        weights = sparseness(motion.pose) ** mix.density
+        weights = weights / weights.sum()
+    if mix.by_posture:
+        weights = (1 - mix.by_posture) * weights + mix.by_posture * evenly(posture_of(motion.pose), weights)
+    return weights
 
 
 def is_low(pose: Floats) -> Bools:
@@ -149,6 +179,14 @@ class _LegRange:
 
 _SITTING = _LegRange((60, 105), (40, 110), (-5, 30), (-20, 20), (-20, 35), (-15, 15), 12)
 _CROUCHING = _LegRange((80, 135), (80, 145), (0, 40), (-15, 25), (0, 45), (-5, 30), 15)
+_KNEELING = _LegRange((-5, 35), (0, 0), (-5, 20), (-15, 15), (-5, 35), (0, 45), 6)
+_ON_HEELS = _LegRange((65, 90), (0, 0), (-5, 25), (-15, 15), (5, 30), (20, 50), 6)
+"""Of who kneels; the knees follow from the shins, which lie on the ground."""
+
+_STEPPING = (75, 105)
+"""Degrees by which a thigh points before straight down whose foot stands before who kneels on the other leg."""
+
+_SHARPEST_KNEE = 155 * _DEGREE
 
 
 def _bend_legs(pose: Float32s, chosen: Bools, span: _LegRange, rng: Generator) -> None:
@@ -169,6 +207,30 @@ def _bend_legs(pose: Float32s, chosen: Bools, span: _LegRange, rng: Generator) -
     pose[np.nonzero(chosen)[0][:, None], _LEGS] = legs
     root = np.stack([rng.uniform(*span.lean, n), np.zeros(n), rng.normal(0, 6, n)], -1) * _DEGREE
     pose[chosen, 0] = root
+
+
+def _kneel(pose: Float32s, chosen: Bools, rng: Generator) -> None:
+    """Put the chosen poses on their knees (in place): a half on both, a third on one, the rest sit on their heels."""
+    how = rng.random(len(pose))
+    _bend_legs(pose, chosen & (how < 5 / 6), _KNEELING, rng)
+    _bend_legs(pose, chosen & (how >= 5 / 6), _ON_HEELS, rng)
+    _lay_shins(pose, np.flatnonzero(chosen), _LEGS[:4].reshape(2, 2).T, np.pi / 2, rng)
+    one = np.flatnonzero(chosen & (how < 1 / 3))
+    leg = _LEGS.reshape(3, 2)[:, rng.integers(0, 2, len(one))].T  # hip, knee, ankle of the one that stands before
+    pose[one, leg[:, 0], 0] = -rng.uniform(*_STEPPING, len(one)) * _DEGREE - pose[one, 0, 0]
+    pose[one, leg[:, 2], 0] = rng.uniform(-10, 25, len(one)) * _DEGREE
+    for side in (0, 1):
+        _lay_shins(pose, one[leg[:, 0] == _LEGS[side]], _LEGS[:4].reshape(2, 2).T[side, None], 0.0, rng)
+
+
+def _lay_shins(pose: Float32s, people: Int64s, legs: Int64s, back: float, rng: Generator) -> None:
+    """Bend the knees of ``people`` (n,) so that their shins point about ``back`` rad behind straight down (in place).
+
+    ``legs`` (L, 2) hip and knee of each.
+    """
+    thigh = -pose[people[:, None], legs[:, 0], 0] - pose[people, 0, 0][:, None]  # before straight down
+    knees = thigh + back + rng.normal(0, 6, thigh.shape) * _DEGREE
+    pose[people[:, None], legs[:, 1], 0] = knees.clip(0, _SHARPEST_KNEE)
 
 
 def _reach(pose: Float32s, chosen: Bools, rng: Generator) -> None:

@@ -76,3 +76,29 @@ def test_every_so_many_frames_that_have_a_fit_are_read(tmp_path, body, step, fra
     assert (people.kp2d_score == 1).all()
     assert set(people.gender) == {"neutral"}
     np.testing.assert_allclose(people.K[0], [[1145, 0, 512], [0, 1143, 515], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("cam_idx", True), ("cam_idx", 4.5), ("frame_idx", None), ("action_idx", "two"), ("cam_idx", [4])],
+)
+def test_an_index_that_is_none_is_named_with_its_entry(tmp_path, body, key, value):
+    """True counts as 1 in Python, and would be blamed on the file of cameras."""
+    write_subject(tmp_path, 9, body)
+    path = tmp_path / "Human36M_subject9_data.json"
+    content = json.loads(path.read_text())
+    content["images"][1][key] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"subject9_data.json: images: entry 1: {key}: expected a whole number, got"):
+        read_subjects(tmp_path, body, (9,), 25)
+
+
+def test_indices_may_be_text(tmp_path, body):
+    write_subject(tmp_path, 9, body)
+    path = tmp_path / "Human36M_subject9_data.json"
+    content = json.loads(path.read_text())
+    content["images"] = [
+        {k: v if k == "file_name" else str(v) for k, v in image.items()} for image in content["images"]
+    ]
+    path.write_text(json.dumps(content))
+    assert len(read_subjects(tmp_path, body, (9,), 25)) == 3

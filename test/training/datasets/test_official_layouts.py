@@ -15,6 +15,7 @@ from hmr_ros.training.datasets.annotated import AnnotatedPeople
 from hmr_ros.training.datasets.cameras import completed
 from hmr_ros.training.datasets.coco_fits import read_coco_fits
 from hmr_ros.training.datasets.eft import read_eft
+from hmr_ros.training.datasets.filters import filtered
 from hmr_ros.training.datasets.human36m import DETECTIONS, read_human36m, read_protocol1, read_protocol2, read_training
 from hmr_ros.training.datasets.layouts import DATASETS, LAYOUTS, files_of, find_layout, read_split
 from hmr_ros.training.datasets.spin import read_spin
@@ -73,11 +74,24 @@ def test_without_the_images_size_the_camera_looks_at_the_box(tmp_path):
     assert 2 < people.cam_t[:, 2].min() < people.cam_t[:, 2].max() < 8
 
 
+def test_cliffs_fits_lie_on_their_keypoints_without_the_images(tmp_path):
+    """Their focal length and position hold for the image's centre, which is not in the file."""
+    written = read_spin(made.write_cliff(tmp_path / "x.npz", PEOPLE), BODY)
+    people = completed(written, {"neutral": BODY})
+    np.testing.assert_allclose(people.K[:, :2, 2], np.tile(made.K[:2, 2], (3, 1)), atol=0.1)
+    np.testing.assert_allclose(people.cam_t, PEOPLE.cam_t, atol=1e-4)
+    assert filtered(people, {"neutral": BODY}).fitted.all()
+    unseen = completed(dataclasses.replace(written, kp2d_score=np.zeros((3, 17))), {"neutral": BODY})
+    np.testing.assert_allclose(unseen.K[:, :2, 2], (unseen.box[:, :2] + unseen.box[:, 2:]) / 2, rtol=1e-5)
+
+
 def test_people_without_keypoints_are_placed_by_their_boxes(tmp_path):
     people = completed(read_spin(made.write_spin(tmp_path / "x.npz", PEOPLE, part=None), BODY), {"neutral": BODY})
     assert np.isfinite(people.cam_t).all()
     nothing = dataclasses.replace(people, box=np.full((3, 4), np.nan), cam_t=np.full((3, 3), np.nan))
-    with pytest.raises(ValueError, match=r"a.jpg: a person with neither a box nor keypoints"):
+    with pytest.raises(
+        ValueError, match=r"image a.jpg, person a.jpg: expected a box with an area, a keypoint, or a fit"
+    ):
         completed(nothing, {"neutral": BODY})
 
 
@@ -163,7 +177,7 @@ def broken(path, *keys, value):
         ("smpl_param", ("2",), 3, r"'int' object has no attribute 'items'"),
         ("smpl_param", ("2", "1", "50", "pose"), [0.0] * 71, r"entry 1: pose: expected 24 x 3 numbers"),
         ("data", ("images", 0, "file_name"), [], r"file_name: expected text, got \[\]"),
-        ("data", ("images", 0, "cam_idx"), float("inf"), r"infinity"),
+        ("data", ("images", 0, "cam_idx"), float("inf"), r"images: entry 0: cam_idx: expected a whole number, got inf"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

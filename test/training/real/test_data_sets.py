@@ -153,7 +153,7 @@ def test_data_sets_without_a_fit_are_named(tmp_path, body):
     with pytest.raises(ValueError, match=r"data\.mpii: no person with a usable fit; `hmr data check`"):
         data_sets(tmp_path, body, mpii=1.0).motion()
     with pytest.raises(ValueError, match=r"data\.mpii: .* left for 'val'; `hmr data check`"):
-        data_sets(tmp_path, body, mpii=1.0).people("val", COCO, annotated_keypoints, None)
+        DataSets(DataConfig(str(tmp_path), mpii=1.0), body).people("val", COCO, annotated_keypoints, None)
 
 
 def test_synthetic_people_are_known_entirely():
@@ -182,3 +182,20 @@ def test_the_papers_masks_are_those_of_the_labels(root, body, monkeypatch):
     rest = batch.vertices[batch.vertices_mask[:, 0, 0] == 0]
     assert (rest - rest[:1]).abs().max() < 1e-6, "the rest mesh, for the terms without a mask"
     assert dataclasses.replace(recipe._config.data, mpi_inf_3dhp=0.0).weights == {}
+
+
+def test_a_person_whom_nothing_shows_is_named_with_the_file(tmp_path, body):
+    """A camera and a position that are no numbers, and neither box nor keypoints."""
+    people = made.people(["a.jpg", "b.jpg"], body=body)
+    lost = np.array([1.0, np.nan])
+    made.write_spin(
+        tmp_path / "mpii" / "mpii_cliffGT.npz",
+        people,
+        part=np.zeros((2, 24, 3)),
+        center=None,
+        scale=None,
+        global_t=people.transl * lost[:, None],
+        focal_l=made.FOCAL * lost,
+    )
+    with pytest.raises(ValueError, match=r"mpii_cliffGT.npz: image \w.jpg, person \w.jpg: expected a box with an area"):
+        DataSets(DataConfig(str(tmp_path), mpii=1.0), body).people("train", COCO, annotated_keypoints, None)

@@ -11,6 +11,7 @@ from torch import nn
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
+from hmr_ros.networks.meshnet import BODY_SHAPE
 from hmr_ros.networks.pose2mesh import Pose2MeshOutput, normalise_pose
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.recipes import paper
@@ -124,10 +125,10 @@ def test_units_are_millimetres_for_joints_and_metres_for_the_mesh(recipe, batch)
 def test_a_new_run_builds_the_graph_and_a_resumed_one_keeps_that_of_its_checkpoint(monkeypatch, topology, built):
     asked, used = [], []
     graph = SimpleNamespace(to_arrays=lambda: {"new": np.ones(1)})
-    monkeypatch.setattr(paper, "build_graph", lambda body, rescaling: asked.append(rescaling) or graph)
+    monkeypatch.setattr(paper, "build_graph", lambda body, *how: asked.append(how) or graph)
     monkeypatch.setattr(paper, "build_network", lambda config, body, arrays: used.append(arrays) or FewNumbers())
     made = PaperRecipe(updated(TrainConfig(), SETTINGS), small_motion(), BODY, topology)
-    assert len(asked) == built
+    assert asked == [("pose2mesh", BODY_SHAPE)] * built
     assert set(made.topology) == set(used[0]) == ({"new"} if built else {"known"})
 
 

@@ -7,13 +7,29 @@ import pytest
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.synthetic import poses as module
-from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, is_low, real_poses
+from hmr_ros.training.synthetic.pose_distance import sparseness
+from hmr_ros.training.synthetic.poses import PoseKind, PoseMix, Poses, PoseSource, frame_weights, is_low, real_poses
+from hmr_ros.training.synthetic.postures import Posture, posture_of
+from test.training.datasets.test_motion import small_motion
 from test.training.published import assert_published, assert_ranges
 from test.training.synthetic.draws import Draws
 
 COUNT = 600
 PLAIN = dict.fromkeys(
-    ("low", "sitting", "lying", "crouching", "reaching", "recombined", "perturbed", "perturbation_rad"), 0.0
+    (
+        "low",
+        "density",
+        "by_posture",
+        "kneeling",
+        "sitting",
+        "lying",
+        "crouching",
+        "reaching",
+        "recombined",
+        "perturbed",
+        "perturbation_rad",
+    ),
+    0.0,
 )
 KNEES = [SMPL.index("left_knee"), SMPL.index("right_knee")]
 
@@ -100,6 +116,44 @@ def test_arms_that_reach_point_mostly_forward_and_every_way():
     assert (elbows[:, 1] >= 0).all(), "elbows bend the way they can"
 
 
+def test_who_kneels_is_on_one_knee_or_both_or_sits_on_the_heels():
+    poses = drawn(kneeling=1.0)
+    assert (poses.kind == PoseKind.MOTION).all()
+    kinds = posture_of(poses.rotvecs)
+    hips = -np.rad2deg(poses.rotvecs[:, [SMPL.index("left_hip"), SMPL.index("right_hip")], 0])
+    on_heels = (np.rad2deg(poses.rotvecs[:, KNEES, 0]).min(1) > 115) & (hips.min(1) > 50)
+    assert on_heels.mean() == pytest.approx(1 / 6, abs=0.04)
+    assert (kinds[~on_heels] == Posture.KNEELING).mean() > 0.9
+    stepping = (hips.max(1) > 65) & (hips.min(1) < 55)
+    assert stepping.mean() == pytest.approx(1 / 3, abs=0.06)
+    assert (hips[stepping].argmax(1) == 0).mean() == pytest.approx(0.5, abs=0.1), "either leg"
+    half = posture_of(drawn(kneeling=0.5).rotvecs)
+    assert (half == Posture.KNEELING).mean() == pytest.approx(0.4, abs=0.06)
+
+
+def test_sampled_kinds_do_not_kneel_as_well():
+    poses = drawn(sitting=0.5, kneeling=1.0)
+    sitting = poses.kind == PoseKind.SITTING
+    assert (posture_of(poses.rotvecs)[sitting] != Posture.KNEELING).mean() > 0.95
+
+
+def test_frames_are_weighed_by_posture_and_by_how_rare_they_are():
+    motion = small_motion(400)
+    motion.pose[:] *= 0.1
+    motion.pose[-40:, KNEES, 0] = np.deg2rad(90)  # of one clip or another; on both knees
+    rare = np.arange(400) >= 360
+    weights = {
+        name: frame_weights(motion, PoseMix(**PLAIN | mix))  # type: ignore[arg-type]
+        for name, mix in {"plain": {}, "even": {"by_posture": 1.0}, "half": {"by_posture": 0.5}}.items()
+    }
+    np.testing.assert_array_equal(weights["plain"], motion.weights)
+    assert weights["even"][rare].sum() == pytest.approx(0.5)
+    np.testing.assert_allclose(weights["half"], (weights["plain"] + weights["even"]) / 2)
+    dense = frame_weights(motion, PoseMix(**PLAIN | {"density": 2.0}))  # type: ignore[arg-type]
+    assert dense.sum() == pytest.approx(1)
+    np.testing.assert_allclose(dense / dense.max(), (sparseness(motion.pose) / sparseness(motion.pose).max()) ** 2)
+
+
 def test_limbs_are_exchanged_whole_and_the_root_stays():
     plain, mixed = drawn(), drawn(recombined=1.0)
     spine = mixed.rotvecs[:, SMPL.index("spine1"), 0]
@@ -122,6 +176,8 @@ def test_perturbation_turns_all_joints_by_little():
 def test_real_poses_are_as_recorded_but_keep_their_kinds():
     mix = real_poses(PoseMix(sitting=0.2))
     assert (mix.sitting, mix.reaching, mix.recombined, mix.perturbed) == (0.2, 0, 0, 0)
+    chosen = real_poses(PoseMix(low=0.3, density=2.0, by_posture=0.3, kneeling=0.1))
+    assert (chosen.low, chosen.density, chosen.by_posture, chosen.kneeling) == (0, 0, 0, 0)
 
 
 def one(coins: tuple[float, ...] = (), **mix: float) -> np.ndarray:
@@ -220,7 +276,17 @@ def test_limbs_are_those_of_one_side():
 
 def test_published_errors_are_of_these_poses():
     kinds = {"sitting": 0.08, "lying": 0.05, "crouching": 0.04, "reaching": 0.06}
-    assert_published(PoseMix, **kinds, low=0.0, recombined=0.7, perturbed=0.6, perturbation_rad=0.15)
+    assert_published(
+        PoseMix,
+        **kinds,
+        low=0.0,
+        density=0.0,
+        by_posture=0.0,
+        kneeling=0.0,
+        recombined=0.7,
+        perturbed=0.6,
+        perturbation_rad=0.15,
+    )
     assert_ranges(PoseMix, perturbation_rad=(0, 1))
 
 
