@@ -8,6 +8,7 @@ probably right.
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 
@@ -18,12 +19,23 @@ from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.body_estimator import BodyEstimator
+from hmr_ros.perception.global_to_pixel import Look
+
+
+class LookingEstimator(BodyEstimator, Protocol):
+    """A method that finds keypoints itself."""
+
+    def look(self, image: Image, detections: Detections, camera: Camera) -> Look:
+        """``estimate``, and the keypoints that it found; ``image`` (H, W, 3) uint8 RGB."""
 
 
 class Both:
-    """The estimates of ``first``, with the distance of those of ``second`` unless that is shed."""
+    """The estimates of ``first``, with the distance of those of ``second`` unless that is shed.
 
-    def __init__(self, first: BodyEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
+    People with too few keypoints are told to ``second`` with those that ``first`` found in its one pass.
+    """
+
+    def __init__(self, first: LookingEstimator, second: BodyEstimator, body_model: BodyModel) -> None:
         self._first = first
         self._second = second
         self._body_model = body_model
@@ -43,10 +55,10 @@ class Both:
 
         From ``Shed.SECOND_METHOD`` on, ``disagreement`` stays NaN.
         """
-        first = self._first.estimate(image, detections, camera, shed)
+        first, completed = self._first.look(image, detections, camera)
         if shed >= Shed.SECOND_METHOD:
             return first
-        second = self._second.estimate(image, detections, camera, shed)
+        second = self._second.estimate(image, completed, camera, shed)
         return dataclasses.replace(first, disagreement=self._distance(first, second))
 
     def configure(self, settings: PerceptionSettings) -> None:

@@ -7,16 +7,19 @@ the optical frame, they get their translation from the same keypoints as Pose2Me
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from hmr_ros.core.arrays import Float32s, Image
+from hmr_ros.core.arrays import Float32s, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import ANCHORS, PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.people import Camera, Detections, Estimates
+from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.uncertainty import Calibration, Uncertainty
 from hmr_ros.engines.runtime import Engine
@@ -39,6 +42,15 @@ class GlobalToPixelOptions:
     def __post_init__(self) -> None:
         if self.anchors not in ANCHORS:
             raise ValueError(f"anchors: expected one of {ANCHORS}, got {self.anchors!r}")
+
+
+class Look(NamedTuple):
+    """``estimates``, one row per detection; ``detections``: the same people, whose keypoints are the network's own
+    where too few were given.
+    """
+
+    estimates: Estimates
+    detections: Detections
 
 
 class GlobalToPixel:
@@ -68,10 +80,14 @@ class GlobalToPixel:
         People with too few keypoints are placed by those that the network finds itself; with too few of these, too,
         they keep the position that the network estimates.
         """
+        return self.look(image, detections, camera).estimates
+
+    def look(self, image: Image, detections: Detections, camera: Camera) -> Look:
+        """``estimate``, and the keypoints that the same pass of the network found."""
         estimates = Estimates.unknown(len(detections))
         rows, views = crop_views(detections.boxes, camera)
         if len(rows) == 0:
-            return estimates
+            return Look(estimates, detections)
         keypoints = seen_keypoints(detections.take(rows), camera, self._joint_set, self.options.keypoints)
         outputs = self._engine.run(
             {"image": cut(image, views.boxes), "keypoints": self._evidence(keypoints, views), "camera": views.camera}
@@ -82,7 +98,15 @@ class GlobalToPixel:
             rotations, outputs["betas"], cam_t, placing.normalized, placing.placing_score
         )
         covariances = self._uncertainty(outputs["joint_error"], keypoints.placing_score, placed.cam_t)
-        return estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
+        found = estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
+        return Look(found, self._completed(detections, rows, placing))
+
+    def _completed(self, detections: Detections, rows: Ints, keypoints: SeenKeypoints) -> Detections:
+        """``detections`` in the network's joint set, with ``keypoints`` of the people ``rows`` (P,)."""
+        source = JOINT_SETS[detections.joint_set]
+        pixels, score = convert_keypoints(detections.kp2d, detections.kp2d_score, source, self._joint_set)
+        pixels[rows], score[rows] = keypoints.pixels, keypoints.score
+        return dataclasses.replace(detections, kp2d=pixels, kp2d_score=score, joint_set=self._joint_set.name)
 
     def _placing(self, given: SeenKeypoints, own: Float32s | None, views: CropView, camera: Camera) -> SeenKeypoints:
         """The ``given`` keypoints; of people with too few, the network's ``own`` (P, J, 3) crop units and score."""

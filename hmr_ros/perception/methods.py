@@ -79,10 +79,12 @@ def open_method(settings: PerceptionSettings, body_model: BodyModel, open_networ
             settings.model,
         )
         return _pose2mesh(open_network(shipped / _POSE2MESH), body_model)
-    method = _global_to_pixel(open_network(path), body_model)
+    engine = open_network(path)
+    method = GlobalToPixel(engine, body_model)
     if settings.model == "global_to_pixel":
-        return method
-    return _beside(method, _pose2mesh(open_network(shipped / _POSE2MESH), body_model), body_model)
+        return Method(method, (engine,))
+    second = _pose2mesh(open_network(shipped / _POSE2MESH), body_model)
+    return Method(Both(method, second.estimator, body_model), (engine, *second.engines))
 
 
 def smoother_manifests(settings: PerceptionSettings) -> tuple[Path, ...]:
@@ -104,11 +106,3 @@ def method_manifests(settings: PerceptionSettings) -> tuple[Path, ...]:
 
 def _pose2mesh(engine: Engine, body_model: BodyModel) -> Method:
     return Method(Pose2Mesh(engine, body_model), (engine,))
-
-
-def _global_to_pixel(engine: Engine, body_model: BodyModel) -> Method:
-    return Method(GlobalToPixel(engine, body_model), (engine,))
-
-
-def _beside(first: Method, second: Method, body_model: BodyModel) -> Method:
-    return Method(Both(first.estimator, second.estimator, body_model), first.engines + second.engines)

@@ -60,6 +60,11 @@ class RunConfig:
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "
         "from; empty: random weights",
     )
+    local_stage: str = setting(
+        "",
+        doc="best.pt or .onnx of Global-to-Pixel whose local stage a new run starts from, with its lifting network and "
+        "mean pose; whatever reads images starts anew. Empty: random weights",
+    )
     accumulate: int = setting(
         1, doc="batches whose gradients a step averages: for larger ones than fit into the memory", low=1
     )
@@ -77,6 +82,11 @@ class CropConfig:
     backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
     lifting_fraction: float = setting(
         0.0, doc="fraction of the learning rate for the lifting network of run.lifting; 0: frozen", low=0
+    )
+    local_fraction: float = setting(
+        1.0,
+        doc="in the stage of images, fraction of the learning rate for what corrects by keypoints alone; 0: frozen",
+        low=0,
     )
     box_scale: float = setting(0.15, doc="largest error of a box's size", low=0, high=0.25)
     box_shift: float = setting(0.05, doc="largest error of a box's position, box heights", low=0, high=0.2)

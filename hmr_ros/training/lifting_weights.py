@@ -37,13 +37,13 @@ def _of_onnx(path: Path) -> dict[str, Tensor]:
     except Exception as err:  # whatever the damaged bytes lead to
         raise ValueError(f"{path}: not an ONNX file ({type(err).__name__})") from err
     return {
-        _plain(weight.name): torch.from_numpy(numpy_helper.to_array(weight).astype(np.float32))
+        plain(weight.name): torch.from_numpy(numpy_helper.to_array(weight).astype(np.float32))
         for weight in stored
         if weight.name.startswith(_PREFIX)
     }
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """The ``name`` of a weight in the network."""
     for suffix in _FP16:
         name = name.removesuffix(suffix)

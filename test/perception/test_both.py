@@ -11,11 +11,13 @@ from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.perception.both import Both
+from hmr_ros.perception.global_to_pixel import Look
 from test.core.test_uncertainty import CALIBRATION
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), 1280, 720)
 IMAGE = np.zeros((720, 1280, 3), np.uint8)
+COMPLETED = Detections.empty("coco_feet")
 
 
 class Says:
@@ -28,7 +30,11 @@ class Says:
 
     def estimate(self, image, detections, camera, shed=Shed.NOTHING):
         assert image is IMAGE
+        self.told = detections
         return self.estimates
+
+    def look(self, image, detections, camera):
+        return Look(self.estimate(image, detections, camera), COMPLETED)
 
 
 def standing(people, cam_t=(0.0, 0.0, 4.0)):
@@ -80,6 +86,12 @@ def test_the_second_method_is_not_asked_while_it_is_shed():
     estimates = both.estimate(IMAGE, Detections.empty("coco17"), CAMERA, Shed.SECOND_METHOD)
     assert estimates.valid.all()
     assert np.isnan(estimates.disagreement).all()
+
+
+def test_the_second_method_is_told_the_keypoints_that_the_first_found():
+    given, second = Detections.empty("coco17"), Says(standing(0))
+    Both(Says(standing(0)), second, BODY_MODEL).estimate(IMAGE, given, CAMERA)
+    assert second.told is COMPLETED
 
 
 def test_no_detections():

@@ -177,6 +177,27 @@ def test_without_keypoints_people_are_placed_by_those_that_the_network_finds(cam
     assert (unsure.cam_t[:, 2] > 1.5 * ground_truth.cam_t[:, 2]).all(), "it is the network's own position"
 
 
+@pytest.mark.parametrize("joint_set", ["blazepose", "coco_feet"])
+def test_a_second_method_gets_the_keypoints_of_the_same_pass(joint_set):
+    ground_truth = people(3)
+    given = detections(ground_truth)
+    if joint_set == "coco_feet":
+        order = [BLAZEPOSE.index(joint) for joint in COCO_FEET.joints]
+        given = dataclasses.replace(
+            given, kp2d=given.kp2d[:, order], kp2d_score=given.kp2d_score[:, order], joint_set=joint_set
+        )
+    given.kp2d_score[1] = 0.1  # too few
+    network = Seeing(ground_truth, PINHOLE, score=0.7)
+    look = GlobalToPixel(network, BODY_MODEL).look(IMAGE, given, PINHOLE)
+    assert len(network.asked) == 1
+    assert look.detections.joint_set == "coco_feet"
+    assert np.unique(look.detections.kp2d_score, axis=1).ravel() == pytest.approx([0.9, 0.7, 0.9])
+    seen = project(BODY_MODEL.regressor("coco_feet") @ ground_truth.posed.vertices, PINHOLE)
+    assert np.abs(look.detections.kp2d - seen).max() < 1e-2
+    assert (given.kp2d_score[1] == 0.1).all(), "what was given is left alone"
+    np.testing.assert_array_equal(look.detections.ids, given.ids)
+
+
 def test_given_keypoints_go_before_those_that_the_network_finds():
     ground_truth = people(3)
     network = Seeing(ground_truth, PINHOLE)

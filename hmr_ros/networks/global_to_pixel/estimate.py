@@ -75,6 +75,10 @@ class SmplState(NamedTuple):
         """The sum; rotations add in 6D, before they are made orthogonal."""
         return SmplState(*(a + b for a, b in zip(self, correction, strict=True)))
 
+    def minus(self, other: SmplState) -> SmplState:
+        """The difference, of two corrections."""
+        return SmplState(*(a - b for a, b in zip(self, other, strict=True)))
+
 
 class SmplEstimate(NamedTuple):
     """One stage's estimate.

@@ -98,7 +98,9 @@ class PixelStage(nn.Module):
     ) -> Stages:
         """Read the image around ``keypoints`` (B, J, 3), else ``coarse``, and correct ``base``; ``camera`` (B, 3).
 
-        No gradient reaches ``coarse`` or ``base``.
+        Where keypoints have corrected the start, only what the image changes of the correction is added: the keypoints
+        say nothing new, and correcting an estimate by them again makes it worse. No gradient reaches ``coarse`` or
+        ``base``.
         """
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
@@ -111,8 +113,22 @@ class PixelStage(nn.Module):
         positives = self._positives(pixels, targets)
         chosen = gather_mean(of_pixels, positives)
         tokens = tokens + self.pixel_token(chosen)
-        state = self.pixels.corrected(base.plus(self.heads(tokens, base, camera)), chosen)
+        correction = self.heads(tokens, base, camera)
+        if self.config.corrected_start:
+            correction = correction.minus(self.heads(self.encoder(None, anchors, start, lifted, camera), base, camera))
+        state = self.pixels.corrected(base.plus(correction), chosen)
         return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
+
+    def reading_images(self) -> list[nn.Module]:
+        """What reads images, and what expects an error: the parts that keypoints alone do not need."""
+        readings = [layer.get_submodule("reading") for layer in self.encoder.layers]
+        queries = self.encoder.queries
+        return [queries.local, queries.crop, *readings, self.features, self.pixels, self.pixel_token, self.joint_error]
+
+    def correcting(self) -> nn.Module:
+        """All others: what corrects an estimate by keypoints alone."""
+        others = {id(weight) for module in self.reading_images() for weight in module.parameters()}
+        return nn.ParameterList(weight for weight in self.parameters() if id(weight) not in others)
 
     def _joint_error(self, tokens: Tensor) -> Tensor:
         """Tokens (B, 24, W) -> expected errors (B, 24) m. They must not change the tokens, so no gradient goes back."""

@@ -31,6 +31,7 @@ from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.global_to_pixel_loss import StageLoss, matching_targets
 from hmr_ros.training.labelled_crops import labelled_crops, missed_joints
 from hmr_ros.training.lifting_weights import load_lifting
+from hmr_ros.training.local_stage_weights import load_local_stage
 from hmr_ros.training.movenet_weights import load_movenet
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.real.data_sets import DataSets
@@ -78,6 +79,8 @@ class GlobalToPixelRecipe:
         self._heads = HeadLosses(self._network.backbone, config.heatmap_loss, remembering)
         if topology is None and config.run.lifting:
             load_lifting(self._network.lifting.network, Path(config.run.lifting))
+        if topology is None and config.run.local_stage:
+            load_local_stage(self._network, Path(config.run.local_stage))
         self._labelled = labelled_crops(Path(config.crops.labels)) if config.crops.labels else None
         self._observer = Observer(self._joint_set, config.crops, config.keypoints)
         self._loss = StageLoss(body, self._joint_set, config.global_to_pixel_loss)
@@ -95,10 +98,11 @@ class GlobalToPixelRecipe:
         local: list[tuple[nn.Module, float]] = [
             (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
         ]
-        if self._config.global_to_pixel.corrects:
-            local.append((network.pixel_stage, 1.0))
         if stage == "local":
-            return local
+            return [*local, (network.pixel_stage, 1.0)] if self._config.global_to_pixel.corrects else local
+        if self._config.global_to_pixel.corrects:
+            local.append((network.pixel_stage.correcting(), crops.local_fraction))
+            local += [(part, 1.0) for part in network.pixel_stage.reading_images()]
         untrained = [(part, 1.0) for part in network.backbone.untrained() if crops.backbone]
         backbone = (network.backbone.pretrained(crops.frozen_stride), crops.backbone)
         return [(network.global_stage, 1.0), backbone, *untrained, *local]

@@ -106,6 +106,29 @@ def test_the_global_stage_starts_from_given_keypoints_where_there_are_some(body,
 
 
 @torch.no_grad()
+def test_of_a_corrected_start_the_local_stage_changes_only_what_pixels_show(body):
+    network = build(body, dataclasses.replace(SMALL, start="given"))
+    torch.nn.init.normal_(network.pixel_stage.heads.pose[-1].weight)
+    inputs = network.example_inputs(2)
+    blind = network.stages(*inputs)
+    torch.testing.assert_close(blind.fine.rot6d, blind.coarse.rot6d)  # layers that read the image start at zero
+    seeing = roughened(network).stages(*inputs)
+    assert (seeing.fine.rot6d - seeing.coarse.rot6d).abs().max() > 0.01
+
+
+def test_what_reads_images_and_what_corrects_by_keypoints_are_the_whole_local_stage(body):
+    network = build(body, dataclasses.replace(SMALL, start="given"))
+    stage = network.pixel_stage
+    parts = [*stage.reading_images(), stage.correcting()]
+    shared = [weight for part in parts for weight in part.parameters()]
+    assert {id(weight) for weight in shared} == {id(weight) for weight in stage.parameters()}
+    assert len(shared) == len(list(stage.parameters()))
+    _, given, camera = network.example_inputs(2)
+    network.corrected(network.decoder(network.mean(camera), camera), given, camera).fine.joints.sum().backward()
+    assert all(weight.grad is None for part in stage.reading_images() for weight in part.parameters())
+
+
+@torch.no_grad()
 def test_without_own_keypoints_the_global_stage_starts_at_the_mean(body):
     keypoints = own_keypoints()
     keypoints[0, MIN_KEYPOINTS - 1 :, 2] = 0

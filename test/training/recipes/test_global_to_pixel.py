@@ -100,6 +100,20 @@ def test_a_step_changes_what_the_stage_trains_and_nothing_else(stage, batch):
     assert changed == {"local": {"pixel_stage", "lifting"}, "images": {"pixel_stage", "lifting", "global_stage"}}[stage]
 
 
+def test_with_images_what_corrects_by_keypoints_may_stay_as_it_is(batch, stage):
+    if stage == "local":
+        return
+    frozen = recipe(crops__local_fraction=0.0, global_to_pixel__start="given")
+    local, trained = frozen._network.pixel_stage, frozen.trained(stage)
+    before = [weight.clone() for weight in (*local.correcting().parameters(), local.pixels.classes.weight)]
+    only_these_learn(frozen.modules, trained)
+    total = torch.stack(list(frozen.loss(batch, stage, 0.0).values())).sum()
+    optimise(total, make_optimiser(TrainConfig().images, trained), frozen.modules, 1.0)
+    now = (*local.correcting().parameters(), local.pixels.classes.weight)
+    changed = [bool((new != old).any()) for new, old in zip(now, before, strict=True)]
+    assert changed == [False] * (len(now) - 1) + [True]
+
+
 def test_steps_on_one_batch_lower_the_loss(stage, batch):
     small = recipe()
     trained = small.trained(stage)
