@@ -22,17 +22,32 @@ _DROPPED = "dropped: "
 
 @dataclass(frozen=True)
 class Case:
-    """``people`` in the image, CLIP: those of the clip; ``outputs`` subscribed besides the bodies."""
+    """``people`` in the image, CLIP: those of the clip; ``outputs`` subscribed besides the bodies.
+
+    ``standing``: rendered people are followed in turns, where the node asks for it, as those who stand; otherwise all
+    are looked at in every image, as those who move.
+    """
 
     rate_hz: float
     people: int
     outputs: tuple[str, ...]
+    standing: bool = False
+
+    @property
+    def still_people(self) -> str:
+        """The node's parameter ``detector.still_people``."""
+        return "every_image" if self.people > 1 and not self.standing else "auto"
+
+    @property
+    def crowd(self) -> str:
+        """Who is in the image."""
+        people = "the clip" if self.people == CLIP else f"{self.people} people"
+        return f"{people} who stand" if self.standing else people
 
     @property
     def name(self) -> str:
         """The label in tables."""
-        people = "the clip" if self.people == CLIP else f"{self.people} people"
-        return f"{people}, {self.rate_hz:g} Hz, {' + '.join(self.outputs) or 'bodies alone'}"
+        return f"{self.crowd}, {self.rate_hz:g} Hz, {' + '.join(self.outputs) or 'bodies alone'}"
 
 
 @dataclass(frozen=True)

@@ -178,11 +178,14 @@ def restricted(cores: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
-def opened(module: str, namespace: str, directory: Path, cores: Cores, preset: str) -> Iterator[Bench]:
+def opened(
+    module: str, namespace: str, directory: Path, cores: Cores, preset: str, still_people: str = "auto"
+) -> Iterator[Bench]:
     """A bench of the node that the program ``module`` is, which records into ``directory``."""
+    detector = [f"detector.preset:={preset}", f"detector.still_people:={still_people}"]
     trace = directory / f"{module}.jsonl"
     with restricted(cores.node):
-        node = RosProcess(module, namespace, [str(trace)], [*_PARAMETERS, f"detector.preset:={preset}"])
+        node = RosProcess(module, namespace, [str(trace)], [*_PARAMETERS, *detector])
     with restricted(cores.others):  # whatever starts in it stays there
         session = Session(namespace, Stopwatch)
         try:

@@ -28,6 +28,13 @@ def test_a_case_has_a_name():
     assert Case(10.0, CLIP, ()).name == "the clip, 10 Hz, bodies alone"
 
 
+def test_rendered_people_stand_for_those_who_move_unless_the_case_is_about_standing():
+    standing = Case(30.0, 8, (), standing=True)
+    assert (standing.name, standing.still_people) == ("8 people who stand, 30 Hz, bodies alone", "auto")
+    assert Case(30.0, 8, ()).still_people == "every_image"
+    assert {Case(30.0, people, ()).still_people for people in (CLIP, 0, 1)} == {"auto"}
+
+
 def test_latency_and_jitter_of_a_window():
     latencies_s = np.arange(1, 1001) * 1e-3
     bodies_at_s = 1e9 + np.array([0.0, 0.030, 0.070])
