@@ -12,9 +12,10 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.fusion_errors import Memory, answered, chained, errors_of
 from hmr_ros.training.lifted import Lifted, Lifter, lifted_chunk
 from hmr_ros.training.recipes import make_recipe, stage_names
-from hmr_ros.training.recipes.fusion import Memory, answered, chained, errors_of, tensors
+from hmr_ros.training.recipes.fusion import tensors
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.sequences import SequenceMix, SequenceSampler
 from hmr_ros.training.windows import RUN, WindowSampler, mirrored, prepared
