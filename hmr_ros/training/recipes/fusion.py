@@ -113,10 +113,12 @@ class FusionRecipe:
         self.modules.eval()
         people, images = sampler.shape
         people = min(people, self._config.run.validation_people)
-        memory, found = Memory.empty(people, images), []
+        device = next(self._network.parameters()).device
+        memory, found = Memory.empty(people, images, device), []
         for image in range(0, images - RUN + 1, RUN):
             batch = tensors(sampler.of_run(np.arange(people), np.full(people, image), image == 0))
-            errors, memory = errors_of(self._network, moved(batch, self.modules), memory)
+            batch = moved(batch, self.modules)
+            errors, memory = errors_of(self._network, batch, memory)
             found.append(self._scores(errors, batch))
         self.modules.train()
         return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
