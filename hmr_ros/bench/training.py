@@ -58,7 +58,7 @@ def _calls(recipe: GlobalToPixelRecipe, stage: str) -> dict[str, Callable[[], ob
     import torch
 
     from hmr_ros.training.config import StageConfig
-    from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
+    from hmr_ros.training.optimising import make_optimiser, only_these_learn, optimise
 
     sampler, rng = recipe.sampler("train", stage), np.random.default_rng(0)
     batch = recipe.batch(sampler, rng, BATCH)

@@ -55,6 +55,9 @@ class RunConfig:
     device: str = setting("auto", doc="where to train; auto: on a GPU if there is one", choices=("auto", "cpu", "cuda"))
     threads: int = setting(0, doc="CPU threads of the training process; 0: PyTorch's default", low=0)
     bfloat16: bool = setting(True, doc="hidden layers in bfloat16 where the processor has it: twice as fast there")
+    compile: bool = setting(
+        False, doc="compile the network by torch.compile: on a GPU with Triton, on a CPU with a C++ compiler"
+    )
     lifting: str = setting(
         "",
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "

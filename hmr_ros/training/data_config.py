@@ -21,9 +21,11 @@ class DataConfig:
     mpi_inf_3dhp: float = setting(0.0, doc="weight of MPI-INF-3DHP", low=0)
     mpii: float = setting(0.0, doc="weight of MPII", low=0)
     threedpw: float = setting(0.0, doc="weight of 3DPW", low=0)
+    surreal: float = setting(0.0, doc="weight of SURREAL", low=0)
 
     @property
     def weights(self) -> dict[str, float]:
         """The data sets with a weight, by the names of training/datasets/layouts.py."""
         names = {"human36m": self.human36m, "coco": self.coco, "mpi_inf_3dhp": self.mpi_inf_3dhp, "mpii": self.mpii}
-        return {name: weight for name, weight in (names | {"3dpw": self.threedpw}).items() if weight > 0}
+        names |= {"3dpw": self.threedpw, "surreal": self.surreal}
+        return {name: weight for name, weight in names.items() if weight > 0}

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from hmr_ros.training.config import StageConfig
 from hmr_ros.training.device import moved
+from hmr_ros.training.optimising import only_these_learn
 from hmr_ros.training.recipes import AnyRecipe
-from hmr_ros.training.trainer import only_these_learn
 
 MIB, GIB = 2**20, 2**30
 

@@ -9,14 +9,14 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic
 
 import torch
 from numpy.random import default_rng
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
@@ -25,10 +25,18 @@ from hmr_ros.core.body.body_model import BodyModel, load_body_model
 from hmr_ros.core.manifest import atomic_path, models_dir
 from hmr_ros.training import recipes
 from hmr_ros.training.checkpoint import Checkpoint, save_checkpoint
+from hmr_ros.training.compiling import compile_network
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import Motion, load_motion
-from hmr_ros.training.device import moved
+from hmr_ros.training.device import moved, pins_memory, place
 from hmr_ros.training.distributed import Loss, ProcessGroup
+from hmr_ros.training.optimising import (
+    learning_rate_fraction,
+    make_optimiser,
+    only_these_learn,
+    optimise_parts,
+    training_mode,
+)
 from hmr_ros.training.real.data_sets import DataSets
 from hmr_ros.training.recipes import (
     AnyRecipe,
@@ -95,7 +103,7 @@ class Trainer:
         group: ProcessGroup = _ALONE,
     ) -> None:
         """``resumed``: where to go on; its weights and progress count, but ``config`` is what is followed."""
-        self._config, self._out, self._group = config, out, group
+        self._config, self._out, self._group, self._device = config, out, group, device
         torch.manual_seed(config.run.seed)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
@@ -106,7 +114,9 @@ class Trainer:
         topology = resumed.topology if resumed else None
         motion = motion_of(config, body) if needs_motion(config) else None
         self._recipe: AnyRecipe = make_recipe(config, motion, body, topology)
-        self._recipe.modules.to(device)
+        place(self._recipe.modules, device)
+        if config.run.compile:
+            compile_network(self._recipe.modules["network"], device)
         self._average = RunningAverage(self._recipe.modules.state_dict(), config.run.ema)
         self._resumed = resumed
         self._stage, self._step, self._best = 0, 0, math.inf
@@ -192,7 +202,13 @@ class Trainer:
         parts = self._config.run.accumulate
         numbers = self._group.fraction(range(parts * self._step, parts * stage.steps))
         stream = SampleStream(self._recipe, sampler, key, stage.batch_size, numbers)
-        return DataLoader(stream, batch_size=None, num_workers=self._config.run.workers, worker_init_fn=_prepare_worker)
+        return DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=self._config.run.workers,
+            worker_init_fn=_prepare_worker,
+            pin_memory=pins_memory(self._device),
+        )
 
     def _validate(self, sampler: object, name: str) -> dict[str, float]:
         """Errors of the averaged weights."""
@@ -232,64 +248,6 @@ class Trainer:
             body_sha256=self._body_sha256,
             stage_name=stage_names(self._config)[self._stage],
         )
-
-
-def make_optimiser(stage: StageConfig, trained: Sequence[tuple[nn.Module, float]]) -> torch.optim.Optimizer:
-    """The optimiser that ``stage`` asks for, on modules with their fractions of its learning rate."""
-    groups = [
-        {"params": list(module.parameters()), "lr": fraction * stage.learning_rate}
-        for module, fraction in trained
-        if fraction
-    ]
-    if stage.optimiser == "rmsprop":
-        return torch.optim.RMSprop(groups)
-    return torch.optim.AdamW(groups, weight_decay=stage.weight_decay)
-
-
-def learning_rate_fraction(stage: StageConfig, step: int) -> float:
-    """Learning rate at ``step`` as a fraction of its highest."""
-    warm = min(1.0, (step + 1) / max(1, stage.warmup))
-    done = min(1.0, step / max(1, stage.steps))
-    if stage.schedule == "multistep":
-        return float(warm * stage.gamma ** sum(done >= milestone for milestone in stage.milestones))
-    return warm * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, modules: nn.Module, clip: float) -> None:
-    """One step down ``loss``; a loss that is no number ends the run before it spoils the weights."""
-    optimise_parts([loss], 1, optimiser, modules, clip)
-
-
-def optimise_parts(
-    losses: Iterable[Tensor], count: int, optimiser: torch.optim.Optimizer, modules: nn.Module, clip: float
-) -> None:
-    """One step down the mean of ``count`` losses, whose gradients are summed one after another."""
-    optimiser.zero_grad(set_to_none=True)
-    for loss in losses:
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()}: lower the learning rate and start again to resume")
-        (loss / count).backward()
-    if clip:
-        nn.utils.clip_grad_norm_(modules.parameters(), clip)
-    optimiser.step()
-
-
-def only_these_learn(modules: nn.Module, trained: Sequence[tuple[nn.Module, float]]) -> None:
-    """Freeze all of ``modules`` but those of ``trained`` that have a fraction of the learning rate."""
-    modules.requires_grad_(False)
-    for module, fraction in trained:
-        module.requires_grad_(fraction > 0)
-    training_mode(modules)
-
-
-def training_mode(modules: nn.Module) -> None:
-    """Put ``modules`` into training mode, but for normalisations that are frozen: their statistics are, too."""
-    modules.train()
-    for module in modules.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(
-            p.requires_grad for p in module.parameters()
-        ):
-            module.eval()
 
 
 def _prepare_worker(_worker: int) -> None:

@@ -9,11 +9,15 @@ from torch import nn
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
-from hmr_ros.training.config import StageConfig, TrainConfig
-from hmr_ros.training.device import moved
-from hmr_ros.training.recipes import PARTLY_USED, compact, make_recipe, paper, stage_names
-from hmr_ros.training.trainer import RunningAverage, make_optimiser, only_these_learn, optimise
+from hmr_ros.networks import meshnet
+from hmr_ros.networks.chebyshev import DenseLaplacian
+from hmr_ros.training import device as placing
+from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.device import pins_memory, place
+from hmr_ros.training.recipes import compact, make_recipe, paper
 from test.training.datasets.test_motion import small_motion
+from test.training.elsewhere import train_elsewhere
+from test.training.recipes import test_hands, test_hands_paper, test_hands_pixel
 from test.training.recipes.test_global_to_pixel import SMALL
 from test.training.recipes.test_paper import SETTINGS, FewNumbers
 from test.training.separate_device import Separate, separate_device
@@ -24,6 +28,8 @@ RECIPES = {
     "paper": SETTINGS,
     "global_to_pixel": SMALL | {"crops.backbone": 0.1, "run.validation_people": 1},
 }
+HANDS = (test_hands.SMALL, test_hands_paper.SMALL, updated(test_hands_pixel.SHIPPED, test_hands_pixel.SMALL))
+"""Fusion over time, the last recipe, has its own sequences: test_fusion.py."""
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -33,20 +39,15 @@ def test_a_step_and_a_validation_on_another_device(name, monkeypatch):
     config = updated(TrainConfig(), RECIPES[name] | {"recipe": name})
     torch.manual_seed(0)
     recipe = make_recipe(config, small_motion(), BODY, {"unused": np.zeros(1)} if name == "paper" else None)
-    with separate_device() as device:
-        recipe.modules.to(device)
-        average = RunningAverage(recipe.modules.state_dict(), 0.9)
-        for stage in stage_names(config):
-            trained = recipe.trained(stage)
-            only_these_learn(recipe.modules, trained)
-            batch = moved(recipe.batch(recipe.sampler("train", stage), np.random.default_rng(0), 2), recipe.modules)
-            terms = recipe.loss(batch, stage, 1.0)
-            optimise(torch.stack(list(terms.values())).sum(), make_optimiser(StageConfig(), trained), recipe.modules, 1)
-            average.update(recipe.modules.state_dict(), 1)
-            unused = [p for p in recipe.modules.parameters() if p.requires_grad and p.grad is None]
-            assert bool(unused) == ((name, stage) in PARTLY_USED), f"several processes look for them in {stage}"
-            report = recipe.validate(recipe.sampler("val", stage), stage)
-            assert all(np.isfinite(value) for value in report.values())
+    train_elsewhere(recipe, config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", HANDS, ids=lambda config: config.recipe)
+def test_hands_on_another_device(config, monkeypatch):
+    monkeypatch.setattr(meshnet, "SparseLaplacian", DenseLaplacian)  # the stand-in knows no sparse tensors
+    torch.manual_seed(0)
+    train_elsewhere(make_recipe(config, None, BODY, None), config)
 
 
 def test_what_was_not_moved_is_refused():
@@ -69,3 +70,33 @@ def test_the_stand_in_computes_what_the_cpu_does():
         value.backward()
     assert value.item() == expected.item()
     assert torch.equal(layer[0].weight.grad.cpu(), gradient)
+
+
+def test_convolutions_of_a_gpu_have_channels_last_and_batches_pinned_memory(monkeypatch):
+    monkeypatch.setattr(placing, "_FORMATS", {"cpu": torch.channels_last})
+    modules = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Linear(3, 4)])
+    modules.register_buffer("rotations", torch.zeros(2, 5, 3, 3))
+    place(modules, torch.device("cpu"))
+    assert modules[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not modules[0].weight.is_contiguous()
+    assert modules.rotations.is_contiguous(), "no weight of a convolution, though it has four dimensions"
+    assert [pins_memory(torch.device(name)) for name in ("cuda", "cpu")] == [True, False]
+
+
+def test_networks_view_images_with_their_channels_last():
+    """As batches hold them, so that nothing is copied."""
+    image = torch.zeros(2, 32, 24, 3, dtype=torch.uint8)
+    assert image.permute(0, 3, 1, 2).float().is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.slow
+def test_the_format_of_weights_changes_no_loss(monkeypatch):
+    losses = []
+    for formats in ({}, {"cpu": torch.channels_last}):
+        monkeypatch.setattr(placing, "_FORMATS", formats)
+        torch.manual_seed(0)
+        recipe = make_recipe(updated(TrainConfig(), RECIPES["global_to_pixel"]), small_motion(), BODY, None)
+        place(recipe.modules, torch.device("cpu"))
+        batch = recipe.batch(recipe.sampler("train", "images"), np.random.default_rng(0), 2)
+        losses.append(torch.stack(list(recipe.loss(batch, "images", 1.0).values())).sum())
+    torch.testing.assert_close(*losses)

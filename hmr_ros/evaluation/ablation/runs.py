@@ -26,8 +26,8 @@ from hmr_ros.evaluation.held_out.protocol import errors_of
 from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.optimising import learning_rate_fraction, make_optimiser, only_these_learn, optimise
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
-from hmr_ros.training.trainer import learning_rate_fraction, make_optimiser, only_these_learn, optimise
 
 Weights = Mapping[str, Tensor]
 

@@ -16,6 +16,7 @@ from hmr_ros.training.datasets.coco_fits import read_coco_fits
 from hmr_ros.training.datasets.eft import read_eft
 from hmr_ros.training.datasets.human36m import read_human36m, read_protocol1, read_protocol2, read_training
 from hmr_ros.training.datasets.spin import read_spin
+from hmr_ros.training.datasets.surreal import clips_beside, read_surreal
 from hmr_ros.training.datasets.threedpw import read_3dpw
 from hmr_ros.training.datasets.threedpw_pickles import read_3dpw_pickles
 
@@ -68,6 +69,10 @@ LAYOUTS = (
             (f"3dpw_{split}.npz", read_spin),
         )
     ),
+    *(
+        Layout("surreal", split, f"cmu/{directory}/run*/*/*_info.mat", read_surreal)
+        for split, directory in (("train", "train"), ("validation", "val"), ("test", "test"))
+    ),
 )
 
 DATASETS = tuple(dict.fromkeys(layout.dataset for layout in LAYOUTS))
@@ -96,6 +101,8 @@ def files_of(path: Path) -> tuple[Path, ...]:
     """The files that were read for ``path``: itself, or all recordings and subjects beside it."""
     if path.suffix == ".pkl":
         return tuple(sorted(path.parent.glob("*.pkl")))
+    if path.name.endswith("_info.mat"):
+        return tuple(clips_beside(path))
     if path.name.startswith("Human36M_subject"):
         return tuple(sorted(path.parent.glob("Human36M_subject*.json")))
     return (path,)

@@ -18,6 +18,9 @@ from hmr_ros.training.real.image_size import size_of_header
 DIRECTORIES = ("", "images", "imageFiles")
 """Where names may start, below the directory of the data set."""
 
+FRAME = ".mp4#"
+"""Before the number of a frame, in the names of SURREAL's images."""
+
 _READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 """Annotations are of the pixels as stored, whatever the EXIF tag says."""
 
@@ -29,8 +32,8 @@ class ImageDirectory:
     root: Path
 
     def find(self, name: str) -> Path | None:
-        """The file called ``name``, None where it is not there."""
-        candidates = (self.root / directory / name for directory in DIRECTORIES)
+        """The file called ``name``, None where it is not there; of a video's frame ``name#number`` the video."""
+        candidates = (self.root / directory / _file_of(name) for directory in DIRECTORIES)
         return next((path for path in candidates if path.is_file()), None)
 
     def check(self, names: Iterable[str]) -> None:
@@ -49,7 +52,7 @@ class ImageDirectory:
             raise FileNotFoundError(
                 f"{self.root}: no image {name}, nor in images/ or imageFiles/; docs/datasets.md tells where images lie"
             )
-        image = cv2.imread(str(path), _READ)
+        image = _frame(path, int(name.rpartition(FRAME)[2])) if FRAME in name else cv2.imread(str(path), _READ)
         if image is None:
             raise ValueError(f"{path}: not an image that OpenCV reads")
         return np.asarray(image[..., ::-1], np.uint8)
@@ -70,6 +73,20 @@ class ImageDirectory:
         for row, name in enumerate(names.tolist()):
             out[row] = _warped(self.read(name), affine[row], width, height)
         return out
+
+
+def _file_of(name: str) -> str:
+    """``name`` without the number of a frame."""
+    return name.rpartition("#")[0] if FRAME in name else name
+
+
+def _frame(path: Path, number: int) -> NDArray[np.uint8] | None:
+    """(H, W, 3) uint8 BGR frame ``number`` of a video, from 0; None where it has none."""
+    video = cv2.VideoCapture(str(path))
+    video.set(cv2.CAP_PROP_POS_FRAMES, number)
+    found, image = video.read()
+    video.release()
+    return np.asarray(image, np.uint8) if found else None
 
 
 def _warped(image: Image, affine: Floats, width: int, height: int) -> Image:

@@ -50,6 +50,7 @@ PARTLY_USED = frozenset(
         ("global_to_pixel", "trunk"),
         ("global_to_pixel", "images"),
         ("fusion", "fuse"),
+        ("hands_pixel", "images"),
     }
 )
 """Recipes and stages in which a batch may leave weights that are trained without a gradient."""

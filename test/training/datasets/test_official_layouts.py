@@ -273,7 +273,7 @@ def test_a_data_set_is_found_in_its_directory_or_in_annotations(tmp_path):
 
 
 def test_every_layout_has_a_split_of_its_own_name(tmp_path):
-    assert set(DATASETS) == {"human36m", "coco", "mpi_inf_3dhp", "mpii", "3dpw"}
+    assert set(DATASETS) == {"human36m", "coco", "mpi_inf_3dhp", "mpii", "3dpw", "surreal"}
     assert len({(x.dataset, x.split, x.file) for x in LAYOUTS}) == len(LAYOUTS)
 
 

@@ -12,12 +12,14 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.fusion_errors import Memory, answered, chained, errors_of
 from hmr_ros.training.lifted import Lifted, Lifter, lifted_chunk
 from hmr_ros.training.recipes import make_recipe, stage_names
-from hmr_ros.training.recipes.fusion import Memory, answered, chained, errors_of, tensors
+from hmr_ros.training.recipes.fusion import tensors
 from hmr_ros.training.synthetic.keypoints import KeypointMix
 from hmr_ros.training.synthetic.sequences import SequenceMix, SequenceSampler
 from hmr_ros.training.windows import RUN, WindowSampler, mirrored, prepared
+from test.training.elsewhere import train_elsewhere
 from test.training.synthetic.test_sequences import waving
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -238,6 +240,11 @@ def test_it_learns(recipe):
     report = recipe.validate(recipe.sampler("val", "fuse"), "fuse")
     assert set(report) == {"joints", "motion", "acceleration", "forecast"}
     assert all(0 < value < 1000 for value in report.values())
+
+
+@pytest.mark.slow
+def test_a_step_and_a_validation_on_another_device(recipe):
+    train_elsewhere(recipe, updated(TrainConfig(), {"recipe": "fusion"}))
 
 
 @pytest.mark.parametrize("setting", ["run.workers", "run.accumulate"])

@@ -13,11 +13,11 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.optimising import make_optimiser, only_these_learn, optimise
 from hmr_ros.training.recipes import global_to_pixel as module
 from hmr_ros.training.recipes import stage_names, stage_number
 from hmr_ros.training.recipes.crop_validation import EVALUATED, errors
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe, _mean_pose
-from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.datasets.test_motion import small_motion
 
 BODY = load_body_model(models_dir() / "open_body.npz")

@@ -18,10 +18,10 @@ from hmr_ros.core.skeleton import HAND, MANO
 from hmr_ros.networks.global_to_pixel.crop_camera import crop_translation, to_crop_units
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
+from hmr_ros.training.optimising import make_optimiser, only_these_learn, optimise
 from hmr_ros.training.recipe_files import find_recipe
 from hmr_ros.training.recipes import make_recipe, needs_motion, stage_names
 from hmr_ros.training.recipes.hands_pixel import FIRST_SCALE, HandPixelRecipe
-from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.recipes.test_global_to_pixel import SMALL_NETWORK
 
 BODY = load_body_model(models_dir() / "open_body.npz")

@@ -11,9 +11,9 @@ from hmr_ros.networks.global_to_pixel.movenet_trunk import MoveNetTrunk
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.labelled_crops import missed_joints
 from hmr_ros.training.movenet_weights import load_movenet
+from hmr_ros.training.optimising import make_optimiser, only_these_learn, optimise
 from hmr_ros.training.recipes.crop_batches import Mixed
 from hmr_ros.training.recipes.heatmaps import missed_rendered
-from hmr_ros.training.trainer import make_optimiser, only_these_learn, optimise
 from test.training.recipes.test_global_to_pixel import recipe
 
 THUNDER = {

@@ -72,7 +72,7 @@ TABLES: dict[str, tuple[Arm, ...]] = {
 }
 """By name; the first row of each is what the others are compared with."""
 
-_DATA = ("human36m", "coco", "mpi_inf_3dhp", "mpii", "threedpw", "motion")
+_DATA = ("human36m", "coco", "mpi_inf_3dhp", "mpii", "threedpw", "surreal", "motion")
 
 
 def arms_of(table: str, config: TrainConfig) -> tuple[Arm, ...]:

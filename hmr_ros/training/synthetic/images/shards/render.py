@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import load_body_model
@@ -65,7 +66,10 @@ def write_sheet(plan: Plan, path: Path) -> None:
 
 
 def write_shards(plan: Plan, directory: Path, count: int, workers: int) -> None:
-    """Write the shards that ``directory`` lacks, ``count`` images in all (rounded up to whole shards)."""
+    """Write the shards that ``directory`` lacks, ``count`` images in all (rounded up to whole shards).
+
+    Several processes and machines may write into one directory: each leaves out what another one has written or begun.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     _keep_plan(plan, directory / PLAN_FILE)
     shards = range(-(-count // plan.shard_size))
@@ -77,7 +81,9 @@ def write_shards(plan: Plan, directory: Path, count: int, workers: int) -> None:
         progress.update((len(shards) - len(jobs)) * plan.shard_size)
         for _ in mapped(_render, jobs):
             progress.update(plan.shard_size)
-    print(f"{directory}: {len(shards)} shards of {plan.shard_size} images")
+    begun = sum(not shard_path(directory, shard).exists() for shard in shards)
+    elsewhere = f", {begun} of which other processes are still writing" if begun else ""
+    print(f"{directory}: {len(shards)} shards of {plan.shard_size} images{elsewhere}")
 
 
 def _keep_plan(plan: Plan, path: Path) -> None:
@@ -89,7 +95,7 @@ def _keep_plan(plan: Plan, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _mapping(workers: int) -> Iterator[Callable[..., Iterable[None]]]:
     """A ``map`` that runs in this process or in several others, results as they come."""
     if workers <= 1:
@@ -100,9 +106,15 @@ def _mapping(workers: int) -> Iterator[Callable[..., Iterable[None]]]:
 
 
 def _render(job: Job) -> None:
+    """Write a shard, unless another process does or did. The lock of a process that died is free."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    write_shard(job.plan.samples(job.shard, job.plan.shard_size), shard_path(job.directory, job.shard))
+    path = shard_path(job.directory, job.shard)
+    lock = FileLock(path.with_name(f".{path.stem}.lock"), blocking=False)
+    with contextlib.suppress(Timeout), lock:
+        if not path.exists():
+            write_shard(job.plan.samples(job.shard, job.plan.shard_size), path)
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @cache
