@@ -104,7 +104,8 @@ class PixelStage(nn.Module):
         """
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
-        tokens = self.encoder(features, anchors, start, lifted, camera)
+        known = self.encoder.queries.known(anchors, start, lifted, camera)
+        tokens = self.encoder(features, anchors, known)
         if features is None:
             state = base.plus(self.heads(tokens, base, camera))
             return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), None, None)
@@ -115,7 +116,7 @@ class PixelStage(nn.Module):
         tokens = tokens + self.pixel_token(chosen)
         correction = self.heads(tokens, base, camera)
         if self.config.corrected_start:
-            correction = correction.minus(self.heads(self.encoder(None, anchors, start, lifted, camera), base, camera))
+            correction = correction.minus(self.heads(self.encoder(None, anchors, known), base, camera))
         state = self.pixels.corrected(base.plus(correction), chosen)
         return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
 
