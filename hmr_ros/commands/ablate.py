@@ -23,22 +23,24 @@ from tqdm import tqdm
 from hmr_ros.commands import add_settings
 from hmr_ros.core.arrays import Strings
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.manifest import atomic_path, file_sha256, models_dir
 from hmr_ros.core.settings import updated
-from hmr_ros.evaluation.ablation.features import chunks_of_shards, stored_images
+from hmr_ros.evaluation.ablation.features import chunks_of_shards, network_of, stored_images
 from hmr_ros.evaluation.ablation.pose2mesh.report import markdown as tables_of
 from hmr_ros.evaluation.ablation.pose2mesh.run import Ablation
 from hmr_ros.evaluation.ablation.pose2mesh.smaller_body import write_smaller_body
 from hmr_ros.evaluation.ablation.pose2mesh.tables import TABLES
 from hmr_ros.evaluation.ablation.pose2mesh.testing import ProtocolTest, SyntheticTest, Test
 from hmr_ros.evaluation.ablation.report import Line, lines, markdown
-from hmr_ros.evaluation.ablation.runs import Material, errors_of_run, global_stage
+from hmr_ros.evaluation.ablation.runs import Material, Weights, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
 from hmr_ros.evaluation.held_out.annotated import check_bodies
 from hmr_ros.evaluation.held_out.case import Case, observed
 from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.evaluation.protocols.evaluate import read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
+from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.recipe_files import find_recipe, load_recipe
@@ -74,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=8,
         help="steps that train the global stage first, as a multiple of images.steps (%(default)s)",
+    )
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint of Global-to-Pixel whose weights all runs start from (default: new ones)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
     parser.add_argument("--out", type=Path, help="directory of runs, features and report (runs/ablation[_pose2mesh])")
@@ -186,6 +191,7 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store the settings in ``--out``; ValueError if its runs were made with other settings."""
     images = {"train_images": str(args.train), "val_images": str(args.val)}
+    images |= {"start": file_sha256(args.start)} if args.start else {}
     _keep(json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n", args.out)
 
 
@@ -210,6 +216,7 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     train = args.train or _drawn(config, "train", args.images, args.out)
     val = args.val or _drawn(config, "val", args.people, args.out)
     recipe = GlobalToPixelRecipe(config, motion, body, None)
+    weights = _start(args.start, network_of(recipe)) if args.start else {}
     images = stored_images(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
     people = stored_images(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
@@ -219,7 +226,17 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))
         first += len(drawn)
-    return Material(motion, body, images, cases), np.concatenate(clips)
+    return Material(motion, body, images, cases, weights), np.concatenate(clips)
+
+
+def _start(path: Path, network: GlobalToPixel) -> Weights:
+    """The weights of the checkpoint ``path``, which ``network`` gets; ValueError if it is not of this size."""
+    weights = load_checkpoint(path).averaged_weights("network")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as err:
+        raise ValueError(f"--start {path}: not a network of the configured size: {err}") from err
+    return weights
 
 
 def _with_features(case: Case, features: np.ndarray) -> Case:

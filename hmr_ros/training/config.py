@@ -84,7 +84,7 @@ class CropConfig:
     shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
     backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
     lifting_fraction: float = setting(
-        0.0, doc="fraction of the learning rate for the lifting network of run.lifting; 0: frozen", low=0
+        0.0, doc="fraction of the learning rate for a lifting network that is given; 0: frozen", low=0
     )
     local_fraction: float = setting(
         1.0,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse
+import dataclasses
 import json
 from itertools import product
 
@@ -8,12 +9,19 @@ import torch
 
 from hmr_ros.commands import ablate
 from hmr_ros.commands.ablate import add_arguments, run
+from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.ablation import runs
 from hmr_ros.evaluation.ablation.pose2mesh import training
-from hmr_ros.training.checkpoint import load_checkpoint
+from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
+from test.networks.global_to_pixel.test_network import SMALL, build
 from test.training.datasets.test_motion import small_motion
 from test.training.real.made_root import write_root
+
+BODY = load_body_model(models_dir() / "open_body.npz")
 
 SETTINGS = """
 recipe = "global_to_pixel"
@@ -85,6 +93,16 @@ def test_every_variant_is_trained_once_and_compared(command, tmp_path, monkeypat
 def test_variants_must_start_equal(command):
     with pytest.raises(ValueError, match=r"ablation.toml: expected recipe = 'global_to_pixel', .* and 5"):
         command(local=5)
+
+
+def test_a_start_of_another_size_is_named(tmp_path):
+    config = updated(TrainConfig(), {"global_to_pixel.global_width": 48})
+    wider = build(BODY, dataclasses.replace(SMALL, global_width=48))
+    weights = {f"network.{name}": value for name, value in wider.state_dict().items()}
+    save_checkpoint(Checkpoint(config, {}, weights, weights, 0, 0, 0.0, {}, {}, {}), tmp_path / "best.pt")
+    with pytest.raises(ValueError, match=r"--start .*best\.pt: not a network of the configured size"):
+        ablate._start(tmp_path / "best.pt", build(BODY, SMALL))
+    assert set(ablate._start(tmp_path / "best.pt", wider)) == set(wider.state_dict())
 
 
 POSE2MESH = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from hmr_ros.evaluation.held_out.case import Case
 from hmr_ros.evaluation.held_out.crop_predictor import trained_crop_predictor
 from hmr_ros.evaluation.held_out.protocol import errors_of
 from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.networks.global_to_pixel import GlobalToPixel
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
 from hmr_ros.training.optimising import learning_rate_fraction, make_optimiser, only_these_learn, optimise
@@ -36,12 +37,16 @@ STAGE = "images"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The data of all runs. ``cases`` are the people to evaluate, with image features in place of images."""
+    """The data of all runs. ``cases`` are the people to evaluate, with image features in place of images.
+
+    ``weights``: of a network that all runs start from, as far as they have such parts; none start as new ones do.
+    """
 
     motion: Motion
     body: BodyModel
     images: StoredImages
     cases: list[Case]
+    weights: Weights = field(default_factory=dict)
 
 
 def errors_of_run(variant: Variant, config: TrainConfig, material: Material, start: Weights, path: Path) -> Errors:
@@ -79,6 +84,7 @@ def trained(config: TrainConfig, material: Material, label: str, start: Weights 
     torch.manual_seed(config.run.seed)
     recipe = GlobalToPixelRecipe(config, material.motion, material.body, None)
     network, stage = network_of(recipe), config.images
+    load_common(network, material.weights)
     network.add_module("backbone", StoredFeatures(network.backbone))
     if start:
         network.global_stage.load_state_dict(start)
@@ -92,6 +98,13 @@ def trained(config: TrainConfig, material: Material, label: str, start: Weights 
         optimise(torch.stack(list(terms.values())).sum(), optimiser, recipe.modules, stage.clip)
         schedule.step()
     return recipe
+
+
+def load_common(network: GlobalToPixel, weights: Weights) -> None:
+    """Give ``network`` those of ``weights`` that it has in the same shape: variants have other parts."""
+    own = network.state_dict()
+    common = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(common, strict=False)
 
 
 def shuffled(count: int, batch_size: int, rng: Generator) -> Iterator[Int64s]:

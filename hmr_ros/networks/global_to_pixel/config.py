@@ -57,8 +57,3 @@ class GlobalToPixelConfig:
     def corrects(self) -> bool:
         """Whether there is a local stage, if only for the start."""
         return self.local == "on" or self.start != "mean"
-
-    @property
-    def corrected_start(self) -> bool:
-        """Whether the local stage corrects what keypoints have corrected before."""
-        return self.start != "mean" and self.residual == "on"

@@ -41,20 +41,18 @@ class Queries(nn.Module):
         self.place = nn.Linear(3, width)
         self.norm = nn.LayerNorm(width)
 
-    def forward(
-        self,
-        features: Features | None,
-        anchors: Anchors,
-        estimate: SmplEstimate,
-        lifted: Lifted,
-        camera: Tensor,
-    ) -> Tensor:
-        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
+    def known(self, anchors: Anchors, estimate: SmplEstimate, lifted: Lifted, camera: Tensor) -> Tensor:
+        """What a token knows without an image: anchors in crop units, cameras (B, 3) -> (B, 24, W)."""
         view = camera_features(camera)[:, None].expand(-1, len(self.joint), -1)
         moved = anchors.places - estimate.anchors.clamp(-1, 2)
         state = torch.cat([estimate.rot6d, anchors.places - 0.5, anchors.score[..., None], moved, view], 2)
         query = self.joint + self.state(state) + self.place(lifted.joints)
-        query = query + self.lifted(lifted.hidden).unflatten(1, (len(self.joint), -1))
+        out: Tensor = query + self.lifted(lifted.hidden).unflatten(1, (len(self.joint), -1))
+        return out
+
+    def forward(self, features: Features | None, anchors: Anchors, known: Tensor) -> Tensor:
+        """Tokens (B, 24, W) of what is ``known``, of the same shape, and of what lies at the anchors."""
+        query = known
         if features is not None:
             at_anchor = torch.cat([at_places(level, anchors.places) for level in features.levels], 2)
             query = query + self.local(at_anchor) + self.crop(features.pooled)[:, None]
@@ -115,11 +113,9 @@ class LocalEncoder(nn.Module):
         self.queries = Queries(backbone, config.lifting_width, config.width, tree)
         self.layers = nn.ModuleList(LocalLayer(config, backbone.channels) for _ in range(config.layers))
 
-    def forward(
-        self, features: Features | None, anchors: Anchors, estimate: SmplEstimate, lifted: Lifted, camera: Tensor
-    ) -> Tensor:
-        """Anchors in crop units, cameras (B, 3) -> tokens (B, 24, W)."""
-        x = self.queries(features, anchors, estimate, lifted, camera)
+    def forward(self, features: Features | None, anchors: Anchors, known: Tensor) -> Tensor:
+        """Anchors and what ``queries.known`` makes of the estimate (B, 24, W) -> tokens (B, 24, W)."""
+        x = self.queries(features, anchors, known)
         for layer in self.layers:
             x = layer(x, anchors.places, features)
         out: Tensor = x

@@ -95,16 +95,18 @@ class PixelStage(nn.Module):
         lifted: Lifted,
         camera: Tensor,
         targets: MatchingTargets | None,
+        expected: Tensor | None,
     ) -> Stages:
         """Read the image around ``keypoints`` (B, J, 3), else ``coarse``, and correct ``base``; ``camera`` (B, 3).
 
-        Where keypoints have corrected the start, only what the image changes of the correction is added: the keypoints
-        say nothing new, and correcting an estimate by them again makes it worse. No gradient reaches ``coarse`` or
-        ``base``.
+        Where keypoints have corrected the start and left the errors ``expected`` (B, 24) m, only what the image changes
+        of the correction is added: the keypoints say nothing new, and correcting an estimate by them again makes it
+        worse. No gradient reaches ``coarse`` or ``base``.
         """
         start = coarse.detach()
         anchors = self.anchors(keypoints, start.anchors)
-        tokens = self.encoder(features, anchors, start, lifted, camera)
+        known = self.encoder.queries.known(anchors, start, lifted, camera)
+        tokens = self.encoder(features, anchors, known)
         if features is None:
             state = base.plus(self.heads(tokens, base, camera))
             return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), None, None)
@@ -113,11 +115,13 @@ class PixelStage(nn.Module):
         positives = self._positives(pixels, targets)
         chosen = gather_mean(of_pixels, positives)
         tokens = tokens + self.pixel_token(chosen)
-        correction = self.heads(tokens, base, camera)
-        if self.config.corrected_start:
-            correction = correction.minus(self.heads(self.encoder(None, anchors, start, lifted, camera), base, camera))
+        correction, error = self.heads(tokens, base, camera), self._joint_error(tokens)
+        if expected is not None:
+            blind = self.encoder(None, anchors, known)
+            correction = correction.minus(self.heads(blind, base, camera))
+            error = expected * error / self._joint_error(blind)
         state = self.pixels.corrected(base.plus(correction), chosen)
-        return Stages(coarse, self.decoder(state, camera), self._joint_error(tokens), pixels, positives)
+        return Stages(coarse, self.decoder(state, camera), error, pixels, positives)
 
     def reading_images(self) -> list[nn.Module]:
         """What reads images, and what expects an error: the parts that keypoints alone do not need."""
@@ -204,22 +208,26 @@ class GlobalToPixel(nn.Module):
         best = torch.where(detected, keypoints, features.keypoints)
         told = best if self.config.start == "given" else features.keypoints
         known = self.lifting(told, camera)
-        start = self._start(told, known, camera)
+        start, expected = self._start(told, known, camera)
         coarse = self.decoder(self.global_stage(features.pooled, known, camera, start), camera)
         if self.config.local == "off":
             return Stages(coarse, coarse, softplus(self.joint_error(features.pooled.detach()).float()), None, None)
         lifted = known if told is best else self.lifting(best, camera)
-        return self._corrected(features, coarse, keypoints, lifted, camera, targets)
+        return self._corrected(features, coarse, keypoints, lifted, camera, targets, expected)
 
-    def _start(self, keypoints: Tensor, lifted: Lifted, camera: Tensor) -> SmplState:
-        """What the global stage corrects; the mean body of people of whom too few ``keypoints`` (B, J, 3) are seen."""
+    def _start(self, keypoints: Tensor, lifted: Lifted, camera: Tensor) -> tuple[SmplState, Tensor | None]:
+        """What the global stage corrects; the mean body of people of whom too few ``keypoints`` (B, J, 3) are seen.
+
+        With the errors (B, 24) m that are expected of it, where the local stage knows no more keypoints.
+        """
         mean: SmplState = self.mean(camera)
         if self.config.start == "mean":
-            return mean
+            return mean, None
         stages = self._corrected(None, self.decoder(mean, camera), keypoints, lifted, camera, None)
         seen = ((keypoints[..., 2] > 0).sum(1, keepdim=True) >= MIN_KEYPOINTS).to(mean.betas.dtype)
         moved = SmplState.from_vector(seen * (stages.fine.state.to_vector() - mean.to_vector()))
-        return mean.plus(moved)
+        has_all = self.config.start == "given" and self.config.residual == "on"
+        return mean.plus(moved), stages.joint_error if has_all else None
 
     def corrected(self, coarse: SmplEstimate, keypoints: Tensor, camera: Tensor) -> Stages:
         """What the local stage makes of an estimate and keypoints alone, without any image.
@@ -236,10 +244,11 @@ class GlobalToPixel(nn.Module):
         lifted: Lifted,
         camera: Tensor,
         targets: MatchingTargets | None,
+        expected: Tensor | None = None,
     ) -> Stages:
         """The local stage on ``coarse``; ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3)."""
         base = coarse.detach().state if self.config.residual == "on" else self.mean(camera)
-        out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets)
+        out: Stages = self.pixel_stage(features, coarse, base, keypoints, lifted, camera, targets, expected)
         return out
 
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, ...]:

@@ -95,9 +95,8 @@ class GlobalToPixelRecipe:
                 (network.backbone.pretrained(crops.frozen_stride), 1.0),
                 *((p, NEW) for p in network.backbone.untrained()),
             ]
-        local: list[tuple[nn.Module, float]] = [
-            (network.lifting, crops.lifting_fraction if self._config.run.lifting else 1.0)
-        ]
+        pretrained = self._config.run.lifting or self._config.run.local_stage
+        local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if pretrained else 1.0)]
         if stage == "local":
             return [*local, (network.pixel_stage, 1.0)] if self._config.global_to_pixel.corrects else local
         if self._config.global_to_pixel.corrects:

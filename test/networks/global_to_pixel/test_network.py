@@ -112,6 +112,8 @@ def test_of_a_corrected_start_the_local_stage_changes_only_what_pixels_show(body
     inputs = network.example_inputs(2)
     blind = network.stages(*inputs)
     torch.testing.assert_close(blind.fine.rot6d, blind.coarse.rot6d)  # layers that read the image start at zero
+    mean = network.decoder(network.mean(inputs[2]), inputs[2])
+    torch.testing.assert_close(blind.joint_error, network.corrected(mean, *inputs[1:]).joint_error)
     seeing = roughened(network).stages(*inputs)
     assert (seeing.fine.rot6d - seeing.coarse.rot6d).abs().max() > 0.01
 
