@@ -66,7 +66,8 @@ def test_no_knee_bends_the_other_way_or_is_locked():
     for bend in (2, 8, 15):
         given = person(bend)
         found = bends(after(given, 1.0))
-        assert (found <= bends(given) + 1e-6).all() and (found >= np.minimum(bends(given), 3) - 1e-6).all()
+        assert (found <= bends(given) + 1e-6).all()
+        assert (found >= np.minimum(bends(given), 3) - 1e-6).all()
         assert ((ahead(given) * ahead(after(given, 1.0))).sum(-1) > 0).all()
 
 
