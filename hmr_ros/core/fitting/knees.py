@@ -45,7 +45,7 @@ def straightened(rotations: Floats, rest: Floats, joint_error: Floats, sight: Fl
 def _less(bend: Floats, error: Floats, depth: Floats) -> Floats:
     """(N, 2) rad: ``bend`` without what the ``error`` m makes of it, of knees with so much ``depth``."""
     doubt = _SLOPE * error * depth * np.clip((_NONE - bend) / (_NONE - _ALL), 0, 1)
-    return np.maximum(bend - doubt, np.minimum(bend, _KEPT))
+    return np.asarray(np.maximum(bend - doubt, np.minimum(bend, _KEPT)))
 
 
 def _depth(legs: Legs, sight: Floats) -> Floats:
