@@ -225,9 +225,14 @@ def _calibration(raw: Mapping[str, object]) -> Calibration:
             joint_radii=_numbers(raw, "joint_radii"),
             root_radii=_numbers(raw, "root_radii"),
             forecast=_forecast(_mapping(raw, "forecast")) if raw.get("forecast") is not None else None,
+            **{name: _number(name, raw[name]) for name in _DOUBTS if name in raw},
         )
     except ValueError as err:
         raise ManifestError(f"uncertainty: {err}; run `hmr calibrate` again") from err
+
+
+_DOUBTS = ("joint_doubt", "along_doubt", "across_doubt")
+"""Absent from manifests that were calibrated before, and of networks that read images."""
 
 
 def _forecast(raw: Mapping[str, object]) -> ForecastCalibration:

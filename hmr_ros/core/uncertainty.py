@@ -2,10 +2,11 @@
 """How wrong an estimate may be: covariances of joints and root, and regions that hold the ground truth as often as they
 say.
 
-The networks expect an error of each joint, a length. ``hmr calibrate`` compared it with the errors of people whom
-training never saw; what it learnt lies in the manifest as a ``Calibration``. Errors along the line of sight are larger
-than those across it, as one camera sees directions well and depth badly: every covariance here has one axis along the
-bearing of the pelvis and is round across it. See docs/uncertainty.md.
+The networks expect an error of each joint, a length; how far the keypoints fit the body that was lifted from them says
+how far to trust it. ``hmr calibrate`` compared both with the errors of people whom training never saw; what it learnt
+lies in the manifest as a ``Calibration``. Errors along the line of sight are larger than those across it, as one camera
+sees directions well and depth badly: every covariance here has one axis along the bearing of the pelvis and is round
+across it. See docs/uncertainty.md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ LEVELS = (0.5, 0.9, 0.95)
 
 REFERENCE_ERROR_M = 0.1
 """Mean expected joint error that the root's deviations are stated at."""
+
+REFERENCE_MISFIT = 0.03
+"""Mean distance of seen keypoints from the body that was lifted from them, as a fraction of the person's angular size,
+at which the deviations are stated: a body of wrong keypoints does not lie on them.
+"""
+
+_LEAST_MISFIT = 0.005
 
 ROOT_DRIFT_M_S = 0.3
 """How fast a person leaves the position that ``core/temporal/coasting`` expects: standard deviation per axis and
@@ -86,7 +94,8 @@ class Calibration:
     ``seen`` and ``unseen``: deviations of joints whose keypoint was detected, and of others; ``root_along``: of the
     root along the line of sight, as a fraction of its distance; ``root_across``: in each direction across it, m.
     ``levels``: fractions of the ground truth within ``joint_radii`` and ``root_radii``, which are Mahalanobis
-    distances; ``forecast``: the same of forecasts, None: not calibrated.
+    distances; ``forecast``: the same of forecasts, None: not calibrated. ``joint_doubt``, ``along_doubt`` and
+    ``across_doubt``: powers of the keypoints' misfit that the deviations of joints and of the root grow with.
     """
 
     seen: JointDeviations
@@ -97,6 +106,9 @@ class Calibration:
     joint_radii: tuple[float, ...]
     root_radii: tuple[float, ...]
     forecast: ForecastCalibration | None = None
+    joint_doubt: float = 0.0
+    along_doubt: float = 0.0
+    across_doubt: float = 0.0
 
     def __post_init__(self) -> None:
         if self.levels != LEVELS:
@@ -105,6 +117,9 @@ class Calibration:
             radii = getattr(self, name)
             if len(radii) != len(LEVELS) or not all(a < b for a, b in itertools.pairwise((0, *radii, math.inf))):
                 raise ValueError(f"{name}: expected {len(LEVELS)} rising, positive numbers, got {radii}")
+        for name in ("joint_doubt", "along_doubt", "across_doubt"):
+            if not math.isfinite(power := getattr(self, name)):
+                raise ValueError(f"{name}: expected a finite number, got {power}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,22 +148,34 @@ class Uncertainty:
         if calibration:
             self._seen, self._unseen = map(_deviations, (calibration.seen, calibration.unseen))
 
-    def __call__(self, expected_error: Floats, score: Floats, cam_t: Floats) -> Covariances:
+    def __call__(
+        self, expected_error: Floats, score: Floats, cam_t: Floats, misfit: Floats | None = None
+    ) -> Covariances:
         """``expected_error`` (P, 24) m; ``score`` (P, J) of the keypoints that placed them; ``cam_t`` (P, 3) m.
 
-        Nothing is known of people without any keypoint: how well those are placed was never measured.
+        ``misfit`` (P,) of the keypoints and the body that was lifted from them; None, NaN: unknown, as of networks that
+        see the image. Nothing is known of people without any keypoint: how well those are placed was never measured.
         """
         if self.calibration is None:
             return Covariances.unknown(len(cam_t))
-        placed = (score > 0).any(1)
+        doubt = relative_misfit(np.full(len(cam_t), np.nan) if misfit is None else misfit)
+        placed, own = (score > 0).any(1), self.calibration
         distance = np.sqrt((cam_t * cam_t).sum(1))
         bearing = cam_t / np.where(placed, distance, np.nan)[:, None]
         deviation = np.where(joints_seen(score, self._keypoints)[:, None], self._seen, self._unseen)
-        along, across = np.moveaxis((deviation * expected_error[:, None]) ** 2, 1, 0)
+        error = (doubt**own.joint_doubt)[:, None] * expected_error
+        along, across = np.moveaxis((deviation * error[:, None]) ** 2, 1, 0)
         mean_error = expected_error[:, 1:].mean(1)
-        root_along = (distance * self.calibration.root_along(mean_error)) ** 2
-        root_across = self.calibration.root_across(mean_error) ** 2
+        root_along = (distance * own.root_along(mean_error) * doubt**own.along_doubt) ** 2
+        root_across = (own.root_across(mean_error) * doubt**own.across_doubt) ** 2
         return Covariances(stretched(along, across, bearing[:, None]), stretched(root_along, root_across, bearing))
+
+
+def relative_misfit(misfit: Floats) -> Floats:
+    """(P,) in units of REFERENCE_MISFIT, of which exact keypoints leave a little; 1 where it is unknown."""
+    return (np.where(np.isfinite(misfit), misfit, REFERENCE_MISFIT) + _LEAST_MISFIT) / (
+        REFERENCE_MISFIT + _LEAST_MISFIT
+    )
 
 
 def _deviations(deviations: JointDeviations) -> Floats:

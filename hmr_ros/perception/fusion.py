@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fusion over time: each tracked person's poses of the last 0.8 s -> the pose now, by a small network.
 
-The network has no state; what it answered to the older images is kept here, and handed in again beside them.
+The network has no state; what it answered to the older images is kept here, and handed in again beside them. What it
+answers is a mean of what may be; knees are straightened after it (core/fitting/knees.py).
 Only what is relative to the root is fused: rotations, the root's among them, and their expected errors. Shape and
 position are left to those who know sizes and distances. A person who was seen in one image only keeps the estimate.
 """
@@ -16,6 +17,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.fitting.knees import straightened
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import ManifestError
@@ -46,6 +48,11 @@ class FusedPoses(Record):
     error: Floats
     forecast: Floats
     forecast_error: Floats
+
+    def straightened(self, rest: Floats, cam_t: Floats) -> FusedPoses:
+        """With knees as straight as they may be; ``rest`` (N, 24, 3) m and ``cam_t`` (N, 3) m of the people."""
+        sight = cam_t / np.linalg.norm(cam_t, axis=-1, keepdims=True)
+        return dataclasses.replace(self, rotations=straightened(self.rotations, rest, self.error, sight))
 
     @staticmethod
     def none() -> FusedPoses:
@@ -129,7 +136,9 @@ class PoseFusion:
         fused[:, 0] = back @ fused[:, 0]
         self._history.publish(ids[rows], fused)
         forecast = outputs["forecast"] @ back[:, None].swapaxes(-1, -2)
-        return FusedPoses(rows, fused, outputs["fused_error"], forecast, outputs["forecast_error"])
+        poses = FusedPoses(rows, fused, outputs["fused_error"], forecast, outputs["forecast_error"])
+        rest = np.broadcast_to(self._mean_rest.astype(np.float64), (len(rows), *self._mean_rest.shape))
+        return poses.straightened(rest, estimates.cam_t[rows])
 
     def _remembered(
         self, ids: Ints, estimates: Estimates, rotations: Floats, stamp_s: float, optical_from_fixed: Floats | None

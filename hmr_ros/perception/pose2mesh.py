@@ -61,6 +61,6 @@ class Pose2Mesh:
         # Row vectors times the transpose: v_optical = R v_virtual for every vertex at once.
         vertices = outputs["vertices"] @ view.optical_from_virtual[rows].transpose(0, 2, 1)
         score, error = keypoints.placing_score[rows], outputs["joint_error"]
-        placed = self._placement.of_meshes(vertices, keypoints.normalized[rows], score)
-        covariances = self._uncertainty(error, score, placed.cam_t)
+        placed, misfit = self._placement.placed(vertices, keypoints.normalized[rows], score)
+        covariances = self._uncertainty(error, score, placed.cam_t, misfit)
         return estimates.with_rows(rows, placed.with_uncertainty(error, covariances))

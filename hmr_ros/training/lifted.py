@@ -91,8 +91,8 @@ class Lifter:
         feed = {"keypoints": view.keypoints[rows], "context": view.context[rows]}
         vertices, error = self._session.run(["vertices", "joint_error"], feed)
         vertices = vertices @ view.optical_from_virtual[rows].transpose(0, 2, 1)
-        placed = self._placement.of_meshes(vertices, normalized[rows], score[rows])
-        covariances = self._uncertainty(error, score[rows], placed.cam_t)
+        placed, misfit = self._placement.placed(vertices, normalized[rows], score[rows])
+        covariances = self._uncertainty(error, score[rows], placed.cam_t, misfit)
         return estimates.with_rows(rows, placed.with_uncertainty(error, covariances))
 
     def lifted(self, sequences: Sequences) -> Lifted:

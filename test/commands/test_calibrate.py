@@ -105,6 +105,20 @@ def test_deviations_are_found_along_and_across_the_line_of_sight(residuals):
     assert found.root_along.exponent == pytest.approx(1, abs=0.2)
 
 
+def test_errors_that_grow_with_the_misfit_are_found_to(residuals):
+    misfit = np.random.default_rng(0).uniform(0.01, 0.2, len(residuals))
+    unit = ((misfit + 0.005) / 0.035)[:, None]
+    worse = dataclasses.replace(
+        residuals, misfit=misfit, joints=residuals.joints * unit[..., None] ** 0.4, root=residuals.root * unit
+    )
+    found, plain = fit(worse, "coco_feet"), fit(residuals, "coco_feet")
+    assert found.joint_doubt == pytest.approx(0.4, abs=0.05)
+    assert (found.along_doubt, found.across_doubt) == (pytest.approx(1, abs=0.15), pytest.approx(1, abs=0.15))
+    assert found.root_along.scale == pytest.approx(plain.root_along.scale, rel=0.1)
+    np.testing.assert_allclose(found.seen.along[1:], plain.seen.along[1:], rtol=0.1)
+    assert (plain.joint_doubt, plain.along_doubt, plain.across_doubt) == (0, 0, 0)
+
+
 def test_regions_hold_what_they_say_on_other_people(motion, residuals):
     learnt = calibration_clips(motion)[residuals.clip]
     calibration, test = fit(residuals.take(learnt), "coco_feet"), residuals.take(~learnt)
@@ -225,10 +239,10 @@ def test_a_fusion_is_calibrated_on_people_over_time(tmp_path, capsys, monkeypatc
     monkeypatch.setattr(trial, "RATES_HZ", (10.0,))
     monkeypatch.setattr(trial, "IMAGES", 6)
     monkeypatch.setattr(calibrate, "open_engine", lambda path: Fusing())
-    motion = waving()
+    motion = waving(180)
     both = {f"clip_{name}": np.repeat(getattr(motion, f"clip_{name}"), 2) for name in ("subject", "category", "leg")}
     ids = {"clip_id": np.array(["a_01", "a_02"]), "clip_split": np.array(["val", "val"])}
-    save_motion(dataclasses.replace(motion, clip=np.repeat([0, 1], [45, 45]), **both, **ids), tmp_path / "motion.npz")
+    save_motion(dataclasses.replace(motion, clip=np.repeat([0, 1], [90, 90]), **both, **ids), tmp_path / "motion.npz")
     path = tmp_path / "fusion.json"
     write_manifest(dataclasses.replace(Oldest().manifest, uncertainty=None), path)
     words = (path, "--motion", tmp_path / "motion.npz", "--samples", 800)

@@ -71,6 +71,23 @@ def test_covariances_are_those_of_the_definition():
             np.testing.assert_allclose(found.joints[person, joint], expected, rtol=1e-5, atol=1e-9)
 
 
+def test_keypoints_that_lie_off_their_body_are_doubted():
+    error, score, cam_t = some_people(3, np.random.default_rng(0))
+    calibration = dataclasses.replace(CALIBRATION, joint_doubt=0.5, along_doubt=1.0, across_doubt=2.0)
+    doubted, plain = (Uncertainty(c, "coco_feet") for c in (calibration, CALIBRATION))
+    misfit = np.array([0.135, 0.03, np.nan])  # (misfit + 0.005) / 0.035: 4, 1 and unknown
+    found, as_before = doubted(error, score, cam_t, misfit), plain(error, score, cam_t, misfit)
+    np.testing.assert_allclose(found.joints[0], 4 * as_before.joints[0])
+    np.testing.assert_allclose(found.joints[1:], as_before.joints[1:])
+    np.testing.assert_allclose(found.root[1:], as_before.root[1:])
+    ray = cam_t[0] / np.linalg.norm(cam_t[0])
+    assert ray @ found.root[0] @ ray == pytest.approx(16 * ray @ as_before.root[0] @ ray)
+    assert np.trace(found.root[0]) - ray @ found.root[0] @ ray == pytest.approx(
+        256 * (np.trace(as_before.root[0]) - ray @ as_before.root[0] @ ray)
+    )
+    np.testing.assert_allclose(doubted(error, score, cam_t).joints, as_before.joints)
+
+
 @pytest.mark.parametrize("ray", np.eye(3), ids="xyz")
 def test_the_line_of_sight_is_the_long_axis(ray):
     error, score, _ = some_people(1, np.random.default_rng(1))
@@ -138,6 +155,7 @@ def test_what_is_unseen_is_known_ever_less():
         ({"joint_radii": (1.0, 3.0, 2.0)}, "joint_radii: expected 3 rising"),
         ({"root_radii": (0.0, 1.0, 2.0)}, "root_radii: expected 3 rising"),
         ({"root_radii": (1.0, 2.0)}, "root_radii: expected 3 rising"),
+        ({"along_doubt": float("nan")}, "along_doubt: expected a finite number"),
     ],
 )
 def test_a_calibration_that_cannot_be_is_refused(changes, message):

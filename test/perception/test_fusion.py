@@ -11,10 +11,12 @@ from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, load_manifest, models_dir
 from hmr_ros.core.people import UNTRACKED, Estimates
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.fusion import FusingSmoother, PoseFusion
 
 BODY = load_body_model(models_dir() / "open_body.npz")
+ELBOW = SMPL.index("left_elbow")
 OPTICAL_FROM_BODY = np.array([np.pi, 0, 0])
 
 
@@ -40,10 +42,10 @@ class Oldest:
 
 
 def estimates(angles, valid=None) -> Estimates:
-    """People 3 m away to the right whose left knees are bent by ``angles`` (P,) rad."""
+    """People 3 m away to the right whose left elbows are turned by ``angles`` (P,) rad."""
     people = len(angles)
     pose = np.zeros((people, 23, 3))
-    pose[:, 3, 0] = angles
+    pose[:, ELBOW - 1, 0] = angles
     return dataclasses.replace(
         Estimates.unknown(people),
         global_orient=np.tile(OPTICAL_FROM_BODY, (people, 1)),
@@ -69,7 +71,7 @@ def test_poses_are_fused_by_id_and_all_else_stays():
     fusion(np.array([1, 2]), estimates([0.1, 0.2]), 0.0)
     given = estimates([0.5, 0.6, 0.7])
     found = fusion(np.array([2, 3, 1]), given, 0.1)
-    np.testing.assert_allclose(found.body_pose[:, 3, 0], [0.2, 0.6, 0.1], atol=1e-6)
+    np.testing.assert_allclose(found.body_pose[:, ELBOW - 1, 0], [0.2, 0.6, 0.1], atol=1e-6)
     turned = rotvec_to_rotmat(found.global_orient)
     np.testing.assert_allclose(turned, rotvec_to_rotmat(given.global_orient), atol=1e-6)
     np.testing.assert_allclose(found.joint_error[:, 5], [0.05, 0.1, 0.05])
@@ -84,7 +86,7 @@ def test_the_network_reads_what_was_published_of_the_older_images():
     fusion(np.array([2, 1]), estimates([0.6, 0.5]), 0.1)
     fusion(np.array([1]), estimates([0.9]), 0.2)
     given = fusion._engine.given[-1]
-    images, published = (rotmat_to_rotvec(given[name][0, :, 4])[:, 0] for name in ("rotations", "published"))
+    images, published = (rotmat_to_rotvec(given[name][0, :, ELBOW])[:, 0] for name in ("rotations", "published"))
     np.testing.assert_allclose(images[:3], [0.9, 0.5, 0.1], atol=1e-6)
     np.testing.assert_allclose(published[:2], [0.1, 0.1], atol=1e-6, err_msg="the answer, and a first image as it was")
     root = given["published"][0, 0, 0] @ given["rotations"][0, 1, 0].T
@@ -120,9 +122,9 @@ def test_forgotten_tracks_begin_again():
     fusion = PoseFusion(Oldest(), BODY)
     fusion(np.array([1]), estimates([0.1]), 0.0)
     fusion.forget([1])
-    assert fusion(np.array([1]), estimates([0.5]), 0.1).body_pose[0, 3, 0] == pytest.approx(0.5)
+    assert fusion(np.array([1]), estimates([0.5]), 0.1).body_pose[0, ELBOW - 1, 0] == pytest.approx(0.5)
     fusion.reset()
-    assert fusion(np.array([1]), estimates([0.7]), 0.2).body_pose[0, 3, 0] == pytest.approx(0.7)
+    assert fusion(np.array([1]), estimates([0.7]), 0.2).body_pose[0, ELBOW - 1, 0] == pytest.approx(0.7)
 
 
 def test_its_radii_stand_for_the_estimators():
@@ -137,18 +139,18 @@ def test_the_smoother_fuses_poses_and_filters_positions():
     for stamp, angle in ((0.0, 0.1), (0.1, 0.5), (0.2, 0.9)):
         given = estimates([angle])
         found, usual = (smooth(np.array([1]), given, stamp) for smooth in (smoother, filtered))
-    assert found.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6)
-    assert 0.1 < usual.body_pose[0, 3, 0] < 0.9
+    assert found.body_pose[0, ELBOW - 1, 0] == pytest.approx(0.1, abs=1e-6)
+    assert 0.1 < usual.body_pose[0, ELBOW - 1, 0] < 0.9
     np.testing.assert_array_equal(found.cam_t, usual.cam_t)
     np.testing.assert_array_equal(found.betas, usual.betas)
     coasted = smoother.coasted(np.array([1]), 0.3)
-    assert coasted.body_pose[0, 3, 0] == pytest.approx(0.1, abs=1e-6), "the fused pose is held"
+    assert coasted.body_pose[0, ELBOW - 1, 0] == pytest.approx(0.1, abs=1e-6), "the fused pose is held"
     smoother.forget([1])
     again = smoother(np.array([1]), estimates([0.7]), 0.3)
-    assert again.body_pose[0, 3, 0] == pytest.approx(0.7)
+    assert again.body_pose[0, ELBOW - 1, 0] == pytest.approx(0.7)
     assert again.betas[0, 0] == 0
     smoother.reset()
-    assert smoother(np.array([1]), estimates([0.2]), 0.4).body_pose[0, 3, 0] == pytest.approx(0.2)
+    assert smoother(np.array([1]), estimates([0.2]), 0.4).body_pose[0, ELBOW - 1, 0] == pytest.approx(0.2)
     assert smoother.calibration(None) is None
 
 
@@ -186,7 +188,7 @@ def test_after_the_world_has_jumped_poses_of_before_count_no_more():
     smoother.config = SmoothingConfig(position_noise=0)  # feet are not held
     smoother(np.array([1]), estimates([0.1]), 0.0, pose=_turned(0.0))
     found = smoother(np.array([1]), estimates([0.5]), 0.1, pose=_turned(1.0, segment=1))
-    assert found.body_pose[0, 3, 0] == pytest.approx(0.5)
+    assert found.body_pose[0, ELBOW - 1, 0] == pytest.approx(0.5)
 
 
 def test_another_network_is_refused():

@@ -45,14 +45,23 @@ class Placement:
 
         Not ``valid`` are those with too few keypoints, or with keypoints that their body does not explain.
         """
+        return self.placed(vertices, normalized, score)[0]
+
+    def placed(self, vertices: Floats, normalized: Floats, score: Floats) -> tuple[Estimates, Floats]:
+        """``of_meshes``, and the misfit (P,) of the keypoints and the meshes before these are pulled onto them.
+
+        The misfit is the mean distance of seen keypoints as a fraction of the person's angular size; NaN: no fit.
+        """
         keypoints = Keypoints.of(normalized, score)
-        fit = fit_translation(self._pull.regressor @ vertices, keypoints)
+        points = self._pull.regressor @ vertices
+        fit = fit_translation(points, keypoints)
+        misfit = _misfit(points + fit.translation[:, None], keypoints)
         ok = _explained(fit.residual, keypoints)
         used = keypoints.take(ok)
         smpl = fit_chosen(self._pull(vertices[ok] + fit.translation[ok, None], used), self._body_model)
         start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
         placed = self._fit(start, smpl.betas, used)
-        return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas))
+        return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas)), misfit
 
     def of_parameters(
         self, rotations: Floats, betas: Floats, cam_t: Floats, normalized: Floats, score: Floats
@@ -82,6 +91,18 @@ def _estimates(placed: Placed, betas: Floats) -> Estimates:
         cam_t=placed.cam_t,
         valid=np.ones(len(betas), np.bool_),
     )
+
+
+def _misfit(positioned: Floats, keypoints: Keypoints) -> Floats:
+    """(P,) mean distance of seen keypoints from ``positioned`` (P, J, 3) m, as a fraction of the angular size.
+
+    NaN where none is seen, or the position is.
+    """
+    seen = keypoints.score > 0
+    away = positioned[..., :2] / positioned[..., 2:] - keypoints.normalized
+    distance = np.where(seen, np.sqrt((away * away).sum(-1)), 0.0)
+    mean = distance.sum(1) / np.maximum(seen.sum(1), 1)
+    return np.where(seen.any(1), mean / np.maximum(keypoints.angular_size(), 1e-9), np.nan)
 
 
 def _explained(residual: Floats, keypoints: Keypoints) -> Bools:

@@ -71,7 +71,7 @@ class Prediction:
 
     ``output`` names the stage or method; ``vertices`` (B, V, 3) and ``joints`` (B, 24, 3) m in optical axes, with any
     translation; ``root`` (B, 3) m, the position of the pelvis joint, NaN where unknown; ``expected_error`` (B, 24) m of
-    the joints, NaN where unknown.
+    the joints, NaN where unknown; ``misfit`` (B,) of keypoints and body (core/uncertainty.py), None: unknown.
     """
 
     output: str
@@ -79,14 +79,15 @@ class Prediction:
     joints: Floats
     root: Floats
     expected_error: Floats
+    misfit: Floats | None = None
 
-    def as_published(self, output: str, placed: Estimates, body: BodyModel) -> Prediction:
+    def as_published(self, output: str, placed: Estimates, body: BodyModel, misfit: Floats | None = None) -> Prediction:
         """The prediction with the bodies ``placed`` that the robot would publish, where it would publish one."""
         known = placed.take(placed.valid)
         posed = body.posed(known.global_orient, known.body_pose, known.betas, np.zeros_like(known.cam_t))
         vertices, joints = self.vertices.copy(), self.joints.copy()
         vertices[placed.valid], joints[placed.valid] = posed.vertices, posed.joints
-        return Prediction(output, vertices, joints, placed.cam_t, self.expected_error)
+        return Prediction(output, vertices, joints, placed.cam_t, self.expected_error, misfit)
 
 
 def observed(

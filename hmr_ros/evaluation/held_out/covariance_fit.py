@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit a calibration to residuals: standard deviations first, then the radii of regions on other people.
 
-The deviations maximise the likelihood of the residuals under a normal distribution, so that covariances are second
+How deviations grow with what the robot knows, the powers of expected error and misfit, is a linear regression of
+logarithms, which no outlier rules. Their scales are root mean squares, so that covariances are second
 moments, however heavy the tails are. The radii account for the tails: split conformal prediction (Vovk et al., 2005;
 Lei et al., 2018), whose coverage assumes no distribution.
 """
@@ -24,11 +25,13 @@ from hmr_ros.core.uncertainty import (
     Uncertainty,
     joints_seen,
     keypoint_of_joint,
+    relative_misfit,
 )
 from hmr_ros.evaluation.held_out.residuals import Residuals, distances
 
-_EXPONENTS = np.arange(0, 3.01, 0.01)
 _DIGITS = 4
+_TINY = 1e-6
+"""Errors of less are as good, for logarithms."""
 _PROVISIONAL = (1.0, 2.0, 3.0)
 """Radii of a calibration before they are fitted."""
 
@@ -65,17 +68,24 @@ def _with_deviations(residuals: Residuals, joint_set: str) -> Calibration:
     error = residuals.expected_error
     seen = joints_seen(residuals.score, keypoint_of_joint(joint_set))
     ratios = tuple((x / np.where(error > 0, error, 1)) ** 2 for x in (joint_along, joint_across))
-    mean_error = error[:, 1:].mean(1)
+    joint_doubt = _joint_doubt(residuals)
+    doubted = relative_misfit(residuals.misfit)[:, None] ** (2 * joint_doubt)
+    ratios = tuple(ratio / doubted for ratio in ratios)
+    along, along_doubt = _root_deviation(root_along / distance, residuals)
+    across, across_doubt = _root_deviation(root_across, residuals)
     # Joints that no keypoint shows always count as seen.
     unseen = ~seen | seen.all(0)
     return Calibration(
         seen=JointDeviations(*(_deviations(ratio, seen) for ratio in ratios)),
         unseen=JointDeviations(*(_deviations(ratio, unseen) for ratio in ratios)),
-        root_along=_root_deviation(root_along / distance, mean_error),
-        root_across=_root_deviation(root_across, mean_error),
+        root_along=along,
+        root_across=across,
         levels=LEVELS,
         joint_radii=_PROVISIONAL,
         root_radii=_PROVISIONAL,
+        joint_doubt=joint_doubt,
+        along_doubt=along_doubt,
+        across_doubt=across_doubt,
     )
 
 
@@ -94,9 +104,25 @@ def _deviations(squared: Floats, chosen: Bools) -> tuple[float, ...]:
     return tuple(round(float(x), _DIGITS) for x in np.sqrt(mean))
 
 
-def _root_deviation(error: Floats, mean_error: Floats) -> RootDeviation:
-    """The likeliest power law of ``mean_error`` (N,) m for ``error`` (N,); for each exponent, the scale is a mean."""
-    power = (mean_error / REFERENCE_ERROR_M) ** _EXPONENTS[:, None]
-    scale = np.sqrt(((error / power) ** 2).mean(1))
-    best = int(np.argmin(np.log(power).mean(1) + np.log(scale)))
-    return RootDeviation(round(float(scale[best]), _DIGITS), round(float(_EXPONENTS[best]), _DIGITS))
+def _joint_doubt(residuals: Residuals) -> float:
+    """The power of the misfit that errors of joints beside the expected ones grow with."""
+    ratio = np.linalg.norm(residuals.joints[:, 1:], axis=-1) / residuals.expected_error[:, 1:]
+    return _powers(ratio.mean(1), [relative_misfit(residuals.misfit)])[0]
+
+
+def _root_deviation(error: Floats, residuals: Residuals) -> tuple[RootDeviation, float]:
+    """What ``error`` (N,) is a multiple of: a power of the mean expected error, and one of the misfit."""
+    relative, misfit = residuals.expected_error[:, 1:].mean(1) / REFERENCE_ERROR_M, relative_misfit(residuals.misfit)
+    exponent, doubt = _powers(error, [relative, misfit])
+    unit = relative**exponent * misfit**doubt
+    return RootDeviation(round(float(np.sqrt(((error / unit) ** 2).mean())), _DIGITS), exponent), doubt
+
+
+def _powers(error: Floats, units: list[Floats]) -> tuple[float, ...]:
+    """Powers of ``units`` (N,) that ``error`` (N,) grows with, by least squares of logarithms; 0: it is constant."""
+    columns = np.log(np.stack(units, 1))
+    varies = np.ptp(columns, axis=0) > 0
+    design = np.column_stack([np.ones(len(error)), columns[:, varies]])
+    found = np.zeros(len(units))
+    found[varies] = np.linalg.lstsq(design, np.log(np.maximum(np.abs(error), _TINY)), rcond=None)[0][1:]
+    return tuple(round(float(power), _DIGITS) for power in found)

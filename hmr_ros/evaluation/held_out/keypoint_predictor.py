@@ -50,8 +50,8 @@ class KeypointPredictor:
             root = fit_translation(keypoints, Keypoints.of(case.normalized, case.score)).translation
             return [Prediction("pose2mesh", vertices, joints, root, error)]
         alone = self._in_virtual_camera(case)
-        placed = Placement(self.body, self.joint_set).of_meshes(alone.vertices, case.normalized, case.score)
-        return [alone.as_published("pose2mesh", placed, self.body)]
+        placed, misfit = Placement(self.body, self.joint_set).placed(alone.vertices, case.normalized, case.score)
+        return [alone.as_published("pose2mesh", placed, self.body, misfit)]
 
     def _in_virtual_camera(self, case: Case) -> Prediction:
         """Bodies relative to the pelvis, rotated back into the axes of the optical frame."""

@@ -33,8 +33,9 @@ class Residuals(Record):
     """Errors of N placed people; m, optical frame.
 
     ``joints`` (N, 24, 3): estimate minus ground truth, both relative to their pelvis; ``root`` (N, 3): of the pelvis;
-    ``expected_error`` (N, 24), ``score`` (N, J) of the keypoints and ``cam_t`` (N, 3) as the robot has them;
-    ``person`` (N,): the number of the synthetic person; ``clip`` (N,) they move as; ``groupings`` of all.
+    ``expected_error`` (N, 24), ``score`` (N, J) of the keypoints and ``cam_t`` (N, 3) as the robot has them; ``misfit``
+    (N,) of keypoints and body, NaN: unknown; ``person`` (N,): the number of the synthetic person; ``clip`` (N,) they
+    move as; ``groupings`` of all.
     """
 
     joints: Floats
@@ -42,6 +43,7 @@ class Residuals(Record):
     expected_error: Floats
     score: Floats
     cam_t: Floats
+    misfit: Floats
     person: Int64s
     clip: Int64s
     groupings: Sequence[Grouping]
@@ -62,7 +64,7 @@ class Distances:
 
 def distances(residuals: Residuals, uncertainty: Uncertainty) -> Distances:
     """Mahalanobis distances by the covariances that the robot publishes."""
-    covariances = uncertainty(residuals.expected_error, residuals.score, residuals.cam_t)
+    covariances = uncertainty(residuals.expected_error, residuals.score, residuals.cam_t, residuals.misfit)
     joints = _mahalanobis(residuals.joints[:, 1:], covariances.joints[:, 1:])
     return Distances(joints, _mahalanobis(residuals.root, covariances.root))
 
@@ -93,6 +95,7 @@ def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str,
         expected_error=found.expected_error,
         score=case.score,
         cam_t=found.root,
+        misfit=np.full(len(people), np.nan) if found.misfit is None else found.misfit,
         person=first + np.arange(len(people)),
         clip=people.clip,
         groupings=[_sources(source, len(people)), _distance_groups(case), *groupings(people)],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calibration of a fusion network: fitted on one half of the takes, tested on the other half, by condition."""
+"""The calibration of a fusion network: fitted on each half of the takes, tested on the other half, by condition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from hmr_ros.core.records import join_rows
 from hmr_ros.core.uncertainty import LEVELS, Calibration
 from hmr_ros.evaluation.held_out.residuals import calibration_clips
 from hmr_ros.evaluation.sequences.ahead import Ahead
-from hmr_ros.evaluation.sequences.calibration import ahead_distances, fitted_forecasts, fused_distances
+from hmr_ros.evaluation.sequences.calibration import (
+    FusedDistances,
+    ahead_distances,
+    fitted_forecasts,
+    fused_distances,
+)
 from hmr_ros.evaluation.sequences.forecasts import groups
 from hmr_ros.evaluation.sequences.report import aligned
 from hmr_ros.evaluation.sequences.trial import SOURCES, Case
@@ -35,7 +40,7 @@ class AheadRow:
 
 @dataclass(frozen=True)
 class FusionReport:
-    """A ``calibration`` and what it covers, in percent, in takes that it was not fitted to.
+    """A ``calibration``, and what is covered, in percent, of each half of the takes by one fitted on the other half.
 
     ``joints``: of fused joints now, at each level; ``ahead``: of forecasts, all people first.
     """
@@ -53,24 +58,56 @@ class FusionReport:
     def text(self) -> str:
         """For people to read."""
         now = ", ".join(f"{c:.1f}" for c in self.joints)
-        return (
-            f"fused joints within {self.calibration.joint_radii}; in the other takes {now} percent\n{table(self.ahead)}"
-        )
+        return f"fused joints within {self.calibration.joint_radii}; crosswise {now} percent\n{table(self.ahead)}"
 
 
 def fusion_report(cases: Iterable[Case], motion: Motion, of_estimator: Calibration) -> FusionReport:
-    """The calibration of the fusion whose ``cases`` these are; the rest of it is the estimator's."""
+    """The calibration of the fusion whose ``cases`` these are; the rest of it is the estimator's.
+
+    Each half of the takes is tested with what was fitted on the other one: the halves are of few takes and differ, so
+    one of them would say more of its takes than of the regions. What is written is fitted on all.
+    """
     found = list(cases)
-    fused, is_known = fused_distances(found), calibration_clips(motion)
-    rows = is_known[fused.clip]
-    radii = fused.take(rows).radii()
+    taught = calibration_clips(motion)
+    fused = fused_distances(found)
     ahead = join_rows([case.ahead for case in found if case.ahead is not None])
     sources = np.concatenate([[case.source] * len(case.ahead) for case in found if case.ahead is not None])
-    taught = is_known[ahead.clip]
-    forecast = fitted_forecasts(ahead.take(taught))
-    calibration = dataclasses.replace(of_estimator, joint_radii=radii, forecast=forecast)
-    covered = covered_ahead(ahead.take(~taught), sources[~taught], calibration)
-    return FusionReport(calibration, fused.take(~rows).coverage(radii), covered)
+    tested = [_tested(fused, ahead, sources, known, of_estimator) for known in (taught, ~taught)]
+    calibration = _fitted(fused, ahead, of_estimator)
+    return FusionReport(calibration, _joined_levels([t[0] for t in tested]), _joined_rows([t[1] for t in tested]))
+
+
+def _fitted(fused: FusedDistances, ahead: Ahead, of_estimator: Calibration) -> Calibration:
+    return dataclasses.replace(of_estimator, joint_radii=fused.radii(), forecast=fitted_forecasts(ahead))
+
+
+def _tested(
+    fused: FusedDistances, ahead: Ahead, sources: Ints, known: Bools, of_estimator: Calibration
+) -> tuple[tuple[int, tuple[float, ...]], tuple[AheadRow, ...]]:
+    """What is covered of the clips that are not ``known`` (C,), by what those that are say: joints now, and ahead."""
+    now, later = known[fused.clip], known[ahead.clip]
+    calibration = _fitted(fused.take(now), ahead.take(later), of_estimator)
+    joints = int((~now).sum()), fused.take(~now).coverage(calibration.joint_radii)
+    return joints, covered_ahead(ahead.take(~later), sources[~later], calibration)
+
+
+def _joined_levels(parts: Sequence[tuple[int, tuple[float, ...]]]) -> tuple[float, ...]:
+    """The mean of percentages at each level of parts of so many images."""
+    images = sum(count for count, _ in parts)
+    return tuple(round(sum(n * level[k] for n, level in parts) / images, 1) for k in range(len(LEVELS)))
+
+
+def _joined_rows(halves: Sequence[Sequence[AheadRow]]) -> tuple[AheadRow, ...]:
+    """One row for each group and horizon of both ``halves``."""
+    by_name: dict[tuple[str, float], list[AheadRow]] = {}
+    for row in (row for half in halves for row in half):
+        by_name.setdefault((row.group, row.horizon_s), []).append(row)
+    return tuple(_joined(rows) for rows in by_name.values())
+
+
+def _joined(rows: Sequence[AheadRow]) -> AheadRow:
+    joints, root = (_joined_levels([(row.images, getattr(row, name)) for row in rows]) for name in ("joints", "root"))
+    return dataclasses.replace(rows[0], images=sum(row.images for row in rows), joints=joints, root=root)
 
 
 def covered_ahead(ahead: Ahead, sources: Ints, calibration: Calibration) -> tuple[AheadRow, ...]:

@@ -45,6 +45,20 @@ def test_meshes_come_back_where_they_stood(body, placement, ground_truth):
     assert np.isnan(estimates.joint_error).all()
 
 
+def test_keypoints_that_do_not_fit_their_mesh_are_told(placement, ground_truth):
+    given, posed, _, normalized = ground_truth
+    vertices, score = posed.vertices - given.cam_t[:, None], np.ones(normalized.shape[:2])
+    score[:, 0] = 0
+    size = Keypoints.of(normalized, score).angular_size()
+    noisy = normalized + [0, 0.5] * (np.arange(normalized.shape[1]) == 4)[:, None] * size[:, None, None]
+    noisy[:, 0] = 9
+    (same, exact), (_, off_by_one) = (placement.placed(vertices, seen, score) for seen in (normalized, noisy))
+    assert exact.max() < 0.01
+    np.testing.assert_allclose(off_by_one, 0.5 / (normalized.shape[1] - 1), rtol=0.35)
+    np.testing.assert_array_equal(same.cam_t, placement.of_meshes(vertices, normalized, score).cam_t)
+    assert np.isnan(placement.placed(vertices, normalized, 0 * score)[1]).all()
+
+
 def test_parameters_come_back_where_they_stood_from_a_rough_guess(body, placement, ground_truth):
     given, posed, rotations, normalized = ground_truth
     estimates = placement.of_parameters(
