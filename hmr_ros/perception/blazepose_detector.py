@@ -147,7 +147,7 @@ class BlazePoseDetector(Detector):
         before = self._people.take(slice(self.options.max_people))
         skipped = self._to_skip[: len(before)]
         poses = self._followed(image, before, skipped)
-        alive = skipped | _are_people(poses, image, self.options.min_presence)
+        alive = _are_people(poses, image, self.options.min_presence)
         poses, skipped = poses.take(alive), skipped[alive]
         tracepoints.mark("following")
         is_due = self._pace.is_due(not alive.any() or not alive.all(), self.options.period, shed)

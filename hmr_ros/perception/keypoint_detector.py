@@ -184,7 +184,7 @@ class KeypointDetector:
             people = before.with_rows(~skipped, self._followed(image, before.take(~skipped)))
         else:
             people = self._followed(image, before)
-        sure = skipped | (people.sure >= self.options.min_score)
+        sure = people.sure >= self.options.min_score
         return people.take(sure), skipped[sure]
 
     def _keep(self, people: Skeletons, skipped: Bools | None = None) -> None:

@@ -86,9 +86,9 @@ def test_a_reset_and_given_boxes_end_it(world_of: Any) -> None:
     assert world.detector.skipped is None
     world.detector.skip(rows(True, True))
     for person in world.people:
-        person.x += 8
+        person.x += 4
     given = located(world.detector, *world.people)
-    assert xs(given) == pytest.approx([68, 178], abs=3)
+    assert xs(given) == pytest.approx([64, 174], abs=2)
     assert world.detector.skipped is None
 
 

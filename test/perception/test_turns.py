@@ -105,7 +105,7 @@ def test_who_is_covered_in_part_is_not_skipped() -> None:
 
 def test_who_stands_beside_a_walker_is_not_skipped() -> None:
     def moved(stamp_s: float) -> Floats:
-        walker = apart(3) + [[0, 0], [0, 0], [-250, 0]]
+        walker = apart(3) + [[0, 0], [0, 0], [-190, 0]]
         walker[2, 1] += 50 * np.sin(20 * stamp_s)
         return walker
 
