@@ -65,16 +65,27 @@ def fusion_report(cases: Iterable[Case], motion: Motion, of_estimator: Calibrati
     """The calibration of the fusion whose ``cases`` these are; the rest of it is the estimator's.
 
     Each half of the takes is tested with what was fitted on the other one: the halves are of few takes and differ, so
-    one of them would say more of its takes than of the regions. What is written is fitted on all.
+    one of them would say more of its takes than of the regions. What is written is fitted on all. Raises ValueError
+    where all people are of one half.
     """
     found = list(cases)
     taught = calibration_clips(motion)
     fused = fused_distances(found)
+    _check_halves(taught[fused.clip])
     ahead = join_rows([case.ahead for case in found if case.ahead is not None])
     sources = np.concatenate([[case.source] * len(case.ahead) for case in found if case.ahead is not None])
     tested = [_tested(fused, ahead, sources, known, of_estimator) for known in (taught, ~taught)]
     calibration = _fitted(fused, ahead, of_estimator)
     return FusionReport(calibration, _joined_levels([t[0] for t in tested]), _joined_rows([t[1] for t in tested]))
+
+
+def _check_halves(taught: Bools) -> None:
+    """``taught`` (N,): which images are of the first half."""
+    if taught.all() or not taught.any():
+        raise ValueError(
+            "expected people of two takes of a subject or more, as each half of the takes is tested with the other: "
+            "give a --motion with more takes, or more --samples"
+        )
 
 
 def _fitted(fused: FusedDistances, ahead: Ahead, of_estimator: Calibration) -> Calibration:

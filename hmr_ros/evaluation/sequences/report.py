@@ -10,6 +10,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.metrics import Interval, bootstrap_mean
+from hmr_ros.core.skeleton import SMPL
 from hmr_ros.evaluation.sequences.scores import (
     ELBOWS,
     KNEES,
@@ -21,10 +22,15 @@ from hmr_ros.evaluation.sequences.scores import (
     position_errors,
 )
 from hmr_ros.evaluation.sequences.trial import Case
+from hmr_ros.training.synthetic.sequences import Sequences
 
 _NEW_S = 0.3
 _GAP_S = 0.25
 _TURNED = 0.05
+_HALF = 2 / 3
+"""Fraction of the keypoints up to which half the body is missing."""
+_AWAY = _FOLDED = 0.5
+"""Cosine of 60 degrees."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,23 @@ def _groups(case: Case) -> dict[str, Bools]:
     groups = {"all": everyone, "first 0.3 s": age < _NEW_S, "after a gap": _after_gap(seen > 0, truth.stamps)}
     groups["camera turns"] = everyone & turned[:, None]
     groups["all keypoints seen"] = seen == truth.score.shape[-1]
-    return groups | {"some missing": ~groups["all keypoints seen"]}
+    groups["some missing"] = ~groups["all keypoints seen"]
+    groups["half body missing"] = seen <= _HALF * truth.score.shape[-1]
+    return groups | {"seen from the back": _from_the_back(truth), "sitting or crouching": _folded(truth.joints)}
+
+
+def _from_the_back(truth: Sequences) -> Bools:
+    """(S, T) people whose pelvis faces away within 60 degrees of the line of sight."""
+    sight = truth.pelvis / np.maximum(np.linalg.norm(truth.pelvis, axis=-1, keepdims=True), 1e-9)
+    return np.asarray((truth.rotations[:, :, 0, :, 2] * sight).sum(-1) > _AWAY)
+
+
+def _folded(joints: Floats) -> Bools:
+    """(S, T) people of ``joints`` (S, T, 24, 3) with both thighs bent by 60 degrees or more against the trunk."""
+    trunk = (joints[..., SMPL.index("neck"), :] - joints[..., SMPL.index("pelvis"), :])[..., None, :]
+    thigh = joints[..., [chain[1] for chain in KNEES], :] - joints[..., [chain[0] for chain in KNEES], :]
+    length = np.linalg.norm(trunk, axis=-1) * np.linalg.norm(thigh, axis=-1)
+    return np.asarray(((trunk * thigh).sum(-1) > -_FOLDED * length).all(-1))
 
 
 def _after_gap(seen: Bools, stamps: Floats) -> Bools:

@@ -4,7 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmr_ros.evaluation.sequences.report import _after_gap, rows, table
+from hmr_ros.core.skeleton import SMPL
+from hmr_ros.evaluation.sequences.report import _after_gap, _groups, rows, table
 from hmr_ros.evaluation.sequences.scores import (
     KNEES,
     acceleration_errors,
@@ -122,7 +123,9 @@ def test_the_report_has_all_groups():
     case = Case("true", RATE, real, {SMOOTHED: output(swinging(0.05)), FUSED_TF: output(swinging())})
     found = rows(case)
     assert {(row.group, row.output) for row in found} == {
-        (group, name) for group in ("all", "first 0.3 s", "all keypoints seen") for name in case.outputs
+        (group, name)
+        for group in ("all", "first 0.3 s", "all keypoints seen", "sitting or crouching")
+        for name in case.outputs
     }
     best = next(row for row in found if (row.group, row.output) == ("all", FUSED_TF))
     assert best.mpjpe.mean == pytest.approx(0, abs=1e-6)
@@ -134,3 +137,43 @@ def test_only_the_first_image_after_a_gap_is_after_it():
     seen = np.array([[False, True, False, False, False, True, True, False, True]])
     stamps = 0.1 * np.arange(9)[None]
     np.testing.assert_array_equal(np.flatnonzero(_after_gap(seen, stamps)[0]), [5])
+
+
+def upright() -> np.ndarray:
+    """(24, 3) m: a trunk and two legs that hang, y down."""
+    joints = np.zeros((24, 3))
+    for joint, y in {"neck": -0.5, "hip": 0.1, "knee": 0.5, "ankle": 0.9}.items():
+        for name in [joint] if joint == "neck" else [f"left_{joint}", f"right_{joint}"]:
+            joints[SMPL.index(name), 1] = y
+    return joints
+
+
+def group(name, **changes) -> set[bool]:
+    """What the masks of a group are, of the same people throughout."""
+    case = Case("true", RATE, dataclasses.replace(truth(), **changes), {})
+    return set(np.unique(_groups(case)[name]).tolist())
+
+
+def test_people_who_face_away_are_seen_from_the_back():
+    far = np.broadcast_to([1.0, 0, 4.0], (PEOPLE, IMAGES, 3))
+    away, facing = (np.broadcast_to(np.diag([z, 1.0, z]), (PEOPLE, IMAGES, 24, 3, 3)) for z in (1.0, -1.0))
+    assert group("seen from the back", pelvis=far, rotations=away) == {True}
+    assert group("seen from the back", pelvis=far, rotations=facing) == {False}
+
+
+def test_who_sits_has_both_thighs_bent():
+    sitting, one_leg = upright(), upright()
+    for posture, sides in ((sitting, ("left", "right")), (one_leg, ("left",))):
+        for side in sides:
+            posture[SMPL.index(f"{side}_knee")] = (0, 0.1, -0.4)
+    for posture, expected in ((upright(), False), (one_leg, False), (sitting, True)):
+        joints = np.broadcast_to(posture, (PEOPLE, IMAGES, 24, 3))
+        assert group("sitting or crouching", joints=joints) == {expected}
+
+
+def test_half_a_body_has_two_thirds_of_its_keypoints_or_fewer():
+    score = np.ones((PEOPLE, IMAGES, 21))
+    score[..., 15:] = 0
+    assert group("half body missing", score=score) == {False}
+    score[..., 14] = 0
+    assert group("half body missing", score=score) == {True}
