@@ -152,11 +152,17 @@ class Skipping(Script):
 
 
 class Unsure(Flat):
-    """Expects an error of 2 cm."""
+    """Expects an error of 2 cm, and states covariances."""
 
     def estimate(self, image: Any, detections: Detections, camera: Camera, shed: Any = None) -> Estimates:
         estimates: Estimates = super().estimate(image, detections, camera, shed)
-        return dataclasses.replace(estimates, joint_error=np.full((len(detections), 24), 0.02))
+        people = len(detections)
+        return dataclasses.replace(
+            estimates,
+            joint_error=np.full((people, 24), 0.02),
+            joint_covariance=np.tile(4e-4 * np.eye(3), (people, 24, 1, 1)),
+            root_covariance=np.tile(9e-4 * np.eye(3), (people, 1, 1)),
+        )
 
 
 def pipeline(people: int = 3, **parts: Any) -> Pipeline:
@@ -195,6 +201,10 @@ def test_bodies_of_skipped_people_are_tracked_with_their_age_and_a_larger_covari
     assert (last.kp2d_score > 0).all()
     seen = last.unseen_s == 0
     assert (last.joint_error[~seen, 1:] > last.joint_error[seen, 1:]).all()
+    variances = np.trace(last.joint_covariance, axis1=-2, axis2=-1)[:, 1:]
+    assert (variances[~seen] > variances[seen]).all()
+    roots = np.trace(last.root_covariance, axis1=-2, axis2=-1)
+    assert (roots[~seen] > roots[seen]).all()
     assert last.ids.tolist() == results[0].bodies.ids.tolist()
 
 
