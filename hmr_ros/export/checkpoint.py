@@ -80,7 +80,10 @@ def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Mani
         licence="unknown",
         joint_set=_joint_set(checkpoint.config),
         normalisation={"input": _INPUTS[checkpoint.config.recipe]},
-        metrics={f"{name}_mm": round(value, 2) for name, value in checkpoint.validation.items()},
+        metrics={
+            f"{name}_{'percent' if name.startswith('missed_') else 'mm'}": round(value, 2)
+            for name, value in checkpoint.validation.items()
+        },
     )
 
 

@@ -101,7 +101,8 @@ def checkpoint(tmp_path):
     topology = build_mesh_graph(body.faces, body.v_template, levels=9).finest(8).to_arrays()
     weights = nn.ModuleDict({"network": build_network(config, body, topology)}).state_dict()
     path = tmp_path / "best.pt"
-    save_checkpoint(Checkpoint(config, topology, weights, weights, 1, 10, 50.0, {"mpjpe_true": 50.0}, {}, {}), path)
+    report = {"mpjpe_true": 50.0, "missed_rendered": 20.0}
+    save_checkpoint(Checkpoint(config, topology, weights, weights, 1, 10, 50.0, report, {}, {}), path)
     return path
 
 
@@ -113,7 +114,7 @@ def test_command_writes_an_artefact_that_opens(checkpoint, tmp_path, capsys):
     manifest = load_manifest(json_path)
     verify(manifest, json_path)
     assert (manifest.kind, manifest.joint_set, manifest.body_model) == ("pose2mesh", "human36m", "open_body")
-    assert manifest.metrics == {"mpjpe_true_mm": 50.0}
+    assert manifest.metrics == {"mpjpe_true_mm": 50.0, "missed_rendered_percent": 20.0}
     engine = open_engine(json_path, threads=1)
     outputs = engine.run({"keypoints": np.random.default_rng(0).uniform(0, 500, (3, 17, 2)).astype(np.float32)})
     assert outputs["vertices"].shape == (3, 6890, 3)
