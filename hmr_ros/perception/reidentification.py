@@ -97,7 +97,7 @@ def keep_apart(new: Sequence[Track], seen: Sequence[Track]) -> None:
     extent = np.maximum(_extents(here)[:, None], _extents(there))
     elsewhere = np.linalg.norm(_middles(here)[:, None] - _middles(there), axis=-1) > _ONE * extent
     for track, others in zip(new, elsewhere, strict=True):
-        track.apart.update(seen[k].id for k in np.flatnonzero(others))
+        track.apart.update(seen[k].id for k in np.flatnonzero(others).tolist())
 
 
 def known_again(
@@ -184,7 +184,7 @@ def _by_growth(new: Sequence[Track], lost: Sequence[Track], unseen_s: Floats) ->
 def _by_size(new: Floats, lost: Floats) -> Floats:
     """(N, L) nats by sizes (N,) and (L,) m; 0 where one is not known."""
     off, same = np.log(new[:, None] / lost[None]), 2 * _SIZE**2
-    return _gaussian_nats(off, np.float64(same), np.float64(same + 2 * _SIZES**2))
+    return _gaussian_nats(off, np.full_like(off, same), np.full_like(off, same + 2 * _SIZES**2))
 
 
 def _gaussian_nats(off: Floats, same: Floats, different: Floats) -> Floats:
