@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """People who come back get the id that they had, where one and only one lost id fits.
 
-How they look (``appearance``), how large they are, and where they were expected are added up as evidence, in nats, that
-a new track is a lost one. It has to be stronger than for a new person and than for any other lost one. All is kept in
-memory for a stated time, and no longer.
+How they look (``appearance``), how large they are, and where they were expected, as large as there, are added up as
+evidence, in nats, that a new track is a lost one. It has to be stronger than for a new person and than for any other
+lost one. Clothes that others in view wear, too, are little evidence. All is kept in memory for a stated time, and no
+longer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +17,9 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.records import join_rows
-from hmr_ros.perception.appearance import Appearance, evidence
+from hmr_ros.perception.appearance import Appearance, Look, evidence
+from hmr_ros.perception.assignment import assign
+from hmr_ros.perception.similarity import log_size_ratio
 from hmr_ros.perception.track import Track
 
 MEMORY_S = 10.0
@@ -29,8 +33,10 @@ _NEW = 2.5
 _ONLY = 1.5
 """Evidence, nats, by which it has to fit better than any other one."""
 
-_NEAR, _PER_S = 0.3, 0.45
-"""Standard deviation of where a person comes back, in extents of the body, about a metre each: at once, and per s."""
+_NEAR, _PER_S, _PER_SPEED = 0.3, 0.2, 0.25
+"""Standard deviation of where a person comes back, in extents of the body, about a metre each: at once, per s, and per
+s and extent/s of their speed, up to _FASTEST: who stands is mostly still there."""
+_FASTEST = 1.0
 _AHEAD_S = 1.5
 """People walk on for so long while they are hidden."""
 _AREA = 150.0
@@ -38,8 +44,16 @@ _AREA = 150.0
 _ELSEWHERE = -6.0
 """A position says at most this much against a person."""
 
+_GROWTH, _GROWTH_PER_S = 0.08, 0.12
+"""Standard deviation of the logarithm of a person's size in the image, since they were lost: at once, and per s."""
+_GROWTHS = 0.4
+"""The same between people, who are near and far."""
+
 _ONE = 0.5
 """Two who were seen in one image are one person only nearer than this, in extents: one skeleton had slipped."""
+
+_DRESSED_ALIKE = 0.3
+"""Fraction of new people who are dressed as one of those in view is: colleagues, or a team."""
 
 _SIZE, _SIZES = 0.06, 0.15
 """Standard deviations of the estimated size of one person, and of sizes between people, as fractions."""
@@ -75,33 +89,70 @@ class Memory:
         return tuple(track.id for track in old)
 
 
+def keep_apart(new: Sequence[Track], seen: Sequence[Track]) -> None:
+    """Note with the ``new`` tracks which of those ``seen`` in this image are elsewhere in it, so other people."""
+    if not new or len(seen) < 2:
+        return
+    here, there = [a.box for a in new], [b.box for b in seen]
+    extent = np.maximum(_extents(here)[:, None], _extents(there))
+    elsewhere = np.linalg.norm(_middles(here)[:, None] - _middles(there), axis=-1) > _ONE * extent
+    for track, others in zip(new, elsewhere, strict=True):
+        track.apart.update(seen[k].id for k in np.flatnonzero(others).tolist())
+
+
 def known_again(
-    new: Sequence[Track], lost: Sequence[Track], sizes: Callable[[], Mapping[int, float]]
+    new: Sequence[Track], lost: Sequence[Track], in_view: Sequence[Track], sizes: Callable[[], Mapping[int, float]]
 ) -> list[tuple[Track, Track]]:
-    """Pairs of ``new`` and ``lost`` tracks that are the same person, without any doubt that is stated above."""
+    """Pairs of ``new`` and ``lost`` tracks that are the same person, without any doubt that is stated above.
+
+    Others are ``in_view``, who are neither.
+    """
     if not new or not lost:
         return []
-    nats = _nats(new, lost, sizes())
-    pairs = []
-    while (best := float(nats.max())) >= _NEW:
-        row, column = divmod(int(nats.argmax()), len(lost))
-        others = np.concatenate([np.delete(nats[row], column), np.delete(nats[:, column], row), [-np.inf]])
-        if best - float(others.max()) >= _ONLY:
-            pairs.append((new[row], lost[column]))
-        nats[row], nats[:, column] = -np.inf, -np.inf
-    return pairs
+    nats = _nats(new, lost, in_view, sizes())
+    return [(new[row], lost[column]) for row, column in _clear_pairs(nats)]
 
 
-def _nats(new: Sequence[Track], lost: Sequence[Track], sizes: Mapping[int, float]) -> Floats:
+def _clear_pairs(nats: Floats) -> list[tuple[int, int]]:
+    """Rows and columns of evidence (N, L) that is strong enough, and clearer than any other way to explain both.
+
+    Another way gives one of the two to somebody else, whose own pair, if there is one, is then exchanged or given up.
+    """
+    pairs = [(int(i), int(j)) for i, j in assign(-np.maximum(nats - _NEW, 0)) if nats[i, j] >= _NEW]
+    return [pair for pair in pairs if _lead(nats, pair, pairs) >= _ONLY]
+
+
+def _lead(nats: Floats, pair: tuple[int, int], pairs: Sequence[tuple[int, int]]) -> float:
+    """By how many nats (N, L) ``pair`` with the other ``pairs`` is better than what else either of the two may be."""
+    i, j = pair
+    leads = [math.inf]
+    for k, m in (other for other in pairs if other != pair):
+        others = nats[i, m] + max(nats[k, j], _NEW), nats[k, j] + max(nats[i, m], _NEW)
+        leads.append(nats[i, j] + nats[k, m] - max(others))
+    rows, columns = (set(range(size)) - {other[axis] for other in pairs} for axis, size in enumerate(nats.shape))
+    leads += [nats[i, j] - nats[i, column] for column in columns] + [nats[i, j] - nats[row, j] for row in rows]
+    return float(min(leads))
+
+
+def _nats(new: Sequence[Track], lost: Sequence[Track], in_view: Sequence[Track], sizes: Mapping[int, float]) -> Floats:
     """(N, L) evidence; none where no part of the body was seen of both."""
     looks, known = (join_rows([track.look for track in tracks]) for tracks in (new, lost))
     shown = ((looks.views[:, None] > 0) & (known.views[None] > 0)).any(-1)
     by_size = _by_size(*(np.array([sizes.get(track.id, np.nan) for track in tracks]) for tracks in (new, lost)))
-    return np.where(shown, evidence(looks, known) + _by_position(new, lost) + by_size, -np.inf)
+    by_look = evidence(looks, known) - _usual(looks, in_view)[:, None]
+    return np.where(shown, by_look + _by_position(new, lost) + by_size, -np.inf)
+
+
+def _usual(looks: Look, in_view: Sequence[Track]) -> Floats:
+    """(N,) nats, at least 0, by which N people who look like this are likelier to be new, by those ``in_view``."""
+    if not in_view:
+        return np.zeros(len(looks.views))
+    alike = np.exp(evidence(looks, join_rows([track.look for track in in_view])))
+    return np.asarray(np.maximum(np.log(1 - _DRESSED_ALIKE + _DRESSED_ALIKE * alike.mean(1)), 0))
 
 
 def _by_position(new: Sequence[Track], lost: Sequence[Track]) -> Floats:
-    """(N, L) nats by how far from the ``lost`` tracks' expected positions the ``new`` ones began.
+    """(N, L) nats by how far from the ``lost`` tracks' expected positions the ``new`` ones began, and how large.
 
     None of two people who were in one image is the other.
     """
@@ -111,19 +162,35 @@ def _by_position(new: Sequence[Track], lost: Sequence[Track]) -> Floats:
     velocity = np.stack([b.velocity for b in lost])
     off = here[:, None] - there - np.minimum(unseen_s, _AHEAD_S)[..., None] * velocity
     extent = np.maximum(*(_extents(boxes) for boxes in ([b.box for b in lost], [[a.begun] for a in new])))
-    variance = np.square(_NEAR + _PER_S * unseen_s)
+    speed = np.minimum(np.linalg.norm(velocity, axis=-1) / extent, _FASTEST)
+    variance = np.square(_NEAR + (_PER_S + _PER_SPEED * speed) * unseen_s)
     distance2 = np.square(off).sum(-1) / extent**2
-    nats = np.log(_AREA / (2 * np.pi * variance)) - distance2 / (2 * variance)
-    are_two = (begun_s[:, None] <= last_s) & (distance2 > _ONE**2)
+    nats = np.log(_AREA / (2 * np.pi * variance)) - distance2 / (2 * variance) + _by_growth(new, lost, unseen_s)
+    are_two = np.array([[b.id in a.apart for b in lost] for a in new])
     return np.where(are_two, -np.inf, np.maximum(nats, _ELSEWHERE))
+
+
+def _by_growth(new: Sequence[Track], lost: Sequence[Track], unseen_s: Floats) -> Floats:
+    """(N, L) nats by how much larger the ``new`` people are in the image than the ``lost`` ones were."""
+    (here, seen), (there, shown) = (
+        (np.stack([track.kp2d for track in tracks]), np.stack([track.kp2d_score for track in tracks]))
+        for tracks in (new, lost)
+    )
+    growth = log_size_ratio(here, there, seen, shown)
+    same = np.square(_GROWTH + _GROWTH_PER_S * unseen_s)
+    return _gaussian_nats(growth, same, same + _GROWTHS**2)
 
 
 def _by_size(new: Floats, lost: Floats) -> Floats:
     """(N, L) nats by sizes (N,) and (L,) m; 0 where one is not known."""
-    off = np.log(new[:, None] / lost[None])
-    same, different = 2 * _SIZE**2, 2 * _SIZE**2 + 2 * _SIZES**2
+    off, same = np.log(new[:, None] / lost[None]), 2 * _SIZE**2
+    return _gaussian_nats(off, np.full_like(off, same), np.full_like(off, same + 2 * _SIZES**2))
+
+
+def _gaussian_nats(off: Floats, same: Floats, different: Floats) -> Floats:
+    """Nats that ``off`` has the variance ``same`` and not ``different``, which broadcast; 0 where it is not finite."""
     nats = (off * off / different - off * off / same + np.log(different / same)) / 2
-    return np.where(np.isfinite(nats), nats, 0.0)
+    return np.where(np.isfinite(off), nats, 0.0)
 
 
 def _middles(boxes: Sequence[Floats]) -> Floats:

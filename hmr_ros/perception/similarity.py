@@ -57,9 +57,17 @@ def size_similarity(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats, to
     Only keypoints that both show count, by weights ``a_weight`` (A, J) and ``b_weight`` (B, J) >= 0, so that a person
     half hidden keeps their size. ``tolerance`` (A,): standard deviation of the logarithm of the ratio of sizes.
     """
-    variances = _variance(a, a_weight, b_weight), _variance(b, b_weight, a_weight).T
-    ratio = np.log(np.maximum(variances[0], 1) / np.maximum(variances[1], 1)) / 2
+    ratio = log_size_ratio(a, b, a_weight, b_weight)
     return np.asarray(np.exp(-np.square(ratio / tolerance[:, None]) / 2))
+
+
+def log_size_ratio(a: Floats, b: Floats, a_weight: Floats, b_weight: Floats) -> Floats:
+    """(A, B) logarithm of the size of ``a`` over that of ``b``, by the keypoints of both; as in size_similarity.
+
+    0 for people without a common keypoint.
+    """
+    variances = _variance(a, a_weight, b_weight), _variance(b, b_weight, a_weight).T
+    return np.asarray(np.log(np.maximum(variances[0], 1) / np.maximum(variances[1], 1)) / 2)
 
 
 def _variance(points: Floats, weight: Floats, other_weight: Floats) -> Floats:

@@ -27,7 +27,8 @@ class Track:
     ``box`` (4,) and ``kp2d`` (J, 2) px, ``kp2d_score`` (J,); ``velocity`` (2,) px/s of the whole body; ``hits`` is the
     number of images that showed the person; ``is_kept``: the id is that of another detector; ``pose`` of the camera, in
     whose image all this is, None: not known; ``look`` (1 row) over all images; ``begun`` (4,) px: the box of the first
-    one, at ``begun_s`` s.
+    one, at ``begun_s`` s. While the track ``is_new`` (seen in every image since, in a few, not known again), ``apart``
+    are the ids of others who were elsewhere in the same image.
     """
 
     id: int
@@ -41,6 +42,8 @@ class Track:
     is_kept: bool = False
     pose: CameraPose | None = None
     look: Look = field(default_factory=lambda: Look.unknown(1))
+    apart: set[int] = field(default_factory=set)
+    is_new: bool = True
     begun: Floats = field(init=False)
     begun_s: float = field(init=False)
 

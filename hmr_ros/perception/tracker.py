@@ -18,7 +18,7 @@ from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.perception.appearance import Look, evidence
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.carrying import View
-from hmr_ros.perception.reidentification import Cues, Memory, known_again
+from hmr_ros.perception.reidentification import Cues, Memory, keep_apart, known_again
 from hmr_ros.perception.similarity import SIZE_TOLERANCE, box_iou, keypoint_similarity, size_similarity
 from hmr_ros.perception.track import Track, carry, expected
 from hmr_ros.perception.tracks import Tracks as Tracks
@@ -209,6 +209,8 @@ class Tracker:
             track = Track(new_id, *seen, self._stamp_s, velocity=np.zeros(2))
             self._tracks.append(track)
         else:
+            was_hidden = track.stamp_s < self._stamp_s - self._pause_s  # and is found where it was expected: itself
+            track.is_new &= not was_hidden and track.look.views.max() < _LOOKS_AT_NEW
             track.follow(d.boxes[row], score, d.kp2d[row], d.kp2d_score[row], self._stamp_s)
         if kept_id != UNTRACKED:
             track.id, track.is_kept = kept_id, True
@@ -227,13 +229,14 @@ class Tracker:
 
     def _know_again(self, seen: list[Track], cues: Cues) -> list[int]:
         """Give new tracks of ``seen`` the ids of people who were lost or are coasting; the ids that they had."""
-        first = self.options.hits_to_confirm
-        new = [t for t in seen if t.hits >= first and t.look.views.max() <= _LOOKS_AT_NEW and not t.is_kept]
+        recent = [t for t in seen if t.is_new and not t.is_kept]
+        keep_apart(recent, seen)
+        new, in_view = [t for t in recent if t.hits >= self.options.hits_to_confirm], [t for t in seen if not t.is_new]
         coasting = [t for t in self._tracks if self._state(t) == State.COASTING and not t.is_kept]
         renamed = []
-        for track, before in known_again(new, [*self._memory.lost, *coasting], cues.sizes):
+        for track, before in known_again(new, [*self._memory.lost, *coasting], in_view, cues.sizes):
             renamed.append(track.id)
-            track.id, track.hits = before.id, before.hits + track.hits
+            track.id, track.hits, track.is_new = before.id, before.hits + track.hits, False
             self._memory.lost = [t for t in self._memory.lost if t is not before]
             self._tracks = [t for t in self._tracks if t is not before]
         return renamed

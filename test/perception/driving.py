@@ -149,7 +149,7 @@ def drive_past(drive: Drive, rate_hz: float, seconds: float, world: World = exac
     """What the pipeline makes of ``drive``."""
     simulation = _Simulation(drive, np.random.default_rng(seed))
     pipeline = Pipeline(simulation, Tracker(), simulation, BodySmoother(BODY_MODEL), BODY_MODEL)
-    pipeline.configure(PerceptionSettings(reid=False))  # the image shows no clothes, and all are of one size
+    pipeline.configure(PerceptionSettings())  # all are dressed alike, and of one size
     walkers: dict[int, int] = {}
     images = []
     for stamp_s in np.arange(0, seconds, 1 / rate_hz).tolist():

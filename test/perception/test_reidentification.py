@@ -159,6 +159,40 @@ def test_ids_that_are_kept_are_no_business_of_ours() -> None:
     assert scene.show(ANN) != [77]
 
 
+def test_two_who_look_alike_and_come_back_in_turn_are_not_guessed() -> None:
+    """What was in doubt for one of them is not certain for the other, as both may be either."""
+    scene = Scene()
+    ids = scene.show(ANN, moved(ANN, 110))
+    scene.show(seconds=4)
+    assert not {*scene.show(moved(ANN, 40), moved(ANN, 75))} & {*ids}
+
+
+def test_near_and_far_people_in_like_clothes_are_told_by_their_size_in_the_image() -> None:
+    near, far = dataclasses.replace(ANN, trunk=60), dataclasses.replace(ANN, x=255, trunk=33)
+    for who, by in ((0, -27), (1, 27)):
+        scene = Scene()
+        ids = scene.show(far, near)
+        scene.show(seconds=1.3)
+        assert scene.show(moved((far, near)[who], by)) == [ids[who]]
+
+
+def test_clothes_that_others_in_view_wear_are_little_evidence() -> None:
+    for others, same in ((dataclasses.replace(BEN, x=560), True), (dataclasses.replace(ANN, x=560), False)):
+        scene = Scene()
+        ann, _ = scene.show(ANN, others)
+        scene.show(others, seconds=4)
+        assert (scene.show(moved(ANN, 200), others)[0] == ann) == same
+
+
+def test_who_was_hidden_and_comes_back_where_expected_is_no_one_else() -> None:
+    """A track of a few images is not looked for among the lost again."""
+    scene = Scene()
+    in_front = dataclasses.replace(ANN, trunk=54)
+    ids = scene.show(ANN, moved(in_front, 20), seconds=0.2)
+    scene.show(seconds=0.5)
+    assert scene.show(moved(in_front, 20), seconds=0.3) == ids[1:]
+
+
 def test_two_who_were_seen_together_are_two() -> None:
     scene = Scene(TrackerOptions(hits_to_confirm=1))
     ids = scene.show(ANN, moved(ANN, 70), seconds=1 / RATE_HZ)
