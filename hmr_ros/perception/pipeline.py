@@ -175,7 +175,8 @@ class Pipeline:
         hands_s = steps.end("hands")
         smoothed = self._posing.smoothed(tracks, estimated, stamp_s, pose)
         smooth_s = steps.end("smoothing")
-        bodies = self._posing.posed(tracks, smoothed, hands, camera, stamp_s, self.calibration)
+        calibration = self.calibration if len(tracks.people) else None
+        bodies = self._posing.posed(tracks, smoothed, hands, camera, stamp_s, calibration)
         smooth_s += steps.end("posing")
         return Result(
             bodies,
