@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from hmr_ros.core.settings import updated
+from hmr_ros.training import optimising
 from hmr_ros.training import trainer as loop
 from hmr_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
@@ -181,7 +182,7 @@ def test_the_average_is_slow_in_the_end():
 
 def test_the_learning_rate_rises_to_its_highest_and_no_further():
     stage = dataclasses.replace(TrainConfig().lift, steps=1000, warmup=10, schedule="multistep", milestones=(0.9,))
-    rates = [loop.learning_rate_fraction(stage, step) for step in range(20)]
+    rates = [optimising.learning_rate_fraction(stage, step) for step in range(20)]
     np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
     assert rates[10:] == [1.0] * 10
 
@@ -189,7 +190,7 @@ def test_the_learning_rate_rises_to_its_highest_and_no_further():
 def test_gradients_are_clipped_to_the_largest_norm():
     layer = nn.Linear(1, 1, bias=False)
     before = layer.weight.item()
-    loop.optimise(1000 * layer.weight.sum(), torch.optim.SGD(layer.parameters(), lr=1.0), layer, 0.5)
+    optimising.optimise(1000 * layer.weight.sum(), torch.optim.SGD(layer.parameters(), lr=1.0), layer, 0.5)
     assert before - layer.weight.item() == pytest.approx(0.5, rel=1e-3)
 
 
@@ -198,7 +199,7 @@ def test_gradients_start_anew_with_every_step_and_small_ones_are_not_clipped():
     optimiser = torch.optim.SGD(layer.parameters(), lr=1.0)
     for clip in (0.0, 5.0):
         before = layer.weight.item()
-        loop.optimise(2 * layer.weight.sum(), optimiser, layer, clip)
+        optimising.optimise(2 * layer.weight.sum(), optimiser, layer, clip)
         assert before - layer.weight.item() == pytest.approx(2, rel=1e-4)
 
 
@@ -275,13 +276,13 @@ def test_a_step_averages_the_gradients_of_its_batches(train, tmp_path):
     layer = nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(1.0)
     losses = (factor * layer.weight.sum() for factor in (2.0, 4.0))
-    loop.optimise_parts(losses, 2, torch.optim.SGD(layer.parameters(), lr=0.1), layer, 0.0)
+    optimising.optimise_parts(losses, 2, torch.optim.SGD(layer.parameters(), lr=0.1), layer, 0.0)
     assert layer.weight.item() == pytest.approx(1 - 0.1 * 3)
 
 
 def test_a_frozen_normalisation_keeps_its_statistics_also_after_a_validation():
     modules = nn.ModuleList([nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), nn.BatchNorm1d(2), nn.Dropout()])
-    loop.only_these_learn(modules, [(modules[0], 0.0), (modules[1], 1.0)])
+    optimising.only_these_learn(modules, [(modules[0], 0.0), (modules[1], 1.0)])
     x = torch.randn(8, 1, 4, 4)
     for _ in range(2):
         before = modules[0][1].running_mean.clone()
@@ -291,13 +292,14 @@ def test_a_frozen_normalisation_keeps_its_statistics_also_after_a_validation():
         assert not torch.equal(modules[1].running_mean, moving)
         assert modules[2].training
         modules.eval()
-        loop.training_mode(modules)
+        optimising.training_mode(modules)
 
 
 def test_what_is_frozen_is_frozen_again_after_each_validation(train, monkeypatch):
     """A recipe puts all of its modules back into training mode."""
     frozen = []
-    monkeypatch.setattr(loop, "training_mode", frozen.append)
+    for module in (loop, optimising):
+        monkeypatch.setattr(module, "training_mode", frozen.append)
     train(mesh__steps=0)
     assert len(frozen) == 4, "at the start of both stages and after two validations"
 
