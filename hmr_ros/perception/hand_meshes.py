@@ -72,7 +72,8 @@ class HandLifter:
 
     def _lift_views(self, normalized: Floats, world: Floats) -> _Lifted:
         """Right hands by the small form, which reads their virtual cameras, scores and own 3D."""
-        view = to_virtual_camera(normalized, np.asarray(np.isfinite(normalized).all(-1), np.float32))
+        seen = np.asarray(np.isfinite(normalized).all(-1), np.float32)
+        view = to_virtual_camera(normalized, seen, least_size=0)
         own = np.asarray(world @ view.optical_from_virtual, np.float32)
         found = self._run({"keypoints": view.keypoints, "context": view.context, "world": own})
         optical = view.optical_from_virtual.transpose(0, 2, 1)

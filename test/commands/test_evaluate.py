@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hmr_ros.commands.evaluate import add_arguments, attention, run
+from hmr_ros.commands.evaluate import add_arguments, attention, held_out, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.settings import updated
@@ -110,6 +110,20 @@ def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
     parts = [row for row in report["rows"] if row["source"] == "true" and row["grouping"] == "view"]
     assert sum(row["count"] for row in parts) == 60
     assert "view: back" in capsys.readouterr().out
+
+
+def test_cameras_far_from_people_and_high_above_them_are_evaluated(rest_pose_model, tmp_path, capsys):
+    save_motion(small_motion(), tmp_path / "motion.npz")
+    people = [rest_pose_model[0], "--motion", tmp_path / "motion.npz", "--samples", 8]
+    assert run(parse(*people, "--distance", 15, 25, "--camera-height", 6, 8)) == 0
+    assert "people at 15 to 25 m, cameras at 6 to 8 m" in capsys.readouterr().out
+    mix = held_out.cameras_of(parse(*people, "--distance", 15, 25, "--camera-height", 6, 8))
+    assert (mix.distance, mix.height) == ((15, 25), (6, 8))
+    assert np.rad2deg(np.arctan2(8, 4)) < mix.pitch
+    with pytest.raises(ValueError, match=r"cameras, distance: expected 0 < LOW <= HIGH in m, got 5 2"):
+        run(parse(*people, "--distance", 5, 2))
+    with pytest.raises(ValueError, match="--distance and --camera-height: of people who are drawn from --motion"):
+        run(parse(*people, "--ground", "--distance", 2, 5))
 
 
 def test_a_baseline_is_evaluated_on_the_same_people(rest_pose_model, tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ class Knowing:
         self.calls += 1
         self.world = inputs["world"]
         count = len(inputs["keypoints"])
-        view = to_virtual_camera(self.joints[..., :2] / self.joints[..., 2:], np.ones((count, 21)))
+        view = to_virtual_camera(self.joints[..., :2] / self.joints[..., 2:], np.ones((count, 21)), least_size=0)
         assert_allclose(inputs["keypoints"], view.keypoints, atol=1e-5)
         assert_allclose(inputs["context"], view.context, atol=1e-5)
         wrist, self.optical_from_virtual = self.joints[:, :1], view.optical_from_virtual

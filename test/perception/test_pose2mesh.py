@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pose2Mesh with a network that knows the answer: what remains is the geometry around it."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -14,6 +15,7 @@ from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_di
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
 from hmr_ros.core.uncertainty import stretched
+from hmr_ros.engines.opening import open_engine
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from test.core.test_uncertainty import CALIBRATION
 
@@ -189,3 +191,17 @@ def test_an_uncalibrated_network_has_no_covariances():
     assert estimates.valid.all()
     assert np.isnan(estimates.joint_covariance).all()
     assert np.isnan(estimates.root_covariance).all()
+
+
+@pytest.mark.skipif(not (models_dir() / "pose2mesh.json").is_file(), reason="needs the trained network")
+def test_people_keep_their_size_at_distances_that_training_never_saw():
+    """An adult at 20 m looks as large as a child at 12 m, and training ends at 10 m."""
+    people = 6
+    random = np.random.default_rng(3)
+    upright = np.stack([np.full(people, np.pi), np.zeros(people), random.normal(0, 0.02, people)], 1)
+    pose = random.normal(0, 0.1, (people, 23, 3))
+    cam_t = np.stack([np.zeros(people), np.zeros(people), [4.0, 6.0, 10.0, 15.0, 25.0, 50.0]], 1)
+    found = detections(BODY_MODEL.posed(upright, pose, np.zeros((people, 10)), cam_t))
+    with contextlib.closing(open_engine(models_dir() / "pose2mesh.json")) as engine:
+        estimates = Pose2Mesh(engine, BODY_MODEL).estimate(NO_IMAGE, found, CAMERA)
+    np.testing.assert_allclose(estimates.cam_t[:, 2] / cam_t[:, 2], 1, atol=0.12)

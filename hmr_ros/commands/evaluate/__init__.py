@@ -78,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attention", type=Path, help="of a checkpoint that reads images: draw where it looks, .png, and do no more"
     )
     parser.add_argument("--missing", choices=GROUPS, help="keypoints that no synthetic person has")
+    for option, what in (("--distance", "distances of synthetic people"), ("--camera-height", "heights of cameras")):
+        parser.add_argument(
+            option, type=float, nargs=2, metavar=("LOW", "HIGH"), help=f"{what}, m (default: as in training)"
+        )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--body", type=Path, help="body model .npz in SMPL's schema (default: the network's)")
     parser.add_argument("--body-female", type=Path, help="the female SMPL model, for annotations made with it")
@@ -93,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     args.samples = args.samples or (_OVER_TIME[over_time] if over_time else _PEOPLE)
     if args.missing and (over_time or args.annotations):
         raise ValueError(f"--missing: of synthetic people alone, without --{over_time or 'annotations'}")
+    if (args.distance or args.camera_height) and (over_time or args.annotations or args.shards or args.protocol):
+        raise ValueError("--distance and --camera-height: of people who are drawn from --motion, one image each")
     if args.oracle and (over_time or args.annotations or args.protocol):
         raise ValueError("--oracle: of synthetic people alone, whose joints are known in their images")
     if args.fusion and not args.sequences:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
@@ -21,6 +22,7 @@ from hmr_ros.evaluation.json_report import Report, write_json
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.readers import READERS
 from hmr_ros.training.real.images import ImageDirectory
+from hmr_ros.training.synthetic.cameras import CameraMix
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
@@ -33,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     predictors += baseline_of(args, predictors[0], body)
     data = args.annotations or args.shards or f"{args.motion}, split {args.split}, seed {args.seed}"
     data = f"{data}, without {args.missing}" if args.missing else data
+    for limits, what in ((args.distance, "people"), (args.camera_height, "cameras")):
+        data = f"{data}, {what} at {limits[0]:g} to {limits[1]:g} m" if limits else data
     rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
     print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
     print("\n".join([table(rows), *verdicts]))
@@ -75,6 +79,16 @@ def _synthetic(
     return evaluation.rows(), evaluation.verdicts()
 
 
+def cameras_of(args: argparse.Namespace) -> CameraMix:
+    """Cameras as in training, or those that are asked for, which may look down as steeply as they have to."""
+    given = {"distance": args.distance, "height": args.camera_height}
+    for name, limits in given.items():
+        if limits and not 0 < limits[0] <= limits[1]:
+            raise ValueError(f"cameras, {name}: expected 0 < LOW <= HIGH in m, got {limits[0]:g} {limits[1]:g}")
+    steep = {"pitch": 80.0} if args.camera_height else {}
+    return dataclasses.replace(CameraMix(), **steep, **{name: tuple(v) for name, v in given.items() if v})
+
+
 def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:
     """Batches of people, with images if a network reads them, under a progress bar."""
     joint_set, *others = sorted({predictor.joint_set for predictor in predictors})
@@ -83,7 +97,8 @@ def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: Bod
     if args.shards:
         batches = people_of_shards(args.shards, args.samples)
     else:
-        motion, mix = load_motion(args.motion).select(args.split), evaluated_people(PeopleMix())
+        mix = evaluated_people(PeopleMix(cameras=cameras_of(args)))
+        motion = load_motion(args.motion).select(args.split)
         sampler: PeopleSampler | ImageSampler = PeopleSampler(motion, body, joint_set, mix)
         if any(predictor.reads_images for predictor in predictors):
             sampler = ImageSampler(motion, body, joint_set, ImageMix(mix, backgrounds=str(args.backgrounds or "")))

@@ -21,13 +21,22 @@ FARTHEST_OFF_AXIS = 0.1
 """Lower bound of a unit bearing's z in the virtual camera: a keypoint more than 84 degrees off a person's direction
 does not belong to them."""
 
+LEAST_BODY = 0.06
+"""Lower bound of a body's angular size, as lifting networks are told it: that of an adult about 7.5 m away.
+
+They learn from people at most 10 m away, among whom whoever appears much smaller is a child; told the true size, they
+take people at 20 m for children at 12 m. From there on perspective is below the noise of keypoints, so that the bound
+hides nothing else.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class VirtualView:
     """People as their own virtual cameras see them.
 
     ``keypoints`` (P, J, 3): x, y in units of the person's angular size, and the score; unseen joints are (0, 0, 0).
-    ``context`` (P, 1): log of the angular size (root mean square of the tangent of the angle off the axis).
+    ``context`` (P, 1): log of the angular size (root mean square of the tangent of the angle off the axis), or of the
+    least one that a network is told.
     ``optical_from_virtual`` (P, 3, 3): rotates vectors of the virtual camera into the real camera's optical frame.
     ``ok`` (P,): enough keypoints were seen; other rows are zeros with an identity rotation.
     """
@@ -38,11 +47,11 @@ class VirtualView:
     ok: Bools
 
 
-def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
+def to_virtual_camera(normalized: Floats, score: Floats, least_size: float = LEAST_BODY) -> VirtualView:
     """Each person's keypoints in a virtual camera whose axis is the mean bearing of the seen ones.
 
     ``normalized`` (P, J, 2): undistorted normalized image coordinates; ``score`` (P, J), 0 where a keypoint is missing
-    (its coordinates are ignored, and may be NaN).
+    (its coordinates are ignored, and may be NaN). ``least_size``: of ``context``; 0 for hands, which have none.
     """
     seen = score > 0
     ok = seen.sum(1) >= MIN_KEYPOINTS
@@ -62,7 +71,7 @@ def to_virtual_camera(normalized: Floats, score: Floats) -> VirtualView:
     keypoints = np.concatenate([xy / size[:, None, None], score[..., None]], -1) * weight[..., None]
     return VirtualView(
         keypoints.astype(np.float32),
-        np.log(size)[:, None].astype(np.float32),
+        np.log(np.maximum(size, least_size))[:, None].astype(np.float32),
         virtual_from_optical.transpose(0, 2, 1).astype(np.float32),
         ok,
     )

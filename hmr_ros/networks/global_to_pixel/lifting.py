@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hmr_ros.core.body.skinning import SMPL_TREE, Tree
 from hmr_ros.core.geometry.crop_view import CROP_ASPECT
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
-from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, LEAST_BODY
 from hmr_ros.networks.compact_pose2mesh import CompactConfig, LiftingNet
 from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
@@ -34,7 +34,7 @@ class KeypointView(NamedTuple):
     ok: Tensor
 
 
-def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
+def to_virtual_camera(keypoints: Tensor, camera: Tensor, least_size: float = LEAST_BODY) -> KeypointView:
     """(B, J, 3) crop units and score, (B, 3) -> KeypointView; core/geometry/virtual_camera is the reference."""
     seen = (keypoints[..., 2:] > 0).to(keypoints.dtype)
     ok = (seen.sum(1) >= MIN_KEYPOINTS).to(keypoints.dtype)
@@ -55,7 +55,7 @@ def to_virtual_camera(keypoints: Tensor, camera: Tensor) -> KeypointView:
     size = torch.where(ok > 0, square.clamp(min=1e-12).sqrt(), 1.0)
     view = torch.cat([xy / size[:, None], keypoints[..., 2:]], 2) * weight
     crop_from_virtual = (optical_from_crop(camera)[:, :, :, None] * rotation[:, :, None]).sum(1)
-    return KeypointView(view, size.log(), crop_from_virtual, ok)
+    return KeypointView(view, size.clamp(min=least_size).log(), crop_from_virtual, ok)
 
 
 class Lifted(NamedTuple):
@@ -74,12 +74,13 @@ class KeypointLifting(nn.Module):
     def __init__(self, config: GlobalToPixelConfig, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
         self.width = config.lifting_width
+        self.least_size = LEAST_BODY if tree is SMPL_TREE else 1e-6
         sizes = CompactConfig(config.joint_set, config.lifting_width, config.lifting_blocks)
         self.network = LiftingNet(sizes, tree.size)
 
     def forward(self, keypoints: Tensor, camera: Tensor) -> Lifted:
         """(B, J, 3) crop units and score, (B, 3) -> Lifted."""
-        view = to_virtual_camera(keypoints, camera)
+        view = to_virtual_camera(keypoints, camera, self.least_size)
         hidden = self.network.hidden(view.keypoints, view.context)
         joints = self.network.heads(hidden.float())[0]
         in_crop = (view.crop_from_virtual[:, None] * joints[:, :, None]).sum(3)

@@ -112,7 +112,7 @@ def build_network(config: TrainConfig) -> HandPose2Mesh:
 
 
 def _batch(hands: HandBatch, normalized: Floats, score: Floats) -> Batch:
-    view = to_virtual_camera(normalized, score)
+    view = to_virtual_camera(normalized, score, least_size=0)
 
     def in_virtual_camera(points: Floats) -> Floats:
         """Points (B, N, 3) m of the optical frame, relative to the wrist, in the virtual camera's axes."""

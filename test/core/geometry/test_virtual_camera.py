@@ -4,7 +4,7 @@ import pytest
 
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, LEAST_BODY, to_virtual_camera
 
 
 def person(rng, joints=21):
@@ -93,3 +93,13 @@ def test_a_keypoint_beside_the_virtual_camera_stays_finite_and_on_its_side(rng):
     assert np.isfinite(xy).all()
     assert np.abs(xy).max() <= 1 / FARTHEST_OFF_AXIS + 1e-4
     assert xy[0, 3, 0] == xy[0, :, 0].min() < -5
+
+
+def test_bodies_far_away_look_as_large_as_those_that_networks_know_but_hands_do_not(rng):
+    points, _ = person(rng)
+    far = points + [0, 0, 30]
+    view = to_virtual_camera(far[..., :2] / far[..., 2:], np.ones((1, 21)))
+    np.testing.assert_allclose(np.exp(view.context), LEAST_BODY, rtol=1e-6)
+    assert np.sqrt((view.keypoints[..., :2] ** 2).sum(-1).mean()) == pytest.approx(1, abs=1e-5)
+    hand = to_virtual_camera(far[..., :2] / far[..., 2:], np.ones((1, 21)), least_size=0)
+    assert np.exp(hand.context) < LEAST_BODY / 2

@@ -45,7 +45,7 @@ class Knowing:
         if not inputs["world"].any():
             still = HAND.posed(*(np.zeros((count, *shape)) for shape in ((3,), (15, 3), (10,), (3,))))
             vertices, joints = still.vertices, HAND.keypoints(still)
-        view = to_virtual_camera(self.seen.seen.astype(float), np.ones((count, 21)))
+        view = to_virtual_camera(self.seen.seen.astype(float), np.ones((count, 21)), least_size=0)
         turned = (points @ view.optical_from_virtual for points in (vertices, joints))
         return dict(zip(("vertices", "joints"), turned, strict=True)) | {"joint_error": np.full((count, 21), 0.01)}
 

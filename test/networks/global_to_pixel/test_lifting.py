@@ -17,7 +17,7 @@ def seen() -> tuple[torch.Tensor, torch.Tensor]:
     keypoints = rng.uniform(-0.2, 1.2, (40, 21, 3)).astype(np.float32)
     keypoints[..., 2] *= rng.random((40, 21)) < 0.8
     keypoints[30:, 4:, 2] = 0
-    camera = np.concatenate([rng.uniform(-1, 1, (40, 2)), rng.uniform(0.1, 1.2, (40, 1))], 1)
+    camera = np.concatenate([rng.uniform(-1, 1, (40, 2)), rng.uniform(0.05, 1.2, (40, 1))], 1)
     return torch.from_numpy(keypoints), torch.from_numpy(camera.astype(np.float32))
 
 
