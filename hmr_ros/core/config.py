@@ -300,7 +300,7 @@ class NodeSettings:
         doc="TF frames of each person: none, one (SmplBody.frame), or that and all links of the URDF",
         choices=("none", "root", "skeleton"),
     )
-    publish_markers: bool = setting(True, doc="publish skeletons for RViz")
+    publish_markers: bool = setting(True, doc="publish skeletons and forecasts for RViz")
     mesh_faces: int = setting(
         4000,
         doc="maximum triangles of each body in mesh; fewer are coarser, and cheaper to send; all: 13776",

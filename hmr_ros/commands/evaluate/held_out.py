@@ -27,6 +27,10 @@ from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
 
+_STEEPEST_DEG = 80.0
+"""Largest pitch of cameras whose height is asked for."""
+
+
 def run(args: argparse.Namespace) -> int:
     """Evaluate, and print the table."""
     body = load_body_model(args.body or models_dir() / "open_body.npz")
@@ -81,12 +85,15 @@ def _synthetic(
 
 def cameras_of(args: argparse.Namespace) -> CameraMix:
     """Cameras as in training, or those that are asked for, which may look down as steeply as they have to."""
-    given = {"distance": args.distance, "height": args.camera_height}
-    for name, limits in given.items():
+    mix = CameraMix()
+    for name, limits in (("distance", args.distance), ("height", args.camera_height)):
         if limits and not 0 < limits[0] <= limits[1]:
             raise ValueError(f"cameras, {name}: expected 0 < LOW <= HIGH in m, got {limits[0]:g} {limits[1]:g}")
-    steep = {"pitch": 80.0} if args.camera_height else {}
-    return dataclasses.replace(CameraMix(), **steep, **{name: tuple(v) for name, v in given.items() if v})
+    if args.distance:
+        mix = dataclasses.replace(mix, distance=tuple(args.distance))
+    if args.camera_height:
+        mix = dataclasses.replace(mix, height=tuple(args.camera_height), pitch=_STEEPEST_DEG)
+    return mix
 
 
 def _people(args: argparse.Namespace, predictors: Sequence[Predictor], body: BodyModel) -> Iterator[SyntheticPeople]:

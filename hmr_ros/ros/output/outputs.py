@@ -30,7 +30,7 @@ from hmr_ros.ros.output.person_frames import PersonFrames, root_frame
 from hmr_ros.ros.output.planning import PlanningOutputs
 from hmr_ros.ros.output.publishing import Publisher, Publishers, Qos, has_subscribers
 from hmr_ros.ros.output.shared import SharedOutputs
-from hmr_ros.ros.wire import interfaces, messages
+from hmr_ros.ros.wire import interfaces, markers, messages
 from hmr_ros.ros.wire.cdr import Stamp, write_image
 from hmr_ros.ros.wire.transforms import TransformWriter
 from hmr_ros.ros.wire.types import Image, JointState, Marker, MarkerArray, SmplBodyArray
@@ -192,7 +192,7 @@ class Outputs:
         self._forget_joint_states(lost)
         self._markers.publish(self._skeleton_writer(stamp, frame_id, no_bodies, lost, MIN_LIFETIME_S))
         for track_id in lost:
-            self._mesh.publish(messages.deleted_marker(header, track_id, messages.MESH))
+            self._mesh.publish(markers.deleted_marker(header, track_id, markers.MESH))
 
     def close(self) -> None:
         """Destroy all publishers, once subscribers have the last messages."""
@@ -291,7 +291,7 @@ class Outputs:
         for row in np.flatnonzero(view.bodies.valid):
             self._mesh.publish(self._mesh_writer(stamp, view.frame_id, view.bodies, int(row), lifetime_s))
         for track_id in lost:
-            deleted = messages.deleted_marker(messages.header(stamp, view.frame_id), track_id, messages.MESH)
+            deleted = markers.deleted_marker(messages.header(stamp, view.frame_id), track_id, markers.MESH)
             self._mesh.publish(deleted)
 
 

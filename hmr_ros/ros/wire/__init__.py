@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages and how they travel: the ground floor of ``ros``.
 
-messages    bodies -> messages as Python objects: the reference for the writers
+messages    bodies -> messages as Python objects: the reference for the writers; markers: those for RViz
 writers     the same messages as bytes, many times faster; transforms: TF of all people
 template    a serialised message whose numbers are patched; cdr: the encoding itself, images and meshes
 types       the message classes: ROS's, or stand-ins (standins) made from their definitions; encoding: objects as bytes

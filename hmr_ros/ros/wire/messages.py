@@ -6,7 +6,7 @@ from __future__ import annotations
 import array
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,29 +16,20 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.hand_model import SIDES
 from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
-from hmr_ros.core.people import UNTRACKED, Bodies, State
+from hmr_ros.core.people import UNTRACKED, Bodies
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.temporal.forecasting import forecast_radii
 from hmr_ros.core.uncertainty import LEVELS, Calibration
-from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.types import (
-    ColorRGBA,
-    Duration,
     Header,
     JointState,
-    Marker,
-    MarkerArray,
     Point,
     SmplBody,
     SmplBodyArray,
     SmplForecast,
     Time,
-    Vector3,
 )
-
-BONES, JOINTS, MESH = "bones", "joints", "mesh"
-"""Namespaces of markers, one for each kind: RViz and Foxglove list every namespace that they ever saw."""
 
 METRIC_FIELDS = (
     "global_orient",
@@ -65,11 +56,6 @@ _IDS: int = 26**_ID_LETTERS
 _ID_STRIDE = 7_470_119
 """Coprime to 26, so that multiplying is a bijection of the 11.9 million ids: neighbours look different."""
 
-_COASTING_ALPHA = 0.35
-"""Opacity of a person who is not seen in the image."""
-
-_BONE_WIDTH_M = 0.03
-_JOINT_SIZE_M = 0.05
 _ROTATION_AXES = "xyz"
 
 
@@ -255,55 +241,3 @@ def joint_state(image_header: Header, bodies: Bodies, row: int) -> JointState:
     name = person_name(int(bodies.ids[row]))
     names = [f"{joint}_rotvec_{axis}_{name}" for joint in SMPL.joints[1:] for axis in _ROTATION_AXES]
     return JointState(header=image_header, name=names, position=bodies.body_pose[row].astype(np.float64).ravel())
-
-
-def skeleton_markers(image_header: Header, bodies: Bodies, lost: Sequence[int], lifetime_s: float) -> MarkerArray:
-    """Bones and joints of every body with a position, for ``lifetime_s``, and DELETE for the ids in ``lost``."""
-    markers = []
-    for row in np.flatnonzero(bodies.valid).tolist():
-        bones, joints = (_marker(image_header, bodies, row, kind, lifetime_s) for kind in (BONES, JOINTS))
-        bones.type, bones.scale = Marker.LINE_LIST, _cube(_BONE_WIDTH_M)
-        bones.points = _points(bodies.joints[row][SMPL.edge_indices].reshape(-1, 3))
-        joints.type, joints.scale = Marker.SPHERE_LIST, _cube(_JOINT_SIZE_M)
-        joints.points = _points(bodies.joints[row])
-        markers += [bones, joints]
-    markers += [deleted_marker(image_header, track_id, kind) for track_id in lost for kind in (BONES, JOINTS)]
-    return MarkerArray(markers=markers)
-
-
-def _marker(image_header: Header, bodies: Bodies, row: int, namespace: str, lifetime_s: float) -> Marker:
-    """A marker of one body, without type and points."""
-    r, g, b, a = marker_color(bodies, row)
-    number = person_number(int(bodies.ids[row]))
-    marker = Marker(header=image_header, ns=namespace, id=number, action=Marker.ADD)
-    marker.pose.orientation.w = 1.0
-    marker.color = ColorRGBA(r=r, g=g, b=b, a=a)
-    time = duration(lifetime_s)
-    marker.lifetime = Duration(sec=time.sec, nanosec=time.nanosec)
-    return marker
-
-
-def duration(seconds: float) -> Stamp:
-    """A positive duration as the numbers of a builtin_interfaces/Duration."""
-    whole, fraction = divmod(seconds, 1.0)
-    return Stamp(int(whole), int(fraction * 1e9))
-
-
-def marker_color(bodies: Bodies, row: int) -> tuple[float, float, float, float]:
-    """RGBA 0..1 of the body in ``row``, more transparent where it is not seen."""
-    alpha = _COASTING_ALPHA if bodies.states[row] == State.COASTING else 1.0
-    return (*person_color(int(bodies.ids[row])), alpha)
-
-
-def _cube(side_m: float) -> Vector3:
-    return Vector3(x=side_m, y=side_m, z=side_m)
-
-
-def _points(points: Floats) -> list[Point]:
-    """``points`` (N, 3) m as messages."""
-    return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
-
-
-def deleted_marker(image_header: Header, track_id: int, namespace: str) -> Marker:
-    """A marker that deletes that of a lost person in ``namespace``."""
-    return Marker(header=image_header, ns=namespace, id=person_number(track_id), action=Marker.DELETE)

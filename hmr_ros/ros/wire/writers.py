@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from hmr_ros.core.arrays import Bools, Ints
 from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.people import Bodies
-from hmr_ros.core.skeleton import SMPL
-from hmr_ros.ros.wire import messages
+from hmr_ros.ros.wire import markers, messages
 from hmr_ros.ros.wire.cdr import MeshStyle, Stamp, write_mesh_marker
 from hmr_ros.ros.wire.template import KeptTemplate, Template
 
@@ -87,28 +86,28 @@ def _write_forecasts(template: Template, forecasts: Forecasts, known: Mapping[st
 
 
 class SkeletonWriter:
-    """Serialises messages.skeleton_markers."""
+    """Serialises markers.skeleton_markers."""
 
     def __init__(self) -> None:
         self._kept = KeptTemplate()
 
     def __call__(self, stamp: Stamp, frame_id: str, bodies: Bodies, lost: tuple[int, ...], lifetime_s: float) -> bytes:
-        """The serialised message: bones and joints of ``bodies`` with a position, DELETE for the ids in ``lost``.
+        """The serialised message: what ``bodies`` with a position show, DELETE for the ids in ``lost``.
 
         What is drawn stays for ``lifetime_s``.
         """
         rows = np.flatnonzero(bodies.valid)
+        drawn = [markers.skeleton_points(bodies, row) for row in rows.tolist()]
+        sizes = tuple(len(points) for of_body in drawn for points in of_body.values())
         template = self._kept(
-            (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost),
-            lambda: messages.skeleton_markers(messages.header(stamp, frame_id), bodies, lost, lifetime_s),
+            (frame_id, tuple(bodies.ids[rows].tolist()), tuple(bodies.states[rows].tolist()), lost, sizes),
+            lambda: markers.skeleton_markers(messages.header(stamp, frame_id), bodies, lost, lifetime_s),
         )
-        markers = 2 * (len(rows) + len(lost))
-        template.stamp(stamp, (f"markers.{k}.header.stamp" for k in range(markers)))
-        template.stamp(messages.duration(lifetime_s), (f"markers.{k}.lifetime" for k in range(2 * len(rows))))
-        for k, row in enumerate(rows):
-            joints = bodies.joints[row]
-            template[f"markers.{2 * k}.points"][:] = joints[SMPL.edge_indices].ravel()
-            template[f"markers.{2 * k + 1}.points"][:] = joints.ravel()
+        deleted = len(markers.SKELETON) * len(lost)
+        template.stamp(stamp, (f"markers.{k}.header.stamp" for k in range(len(sizes) + deleted)))
+        template.stamp(markers.duration(lifetime_s), (f"markers.{k}.lifetime" for k in range(len(sizes))))
+        for k, points in enumerate(points for of_body in drawn for points in of_body.values()):
+            template[f"markers.{k}.points"][:] = points.ravel()
         return template.finish()
 
 
@@ -142,5 +141,5 @@ class MeshWriter:
         vertices = bodies.vertices[row].astype(np.float64)
         # mode="clip" lets numpy write into ``out`` directly; the faces were checked when the body model was loaded.
         np.take(vertices, self._corners, axis=0, out=self._triangles, mode="clip")
-        style = MeshStyle(messages.MESH, number, messages.marker_color(bodies, row), lifetime_s)
+        style = MeshStyle(markers.MESH, number, markers.marker_color(bodies, row), lifetime_s)
         return write_mesh_marker(stamp, frame_id, self._triangles, style)

@@ -10,7 +10,6 @@ from visualization_msgs.msg import Marker
 
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.skeleton import SMPL
-from hmr_ros.perception.overlay import person_color
 from hmr_ros.ros.wire import messages
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.reading import bodies_from_message
@@ -156,7 +155,6 @@ def test_lost_people_get_a_last_entry():
 def test_no_people_are_an_empty_array():
     no_bodies = some_bodies(0)
     assert messages.smpl_body_array(HEADER, no_bodies, (), ORIGIN).bodies == []
-    assert messages.skeleton_markers(HEADER, no_bodies, (), 0.5).markers == []
 
 
 def test_joint_states_name_every_component_once():
@@ -165,28 +163,6 @@ def test_joint_states_name_every_component_once():
     assert len(set(state.name)) == len(state.name) == len(state.position) == 69
     assert state.name[0] == f"left_hip_rotvec_x_{messages.person_name(4)}"
     assert state.header == HEADER
-
-
-def test_skeletons_are_drawn_and_deleted():
-    array = messages.skeleton_markers(HEADER, some_bodies(2, ids=[1, 2]), (9,), 2.25)
-    drawn = [m for m in array.markers if m.action == Marker.ADD]
-    deleted = [m for m in array.markers if m.action == Marker.DELETE]
-    assert len({(m.ns, m.id) for m in drawn}) == 4
-    assert {m.id for m in drawn} == {messages.person_number(1), messages.person_number(2)}
-    assert {(m.ns, m.id) for m in deleted} == {(ns, messages.person_number(9)) for ns in ("bones", "joints")}
-    assert {m.ns for m in deleted} == {m.ns for m in drawn}, "one namespace for each kind"
-    assert {(m.lifetime.sec, m.lifetime.nanosec) for m in drawn} == {(2, 250_000_000)}
-    assert len(drawn[0].points) == 2 * len(SMPL.edges)
-
-
-def test_a_hidden_person_is_more_transparent():
-    bodies = dataclasses.replace(some_bodies(2), states=np.array([State.TRACKED, State.COASTING]))
-    markers = messages.skeleton_markers(HEADER, bodies, (), 0.5).markers
-    writer = MeshWriter(BODY_MODEL.faces)
-    meshes = [deserialize_message(writer(STAMP, "camera", bodies, row, 0.5), Marker) for row in (0, 1)]
-    for seen, hidden in ((markers[0], markers[2]), (markers[1], markers[3]), meshes):
-        assert seen.color.a == 1
-        assert 0.2 < hidden.color.a < 0.6
 
 
 def test_mesh_is_the_body_triangle_by_triangle():
@@ -199,34 +175,6 @@ def test_mesh_is_the_body_triangle_by_triangle():
         assert (marker.lifetime.sec, marker.lifetime.nanosec) == (2, 250_000_000)
         points = np.array([(p.x, p.y, p.z) for p in marker.points])
         assert np.array_equal(points, bodies.vertices[row][BODY_MODEL.faces].reshape(-1, 3).astype(np.float64))
-
-
-def test_bones_are_lines_and_joints_are_balls_in_the_colour_of_the_person():
-    bodies = some_bodies(2, ids=[4, 9])
-    bones, joints, *_ = messages.skeleton_markers(HEADER, bodies, (), 2.25).markers
-    assert (bones.type, joints.type) == (Marker.LINE_LIST, Marker.SPHERE_LIST)
-    assert 0 < bones.scale.x < joints.scale.x < 0.2
-    assert joints.scale.x == joints.scale.y == joints.scale.z
-    points = np.array([(p.x, p.y, p.z) for p in joints.points])
-    assert np.array_equal(points, bodies.joints[0].astype(float))
-    ends = np.array([(p.x, p.y, p.z) for p in bones.points]).reshape(-1, 2, 3)
-    pairs = np.array([[bodies.joints[0][k] for k in edge] for edge in SMPL.edge_indices], float)
-    assert np.array_equal(ends, pairs)
-    for marker in (bones, joints):
-        assert (marker.header, marker.id) == (HEADER, messages.person_number(4))
-        rgba = (marker.color.r, marker.color.g, marker.color.b, marker.color.a)
-        assert rgba == pytest.approx((*person_color(4), 1.0))
-        q = marker.pose.orientation
-        assert (q.x, q.y, q.z, q.w) == (0, 0, 0, 1)
-        assert marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 == 2.25
-    assert person_color(4) != person_color(9)
-
-
-def test_a_deleted_marker_is_that_of_the_person_and_part():
-    for namespace in (messages.BONES, messages.JOINTS):
-        marker = messages.deleted_marker(HEADER, 9, namespace)
-        assert (marker.header, marker.ns, marker.id) == (HEADER, namespace, messages.person_number(9))
-        assert marker.action == Marker.DELETE
 
 
 def test_neighbouring_names_look_different():

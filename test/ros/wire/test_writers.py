@@ -14,7 +14,7 @@ from hmr_ros.core.hands import BodyHands
 from hmr_ros.core.ros4hri.motion import HumanFollower
 from hmr_ros.ros.output import human_messages
 from hmr_ros.ros.output.human_writers import HumanJointStateWriter
-from hmr_ros.ros.wire import messages, writers
+from hmr_ros.ros.wire import markers, messages, writers
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import Origin
 from hmr_ros.ros.wire.reading import bodies_from_message, parameters_from_message
@@ -124,7 +124,7 @@ def test_skeletons(rng):
     write = SkeletonWriter()
     for k, (stamp, frame, bodies, lost) in enumerate(images(rng)):
         lifetime_s = 0.5 + 0.75 * k
-        expected = messages.skeleton_markers(messages.header(stamp, frame), bodies, lost, lifetime_s)
+        expected = markers.skeleton_markers(messages.header(stamp, frame), bodies, lost, lifetime_s)
         assert_same(write(stamp, frame, bodies, lost, lifetime_s), expected)
 
 
@@ -147,6 +147,17 @@ def test_joint_states_of_humans(frame):
         assert_same(data, human_messages.joint_state(messages.header(stamp, frame), humans, 1))
         rates.append(len(deserialize_message(data, JointState).velocity))
     assert rates == [0, 20, 20, 0, 20]
+
+
+def test_the_forecasts_of_skeletons_come_and_go(rng):
+    write = SkeletonWriter()
+    for times, unknown in (((0.5,), False), ((0.25, 1.0), False), ((0.25, 1.0), True), ((), False), ((0.5,), False)):
+        bodies = random_bodies(rng, (4, 9))
+        bodies = with_forecasts(bodies, times) if times else bodies
+        if unknown:
+            bodies.forecasts.cam_t[1] = np.nan
+        message = markers.skeleton_markers(messages.header(Stamp(1, 2), "camera"), bodies, (7,), 0.5)
+        assert_same(write(Stamp(1, 2), "camera", bodies, (7,), 0.5), message)
 
 
 def test_markers_are_what_rviz_takes(rng):
