@@ -26,7 +26,6 @@ from hmr_ros.training.synthetic.cameras import CameraMix
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.people import PeopleMix, PeopleSampler, evaluated_people
 
-
 _STEEPEST_DEG = 80.0
 """Largest pitch of cameras whose height is asked for."""
 
