@@ -40,7 +40,8 @@ class Backlog:
         """
         weight = _FRACTION if self._is_known else 1.0
         self._is_known = True
-        self._spare_s += weight * (spare_s - self._spare_s)
+        enough_s = saved_s + 2 * _ROOM * busy_s  # a camera that starts late leaves seconds to spare, which say no more
+        self._spare_s += weight * (min(spare_s, enough_s) - self._spare_s)
         self._busy_s += weight * (busy_s - self._busy_s)
         self._saved_s += weight * (saved_s - self._saved_s)
         left_s = self._spare_s - self._saved_s

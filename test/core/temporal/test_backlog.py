@@ -50,6 +50,12 @@ def test_between_the_two_nothing_changes() -> None:
     assert calm.is_behind
 
 
+def test_a_camera_that_starts_late_does_not_hide_for_long_that_it_is_too_fast() -> None:
+    backlog = Backlog()
+    backlog.observe(spare_s=20.0, busy_s=0.2, saved_s=0.0)
+    assert all(run(backlog, 0.1, 0.2, saving=0.5)[16:])
+
+
 def test_images_that_come_too_late_leave_nothing_to_spare() -> None:
     backlog = Backlog()
     backlog.observe_late()
