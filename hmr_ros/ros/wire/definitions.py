@@ -274,6 +274,7 @@ string data
 MSG: tf2_msgs/TFMessage
 geometry_msgs/TransformStamped[] transforms
 MSG: visualization_msgs/Marker
+int32 LINE_STRIP=4
 int32 LINE_LIST=5
 int32 SPHERE_LIST=7
 int32 TRIANGLE_LIST=11
