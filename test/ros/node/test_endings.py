@@ -12,6 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from visualization_msgs.msg import Marker, MarkerArray
 
+from hmr_ros.ros.wire.markers import SKELETON
 from test.ros.graph import FakeCamera, qos, spin_until
 from test.ros.world import World
 
@@ -42,7 +43,7 @@ class Client:
 
     def sees(self, count):
         kept = (self.people, self.listed, self.meshes, self.markers)
-        return [len(each) for each in kept] == [count, count, count, 2 * count]
+        return [len(each) for each in kept] == [count, count, count, len(SKELETON) * count]
 
 
 def test_deactivating_ends_everybody(executor, closing):

@@ -124,8 +124,10 @@ def test_lost_people_are_deleted_everywhere(world):
         every = [m for a in w.received["markers"] for m in a.markers] + w.received["mesh"]
         return [m for m in every if m.action == Marker.DELETE]
 
-    spin_until(w.executor, lambda: len(deleted()) == 3)  # bones, joints, mesh
-    assert {(m.ns, m.id) for m in deleted()} == {(ns, marker_id(ids[1])) for ns in ("bones", "joints", "mesh")}
+    spin_until(w.executor, lambda: len(deleted()) == 4)  # bones, joints, forecast, mesh
+    assert {(m.ns, m.id) for m in deleted()} == {
+        (ns, marker_id(ids[1])) for ns in ("bones", "joints", "forecast", "mesh")
+    }
     assert w.peer.count_publishers(f"bodies/{ids[0]}/joint_states") == 1
     spin_until(w.executor, lambda: w.peer.count_publishers(f"bodies/{ids[1]}/joint_states") == 0)
 
