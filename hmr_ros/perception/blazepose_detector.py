@@ -17,11 +17,11 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
-from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.search import Search
 from hmr_ros.perception.similarity import keypoint_similarity
+from hmr_ros.perception.skipping import SkippingDetector
 
 SEARCH_PIXELS = 640 * 352
 """Default size of the whole-image search, px: finds people from a tenth to all of a 720p image's height."""
@@ -97,7 +97,7 @@ _MIN_SIDE = 32
 """Side of the smallest region, px: a person of about 20 px."""
 
 
-class BlazePoseDetector(Detector):
+class BlazePoseDetector(SkippingDetector):
     """BlazePose for several people: landmarks in each person's region, and a search of the whole image now and then.
 
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
@@ -131,7 +131,7 @@ class BlazePoseDetector(Detector):
         """Forget all people: the next image is searched as a whole."""
         self._search.reset()
         self._people = Poses.empty()
-        self._to_skip = self._skipped = np.zeros(0, np.bool_)
+        self._follow_all(0)
         self._pace = SearchPace()
 
     def configure(self, settings: PerceptionSettings) -> None:
@@ -159,15 +159,6 @@ class BlazePoseDetector(Detector):
         skipped = np.concatenate([skipped, np.zeros(len(poses) - len(skipped), np.bool_)])[distinct]
         self._keep(poses.take(distinct), skipped)
         return _detections(self._people, image)
-
-    @property
-    def skipped(self) -> Bools | None:
-        """(P,) the rows of the last image's people whom the landmark network did not look at."""
-        return self._skipped if self._skipped.any() else None
-
-    def skip(self, rows: Bools) -> None:
-        """Do not look at the ``rows`` (P,) of the last image's people in the next one."""
-        self._to_skip = rows
 
     def locate(self, image: Image, given: Detections | None) -> Detections:
         """The people of ``given`` with keypoints; without scores where the landmark network sees nobody in the box.
@@ -198,8 +189,7 @@ class BlazePoseDetector(Detector):
     def _keep(self, people: Poses, skipped: Bools | None = None) -> None:
         """Follow ``people`` in the next image, in which no one is to be left out so far."""
         self._people = people
-        self._skipped = np.zeros(len(people), np.bool_) if skipped is None else skipped
-        self._to_skip = np.zeros(len(people), np.bool_)
+        self._follow_all(len(people), skipped)
 
     def _settled(self, image: Image, regions: Floats) -> Poses:
         """What the landmark network sees in ``regions`` (P, 2, 2) that are rough, after it has moved them."""

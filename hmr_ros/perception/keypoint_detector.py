@@ -40,6 +40,7 @@ from hmr_ros.perception.skeletons import (
     regions_of,
     renewed,
 )
+from hmr_ros.perception.skipping import SkippingDetector
 
 _CROP_SCALE = 1.25
 """The refining network's crop, as a multiple of the larger side of a person's box."""
@@ -86,7 +87,7 @@ class KeypointDetectorOptions:
         )
 
 
-class KeypointDetector:
+class KeypointDetector(SkippingDetector):
     """Finds people with NanoDet and MoveNet MultiPose, refines them with MoveNet Thunder, follows with BlazePose.
 
     ``follow`` and ``join`` share the work of an image. Joint set "blazepose"; scores of keypoints are
@@ -118,7 +119,7 @@ class KeypointDetector:
         """Forget all people: the next image is searched as a whole."""
         self._search.reset()
         self._people = Skeletons.empty()
-        self._to_skip = self._skipped = np.zeros(0, np.bool_)
+        self._follow_all(0)
         self._pace = SearchPace()
         self._refusals = Refusals()
         self._until_look = 0
@@ -146,21 +147,12 @@ class KeypointDetector:
         self._keep(claimed(people.take(rows)), skipped[rows])
         return _detections(self._people, image)
 
-    @property
-    def skipped(self) -> Bools | None:
-        """(P,) the rows of the last image's people whom no network looked at."""
-        return self._skipped if self._skipped.any() else None
-
-    def skip(self, rows: Bools) -> None:
-        """Do not look at the ``rows`` (P,) of the last image's people in the next one."""
-        self._to_skip = rows
-
     def locate(self, image: Image, given: Detections | None) -> Detections:
         """The people of ``given`` with keypoints; without scores where the refining network sees nobody in the box.
 
         None: those of the last image, without a search.
         """
-        self._to_skip = np.zeros(len(self._people), np.bool_)
+        self._follow_all(len(self._people))
         people, _ = self.follow(image)
         if given is None:
             self._keep(distinct(people))
@@ -190,8 +182,7 @@ class KeypointDetector:
     def _keep(self, people: Skeletons, skipped: Bools | None = None) -> None:
         """Follow ``people`` in the next image, in which no one is to be left out so far."""
         self._people = people
-        self._skipped = np.zeros(len(people), np.bool_) if skipped is None else skipped
-        self._to_skip = np.zeros(len(people), np.bool_)
+        self._follow_all(len(people), skipped)
 
     def _followed(self, image: Image, before: Skeletons) -> Skeletons:
         """The people ``before``, in ``image``; however sure they are."""

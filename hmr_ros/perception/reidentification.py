@@ -116,7 +116,7 @@ def known_again(
 def _clear_pairs(nats: Floats) -> list[tuple[int, int]]:
     """Rows and columns of evidence (N, L) that is strong enough, and clearer than any other way to explain both.
 
-    Another way gives one of the two to somebody else, whose own pair, if there is one, is then exchanged or given up.
+    Another way gives one of the two to another track, whose own pair, if there is one, is then exchanged or given up.
     """
     pairs = [(int(i), int(j)) for i, j in assign(-np.maximum(nats - _NEW, 0)) if nats[i, j] >= _NEW]
     return [pair for pair in pairs if _lead(nats, pair, pairs) >= _ONLY]

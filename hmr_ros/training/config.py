@@ -66,7 +66,7 @@ class RunConfig:
     local_stage: str = setting(
         "",
         doc="best.pt or .onnx of Global-to-Pixel whose local stage a new run starts from, with its lifting network and "
-        "mean pose; whatever reads images starts anew. Empty: random weights",
+        "mean pose; whatever reads images starts from random weights. Empty: random weights",
     )
     accumulate: int = setting(
         1, doc="batches whose gradients a step averages: for larger ones than fit into the memory", low=1

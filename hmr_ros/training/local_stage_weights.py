@@ -2,7 +2,7 @@
 """The local stage of a trained Global-to-Pixel, for a run that starts from what it makes of keypoints alone.
 
 Its lifting network and mean pose come along, as it was trained on them. Another backbone has other features, so
-whatever reads images starts anew.
+whatever reads images starts from random weights.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class KeypointLifting(nn.Module):
     def __init__(self, config: GlobalToPixelConfig, tree: Tree = SMPL_TREE) -> None:
         super().__init__()
         self.width = config.lifting_width
-        self.least_size = LEAST_BODY if tree is SMPL_TREE else 1e-6
+        self.least_size = LEAST_BODY if tree is SMPL_TREE else 0.0
         sizes = CompactConfig(config.joint_set, config.lifting_width, config.lifting_blocks)
         self.network = LiftingNet(sizes, tree.size)
 
