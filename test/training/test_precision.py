@@ -14,6 +14,7 @@ CPU = torch.device("cpu")
 def test_a_cpu_has_what_it_reports(monkeypatch, capability: str, there: bool):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, capability: there})
     assert has_bfloat16(CPU) == there
+    assert not has_bfloat16(torch.device("meta")), "another device does not compute as the processor does"
 
 
 @pytest.mark.parametrize(("wanted", "there"), [(True, True), (True, False), (False, True)])
