@@ -36,6 +36,10 @@ class CameraMix:
         (1.5, 10.0), doc="smallest and largest distance on the floor in m", low=0.5, high=100
     )
     height: tuple[float, ...] = setting((0.2, 2.0), doc="lowest and highest camera in m", low=0, high=10)
+    far: float = setting(0.0, doc="fraction of cameras up to the distance farthest", low=0, high=1)
+    farthest: float = setting(30.0, doc="largest distance of these, m", low=0.5, high=100)
+    high: float = setting(0.0, doc="fraction of cameras above height, up to highest", low=0, high=1)
+    highest: float = setting(8.0, doc="largest height of these, m", low=0, high=50)
     whole: float = setting(0.6, doc="fraction of people that fit into the image", low=0, high=1)
     pitch: float = setting(40.0, doc="largest pitch, up or down, in degrees", low=0, high=80)
     roll: float = setting(6.0, doc="largest roll in degrees", low=0, high=180)
@@ -86,11 +90,16 @@ def sample_views(mix: CameraMix, centre: Float64s, extent: Float64s, rng: Genera
     count = len(centre)
     sizes = np.array([mix.widths, mix.heights]).T[rng.integers(len(mix.widths), size=count)]
     focal = np.linalg.norm(sizes, axis=1) * np.exp(_between(np.log(mix.focal_over_diagonal), rng, count))
-    height = _between(mix.height, rng, count)
+    height, reach = _between(mix.height, rng, count), np.full(count, mix.distance[1])
+    if mix.high:
+        above = _between((mix.height[1], mix.highest), rng, count)
+        height = np.where(rng.random(count) < mix.high, above, height)
+    if mix.far:
+        reach[rng.random(count) < mix.far] = mix.farthest
     whole = rng.random(count) < mix.whole
     fitting = MARGIN * extent * focal / sizes.min(1)
-    nearest = np.where(whole, np.clip(fitting, mix.distance[0], mix.distance[1]), mix.distance[0])
-    distance = nearest * (mix.distance[1] / nearest) ** rng.random(count)
+    nearest = np.where(whole, np.clip(fitting, mix.distance[0], reach), mix.distance[0])
+    distance = nearest * (reach / nearest) ** rng.random(count)
 
     room = (sizes - np.where(whole, MARGIN * extent * focal / distance, 0)[:, None]).clip(0) / 2
     aim = rng.uniform(-0.95, 0.95, (count, 2)) * room / focal[:, None]

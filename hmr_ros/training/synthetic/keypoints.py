@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from hmr_ros.core.arrays import Bools, Float64s, Floats
-from hmr_ros.core.settings import setting
+from hmr_ros.core.settings import setting, validate
 from hmr_ros.core.skeleton import JointSet
 from hmr_ros.training.synthetic.noise import frame_scale, human36m_noise, synthetic_error
 
@@ -24,12 +24,21 @@ class KeypointMix:
         doc="error model: Pose2Mesh's, coco has gross errors, human36m small ones; or movenet, those of the detector",
         choices=("coco", "human36m", "movenet"),
     )
+    movenet: float = setting(0.0, doc="fraction of people with the model movenet in place of it", low=0, high=1)
+    small: float = setting(0.0, doc="fraction with the model human36m in place of it", low=0, high=1)
     clean: float = setting(0.3, doc="fraction of people whose keypoints are exact", low=0, high=1)
     weak: float = setting(0.2, doc="smallest error of the others, as a fraction of Pose2Mesh's synthetic error", low=0)
     strong: float = setting(1.2, doc="largest error of the others", low=0)
     scored: float = setting(
         0.5, doc="fraction of the others whose scores reflect the errors (else all 1)", low=0, high=1
     )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.movenet + self.small > 1:
+            raise ValueError(
+                f"movenet and small: expected fractions of at most 1 together, got {self.movenet} and {self.small}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +66,21 @@ def observe(people: People, joint_set: JointSet, mix: KeypointMix, rng: Generato
     count = len(people.pixels)
     strength = rng.uniform(mix.weak, mix.strong, count) * (rng.random(count) >= mix.clean)
     true = seen_pixels(people)
-    noisy = with_error(true, joint_set, mix.model, rng, strength)
+    noisy, models = true.copy(), _models(mix, rng, count)
+    for model in dict.fromkeys(models):
+        chosen = np.array(models) == model
+        noisy[chosen] = with_error(true[chosen], joint_set, model, rng, strength[chosen])
     scored = rng.random(count) < mix.scored
     score = np.where(scored[:, None], scores_of_errors(noisy - true, true, rng), 1.0)
     return Observations(noisy, score * people.visible)
+
+
+def _models(mix: KeypointMix, rng: Generator, count: int) -> list[str]:
+    """The error model of each of ``count`` people."""
+    if not mix.movenet and not mix.small:
+        return [mix.model] * count
+    others = (mix.movenet, mix.small)
+    return rng.choice(["movenet", "human36m", mix.model], size=count, p=[*others, 1 - sum(others)]).tolist()
 
 
 def seen_pixels(people: People) -> Float64s:

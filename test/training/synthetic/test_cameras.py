@@ -50,6 +50,21 @@ def test_whole_people_are_in_the_image_where_the_distance_allows():
     assert cut.inside(cut.to_pixels(cut.to_optical(body().astype(np.float32)))).all(1).mean() < 0.7
 
 
+def heights(cameras: Views) -> np.ndarray:
+    """(B,) m above the floor."""
+    return np.asarray(-(cameras.rotation.transpose(0, 2, 1) @ cameras.translation[..., None])[:, 1, 0])
+
+
+def test_some_cameras_are_far_or_high_and_the_others_as_without_them():
+    usual, mixed = views(), views(far=0.5, high=0.25)
+    assert heights(usual).max() <= 2.0
+    assert distances(usual).max() <= 10.5
+    assert np.mean(heights(mixed) > 2.0) == pytest.approx(0.25, abs=0.07)
+    assert 7.5 < heights(mixed).max() <= 8.0
+    assert 0.15 < np.mean(distances(mixed) > 10.5) < 0.4
+    assert 25 < distances(mixed).max() <= 30.5
+
+
 def test_people_are_aimed_at_all_over_the_image():
     cameras = views(whole=1.0, pitch=80.0)
     middle = cameras.to_pixels(cameras.to_optical(CENTRE[:, None].astype(np.float32)))[:, 0]
@@ -159,6 +174,8 @@ def test_points_beside_the_camera_come_out_far_outside_and_not_mirrored():
 def test_published_errors_are_of_cameras_as_robots_carry_them():
     sizes = {"widths": (640, 1280, 1920, 848, 480, 720), "heights": (480, 720, 1080, 480, 640, 1280)}
     ranges = {"focal_over_diagonal": (0.6, 1.8), "distance": (1.5, 10.0), "height": (0.2, 2.0)}
-    assert_published(CameraMix, **sizes, **ranges, whole=0.6, pitch=40.0, roll=6.0)
+    beyond = {"far": 0.0, "farthest": 30.0, "high": 0.0, "highest": 8.0}
+    assert_published(CameraMix, **sizes, **ranges, **beyond, whole=0.6, pitch=40.0, roll=6.0)
     limits = {"focal_over_diagonal": (0.2, 5), "distance": (0.5, 100), "height": (0, 10), "roll": (0, 180)}
+    limits |= {"farthest": (0.5, 100), "highest": (0, 50)}
     assert_ranges(CameraMix, **limits, pitch=(0, 80), widths=(16, None), heights=(16, None))

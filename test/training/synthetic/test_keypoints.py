@@ -47,6 +47,22 @@ def test_missing_keypoints_score_nothing_and_others_something(people):
         assert (score <= 1).all()
 
 
+def test_people_have_the_error_models_that_the_mix_names(people, monkeypatch):
+    """A person of each model is off by its number."""
+    number = {"coco": 1.0, "movenet": 2.0, "human36m": 3.0}
+    monkeypatch.setattr(
+        module, "with_error", lambda true, joints, model, rng, strength: true + number[model] * strength[:, None, None]
+    )
+    found = off(people, observed(people, movenet=0.5, small=0.2))
+    each = np.nanmean(found, 1) / np.sqrt(2)
+    assert [np.mean(np.isclose(each, n)) for n in number.values()] == pytest.approx([0.3, 0.5, 0.2], abs=0.09)
+    assert np.nanmax(off(people, observed(people))) == pytest.approx(np.sqrt(2))
+    with pytest.raises(
+        ValueError, match=r"movenet and small: expected fractions of at most 1 together, got 0.7 and 0.4"
+    ):
+        KeypointMix(movenet=0.7, small=0.4)
+
+
 def test_clean_people_are_exact_and_as_many_as_asked(people):
     assert np.nanmax(off(people, observed(people, clean=1.0))) < 1e-3
     exact = (np.nan_to_num(off(people, observed(people, clean=0.4))) < 1e-3).all(1)
@@ -88,7 +104,7 @@ def test_unseen_keypoints_are_put_in_the_middle_of_the_seen(people):
 
 
 def test_published_errors_are_of_these_detections():
-    assert_published(KeypointMix, clean=0.3, weak=0.2, strong=1.2, scored=0.5)
+    assert_published(KeypointMix, movenet=0.0, small=0.0, clean=0.3, weak=0.2, strong=1.2, scored=0.5)
     assert_ranges(KeypointMix)
 
 
