@@ -20,6 +20,7 @@ from hmr_ros.export.checkpoint import (
     check_difference,
     describe,
     exportable,
+    model_path,
     training_facts,
     write_artefact,
 )
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.checkpoint}: nothing runs Global-to-Pixel on hands yet, so it cannot be exported")
     licence = _licence(args.licence, checkpoint.config)
     of_hands = checkpoint.config.recipe in OF_HANDS
-    body_path = args.body or _model_path(checkpoint.config)
+    body_path = args.body or model_path(checkpoint.config)
     body = load_body_model(models_dir() / "open_body.npz" if of_hands else body_path)
     if checkpoint.body_sha256 not in ("", body.sha256):
         raise ValueError(f"{body_path}: not the body model that {args.checkpoint} was trained on; set --body")
@@ -73,13 +74,6 @@ def run(args: argparse.Namespace) -> int:
     write_artefact(model, dataclasses.replace(manifest, licence=licence, provenance=provenance), onnx_path)
     print(f"{onnx_path}: {onnx_path.stat().st_size / 2**20:.1f} MiB, at most {1000 * difference:.2g} mm from PyTorch")
     return 0
-
-
-def _model_path(config: TrainConfig) -> Path:
-    """The body or hand model that was trained on."""
-    if config.recipe in OF_HANDS:
-        return Path(config.freihand.hand or models_dir() / "open_hand.npz")
-    return Path(config.run.body or models_dir() / "open_body.npz")
 
 
 def _licence(given: str | None, config: TrainConfig) -> str:

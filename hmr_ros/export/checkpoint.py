@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto, ValueInfoProto
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, write_manifest
+from hmr_ros.core.manifest import Manifest, TensorSpec, atomic_path, file_sha256, models_dir, write_manifest
 from hmr_ros.core.skeleton import JOINT_SETS, MANO, SMPL
 from hmr_ros.export.onnx_graph import Exportable, Outputs
 from hmr_ros.networks.body_model import TorchBodyModel
@@ -23,7 +23,7 @@ from hmr_ros.networks.pose2mesh import Pose2Mesh
 from hmr_ros.training.checkpoint import Checkpoint
 from hmr_ros.training.config import StageConfig, TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
-from hmr_ros.training.recipes import needs_motion, stage_names
+from hmr_ros.training.recipes import OF_HANDS, needs_motion, stage_names
 
 _INPUTS = {
     "paper": "pixels",
@@ -56,6 +56,8 @@ def training_facts(config: TrainConfig) -> dict[str, str]:
     for name in stage_names(config):
         stage: StageConfig = getattr(config, name)
         facts[name] = f"{stage.steps} steps of {stage.batch_size} people"
+    if config.run.start:
+        facts["start"] = Path(config.run.start).name
     if weights := config.data.weights:
         facts["data_sets"] = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
     if config.freihand.directory and config.recipe == "hands_paper":
@@ -66,6 +68,13 @@ def training_facts(config: TrainConfig) -> dict[str, str]:
     if not path.is_file():
         return facts | {"motion": path.name}
     return facts | {"motion": f"{path.name}, sha256 {file_sha256(path)}", "motion_notice": load_motion(path).notice}
+
+
+def model_path(config: TrainConfig) -> Path:
+    """The body or hand model that was trained on."""
+    if config.recipe in OF_HANDS:
+        return Path(config.freihand.hand or models_dir() / "open_hand.npz")
+    return Path(config.run.body or models_dir() / "open_body.npz")
 
 
 def describe(model: ModelProto, checkpoint: Checkpoint, onnx_path: Path) -> Manifest:

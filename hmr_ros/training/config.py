@@ -58,6 +58,11 @@ class RunConfig:
     compile: bool = setting(
         False, doc="compile the network by torch.compile: on a GPU with Triton, on a CPU with a C++ compiler"
     )
+    start: str = setting(
+        "",
+        doc="best.pt, or .json of an exported network, of the same recipe, whose weights a new run starts from; empty: "
+        "random weights",
+    )
     lifting: str = setting(
         "",
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "
@@ -202,6 +207,8 @@ class TrainConfig:
         validate(self)
         if self.recipe == "paper" and self.run.lifting:
             raise ValueError("run.lifting: Pose2Mesh as published has another lifting network; leave it empty")
+        if self.run.start and (self.run.lifting or self.run.local_stage):
+            raise ValueError("run.start: it holds the whole network; leave run.lifting and run.local_stage empty")
         if self.trunk.steps and self.global_to_pixel.backbone != "movenet_thunder":
             raise ValueError(
                 f"trunk.steps: expected 0 for the backbone {self.global_to_pixel.backbone!r}, got {self.trunk.steps}; "

@@ -64,6 +64,16 @@ def test_a_run_goes_on_unless_it_is_restarted(command, tmp_path):
     assert command("--restart")[2] is None
 
 
+def test_a_new_run_starts_from_the_network_that_it_names(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "_new", lambda config: ("recipe", "body"))
+    monkeypatch.setattr(train, "started", lambda *given: given)
+    path, config, *new = command("--start", "a.json", "--set", "run.lifting=b.onnx")[2]
+    assert (str(path), config.run.start, config.run.lifting, new) == ("a.json", "a.json", "", ["recipe", "body"])
+    (tmp_path / "run").mkdir(exist_ok=True)
+    save_checkpoint(checkpoint(), tmp_path / "run" / "last.pt")
+    assert command("--start", "a.json")[2].step == 3, "a run that was stopped goes on"
+
+
 def test_a_run_of_another_network_is_not_gone_on_with(command, tmp_path):
     (tmp_path / "run").mkdir()
     save_checkpoint(checkpoint(), tmp_path / "run" / "last.pt")

@@ -52,6 +52,11 @@ def test_a_value_out_of_its_range_is_refused():
         TrainConfig(crops=CropConfig(flip=1.5))
 
 
+def test_a_whole_network_to_start_from_leaves_no_part_of_it_open():
+    with pytest.raises(ValueError, match=r"run\.start: it holds the whole network"):
+        updated(TrainConfig(), {"run.start": "a.json", "run.local_stage": "b.onnx"})
+
+
 def test_the_papers_recipe_takes_no_other_lifting_network():
     with pytest.raises(ValueError, match=r"run\.lifting: .* leave it empty"):
         updated(TrainConfig(), {"recipe": "paper", "run.lifting": "best.pt"})

@@ -45,6 +45,9 @@ JOINT_ERROR_WEIGHT = 0.01
 FITTING_BODIES = 400
 """Random bodies that the up-sampling is fitted to."""
 
+HEAD_PEOPLE = 6000
+"""People that the head of the stage "lift" is fitted to, of a network that was exported without it."""
+
 LIFTING_FRACTION = 0.5
 """Learning rate of the lifting network in the stage "mesh", as a fraction of the mesh's."""
 
@@ -91,6 +94,16 @@ class CompactRecipe:
         self._human36m, self._edge_lengths = Regressor(human36m), EdgeLengths(_node_edges(self._topology))
         unlearnt = {"human36m": self._human36m, "edge_lengths": self._edge_lengths}
         self.modules = nn.ModuleDict({"network": self._network, "lift_head": self._lift_head} | unlearnt)
+
+    @torch.no_grad()
+    def fit_lift_head(self) -> None:
+        """Fit the head of the stage "lift" to the lifting network as it is: exported files do not hold it."""
+        batch = self.batch(self.sampler("train", "lift"), default_rng(0), HEAD_PEOPLE)
+        hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
+        known = torch.cat([hidden, torch.ones_like(hidden[:, :1])], 1)
+        fitted = torch.linalg.lstsq(known, batch.surface.flatten(1)).solution.T
+        self._lift_head.weight.copy_(fitted[:, :-1])
+        self._lift_head.bias.copy_(fitted[:, -1])
 
     @property
     def topology(self) -> Arrays:

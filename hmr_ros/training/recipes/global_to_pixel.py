@@ -95,7 +95,8 @@ class GlobalToPixelRecipe:
                 (network.backbone.pretrained(crops.frozen_stride), 1.0),
                 *((p, NEW) for p in network.backbone.untrained()),
             ]
-        pretrained = self._config.run.lifting or self._config.run.local_stage
+        run = self._config.run
+        pretrained = run.start or run.lifting or run.local_stage
         local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if pretrained else 1.0)]
         if stage == "local":
             return [*local, (network.pixel_stage, 1.0)] if self._config.global_to_pixel.corrects else local
