@@ -11,6 +11,7 @@ import argparse
 import importlib
 import os
 import platform
+import shlex
 import shutil
 import sys
 import textwrap
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:
         overview.error(f"`hmr {name}` needs the Python module {err.name!r}, which is not installed; see `hmr doctor`")
-    args = parser_of(name, command).parse_args(argv[1:])
+    args = arguments_of(name, command, argv[1:])
     if os.environ.get(DEBUG):
         return command.run(args)
     try:
@@ -112,6 +113,13 @@ def _prepare(name: str) -> None:
 def module_of(name: str) -> str:
     """The module of the command ``name``: that of `hmr build-engine` is ``hmr_ros.commands.build_engine``."""
     return f"hmr_ros.commands.{name.replace('-', '_')}"
+
+
+def arguments_of(name: str, command: Command, given: Sequence[str]) -> argparse.Namespace:
+    """What is ``given`` to ``command``, called ``name``; with it the whole ``command_line``, for reports."""
+    return parser_of(name, command).parse_args(
+        given, argparse.Namespace(command_line=shlex.join(["hmr", name, *given]))
+    )
 
 
 def parser_of(name: str, command: Command) -> argparse.ArgumentParser:

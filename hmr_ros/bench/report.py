@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 
 from hmr_ros.bench.protocol import BENCHES, Row
-
-PACKAGES = ("numpy", "torch", "onnxruntime", "rclpy")
+from hmr_ros.results.report_file import versions
 
 
 def table(name: str, row: Row) -> str:
@@ -31,14 +29,13 @@ def submission(row: Row, machine: Mapping[str, str | int | float]) -> str:
 
 
 def environment() -> dict[str, str | int | float]:
-    """Machine and versions; the load average shows whether other programs were running."""
-    versions: dict[str, str | int | float] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "absent"
-    return versions | {"cpu": _cpu_name(), "cores": os.cpu_count() or 0, "load_average_1min": os.getloadavg()[0]}
+    """The versions of what figures depend on, and the machine."""
+    return versions() | machine()
+
+
+def machine() -> dict[str, str | int | float]:
+    """The processor; the load average shows whether other programs were running."""
+    return {"cpu": _cpu_name(), "cores": os.cpu_count() or 0, "load_average_1min": os.getloadavg()[0]}
 
 
 def _cpu_name() -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +40,11 @@ from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.evaluation.protocols.evaluate import read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.results.report_file import write_report
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
+from hmr_ros.training.datasets.reading import naming
 from hmr_ros.training.recipe_files import find_recipe, load_recipe
 from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from hmr_ros.training.synthetic.images.shards.render import Plan, write_shards
@@ -136,13 +138,8 @@ def _run_pose2mesh(args: argparse.Namespace) -> int:
     ablation = Ablation(config, body, _tests(args, config, body), args.seeds, args.out)
     for name in args.table or ["cells"]:
         found = ablation.table(name)
-        report = {
-            "table": name,
-            "seeds": args.seeds,
-            "unit": "mm",
-            "rows": [dataclasses.asdict(line) for line in found],
-        }
-        _write_both(args.out / name, json.dumps(report, indent=1), tables_of(found))
+        report = {"table": name, "seeds": args.seeds, "unit": "mm", "rows": found}
+        _write_both(args, name, report, tables_of(found))
         print(tables_of(found))
     return 0
 
@@ -157,7 +154,9 @@ def _tests(args: argparse.Namespace, config: TrainConfig, body: BodyModel) -> li
     bodies = {gender: load_body_model(path) for gender, path in given.items() if path} | {"neutral": body}
     tests = [ProtocolTest(PROTOCOLS[name], Path(config.data.root), bodies) for name in args.protocol]
     for test in tests:
-        check_bodies(read_people(test.protocol, test.root, body)[0], bodies)
+        people, path = read_people(test.protocol, test.root, body)
+        with naming(path):
+            check_bodies(people, bodies)
     return [*tests]
 
 
@@ -264,13 +263,13 @@ def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace)
         "steps": config.images.steps,
         "batch_size": config.images.batch_size,
         "unit": "mm",
-        "rows": [dataclasses.asdict(line) for line in found],
+        "rows": found,
     }
-    _write_both(args.out / "ablation", json.dumps(report, indent=1), markdown(found))
+    _write_both(args, "ablation", report, markdown(found))
 
 
-def _write_both(path: Path, as_json: str, as_markdown: str) -> None:
-    """Write ``path``.json and ``path``.md."""
-    for suffix, text in ((".json", as_json), (".md", as_markdown)):
-        with atomic_path(path.with_suffix(suffix)) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+def _write_both(args: argparse.Namespace, name: str, report: Mapping[str, object], as_markdown: str) -> None:
+    """Write ``name``.json and ``name``.md in ``--out``."""
+    write_report(args.out / f"{name}.json", vars(args), report)
+    with atomic_path(args.out / f"{name}.md") as temporary:
+        temporary.write_text(as_markdown + "\n", encoding="utf-8")

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 from pathlib import Path
 from typing import cast
 
 from hmr_ros import bench as benches
 from hmr_ros.bench.protocol import BENCHES, Bench, BenchSkipped, Options, Row
-from hmr_ros.bench.report import environment, submission, table
+from hmr_ros.bench.report import environment, machine, submission, table
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig
-from hmr_ros.core.manifest import atomic_path
+from hmr_ros.results.report_file import write_report
 
 EXAMPLES = (
     "hmr bench mesh messages --repeats 10",
@@ -63,11 +62,7 @@ def run(args: argparse.Namespace) -> int:
             print(table(name, rows[name]))
     if args.submit and "ros" in rows:
         print(f"\nA row for the table of machines in docs/latency.md:\n{submission(rows['ros'], environment())}")
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(args.out) as temporary:
-            report = {"environment": environment(), "benches": rows}
-            temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_report(args.out, vars(args), {"machine": machine(), "benches": rows})
     return 0 if all(met for row in rows.values() for met in row["goals"].values()) else 1
 
 

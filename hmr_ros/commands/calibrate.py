@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import Manifest, atomic_path, file_sha256, load_manifest, models_dir, write_manifest
+from hmr_ros.core.manifest import Manifest, file_sha256, load_manifest, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import REFERENCE_ERROR_M, Calibration
 from hmr_ros.engines.opening import open_engine
@@ -30,8 +29,9 @@ from hmr_ros.evaluation.held_out.drift import measure_drift
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
 from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
 from hmr_ros.evaluation.held_out.synthetic import BATCH, people_of_shards, sampled_people
-from hmr_ros.evaluation.sequences.fusion_report import FusionReport, fusion_report
+from hmr_ros.evaluation.sequences.fusion_report import fusion_report
 from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES, Trial
+from hmr_ros.results.report_file import write_report
 from hmr_ros.training.datasets.motion import Motion, load_motion
 from hmr_ros.training.lifted import Lifter
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -92,8 +92,7 @@ def run(args: argparse.Namespace) -> int:
     residuals = residuals_of(predictor, _people(args, predictor, motion, body), body, args.seed)
     print(f"{manifest.name} on {args.motion}, split {args.split}, seed {args.seed}: percent, 95 % intervals")
     report = _report(residuals, motion, predictor.joint_set)
-    if args.json:
-        _write_json(report, args.json)
+    write_report(args.json, vars(args), {"unit": "percent", **dataclasses.asdict(report)})
     command = f"hmr calibrate, {args.samples} people, seed {args.seed}"
     return _write(args, manifest, report.calibration, report.rows[0].largest_gap, command)
 
@@ -111,8 +110,7 @@ def _run_on_sequences(args: argparse.Namespace, manifest: Manifest) -> int:
         cases = Trial(lifter, body, engine)(motion, max(1, args.samples // 100), args.seed)
         report = fusion_report(tqdm(cases, total=len(SOURCES) * len(RATES_HZ), unit="case"), motion, lifter.calibration)
     print(f"{manifest.name}: {report.text()}")
-    if args.json:
-        _write_json(report, args.json)
+    write_report(args.json, vars(args), {"unit": "percent", **dataclasses.asdict(report)})
     command = f"hmr calibrate, {args.samples // 100} people in {len(SOURCES) * len(RATES_HZ)} cases, seed {args.seed}"
     return _write(args, manifest, report.calibration, report.largest_gap, command)
 
@@ -189,10 +187,3 @@ def _drift(motion: Motion, body: BodyModel) -> str:
         f"unseen people: the root drifts by {drift.root_m_s:.2f} m/s, joints within {drift.joint_time_s:.2f} s by (m): "
         f"{joints}"
     )
-
-
-def _write_json(report: Report | FusionReport, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        text = json.dumps({"unit": "percent", **dataclasses.asdict(report)}, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")

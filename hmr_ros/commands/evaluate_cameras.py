@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import itertools
-import json
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +19,7 @@ from tqdm import tqdm
 
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
@@ -37,6 +35,7 @@ from hmr_ros.perception.rooms.fuser import RoomFuser
 from hmr_ros.perception.rooms.options import FusingOptions
 from hmr_ros.perception.rooms.room import bodies_of
 from hmr_ros.perception.tracker import Tracker
+from hmr_ros.results.report_file import write_report
 from hmr_ros.training.datasets.motion import load_motion
 
 EXAMPLES = ("hmr evaluate-cameras models/pose2mesh.json --motion motion.npz",)
@@ -57,15 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, help="PNG of the last room in its middle")
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """The ``rows`` of the table: ``model`` on people of ``data``."""
-
-    model: str
-    data: str
-    rows: list[RoomRow]
-
-
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     if args.rooms < 1 or args.people < 1 or args.seconds < 2:
@@ -80,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
             evaluation.add(room, said_by_all(room, _pipelines(engine, body), rng), rng)
     data = f"{args.motion}, split {args.split}, seed {args.seed}"
     print(f"{args.model} in rooms with several cameras, {data}\n{table(evaluation.rows())}")
-    if args.json:
-        write_json(Report(str(args.model), data, evaluation.rows()), args.json)
+    write_report(args.json, vars(args), {"model": str(args.model), "data": data, "rows": evaluation.rows()})
     if args.image:
         args.image.parent.mkdir(parents=True, exist_ok=True)
         write_image_file(args.image, evaluation.image())
@@ -131,10 +120,3 @@ def _pipelines(engine: Engine, body: BodyModel) -> Callable[[], Pipeline]:
         return Pipeline(GivenDetector(), Tracker(ids=ids), Pose2Mesh(engine, body), BodySmoother(body), body)
 
     return opened
-
-
-def write_json(report: Report, path: Path) -> None:
-    """Write ``report`` to ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(report), indent=1) + "\n", encoding="utf-8")

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 from hmr_ros.core.body.hand_model import HandModel, load_hand_model
-from hmr_ros.core.manifest import atomic_path, models_dir
+from hmr_ros.core.manifest import models_dir
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.hands.freihand import FreiHandReport, HandMeshes, read_meshes, write_meshes
 from hmr_ros.evaluation.hands.lifting import lifted_freihand, read_evaluated, read_pixels, scored
 from hmr_ros.evaluation.hands.rendered import RenderedReport, evaluate_rendered
+from hmr_ros.results.report_file import write_report
 from hmr_ros.training.datasets.freihand import SPLITS, FreiHand
 from hmr_ros.training.datasets.seen_hands import read_seen_hands
 
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table."""
     _check(args)
     report = _of_rendered(args) if args.rendered else _of_freihand(args)
-    if args.json:
-        write_json(report, args.json)
+    write_report(args.json, vars(args), dataclasses.asdict(report))
     return 0
 
 
@@ -90,10 +89,3 @@ def _lifted(args: argparse.Namespace, people: FreiHand) -> HandMeshes:
 
 def _open_hand() -> HandModel:
     return load_hand_model(models_dir() / "open_hand.npz")
-
-
-def write_json(report: FreiHandReport | RenderedReport, path: Path) -> None:
-    """Write ``report`` to ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n", encoding="utf-8")

@@ -9,8 +9,7 @@ scored, too.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,14 +17,15 @@ from tqdm import tqdm
 from hmr_ros.core.arrays import Image
 from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
-from hmr_ros.core.manifest import atomic_path, load_manifest, models_dir
+from hmr_ros.core.manifest import load_manifest, models_dir
 from hmr_ros.core.photo_labels import read_coco
 from hmr_ros.evaluation.photos.degraded import DEGRADATIONS
 from hmr_ros.evaluation.photos.regions import projected_coverage
 from hmr_ros.evaluation.photos.reprojection import assumed_camera, read_photo, score
-from hmr_ros.evaluation.photos.scores import Row, as_json, join, summarise, table
+from hmr_ros.evaluation.photos.scores import as_json, join, summarise, table
 from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.pipeline import Pipeline
+from hmr_ros.results.report_file import write_report
 
 METHODS = ("pose2mesh", "global_to_pixel")
 THRESHOLDS = (0.2, 0.1)
@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     photos = read_coco(args.labels, args.photos or args.labels.parent)
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
-    pipelines = _open(args.networks or _shipped(), args.preset)
+    networks = args.networks or _shipped()
+    pipelines = _open(networks, args.preset)
     first = next(iter(pipelines.values()))
     estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
     outcomes = []
@@ -86,18 +87,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"\nPCK@{threshold:g} of the torso, percent, 95 % intervals\n{table(rows, methods)}")
     calibrations = {name: estimator.calibration for name, estimator in estimators.items()}
     print("", *projected_coverage(outcome, calibrations, methods), sep="\n")
-    if args.json:
-        write_json(reports, methods, args.labels, args.json)
+    content = {
+        "labels": str(args.labels),
+        "unit": "percent of joints within the fraction of the torso",
+        "pck": {f"{threshold:g}": as_json(rows, methods) for threshold, rows in reports.items()},
+    }
+    write_report(args.json, vars(args) | {"networks": networks}, content)
     return 0
-
-
-def write_json(reports: Mapping[float, Sequence[Row]], methods: Sequence[str], labels: Path, path: Path) -> None:
-    """Write the tables and the name of the labels as JSON."""
-    pck = {f"{threshold:g}": as_json(rows, methods) for threshold, rows in reports.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        report = {"labels": str(labels), "unit": "percent of joints within the fraction of the torso", "pck": pck}
-        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def _shipped() -> list[Path]:

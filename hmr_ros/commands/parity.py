@@ -9,11 +9,10 @@ clip and from rendered crowds. The exit status is 1 if a difference is too large
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from hmr_ros.core.manifest import atomic_path
 from hmr_ros.evaluation.parity.compare import compare, shipped
+from hmr_ros.results.report_file import write_report
 
 EXAMPLES = (
     "hmr parity",
@@ -35,14 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 if a difference is too large."""
-    findings = []
-    for path in args.models or shipped():
+    models, findings = args.models or shipped(), []
+    for path in models:
         print(f"{path.stem}: against onnxruntime on the CPU")
         for finding in compare(path, args.backend, args.checkpoint):
             findings.append(finding)
             print(f"  {finding}")
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(args.out) as temporary:
-            temporary.write_text(json.dumps([finding.summary() for finding in findings], indent=1) + "\n")
+    content = {"findings": [finding.summary() for finding in findings]}
+    write_report(args.out, vars(args) | {"models": models}, content)
     return 0 if all(finding.accepted for finding in findings) else 1

@@ -6,4 +6,5 @@ arrays_file: bodies.npz; recording_file: an .mcap or other recording with the to
 images: the images that the bodies were estimated from, of a video or recording
 opening: a file -> its snapshots
 floor: the floor under people's feet, by which the scene is upright
+report_file: the JSON reports of commands that measure
 """

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import argparse
 import dataclasses
 import json
 from itertools import product
@@ -7,8 +6,8 @@ from itertools import product
 import pytest
 import torch
 
+from hmr_ros.cli import arguments_of
 from hmr_ros.commands import ablate
-from hmr_ros.commands.ablate import add_arguments, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.settings import updated
@@ -51,11 +50,9 @@ def command(tmp_path):
     def ablated(local: int = 0, images: int = 3, people: int = 5) -> int:
         config = tmp_path / "ablation.toml"
         config.write_text(SETTINGS.format(local=local, images=images))
-        parser = argparse.ArgumentParser()
-        add_arguments(parser)
         words = [config, "--motion", tmp_path / "motion.npz", "--out", tmp_path / "out"]
         words += ["--images", 7, "--people", people, "--seeds", 2, "--head-start", 2]
-        return run(parser.parse_args(list(map(str, words))))
+        return ablate.run(arguments_of("ablate", ablate, list(map(str, words))))
 
     return ablated
 
@@ -134,10 +131,8 @@ batch_size = 2
 def pose2mesh(tmp_path, *words: str) -> int:
     (tmp_path / "paper.toml").write_text(POSE2MESH)
     save_motion(small_motion(), tmp_path / "motion.npz")
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
     always = ["--motion", tmp_path / "motion.npz", "--out", tmp_path / "out", "--people", 4, "--seeds", 2]
-    return run(parser.parse_args(list(map(str, [tmp_path / "paper.toml", *always, *words]))))
+    return ablate.run(arguments_of("ablate", ablate, list(map(str, [tmp_path / "paper.toml", *always, *words]))))
 
 
 def errors_of(row: str, text: str) -> list[str]:
@@ -179,10 +174,8 @@ def on_data_sets(tmp_path, *words: str) -> int:
     data = f'[data]\nroot = "{root}"\nbody_male = "{root / "smpl.npz"}"\nhuman36m = 1.0\nthreedpw = 1.0\n'
     settings = POSE2MESH.replace("[people]", f'body = "{root / "smpl.npz"}"\n{data}[people]', 1)
     (tmp_path / "data.toml").write_text(settings)
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
     always = ["--out", tmp_path / "out", "--table", "data", "--seeds", 1, "--set", "run.motion="]
-    return run(parser.parse_args(list(map(str, [tmp_path / "data.toml", *always, *words]))))
+    return ablate.run(arguments_of("ablate", ablate, list(map(str, [tmp_path / "data.toml", *always, *words]))))
 
 
 @pytest.mark.slow
@@ -205,13 +198,12 @@ def test_what_an_ablation_lacks_is_told_before_it_trains(tmp_path, command):
     with pytest.raises(ValueError, match=r"--seeds: expected at least 1, got 0"):
         pose2mesh(tmp_path, "--seeds", "0")
     (tmp_path / "paper.toml").write_text('recipe = "paper"\n[run]\nmotion = ""\n')
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    args = arguments_of("ablate", ablate, [str(tmp_path / "paper.toml"), "--out", str(tmp_path / "out")])
     with pytest.raises(ValueError, match=r"run\.motion: set it, or --motion"):
-        run(parser.parse_args([str(tmp_path / "paper.toml"), "--out", str(tmp_path / "out")]))
+        ablate.run(args)
     (tmp_path / "paper.toml").write_text('recipe = "compact"\n')
     with pytest.raises(ValueError, match=r"or recipe = 'paper'; got 'compact'"):
-        run(parser.parse_args([str(tmp_path / "paper.toml"), "--out", str(tmp_path / "out")]))
+        ablate.run(args)
 
 
 def test_data_sets_to_add_must_be_there(tmp_path):

@@ -37,7 +37,8 @@ def test_prints_and_writes(fake, tmp_path, capsys):
     assert main(["bench", "fake", "--repeats", "7", "--out", str(out)]) == 0
     report = json.loads(out.read_text())
     assert report["benches"]["fake"] == {**ROW, "settings": {"repeats": 7}}
-    assert {"python", "numpy", "cpu", "cores", "load_average_1min"} <= report["environment"].keys()
+    assert report["machine"].keys() == {"cpu", "cores", "load_average_1min"}
+    assert report["command"] == f"hmr bench fake --repeats 7 --out {out}"
     printed = capsys.readouterr().out
     assert "30.000 ms" in printed
     assert "met" in printed

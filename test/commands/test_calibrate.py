@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-import argparse
 import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from hmr_ros.cli import arguments_of
 from hmr_ros.commands import calibrate
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, load_manifest, models_dir, write_manifest
@@ -197,9 +197,7 @@ def artefact(tmp_path, motion, monkeypatch):
 
 
 def parse(*words):
-    parser = argparse.ArgumentParser()
-    calibrate.add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
+    return arguments_of("calibrate", calibrate, [str(word) for word in words])
 
 
 def test_a_manifest_is_calibrated(artefact, capsys):

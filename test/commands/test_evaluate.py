@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import argparse
 import dataclasses
 import json
 import re
@@ -9,7 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hmr_ros.commands.evaluate import add_arguments, attention, held_out, run
+from hmr_ros.cli import arguments_of
+from hmr_ros.commands import evaluate
+from hmr_ros.commands.evaluate import attention, held_out, run
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, file_sha256, models_dir, write_manifest
 from hmr_ros.core.settings import updated
@@ -93,9 +94,7 @@ def untrained_checkpoint(tmp_path):
 
 
 def parse(*words):
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args([str(w) for w in words])
+    return arguments_of("evaluate", evaluate, [str(w) for w in words])
 
 
 def test_an_exported_network_is_evaluated(rest_pose_model, tmp_path, capsys):
@@ -182,6 +181,18 @@ def test_spins_own_files_are_evaluated_with_images_or_without(untrained_checkpoi
     (tmp_path / "b.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"no image b.jpg, nor in images/"):
         run(parse(untrained_checkpoint, *annotations, "--images", tmp_path))
+
+
+def test_people_who_cannot_be_evaluated_are_named_with_their_file(rest_pose_model, tmp_path):
+    people = made.people(["a.jpg", "b.jpg"])
+    nowhere = {"part": None, "S": None, "scale": np.full(2, np.nan)}
+    path = made.write_spin(tmp_path / "spin.npz", people, **nowhere)
+    arguments = ["--annotations", path, "--format", "spin"]
+    with pytest.raises(ValueError, match=r"spin\.npz: image a\.jpg, person a\.jpg: expected a box .* take it out"):
+        run(parse(rest_pose_model[0], *arguments))
+    made.write_spin(path, people, has_smpl=np.zeros(2))
+    with pytest.raises(ValueError, match=r"spin\.npz: no person of these annotations has SMPL parameters; use --prot"):
+        run(parse(rest_pose_model[0], *arguments))
 
 
 def test_a_protocol_reports_errors_and_what_they_depend_on(untrained_checkpoint, rest_pose_model, tmp_path, capsys):

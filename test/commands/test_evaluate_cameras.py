@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-import argparse
 import json
 
 import cv2
 import pytest
 
+from hmr_ros.cli import arguments_of
 from hmr_ros.commands import evaluate_cameras
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.training.datasets.motion import save_motion
@@ -12,9 +12,7 @@ from test.evaluation.rooms.test_rooms import motion  # noqa: F401
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    evaluate_cameras.add_arguments(parser)
-    return evaluate_cameras.run(parser.parse_args([str(a) for a in arguments]))
+    return evaluate_cameras.run(arguments_of("evaluate-cameras", evaluate_cameras, [str(a) for a in arguments]))
 
 
 @pytest.mark.slow

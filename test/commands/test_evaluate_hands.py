@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from hmr_ros.cli import arguments_of
 from hmr_ros.commands import evaluate, evaluate_hands
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.body.hand_model import load_hand_model
@@ -20,9 +20,7 @@ SPEC = TensorSpec("x", "float32", ("N",))
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    evaluate_hands.add_arguments(parser)
-    return evaluate_hands.run(parser.parse_args([str(a) for a in arguments]))
+    return evaluate_hands.run(arguments_of("evaluate-hands", evaluate_hands, [str(a) for a in arguments]))
 
 
 @pytest.fixture
@@ -73,10 +71,8 @@ def test_a_network_is_scored_on_the_annotated_points_or_on_those_of_a_detector(r
 
 
 def by_protocol(model: str, *arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
     given = [models_dir() / model, "--protocol", "freihand", *arguments]
-    return evaluate.run(parser.parse_args([str(a) for a in given]))
+    return evaluate.run(arguments_of("evaluate", evaluate, [str(a) for a in given]))
 
 
 def test_a_network_is_scored_by_the_protocol(root: Path, capsys):

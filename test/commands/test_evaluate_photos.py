@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hmr_ros.cli import arguments_of
 from hmr_ros.commands import evaluate_photos
 from hmr_ros.core.manifest import models_dir
 
@@ -17,9 +18,7 @@ def test_two_networks_of_one_name_are_refused():
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    evaluate_photos.add_arguments(parser)
-    return parser.parse_args(arguments)
+    return arguments_of("evaluate-photos", evaluate_photos, arguments)
 
 
 def test_labels_without_people_are_refused(tmp_path):

@@ -44,7 +44,7 @@ def converted(given: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_compares_and_writes(converted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "parity.json"
     assert main(["parity", str(converted), "--backend", "onnxruntime", "--out", str(out)]) == 0
-    findings = {finding["way"]: finding for finding in json.loads(out.read_text())}
+    findings = {finding["way"]: finding for finding in json.loads(out.read_text())["findings"]}
     assert findings.keys() == {"onnxruntime, again", "fp16, as a GPU rounds", "onnxruntime"}
     assert all(finding["accepted"] and finding["repeatable"] for finding in findings.values())
     assert findings["onnxruntime"]["distances"]["vertices"] == {"mean": 0.0, "max": 0.0, "unit": "mm"}

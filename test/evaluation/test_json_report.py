@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports as JSON."""
+"""Reports of `hmr evaluate` as JSON."""
 
 import json
-
-import pytest
+from pathlib import Path
 
 from hmr_ros.core.metrics import Interval
 from hmr_ros.evaluation.json_report import Report, write_json
 
 
-def test_rows_are_lines_and_numbers_are_short(tmp_path):
-    report = Report("model", "data", ["better"], [Interval(1 / 3, 0.0, float("nan")), Interval(2.0, 1.0, 3.0)])
-    path = tmp_path / "new" / "report.json"
-    write_json(report, path)
-    read = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert read["rows"] == [{"mean": 0.3333, "low": 0.0, "high": None}, {"mean": 2.0, "low": 1.0, "high": 3.0}]
-    assert (read["model"], read["verdicts"], read["forecasts"]) == ("model", ["better"], [])
-    assert sum('"mean"' in line for line in path.read_text().splitlines()) == 2
+def test_a_report_has_its_unit_and_tables(tmp_path: Path):
+    path = tmp_path / "report.json"
+    write_json(path, {"command_line": "hmr evaluate"}, Report("model", "data", ["better"], [Interval(2.0, 1.0, 3.0)]))
+    read = json.loads(path.read_text())
+    assert read["unit"].startswith("mm; ")
+    assert (read["model"], read["data"], read["verdicts"], read["forecasts"]) == ("model", "data", ["better"], [])
+    assert read["rows"] == [{"mean": 2.0, "low": 1.0, "high": 3.0}]

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         found = lifted_freihand(people, people.pixels, engine, hand)
     report = scored(found, people)
     print(f"{args.model}, sha256 {file_sha256(args.model)}, on the annotated 2D joints of {root}\n\n{report.table()}")
-    write_json(report, args.json)
+    write_json(args.json, vars(args), report)
     return 0
 
 

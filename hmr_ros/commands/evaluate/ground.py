@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
         outcomes = {name: join_rows([found[name] for found in by_camera]) for name in by_camera[0]}
         rows = report.rows(outcomes, estimator.calibration)
     print(f"{args.model} on the ground, {people.data}: percent and cm\n{report.table(rows)}")
-    write_json(Report(str(args.model), people.data, [], rows), args.json)
+    write_json(args.json, vars(args), Report(str(args.model), people.data, [], rows))
     return 0

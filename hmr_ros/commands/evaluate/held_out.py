@@ -21,6 +21,7 @@ from hmr_ros.evaluation.held_out.synthetic import BATCH, evaluate_synthetic, peo
 from hmr_ros.evaluation.json_report import Report, write_json
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.readers import READERS
+from hmr_ros.training.datasets.reading import naming
 from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.cameras import CameraMix
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     rows, verdicts = (_annotated if args.annotations else _synthetic)(args, predictors, body)
     print(f"{' and '.join(predictor.name for predictor in predictors)} on {data}: mm, 95 % intervals")
     print("\n".join([table(rows), *verdicts]))
-    write_json(Report(" ".join(map(str, paths)), str(data), verdicts, rows), args.json)
+    write_json(args.json, vars(args), Report(" ".join(map(str, paths)), str(data), verdicts, rows))
     return 0
 
 
@@ -70,7 +71,8 @@ def _annotated(
     _, bodies = bodies_of(args)
     people = READERS[args.format](args.annotations, body)
     images = ImageDirectory(args.images) if args.images else None
-    return [row for p in predictors for row in evaluate_annotated(p, people, body, bodies, images)], []
+    with naming(args.annotations):
+        return [row for p in predictors for row in evaluate_annotated(p, people, body, bodies, images)], []
 
 
 def _synthetic(

@@ -14,6 +14,7 @@ from hmr_ros.evaluation.json_report import write_json
 from hmr_ros.evaluation.protocols.evaluate import evaluate, read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.evaluation.protocols.report import ProtocolReport, described, text, unseen
+from hmr_ros.training.datasets.reading import naming
 from hmr_ros.training.real.images import ImageDirectory
 
 
@@ -25,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     people, path = read_people(protocol, args.data, body)
     images = ImageDirectory(args.images or args.data / protocol.dataset)
     compared = [predictor, *baseline_of(args, predictor, body)]
-    rows = [row for p in compared for row in evaluate(protocol, p, people, body, bodies, images)]
+    with naming(path):
+        rows = [row for p in compared for row in evaluate(protocol, p, people, body, bodies, images)]
     facts = {
         "protocol": f"{protocol.name}: {protocol.title}",
         "network": f"{predictor.name} ({args.model}, sha256 {file_sha256(args.model)})",
@@ -36,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
     }
     report = ProtocolReport(protocol.name, str(args.model), facts, rows)
     print(text(report))
-    write_json(report, args.json)
+    write_json(args.json, vars(args), report)
     return 0

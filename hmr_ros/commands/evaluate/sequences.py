@@ -30,5 +30,5 @@ def run(args: argparse.Namespace) -> int:
     print(f"{models} over time, {people.data}\n{report.table(rows)}")
     if forecasts:
         print(f"\nforecasts\n{forecast_table(forecasts)}")
-    write_json(Report(models, people.data, [], rows, forecasts), args.json)
+    write_json(args.json, vars(args), Report(models, people.data, [], rows, forecasts))
     return 0

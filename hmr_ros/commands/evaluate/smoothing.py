@@ -21,5 +21,5 @@ def run(args: argparse.Namespace) -> int:
         trial = Trial(estimator, people.body)(people.motion, args.samples, args.seed)
         rows = report.rows(join_rows(list(tqdm(trial, total=args.samples, unit="person"))))
     print(f"{args.model} over time, {people.data}\n{report.table(rows)}")
-    write_json(Report(str(args.model), people.data, [], rows), args.json)
+    write_json(args.json, vars(args), Report(str(args.model), people.data, [], rows))
     return 0

@@ -21,26 +21,34 @@ _OF_OTHER_LAYOUTS = (ArithmeticError, AttributeError, LookupError, RecursionErro
 
 
 @contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the annotations at ``path`` in a ValueError of the block that names neither them nor a file beside them."""
+    try:
+        yield
+    except ValueError as err:
+        if str(path) in str(err) or str(path.parent) + "/" in str(err):
+            raise
+        raise ValueError(f"{path}: {err}; see docs/datasets.md") from err
+
+
+@contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn what the block raises on a file of another layout into a ValueError that names ``path``.
 
     Values that are no numbers pass in silence: ``training/datasets/possible.py`` looks at them.
     """
-    try:
-        with np.errstate(all="ignore"):
-            yield
-    except json.JSONDecodeError as err:
-        raise ValueError(f"{path}: not a JSON file: {err}") from err
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path}: not text in UTF-8: {err}") from err
-    except KeyError as err:
-        raise ValueError(f"{path}: not in the expected layout: it lacks {err}; see docs/datasets.md") from err
-    except _OF_OTHER_LAYOUTS as err:
-        raise ValueError(f"{path}: not in the expected layout: {err}; see docs/datasets.md") from err
-    except ValueError as err:
-        if str(path) in str(err) or str(path.parent) + "/" in str(err):  # it names its file already
-            raise
-        raise ValueError(f"{path}: {err}; see docs/datasets.md") from err
+    with naming(path):
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        except json.JSONDecodeError as err:
+            raise ValueError(f"{path}: not a JSON file: {err}") from err
+        except UnicodeDecodeError as err:
+            raise ValueError(f"{path}: not text in UTF-8: {err}") from err
+        except KeyError as err:
+            raise ValueError(f"{path}: not in the expected layout: it lacks {err}; see docs/datasets.md") from err
+        except _OF_OTHER_LAYOUTS as err:
+            raise ValueError(f"{path}: not in the expected layout: {err}; see docs/datasets.md") from err
 
 
 def read_object(path: Path) -> JsonObject:

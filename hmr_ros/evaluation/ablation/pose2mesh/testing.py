@@ -20,6 +20,7 @@ from hmr_ros.evaluation.protocols.evaluate import person_errors, read_people
 from hmr_ros.evaluation.protocols.registry import ACCELERATION, Protocol
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import Motion
+from hmr_ros.training.datasets.reading import naming
 from hmr_ros.training.real.images import ImageDirectory
 from hmr_ros.training.synthetic.people import PeopleSampler, evaluated_people
 
@@ -82,9 +83,10 @@ class ProtocolTest:
 
     def _of(self, predictor: Predictor, body: BodyModel) -> tuple[Floats, Strings]:
         """Values (N, M) by metric and the persons (N,)."""
-        people, _ = read_people(self.protocol, self.root, body)
+        people, path = read_people(self.protocol, self.root, body)
         images = ImageDirectory(self.root / self.protocol.dataset)
-        by_output, evaluated = person_errors(self.protocol, predictor, people, body, self.bodies, images)
+        with naming(path):
+            by_output, evaluated = person_errors(self.protocol, predictor, people, body, self.bodies, images)
         return join_rows(list(by_output.values())[-1]).values, evaluated.person
 
 
