@@ -1,4 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+
+# Before numpy and torch start their threads: those wait for one another by spinning, so that beside another program
+# a test in two threads takes ten times the processor time that it takes in one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
