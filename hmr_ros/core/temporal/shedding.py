@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from hmr_ros.core.temporal.running import FRACTION, Running
+
 
 class Shed(IntEnum):
     """What is left out; each member includes those before it."""
@@ -29,12 +31,6 @@ class Shed(IntEnum):
         names = ("views", "second method", "searches")
         return ", ".join(names[: self.value]) or "nothing"
 
-
-_DEVIATIONS = 2.0
-"""A step is expected to take this many mean deviations more than its mean: late is worse than idle."""
-
-_FRACTION = 1 / 8
-"""Weight of the newest image in means (as in TCP's estimate of round trips: Jacobson, SIGCOMM 1988)."""
 
 _ROOM = 0.8
 """Work comes back when it would take no more than this fraction of the limit, ..."""
@@ -83,40 +79,14 @@ class Admission:
 
 
 @dataclass
-class _Running:
-    """Running mean and mean deviation of a duration, s."""
-
-    mean: float = 0.0
-    deviation: float = 0.0
-    is_known: bool = False
-
-    @property
-    def expected(self) -> float:
-        return self.mean + _DEVIATIONS * self.deviation
-
-    def add(self, value: float) -> None:
-        if not self.is_known:
-            self.mean, self.deviation, self.is_known = value, 0.0, True
-            return
-        error = value - self.mean
-        self.mean += _FRACTION * error
-        self.deviation += _FRACTION * (abs(error) - self.deviation)
-
-    def approach(self, other: _Running, fraction: float) -> None:
-        """Move towards ``other`` by a fraction of the difference."""
-        self.mean += fraction * (other.mean - self.mean)
-        self.deviation += fraction * (other.deviation - self.deviation)
-
-
-@dataclass
 class _Step:
     """Duration of a step in full, and as it is done from level ``relaxed_from`` on."""
 
     relaxed_from: Shed
-    full: _Running = field(default_factory=_Running)
-    relaxed: _Running = field(default_factory=_Running)
+    full: Running = field(default_factory=Running)
+    relaxed: Running = field(default_factory=Running)
 
-    def at(self, level: Shed) -> _Running:
+    def at(self, level: Shed) -> Running:
         return self.relaxed if level >= self.relaxed_from else self.full
 
     def add(self, level: Shed, value: float, elapsed_s: float) -> None:
@@ -141,8 +111,8 @@ class Shedder:
         self._detect = _Step(Shed.SEARCHES)
         self._estimate = _Step(Shed.SECOND_METHOD)
         self._views = _Step(Shed.VIEWS)
-        self._rest = _Running()
-        self._publish = _Running()
+        self._rest = Running()
+        self._publish = Running()
         self._calm_since_s = self._admitted_s = self._observed_s = float("-inf")
         self._probes_left = 0
 
@@ -174,7 +144,7 @@ class Shedder:
         elapsed_s = self._elapsed_s(stamp_s)
         self._detect.add(shed, detect_s, elapsed_s)
         self._estimate.add(shed, estimate_s, elapsed_s)
-        self._publish.approach(_Running(), _FRACTION)  # a single slow image must not keep all others back
+        self._publish.approach(Running(), FRACTION)  # a single slow image must not keep all others back
 
     def observe(self, stamp_s: float, shed: Shed, costs: Costs) -> None:
         """Learn the ``costs`` of an admitted image that was processed without ``shed``."""
@@ -191,7 +161,7 @@ class Shedder:
         self._observed_s = stamp_s
         return elapsed_s
 
-    def _steps(self, level: Shed) -> tuple[_Running, ...]:
+    def _steps(self, level: Shed) -> tuple[Running, ...]:
         return self._rest, self._detect.at(level), self._estimate.at(level), self._views.at(level)
 
     def _work_s(self, level: Shed) -> float:

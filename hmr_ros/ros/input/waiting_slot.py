@@ -31,6 +31,9 @@ class WaitingSlot:
     ``patience_s``; those before it are dropped, which ``on_drop`` is called for.
     """
 
+    lingered_s = 0.0
+    """No image waits for a fresher one: the other node may not look at every image."""
+
     def __init__(self, is_ready: Callable[[Stamp], bool], patience_s: float, on_drop: Callable[[], None]) -> None:
         self._is_ready = is_ready
         self._patience_s = patience_s

@@ -21,9 +21,12 @@ class TurnTaking:
         self._begun_s = self._ended_s = time.perf_counter()
         self._waited_s = 0.0
 
-    def begin(self, begun_s: float) -> None:
-        """An image will be processed, whose work began at ``begun_s``, by time.perf_counter."""
-        self._waited_s, self._begun_s = begun_s - self._ended_s, begun_s
+    def begin(self, begun_s: float, lingered_s: float) -> None:
+        """An image will be processed, whose work began at ``begun_s``, by time.perf_counter.
+
+        The worker could have worked on the one before it for ``lingered_s``, but waited for this one.
+        """
+        self._waited_s, self._begun_s = max(begun_s - self._ended_s - lingered_s, 0.0), begun_s
         self._pipeline.in_turns = self._backlog.is_behind
 
     def end(self, result: Result, latency_s: float, limit_s: float) -> None:

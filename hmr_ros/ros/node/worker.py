@@ -146,7 +146,7 @@ class Worker:
         given, ground = self._source.detections(frame), self._source.ground(frame, camera, config)
         world = self._source.world(frame, config)
         tracepoints.mark("other inputs")
-        self._turns.begin(started_s)
+        self._turns.begin(started_s, self._source.slot.lingered_s)
         result = self._pipeline(frame.image, camera, stamp.seconds, depth, shed, given, ground, world)
         self._log_jump(result.jump)
         self._accept(arrival)

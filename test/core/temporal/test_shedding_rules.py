@@ -3,7 +3,8 @@
 
 import pytest
 
-from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder, _Running, _Step
+from hmr_ros.core.temporal.running import Running
+from hmr_ros.core.temporal.shedding import Costs, Shed, Shedder, _Step
 
 
 def shedder(detect_s=0.0, estimate_s=0.0, views_s=0.0, rest_s=0.0, stamp_s=0.0):
@@ -14,14 +15,14 @@ def shedder(detect_s=0.0, estimate_s=0.0, views_s=0.0, rest_s=0.0, stamp_s=0.0):
 
 
 def test_a_running_mean_moves_by_an_eighth_and_two_deviations_are_added():
-    running = _Running()
+    running = Running()
     running.add(8.0)
     assert (running.mean, running.deviation, running.expected) == (8, 0, 8)
     running.add(16.0)
     assert (running.mean, running.deviation, running.expected) == (9, 1, 11)
     running.add(9.0)
     assert (running.mean, running.deviation) == (9, 0.875)
-    running.approach(_Running(5.0, 0.475, True), 0.25)
+    running.approach(Running(5.0, 0.475, True), 0.25)
     assert (running.mean, running.deviation) == (8, pytest.approx(0.775))
 
 

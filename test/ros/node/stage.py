@@ -35,7 +35,7 @@ class Stage:
         self.log, self.calls, self.config = [], [], config
         self.bodies, self.shed, self.admits, self.wrong = some_bodies(2), Shed.NOTHING, True, None
         self.frame_id, self.problem, self.view_problem, self.ok = "eye", "", "", True
-        self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take)
+        self.monitor, self.slot = Monitor(), SimpleNamespace(take=self.take, lingered_s=0.0)
         self.given, self.jump, self.hands, self.timings = None, "", None, TIMINGS
         self.is_in_time, self.shed_late, self.lost = [], Shed.NOTHING, (9,)
         self.late_problem, self.in_turns, self.skipped = "", False, 0

@@ -23,7 +23,13 @@ def result(skipped: int = 0, people: int = 6) -> Result:
     return Result(dataclasses.replace(bodies, unseen_s=unseen_s), timings=TIMINGS, skipped=skipped)
 
 
-def taking(monkeypatch: pytest.MonkeyPatch, wait_s: float, latency_s: float = 0.0, limit_s: float = 0.0) -> bool:
+def taking(
+    monkeypatch: pytest.MonkeyPatch,
+    wait_s: float,
+    latency_s: float = 0.0,
+    limit_s: float = 0.0,
+    lingered_s: float = 0.0,
+) -> bool:
     """Whether turns are taken after a second of images of 0.1 s of work each, and ``wait_s`` between."""
     now = [0.0]
     monkeypatch.setattr(turn_taking, "time", SimpleNamespace(perf_counter=lambda: now[0]))
@@ -31,7 +37,7 @@ def taking(monkeypatch: pytest.MonkeyPatch, wait_s: float, latency_s: float = 0.
     turns = TurnTaking(pipeline)  # type: ignore[arg-type]
     for _ in range(20):
         now[0] += wait_s
-        turns.begin(now[0])
+        turns.begin(now[0], lingered_s)
         now[0] += 0.1
         turns.end(result(4 if pipeline.in_turns else 0), latency_s, limit_s)
     return pipeline.in_turns
@@ -40,6 +46,11 @@ def taking(monkeypatch: pytest.MonkeyPatch, wait_s: float, latency_s: float = 0.
 def test_turns_are_taken_when_the_next_image_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taking(monkeypatch, wait_s=0.0)
     assert not taking(monkeypatch, wait_s=0.02)
+
+
+def test_the_wait_for_a_fresher_image_is_no_time_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert taking(monkeypatch, wait_s=0.02, lingered_s=0.02)
+    assert not taking(monkeypatch, wait_s=0.04, lingered_s=0.02)
 
 
 @pytest.mark.parametrize(("latency_s", "in_turns"), [(0.05, False), (0.09, True)])
@@ -53,11 +64,11 @@ def test_images_that_are_too_late_make_people_take_turns(monkeypatch: pytest.Mon
     monkeypatch.setattr(turn_taking, "time", SimpleNamespace(perf_counter=iter([0.0, 0.2]).__next__))
     pipeline = SimpleNamespace(in_turns=False)
     turns = TurnTaking(pipeline)  # type: ignore[arg-type]
-    turns.begin(0.1)
+    turns.begin(0.1, 0.0)
     turns.end(result(), 0.1, 0.0)
     for _ in range(60):
         turns.was_late()
-    turns.begin(0.3)
+    turns.begin(0.3, 0.0)
     assert pipeline.in_turns
 
 
