@@ -10,6 +10,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.people import Estimates, State
+from hmr_ros.core.temporal.sizing import Sizing
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.similarity import box_area, box_overlap
 from hmr_ros.perception.tracks import DOUBT_S, Tracks
@@ -19,16 +20,29 @@ _COVERED = 0.2
 
 
 def believed(
-    tracks: Tracks, estimates: Estimates, smoother: BodySmoother, stamp_s: float, pose: CameraPose | None
+    tracks: Tracks,
+    estimates: Estimates,
+    sizing: Sizing,
+    smoother: BodySmoother,
+    stamp_s: float,
+    pose: CameraPose | None,
 ) -> tuple[Tracks, Estimates]:
     """``tracks``, in which those are coasting whose ``estimates`` contradict them, and the estimates of the others."""
-    seen = tracks.seen
-    unseen_s = smoother.doubted(seen.ids, estimates, covered(seen.boxes), stamp_s, pose)
+    ids, growth = tracks.seen.ids, sizing.growth(tracks.seen.ids, estimates)
+    unseen_s = smoother.doubted(ids, estimates, growth, covered_people(tracks), stamp_s, pose)
     if not unseen_s.any():
         return tracks, estimates
     since_s = np.zeros(len(tracks.states))
     since_s[tracks.unseen_s == 0] = unseen_s
     return _hidden(tracks, since_s), estimates.take(unseen_s == 0)
+
+
+def covered_people(tracks: Tracks) -> Bools:
+    """(P,): whom of the people who are seen another one covers in part, who may be coasting.
+
+    Of two whose skeletons mix, one is often not found at all.
+    """
+    return covered(tracks.people.boxes)[tracks.unseen_s == 0]
 
 
 def covered(boxes: Floats) -> Bools:

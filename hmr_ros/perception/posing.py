@@ -11,6 +11,7 @@ from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.forecasts import parsed_times
 from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Bodies, Camera, Estimates
 from hmr_ros.core.temporal.forecasting import forecasts
 from hmr_ros.core.temporal.sizing import Measured, Sizing
@@ -52,13 +53,18 @@ class Posing:
         self._smoother.forget(ids)
         self._sizing.forget(ids)
 
-    def smoothed(self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None) -> Estimates:
-        """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of the others."""
+    def smoothed(
+        self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None, ground: Ground | None
+    ) -> Estimates:
+        """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of the others.
+
+        These move along the ``ground``, where there is one.
+        """
         faces = face_seen(tracks.seen, self._keypoint_threshold)
         smoothed = self._smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
         unseen = tracks.unseen_s > 0
         if unseen.any():
-            expected = self._smoother.coasted(tracks.unseen.ids, stamp_s)
+            expected = self._smoother.coasted(tracks.unseen.ids, stamp_s, ground)
             joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
             smoothed = joined.with_rows(unseen, expected)
         return self._sizing.resized(tracks.people.ids, smoothed)

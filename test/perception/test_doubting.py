@@ -8,9 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hmr_ros.core.people import Detections, State
 from hmr_ros.core.records import join_rows
-from hmr_ros.perception.doubting import believed, covered
+from hmr_ros.core.temporal.sizing import Sizing
+from hmr_ros.perception.doubting import believed, covered, covered_people
 from hmr_ros.perception.tracker import Tracks
-from test.core.temporal.test_doubting import STANDING, grown, known
+from test.core.temporal.test_doubting import BODY, STANDING, grown, known
 
 
 def seen(states: list[State]) -> Tracks:
@@ -22,7 +23,7 @@ def seen(states: list[State]) -> Tracks:
 
 def test_a_mixed_skeleton_is_a_hidden_person():
     estimates = join_rows([grown(1.4), STANDING])
-    tracks, left = believed(seen([State.TRACKED, State.TRACKED]), estimates, known(), 0.3, None)
+    tracks, left = believed(seen([State.TRACKED, State.TRACKED]), estimates, Sizing(BODY), known(), 0.3, None)
     assert tracks.states.tolist() == [State.COASTING, State.TRACKED]
     assert_allclose(tracks.unseen_s, [0.3, 0])
     assert_allclose(tracks.people.scores, [np.exp(-0.3), 1])
@@ -34,9 +35,15 @@ def test_a_mixed_skeleton_is_a_hidden_person():
 
 def test_people_who_are_as_expected_and_those_who_coast_pass_as_they_are():
     tracks = seen([State.TRACKED, State.COASTING])
-    found, left = believed(tracks, STANDING, known(), 0.3, None)
+    found, left = believed(tracks, STANDING, Sizing(BODY), known(), 0.3, None)
     assert found is tracks
     assert left is STANDING
+
+
+def test_people_who_are_not_found_cover_others_too():
+    tracks = seen([State.TRACKED, State.COASTING])
+    assert covered_people(tracks).tolist() == [True, True]
+    assert covered_people(dataclasses.replace(tracks, unseen_s=np.array([0, 0.3]))).tolist() == [True]
 
 
 def test_boxes_cover_others_by_a_fifth():

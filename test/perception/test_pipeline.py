@@ -101,7 +101,7 @@ class Plain(BodySmoother):
     def sizes(self):
         return {}
 
-    def coasted(self, ids, stamp_s):
+    def coasted(self, ids, stamp_s, ground=None):
         return Estimates.unknown(len(ids))
 
     def forget(self, ids):

@@ -93,10 +93,10 @@ class NoSmoother:
     def sizes(self):
         return {}
 
-    def doubted(self, ids, estimates, covered, stamp_s, pose=None):
+    def doubted(self, ids, estimates, growth, covered, stamp_s, pose=None):
         return np.zeros(len(ids))
 
-    def coasted(self, ids, stamp_s):
+    def coasted(self, ids, stamp_s, ground=None):
         return Estimates.unknown(len(ids))
 
     def walks(self, ids):

@@ -63,6 +63,10 @@ class Ground:
         """(..., 3) m, optical frame -> (...) m above the ground."""
         return np.asarray(points @ self.up + self.height_m)
 
+    def along(self, vectors: Floats) -> Floats:
+        """(..., 3), optical axes -> the part of them that is parallel to the ground."""
+        return np.asarray(vectors - (vectors @ self.up)[..., None] * self.up)
+
     def deviation(self, points: Floats) -> Floats:
         """(..., 3) m, near the ground -> (...) m: standard deviation of the ground's height there."""
         variance = ((points @ self.covariance) * points).sum(-1)

@@ -25,7 +25,7 @@ _DEVIATIONS = 2.5
 _OTHER_SIZE = 0.25
 """Logarithm of the ratio of sizes of which a network's guess is of another person, or of two."""
 
-_IMAGES, _LONGEST_S = 5, 1.0
+_IMAGES, _LONGEST_S = 5, 2.0
 """A track that was believed in so many images is known; what contradicts it for longer than this is believed."""
 
 

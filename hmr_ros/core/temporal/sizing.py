@@ -130,6 +130,11 @@ class Sizing:
         ]
         return _measured(estimates, rows, placed)
 
+    def growth(self, ids: Ints, estimates: Estimates) -> Floats:
+        """(P,): the sizes of ``estimates`` over the known ones of the people ``ids`` (P,); NaN where none is known."""
+        known = [self._tracks[track_id].size.mean if track_id in self._tracks else np.nan for track_id in ids.tolist()]
+        return np.asarray(self._growth.size(estimates.betas) / np.array(known, np.float64))
+
     def resized(self, ids: Ints, estimates: Estimates) -> Estimates:
         """``estimates`` of the people ``ids`` (P,) with shapes of their known sizes; positions stay."""
         rows = [row for row, track_id in enumerate(ids.tolist()) if track_id in self._tracks and estimates.valid[row]]

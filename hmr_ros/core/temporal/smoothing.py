@@ -15,6 +15,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.fitting.legs import LEGS
 from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.skeleton import SMPL_PARENTS
@@ -41,6 +42,7 @@ class BodySmoother:
         self.filters_pose = True
         self._body_model = body_model
         self._tracks = BodyTracks.empty()
+        self._doubted: Ints = np.zeros(0, np.int64)
 
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances of smoothed bodies mean: the same as those of the estimator."""
@@ -48,7 +50,7 @@ class BodySmoother:
 
     def reset(self) -> None:
         """Forget all tracks."""
-        self._tracks = BodyTracks.empty()
+        self._tracks, self._doubted = BodyTracks.empty(), np.zeros(0, np.int64)
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget the tracks ``ids``."""
@@ -124,38 +126,51 @@ class BodySmoother:
         return np.asarray(np.sqrt((bones * bones).sum(-1)).sum(-1))
 
     def doubted(
-        self, ids: Ints, estimates: Estimates, covered: Bools, stamp_s: float, pose: CameraPose | None = None
+        self,
+        ids: Ints,
+        estimates: Estimates,
+        growth: Floats,
+        covered: Bools,
+        stamp_s: float,
+        pose: CameraPose | None = None,
     ) -> Floats:
         """(P,) s since the last image that was smoothed, of the people ``ids`` (P,) whose ``estimates`` contradict it.
 
-        0 for all others. ``covered`` (P,): by another person in part; ``pose`` of the camera, as in a call.
+        0 for all others. ``growth`` (P,): sizes over those that depth or the ground know, NaN: neither does;
+        ``covered`` (P,): by another person in part; ``pose`` of the camera, as in a call.
         """
         known = self._tracks.take(self._tracks.stamp_s < stamp_s)
         last = np.array(rows_of(ids, known.ids), np.int64)
         rows = np.flatnonzero((last >= 0) & estimates.valid)
         tracks, now, out = known.take(last[rows]), estimates.take(rows), np.zeros(len(ids))
         if len(rows):
-            unseen_s, growth = stamp_s - tracks.stamp_s, self._size(now.betas) / self._size(tracks.betas)
-            expected = tracks.expected(unseen_s, pose)
+            unseen_s, by_looks = stamp_s - tracks.stamp_s, self._size(now.betas) / self._size(tracks.betas)
+            growth = np.where(np.isfinite(growth[rows]), growth[rows], by_looks)
             position = now.cam_t.astype(np.float64) / growth[:, None]
-            claims = Claims(position, expected, growth, covered[rows], tracks.images, unseen_s)
+            expected = tracks.expected(unseen_s, pose)
+            hidden = covered[rows] | np.isin(tracks.ids, self._doubted)
+            claims = Claims(position, expected, growth, hidden, tracks.images, unseen_s)
             out[rows] = np.where(claims.contradict(), unseen_s, 0)
+        self._doubted = ids[out > 0]
         return out
 
-    def coasted(self, ids: Ints, stamp_s: float) -> Estimates:
+    def coasted(self, ids: Ints, stamp_s: float, ground: Ground | None = None) -> Estimates:
         """Estimates of the tracks ``ids`` (P,), which are not seen now: the last pose, moved at the last velocity.
 
-        In the optical frame of the image that was smoothed last, as far as the camera's motion is known.
+        In the optical frame of the image that was smoothed last, as far as the camera's motion is known. Where there is
+        a ``ground`` they move along it.
         Their uncertainty grows with time (core/temporal/coasting.py); not ``valid`` for tracks without any estimate.
         """
         rows = np.array(rows_of(ids, self._tracks.ids), np.int64)
         tracks = self._tracks.take(rows[rows >= 0])
         known = _with_parameters(Estimates.unknown(len(tracks)), tracks)
-        unseen_s = stamp_s - tracks.stamp_s
+        unseen_s, velocities = stamp_s - tracks.stamp_s, tracks.velocities
+        if ground is not None:
+            velocities = ground.along(velocities)
         covariances = grown(Covariances(tracks.joint_covariance, tracks.root_covariance), unseen_s)
         expected = dataclasses.replace(
             known,
-            cam_t=coasted(tracks.positions.value, tracks.velocities, unseen_s),
+            cam_t=coasted(tracks.positions.value, velocities, unseen_s),
             joint_error=np.hypot(tracks.joint_error, pose_drift(unseen_s)),
             joint_covariance=covariances.joints,
             root_covariance=covariances.root,

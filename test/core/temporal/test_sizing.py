@@ -144,6 +144,13 @@ def test_shapes_take_the_known_sizes_and_others_stay():
     assert sizing.resized(ids, people) is people
 
 
+def test_a_body_is_compared_with_the_size_that_is_known():
+    sizing, people = Sizing(BODY), standing([(0, 4), (1, 4)], [1.0, 1.0])
+    watch(sizing, people.take(np.array([0])), 2, ids=ONE)
+    assert_allclose(sizing.growth(np.array([4, 9]), mistaken(people, [1.2, 1.2])), [1.2, np.nan], rtol=0.02)
+    assert len(sizing.growth(ONE[:0], people.take(ONE[:0]))) == 0
+
+
 def test_depth_and_ground_feed_one_size():
     """A wall through a person's front at 4 m says how far; later the ground agrees, and nothing jumps."""
     people = standing([(0, 4)], [1.0])

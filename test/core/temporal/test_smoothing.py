@@ -9,6 +9,7 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.frames import Transform
+from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Estimates
@@ -319,6 +320,16 @@ def test_a_hidden_person_coasts_to_a_stop_and_grows_uncertain():
     ]
     assert joint_error[0] == pytest.approx(0.05)
     assert (np.diff(joint_error) > 0.01).all()
+
+
+def test_a_hidden_person_moves_along_the_ground():
+    ground = Ground.stated(np.array([0.6, -0.8, 0.0]), 4.0, 0.01, 0.01)
+    smoother = BodySmoother(BODY_MODEL)
+    last_s, last = walking(smoother, 1.2)
+    free, held = (smoother.coasted(np.array([3]), last_s + 0.5, given).cam_t for given in (None, ground))
+    assert ground.elevation(free) > ground.elevation(last.cam_t) + 0.1
+    assert_allclose(ground.elevation(held), ground.elevation(last.cam_t), atol=1e-6)
+    assert_allclose(ground.along(held), ground.along(free), atol=1e-6)
 
 
 def test_the_covariance_of_a_hidden_person_grows():
