@@ -9,6 +9,7 @@ cameras disagree; the one that fewer agree with is refused, until it agrees agai
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ class Agreement:
     def _is_upside_down(self, camera: str, stamp_s: float) -> bool:
         upright = self._upright[camera]
         enough = len(upright.known) >= _UPSIDE_DOWN_COUNT and stamp_s - upright.since_s >= _UPSIDE_DOWN_S
-        return enough and float(np.median(upright.known)) < _INVERTED
+        return enough and statistics.median(upright.known) < _INVERTED
 
     def _sample(self, camera: str, mine: CameraTracks, other: str, theirs: CameraTracks, stamp_s: float) -> None:
         """Note all pairs of people of two cameras as they are now."""
@@ -230,7 +231,7 @@ def _aligned(tracks: tuple[int, int], samples: Sequence[_Sample], is_apart: bool
     """How a pair's first camera would have to be moved for the two to be one person; None where they are not."""
     if len(samples) < 2 or samples[-1].stamp_s - samples[0].stamp_s < _LEAST_S:
         return None
-    if np.mean([sample.unlike for sample in samples]) > _ALIKE:
+    if sum(sample.unlike for sample in samples) > _ALIKE * len(samples):
         return None
     rotation = project_to_rotmat(np.mean([sample.rotation for sample in samples], 0))
     one, other = (np.stack([getattr(sample, name) for sample in samples]) for name in ("one", "other"))

@@ -14,14 +14,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hmr_ros.core.arrays import Int64s
+from hmr_ros.core.arrays import Bools, Floats, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.growth import Growth
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.people import Bodies
+from hmr_ros.core.records import join_rows
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.rooms.agreement import Agreement
-from hmr_ros.perception.rooms.matching import Key, PairCosts, costs
+from hmr_ros.perception.rooms.matching import Key, PairCosts, costs, position_covariances
 from hmr_ros.perception.rooms.observation import View, observed
 from hmr_ros.perception.rooms.offsets import Offset, centred
 from hmr_ros.perception.rooms.options import FusingOptions
@@ -120,15 +121,23 @@ class RoomFuser:
         """Costs of the camera's tracks against those that all others see now; and whether the cameras agree."""
         live = {name: state.tracks.live(stamp_s) for name, state in self.cameras.items()}
         self._live = {key for name, tracks in live.items() for key in _keys(name, tracks)}
-        apart, offset = {}, self.cameras[camera].offset
-        for name, theirs in live.items():
-            if name != camera:
-                offsets = offset, self.cameras[name].offset
-                found = costs(live[camera], theirs, stamp_s, offsets, self.options.clock_deviation_s)
-                self._pairs.add(_keys(camera, live[camera]), _keys(name, theirs), found, stamp_s)
-                apart[name] = found > NEW
+        others = [name for name in live if name != camera]
+        apart: dict[str, Bools] = {}
+        if others:
+            found = self._costs(camera, others, live, stamp_s)
+            keys = [key for name in others for key in _keys(name, live[name])]
+            self._pairs.add(_keys(camera, live[camera]), keys, found, stamp_s)
+            ends = np.cumsum([len(live[name]) for name in others])[:-1]
+            apart = dict(zip(others, np.split(found > NEW, ends, axis=1), strict=True))
         self._pairs.forget(stamp_s)
         self.agreement.watch(camera, live, apart, stamp_s)
+
+    def _costs(self, camera: str, others: list[str], live: dict[str, CameraTracks], stamp_s: float) -> Floats:
+        """(A, B) of the tracks of ``camera`` against those of the ``others``, one camera's after the other's."""
+        known = {name: position_covariances(live[name], self.cameras[name].offset) for name in (camera, *others)}
+        theirs = join_rows([live[name] for name in others])
+        covariances = known[camera], np.concatenate([known[name] for name in others])
+        return costs(live[camera], theirs, stamp_s, covariances, self.options.clock_deviation_s)
 
     def _assign(self, view: View) -> None:
         """Give each track of ``view`` to a person."""

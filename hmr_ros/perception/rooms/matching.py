@@ -59,25 +59,24 @@ EVIDENCE: tuple[Evidence, ...] = (by_velocity, by_pose, by_size)
 
 
 def by_position(
-    a: CameraTracks, b: CameraTracks, stamp_s: float, offsets: tuple[Offset, Offset], clock_s: float
+    a: CameraTracks, b: CameraTracks, stamp_s: float, covariances: tuple[Floats, Floats], clock_s: float
 ) -> Floats:
     """(A, B) squared Mahalanobis distances of the positions at ``stamp_s``, by all that may be wrong with them.
 
-    ``offsets`` of the two cameras; ``clock_s``: standard deviation of their stamps. What their sizes have in common
-    makes no difference.
+    ``covariances`` (A, 3, 3) and (B, 3, 3) m^2 of the positions; ``clock_s``: standard deviation of the stamps. What
+    their sizes have in common makes no difference.
     """
     apart = a.at(stamp_s)[:, None] - b.at(stamp_s)[None]
-    covariance = _covariance(a, offsets[0])[:, None] + _covariance(b, offsets[1])[None]
     sights = a.people.along[:, None] * a.people.bearings, b.people.along[:, None] * b.people.bearings
     shared = SHARED_SIZE_ERROR * sights[0][:, None, :, None] * sights[1][None, :, None, :]
     speed = (a.velocities[:, None] + b.velocities[None]) / 2
     clocks = 2 * clock_s**2 * speed[..., :, None] * speed[..., None, :]
-    total = covariance - shared - shared.swapaxes(-1, -2) + clocks
+    total = covariances[0][:, None] + covariances[1][None] - shared - shared.swapaxes(-1, -2) + clocks
     return np.asarray((apart * np.linalg.solve(total, apart[..., None])[..., 0]).sum(-1))
 
 
-def _covariance(tracks: CameraTracks, offset: Offset) -> Floats:
-    """(N, 3, 3) m^2 of positions."""
+def position_covariances(tracks: CameraTracks, offset: Offset) -> Floats:
+    """(N, 3, 3) m^2 of the positions of ``tracks`` of a camera whose pose has the ``offset``."""
     people = tracks.people
     sight = people.bearings[:, :, None] * people.bearings[:, None]
     across2 = np.square(people.across) + _LEAST_M**2
@@ -86,9 +85,11 @@ def _covariance(tracks: CameraTracks, offset: Offset) -> Floats:
     return np.asarray(own + offset.covariances(people.lines_of_sight))
 
 
-def costs(a: CameraTracks, b: CameraTracks, stamp_s: float, offsets: tuple[Offset, Offset], clock_s: float) -> Floats:
-    """(A, B) how unlike people are, by everything."""
-    total = by_position(a, b, stamp_s, offsets, clock_s)
+def costs(
+    a: CameraTracks, b: CameraTracks, stamp_s: float, covariances: tuple[Floats, Floats], clock_s: float
+) -> Floats:
+    """(A, B) how unlike people are, by everything; arguments as of ``by_position``."""
+    total = by_position(a, b, stamp_s, covariances, clock_s)
     for evidence in EVIDENCE:
         total = total + evidence(a, b)
     return total
@@ -115,10 +116,10 @@ class PairCosts:
 
     def add(self, a: Sequence[Key], b: Sequence[Key], found: Floats, stamp_s: float) -> None:
         """Take costs ``found`` (A, B) between people ``a`` and ``b`` of two cameras into account."""
-        for row, one in enumerate(a):
-            for column, other in enumerate(b):
+        for one, row in zip(a, found.tolist(), strict=True):
+            for other, cost in zip(b, row, strict=True):
                 pair = _ordered(one, other)
-                self._means[pair] = _updated(self._means.get(pair), float(found[row, column]), stamp_s)
+                self._means[pair] = _updated(self._means.get(pair), cost, stamp_s)
 
     def of(self, one: Key, other: Key) -> float:
         """The mean cost of a pair; infinite where it was never seen together."""

@@ -10,6 +10,7 @@ size, and one of them alone goes on with it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,15 +74,19 @@ class Sighting:
     @property
     def size_error(self) -> float:
         """Standard deviation of the logarithm of the size."""
-        distance = max(float(np.linalg.norm(self.line_of_sight)), 0.1)
+        distance = max(math.dist(self.root, self.eye), 0.1)
         return min(max(self.along / distance, _LEAST_SIZE_ERROR), _MOST_SIZE_ERROR)
 
     @property
     def noise(self) -> Floats:
         """(3, 3) m^2 of one image, without the error of the size."""
-        sight = self.line_of_sight / max(float(np.linalg.norm(self.line_of_sight)), 1e-6)
+        sight = self.line_of_sight
+        sight = sight / max(math.sqrt(sight @ sight), 1e-6)
         along, across = max(_QUICK * self.along, _LEAST_M), max(self.across, _LEAST_M)
-        return np.asarray(across**2 * np.eye(3) + (along**2 - across**2) * np.outer(sight, sight))
+        return np.asarray(across**2 * _EYE + (along**2 - across**2) * sight[:, None] * sight)
+
+
+_EYE = np.eye(3)
 
 
 class PersonMotion:
@@ -121,8 +126,16 @@ class PersonMotion:
         """Position (3,) m and its covariance (3, 3) m^2 at ``stamp_s``, which may be before the last measurement."""
         dt = stamp_s - self.stamp_s
         p, pv, v = self._covariance[:3, :3], self._covariance[:3, 3:6], self._covariance[3:6, 3:6]
-        grown = p + dt * (pv + pv.T) + dt**2 * v + self._density() * abs(dt) ** 3 / 3 * np.eye(3)
-        return self.position + dt * self.velocity, np.asarray(grown)
+        grown = p + dt * (pv + pv.T) + dt**2 * v + self._density() * abs(dt) ** 3 / 3 * _EYE
+        return self._position_at(stamp_s), np.asarray(grown)
+
+    def _position_at(self, stamp_s: float) -> Floats:
+        """(3,) m."""
+        return np.asarray(self._state[:3] + (stamp_s - self.stamp_s) * self._state[3:6])
+
+    def _residual(self, sighting: Sighting, sight: Floats) -> Floats:
+        """(3,) m: the sighting from where it is expected of a person at ``sight`` (3,) m from the camera."""
+        return np.asarray(sighting.root - sighting.eye - self.size_factor(sighting.camera) * sight)
 
     def predict(self, stamp_s: float) -> None:
         """Go on to ``stamp_s``; nothing where that is past."""
@@ -133,7 +146,7 @@ class PersonMotion:
         held = np.ones(len(self._state))
         held[6:] = np.tile(np.exp(-dt / np.array([_SIZE_CHANGES_S] + [_POSE_CHANGES_S] * 3)), len(self._blocks))
         step = np.diag(held)
-        step[:3, 3:6] = dt * np.eye(3)
+        step[:3, 3:6] = dt * _EYE
         self._state = step @ self._state
         self._covariance = step @ self._covariance @ step.T + self._added(dt, held)
 
@@ -143,21 +156,20 @@ class PersonMotion:
         And the covariance (3, 3) m^2 of that, without that error: whoever asks for it adds it.
         """
         block = self._block(sighting)
-        position, _ = self.expected(sighting.stamp_s)
-        jacobian = self._jacobian(block, position - sighting.eye)
+        sight = self._position_at(sighting.stamp_s) - sighting.eye
+        jacobian = self._jacobian(block, sight)
         jacobian[:, block.start + 1 : block.stop] = 0
-        expected = sighting.eye + self.size_factor(sighting.camera) * (position - sighting.eye)
         covariance = jacobian @ self._covariance @ jacobian.T + sighting.noise
-        return sighting.root - expected, np.asarray(covariance)
+        return self._residual(sighting, sight), np.asarray(covariance)
 
     def measure(self, sighting: Sighting) -> None:
         """Take a sighting into account, also one that is a little older than the last."""
         self.predict(sighting.stamp_s)
         block = self._block(sighting)
         self._pose_covariances[(block.start - 6) // _BLOCK] = sighting.pose_covariance
-        position, _ = self.expected(sighting.stamp_s)
-        jacobian = self._jacobian(block, position - sighting.eye)
-        residual = self.innovation(sighting)[0] - self._state[block.start + 1 : block.stop]
+        sight = self._position_at(sighting.stamp_s) - sighting.eye
+        jacobian = self._jacobian(block, sight)
+        residual = self._residual(sighting, sight) - self._state[block.start + 1 : block.stop]
         noise = max(_ALIKE_S / max(sighting.elapsed_s, 1e-3), 1.0) * sighting.noise
         known = jacobian @ self._covariance @ jacobian.T
         surprise = float(residual @ np.linalg.solve(known + noise, residual)) / _SURPRISING
@@ -169,10 +181,10 @@ class PersonMotion:
 
     def _added(self, dt: float, held: Floats) -> Floats:
         """(S, S): what becomes uncertain in ``dt`` s, in which states keep the fractions ``held`` (S,)."""
-        added, density, eye = np.zeros((len(held), len(held))), self._density(), np.eye(3)
-        added[:3, :3], added[3:6, 3:6] = density * dt**3 / 3 * eye, density * dt * eye
-        added[:3, 3:6] = added[3:6, :3] = density * dt**2 / 2 * eye
-        added[6:, 6:] = (1 - np.outer(held, held))[6:, 6:] * self._prior()
+        added, density = np.zeros((len(held), len(held))), self._density()
+        added[:3, :3], added[3:6, 3:6] = density * dt**3 / 3 * _EYE, density * dt * _EYE
+        added[:3, 3:6] = added[3:6, :3] = density * dt**2 / 2 * _EYE
+        added[6:, 6:] = (1 - held[6:, None] * held[6:]) * self._prior()
         return added
 
     def _density(self) -> float:
@@ -194,8 +206,9 @@ class PersonMotion:
     def _jacobian(self, block: slice, sight: Floats) -> Floats:
         """(3, S) of a measurement by the camera in ``block``."""
         jacobian = np.zeros((3, len(self._state)))
-        jacobian[:, :3] = (1 + self._state[block.start]) * np.eye(3)
-        jacobian[:, block] = np.column_stack([sight, np.eye(3)])
+        jacobian[:, :3] = (1 + self._state[block.start]) * _EYE
+        jacobian[:, block.start] = sight
+        jacobian[:, block.start + 1 : block.stop] = _EYE
         return jacobian
 
     def _block(self, sighting: Sighting) -> slice:

@@ -42,7 +42,7 @@ class CameraTracks(Record):
         known = before >= 0
         now = now.continued(known, self.take(before[known]), stamp_s)
         others = ~np.isin(self.people.tracks, people.tracks) & (stamp_s - self.stamps <= LIVE_S)
-        return join_rows([now, self.take(others)])
+        return join_rows([now, self.take(others)]) if others.any() else now
 
     def continued(self, known: Bools, before: CameraTracks, stamp_s: float) -> CameraTracks:
         """These, of whom the ``known`` (N,) were as in ``before``."""
@@ -62,4 +62,5 @@ class CameraTracks(Record):
 
     def live(self, stamp_s: float) -> CameraTracks:
         """Those who were seen lately."""
-        return self.take(np.abs(stamp_s - self.stamps) <= LIVE_S)
+        recent = np.abs(stamp_s - self.stamps) <= LIVE_S
+        return self if recent.all() else self.take(recent)
