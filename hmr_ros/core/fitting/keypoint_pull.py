@@ -27,8 +27,11 @@ farther off, the network saw through bad keypoints, and should not be pulled bac
 OUTLYING = 4.0
 """Residuals beyond this many typical ones are single mistakes of the detector."""
 
-_LEAST_NOISE, _NOISE = 0.05, 0.25
+_LEAST_NOISE, _NOISE = 0.05, 0.5
 """Measurement noise of perfect keypoints, and what is added at PRECISE, as fractions of the prediction's variance."""
+
+_DOUBT = 3
+"""Power of the typical distance that the noise grows with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ class KeypointPull:
         typical = _median(distance, score > 0)[:, None]
         fraction = distance / (OUTLYING * np.maximum(typical, PRECISE))
         weight = score * np.where(fraction < 1, (1 - fraction**2) ** 2, 0.0)  # Tukey's biweight
-        noise: Floats = (_LEAST_NOISE + _NOISE * (typical / PRECISE) ** 2) / np.maximum(weight, 1e-6)
+        noise: Floats = (_LEAST_NOISE + _NOISE * (typical / PRECISE) ** _DOUBT) / np.maximum(weight, 1e-6)
         return noise
 
 

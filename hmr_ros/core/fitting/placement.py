@@ -2,7 +2,7 @@
 """Placement: the root translation of a network's body, and its joints on their 2D keypoints.
 
 A network estimates poses well and positions badly; keypoints of a calibrated camera determine the position. So both
-methods, and the evaluation, end here: the root translation follows from the keypoints (``translation``), a mesh is
+methods, and the evaluation, end here: the root translation follows from the keypoints (``translation``), the mesh is
 pulled onto them (``keypoint_pull``) and becomes SMPL parameters (``smpl_fitting``), and the joints are rotated until
 what still lies beside its keypoint is nearer to it (``keypoint_fit``).
 """
@@ -17,7 +17,7 @@ from hmr_ros.core.arrays import Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed
 from hmr_ros.core.fitting.keypoint_pull import KeypointPull
-from hmr_ros.core.fitting.smpl_fitting import chosen_vertices, fit_chosen
+from hmr_ros.core.fitting.smpl_fitting import SmplFit, chosen_vertices, fit_chosen, refit_chosen
 from hmr_ros.core.fitting.translation import fit_translation
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
@@ -59,9 +59,7 @@ class Placement:
         ok = _explained(fit.residual, keypoints)
         used = keypoints.take(ok)
         smpl = fit_chosen(self._pull(vertices[ok] + fit.translation[ok, None], used), self._body_model)
-        start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
-        placed = self._fit(start, smpl.betas, used)
-        return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, smpl.betas)), misfit
+        return Estimates.unknown(len(ok)).with_rows(ok, self._fitted(smpl, used)), misfit
 
     def of_parameters(
         self, rotations: Floats, betas: Floats, cam_t: Floats, normalized: Floats, score: Floats
@@ -72,13 +70,20 @@ class Placement:
         (P, 3) m, the pelvis joint. Not ``valid`` are those whose body does not explain their keypoints.
         """
         keypoints = Keypoints.of(normalized, score)
-        blind = keypoints.count == 0
         fit = fit_translation(self._fit.keypoints(rotations, betas), keypoints, expected_z=cam_t[:, 2])
-        ok = np.where(blind, np.isfinite(cam_t).all(1), _explained(fit.residual, keypoints))
-        pose = rotmat_to_rotvec(rotations[ok])
-        start = Placed(pose[:, 0], pose[:, 1:], np.where(blind[:, None], cam_t, fit.translation)[ok])
-        placed = self._fit(start, betas[ok], keypoints.take(ok), expected_z=cam_t[ok, 2])
-        return Estimates.unknown(len(ok)).with_rows(ok, _estimates(placed, betas[ok]))
+        ok = _explained(fit.residual, keypoints)
+        used, pose = keypoints.take(ok), rotmat_to_rotvec(rotations)
+        posed = self._body_model.posed(pose[ok, 0], pose[ok, 1:], betas[ok], fit.translation[ok])
+        smpl = refit_chosen(self._pull(posed.vertices, used), rotations[ok], betas[ok], self._body_model)
+        blind = (keypoints.count == 0) & np.isfinite(cam_t).all(1)
+        guess = _estimates(Placed(pose[blind, 0], pose[blind, 1:], cam_t[blind]), betas[blind])
+        found = Estimates.unknown(len(ok)).with_rows(ok, self._fitted(smpl, used, cam_t[ok, 2]))
+        return found.with_rows(blind, guess)
+
+    def _fitted(self, smpl: SmplFit, keypoints: Keypoints, expected_z: Floats | None = None) -> Estimates:
+        """The bodies ``smpl`` of P people, rotated and moved towards their ``keypoints``; ``expected_z`` (P,) m."""
+        start = Placed(smpl.global_orient, smpl.body_pose, smpl.cam_t)
+        return _estimates(self._fit(start, smpl.betas, keypoints, expected_z), smpl.betas)
 
 
 def _estimates(placed: Placed, betas: Floats) -> Estimates:

@@ -61,10 +61,26 @@ def fit_chosen(vertices: Floats, body_model: BodyModel) -> SmplFit:
     basis = _basis(body_model)
     target = vertices.transpose(0, 2, 1).astype(np.float32)
     rotations = local_rotations(project_to_rotmat(basis.cross_covariances(target)))
-    betas: Floats = np.zeros((len(target), BETAS), np.float32)
-    body = basis.skinned(rotations, betas)
+    start = basis.skinned(rotations, np.zeros((len(target), BETAS), np.float32))
+    return _fitted(basis, start, target, _Held(np.eye(3, dtype=np.float32), np.zeros(BETAS, np.float32)))
+
+
+def refit_chosen(vertices: Floats, rotations: Floats, betas: Floats, body_model: BodyModel) -> SmplFit:
+    """``fit_chosen`` to meshes that were moved a little from these parameters, which are the start and are held.
+
+    ``rotations`` (P, 24, 3, 3) child -> parent, ``betas`` (P, 10). A mesh that was not moved keeps them.
+    """
+    basis = _basis(body_model)
+    start = basis.skinned(rotations.astype(np.float32), betas.astype(np.float32))
+    target = vertices.transpose(0, 2, 1).astype(np.float32)
+    return _fitted(basis, start, target, _Held(start.rotations, start.betas))
+
+
+def _fitted(basis: _Basis, body: _Body, target: Floats, held: _Held) -> SmplFit:
+    """Parameters, from those of ``body`` on, whose vertices come nearest to the ``target`` (P, 3, V')."""
+    rotations, betas = body.rotations, body.betas
     for _ in range(_STEPS):
-        turn, growth = basis.gauss_newton_step(body, target - body.vertices)
+        turn, growth = basis.gauss_newton_step(body, target - body.vertices, held)
         rotations = rotvec_to_rotmat(turn) @ rotations
         betas = betas + growth
         body = basis.skinned(rotations, betas)
@@ -85,6 +101,17 @@ class _Body:
     joints: Floats
     transforms: Floats
     vertices: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What joints and shape are held to: ``rotations`` (P, 24, 3, 3) child -> parent, ``betas`` (P, 10).
+
+    Of shape (3, 3) and (10,) where it is the same for all.
+    """
+
+    rotations: Floats
+    betas: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +142,7 @@ class _Basis:
         vertices = transformed(transforms, self.skin.unposed(betas, rotations))
         return _Body(rotations, betas, world, joints, transforms, vertices)
 
-    def gauss_newton_step(self, body: _Body, error: Floats) -> tuple[Floats, Floats]:
+    def gauss_newton_step(self, body: _Body, error: Floats, held: _Held) -> tuple[Floats, Floats]:
         """(P, 24, 3) rotvecs to rotate each joint by, in its parent's frame, and (P, 10) to add to the betas.
 
         The position takes no unknowns: it is the mean of the error, so all is relative to the mean.
@@ -129,10 +156,11 @@ class _Basis:
         # A joint rotates in its parent's axes, the columns are in the world's. The root may rotate freely.
         parents = body.world[:, SMPL_PARENTS]
         parents[:, 0] = np.eye(3)
-        angles = (parents @ rotmat_to_rotvec(body.rotations)[..., None]).reshape(people, 3 * SMPL.size)
+        turned = rotmat_to_rotvec(body.rotations @ held.rotations.swapaxes(-1, -2))
+        angles = (parents @ turned[..., None]).reshape(people, 3 * SMPL.size)
         weight = np.full(unknowns, _PRIOR_M2 * error.shape[-1], np.float32)
         weight[:3] = 0
-        pull = weight * np.concatenate([angles, body.betas], 1)
+        pull = weight * np.concatenate([angles, body.betas - held.betas], 1)
         normal = columns @ columns.swapaxes(1, 2) + np.diag(weight)
         step = np.linalg.solve(normal, columns @ centred - pull[..., None])
         turn = parents.swapaxes(-1, -2) @ step[:, : 3 * SMPL.size].reshape(people, SMPL.size, 3, 1)

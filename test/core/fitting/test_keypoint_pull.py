@@ -41,7 +41,7 @@ def test_the_field_is_that_of_gaussian_process_regression(body, pull, people, rn
         off = normalized[p] * keypoints[p, :, 2:] - keypoints[p, :, :2]
         off[score[p] == 0] = 0
         typical, weights = typical_and_weights(np.linalg.norm(off, axis=1), score[p])
-        noise = (0.05 + 0.25 * (typical / 0.03) ** 2) / np.maximum(weights, 1e-6)
+        noise = (0.05 + 0.5 * (typical / 0.03) ** 3) / np.maximum(weights, 1e-6)
         covariance = np.exp([[-((a - b) @ (a - b)) / (2 * 0.18**2) for b in rest] for a in rest])
         solved = np.linalg.solve(covariance + np.diag(noise), off)
         for vertex in (0, 2000, 6889):
@@ -95,7 +95,7 @@ def test_an_outlier_among_noisy_keypoints_counts_as_missing(pull, people, rng):
     for metres in (0.3, 3.0):
         wild = normalized.copy()
         wild[:, wrist] = (keypoints[:, wrist, :2] + [metres, 0]) / z[:, wrist]
-        np.testing.assert_allclose(pull(posed.vertices, Keypoints.of(wild, score)), expected, atol=2e-3)
+        np.testing.assert_allclose(pull(posed.vertices, Keypoints.of(wild, score)), expected, atol=4e-3)
 
 
 def test_a_keypoint_pulls_less_the_more_it_stands_out(pull, people):

@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hmr_ros.core.body.body_model import BodyModel
-from hmr_ros.core.fitting.smpl_fitting import SmplFit, _basis, _evenly, fit_smpl
+from hmr_ros.core.fitting.smpl_fitting import SmplFit, _basis, _evenly, _Held, chosen_vertices, fit_smpl, refit_chosen
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL_PARENTS
 from test.core.conftest import Parameters, random_parameters
@@ -123,7 +123,7 @@ def test_a_step_is_the_regularised_least_squares_solution(body: BodyModel):
     """Row by row about the mean, with every joint angle but the root's, and every beta, held at 5e-7 per vertex."""
     basis, rotations, betas, at = some_bodies(body)
     error = 0.01 * np.random.default_rng(0).normal(size=at.vertices.shape).astype(np.float32)
-    turn, growth = basis.gauss_newton_step(at, error)
+    turn, growth = basis.gauss_newton_step(at, error, _Held(np.eye(3), np.zeros(10)))
     for p in range(2):
         columns = basis._columns(at)[p].astype(np.float64)
         columns = (columns - columns.mean(-1, keepdims=True)).reshape(82, -1)
@@ -138,6 +138,26 @@ def test_a_step_is_the_regularised_least_squares_solution(body: BodyModel):
         assert_allclose(growth[p], solved[72:], atol=2e-3)
         turned = [parent.T @ w for parent, w in zip(parents, solved[:72].reshape(24, 3), strict=True)]
         assert_allclose(turn[p], turned, atol=5e-3)
+
+
+def test_a_mesh_that_was_not_moved_keeps_its_parameters(body: BodyModel):
+    _, rotations, betas, _ = some_bodies(body, bend=0.5)
+    p = random_parameters(2, seed=8, bend=0.5)
+    fit = refit_chosen(meshes(body, p)[:, chosen_vertices(body)], rotations, betas, body)
+    assert turned_deg(p, fit).max() < 0.02
+    assert_allclose(fit.betas, betas, atol=1e-4)
+    assert_allclose(fit.cam_t, p.cam_t, atol=1e-5)
+
+
+def test_a_mesh_that_was_moved_gets_the_parameters_of_where_it_is(body: BodyModel):
+    """From bodies that are 0.1 rad off in every joint."""
+    p = random_parameters(5, seed=8, bend=0.3)
+    wrong = np.concatenate([p.global_orient[:, None], p.body_pose], 1)
+    wrong = wrong + 0.1 * np.random.default_rng(0).normal(size=wrong.shape)
+    ground_truth = meshes(body, p)
+    fit = refit_chosen(ground_truth[:, chosen_vertices(body)], rotvec_to_rotmat(wrong), p.betas, body)
+    assert distance_mm(meshes(body, fit), ground_truth).max() < 2
+    assert turned_deg(p, fit).mean() < 2
 
 
 def test_sixteen_vertices_hold_every_part():
