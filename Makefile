@@ -123,6 +123,9 @@ MEASURED := docs/tables
 tables: install/.interfaces  ## measure the tables of docs again, 15 minutes; MOTION=... STRAIGHT=... (docs/evaluation.md)
 	@mkdir -p out/tables
 	@$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 4000 --json $(MEASURED)/evaluation.json >out/tables/evaluation.txt
+	@for part in face face_and_feet; do \
+		$(SOURCED) $(POSE2MESH) --motion $(MOTION) --samples 2000 --missing $$part --json $(MEASURED)/missing_$$part.json \
+			>out/tables/missing_$$part.txt || exit; done
 	@$(SOURCED) $(POSE2MESH) --ground --motion $(MOTION) --samples 80 --json $(MEASURED)/ground.json >out/tables/ground.txt
 	@$(SOURCED) $(POSE2MESH) --smoothing --motion $(MOTION) --samples 20 --json $(MEASURED)/smoothing.json >out/tables/smoothing.txt
 	@$(SOURCED) $(SEQUENCES) --samples 24 --json $(MEASURED)/fusion.json >out/tables/fusion.txt

@@ -121,7 +121,7 @@ class _Numbers:
                     return self.first[name] + np.arange(constant.size).reshape(shape), inverse
         return None
 
-    def _name(self, number: int) -> str:
+    def _name(self, number: int | np.int64) -> str:
         return max((first, name) for name, first in self.first.items() if first <= number)[1]
 
     def weights(self) -> dict[str, Tensor]:

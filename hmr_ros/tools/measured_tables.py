@@ -97,6 +97,17 @@ def held_out_table() -> str:
     return markdown(head, (_held_out(*group, found) for group, found in by_group.items()))
 
 
+def missing_table() -> str:
+    """Errors of single images of people some of whose keypoints are never found."""
+    cases = {"nothing": "evaluation", "face": "missing_face", "face and feet": "missing_face_and_feet"}
+    head = ("missing", "number", *_SOURCES, *(f"distance, {source}" for source in _SOURCES))
+    return markdown(head, (_missing(missing, _rows(report)) for missing, report in cases.items()))
+
+
+def _missing(missing: str, rows: Sequence[Row]) -> Cells:
+    return (missing, *_held_out("all", "all", {row["source"]: row for row in rows if row["grouping"] == "all"})[1:])
+
+
 def _held_out(grouping: str, part: str, found: dict[str, Row]) -> Cells:
     errors = (f"{found[s]['mpjpe']['mean']:.0f}, {found[s]['pa_mpjpe']['mean']:.0f}" for s in _SOURCES)
     distances = (f"{found[s]['depth_median']:.1f} ({found[s]['depth_90']:.1f})" for s in _SOURCES)
@@ -217,6 +228,7 @@ def _join(numbers: Sequence[float | None]) -> str:
 MEASURED_TABLES = {
     "summary": summary_table,
     "held_out": held_out_table,
+    "missing": missing_table,
     "fusion": fusion_table,
     "bends": bends_table,
     "regions": regions_table,

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hmr_ros.tools import measured_tables
-from hmr_ros.tools.measured_tables import forecasts_table, fusion_table, held_out_table, markdown
+from hmr_ros.tools.measured_tables import forecasts_table, fusion_table, held_out_table, markdown, missing_table
 
 
 @pytest.fixture
@@ -31,6 +31,18 @@ def test_sources_stand_beside_each_other(report):
     assert held_out_table().splitlines()[-1] == (
         "| view: back | 7 | 51, 33 | 60, 33 | 101, 33 | 3.4 (9.9) | 3.4 (9.9) | 3.4 (9.9) |"
     )
+
+
+def test_people_without_some_keypoints_stand_below_those_who_lack_nothing(report):
+    for number, name in enumerate(("evaluation", "missing_face", "missing_face_and_feet")):
+        rows = [held_out(source, 50.0 + number) for source in ("true", "human36m", "coco")]
+        report(name, rows=[*rows, *({**row, "grouping": "all", "part": "all", "count": number} for row in rows)])
+    lines = missing_table().splitlines()[2:]
+    assert [line[:30] for line in lines] == [
+        "| nothing | 0 | 50, 33 | 50, 33"[:30],
+        "| face | 1 | 51, 33 | 51, 33 |"[:30],
+        "| face and feet | 2 | 52, 33 |"[:30],
+    ]
 
 
 def test_outputs_stand_beside_each_other_and_other_groups_elsewhere(report):

@@ -80,7 +80,8 @@ def _models(mix: KeypointMix, rng: Generator, count: int) -> list[str]:
     if not mix.movenet and not mix.small:
         return [mix.model] * count
     others = (mix.movenet, mix.small)
-    return rng.choice(["movenet", "human36m", mix.model], size=count, p=[*others, 1 - sum(others)]).tolist()
+    drawn = rng.choice(["movenet", "human36m", mix.model], size=count, p=[*others, 1 - sum(others)])
+    return [str(model) for model in drawn]
 
 
 def seen_pixels(people: People) -> Float64s:
