@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = cast(Command, importlib.import_module(module_of(name)))
     except ModuleNotFoundError as err:
-        overview.error(f"`hmr {name}` needs the Python module {err.name!r}, which is not installed; see `hmr doctor`")
+        overview.error(f"`hmr {name}` needs the Python module {err.name!r}, {_remedy(err.name or '')}")
     args = arguments_of(name, command, argv[1:])
     if os.environ.get(DEBUG):
         return command.run(args)
@@ -102,6 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _TOLD as err:
         print(f"hmr {name}: {err}\n({DEBUG}=1 shows where)", file=sys.stderr)
         return 1
+
+
+def _remedy(missing: str) -> str:
+    """What to do where the module ``missing`` is not found."""
+    if missing.startswith("hmr_ros."):
+        return "which this package lacks as it was built: build it again (colcon build), and source install/setup.bash"
+    return "which is not installed; see `hmr doctor`"
 
 
 def _prepare(name: str) -> None:

@@ -46,15 +46,24 @@ def test_a_python_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, ca
     assert re.search(r"Python 3\.11 or newer.*Humble.*use Jazzy or later", capsys.readouterr().err)
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def without_torch(name: str) -> object:
-        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        ("torch", "which is not installed; see `hmr doctor`"),
+        ("hmr_ros.msg", "which this package lacks as it was built: build it again"),
+    ],
+)
+def test_a_missing_module_is_named_with_the_remedy(
+    module: str, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def without(name: str) -> object:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(importlib, "import_module", without_torch)
+    monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(SystemExit) as exit_info:
         cli.main(["train"])
     assert exit_info.value.code == 2
-    assert "`hmr train` needs the Python module 'torch'" in capsys.readouterr().err
+    assert f"`hmr train` needs the Python module {module!r}, {remedy}" in capsys.readouterr().err
 
 
 def test_arguments_reach_the_command_and_its_status_comes_back(monkeypatch: pytest.MonkeyPatch):

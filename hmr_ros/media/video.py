@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,10 @@ class Capture:
                     f"cannot open the stream {without_password(what)}: is the address right, can it be reached, and "
                     "does it want a user and password (rtsp://user:password@camera/stream)?"
                 )
-            raise SourceError(f"{what}: not a video OpenCV can read, and its name is not that of an image")
+            raise SourceError(
+                f"{what}: not a video OpenCV can read, and its name is not that of an image; if it is a video, convert "
+                f"it: ffmpeg -i {shlex.quote(str(what))} converted.mp4"
+            )
 
     @property
     def rate_hz(self) -> float:
