@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmr_ros.core.forecasts import ForecastCalibration
+from hmr_ros.core.json_fields import Number, mapping, number, numbers, optional_text, rows, text
 from hmr_ros.core.named_errors import named_os_errors
 from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
@@ -50,7 +51,6 @@ FORMAT = 1
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Number = float | int
 Normaliser = Number | str | tuple[Number, ...]
 
 
@@ -128,15 +128,15 @@ def load_manifest(json_path: Path) -> Manifest:
         raise ManifestError(f"{json_path}: not a readable manifest ({err}); export or install it again") from err
     try:
         return _parse(raw)
-    except ManifestError as err:
+    except ValueError as err:
         raise ManifestError(f"{json_path}: {err}") from err
 
 
 def write_manifest(manifest: Manifest, json_path: Path) -> None:
     """Write ``manifest`` as JSON; a reader sees the old file or the whole new one, never a part."""
-    text = json.dumps({"format": FORMAT, **dataclasses.asdict(manifest)}, indent=2, ensure_ascii=False)
+    content = json.dumps({"format": FORMAT, **dataclasses.asdict(manifest)}, indent=2, ensure_ascii=False)
     with atomic_path(json_path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(content + "\n", encoding="utf-8")
 
 
 def verify(manifest: Manifest, json_path: Path) -> bytes:
@@ -197,35 +197,35 @@ def _parse(raw: object) -> Manifest:
     if unknown := raw.keys() - {f.name for f in dataclasses.fields(Manifest)} - {"format"}:
         raise ManifestError(f"unknown fields {sorted(unknown)}")
     return Manifest(
-        name=_text(raw, "name"),
-        kind=_text(raw, "kind"),
-        file=_text(raw, "file"),
-        sha256=_text(raw, "sha256"),
+        name=text(raw, "name"),
+        kind=text(raw, "kind"),
+        file=text(raw, "file"),
+        sha256=text(raw, "sha256"),
         inputs=_tensors(raw, "inputs"),
         outputs=_tensors(raw, "outputs"),
-        licence=_text(raw, "licence"),
-        joint_set=_optional_text(raw, "joint_set"),
-        body_model=_optional_text(raw, "body_model"),
-        body_model_sha256=_optional_text(raw, "body_model_sha256"),
-        normalisation={key: _normaliser(key, value) for key, value in _mapping(raw, "normalisation").items()},
-        provenance={key: str(value) for key, value in _mapping(raw, "provenance").items()},
-        metrics={key: _number(key, value) for key, value in _mapping(raw, "metrics").items()},
-        uncertainty=_calibration(_mapping(raw, "uncertainty")) if raw.get("uncertainty") is not None else None,
+        licence=text(raw, "licence"),
+        joint_set=optional_text(raw, "joint_set"),
+        body_model=optional_text(raw, "body_model"),
+        body_model_sha256=optional_text(raw, "body_model_sha256"),
+        normalisation={key: _normaliser(key, value) for key, value in mapping(raw, "normalisation").items()},
+        provenance={key: str(value) for key, value in mapping(raw, "provenance").items()},
+        metrics={key: number(key, value) for key, value in mapping(raw, "metrics").items()},
+        uncertainty=_calibration(mapping(raw, "uncertainty")) if raw.get("uncertainty") is not None else None,
     )
 
 
 def _calibration(raw: Mapping[str, object]) -> Calibration:
     try:
         return Calibration(
-            seen=_joint_deviations(_mapping(raw, "seen")),
-            unseen=_joint_deviations(_mapping(raw, "unseen")),
-            root_along=_root_deviation(_mapping(raw, "root_along")),
-            root_across=_root_deviation(_mapping(raw, "root_across")),
-            levels=_numbers(raw, "levels"),
-            joint_radii=_numbers(raw, "joint_radii"),
-            root_radii=_numbers(raw, "root_radii"),
-            forecast=_forecast(_mapping(raw, "forecast")) if raw.get("forecast") is not None else None,
-            **{name: _number(name, raw[name]) for name in _DOUBTS if name in raw},
+            seen=_joint_deviations(mapping(raw, "seen")),
+            unseen=_joint_deviations(mapping(raw, "unseen")),
+            root_along=_root_deviation(mapping(raw, "root_along")),
+            root_across=_root_deviation(mapping(raw, "root_across")),
+            levels=numbers(raw, "levels"),
+            joint_radii=numbers(raw, "joint_radii"),
+            root_radii=numbers(raw, "root_radii"),
+            forecast=_forecast(mapping(raw, "forecast")) if raw.get("forecast") is not None else None,
+            **{name: number(name, raw[name]) for name in _DOUBTS if name in raw},
         )
     except ValueError as err:
         raise ManifestError(f"uncertainty: {err}; run `hmr calibrate` again") from err
@@ -237,64 +237,26 @@ _DOUBTS = ("joint_doubt", "along_doubt", "across_doubt")
 
 def _forecast(raw: Mapping[str, object]) -> ForecastCalibration:
     return ForecastCalibration(
-        root_along=_numbers(raw, "root_along"),
-        root_across=_numbers(raw, "root_across"),
-        joints=_rows(raw, "joints"),
-        joint_radii=_rows(raw, "joint_radii"),
-        root_radii=_rows(raw, "root_radii"),
+        root_along=numbers(raw, "root_along"),
+        root_across=numbers(raw, "root_across"),
+        joints=rows(raw, "joints"),
+        joint_radii=rows(raw, "joint_radii"),
+        root_radii=rows(raw, "root_radii"),
     )
 
 
 def _joint_deviations(raw: Mapping[str, object]) -> JointDeviations:
-    return JointDeviations(_numbers(raw, "along"), _numbers(raw, "across"))
+    return JointDeviations(numbers(raw, "along"), numbers(raw, "across"))
 
 
 def _root_deviation(raw: Mapping[str, object]) -> RootDeviation:
-    return RootDeviation(_number("scale", raw.get("scale")), _number("exponent", raw.get("exponent")))
-
-
-def _numbers(raw: Mapping[str, object], key: str) -> tuple[Number, ...]:
-    values = raw.get(key)
-    if not isinstance(values, list):
-        raise ManifestError(f"{key}: expected a list of numbers, got {values!r}")
-    return tuple(_number(key, value) for value in values)
-
-
-def _rows(raw: Mapping[str, object], key: str) -> tuple[tuple[Number, ...], ...]:
-    rows = raw.get(key)
-    if not isinstance(rows, list):
-        raise ManifestError(f"{key}: expected a list of lists of numbers, got {rows!r}")
-    return tuple(_numbers({key: row}, key) for row in rows)
-
-
-def _text(raw: Mapping[str, object], key: str) -> str:
-    value = raw.get(key)
-    if not isinstance(value, str) or not value:
-        raise ManifestError(f"{key}: expected a text, got {value!r}")
-    return value
-
-
-def _optional_text(raw: Mapping[str, object], key: str) -> str | None:
-    return None if raw.get(key) is None else _text(raw, key)
-
-
-def _mapping(raw: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict):
-        raise ManifestError(f"{key}: expected an object, got {value!r}")
-    return value
-
-
-def _number(key: str, value: object) -> Number:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ManifestError(f"{key}: expected a number, got {value!r}")
-    return value
+    return RootDeviation(number("scale", raw.get("scale")), number("exponent", raw.get("exponent")))
 
 
 def _normaliser(key: str, value: object) -> Normaliser:
     if isinstance(value, list):
-        return tuple(_number(key, v) for v in value)
-    return value if isinstance(value, str) else _number(key, value)
+        return tuple(number(key, v) for v in value)
+    return value if isinstance(value, str) else number(key, value)
 
 
 def _tensors(raw: Mapping[str, object], key: str) -> tuple[TensorSpec, ...]:
@@ -307,4 +269,4 @@ def _tensors(raw: Mapping[str, object], key: str) -> tuple[TensorSpec, ...]:
 def _tensor(key: str, raw: object) -> TensorSpec:
     if not isinstance(raw, dict) or raw.keys() != {"name", "dtype", "shape"} or not isinstance(raw["shape"], list):
         raise ManifestError(f"{key}: a tensor has a name, a dtype and a list as shape, got {raw!r}")
-    return TensorSpec(_text(raw, "name"), _text(raw, "dtype"), tuple(raw["shape"]))
+    return TensorSpec(text(raw, "name"), text(raw, "dtype"), tuple(raw["shape"]))

@@ -9,7 +9,7 @@ from mcap.writer import CompressionType, Writer
 
 from hmr_ros import __version__
 from hmr_ros.ros.bag.recording import Record, Topic
-from hmr_ros.ros.wire.definitions import definitions, schema
+from hmr_ros.ros.wire.schemas import definitions, schema
 
 _CHUNK_BYTES = 1 << 20
 """What is lost at most where the process is killed, before compression."""

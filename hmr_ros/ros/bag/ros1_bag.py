@@ -11,8 +11,8 @@ from rosbags.rosbag1 import Reader, ReaderError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hmr_ros.ros.bag.recording import Record, RecordingError, Report, Topic
-from hmr_ros.ros.wire.definitions import definitions, schema
 from hmr_ros.ros.wire.encoding import serialise
+from hmr_ros.ros.wire.schemas import definitions, schema
 from hmr_ros.ros.wire.standins import NamespacedType, Sequence, standin
 
 _RENAMED = {"tf/msg/tfMessage": "tf2_msgs/msg/TFMessage"}

@@ -4,7 +4,7 @@
 messages    bodies -> messages as Python objects: the reference for the writers; markers: those for RViz
 writers     the same messages as bytes, many times faster; transforms: TF of all people
 template    a serialised message whose numbers are patched; cdr: the encoding itself, images and meshes
-types       the message classes: ROS's, or stand-ins (standins) made from their definitions; encoding: objects as bytes
+types       the message classes: ROS's, or stand-ins (standins) of definitions (schemas); encoding: objects as bytes
 qos         QoS overrides and mismatches; transport: Fast DDS's settings for large messages
 interfaces  which message packages are installed
 """

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hmr_ros.ros.wire.definitions import definitions, full_name
+from hmr_ros.ros.wire.schemas import definitions, full_name
 
 
 class AbstractType:

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image, write_image
-from hmr_ros.ros.wire.definitions import schema
 from hmr_ros.ros.wire.encoding import serialise
 from hmr_ros.ros.wire.messages import header
+from hmr_ros.ros.wire.schemas import schema
 from hmr_ros.ros.wire.types import CameraInfo, message_class
 
 BEGAN_NS = 1_700_000_000_000_000_000

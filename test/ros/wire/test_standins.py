@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hmr_ros.ros.wire import standins, types
-from hmr_ros.ros.wire.definitions import definitions, full_name, schema
 from hmr_ros.ros.wire.encoding import fields_of, serialise
+from hmr_ros.ros.wire.schemas import definitions, full_name, schema
 from test.ros.wire.reference import assert_same
 
 NAMES = sorted(definitions())
