@@ -66,7 +66,7 @@ class Upgrade:
     def __call__(self, progress: Progress) -> Engine:
         self.progress = progress
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(120)
         if self.problem:
             raise self.problem
         return self.better
@@ -116,7 +116,7 @@ def test_no_run_is_lost_in_the_exchange(upgrade: Upgrade) -> None:
 
 def test_tells_how_far_it_is(upgrade: Upgrade, caplog: pytest.LogCaptureFixture) -> None:
     engine = SwitchingEngine(FakeEngine(1), upgrade)
-    assert upgrade.begun.wait(20)
+    assert upgrade.begun.wait(120)
     assert upgrade.progress is not None
     with caplog.at_level("INFO"):
         for percent in (0, 41, 42, 43):
@@ -277,7 +277,7 @@ def test_one_rebuild_at_a_time(upgrade: Upgrade) -> None:
     stand_in = FakeEngine(1)
     engine = SwitchingEngine(FakeEngine(3), None, Recipe(lambda: stand_in, lambda: True, upgrade))
     assert rebuild([engine]) == ["doubler3"]
-    assert upgrade.begun.wait(20)
+    assert upgrade.begun.wait(120)
     assert state_of(engine) is EngineState.BUILDING
     assert answer(engine) == 1
     with pytest.raises(EngineError, match="doubler3 is being built already: engine 1, until a faster engine is built"):

@@ -21,7 +21,7 @@ class Slow:
     def __call__(self, image: np.ndarray) -> int:
         self.begun += 1
         self.threads.add(threading.current_thread().name)
-        assert self.go_on.acquire(timeout=10)
+        assert self.go_on.acquire(timeout=120)
         return int(image[0, 0, 0])
 
 

@@ -17,6 +17,14 @@ os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
 
 
+if importlib.util.find_spec("hypothesis") is not None:
+    from hypothesis import settings
+
+    # The same examples in every run, however long one takes on a busy machine; `make fuzz` draws others.
+    settings.register_profile("repeatable", deadline=None, derandomize=True)
+    settings.load_profile("repeatable")
+
+
 def _reason_to_skip() -> str:
     if importlib.util.find_spec("rclpy") is None:
         return "ROS 2 (rclpy) is not installed or not sourced"

@@ -13,7 +13,8 @@ from hmr_ros.ros.player import calibration
 from hmr_ros.ros.wire import cdr
 from hmr_ros.ros.wire.messages import header
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""How long what must happen may take on a machine that is busy; longer is a failure."""
 
 
 def spin_until(executor, condition):

@@ -59,7 +59,7 @@ def test_a_file_is_complete_or_absent(tmp_path):
 @pytest.mark.slow
 def test_a_page_is_served_while_it_is_looked_at():
     server = Server(free_port(), free_port())
-    with to_viewer(server, PANELS) as output, urllib.request.urlopen(server.page, timeout=20) as page:
+    with to_viewer(server, PANELS) as output, urllib.request.urlopen(server.page, timeout=120) as page:
         output.recording.log("events", rr.TextLog("hello"))
         assert b"<html" in page.read().lower()
     assert not server.is_listening

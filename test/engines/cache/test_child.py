@@ -88,7 +88,7 @@ def is_running(process: int) -> bool:
         return False
 
 
-def wait_until(happened: object, timeout_s: float = 20.0) -> None:
+def wait_until(happened: object, timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not happened():  # type: ignore[operator]
         assert time.monotonic() < end, "did not happen"

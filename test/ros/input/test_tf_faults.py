@@ -78,7 +78,7 @@ def test_frames_without_end_take_no_memory_without_end(monkeypatch):
     assert len(tree._links) == 50
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 200), st.floats(), st.text(max_size=5))
 def test_any_bytes_are_read_or_refused(noise, at, number, name):
     whole = message((number, 0.0, 0.0, 0.0, 0.0, number, 1.0), child=name)

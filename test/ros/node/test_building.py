@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from test.engines.cache.test_child import child_of, is_running, wait_until
 from test.engines.fake_builder import diary, request
-from test.ros.graph import qos, spin_until
+from test.ros.graph import PATIENCE_S, qos, spin_until
 
 
 def start(directory, mode):
@@ -23,7 +23,7 @@ def start(directory, mode):
 def stopped(process, directory, signal_number):
     """What the process wrote on stderr, once it and its child have ended well."""
     process.send_signal(signal_number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     wait_until(lambda: not is_running(child_of(request(directory))))
@@ -37,7 +37,7 @@ SIGNALS = pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTER
 def test_a_node_that_waits_for_an_engine_ends_with_a_signal(tmp_path, signal_number):
     with start(tmp_path, "wait") as process:
         try:
-            wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
+            wait_until(lambda: diary(request(tmp_path)))
             stopped(process, tmp_path, signal_number)
         finally:
             process.kill()
@@ -57,7 +57,7 @@ def test_a_node_that_serves_reports_the_progress_and_ends_with_a_signal(tmp_path
     peer.create_subscription(DiagnosticArray, "/diagnostics", look, qos())
     with start(tmp_path, "serve") as process:
         try:
-            wait_until(lambda: diary(request(tmp_path)), timeout_s=120)
+            wait_until(lambda: diary(request(tmp_path)))
             spin_until(executor, lambda: [text for text in found if "10 %" in text])
             errors = stopped(process, tmp_path, signal_number)
         finally:

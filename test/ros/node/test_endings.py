@@ -13,7 +13,7 @@ from rclpy.node import Node
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hmr_ros.ros.wire.markers import SKELETON
-from test.ros.graph import FakeCamera, qos, spin_until
+from test.ros.graph import PATIENCE_S, FakeCamera, qos, spin_until
 from test.ros.world import World
 
 
@@ -82,7 +82,7 @@ def test_a_process_that_is_asked_to_end_ends_everybody(executor, signal_number):
             spin_until(executor, lambda: camera.publish_info() or (camera.publish_image() and client.sees(1)))
             process.send_signal(signal_number)
             spin_until(executor, lambda: client.sees(0))
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert process.returncode == 0

@@ -28,7 +28,7 @@ from hmr_ros.core.temporal.presence import Presence
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.wire.messages import Origin
-from test.ros.graph import spin_until
+from test.ros.graph import PATIENCE_S, spin_until
 from test.ros.stubs import BODY_MODEL
 
 ROOT = Path(__file__).parents[3]
@@ -91,7 +91,7 @@ def running(command):
     try:
         yield process
         process.send_signal(signal.SIGINT)
-        process.log, _ = process.communicate(timeout=30)
+        process.log, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # a launch that failed leaves children behind
@@ -200,7 +200,7 @@ def test_rviz_that_is_not_installed_stops_nothing(executor, peer):
 )
 def test_mistakes_are_named(file, arguments, words):
     done = subprocess.run(
-        launch_command(file, *arguments), capture_output=True, text=True, cwd="/", timeout=60, check=False
+        launch_command(file, *arguments), capture_output=True, text=True, cwd="/", timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 1
     assert words in done.stdout + done.stderr

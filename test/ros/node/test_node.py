@@ -3,7 +3,6 @@ import logging
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from hmr_ros.ros.node.node import HmrNode
 from hmr_ros.ros.output import outputs
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire import cdr
-from test.ros.graph import qos, spin_until
+from test.ros.graph import PATIENCE_S, qos, spin_until
 from test.ros.world import World, marker_id
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -394,11 +393,11 @@ def test_the_lifecycle_can_be_walked_again_and_again(world):
         assert w.node.trigger_activate() == SUCCESS
         w.show(count=len(w.received["bodies"]) + 1)
         assert w.node.trigger_deactivate() == SUCCESS
-        time.sleep(0.1)
-        seen = len(w.received["bodies"])
-        w.camera.publish_image()
-        w.executor.spin_once(timeout_sec=0.1)
-        assert len(w.received["bodies"]) <= seen + 1  # what was on its way
+        stamp = w.camera.publish_image()
+        for _ in range(5):  # bodies that were on their way may still come
+            w.executor.spin_once(timeout_sec=0.02)
+        last = w.received["bodies"][-1].header.stamp
+        assert (last.sec, last.nanosec) < (stamp.sec, stamp.nanosec)
         assert w.node.trigger_cleanup() == SUCCESS
 
 
@@ -455,7 +454,7 @@ def test_the_process_ends_cleanly_when_asked_to(executor, signal_number):
         try:
             spin_until(executor, lambda: [r for r in reports if r.status[0].hardware_id == "asked/hmr"])
             process.send_signal(signal_number)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
     assert process.returncode == 0

@@ -152,7 +152,7 @@ def test_resetting_a_worker_that_hangs_is_refused(robot, monkeypatch):
     assert r.node.start()
     r.see(lambda: r.people())
     detect = r.detector.detect
-    r.detector.detect = lambda *args: hangs.set() or (go_on.wait(30) and detect(*args))
+    r.detector.detect = lambda *args: hangs.set() or (go_on.wait(120) and detect(*args))
     r.see(hangs.is_set)
     answer = r.ask(Trigger, "reset_tracks")
     go_on.set()
@@ -165,7 +165,7 @@ def test_engines_are_rebuilt_while_another_serves(robot):
 
     def upgrade(progress):
         progress("choosing kernels", 0.4)
-        assert go_on.wait(30)
+        assert go_on.wait(120)
         return FakeEngine(2)
 
     engine = SwitchingEngine(FakeEngine(3), None, Recipe(lambda: FakeEngine(1), lambda: True, upgrade))

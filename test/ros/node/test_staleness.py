@@ -50,7 +50,7 @@ def assert_planners_still_know(world, points):
 def test_a_hanging_worker_is_an_error_and_removes_no_person(world):
     go_on = threading.Event()
     estimate = world.estimator.estimate
-    world.estimator.estimate = lambda *args: (go_on.wait(20.0), estimate(*args))[1]
+    world.estimator.estimate = lambda *args: (go_on.wait(120), estimate(*args))[1]
     try:
         world.show_until(lambda: any("no image was processed for" in e.message for e in world.errors()))
         points, newest = world.layer.points(), world.layer.observations[-1][0]

@@ -325,10 +325,10 @@ def test_an_image_in_work_keeps_the_tracks_until_it_is_done(stage):
     s = stage()
     inside, go_on = threading.Event(), threading.Event()
     publish = s.publish
-    s.publish = lambda *args: (inside.set(), go_on.wait(20), publish(*args))[2]
+    s.publish = lambda *args: (inside.set(), go_on.wait(120), publish(*args))[2]
     s.waiting.append(message())
     worker = Worker(s, s, s, s, s.monitor, s.config)
-    assert inside.wait(20)
+    assert inside.wait(120)
     assert worker._processing.locked()
     go_on.set()
     worker.join()
@@ -347,7 +347,7 @@ def test_new_parameters_count_from_the_next_image_on(stage):
     first, second = message(), message(Stamp(1000, 10_000_000))
     ready = threading.Event()
     take = iter([first, second])
-    s.slot.take = lambda: ready.wait(20) and next(take, None)
+    s.slot.take = lambda: ready.wait(120) and next(take, None)
     workers.append(Worker(s, s, s, s, s.monitor, s.config))
     ready.set()
     workers[0].join()

@@ -17,7 +17,7 @@ from hmr_ros.ros.input.images import decode_compressed_image, decode_image
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player import player as player_module
 from hmr_ros.ros.player.shots import open_show
-from test.ros.graph import qos, spin_until
+from test.ros.graph import PATIENCE_S, qos, spin_until
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_signal_ends_it_with_status_0_and_in_silence(executor, photo, number):
         spin_until(executor, lambda: images)
         process.send_signal(number)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (0, "")
 
 
