@@ -15,14 +15,12 @@ from hmr_ros.core.people import UNTRACKED, Detections
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.core.temporal.shedding import Shed
-from hmr_ros.engines.runtime import Engine, require_kind
-from hmr_ros.perception import blazepose
-from hmr_ros.perception.blazepose import Poses
-from hmr_ros.perception.confidence import MIN_BEST, confidence, landmark_confidence, person_score
+from hmr_ros.engines.runtime import Engine
+from hmr_ros.perception.confidence import MIN_BEST, landmark_confidence
 from hmr_ros.perception.finder import Boxes, Finder
 from hmr_ros.perception.given import are_inside, fraction_inside, matched, with_keypoints_of
-from hmr_ros.perception.movenet import decode_crops, image_from_square, joints_of_body
 from hmr_ros.perception.pace import SearchPace
+from hmr_ros.perception.person_networks import PRESENCE, PersonNetworks, in_image
 from hmr_ros.perception.refusals import Refusals
 from hmr_ros.perception.search import Search
 from hmr_ros.perception.similarity import box_iou
@@ -36,15 +34,10 @@ from hmr_ros.perception.skeletons import (
     distinct_rows,
     followed,
     gone_on,
-    refined,
-    regions_of,
     renewed,
 )
 from hmr_ros.perception.skipping import SkippingDetector
 
-_CROP_SCALE = 1.25
-"""The refining network's crop, as a multiple of the larger side of a person's box."""
-_MIN_SIDE = 16.0
 _SURELY_NOBODY = 0.2
 """Places where it is lower are left alone by the next searches."""
 _FOLLOWED_IOU = 0.45
@@ -58,8 +51,6 @@ _PAUSE = 2
 """... and between two looks at any person who is followed."""
 _SEEN = 0.3
 """Minimum score of a joint that a person's box goes around."""
-_PRESENCE = 0.5
-"""Minimum presence, by the landmark network, of a person in its region."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +98,9 @@ class KeypointDetector(SkippingDetector):
 
         ``background_search``: images do not wait for the ``finder`` while people are followed (see ``Search``).
         """
-        require_kind(keypoints, "keypoints")
-        require_kind(landmarks, "landmarks")
         self.options = options or KeypointDetectorOptions()
         self._search = Search(finder.find, background=background_search)
-        self._keypoints = keypoints
-        self._landmarks = landmarks
+        self._networks = PersonNetworks(keypoints, landmarks)
         self.reset()
 
     def reset(self) -> None:
@@ -158,7 +146,7 @@ class KeypointDetector(SkippingDetector):
             self._keep(distinct(people))
             return _detections(self._people, image)
         rows = matched(given.boxes, _boxes(people, image))
-        new = self._refined(image, given.boxes[rows < 0])
+        new = self._networks.people_in(image, given.boxes[rows < 0])
         rows[rows < 0] = len(people) + np.arange(len(new))
         people = join_rows([people, new]).take(rows)
         seen = (people.sure >= self.options.min_score) & are_inside(people.points, people.scores, given.boxes)
@@ -188,13 +176,13 @@ class KeypointDetector(SkippingDetector):
         """The people ``before``, in ``image``; however sure they are."""
         if len(before) == 0:
             return before
-        poses = self._look(image, before.regions)
-        present = poses.presence >= _PRESENCE
+        poses = self._networks.look(image, before.regions)
+        present = poses.presence >= PRESENCE
         people = followed(poses, before, landmark_confidence(poses.visibility[:, IN_BLAZEPOSE]))
         people = gone_on(people, before)
         due = self._due(people, present)
         boxes = np.where(present[:, None], _boxes(people, image), _boxes(before, image))
-        looked = self._refine(image, poses.take(due), present[due], boxes[due])
+        looked = self._networks.refine(image, poses.take(due), present[due], boxes[due])
         kept = people.take(present & ~due)
         order = np.argsort(np.concatenate([np.flatnonzero(present & ~due), np.flatnonzero(due)]), kind="stable")
         return gone_on(join_rows([kept, looked]).take(order), before)
@@ -209,21 +197,12 @@ class KeypointDetector(SkippingDetector):
         found = found[: max(self.options.max_people - len(known), 0)]
         if len(found) == 0:
             return known
-        points, raw = self._joints(image, found)
+        points, raw = self._networks.joints(image, found)
         best = best_joints(raw)
         self._refusals.add(found[best < _SURELY_NOBODY])
         seen = (best >= MIN_BEST) & are_inside(points, raw, found)
-        people = self._with_landmarks(image, points[seen], raw[seen])
+        people = self._networks.with_landmarks(image, points[seen], raw[seen])
         return renewed(known, _sure_enough(people, self.options.min_score))
-
-    def _refined(self, image: Image, boxes: Floats) -> Skeletons:
-        """The people in ``boxes`` (P, 4) px as both networks see them, whoever they are; P rows."""
-        return self._with_landmarks(image, *self._joints(image, boxes)) if len(boxes) else Skeletons.empty()
-
-    def _with_landmarks(self, image: Image, points: Floats, raw: Floats) -> Skeletons:
-        """P people with joints ``points`` (P, 17, 2) px and ``raw`` scores (P, 17), whom no landmarks follow yet."""
-        poses = self._look(image, regions_of(points, raw))
-        return refined(poses, poses.presence >= _PRESENCE, points, confidence(raw), person_score(raw))
 
     def _due(self, people: Skeletons, present: Bools) -> Bools:
         """(P,) whom the refining network looks at: who is not ``present``, and the one who needs it most."""
@@ -237,29 +216,6 @@ class KeypointDetector(SkippingDetector):
             due[neediest] = True
             self._until_look = _PAUSE
         return due
-
-    def _refine(self, image: Image, poses: Poses, present: Bools, boxes: Floats) -> Skeletons:
-        """What the refining network sees in ``boxes`` (P, 4) px, joined with the landmarks where ``present`` (P,)."""
-        if len(boxes) == 0:
-            return Skeletons.empty()
-        points, raw = self._joints(image, boxes)
-        return refined(poses, present, points, confidence(raw), person_score(raw))
-
-    def _joints(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
-        """Points (P, 17, 2) px of the image and scores (P, 17) of the people in ``boxes`` (P, 4) px."""
-        maps = image_from_square(boxes, _CROP_SCALE, _MIN_SIDE)
-        points, scores = decode_crops(self._keypoints.run({"image": blazepose.crop(image, maps)}))
-        points = joints_of_body(np.einsum("pij,pkj->pki", maps[:, :, :2], points) + maps[:, None, :, 2])
-        return points, np.where(_in_image(points, image), scores, 0)
-
-    def _look(self, image: Image, regions: Floats) -> Poses:
-        """What the landmark network sees in ``regions`` (P, 2, 2) px."""
-        if len(regions) == 0:
-            return Poses.empty()
-        maps = blazepose.image_from_crop(regions)
-        outputs = self._landmarks.run({"image": blazepose.crop(image, maps)})
-        poses = blazepose.decode_poses(outputs["landmarks"], outputs["presence"], outputs["heatmaps"], maps)
-        return replace(poses, visibility=np.where(_in_image(poses.points, image), poses.visibility, 0))
 
 
 def _still_skipped(skipped: Bools, known: Skeletons, people: Skeletons) -> Bools:
@@ -279,11 +235,6 @@ def _frames_one_of(known: Skeletons, boxes: Floats, image: Image) -> Bools:
     return np.asarray(((overlap >= _FOLLOWED_IOU) & (held >= _HELD)).any(1))
 
 
-def _in_image(points: Floats, image: Image) -> Bools:
-    """(P, J) whether ``points`` (P, J, 2) lie in ``image`` (H, W, 3)."""
-    return np.asarray(((points >= 0) & (points < image.shape[1::-1])).all(-1))
-
-
 def _boxes(people: Skeletons, image: Image) -> Floats:
     """(P, 4) px: boxes around the points that are seen; around all where none is."""
     seen = people.scores >= _SEEN
@@ -292,7 +243,7 @@ def _boxes(people: Skeletons, image: Image) -> Floats:
 
 def _detections(people: Skeletons, image: Image) -> Detections:
     """``people`` in ``image`` (H, W, 3), not tracked yet."""
-    scores = np.where(_in_image(people.points, image), people.scores, 0)
+    scores = np.where(in_image(people.points, image), people.scores, 0)
     shown = replace(people, scores=scores)
     return Detections(
         boxes=_boxes(shown, image).astype(np.float32),
