@@ -8,6 +8,7 @@ or ROS, is missing.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import platform
@@ -82,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     overview = _overview()
     name = overview.parse_args(argv[:1]).command
+    if name not in COMMANDS:
+        meant = "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, COMMANDS, n=1))
+        overview.error(f"there is no command {name!r}{meant or '; `hmr --help` lists them'}")
     if sys.version_info[:2] < OLDEST_PYTHON:
         overview.error(
             f"needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is {platform.python_version()}; ROS 2 "
@@ -159,7 +163,7 @@ def _overview() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hmr_ros {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="one of the commands below")
+    parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
     return parser
 
 

@@ -38,6 +38,17 @@ def test_wrong_usage_ends_with_status_2(argv: list[str], capsys: pytest.CaptureF
     assert "hmr: error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("rnu", "no command 'rnu'; did you mean run?"), ("xyz", "no command 'xyz'; `hmr --help` lists them")],
+)
+def test_an_unknown_command_is_named_with_the_nearest(name: str, told: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main([name])
+    assert exit_info.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_a_python_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(cli.sys, "version_info", (3, 10, 12))
     with pytest.raises(SystemExit) as exit_info:

@@ -76,17 +76,12 @@ def test_recordings_load_neither_ros_nor_training():
     assert set(done.stdout.split()) & ({"rclpy"} | TRAINING) == set()
 
 
-def test_training_loads_neither_ros_nor_the_robots_column():
-    needs("torch")
-    loaded = loaded_by("hmr_ros.networks", "hmr_ros.training")
+def test_what_trains_exports_and_evaluates_loads_neither_ros_nor_the_robots_column():
+    needs("torch", "onnx")
+    offline = "hmr_ros.networks", "hmr_ros.training", "hmr_ros.export", "hmr_ros.evaluation.held_out"
+    loaded = loaded_by(*offline, "hmr_ros.evaluation.ablation")
     assert loaded & (ROS | ROBOT) == set()
     assert "torch" in loaded
-
-
-def test_export_and_evaluation_on_held_out_people_load_neither_ros_nor_the_robots_column():
-    needs("torch", "onnx")
-    loaded = loaded_by("hmr_ros.export", "hmr_ros.evaluation.held_out", "hmr_ros.evaluation.ablation")
-    assert loaded & (ROS | ROBOT) == set()
 
 
 def test_evaluation_on_photos_and_parity_load_no_training():
