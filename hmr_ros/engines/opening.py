@@ -25,7 +25,7 @@ from hmr_ros.engines.tensorrt.build_request import (
     precision_of,
     request_for,
 )
-from hmr_ros.engines.tensorrt.cuda import find_gpu, use_device
+from hmr_ros.engines.tensorrt.cuda import CudaStream, find_gpu, use_device
 from hmr_ros.engines.tensorrt.engine import LoadedEngine, TensorRtEngine
 
 if TYPE_CHECKING:
@@ -66,15 +66,18 @@ def open_onnx(manifest_path: Path, threads: int = 0, backend: str = CPU) -> Onnx
     return OnnxEngine(manifest, model, threads or default_threads(), backend)
 
 
-def open_tensorrt(manifest_path: Path, edition: str, cache: EngineCache, progress: Progress) -> TensorRtEngine:
-    """The network run by TensorRT, built if it is not in ``cache``.
+def open_tensorrt(
+    manifest_path: Path, edition: str, cache: EngineCache, progress: Progress, *, background: bool = False
+) -> TensorRtEngine:
+    """The network run by TensorRT, built if it is not in ``cache``; ``background`` as in EngineOptions.
 
     Raises ManifestError or EngineError, and whatever ``progress`` raises.
     """
     manifest, _ = read_checked(manifest_path)
     request = request_here(manifest_path, edition)
     data, kernels = cache.obtain(request, progress), cache.kernels(request)
-    loaded = LoadedEngine(load_tensorrt(edition), data, host_code=request.version_compatible, kernels=kernels)
+    library, stream = load_tensorrt(edition), CudaStream(background=background)
+    loaded = LoadedEngine(library, data, host_code=request.version_compatible, kernels=kernels, stream=stream)
     engine = TensorRtEngine(manifest, loaded)
     if (compiled := loaded.kernels()) != kernels:
         try:
@@ -131,7 +134,8 @@ def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine
     engine: Engine
     if choice.backend in EDITIONS:
         path, progress = in_precision(manifest_path, options.precision), LoggedProgress(manifest_path.stem)
-        engine = open_tensorrt(path, choice.backend, cache_for(options), progress)
+        cache = cache_for(options)
+        engine = open_tensorrt(path, choice.backend, cache, progress, background=options.background)
     else:
         engine = _open_onnx(manifest_path, choice.backend, options)
     _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.why)

@@ -36,7 +36,7 @@ class EngineOptions:
     GPUs that CUDA shows. ``cache`` is the directory of TensorRT engines (None: the user's). Those that are missing are
     built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's fp16 model
     where there is one, "fp32" never does. ``adapt_threads``: where ``threads`` is 0, one thread runs a network on the
-    CPU whenever it is faster than the default number.
+    CPU whenever it is faster than the default number. ``background``: on a GPU, work of other networks goes first.
     """
 
     backend: str = "auto"
@@ -47,6 +47,7 @@ class EngineOptions:
     allow_build: bool = True
     build_timeout_s: float = BUILD_TIMEOUT_S
     adapt_threads: bool = False
+    background: bool = False
 
     @staticmethod
     def of(settings: EngineSettings) -> EngineOptions:

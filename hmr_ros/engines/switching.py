@@ -101,7 +101,7 @@ def _recipe(manifest_path: Path, edition: str, options: EngineOptions) -> Recipe
     return Recipe(
         stand_in=lambda: open_onnx(manifest_path, options.threads),
         discard=lambda: cache.discard(request_here(path, edition)),
-        upgrade=lambda progress: open_tensorrt(path, edition, cache, progress),
+        upgrade=lambda progress: open_tensorrt(path, edition, cache, progress, background=options.background),
     )
 
 

@@ -137,7 +137,7 @@ def assemble(
     def open_background(path: Path) -> Engine:
         # One thread: the search is in no hurry, and a network's other threads do not have its low priority.
         in_one_thread = dataclasses.replace(settings, num_threads=1)
-        return opened.enter_context(contextlib.closing(parts.network(path, in_one_thread)))
+        return opened.enter_context(contextlib.closing(parts.network(path, in_one_thread, background=True)))
 
     with contextlib.ExitStack() as opened:  # none stays open, or goes on building, when another one fails
         models = models_dir()

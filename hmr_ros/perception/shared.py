@@ -32,12 +32,14 @@ class SharedParts:
         self._lock = threading.Lock()
         self._body_models: dict[Path, BodyModel] = {}
 
-    def network(self, manifest_path: Path, settings: EngineSettings, *, adapt_threads: bool = False) -> Engine:
+    def network(
+        self, manifest_path: Path, settings: EngineSettings, *, adapt_threads: bool = False, background: bool = False
+    ) -> Engine:
         """The network beside a manifest, run as ``settings`` ask. Raises ManifestError or EngineError.
 
-        ``adapt_threads`` as in EngineOptions.
+        ``adapt_threads`` and ``background`` as in EngineOptions.
         """
-        options = dataclasses.replace(EngineOptions.of(settings), adapt_threads=adapt_threads)
+        options = dataclasses.replace(EngineOptions.of(settings), adapt_threads=adapt_threads, background=background)
         serve = settings.serve_while_building
         key = (manifest_path, options, serve)
         return self._engines.open(key, lambda: open_serving(manifest_path, options, serve_while_building=serve))

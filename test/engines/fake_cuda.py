@@ -36,6 +36,7 @@ class FakeCuda:
         self.calls: list[str] = []
         self.fail: dict[str, int] = {}
         self.live: list[object] = []
+        self.priorities: list[int] = []  # of the streams that were created
         self.memory: dict[int, np.ndarray] = {}
         self.queue: list[Callable[[], None]] = []
         self.captured: list[Callable[[], None]] | None = None
@@ -72,7 +73,12 @@ class FakeCuda:
     def cudaDriverGetVersion(self) -> tuple[int, int]:  # noqa: N802
         return 0, 12060
 
-    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:  # noqa: N802
+    def cudaDeviceGetStreamPriorityRange(self) -> tuple[int, int, int]:  # noqa: N802
+        return 0, 0, -5
+
+    def cudaStreamCreateWithPriority(self, flags: int, priority: int) -> tuple[int, int]:  # noqa: N802
+        assert flags == self.cudaStreamNonBlocking
+        self.priorities.append(priority)
         self.live.append("stream")
         return 0, 42
 

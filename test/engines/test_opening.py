@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ import pytest
 from hmr_ros.core.config import BACKENDS, EngineSettings, RobotConfig
 from hmr_ros.core.manifest import load_manifest, write_manifest
 from hmr_ros.core.settings import describe
-from hmr_ros.engines import backends, opening
+from hmr_ros.engines import backends, opening, switching
 from hmr_ros.engines.backends import Choice, choose
 from hmr_ros.engines.opening import LoggedProgress, fp16_of, open_engine, open_network
-from hmr_ros.engines.runtime import EngineError, EngineOptions
+from hmr_ros.engines.runtime import Engine, EngineError, EngineOptions
+from hmr_ros.engines.switching import open_serving
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import compile_onnx
 from hmr_ros.engines.tensorrt.build_request import BuildRequest, Progress
@@ -61,6 +62,7 @@ class Machine:
         self.requests: list[BuildRequest] = []
         self.libraries: dict[str, FakeTensorRt] = {}
         self.stored_kernels, self.read_only = b"", False
+        self.cuda = FakeCuda()
         monkeypatch.setattr(opening, "engine_cache", lambda directory, timeout_s=0.0, allow_build=True: self)
         for name in ("cuda.bindings.runtime", "tensorrt", "tensorrt_rtx"):
             monkeypatch.setitem(sys.modules, name, None)
@@ -69,10 +71,10 @@ class Machine:
 
     def plug_in(self, capability: tuple[int, int], *bindings: str, breaks: str = "") -> None:
         """A GPU with libraries."""
-        cuda = FakeCuda(capability)
-        self.monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
+        self.cuda = FakeCuda(capability)
+        self.monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", self.cuda)
         for name in bindings:
-            library = FakeTensorRt(name, NETWORK, cuda, {breaks})
+            library = FakeTensorRt(name, NETWORK, self.cuda, {breaks})
             self.libraries[library.edition] = library
             self.monkeypatch.setitem(sys.modules, library.edition, library.module())
 
@@ -143,6 +145,18 @@ def test_runs_on_tensorrt_and_says_so(machine: Machine, doubler: Path, caplog: p
     assert caplog.records[-1].getMessage() == "doubler: tensorrt 10.3.0, fp32 (tensorrt 10.3.0 on Orin, sm_87)"
     target = machine.requests[0].target
     assert (target.gpu_name, target.compute_capability, target.driver) == ("Orin", "sm_87", "12.6")
+
+
+@pytest.mark.parametrize("opened", [open_network, open_serving])
+def test_networks_in_the_background_let_the_others_go_first(
+    machine: Machine, doubler: Path, opened: Callable[[Path, EngineOptions], Engine]
+) -> None:
+    machine.plug_in((8, 7), FULL)
+    machine.monkeypatch.setattr(switching, "_must_build", lambda *_: False)
+    for background in (False, True):
+        opened(doubler, EngineOptions(background=background)).close()
+    first, last = machine.cuda.priorities
+    assert first < last  # as CUDA counts
 
 
 def test_rtx_compiles_kernels_once(machine: Machine, doubler: Path) -> None:

@@ -202,7 +202,9 @@ class Machine:
         self.engines.append(FakeEngine(number))
         return self.engines[-1]
 
-    def open_tensorrt(self, path: Path, edition: str, cache: EngineCache, progress: Progress) -> FakeEngine:
+    def open_tensorrt(
+        self, path: Path, edition: str, cache: EngineCache, progress: Progress, background: bool
+    ) -> FakeEngine:
         cache.obtain(self.request, progress)
         return self.open(edition, 2)
 

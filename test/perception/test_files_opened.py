@@ -12,14 +12,15 @@ SHIPPED = models_dir()
 
 
 class Noting(SharedParts):
-    """Notes which files are opened."""
+    """Notes which files are opened, and which networks of them run in the background."""
 
     def __init__(self):
         super().__init__()
-        self.opened = []
+        self.opened, self.background = [], []
 
     def network(self, manifest_path, *settings, **others):
         self.opened.append(manifest_path)
+        self.background += [manifest_path.stem] if others.get("background") else []
         return super().network(manifest_path, *settings, **others)
 
     def body_model(self, path):
@@ -42,6 +43,16 @@ def test_they_are_those_that_are_opened(settings):
     parts = Noting()
     with assemble(settings, parts):
         assert sorted(parts.opened) == sorted(files_opened(settings))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reason="needs the trained network")
+@pytest.mark.parametrize(("searches", "background"), [(False, []), (True, ["blazepose_detector"])])
+def test_what_searches_in_the_background_leaves_the_gpu_to_the_others(searches, background):
+    parts = Noting()
+    settings = PipelineSettings(detector=DetectorConfig(preset="fast"))
+    with assemble(settings, parts, background_search=searches):
+        assert parts.background == background
 
 
 def test_without_global_to_pixel_they_are_those_of_pose2mesh(tmp_path, monkeypatch):

@@ -105,12 +105,17 @@ class Graph:
 class CudaStream:
     """Work for the GPU, done in order, with the memory it works on. Nothing waits except ``wait`` and ``close``."""
 
-    def __init__(self, module: types.ModuleType | None = None) -> None:
-        """``module`` has the functions of ``cuda.bindings.runtime``. Raises EngineError where that is impossible."""
+    def __init__(self, module: types.ModuleType | None = None, *, background: bool = False) -> None:
+        """``module`` has the functions of ``cuda.bindings.runtime``. Raises EngineError where that is impossible.
+
+        ``background``: where the GPU is busy, work of the other streams goes first.
+        """
         self._cuda = _Calls(module or _import_cuda())
         self._undo: list[Callable[[], object]] = []
+        least, greatest = self._cuda.several("cudaDeviceGetStreamPriorityRange")
         # One that does not wait for the default stream, on which others may work.
-        self._handle = self._cuda("cudaStreamCreateWithFlags", self._cuda.module.cudaStreamNonBlocking)
+        flags, priority = self._cuda.module.cudaStreamNonBlocking, least if background else greatest
+        self._handle = self._cuda("cudaStreamCreateWithPriority", flags, priority)
         self._on_close("cudaStreamDestroy", self._handle)
 
     def __int__(self) -> int:
@@ -197,11 +202,18 @@ class _Calls:
 
     def __call__(self, name: str, *arguments: object) -> object:
         """What the function ``name`` gives beside its error code."""
+        results = self.several(name, *arguments)
+        return results[0] if results else None
+
+    def several(self, name: str, *arguments: object) -> list[object]:
+        """The same, of a function that gives several results."""
+        error: object
+        results: list[object]
         error, *results = getattr(self.module, name)(*arguments)
         if error != self.module.cudaError_t.cudaSuccess:
             _, text = self.module.cudaGetErrorString(error)
             raise CudaError(f"{name}: {text.decode()}")
-        return results[0] if results else None
+        return results
 
     def number(self, name: str, *arguments: object) -> int:
         """The same, of a function that gives a number or an address."""

@@ -53,6 +53,13 @@ def test_copies_when_waited_for() -> None:
     np.testing.assert_array_equal(back, host)
 
 
+def test_work_in_the_background_goes_last() -> None:
+    fake = FakeCuda()
+    CudaStream(fake)
+    CudaStream(fake, background=True)
+    assert fake.priorities == [-5, 0]  # the smaller number goes first
+
+
 def test_replays_what_it_captured() -> None:
     fake = FakeCuda()
     stream = CudaStream(fake)
