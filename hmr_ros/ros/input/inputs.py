@@ -34,6 +34,7 @@ from hmr_ros.ros.wire.transport import profiles_variable
 from hmr_ros.ros.wire.types import type_name
 
 _COMPRESSED = "/compressed"
+_SHOWN_TOPICS = 3
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 
 _RAW_TYPE, _COMPRESSED_TYPE = (type_name(kind) for kind in (Image, CompressedImage))
@@ -134,7 +135,8 @@ class CameraInput:
         if silence_s <= timeout_s:
             return "" if self._detections is None else self._detections.silence(timeout_s)
         if not self._images.publishers():
-            return f"no publisher of {self._images.wrong_types() or self._images.topic}{self._hint()}"
+            wrong, hint = self._images.wrong_types(), self._hint()
+            return f"no publisher of {wrong or self._images.topic}{hint or ('' if wrong else self._elsewhere())}"
         return f"no image for {silence_s:.0f} s, though {self._images.topic} has a publisher. {_LARGE_IMAGES_HINT}"
 
     def _hint(self) -> str:
@@ -156,6 +158,23 @@ class CameraInput:
             )
         transports = [f"{name} ({type_})" for name, type_ in found.items() if "info" not in name.rpartition("/")[2]]
         return f", but of {', '.join(transports)}: publish a transport raw or compressed" if transports else ""
+
+    def _elsewhere(self) -> str:
+        """Which other topics carry images of other nodes, and how to take one."""
+        everywhere = self._node.get_topic_names_and_types()
+        found = {name for name, types in everywhere if {_RAW_TYPE, _COMPRESSED_TYPE} & set(types)}
+        topics = sorted({name.removesuffix(_COMPRESSED) for name in found if self._is_of_others(name)})
+        if not topics:
+            domain = os.environ.get("ROS_DOMAIN_ID", "0")
+            return f" nor of other images: does the camera run, with ROS_DOMAIN_ID {domain}?"
+        shown = ", ".join(topics[:_SHOWN_TOPICS]) + (", ..." if len(topics) > _SHOWN_TOPICS else "")
+        return f"; there are images on {shown}: launch with image_topic:={topics[0]}, or remap image:={topics[0]}"
+
+    def _is_of_others(self, topic: str) -> bool:
+        """Whether another node than ours publishes ``topic``."""
+        ours = self._node.get_name(), self._node.get_namespace()
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        return any((publisher.node_name, publisher.node_namespace) != ours for publisher in publishers)
 
     def _types(self, topic: str) -> set[str]:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}

@@ -45,6 +45,9 @@ class Host:
     def resolve_topic_name(self, name):
         return self.remaps.get(name, f"/robot/{name}")
 
+    def get_name(self):
+        return "hmr"
+
     def get_namespace(self):
         return "/robot"
 
@@ -55,7 +58,9 @@ class Host:
         return name in self.topics
 
     def get_publishers_info_by_topic(self, name):
-        return [SimpleNamespace(topic_type=self.topics[name])] if name in self.topics else []
+        owner = "hmr" if name == "/robot/overlay" else "camera"
+        publisher = SimpleNamespace(topic_type=self.topics.get(name), node_name=owner, node_namespace="/robot")
+        return [publisher] if name in self.topics else []
 
     def get_logger(self):
         return SimpleNamespace(info=self.log.append, warning=self.log.append)
@@ -194,11 +199,24 @@ def test_silence_counts_from_the_last_image_or_the_start(made, monkeypatch):
     assert source.problem(2.0).startswith("no image for 4 s")
 
 
+NOWHERE = " nor of other images: does the camera run, with ROS_DOMAIN_ID 7?"
+
+
 @pytest.mark.parametrize(
     ("transport", "topics", "hint"),
     [
-        ("raw", {}, ""),
-        ("raw", {"/cam/image_raw": RAW}, ""),
+        ("raw", {}, NOWHERE),
+        ("raw", {"/robot/overlay": RAW, "/cam/image/camera_info": "b/msg/I"}, NOWHERE),
+        (
+            "raw",
+            {"/front/raw": RAW, "/robot/overlay": RAW},
+            "; there are images on /front/raw: launch with image_topic:=/front/raw, or remap image:=/front/raw",
+        ),
+        (
+            "compressed",
+            {f"/{name}/compressed": COMPRESSED for name in "dbca"},
+            "; there are images on /a, /b, /c, ...: launch with image_topic:=/a, or remap image:=/a",
+        ),
         (
             "raw",
             {"/cam/image/compressed": COMPRESSED},
@@ -212,7 +230,8 @@ def test_silence_counts_from_the_last_image_or_the_start(made, monkeypatch):
         ),
     ],
 )
-def test_other_transports_are_a_hint(made, transport, topics, hint):
+def test_other_topics_and_transports_are_a_hint(made, monkeypatch, transport, topics, hint):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
     source = made(image_transport=transport)
     source._images.topic = "/cam/image" + ("/compressed" if transport == "compressed" else "")
     source._node.topics = topics
