@@ -14,8 +14,9 @@ from hmr_ros.core.people import Camera
 from hmr_ros.ros.input.camera_model import BadCameraInfoError, camera_from_info, described_size
 from hmr_ros.ros.input.frame_names import bare_frame
 from hmr_ros.ros.input.images import Frame
-from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, how_to_take, topics_of_others
 from hmr_ros.ros.wire.cdr import STAMP_END
+from hmr_ros.ros.wire.types import type_name
 
 _WINDOW_S = 10.0
 _LARGEST_RATIO = 3
@@ -62,7 +63,7 @@ class CameraInfoInput:
         info = self._by_size.get((width, height), self._newest)
         if info is None:
             if time.monotonic() - self._started_s > timeout_s:
-                self._refuse(f"no CameraInfo on {self._subscription.wrong_types() or self.topic}")
+                self._refuse(f"no CameraInfo on {self._subscription.wrong_types() or self.topic + self._elsewhere()}")
             return None
         try:
             camera = self._read(info, width, height)
@@ -84,6 +85,13 @@ class CameraInfoInput:
     def close(self) -> None:
         """Unsubscribe."""
         self._subscription.close()
+
+    def _elsewhere(self) -> str:
+        """Which other topics carry calibration, and how to take one."""
+        topics = topics_of_others(self._node, type_name(CameraInfo))
+        if not topics:
+            return " nor on another topic: drivers publish it once the camera is calibrated"
+        return f"; there is one {how_to_take(topics, 'camera_info')}"
 
     def _read(self, info: CameraInfo, width: int, height: int) -> Camera:
         """``info`` as the camera of an image of ``width`` x ``height`` px, read once. Raises BadCameraInfoError."""

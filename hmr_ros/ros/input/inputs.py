@@ -25,7 +25,7 @@ from hmr_ros.ros.input.fixed_frames import FixedFrames
 from hmr_ros.ros.input.ground import ground_input
 from hmr_ros.ros.input.images import DECODERS, Frame, darkness
 from hmr_ros.ros.input.slot import LatestSlot
-from hmr_ros.ros.input.subscriptions import AdaptiveSubscription
+from hmr_ros.ros.input.subscriptions import AdaptiveSubscription, how_to_take, topics_of_others
 from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.input.world import world_input
 from hmr_ros.ros.monitor import Drop, Monitor
@@ -34,7 +34,6 @@ from hmr_ros.ros.wire.transport import profiles_variable
 from hmr_ros.ros.wire.types import type_name
 
 _COMPRESSED = "/compressed"
-_SHOWN_TOPICS = 3
 _MESSAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 
 _RAW_TYPE, _COMPRESSED_TYPE = (type_name(kind) for kind in (Image, CompressedImage))
@@ -161,20 +160,12 @@ class CameraInput:
 
     def _elsewhere(self) -> str:
         """Which other topics carry images of other nodes, and how to take one."""
-        everywhere = self._node.get_topic_names_and_types()
-        found = {name for name, types in everywhere if {_RAW_TYPE, _COMPRESSED_TYPE} & set(types)}
-        topics = sorted({name.removesuffix(_COMPRESSED) for name in found if self._is_of_others(name)})
+        found = topics_of_others(self._node, _RAW_TYPE, _COMPRESSED_TYPE)
+        topics = sorted({name.removesuffix(_COMPRESSED) for name in found})
         if not topics:
             domain = os.environ.get("ROS_DOMAIN_ID", "0")
             return f" nor of other images: does the camera run, with ROS_DOMAIN_ID {domain}?"
-        shown = ", ".join(topics[:_SHOWN_TOPICS]) + (", ..." if len(topics) > _SHOWN_TOPICS else "")
-        return f"; there are images on {shown}: launch with image_topic:={topics[0]}, or remap image:={topics[0]}"
-
-    def _is_of_others(self, topic: str) -> bool:
-        """Whether another node than ours publishes ``topic``."""
-        ours = self._node.get_name(), self._node.get_namespace()
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        return any((publisher.node_name, publisher.node_namespace) != ours for publisher in publishers)
+        return f"; there are images {how_to_take(topics, 'image')}"
 
     def _types(self, topic: str) -> set[str]:
         return {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(topic)}

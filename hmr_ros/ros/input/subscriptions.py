@@ -22,6 +22,9 @@ from hmr_ros.ros.wire.types import type_name
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 """Without rclpy's warnings about incompatible QoS: ``adapt`` requests less, and /diagnostics reports what remains."""
 
+_SHOWN = 3
+"""Topics that an error names at most."""
+
 
 class AdaptiveSubscription:
     """A subscription of serialised messages that keeps the last one and follows the QoS that all publishers offer.
@@ -110,3 +113,21 @@ def best_offered(publishers: Sequence[TopicEndpointInfo], requested: QoSProfile 
         latched = bool(offers) and all(o.durability is DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
         best.durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
     return best
+
+
+def topics_of_others(node: Node, *types: str) -> list[str]:
+    """The topics of ``types``, such as sensor_msgs/msg/Image, that other nodes than ``node`` publish; sorted."""
+    ours = node.get_name(), node.get_namespace()
+
+    def is_of_others(topic: str) -> bool:
+        publishers = node.get_publishers_info_by_topic(topic)
+        return any((publisher.node_name, publisher.node_namespace) != ours for publisher in publishers)
+
+    everywhere = node.get_topic_names_and_types()
+    return sorted(topic for topic, of_topic in everywhere if set(types) & set(of_topic) and is_of_others(topic))
+
+
+def how_to_take(topics: Sequence[str], name: str) -> str:
+    """Where something is, and how to subscribe the first of ``topics`` as ``name``, such as image."""
+    shown = ", ".join(topics[:_SHOWN]) + (", ..." if len(topics) > _SHOWN else "")
+    return f"on {shown}: launch with {name}_topic:={topics[0]}, or remap {name}:={topics[0]}"

@@ -42,7 +42,11 @@ class Source:
         self.now_s, self.log = 100.0, []
         monkeypatch.setattr(module, "AdaptiveSubscription", Subscription)
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        self.topics = {}
         node = SimpleNamespace(
+            get_name=lambda: "hmr",
+            get_topic_names_and_types=lambda: [(name, [kind]) for name, kind in self.topics.items()],
+            get_publishers_info_by_topic=lambda _: [SimpleNamespace(node_name="camera", node_namespace="/robot")],
             get_logger=lambda: SimpleNamespace(warning=self.log.append),
             resolve_topic_name=lambda name: f"/robot/{name}",
             get_namespace=lambda: "/robot",
@@ -64,7 +68,7 @@ def source(monkeypatch):
     return Source(monkeypatch)
 
 
-MISSING = "no CameraInfo on /cam/camera_info"
+MISSING = "no CameraInfo on /cam/camera_info nor on another topic: drivers publish it once the camera is calibrated"
 REST = ". Publishing 2D keypoints only, no positions, no meshes."
 
 
@@ -76,12 +80,18 @@ def test_a_missing_calibration_is_reported_once_after_a_while(source):
     for _ in range(2):
         assert source.camera() is None
     assert (source.input.problem, source.log) == (MISSING, [MISSING + REST])
+    source.topics = {"/front/info": "sensor_msgs/msg/CameraInfo", "/front/image": "sensor_msgs/msg/Image"}
+    source.camera()
+    assert source.input.problem == (
+        "no CameraInfo on /cam/camera_info; there is one on /front/info: launch with camera_info_topic:=/front/info, "
+        "or remap camera_info:=/front/info"
+    )
     source.subscription.wrong = "/cam/camera_info: it carries images"
     source.camera()
     assert source.input.problem == "no CameraInfo on /cam/camera_info: it carries images"
     source.send()
     assert source.camera() is not None
-    assert (source.input.problem, len(source.log)) == ("", 2)
+    assert (source.input.problem, len(source.log)) == ("", 3)
 
 
 def test_each_size_has_its_own_calibration_and_others_the_newest(source):
