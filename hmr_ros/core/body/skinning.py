@@ -41,6 +41,14 @@ class Tree:
             depth[joint] = depth[self.parents[joint]] + 1
         return tuple(np.flatnonzero(depth == d) for d in range(1, depth.max() + 1))
 
+    @cached_property
+    def chains(self) -> Floats:
+        """(K, K - 1): 1 where the bone that ends in joint 1, 2, ... is on the way from the root to a joint, else 0."""
+        chains = np.eye(self.size, dtype=np.float32)
+        for joint in range(1, self.size):
+            chains[joint] += chains[self.parents[joint]]
+        return chains[:, 1:].copy()
+
 
 SMPL_TREE = Tree(SMPL_PARENTS)
 
@@ -64,10 +72,7 @@ def chained_joints(world: Floats, rest: Floats, tree: Tree = SMPL_TREE) -> Float
     """(..., K, 3, 3) joint -> world and rest joints (..., K, 3) m -> (..., K, 3) m posed, root at 0."""
     bones = rest[..., 1:, :] - rest[..., tree.parents[1:], :]
     rotated = (world[..., tree.parents[1:], :, :] @ bones[..., None])[..., 0]
-    joints = np.concatenate([np.zeros_like(rotated[..., :1, :]), rotated], -2)
-    for level in tree.levels:
-        joints[..., level, :] += joints[..., tree.parents[level], :]
-    return joints
+    return np.asarray(tree.chains @ rotated)
 
 
 @dataclass(frozen=True, eq=False)

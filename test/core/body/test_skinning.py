@@ -31,6 +31,17 @@ def test_chained_joints_keep_bones_rigid():
         assert_allclose(joints[..., joint, :] - joints[..., parent, :], turned, atol=1e-14)
 
 
+def test_chained_joints_are_those_of_the_bones_added_from_the_root_on():
+    world, rest = world_rotations(LOCAL).astype(np.float32), RNG.normal(size=(2, 5, 24, 3)).astype(np.float32)
+    expected = np.zeros_like(rest)
+    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+        bone = rest[..., joint, :] - rest[..., parent, :]
+        expected[..., joint, :] = expected[..., parent, :] + (world[..., parent, :, :] @ bone[..., None])[..., 0]
+    joints = chained_joints(world, rest)
+    assert joints.dtype == np.float32
+    assert_allclose(joints, expected, atol=2e-6)
+
+
 def test_some_vertices_are_skinned_as_all_are(exact_body: BodyModel):
     some, rest = np.array([6000, 3, 77]), exact_body.rest_joints(RNG.normal(size=(5, 10)))
     world, betas = world_rotations(LOCAL[0]), RNG.normal(size=(5, 10))
@@ -73,6 +84,7 @@ def test_skinning_is_linear_blending_vertex_by_vertex(exact_body: BodyModel):
 def test_trees_have_parents_before_children():
     tree = Tree(np.array([-1, 0, 1, 0]))
     assert [level.tolist() for level in tree.levels] == [[1, 3], [2]]
+    assert tree.chains.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]]
     for parents in ([0, 0], [-1, 2, 0], [-1, -1], [-1]):
         with pytest.raises(ValueError, match="parents come before their children"):
             Tree(np.array(parents))
