@@ -40,7 +40,10 @@ def test_wrong_usage_ends_with_status_2(argv: list[str], capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("rnu", "no command 'rnu'; did you mean run?"), ("xyz", "no command 'xyz'; `hmr --help` lists them")],
+    [
+        ("evaluate-phots", "no command 'evaluate-phots'; did you mean evaluate-photos?\n"),
+        ("xyz", "no command 'xyz'; `hmr --help` lists them\n"),
+    ],
 )
 def test_an_unknown_command_is_named_with_the_nearest(name: str, told: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as exit_info:

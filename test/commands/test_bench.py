@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import sys
 import time
 from types import ModuleType
@@ -38,6 +39,7 @@ def test_prints_and_writes(fake, tmp_path, capsys):
     report = json.loads(out.read_text())
     assert report["benches"]["fake"] == {**ROW, "settings": {"repeats": 7}}
     assert report["machine"].keys() == {"cpu", "cores", "load_average_1min"}
+    assert report["machine"]["cores"] == os.cpu_count()
     assert report["command"] == f"hmr bench fake --repeats 7 --out {out}"
     printed = capsys.readouterr().out
     assert "30.000 ms" in printed
