@@ -36,12 +36,12 @@ from hmr_ros.evaluation.ablation.runs import Material, Weights, errors_of_run, g
 from hmr_ros.evaluation.ablation.variants import VARIANTS
 from hmr_ros.evaluation.held_out.annotated import check_bodies
 from hmr_ros.evaluation.held_out.case import Case, observed
+from hmr_ros.evaluation.held_out.protocol import SOURCES
 from hmr_ros.evaluation.held_out.report import Errors
 from hmr_ros.evaluation.protocols.evaluate import read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
-from hmr_ros.networks.global_to_pixel import GlobalToPixel
+from hmr_ros.export.starting import started
 from hmr_ros.results.report_file import write_report
-from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import load_motion
 from hmr_ros.training.datasets.reading import naming
@@ -80,7 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps that train the global stage first, as a multiple of images.steps (%(default)s)",
     )
     parser.add_argument(
-        "--start", type=Path, help="checkpoint of Global-to-Pixel whose weights all runs start from (default: new ones)"
+        "--start",
+        type=Path,
+        help="best.pt or exported network (.json) of Global-to-Pixel whose weights all runs start from (default: new)",
+    )
+    parser.add_argument(
+        "--source",
+        choices=SOURCES,
+        default="projection",
+        help="keypoints that Global-to-Pixel is evaluated with: exact, with small or gross errors, or none; with any, "
+        "training gives keypoints as the config says (%(default)s)",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (%(default)s)")
     parser.add_argument("--out", type=Path, help="directory of runs, features and report (runs/ablation[_pose2mesh])")
@@ -179,10 +188,11 @@ def _config(args: argparse.Namespace) -> TrainConfig:
             f"{config.recipe!r}, {config.crops.backbone} and {config.local.steps}"
         )
     motion = str(Path(args.motion or config.run.motion).resolve())
+    start = str(args.start or config.run.start)
     backgrounds = str(args.backgrounds.resolve()) if args.backgrounds else config.image_mix.backgrounds
     return dataclasses.replace(
         config,
-        run=dataclasses.replace(config.run, motion=motion),
+        run=dataclasses.replace(config.run, motion=motion, start=start),
         image_mix=dataclasses.replace(config.image_mix, people=config.people, backgrounds=backgrounds),
     )
 
@@ -190,7 +200,7 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 def _keep_settings(config: TrainConfig, args: argparse.Namespace) -> None:
     """Store the settings in ``--out``; ValueError if its runs were made with other settings."""
     images = {"train_images": str(args.train), "val_images": str(args.val)}
-    images |= {"start": file_sha256(args.start)} if args.start else {}
+    images |= {"start_sha256": file_sha256(Path(config.run.start))} if config.run.start else {}
     _keep(json.dumps(_budget(args) | images | dataclasses.asdict(config), indent=1) + "\n", args.out)
 
 
@@ -204,8 +214,8 @@ def _keep(text: str, out: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _budget(args: argparse.Namespace) -> dict[str, int]:
-    return {"images": args.images, "people": args.people, "head_start": args.head_start}
+def _budget(args: argparse.Namespace) -> dict[str, int | str]:
+    return {"images": args.images, "people": args.people, "head_start": args.head_start, "source": args.source}
 
 
 def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
@@ -215,26 +225,24 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     train = args.train or _drawn(config, "train", args.images, args.out)
     val = args.val or _drawn(config, "val", args.people, args.out)
     recipe = GlobalToPixelRecipe(config, motion, body, None)
-    weights = _start(args.start, network_of(recipe)) if args.start else {}
+    weights = _start(Path(config.run.start), config, recipe, body) if config.run.start else {}
     images = stored_images(recipe, train, args.images, args.out / "features" / "train.npy", augment=True)
+    images = images if SOURCES[args.source] else images.without_keypoints()
     people = stored_images(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
     clips, first = [], 0
     for drawn in chunks_of_shards(val, args.people):
-        case = observed(drawn, config.global_to_pixel.joint_set, None, body, default_rng(0))
+        case = observed(drawn, config.global_to_pixel.joint_set, SOURCES[args.source], body, default_rng(first))
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))
         first += len(drawn)
     return Material(motion, body, images, cases, weights), np.concatenate(clips)
 
 
-def _start(path: Path, network: GlobalToPixel) -> Weights:
-    """The weights of the checkpoint ``path``, which ``network`` gets; ValueError if it is not of this size."""
-    weights = load_checkpoint(path).averaged_weights("network")
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as err:
-        raise ValueError(f"--start {path}: not a network of the configured size: {err}") from err
+def _start(path: Path, config: TrainConfig, recipe: GlobalToPixelRecipe, body: BodyModel) -> Weights:
+    """The weights of ``path``, which the network of ``recipe`` gets; ValueError if they are of another network."""
+    weights = started(path, config, recipe, body).averaged_weights("network")
+    network_of(recipe).load_state_dict(weights)
     return weights
 
 

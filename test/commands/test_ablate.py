@@ -10,12 +10,13 @@ from hmr_ros.cli import arguments_of
 from hmr_ros.commands import ablate
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.core.settings import updated
 from hmr_ros.evaluation.ablation import runs
+from hmr_ros.evaluation.ablation.features import network_of
 from hmr_ros.evaluation.ablation.pose2mesh import training
 from hmr_ros.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hmr_ros.training.config import TrainConfig
 from hmr_ros.training.datasets.motion import save_motion
+from hmr_ros.training.recipes.global_to_pixel import GlobalToPixelRecipe
 from test.networks.global_to_pixel.test_network import SMALL, build
 from test.training.datasets.test_motion import small_motion
 from test.training.real.made_root import write_root
@@ -92,14 +93,20 @@ def test_variants_must_start_equal(command):
         command(local=5)
 
 
-def test_a_start_of_another_size_is_named(tmp_path):
-    config = updated(TrainConfig(), {"global_to_pixel.global_width": 48})
-    wider = build(BODY, dataclasses.replace(SMALL, global_width=48))
-    weights = {f"network.{name}": value for name, value in wider.state_dict().items()}
-    save_checkpoint(Checkpoint(config, {}, weights, weights, 0, 0, 0.0, {}, {}, {}), tmp_path / "best.pt")
-    with pytest.raises(ValueError, match=r"--start .*best\.pt: not a network of the configured size"):
-        ablate._start(tmp_path / "best.pt", build(BODY, SMALL))
-    assert set(ablate._start(tmp_path / "best.pt", wider)) == set(wider.state_dict())
+def test_runs_start_from_a_checkpoint_or_an_exported_network_of_their_size(tmp_path):
+    config = TrainConfig(recipe="global_to_pixel", global_to_pixel=SMALL)
+    wider = dataclasses.replace(SMALL, global_width=48)
+    for name, size in (("small", SMALL), ("wider", wider)):
+        network = build(BODY, size)
+        weights = {f"network.{name}": value for name, value in network.state_dict().items()}
+        of_size = dataclasses.replace(config, global_to_pixel=size)
+        save_checkpoint(Checkpoint(of_size, {}, weights, weights, 0, 0, 0.0, {}, {}, {}), tmp_path / f"{name}.pt")
+    recipe = GlobalToPixelRecipe(config, small_motion(), BODY, None)
+    with pytest.raises(ValueError, match=r"wider\.pt: a network of other settings"):
+        ablate._start(tmp_path / "wider.pt", config, recipe, BODY)
+    found = ablate._start(tmp_path / "small.pt", config, recipe, BODY)
+    assert set(found) == set(network_of(recipe).state_dict())
+    assert all((value == found[name]).all() for name, value in network_of(recipe).state_dict().items())
 
 
 POSE2MESH = """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features of a frozen backbone, computed once for all runs.
 
-A run then trains its two stages only. Keypoints are never given: anchors come from the projection of the first stage's
-body, as in the paper. A detector's keypoints would reach the local stage alone, so that a comparison with and without
-it would measure the keypoints.
+A run then trains its two stages only. Unless they are asked for, no keypoints are given: anchors come from the
+projection of the first stage's body, as in the paper. Where the global stage starts from the mean body, a detector's
+keypoints would reach the local stage alone, so that a comparison with and without it would measure the keypoints.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ class StoredImages:
     def __len__(self) -> int:
         return len(self.features)
 
+    def without_keypoints(self) -> StoredImages:
+        """The same images, of people whose keypoints nobody gives."""
+        blind = self.batch._replace(keypoints=torch.zeros_like(self.batch.keypoints))
+        return StoredImages(self.features, blind)
+
     def take(self, rows: Ints) -> Batch:
         """A batch of the images ``rows`` whose image is their features."""
         chosen = torch.from_numpy(rows)
@@ -131,7 +136,7 @@ def _compute(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, 
             mix = None if augment else _EXACT
             batch = recipe.batch(_Drawn(drawn), default_rng(first), len(drawn), mix)
             table[first : first + len(drawn)] = flattened(backbone(batch.image)).numpy()
-            batches.append(batch._replace(image=batch.image[:, :0], keypoints=torch.zeros_like(batch.keypoints)))
+            batches.append(batch._replace(image=batch.image[:, :0]))
             first += len(drawn)
             progress.update(len(drawn))
         table.flush()
