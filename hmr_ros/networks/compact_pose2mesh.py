@@ -239,21 +239,49 @@ class Upsampling(nn.Module):
 class CompactPose2Mesh(nn.Module):
     """The whole network; its ``forward`` is exported.
 
+    It lifts a person and their mirror image, and takes the mean of both: what it errs about one of them only is halved,
+    and who is mirrored is lifted as their mirror image. The weights are read once for both: most of what lifting
+    one person takes.
+
     ``keypoints`` (B, J, 3) x, y in the virtual camera and score; ``context`` (B, 1): see core/geometry/virtual_camera.
     """
 
     input_names = ("keypoints", "context")
     output_names = ("vertices", "joints", "joint_error")
 
+    keypoint_mirror: Tensor
+    joint_mirror: Tensor
+    flip: Tensor
+
     def __init__(self, topology: CompactTopology, config: CompactConfig) -> None:
         super().__init__()
         self.lifting = LiftingNet(config)
+        mirrors = {"keypoint_mirror": JOINT_SETS[config.joint_set].mirror, "joint_mirror": SMPL.mirror}
+        for name, mirror in mirrors.items():
+            self.register_buffer(name, torch.from_numpy(mirror), persistent=False)
+        self.register_buffer("flip", torch.tensor([-1.0, 1.0, 1.0]), persistent=False)
         self.mesh = CoarseMeshNet(topology, config.channels)
         self.upsampling = Upsampling(topology)
 
+    def with_mirror(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints (B, J, 3) and context (B, 1), each before those of the mirror image: (2B, J, 3), (2B, 1)."""
+        mirrored = keypoints.index_select(1, self.keypoint_mirror) * self.flip
+        return torch.stack([keypoints, mirrored], 1).flatten(0, 1), torch.stack([context, context], 1).flatten(0, 1)
+
+    def mean_with_mirror(self, joints: Tensor, features: Tensor, joint_error: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What ``LiftingNet.heads`` says of people and mirror images (2B, ...) -> the same of the people (B, ...).
+
+        Features are those of the person alone: what they mean in the mirror is not known.
+        """
+        person, mirror = joints.unflatten(0, (-1, 2)).unbind(1)
+        error, other_error = joint_error.unflatten(0, (-1, 2)).unbind(1)
+        turned = mirror.index_select(1, self.joint_mirror) * self.flip
+        expected = (error + other_error.index_select(1, self.joint_mirror)) / 2
+        return (person + turned) / 2, features.unflatten(0, (-1, 2))[:, 0], expected
+
     def nodes(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Keypoints and context -> mesh nodes (B, N, 3) m, lifted joints (B, 24, 3) m, joint error (B, 24) m."""
-        joints, features, joint_error = self.lifting(keypoints, context)
+        joints, features, joint_error = self.mean_with_mirror(*self.lifting(*self.with_mirror(keypoints, context)))
         return self.mesh(joints, features), joints, joint_error
 
     def forward(self, keypoints: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:

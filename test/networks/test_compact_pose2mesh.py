@@ -5,6 +5,7 @@ import torch
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import models_dir
+from hmr_ros.core.skeleton import COCO_FEET, SMPL
 from hmr_ros.networks.body_model import TorchBodyModel
 from hmr_ros.networks.chebyshev import SparseLaplacian
 from hmr_ros.networks.compact_pose2mesh import (
@@ -43,6 +44,28 @@ def topology() -> CompactTopology:
 def network(topology) -> CompactPose2Mesh:
     torch.manual_seed(0)
     return CompactPose2Mesh(topology, CONFIG).eval()
+
+
+@torch.no_grad()
+def test_a_mirror_image_is_lifted_as_the_mirror_image(network):
+    keypoints, context = torch.rand(3, 21, 3), torch.rand(3, 1)
+    flip, mirror = torch.tensor([-1.0, 1, 1]), torch.from_numpy(COCO_FEET.mirror)
+    _, joints, error = network(keypoints, context)
+    _, turned, turned_error = network(keypoints[:, mirror] * flip, context)
+    torch.testing.assert_close(turned[:, SMPL.mirror] * flip, joints)
+    torch.testing.assert_close(turned_error[:, SMPL.mirror], error)
+
+
+@torch.no_grad()
+def test_what_is_lifted_is_the_mean_of_person_and_mirror_image(network):
+    keypoints, context = torch.rand(3, 21, 3), torch.rand(3, 1)
+    flip = torch.tensor([-1.0, 1, 1])
+    joints, features, error = network.lifting(keypoints, context)
+    others, _, other_error = network.lifting(keypoints[:, COCO_FEET.mirror] * flip, context)
+    found = network.mean_with_mirror(*network.lifting(*network.with_mirror(keypoints, context)))
+    torch.testing.assert_close(found[0], (joints + others[:, SMPL.mirror] * flip) / 2)
+    torch.testing.assert_close(found[1], features)
+    torch.testing.assert_close(found[2], (error + other_error[:, SMPL.mirror]) / 2)
 
 
 def test_upsampling_rebuilds_unseen_bodies(topology):

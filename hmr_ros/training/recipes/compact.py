@@ -146,15 +146,17 @@ class CompactRecipe:
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms; ``progress`` changes nothing here."""
+        network, seen = self._network, (batch.keypoints, batch.context)
         with hidden_precision(batch.keypoints.device, self._config.run.bfloat16):
-            hidden = self._network.lifting.hidden(batch.keypoints, batch.context)
+            hidden = network.lifting.hidden(*(seen if stage == "lift" else network.with_mirror(*seen)))
         hidden = hidden.float()
-        joints, features, joint_error = self._network.lifting.heads(hidden)
+        joints, features, joint_error = network.lifting.heads(hidden)
         if stage == "lift":
             surface = self._lift_head(hidden).reshape(batch.surface.shape)
             terms = {"surface": _distance(surface, batch.surface)}
         else:
-            nodes = self._network.mesh(joints, features)[:, : batch.nodes.shape[1]]
+            joints, features, joint_error = network.mean_with_mirror(joints, features, joint_error)
+            nodes = network.mesh(joints, features)[:, : batch.nodes.shape[1]]
             human36m = batch.surface[:, : HUMAN36M.size]
             terms = {
                 "nodes": _distance(nodes, batch.nodes),

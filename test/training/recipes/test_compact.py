@@ -132,10 +132,9 @@ def test_a_checkpoints_topology_builds_the_same_network(recipe):
 @torch.no_grad()
 def test_terms_are_mean_distances_in_metres_with_their_weights(recipe, batch):
     """A truth that is 0.3, 0.4, 0 m off what is predicted is 0.5 m away."""
-    lifting = recipe.modules["network"].lifting
-    hidden = lifting.hidden(batch.keypoints, batch.context)
-    joints, features, joint_error = lifting.heads(hidden)
-    nodes = recipe.modules["network"].mesh(joints, features)[:, : batch.nodes.shape[1]]
+    network = recipe.modules["network"]
+    nodes, joints, joint_error = network.nodes(batch.keypoints, batch.context)
+    nodes = nodes[:, : batch.nodes.shape[1]]
     off = torch.tensor([0.3, 0.4, 0])
     human36m = recipe._human36m(nodes) + off
     surface = torch.cat([human36m, batch.surface[:, 17:]], 1)
@@ -152,6 +151,7 @@ def test_terms_are_mean_distances_in_metres_with_their_weights(recipe, batch):
         "joint_error": 0.01 * (joint_error[:, 1:].log() + error / joint_error[:, 1:]).mean(),
     }
     assert found == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-3, abs=1e-4)
+    hidden = network.lifting.hidden(batch.keypoints, batch.context)
     lift = recipe._lift_head(hidden).reshape(batch.surface.shape)
     assert terms(recipe, batch._replace(surface=lift + off), "lift")["surface"] == pytest.approx(0.5, rel=1e-3)
 
