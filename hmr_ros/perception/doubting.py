@@ -42,7 +42,7 @@ def covered_people(tracks: Tracks) -> Bools:
 
     Of two whose skeletons mix, one is often not found at all.
     """
-    return covered(tracks.people.boxes)[tracks.unseen_s == 0]
+    return np.asarray(covered(tracks.people.boxes)[tracks.unseen_s == 0])
 
 
 def covered(boxes: Floats) -> Bools:

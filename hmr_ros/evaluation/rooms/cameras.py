@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,16 +50,30 @@ class GivenDetector(Detector):
 
 def said_by_all(room: Room, open_pipeline: Callable[[], Pipeline], rng: Generator) -> list[Said]:
     """What all cameras say, in the order in which images are taken."""
-    said = [
+    return in_order(
         each for number, camera in enumerate(room.cameras) for each in _said(number, camera, room, open_pipeline(), rng)
-    ]
+    )
+
+
+def in_order(said: Iterable[Said]) -> list[Said]:
+    """``said`` in the order in which images are taken."""
     return sorted(said, key=lambda each: each.time_s)
 
 
-def _said(number: int, camera: RoomCamera, room: Room, pipeline: Pipeline, rng: Generator) -> list[Said]:
+def shown_people(camera: RoomCamera, room: Room) -> list[Ints]:
+    """The people (numbers) of whom ``camera`` sees enough, for each of its images."""
+    _, seen = _looked_at(camera, room)
+    return [np.flatnonzero(people) for people in (seen.mean(-1) > _SEEN).T]
+
+
+def _looked_at(camera: RoomCamera, room: Room) -> tuple[Floats, Bools]:
+    """Exact pixels (P, T, J, 2) of all keypoints in all images, and which are seen."""
     points = np.stack([room.walkers.keypoints_at(t) for t in camera.times], 1)  # (P, T, J, 3)
-    optical = camera.actual.inverse()(points)
-    pixels, seen = _projected(optical, camera)
+    return _projected(camera.actual.inverse()(points), camera)
+
+
+def _said(number: int, camera: RoomCamera, room: Room, pipeline: Pipeline, rng: Generator) -> list[Said]:
+    pixels, seen = _looked_at(camera, room)
     noisy = _noisy(pixels, camera.times, rng)
     image = np.zeros((camera.camera.height, camera.camera.width, 3), np.uint8)
     out = []

@@ -54,13 +54,15 @@ class RoomCamera:
 class Walkers:
     """P people at times that are ``1 / TICKS_HZ`` s apart, z up, metres.
 
-    ``roots`` (P, T, 3); ``keypoints`` (P, K, J, 3) and ``joints`` (P, K, 24, 3) around the root, at _POSES_HZ;
-    ``statures`` (P,).
+    ``roots`` (P, T, 3); ``keypoints`` (P, K, J, 3) and ``joints`` (P, K, 24, 3) around the root, and ``poses``
+    (P, K, 24, 3) rotvecs, at _POSES_HZ; ``betas`` (P, 10); ``statures`` (P,).
     """
 
     roots: Floats
     keypoints: Floats
     joints: Floats
+    poses: Floats
+    betas: Floats
     statures: Floats
 
     def roots_at(self, time_s: float) -> Floats:
@@ -74,6 +76,10 @@ class Walkers:
     def joints_at(self, time_s: float) -> Floats:
         """(P, 24, 3) m around the root."""
         return np.asarray(self.joints[:, self._pose(time_s)])
+
+    def poses_at(self, time_s: float) -> Floats:
+        """(P, 24, 3) rotvecs, the root's to the world."""
+        return np.asarray(self.poses[:, self._pose(time_s)])
 
     def _pose(self, time_s: float) -> int:
         return min(round(time_s * _POSES_HZ), int(self.keypoints.shape[1]) - 1)
@@ -164,9 +170,9 @@ def sample_walkers(motion: Motion, body: BodyModel, people: int, seconds: float,
     betas = sample_betas(ShapeMix(children=0.15), rng, people)
     ways = [_way(seconds, rng) for _ in range(people)]
     parts = [_posed(motion, body, betas[[k]], way, rng) for k, way in enumerate(ways)]
-    roots, keypoints, joints = (np.stack(column) for column in zip(*parts, strict=True))
+    roots, keypoints, joints, poses = (np.stack(column) for column in zip(*parts, strict=True))
     statures = np.ptp((body.v_template + np.einsum("vcb,pb->pvc", body.shapedirs, betas))[..., 1], axis=1)
-    return Walkers(roots, keypoints, joints, statures)
+    return Walkers(roots, keypoints, joints, poses, betas, statures)
 
 
 def _way(seconds: float, rng: Generator) -> Floats:
@@ -188,19 +194,20 @@ def _way(seconds: float, rng: Generator) -> Floats:
 
 def _posed(
     motion: Motion, body: BodyModel, betas: Floats, way: Floats, rng: Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Roots (T, 3), keypoints (K, J, 3) and joints (K, 24, 3) of a person on ``way`` (T, 2), posed as in a clip."""
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of a person on ``way`` (T, 2), as in a clip: roots (T, 3), keypoints (K, J, 3), joints and poses (K, 24, 3)."""
     step = round(TICKS_HZ / _POSES_HZ)
     headings = _headings(way)[::step]
     pose = motion.pose[_frames(motion, len(headings), rng)].astype(np.float64)
     upright = _WORLD_FROM_MOTION @ _without_heading(rotvec_to_rotmat(pose[:, 0]))
     turned = rotvec_to_rotmat(headings[:, None] * np.array([0.0, 0, 1])) @ upright
-    posed = body.posed(rotmat_to_rotvec(turned), pose[:, 1:], np.repeat(betas, len(pose), 0), np.zeros((len(pose), 3)))
+    pose[:, 0] = rotmat_to_rotvec(turned)
+    posed = body.posed(pose[:, 0], pose[:, 1:], np.repeat(betas, len(pose), 0), np.zeros((len(pose), 3)))
     vertices, joints = posed.vertices.astype(np.float64), posed.joints.astype(np.float64)
     around, height = joints[:, :1], joints[:, 0, 2] - vertices[..., 2].min(1)
     ticks = np.minimum(np.arange(len(way)) / step, len(pose) - 1)
     roots = np.column_stack([way, np.interp(ticks, np.arange(len(pose)), height)])
-    return roots, body.regressor(JOINT_SET) @ vertices - around, joints - around
+    return roots, body.regressor(JOINT_SET) @ vertices - around, joints - around, pose
 
 
 def _headings(way: Floats) -> Floats:

@@ -2,24 +2,30 @@
 """Rooms with several cameras, and the figures that are made of them."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
 from numpy.random import default_rng
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from hmr_ros.core.config import PipelineSettings
+from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.evaluation.rooms.cameras import GivenDetector, said_by_all
+from hmr_ros.evaluation.rooms.renders import RoomPainter, said_of_images
 from hmr_ros.evaluation.rooms.report import row, table
 from hmr_ros.evaluation.rooms.scenes import JOINT_SET, Errors, looking, sample_room
 from hmr_ros.evaluation.rooms.scores import scores
 from hmr_ros.evaluation.rooms.trial import KINDS, Instant, Outcome, fused, wrong_rooms
+from hmr_ros.perception.assemble import assemble
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.perception.pose2mesh import Pose2Mesh
 from hmr_ros.perception.rooms.options import FusingOptions
+from hmr_ros.perception.shared import SharedParts
 from hmr_ros.perception.tracker import Tracker
 from hmr_ros.training.datasets.motion import Motion
 from test.perception.rooms.rooms import BODY
@@ -137,3 +143,30 @@ def test_the_robots_networks_see_people_whom_cameras_then_share(motion):
     assert found.idf1 > 0.9
     assert found.error_m < outcome.single.mean()
     assert outcome.refused == ()
+
+
+@pytest.mark.slow
+def test_painted_people_are_where_their_keypoints_are_in_the_same_clothes(motion):
+    room = sample_room(motion, BODY, 2, 1, 1.0, Errors(), default_rng(5))
+    elsewhere = dataclasses.replace(room.walkers, roots=room.walkers.roots + [50.0, 0, 0])
+    camera, image = room.cameras[0], RoomPainter(room, BODY, 5)(0, 0.5)
+    without = RoomPainter(dataclasses.replace(room, walkers=elsewhere), BODY, 5)(0, 0.5)
+    assert image.shape == (720, 1280, 3)
+    assert_array_equal(image, RoomPainter(room, BODY, 5)(0, 0.5))
+    optical = camera.actual.inverse()(room.walkers.keypoints_at(0.5)[0])
+    column, row = project(optical, camera.camera).round().astype(int).T
+    inside = (column >= 0) & (column < 1280) & (row >= 0) & (row < 720)
+    changed = np.abs(image.astype(int) - without).max(-1) > 15
+    assert changed[row[inside], column[inside]].mean() > 0.7, "some are as light as the wall behind them"
+    assert changed.mean() < 0.2
+
+
+@pytest.mark.slow
+def test_people_of_rendered_images_are_found_and_shared(motion):
+    room = sample_room(motion, BODY, 2, 2, 3.0, Errors(), default_rng(3))
+    settings, parts = PipelineSettings(), SharedParts()
+    said = said_of_images(room, lambda: assemble(settings, parts), RoomPainter(room, BODY, 3))
+    found = scores(fused(room, said, BODY, FusingOptions()).instants)
+    assert found.idf1 > 0.7
+    assert found.error_m < 0.4
+    assert [each.time_s for each in said] == sorted(each.time_s for each in said)

@@ -62,7 +62,7 @@ def paint(
     """
     height, width = canvas_size(stored)
     image = np.ascontiguousarray(backgrounds.sample(rng, height, width))
-    _draw_figures(scene, stored, template, image, rng)
+    draw_figures(scene, stored, template, image, rng)
     if scene.layer is not None:
         image = _fitted(scene.layer, scene.stored, stored, height, width).over(image)
     image = np.ascontiguousarray(expose(image, sensor, rng))
@@ -72,7 +72,7 @@ def paint(
     return np.asarray(cv2.resize(image, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _draw_figures(scene: Scene, stored: Float64s, template: Template, image: Image, rng: Generator) -> None:
+def draw_figures(scene: Scene, stored: Float64s, template: Template, image: Image, rng: Generator) -> None:
     """Draw the figures into ``image`` (H, W, 3), in place, which shows ``stored`` (4,) px of the full image."""
     figures, faces = scene.figures, template.faces
     lights = sample_lights(image, scene.up, rng)
