@@ -263,6 +263,7 @@ def test_the_parameter_file_holds_every_parameter_at_its_default():
     ("file", "topics", "plugins"),
     [
         ("hmr.rviz", {"mesh", "markers", "overlay"}, {"rviz_default_plugins"}),
+        ("hmr_world.rviz", {"mesh", "markers", "overlay"}, {"rviz_default_plugins"}),
         ("hmr_hri.rviz", {"image"}, {"rviz_default_plugins", "hri_rviz"}),
     ],
 )
