@@ -83,6 +83,7 @@ _ERRORS = {"coco": _COCO_ERROR, "movenet": _MOVENET_ERROR}
 # Ours: whose errors a joint makes that COCO does not define.
 _NEAREST_COCO = {"heel": "ankle", "toe": "ankle", "foot": "ankle", "hand": "wrist", "collar": "shoulder", "head": "ear"}
 _NEAREST_COCO |= {"neck": "shoulder", "pelvis": "hip", "spine1": "hip", "spine2": "shoulder", "spine3": "shoulder"}
+_NEAREST_COCO |= {"torso": "shoulder", "head_top": "ear"}
 
 _GOOD, _JITTER, _MISS, _INVERSION = range(4)
 _GOOD_SIMILARITY, _JITTER_SIMILARITY, _MISS_SIMILARITY = 0.85, 0.5, 0.1
@@ -264,7 +265,7 @@ def synthetic_error(
     rng: np.random.Generator,
     midpoints: Midpoints = "clean",
     strength: Floats | float = 1.0,
-    model: str = "coco",
+    model: str | None = None,
 ) -> Float32s:
     """Erroneous copy of true keypoints ``kp2d`` (B, J, 2), px of the image.
 
@@ -272,14 +273,15 @@ def synthetic_error(
     Human3.6M errors are drawn at (None: of all joints given; the other sets do not need it). ``midpoints`` says what
     becomes of pelvis and neck in "coco": "clean" keeps them true, as Pose2Mesh trains; "recomputed" takes them from
     the erroneous hips and shoulders, as at test time. ``strength``, a number or (B, J): 1 is the paper's, 0 no error.
-    ``model``: how often joints err; "coco" is the paper's, "movenet" that of our detector.
+    ``model``: how often joints err; "coco" has the paper's gross errors, "movenet" those of our detector, None is what
+    the paper draws of the joint set: Human3.6M's own small errors of its joints, those of "coco" of all others.
     """
     joints = JOINT_SETS[joint_set]
     _check_joints(kp2d, joints)
-    if joints is HUMAN36M:
+    if joints is HUMAN36M and model is None:
         scale = (frame_scale(kp2d) if scale_px is None else np.asarray(scale_px))[:, None, None]
         return np.asarray(human36m_noise(kp2d / scale, rng, strength) * scale, np.float32)
-    noisy = _taxonomy_error(kp2d, joints, rng, strength, model)
+    noisy = _taxonomy_error(kp2d, joints, rng, strength, model or "coco")
     for joint, (left, right) in MIDPOINTS.items() if joints is COCO else ():
         k = joints.index(joint)
         parts = [joints.index(left), joints.index(right)]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hmr_ros.core.skeleton import COCO17
+from hmr_ros.core.skeleton import COCO17, JOINT_SETS
 from hmr_ros.training.synthetic import keypoints as module
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe, seen_pixels, with_error
 from test.training.published import assert_published, assert_ranges
@@ -82,6 +82,18 @@ def test_errors_follow_the_size_of_the_person(people, model: str):
         return float(np.median(np.linalg.norm(error, axis=-1)))
 
     assert median(2.0) == pytest.approx(2 * median(1.0), rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["human36m", "coco17", "coco", "coco_feet", "smpl"])
+def test_gross_errors_are_gross_for_every_joint_set(name: str):
+    """Human3.6M's joints, too, which have small errors of their own."""
+    joints, rng = JOINT_SETS[name], np.random.default_rng(0)
+    pixels = rng.uniform(0, 400, (300, joints.size, 2))
+    small, gross = (
+        np.linalg.norm(with_error(pixels, joints, model, np.random.default_rng(1), np.ones(300)) - pixels, axis=-1)
+        for model in ("human36m", "coco")
+    )
+    assert np.percentile(gross, 95) > 2 * np.percentile(small, 95)
 
 
 def test_scores_tell_of_errors_but_not_reliably(people):
