@@ -2,13 +2,15 @@
 """The pipeline alone, without ROS: images at 10 Hz in, bodies out, as in the node; and MediaPipe, if installed.
 
 Rendered people who sway, so that their number is known, and the sample clip or the user's. Each contender sees the same
-images, one contender after the other, several times over. `pip install mediapipe`, best into an environment of its own,
-adds MediaPipe's pose pipeline, which sees one person and gives 33 points of them; no mesh, no positions in metres.
+images, one contender after the other, several times over. `pip install mediapipe==0.10.21`, best into an environment
+of its own, adds MediaPipe's pose pipeline, which sees one person and gives 33 points of them; no mesh, no positions in
+metres.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -80,8 +82,12 @@ def run(options: Options) -> Row:
 
 def _contenders() -> list[str]:
     with suppress(ModuleNotFoundError):
-        importlib.import_module("mediapipe")
-        return [*PRESETS, MEDIAPIPE]
+        if hasattr(importlib.import_module("mediapipe"), "solutions"):
+            return [*PRESETS, MEDIAPIPE]
+        print(
+            "left out: this MediaPipe has no pipeline of its own any more; pip install mediapipe==0.10.21",
+            file=sys.stderr,
+        )
     return [*PRESETS]
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -34,6 +36,16 @@ def clip(tmp_path: Path) -> Path:
     for k in range(3):
         cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((8, 8, 3), k, np.uint8))
     return tmp_path
+
+
+@pytest.mark.parametrize(("module", "competes"), [({"solutions": None}, True), ({}, False), (None, False)])
+def test_mediapipe_competes_where_it_has_a_pipeline(
+    module: dict[str, None] | None, competes: bool, monkeypatch, capsys
+):
+    """From some release on it has none that works without a download, and is named."""
+    monkeypatch.setitem(sys.modules, "mediapipe", None if module is None else SimpleNamespace(**module))
+    assert (pipeline.MEDIAPIPE in pipeline._contenders()) == competes
+    assert ("pip install mediapipe==" in capsys.readouterr().err) == (module == {})
 
 
 def test_every_contender_sees_the_same_images(contenders: dict[str, list[float]], clip: Path):
