@@ -31,7 +31,8 @@ from hmr_ros.tools.ros_process import RosProcess
 
 NAMESPACE = "soak"
 _NODE = f"/{NAMESPACE}/hmr"
-_PARAMETERS = ("mesh_faces:=1000", "track_timeout_s:=0.5")
+_PARAMETERS = ("mesh_faces:=1000", "track_timeout_s:=0.5", "reid:=false")
+"""With ``reid`` people of the script, who look alike, are known again: an id after its end would be no mistake."""
 _PATIENCE_S = 60.0
 
 
