@@ -2,7 +2,7 @@
 """An exported network read back into PyTorch, for runs that start from a file whose checkpoint is gone.
 
 The exporter renames, transposes, joins and folds weights, and stores equal ones once. So nothing is guessed: a network
-of the configured size is exported anew with a number in place of each weight, and both graphs are walked from their
+of the configured size is exported again with a number in place of each weight, and both graphs are walked from their
 outputs. Where a number stands in one, the weight stands in the other.
 """
 

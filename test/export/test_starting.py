@@ -101,7 +101,7 @@ def test_settings_that_differ_are_named():
 @pytest.mark.parametrize(
     ("recipe", "name", "tolerance"),
     [
-        ("pose2mesh", "pose2mesh", 5e-4),  # the graph's constants are stored as fp16, and computed anew
+        ("pose2mesh", "pose2mesh", 5e-4),  # the graph's constants are stored as fp16, and computed again
         ("fusion", "fusion", 2e-5),
         ("hand_pose2mesh", "hand_pose2mesh", 1e-5),
         ("global_to_pixel_thunder", "global_to_pixel", 1e-3),
