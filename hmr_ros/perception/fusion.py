@@ -2,9 +2,10 @@
 """Fusion over time: each tracked person's poses of the last 0.8 s -> the pose now, by a small network.
 
 The network has no state; what it answered to the older images is kept here, and handed in again beside them. What it
-answers is a mean of what may be; knees are straightened after it (core/fitting/knees.py).
+answers is a mean of what may be; knees are straightened after it (core/fitting/knees.py). Then the body is put back on
+the keypoints of its image (core/fitting/keypoint_fit.py): across the line of sight these know better than any memory.
 Only what is relative to the root is fused: rotations, the root's among them, and their expected errors. Shape and
-position are left to those who know sizes and distances. A person who was seen in one image only keeps the estimate.
+distance are left to those who know them. A person who was seen in one image only keeps the estimate.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats, Ints
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.fitting.keypoint_fit import FUSED, KeypointFit, Placed
 from hmr_ros.core.fitting.knees import straightened
 from hmr_ros.core.geometry.camera_motion import CameraPose
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record
-from hmr_ros.core.skeleton import SMPL
+from hmr_ros.core.skeleton import JOINT_SETS, SMPL
 from hmr_ros.core.temporal.forecasting import JointChanges
 from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
 from hmr_ros.core.temporal.pose_window import joints_in_body
@@ -82,6 +85,9 @@ class FusedPoses(Record):
 class PoseFusion:
     """Fuses the poses of tracks; call it with estimates in the order of their stamps."""
 
+    joint_set = JOINT_SETS["coco_feet"]
+    """The keypoints that bodies are put back on."""
+
     def __init__(self, engine: Engine, body_model: BodyModel) -> None:
         """Raises ManifestError for another network."""
         if engine.manifest.kind != KIND:
@@ -91,6 +97,7 @@ class PoseFusion:
         self._engine = engine
         self._history = PoseHistory()
         self._mean_rest = body_model.rest_joints(np.zeros((1, 10)))[0]
+        self._fit = KeypointFit(body_model, self.joint_set.name, FUSED)
 
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances mean of poses that an estimator with the calibration ``of_estimator`` estimated.
@@ -111,15 +118,35 @@ class PoseFusion:
         self._history.forget(ids)
 
     def __call__(
-        self, ids: Ints, estimates: Estimates, stamp_s: float, optical_from_fixed: Floats | None = None
+        self,
+        ids: Ints,
+        estimates: Estimates,
+        stamp_s: float,
+        optical_from_fixed: Floats | None = None,
+        keypoints: Keypoints | None = None,
     ) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), fused with their earlier ones; invalid rows pass unchanged.
 
         ``optical_from_fixed`` (P, 3, 3): how each person's camera is turned against a frame that does not turn, so that
-        its own turning is no motion of the people; None: unknown, it is taken to stand still.
+        its own turning is no motion of the people; None: unknown, it is taken to stand still. ``keypoints`` of the
+        ``joint_set`` in this image; None: bodies stay where the fusion puts them.
         """
-        poses = self.fused(ids, estimates, stamp_s, optical_from_fixed)
-        return estimates.with_rows(poses.rows, poses.instead_of(estimates.take(poses.rows)))
+        return self.instead_of(estimates, self.fused(ids, estimates, stamp_s, optical_from_fixed), keypoints)
+
+    def instead_of(self, estimates: Estimates, poses: FusedPoses, keypoints: Keypoints | None) -> Estimates:
+        """``estimates`` with the fused ``poses``, on the ``keypoints`` where these are given."""
+        fused = poses.instead_of(estimates.take(poses.rows))
+        if keypoints is not None and len(poses.rows):
+            fused = self._on_keypoints(fused, keypoints.take(poses.rows))
+        return estimates.with_rows(poses.rows, fused)
+
+    def _on_keypoints(self, fused: Estimates, keypoints: Keypoints) -> Estimates:
+        """Bodies rotated and moved to their ``keypoints``; their distance stays."""
+        start = Placed(fused.global_orient, fused.body_pose, fused.cam_t)
+        placed = self._fit(start, fused.betas, keypoints, fused.cam_t[:, 2])
+        return dataclasses.replace(
+            fused, global_orient=placed.global_orient, body_pose=placed.body_pose, cam_t=placed.cam_t
+        )
 
     def fused(
         self, ids: Ints, estimates: Estimates, stamp_s: float, optical_from_fixed: Floats | None = None
@@ -157,7 +184,7 @@ class FusingSmoother(BodySmoother):
 
     def __init__(self, body_model: BodyModel, fusion: PoseFusion) -> None:
         super().__init__(body_model)
-        self.filters_pose = False
+        self.filters_pose, self.joint_set = False, fusion.joint_set
         self._fusion = fusion
         self._segment: int | None = None
         self._changes: tuple[Ints, JointChanges] = (np.zeros(0, np.int64), JointChanges.unknown(0))
@@ -185,10 +212,12 @@ class FusingSmoother(BodySmoother):
         rows = np.array([row_of.get(track_id, -1) for track_id in ids.tolist()], np.int64)
         return JointChanges.unknown(len(ids)).with_rows(rows >= 0, changes.take(rows[rows >= 0]))
 
-    def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
+    def _fused(
+        self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None, keypoints: Keypoints | None
+    ) -> Estimates:
         poses = self._fusion.fused(ids, estimates, stamp_s, self._turning(pose, len(ids)))
         self._changes = ids[poses.rows], JointChanges(poses.forecast, poses.forecast_error)
-        return estimates.with_rows(poses.rows, poses.instead_of(estimates.take(poses.rows)))
+        return self._fusion.instead_of(estimates, poses, keypoints)
 
     def _turning(self, pose: CameraPose | None, count: int) -> Floats | None:
         """(P, 3, 3) optical from the world, which is another one after a jump: poses before it are forgotten."""

@@ -173,7 +173,7 @@ class Pipeline:
         estimate_s += steps.end("sizing")
         hands = self._hands(image, tracks.seen, shed)
         hands_s = steps.end("hands")
-        smoothed = self._posing.smoothed(tracks, estimated, stamp_s, pose, ground)
+        smoothed = self._posing.smoothed(tracks, estimated, camera, stamp_s, pose, ground)
         smooth_s = steps.end("smoothing")
         calibration = self.calibration if len(tracks.people) else None
         bodies = self._posing.posed(tracks, smoothed, hands, camera, stamp_s, calibration)

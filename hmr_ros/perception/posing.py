@@ -12,6 +12,7 @@ from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.forecasts import parsed_times
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.ground import Ground
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.people import Bodies, Camera, Estimates
 from hmr_ros.core.temporal.forecasting import forecasts
 from hmr_ros.core.temporal.sizing import Measured, Sizing
@@ -19,7 +20,7 @@ from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.perception.fingers import Fingers
 from hmr_ros.perception.hands import Hands
-from hmr_ros.perception.keypoints import face_seen
+from hmr_ros.perception.keypoints import KeypointOptions, face_seen, seen_keypoints
 from hmr_ros.perception.tracks import Tracks
 
 
@@ -32,14 +33,14 @@ class Posing:
         self._sizing = sizing
         self._body_model = body_model
         self._fingers = fingers
-        self._keypoint_threshold, self._forecast_s = _of(PerceptionSettings())
+        self._keypoint_options, self._forecast_s = _of(PerceptionSettings())
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
         self._smoother.config = settings.smoothing
         if self._fingers is not None:
             self._fingers.configure(settings.smoothing)
-        self._keypoint_threshold, self._forecast_s = _of(settings)
+        self._keypoint_options, self._forecast_s = _of(settings)
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -54,20 +55,34 @@ class Posing:
         self._sizing.forget(ids)
 
     def smoothed(
-        self, tracks: Tracks, estimated: Measured, stamp_s: float, pose: CameraPose | None, ground: Ground | None
+        self,
+        tracks: Tracks,
+        estimated: Measured,
+        camera: Camera | None,
+        stamp_s: float,
+        pose: CameraPose | None,
+        ground: Ground | None,
     ) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of the others.
 
         These move along the ``ground``, where there is one.
         """
-        faces = face_seen(tracks.seen, self._keypoint_threshold)
-        smoothed = self._smoother(tracks.seen.ids, estimated.estimates, stamp_s, estimated.sized, pose, faces)
+        faces, keypoints = face_seen(tracks.seen, self._keypoint_options.threshold), self._keypoints(tracks, camera)
+        people, estimates = tracks.seen.ids, estimated.estimates
+        smoothed = self._smoother(people, estimates, stamp_s, estimated.sized, pose, faces, keypoints)
         unseen = tracks.unseen_s > 0
         if unseen.any():
             expected = self._smoother.coasted(tracks.unseen.ids, stamp_s, ground)
             joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
             smoothed = joined.with_rows(unseen, expected)
         return self._sizing.resized(tracks.people.ids, smoothed)
+
+    def _keypoints(self, tracks: Tracks, camera: Camera | None) -> Keypoints | None:
+        """Those of the tracks that are seen which the smoother reads."""
+        if camera is None or self._smoother.joint_set is None:
+            return None
+        seen = seen_keypoints(tracks.seen, camera, self._smoother.joint_set, self._keypoint_options)
+        return Keypoints.of(seen.normalized, seen.placing_score)
 
     def posed(
         self,
@@ -93,6 +108,6 @@ class Posing:
         return dataclasses.replace(bodies, forecasts=forecasts(bodies, *known, errors, self._forecast_s))
 
 
-def _of(settings: PerceptionSettings) -> tuple[float, tuple[float, ...]]:
-    """The minimum score of a seen keypoint, and the times ahead of forecasts, s."""
-    return settings.keypoint_threshold, parsed_times(settings.forecast_s)
+def _of(settings: PerceptionSettings) -> tuple[KeypointOptions, tuple[float, ...]]:
+    """Which keypoints are seen, and the times ahead of forecasts, s."""
+    return KeypointOptions.of(settings), parsed_times(settings.forecast_s)

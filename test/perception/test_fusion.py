@@ -8,6 +8,7 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.frames import Transform
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, load_manifest, models_dir
 from hmr_ros.core.people import UNTRACKED, Estimates
@@ -91,6 +92,40 @@ def test_the_network_reads_what_was_published_of_the_older_images():
     np.testing.assert_allclose(published[:2], [0.1, 0.1], atol=1e-6, err_msg="the answer, and a first image as it was")
     root = given["published"][0, 0, 0] @ given["rotations"][0, 1, 0].T
     np.testing.assert_allclose(root, np.eye(3), atol=1e-6)
+
+
+def keypoints_of(people: Estimates, seen=1.0) -> Keypoints:
+    """Exact keypoints of the bodies of ``people``, with the score ``seen``."""
+    posed = BODY.posed(people.global_orient, people.body_pose, people.betas, people.cam_t)
+    points = BODY.regressor(PoseFusion.joint_set.name) @ posed.vertices
+    return Keypoints.of(points[..., :2] / points[..., 2:], np.full(points.shape[:2], seen))
+
+
+def test_fused_bodies_go_back_to_the_keypoints_of_their_image_at_their_distance():
+    first, second = estimates([0.1]), estimates([0.3])
+    second = dataclasses.replace(second, cam_t=second.cam_t + [0.05, 0, 0])
+    keypoints, found = keypoints_of(second), {}
+    for name, seen in (("fused", None), ("unseen", keypoints_of(second, seen=0.0)), ("on keypoints", keypoints)):
+        fusion = PoseFusion(Oldest(), BODY)
+        fusion(np.array([1]), first, 0.0)
+        given = dataclasses.replace(second, cam_t=first.cam_t)
+        found[name] = fusion(np.array([1]), given, 0.1, keypoints=seen)
+    off = {name: np.abs(keypoints_of(people).normalized - keypoints.normalized) for name, people in found.items()}
+    assert off["fused"].max() > 0.015
+    assert off["on keypoints"].max() < 0.3 * off["fused"].max()
+    np.testing.assert_allclose(found["on keypoints"].cam_t[:, 2], 3.0, rtol=2e-3)
+    np.testing.assert_allclose(off["unseen"], off["fused"], atol=1e-6)
+
+
+def test_a_keypoint_that_is_far_off_moves_no_one():
+    given = estimates([0.1])
+    keypoints = keypoints_of(given)
+    wrong = keypoints.normalized.copy()
+    wrong[0, PoseFusion.joint_set.joints.index("left_wrist")] += 0.3
+    fusion = PoseFusion(Oldest(), BODY)
+    fusion(np.array([1]), given, 0.0)
+    found = fusion(np.array([1]), given, 0.1, keypoints=Keypoints.of(wrong, keypoints.score))
+    np.testing.assert_allclose(keypoints_of(found).normalized, keypoints.normalized, atol=2e-3)
 
 
 def test_forecasts_are_in_the_optical_frame():

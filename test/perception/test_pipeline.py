@@ -8,6 +8,7 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.config import PerceptionSettings, SmoothingConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import UNTRACKED, Camera, Detections, Estimates, State
+from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.perception.body_estimator import BodyEstimator
@@ -93,9 +94,10 @@ class Plain(BodySmoother):
 
     def __init__(self):
         super().__init__(BODY_MODEL)
-        self.resets = 0
+        self.resets, self.read = 0, []
 
-    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
+    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None, keypoints=None):
+        self.read.append(keypoints)
         return estimates
 
     def sizes(self):
@@ -125,6 +127,19 @@ def test_people_keep_their_ids_and_get_positions():
     assert np.isfinite(second.bodies.vertices).all()
     assert run.estimator.image is IMAGE
     assert second.lost == ()
+
+
+def test_a_smoother_reads_the_keypoints_that_it_asks_for():
+    asking, silent = Plain(), Plain()
+    asking.joint_set = JOINT_SETS["coco_feet"]
+    for smoother in (asking, silent):
+        run = pipeline(2, 2, smoother=smoother)
+        run(IMAGE, CAMERA, 1.0)
+        run(IMAGE, None, 1.1)
+    keypoints = asking.read[0]
+    assert keypoints.score.shape == (2, JOINT_SETS["coco_feet"].size)
+    np.testing.assert_allclose(CAMERA.K[:2] @ [*keypoints.normalized[0, 0], 1], [0, 50], atol=1e-3)  # the first nose
+    assert [*asking.read[1:], *silent.read] == [None, None, None]
 
 
 class Gloves:

@@ -84,10 +84,12 @@ class StubEstimator(BodyEstimator):
 
 
 class NoSmoother:
+    joint_set = None
+
     def calibration(self, of_estimator):
         return of_estimator
 
-    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None):
+    def __call__(self, ids, estimates, stamp_s, measured=None, pose=None, faces=None, keypoints=None):
         return estimates
 
     def sizes(self):

@@ -2,9 +2,9 @@
 """Joint rotations of SMPL bodies by their 2D keypoints.
 
 A lifting network is right about depth and about what is hidden, on average; where a wrist is in the image was measured.
-So two Gauss-Newton steps minimise the distance of each keypoint from the measured one in normalized image coordinates,
+So Gauss-Newton steps minimise the distance of each keypoint from the measured one in normalized image coordinates,
 robustly, against the rotation of every joint from its lifted pose. (SMPLify, Bogo et al., ECCV 2016, with the lifted
-pose as its prior.)
+pose as its prior.) The same puts a pose that was fused over time back on the keypoints of its image.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.skeleton import SMPL, SMPL_PARENTS
 
-ROTATION_RAD = 0.1
-"""Standard deviation of a lifted joint angle: smaller holds the pose, larger follows keypoints into their noise."""
-
 KEYPOINT_NOISE = 0.05
 """Standard deviation of a sure keypoint, as a fraction of the person's angular size."""
 
 _OUTLYING = 3.0
 """Keypoints farther off than this, in standard deviations, lose most of their weight (Geman-McClure)."""
 
-_STEPS = 2
 _MAX_STEP_RAD = 0.5
 _NEAREST_M = 0.1
 _SMALLEST_RAD = 1e-6
@@ -38,6 +34,27 @@ _ROTATIONS = 3 * SMPL.size
 """Unknowns of the joints; three of the translation follow them."""
 _FREE = 1e-6
 """Weight, per m², that holds nothing but the balance of the linear system."""
+
+
+@dataclass(frozen=True)
+class Stiffness:
+    """How firmly a body is held while it goes to its keypoints.
+
+    ``rotation_rad``: standard deviation of a joint angle; smaller holds the pose, larger follows keypoints into their
+    noise. ``distance``: of an expected z, as a fraction of it. ``steps`` of Gauss-Newton.
+    """
+
+    rotation_rad: float
+    distance: float
+    steps: int
+
+
+LIFTED = Stiffness(rotation_rad=0.1, distance=EXPECTED_DEVIATION, steps=2)
+"""For the body of one image."""
+
+FUSED = Stiffness(rotation_rad=0.04, distance=0.001, steps=1)
+"""For a pose that many images say. It is near its keypoints, and where it is not, these are doubtful as well; the
+distance is left to what measures it. Chosen on people of the training subjects (docs/fusion.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +87,13 @@ class _Prior:
     away: Floats
 
     @staticmethod
-    def of(cam_t: Floats, expected_z: Floats | None) -> _Prior:
+    def of(cam_t: Floats, expected_z: Floats | None, stiffness: Stiffness) -> _Prior:
         """Joints keep their rotation; the translation is free, but for z where one is expected."""
-        weight = np.full((len(cam_t), _ROTATIONS + 3), ROTATION_RAD**-2)
+        weight = np.full((len(cam_t), _ROTATIONS + 3), stiffness.rotation_rad**-2)
         weight[:, _ROTATIONS:] = _FREE
         away = np.zeros_like(weight)
         if expected_z is not None:
-            weight[:, -1] = (EXPECTED_DEVIATION * expected_z) ** -2.0
+            weight[:, -1] = (stiffness.distance * expected_z) ** -2.0
             away[:, -1] = cam_t[:, 2] - expected_z
         return _Prior(weight, away)
 
@@ -84,10 +101,10 @@ class _Prior:
 class KeypointFit:
     """Fits bodies of one model to keypoints of one joint set."""
 
-    def __init__(self, body_model: BodyModel, joint_set: str) -> None:
+    def __init__(self, body_model: BodyModel, joint_set: str, stiffness: Stiffness = LIFTED) -> None:
         regressor = body_model.regressor(joint_set)
         used = np.flatnonzero((regressor != 0).any(0))
-        self._body_model = body_model
+        self._body_model, self._stiffness = body_model, stiffness
         self._regressor = regressor[:, used]
         self._skin: Skin = body_model.skin.subset(used)
         self._reach = self._regressor @ self._skin.reach.T
@@ -96,14 +113,13 @@ class KeypointFit:
     def __call__(self, start: Placed, betas: Floats, keypoints: Keypoints, expected_z: Floats | None = None) -> Placed:
         """Bodies of shape ``betas`` (P, 10), rotated and moved from ``start`` towards ``keypoints``.
 
-        ``expected_z`` (P,) m: z of the pelvis by another estimate, with a standard deviation of EXPECTED_DEVIATION
-        times itself.
+        ``expected_z`` (P,) m: z of the pelvis by another estimate.
         """
         rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
         cam_t = start.cam_t.astype(np.float64)
         evidence = _Evidence.of(keypoints)
-        prior = _Prior.of(cam_t, expected_z)
-        for _ in range(_STEPS):
+        prior = _Prior.of(cam_t, expected_z, self._stiffness)
+        for _ in range(self._stiffness.steps):
             step = self._step(rotations, betas, cam_t, evidence, prior)
             rotations = rotvec_to_rotmat(step[:, :_ROTATIONS].reshape(-1, SMPL.size, 3)) @ rotations
             cam_t = cam_t + step[:, _ROTATIONS:]

@@ -16,9 +16,10 @@ from hmr_ros.core.config import SmoothingConfig
 from hmr_ros.core.fitting.legs import LEGS
 from hmr_ros.core.geometry.camera_motion import CameraPose
 from hmr_ros.core.geometry.ground import Ground
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.people import UNTRACKED, Estimates
-from hmr_ros.core.skeleton import SMPL_PARENTS
+from hmr_ros.core.skeleton import SMPL_PARENTS, JointSet
 from hmr_ros.core.temporal.body_tracks import BodyTracks, last_of, rows_of, with_others
 from hmr_ros.core.temporal.coasting import coasted, pose_drift
 from hmr_ros.core.temporal.doubting import Claims
@@ -34,8 +35,10 @@ class BodySmoother:
     Pose and position are filtered, the shape is averaged and then kept. The body is posed from the result, so mesh,
     joints and parameters agree exactly and bones keep their lengths, which filtered vertices would not grant.
     ``config`` may be replaced between calls; with a ``min_cutoff`` of 0 only the shape is smoothed. Poses pass as they
-    are unless it ``filters_pose``.
+    are unless it ``filters_pose``. It reads keypoints of the ``joint_set``; None: none.
     """
+
+    joint_set: JointSet | None = None
 
     def __init__(self, body_model: BodyModel, config: SmoothingConfig | None = None) -> None:
         self.config = config or SmoothingConfig()
@@ -74,17 +77,19 @@ class BodySmoother:
         measured: Bools | None = None,
         pose: CameraPose | None = None,
         faces: Bools | None = None,
+        keypoints: Keypoints | None = None,
     ) -> Estimates:
         """``estimates`` of the people ``ids`` (P,), smoothed; rows that are not ``valid`` pass unchanged.
 
-        ``pose`` of the camera, by which its motion since earlier images cancels; None: it stood still.
+        ``pose`` of the camera, by which its motion since earlier images cancels; None: it stood still. ``keypoints`` of
+        the ``joint_set`` in this image, which fused poses are put back on; None: they are not.
 
         One camera sees directions, not sizes: a person of a larger mean shape than in this image was farther away in
         it, too, and is scaled about the camera, so that the body stays on its keypoints. Not so where the distance was
         ``measured`` (P,), as by depth; None: for no person. Views that do not show ``faces`` (P,) say little about the
         shape; None: all do.
         """
-        estimates = self._fused(ids, estimates, stamp_s, pose)
+        estimates = self._fused(ids, estimates, stamp_s, pose, keypoints)
         known = self._tracks.take(self._tracks.stamp_s <= stamp_s).carried(pose)
         valid = estimates.valid
         now = BodyTracks.started(ids[valid], estimates.take(valid), stamp_s, pose)
@@ -108,7 +113,9 @@ class BodySmoother:
         body_pose[:, LEGS - 1] = rotmat_to_rotvec(seen.legs)
         return dataclasses.replace(estimates, body_pose=body_pose, betas=seen.betas, cam_t=seen.positions.value)
 
-    def _fused(self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None) -> Estimates:
+    def _fused(
+        self, ids: Ints, estimates: Estimates, stamp_s: float, pose: CameraPose | None, keypoints: Keypoints | None
+    ) -> Estimates:
         """``estimates`` with their poses by earlier ones, where something fuses them."""
         return estimates
 

@@ -12,6 +12,7 @@ from numpy.random import default_rng
 from hmr_ros.core.arrays import Array, Bools, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import SmoothingConfig
+from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.smoothing import BodySmoother
@@ -115,7 +116,8 @@ class Trial:
         for image, estimates in enumerate(images):
             stamp = float(truth.stamps[0, image])
             turned = truth.optical_from_world[:, image] if name == FUSED_TF else None
-            fused = fusion(ids, estimates, stamp, turned) if fusion else estimates
+            seen = Keypoints.of(truth.normalized[:, image], truth.score[:, image])
+            fused = fusion(ids, estimates, stamp, turned, seen) if fusion else estimates
             published.append(smoother(ids, fused, stamp))
         return self._output(join_rows(published), truth.stamps.shape, self._calibration(fusion))
 
