@@ -41,6 +41,7 @@ COMMANDS = {
     "render": "draw images of clothed people for training, as shards or as a contact sheet",
     "render-hands": "render hands and what the hand network sees of them, for training",
     "fp16": "write the fp16 model of a network for TensorRT, if it stays accurate",
+    "int8": "write the int8 model of a network for CPUs, if it stays accurate",
     "parity": "compare a network's outputs between libraries and precisions, in mm",
     "engines": "list, verify, prune or build the TensorRT engines of this machine",
     "build-engine": "build TensorRT engines, also for GPUs elsewhere",

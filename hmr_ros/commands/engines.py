@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="show every engine: network, target, size, age, state")
     actions.add_parser("verify", help="the same table; exit status 1 if an engine is damaged or stale")
     prune = actions.add_parser("prune", help="delete damaged and stale engines")
-    prune.add_argument("--all", action="store_true", help="delete good engines, too")
+    prune.add_argument("--all", action="store_true", help="delete good engines, and trials of int8, too")
     build = actions.add_parser("build", help="build missing engines ahead of the robot's first start")
     build.add_argument("manifests", nargs="*", type=Path, help="networks (.json; default: all that are installed)")
     build.add_argument("--backend", choices=("auto", "tensorrt", "tensorrt_rtx"), default="auto")
@@ -65,11 +65,18 @@ def run(args: argparse.Namespace) -> int:
 
     cache = engine_cache(args.cache and args.cache.absolute())
     if args.action == "build":
-        return build(cache, args.manifests or sorted(models_dir().glob("*.json")), args.backend, args.target)
+        return build(cache, args.manifests or _networks(), args.backend, args.target)
     if args.action == "prune":
         return prune(cache, everything=args.all)
     states = show(cache)
     return int(args.action == "verify" and any(state != "good" for state in states))
+
+
+def _networks() -> list[Path]:
+    """Manifests of what is installed, without the models in int8, which are for CPUs."""
+    from hmr_ros.engines.variants import INT8_SUFFIX
+
+    return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(INT8_SUFFIX)]
 
 
 def show(cache: EngineCache) -> list[str]:
@@ -79,11 +86,24 @@ def show(cache: EngineCache) -> list[str]:
     print(f"{len(stored)} in {cache.directory}")
     for one, state in zip(stored, states, strict=True):
         print(row(one, state))
+    show_trials(cache.directory)
     return states
 
 
+def show_trials(directory: Path) -> None:
+    """Print which models the CPU of this machine runs in int8, as trials have shown."""
+    from hmr_ros.engines.cache.trials import TrialStore
+
+    for tried in TrialStore(directory).survey():
+        print(f"CPU: {tried}")
+
+
 def prune(cache: EngineCache, *, everything: bool) -> int:
-    """Delete engines that are not good, or all; 1 if one is in use."""
+    """Delete engines that are not good, or all, with the trials of int8; 1 if one is in use."""
+    from hmr_ros.engines.cache.trials import TrialStore
+
+    if everything:
+        TrialStore(cache.directory).forget()
     here, kept = look_around(), 0
     for one in cache.survey():
         state = state_of(one, here)
@@ -162,7 +182,7 @@ def _why_stale(request: BuildRequest, here: Here) -> str:
 def _request(manifest_path: Path, backend: str, target: str | None) -> BuildRequest:
     """The request for this network, or for its fp16 model if there is one."""
     from hmr_ros.engines.backends import choose
-    from hmr_ros.engines.opening import fp16_of, request_here
+    from hmr_ros.engines.opening import request_here
     from hmr_ros.engines.tensorrt.api import load_tensorrt
     from hmr_ros.engines.tensorrt.build_request import (
         ANY_GPU,
@@ -172,6 +192,7 @@ def _request(manifest_path: Path, backend: str, target: str | None) -> BuildRequ
         precision_of,
         request_for,
     )
+    from hmr_ros.engines.variants import fp16_of
 
     path = fp16_of(manifest_path) or manifest_path
     if target is None:

@@ -59,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=DETECTOR_PRESETS, default=DetectorConfig().preset, help="of the detector (%(default)s)"
     )
+    parser.add_argument(
+        "--cpu-precision",
+        choices=("fp32", "int8"),
+        default="fp32",
+        help="arithmetic of the networks that search, where they have a model in int8 (%(default)s)",
+    )
     parser.add_argument("--degrade", choices=DEGRADATIONS, help="evaluate copies of the photos that look like this")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
 
@@ -69,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
     networks = args.networks or _shipped()
-    pipelines = _open(networks, args.preset)
+    pipelines = _open(networks, args.preset, args.cpu_precision)
     first = next(iter(pipelines.values()))
+    _require_precision(first, args.cpu_precision)
     estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
     outcomes = []
     for photo in tqdm(photos, unit="photo"):
@@ -106,7 +113,13 @@ def _copy(image: Image, degradation: str | None) -> Image:
     return image if degradation is None else DEGRADATIONS[degradation](image)
 
 
-def _open(manifests: Sequence[Path], preset: str) -> dict[str, Pipeline]:
+def _require_precision(pipeline: Pipeline, precision: str) -> None:
+    """Raise ValueError where int8 is asked for, and no network of the pipeline runs in it."""
+    if precision == "int8" and not any(engine.status.endswith("int8") for engine in pipeline.engines):
+        raise ValueError("--cpu-precision int8: no network of this preset has a model in int8 that works; run hmr int8")
+
+
+def _open(manifests: Sequence[Path], preset: str, cpu_precision: str = "fp32") -> dict[str, Pipeline]:
     """The networks by name, each behind the detector of ``preset``.
 
     Raises ValueError for two of one name, and what ``assemble`` raises.
@@ -117,7 +130,11 @@ def _open(manifests: Sequence[Path], preset: str) -> dict[str, Pipeline]:
         if manifest.name in pipelines:
             raise ValueError(f"{path}: there is another network named {manifest.name!r}")
         settings = PipelineSettings(
-            model=manifest.kind, model_path=str(path), num_threads=1, detector=DetectorConfig(preset=preset)
+            model=manifest.kind,
+            model_path=str(path),
+            num_threads=1,
+            cpu_precision=cpu_precision,
+            detector=DetectorConfig(preset=preset),
         )
         pipelines[manifest.name] = assemble(settings)
     return pipelines

@@ -87,7 +87,7 @@ def print_losses(ranked: list[Loss]) -> None:
 
 def write_fp16(conversion: Conversion, manifest: Manifest, path: Path) -> Path:
     """Write network, then manifest; each appears whole or not at all."""
-    from hmr_ros.engines.opening import FP16_SUFFIX
+    from hmr_ros.engines.variants import FP16_SUFFIX
     from hmr_ros.export.onnx_graph import with_fp16_weights
 
     stem = path.stem + FP16_SUFFIX

@@ -25,6 +25,9 @@ BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "onnxruntime", "onnxruntime:cuda
 PRECISIONS = ("fp32", "fp16")
 """Arithmetic of networks on a GPU."""
 
+CPU_PRECISIONS = ("auto", "fp32", "int8")
+"""Arithmetic of networks on a CPU, where they have a model in int8."""
+
 BUILD_TIMEOUT_S = 3600.0
 """Maximum time to build one engine: the largest networks take a quarter of an hour on the smallest Jetson."""
 
@@ -154,6 +157,12 @@ class EngineSettings:
         "fp16",
         doc="arithmetic of TensorRT: fp16 where the network has a checked fp16 model (hmr fp16), or fp32 throughout",
         choices=PRECISIONS,
+        read_only=True,
+    )
+    cpu_precision: str = setting(
+        "auto",
+        doc="arithmetic of the networks that search on a CPU: int8, fp32, or auto: int8 where it was found faster here",
+        choices=CPU_PRECISIONS,
         read_only=True,
     )
     device_id: int = setting(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hmr_ros.core.config import BUILD_TIMEOUT_S
 from hmr_ros.core.manifest import ManifestError, load_manifest
 from hmr_ros.engines.backends import Choice, choose
+from hmr_ros.engines.cpu_precision import cpu_model
 from hmr_ros.engines.onnx.check import read_checked
 from hmr_ros.engines.onnx.engine import OnnxEngine
 from hmr_ros.engines.onnx.session import CPU
@@ -27,12 +28,10 @@ from hmr_ros.engines.tensorrt.build_request import (
 )
 from hmr_ros.engines.tensorrt.cuda import CudaStream, find_gpu, use_device
 from hmr_ros.engines.tensorrt.engine import LoadedEngine, TensorRtEngine
+from hmr_ros.engines.variants import fp16_of
 
 if TYPE_CHECKING:
     from hmr_ros.engines.cache.cache import EngineCache
-
-FP16_SUFFIX = "_fp16"
-"""``<name>_fp16.json`` beside ``<name>.json``: the same network with half arithmetic, made by `hmr fp16`."""
 
 _log = logging.getLogger(__name__)
 
@@ -100,22 +99,6 @@ def in_precision(manifest_path: Path, precision: str) -> Path:
     return (fp16_of(manifest_path) if precision == "fp16" else None) or manifest_path
 
 
-def fp16_of(manifest_path: Path) -> Path | None:
-    """The manifest of the network's fp16 model, if there is one that was made from this very network."""
-    path = manifest_path.with_stem(manifest_path.stem + FP16_SUFFIX)
-    if not path.is_file():
-        return None
-    try:
-        made_from = load_manifest(path).provenance.get("source_sha256")
-    except ManifestError as err:
-        _log.warning("runs in fp32: %s", err)
-        return None
-    if made_from != load_manifest(manifest_path).sha256:
-        _log.warning("%s was made from another network: it runs in fp32 until hmr fp16 is run again", path)
-        return None
-    return path
-
-
 def engine_cache(
     directory: Path | None, timeout_s: float = BUILD_TIMEOUT_S, *, allow_build: bool = True
 ) -> EngineCache:
@@ -144,6 +127,25 @@ def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine
 
 def _open_onnx(manifest_path: Path, backend: str, options: EngineOptions) -> Engine:
     threads = options.threads or default_threads()
+    path = _cpu_model(manifest_path, threads, options) if backend == CPU else manifest_path
+    try:
+        return _with_threads(path, backend, threads, options)
+    except (EngineError, ManifestError) as err:
+        if path == manifest_path:
+            raise
+        _log.warning("%s: runs in fp32: %s", manifest_path.stem, err)
+    return _with_threads(manifest_path, backend, threads, options)
+
+
+def _cpu_model(manifest_path: Path, threads: int, options: EngineOptions) -> Path:
+    from hmr_ros.engines.cache.cache import default_directory
+    from hmr_ros.engines.cache.trials import TrialStore
+
+    store = TrialStore(options.cache or default_directory())
+    return cpu_model(manifest_path, options.cpu_precision, threads, store, lambda path: open_onnx(path, threads))
+
+
+def _with_threads(manifest_path: Path, backend: str, threads: int, options: EngineOptions) -> Engine:
     if options.adapt_threads and not options.threads and backend == CPU and threads > 1:
         return AdaptiveEngine(lambda count: open_onnx(manifest_path, count), threads)
     return open_onnx(manifest_path, threads, backend)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hmr_ros.core.arrays import Array
-from hmr_ros.core.config import BACKENDS, BUILD_TIMEOUT_S, PRECISIONS, EngineSettings
+from hmr_ros.core.config import BACKENDS, BUILD_TIMEOUT_S, CPU_PRECISIONS, PRECISIONS, EngineSettings
 from hmr_ros.core.manifest import Manifest
 
 BATCH_SIZES = (1, 2, 4, 8)
@@ -37,6 +37,7 @@ class EngineOptions:
     built if ``allow_build``, for ``build_timeout_s`` at most each; ``precision`` "fp16" takes a network's fp16 model
     where there is one, "fp32" never does. ``adapt_threads``: where ``threads`` is 0, one thread runs a network on the
     CPU whenever it is faster than the default number. ``background``: on a GPU, work of other networks goes first.
+    ``cpu_precision``: whether the CPU runs a network's int8 model where there is one; "auto": where it is faster here.
     """
 
     backend: str = "auto"
@@ -48,6 +49,7 @@ class EngineOptions:
     build_timeout_s: float = BUILD_TIMEOUT_S
     adapt_threads: bool = False
     background: bool = False
+    cpu_precision: str = "fp32"
 
     @staticmethod
     def of(settings: EngineSettings) -> EngineOptions:
@@ -58,6 +60,7 @@ class EngineOptions:
             device=settings.device_id,
             cache=Path(settings.engine_cache).expanduser() if settings.engine_cache else None,
             precision=settings.precision,
+            cpu_precision=settings.cpu_precision,
             allow_build=settings.allow_engine_build,
             build_timeout_s=settings.engine_build_timeout_s,
         )
@@ -71,6 +74,8 @@ class EngineOptions:
             raise ValueError(f"device: expected 0 or more, got {self.device}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {PRECISIONS}, got {self.precision!r}")
+        if self.cpu_precision not in CPU_PRECISIONS:
+            raise ValueError(f"cpu_precision: expected one of {CPU_PRECISIONS}, got {self.cpu_precision!r}")
 
 
 class Engine(Protocol):

@@ -13,6 +13,7 @@ from hmr_ros.core.body.hand_model import SIDES, HandModel, load_hand_model
 from hmr_ros.core.config import DetectorConfig, HandsConfig, PipelineSettings, RobotConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.engines.runtime import Engine
+from hmr_ros.engines.variants import int8_of
 from hmr_ros.perception.external import NoSearch
 from hmr_ros.perception.methods import method_manifests, open_method, open_smoother, smoother_manifests
 from hmr_ros.perception.pipeline import Pipeline
@@ -124,11 +125,14 @@ def assemble(
 
     ``background_search``: whole images are searched in a thread of their own, and no image waits for it while people
     are followed. This is for live images: what is found, and when, depends on the speed of the machine. So do the
-    threads of the networks, unless ``settings.num_threads`` sets their number.
+    threads of the networks, unless ``settings.num_threads`` sets their number, and whether they run in int8, unless
+    ``settings.cpu_precision`` says it.
 
     Raises ManifestError, EngineError, ValueError or OSError, each saying which file and why.
     """
     parts = parts or SharedParts()
+    if settings.cpu_precision == "auto" and not background_search:  # as what is measured decides it
+        settings = dataclasses.replace(settings, cpu_precision="fp32")
 
     def open_network(path: Path) -> Engine:
         network = parts.network(path, settings, adapt_threads=background_search)
@@ -174,9 +178,12 @@ def files_opened(settings: PipelineSettings) -> tuple[Path, ...]:
     body = Path(settings.smpl_path) if settings.smpl_path else models_dir() / _BODY
     searches = settings.detections.source not in _WITHOUT_SEARCH
     hands = _hand_files(settings.hands) if settings.hands.enabled else ()
+    finding = detector_manifests(settings.detector.preset) if searches else ()
+    int8 = filter(None, map(int8_of, finding)) if settings.cpu_precision == "int8" else ()
     return (
         body,
-        *(detector_manifests(settings.detector.preset) if searches else ()),
+        *finding,
+        *int8,
         *method_manifests(settings),
         *smoother_manifests(settings),
         *hands,

@@ -246,7 +246,10 @@ def test_options_follow_the_settings() -> None:
         precision="fp32",
         device_id=3,
         num_threads=2,
+        cpu_precision="int8",
     )
     cache = Path("~/engines").expanduser()
-    assert EngineOptions.of(settings) == EngineOptions("onnxruntime", 2, 3, cache, "fp32", False, 20.0)
-    assert EngineOptions.of(EngineSettings()) == EngineOptions()
+    assert EngineOptions.of(settings) == EngineOptions(
+        "onnxruntime", 2, 3, cache, "fp32", False, 20.0, cpu_precision="int8"
+    )
+    assert EngineOptions.of(EngineSettings()) == EngineOptions(cpu_precision="auto")

@@ -32,7 +32,8 @@ class OnnxEngine:
         _require_provider(provider, session.providers(), "cannot load its libraries")
         self._manifest = manifest
         self._session = session
-        self._status = f"{backend}, {threads} thread{'s' * (threads > 1)}"
+        facts = (backend, f"{threads} thread{'s' * (threads > 1)}", manifest.provenance.get("precision"))
+        self._status = ", ".join(filter(None, facts))
         self._outputs = [tensor.name for tensor in manifest.outputs]
 
     @property

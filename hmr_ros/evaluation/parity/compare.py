@@ -42,10 +42,10 @@ class Finding:
 
 
 def shipped() -> list[Path]:
-    """Manifests of the shipped networks, without their fp16 models."""
-    from hmr_ros.engines.opening import FP16_SUFFIX
+    """Manifests of the shipped networks, without their fp16 and int8 models."""
+    from hmr_ros.engines.variants import is_variant
 
-    return [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(FP16_SUFFIX)]
+    return [path for path in sorted(models_dir().glob("*.json")) if not is_variant(path)]
 
 
 def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def compare(path: Path, backends: list[str], checkpoint: Path | None) -> Iterato
 def _fp16_run(path: Path) -> Run | None:
     import onnx
 
-    from hmr_ros.engines.opening import fp16_of
+    from hmr_ros.engines.variants import fp16_of
     from hmr_ros.export.fp16 import emulated
 
     fp16_path = fp16_of(path)

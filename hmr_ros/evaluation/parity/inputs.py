@@ -7,7 +7,7 @@ inputs of others run in fp32 on the CPU, so that every comparison starts from th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ CROWDS = (1, 4, 8)
 _INTERVAL_S = 0.1
 
 Inputs = Mapping[str, "Array"]
+
+Seen = tuple[Image, Camera]
+"""An image (H, W, 3) uint8 RGB and the camera that took it."""
 
 
 class Recording:
@@ -58,8 +61,8 @@ class Recording:
         self._engine.close()
 
 
-def recorded_inputs(manifest_path: Path) -> list[Inputs]:
-    """Inputs of the network beside ``manifest_path`` for the fixed images, in order."""
+def recorded_inputs(manifest_path: Path, images: Iterable[Seen] | None = None) -> list[Inputs]:
+    """Inputs of the network beside ``manifest_path`` for ``images`` (None: the fixed ones), in order."""
     from hmr_ros.engines.opening import open_onnx
     from hmr_ros.engines.runtime import default_threads
 
@@ -72,18 +75,19 @@ def recorded_inputs(manifest_path: Path) -> list[Inputs]:
         engines[kind_there] = Recording(open_onnx(manifest_path if kind_there == kind else path, threads))
         return engines[kind_there]
 
+    seen = list(_images() if images is None else images)
     detector = _detector(preset, opened)
     if kind not in engines:
         opened(manifest_path)
     body_model = load_body_model(models_dir() / "open_body.npz")
     if kind == "fusion":
-        _fuse(detector, opened(models_dir() / "pose2mesh.json"), engines[kind], body_model)
+        _fuse(seen, detector, opened(models_dir() / "pose2mesh.json"), engines[kind], body_model)
     elif kind == "hand_pose2mesh":
         seeing = [opened(models_dir() / f"{name}.json") for name in ("hand_recrop", "hand_landmarks")]
-        _lift_hands(detector, seeing, engines[kind])
+        _lift_hands(seen, detector, seeing, engines[kind])
     else:
         estimator = _estimator(engines[kind], body_model)
-        for image, camera in _images():
+        for image, camera in seen:
             detections = _process(detector, estimator, image, camera)
             if kind in HAND_KINDS:
                 _show_hands(engines[kind], image, detections)
@@ -125,14 +129,14 @@ def _show_hands(network: Recording, image: Image, people: Detections) -> None:
         network.run({"image": crops(image, places.rough[places.known], size)})
 
 
-def _lift_hands(detector: Detector, seeing: list[Recording], network: Recording) -> None:
-    """Run ``network`` on the hands that the recrop and the landmark network see in the images."""
+def _lift_hands(images: list[Seen], detector: Detector, seeing: list[Recording], network: Recording) -> None:
+    """Run ``network`` on the hands that the recrop and the landmark network see in the ``images``."""
     from hmr_ros.perception.assemble import open_hand
     from hmr_ros.perception.hand_meshes import HandLifter
     from hmr_ros.perception.hands import HandDetector
 
     hands, lifter = HandDetector(*seeing), HandLifter(network, open_hand())
-    for image, camera in _images():
+    for image, camera in images:
         detector.reset()
         hands.reset()
         lifter(hands(image, detector.detect(image)), camera)
@@ -147,13 +151,13 @@ def _process(detector: Detector, estimator: BodyEstimator | None, image: Image, 
     return detections
 
 
-def _fuse(detector: Detector, lifting: Recording, fusion: Recording, body_model: BodyModel) -> None:
-    """Run the fusion as if the images were a video, ``_INTERVAL_S`` apart, with people in the order of detection."""
+def _fuse(images: list[Seen], detector: Detector, lifting: Recording, fusion: Recording, body_model: BodyModel) -> None:
+    """Run the fusion as if ``images`` were a video, ``_INTERVAL_S`` apart, with people in the order of detection."""
     from hmr_ros.perception.fusion import PoseFusion
     from hmr_ros.perception.pose2mesh import Pose2Mesh
 
     estimator, fuse = Pose2Mesh(lifting, body_model), PoseFusion(fusion, body_model)
-    for number, (image, camera) in enumerate(_images()):
+    for number, (image, camera) in enumerate(images):
         detector.reset()
         detections = detector.detect(image)
         if len(detections):
@@ -161,20 +165,12 @@ def _fuse(detector: Detector, lifting: Recording, fusion: Recording, body_model:
             fuse(np.arange(len(detections)), estimates, _INTERVAL_S * number)
 
 
-def _images() -> Iterator[tuple[Image, Camera]]:
-    from hmr_ros.evaluation.crowd import CAMERA, crowd_image
-
-    yield from _clip(share_dir() / "samples")
-    body_model = load_body_model(models_dir() / "open_body.npz")
-    for people in CROWDS:
-        yield crowd_image(body_model, people), CAMERA
-
-
-def _clip(samples: Path) -> Iterator[tuple[Image, Camera]]:
-    """CLIP_IMAGES images of the sample clip, evenly spread."""
+def clip_images(first: float = 0.0, last: float = 1.0, count: int = CLIP_IMAGES) -> Iterator[Seen]:
+    """``count`` images of the sample clip and its camera, evenly spread from ``first`` to ``last``, 0..1 of it."""
     import cv2
     import yaml
 
+    samples = share_dir() / "samples"
     calibration = yaml.safe_load((samples / "crossing.yaml").read_text(encoding="utf-8"))
     camera = Camera(
         np.array(calibration["camera_matrix"]["data"]).reshape(3, 3),
@@ -183,11 +179,25 @@ def _clip(samples: Path) -> Iterator[tuple[Image, Camera]]:
         D=np.array(calibration["distortion_coefficients"]["data"]),
     )
     capture = cv2.VideoCapture(str(samples / "crossing.mp4"))
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    for index in np.linspace(0, count - 1, CLIP_IMAGES).astype(int):
+    end = capture.get(cv2.CAP_PROP_FRAME_COUNT) - 1
+    for index in np.linspace(first * end, last * end, count).astype(int):
         capture.set(cv2.CAP_PROP_POS_FRAMES, float(index))
         found, image = capture.read()
         if not found:
             raise OSError(f"{samples / 'crossing.mp4'}: no image {index}; install the package again")
         yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), camera
     capture.release()
+
+
+def rendered_images() -> Iterator[Seen]:
+    """Rendered people, CROWDS of them, and the camera."""
+    from hmr_ros.evaluation.crowd import CAMERA, crowd_image
+
+    body_model = load_body_model(models_dir() / "open_body.npz")
+    for people in CROWDS:
+        yield crowd_image(body_model, people), CAMERA
+
+
+def _images() -> Iterator[Seen]:
+    yield from clip_images()
+    yield from rendered_images()

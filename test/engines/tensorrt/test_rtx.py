@@ -10,7 +10,6 @@ import onnx
 import pytest
 
 from hmr_ros.core.manifest import file_sha256, load_manifest, models_dir, write_manifest
-from hmr_ros.engines.opening import FP16_SUFFIX
 from hmr_ros.engines.runtime import EngineError
 from hmr_ros.engines.tensorrt.api import load_tensorrt
 from hmr_ros.engines.tensorrt.build import build_engine
@@ -22,6 +21,7 @@ from hmr_ros.engines.tensorrt.build_request import (
     EngineTarget,
     request_for,
 )
+from hmr_ros.engines.variants import FP16_SUFFIX, INT8_SUFFIX
 from hmr_ros.export.fp16 import to_fp16
 from test.engines.fake_tensorrt import BINDINGS
 from test.engines.test_runtime import save_doubler
@@ -29,7 +29,7 @@ from test.engines.test_runtime import save_doubler
 rtx = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 
 TARGETS = ("sm_75", "sm_86", "sm_89", "sm_120")
-MANIFESTS = sorted(models_dir().glob("*.json"))
+MANIFESTS = [path for path in sorted(models_dir().glob("*.json")) if not path.stem.endswith(INT8_SUFFIX)]
 FP16_MODELS = [path for path in MANIFESTS if path.stem.endswith(FP16_SUFFIX)]
 
 
