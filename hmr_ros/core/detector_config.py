@@ -28,12 +28,12 @@ class DetectorConfig:
 
     preset: str = setting(
         "balanced",
-        doc="balanced: NanoDet and MoveNet find and refine people; accurate: in every image; fast: BlazePose alone",
+        doc="balanced: NanoDet and MoveNet find and refine people; accurate: in every image; fast: without MoveNet",
         choices=DETECTOR_PRESETS,
         read_only=True,
     )
     size: str = setting(
-        "640x352",
+        "416x224",
         doc="input size of preset fast's search in px; larger finds people farther away, at a proportional cost",
         choices=("416x224", "640x352", "1280x704"),
         read_only=True,

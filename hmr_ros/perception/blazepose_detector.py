@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The detector of preset fast: BlazePose's two networks, for several people."""
+"""The detector of preset fast: NanoDet searches images, BlazePose's landmarks follow each person."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose import Candidates, Poses
+from hmr_ros.perception.candidates import regions_of_boxes, search_by
 from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.search import Search
-from hmr_ros.perception.similarity import keypoint_similarity
+from hmr_ros.perception.similarity import box_iou, keypoint_similarity
 from hmr_ros.perception.skipping import SkippingDetector
 
-SEARCH_PIXELS = 640 * 352
+SEARCH_PIXELS = 416 * 224
 """Default size of the whole-image search, px: finds people from a tenth to all of a 720p image's height."""
-FAR_SEARCH_PIXELS = 1280 * 704
-"""Size of the search for people half as tall, px; four times as slow."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,6 @@ class BlazePoseOptions:
 
 # The thresholds below were set on photos with and without people. The landmark network reports people almost anywhere,
 # but only on a real person do its landmarks stay in position when it is run again on the region they point to.
-_CANDIDATE_SCORE = 0.4
-"""Minimum score of a candidate of the search that the landmark network is run on."""
 _SURE_SCORE = 0.6
 """Candidates with a higher score may move after the first run: the region of the search is rough."""
 _SETTLING_LOOKS = 4
@@ -79,16 +76,12 @@ _NEW_PRESENCE = 0.8
 """Minimum presence of a new person in each of these runs."""
 _STEADY = 0.78
 """Minimum keypoint similarity of each run to the one before."""
-_MAX_ENLARGEMENT = 2
-"""Images are enlarged to at most this many times their pixels: enlarged texture looks like people."""
-_MERGE_IOU = 0.3
-"""Minimum overlap (IoU) of candidates of one person (MediaPipe's min_suppression_threshold)."""
 _SAME_REGION = 0.12
 """A candidate closer to a followed region than this fraction of its side is the same person."""
+_FOLLOWED_IOU = 0.45
+"""So is one whose box overlaps that of a followed person more. BlazePose's own candidates have boxes of heads."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two poses of one person."""
-_BOX_REACH = 0.6
-"""From the middle of a person's box to above the head, as a fraction of its longer side."""
 _SEEN = 0.3
 """Minimum visibility of a point that counts as seen."""
 _MIN_SEEN = 6
@@ -103,8 +96,7 @@ class BlazePoseDetector(SkippingDetector):
     The first call after ``reset`` searches, so ``reset`` before every image makes it a detector for single photos.
     ``options`` may be exchanged between images. From ``Shed.SEARCHES`` on, searches are rarer than ``period``.
     Keypoint scores are the network's visibility, which separates right from wrong points better than its presence on
-    photos with people cut off or covered; points outside the image score 0. The search needs to see a head; a person
-    who is followed may lose it.
+    photos with people cut off or covered; points outside the image score 0.
     """
 
     def __init__(
@@ -115,14 +107,13 @@ class BlazePoseDetector(SkippingDetector):
         *,
         background_search: bool = False,
     ) -> None:
-        """``search`` and ``landmarks``: the networks of kind "detector" and "landmarks" of `hmr convert-detector`.
+        """``search``: NanoDet, of kind "person_boxes", or BlazePose's "detector"; ``landmarks``: BlazePose's.
 
         ``background_search``: images do not wait for a search while people are followed (see ``Search``).
         """
-        require_kind(search, "detector")
         require_kind(landmarks, "landmarks")
         self.options = options or BlazePoseOptions()
-        self._search_engine = search
+        self._search_image = search_by(search)
         self._landmark_engine = landmarks
         self._search = Search(self._find, background=background_search)
         self.reset()
@@ -154,7 +145,7 @@ class BlazePoseDetector(SkippingDetector):
         found = self._search(image, is_due=is_due, must_wait=not alive.any())
         tracepoints.mark("search")
         for candidates in found or ():
-            poses = join_rows([poses, self._new_people(image, candidates, poses.next_regions)])
+            poses = join_rows([poses, self._new_people(image, candidates, poses)])
         distinct = _distinct(poses)
         skipped = np.concatenate([skipped, np.zeros(len(poses) - len(skipped), np.bool_)])[distinct]
         self._keep(poses.take(distinct), skipped)
@@ -171,7 +162,7 @@ class BlazePoseDetector(SkippingDetector):
             self._keep(poses)
             return _detections(poses, image)
         rows = matched(given.boxes, _detections(poses, image).boxes)
-        new = self._settled(image, _regions_of_boxes(given.boxes[rows < 0]))
+        new = self._settled(image, regions_of_boxes(given.boxes[rows < 0]))
         rows[rows < 0] = len(poses) + np.arange(len(new))
         poses = join_rows([poses, new]).take(rows)
         present = _are_people(poses, image, self.options.min_presence)
@@ -198,9 +189,11 @@ class BlazePoseDetector(SkippingDetector):
             poses = self._look(image, poses.next_regions)
         return poses
 
-    def _new_people(self, image: Image, candidates: Candidates, followed: Floats) -> Poses:
-        """People of ``candidates``, found in ``image`` or shortly before, other than the ``followed`` (F, 2, 2)."""
-        candidates = candidates.take(~_are_near(candidates.regions, followed))
+    def _new_people(self, image: Image, candidates: Candidates, followed: Poses) -> Poses:
+        """People of ``candidates``, found in ``image`` or shortly before, other than those ``followed``."""
+        known = _are_near(candidates.regions, followed.next_regions)
+        known |= box_iou(candidates.boxes, _boxes(followed, image)).max(1, initial=0) >= _FOLLOWED_IOU
+        candidates = candidates.take(~known)
         candidates = candidates.take(slice(self.options.max_people - len(followed)))
         steadiness = np.where(candidates.scores >= _SURE_SCORE, 0, _STEADY)  # due from the second look on
         poses = self._look(image, candidates.regions)
@@ -214,19 +207,7 @@ class BlazePoseDetector(SkippingDetector):
 
     def _find(self, image: Image) -> list[Candidates]:
         """Candidates of people in the whole image, one list for each size at which it is searched."""
-        return [self._find_at(image, pixels) for pixels in self.options.search_sizes]
-
-    def _find_at(self, image: Image, pixels: int) -> Candidates:
-        """Candidates of people in ``image`` (H, W, 3), best first, in px of the image."""
-        height, width = image.shape[:2]
-        size = blazepose.input_size(width, height, min(pixels, _MAX_ENLARGEMENT * width * height))
-        outputs = self._search_engine.run({"image": blazepose.resize(image, size)[None]})
-        candidates = blazepose.decode_candidates(
-            outputs["regressions"][0], outputs["logits"][0], size, _CANDIDATE_SCORE
-        )
-        candidates = blazepose.merge_overlapping(candidates, _MERGE_IOU)
-        scale = np.array([width / size[0], height / size[1]])
-        return Candidates(candidates.boxes * np.tile(scale, 2), candidates.regions * scale, candidates.scores)
+        return [self._search_image(image, pixels) for pixels in self.options.search_sizes]
 
     def _look(self, image: Image, regions: Floats) -> Poses:
         """What the landmark network sees in each of ``regions`` (P, 2, 2)."""
@@ -235,13 +216,6 @@ class BlazePoseDetector(SkippingDetector):
         maps = blazepose.image_from_crop(regions)
         outputs = self._landmark_engine.run({"image": blazepose.crop(image, maps)})
         return blazepose.decode_poses(outputs["landmarks"], outputs["presence"], outputs["heatmaps"], maps)
-
-
-def _regions_of_boxes(boxes: Floats) -> Floats:
-    """(P, 2, 2) px: upright regions around ``boxes`` (P, 4) px, as if the hips were in their middles."""
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    reach = _BOX_REACH * np.maximum((boxes[:, 2:] - boxes[:, :2]).max(1), _MIN_SIDE / 2)
-    return np.stack([middle, middle - np.stack([np.zeros_like(reach), reach], 1)], 1)
 
 
 def _are_near(regions: Floats, followed: Floats) -> Bools:
@@ -278,12 +252,17 @@ def _are_people(poses: Poses, image: Image, min_presence: float) -> Bools:
     return np.asarray((poses.presence >= min_presence) & (seen.sum(1) >= _MIN_SEEN) & large)
 
 
+def _boxes(poses: Poses, image: Image) -> Floats:
+    """(P, 4) px: boxes around the points that are seen in ``image`` (H, W, 3)."""
+    seen = _in_image(poses, image) & (poses.visibility >= _SEEN)
+    return boxes_of_keypoints(poses.points, seen, np.array(image.shape[1::-1]))
+
+
 def _detections(poses: Poses, image: Image) -> Detections:
     """The people of ``poses`` in ``image`` (H, W, 3), not tracked yet."""
     scores = np.where(_in_image(poses, image), poses.visibility, 0)
-    boxes = boxes_of_keypoints(poses.points, scores >= _SEEN, np.array(image.shape[1::-1]))
     return Detections(
-        boxes=boxes.astype(np.float32),
+        boxes=_boxes(poses, image).astype(np.float32),
         scores=poses.presence,
         kp2d=poses.points,
         kp2d_score=scores,

@@ -24,11 +24,11 @@ from hmr_ros.perception.keypoint_detector import KeypointDetector
 _log = logging.getLogger(__name__)
 
 LANDMARKS = "blazepose_landmarks"
-FAST = ("blazepose_detector", LANDMARKS)
+FAST = ("nanodet", LANDMARKS)
 """The networks of preset fast ..."""
 REFINED = ("nanodet", "movenet_multipose", "movenet_thunder", LANDMARKS)
 """... and of the others."""
-SEARCHING = {"blazepose_detector", "nanodet", "movenet_multipose"}
+SEARCHING = {"nanodet", "movenet_multipose"}
 """Those that search whole images."""
 
 

@@ -25,8 +25,9 @@ from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.blazepose_detector import FAR_SEARCH_PIXELS, SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions
+from hmr_ros.perception.blazepose_detector import SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.presets import FAST
 
 SIZE = 256
 RNG = np.random.default_rng(0)
@@ -243,14 +244,17 @@ def test_reset_forgets() -> None:
 
 def test_the_far_search_comes_on_top_of_the_usual_one() -> None:
     assert BlazePoseOptions().search_sizes == (SEARCH_PIXELS,)
-    assert BlazePoseOptions(search_pixels=FAR_SEARCH_PIXELS).search_sizes == (SEARCH_PIXELS, FAR_SEARCH_PIXELS)
-    assert BlazePoseOptions(search_pixels=416 * 224).search_sizes == (416 * 224,)
+    assert BlazePoseOptions(search_pixels=640 * 352).search_sizes == (SEARCH_PIXELS, 640 * 352)
+    assert BlazePoseOptions(search_pixels=320 * 192).search_sizes == (320 * 192,)
 
 
 def test_wrong_arguments_are_refused() -> None:
     search = PaintedNetwork("detector", [])
     with pytest.raises(ValueError, match="kind 'landmarks', got 'detector'"):
         BlazePoseDetector(search, search)
+    landmarks = PaintedNetwork("landmarks", [])
+    with pytest.raises(ValueError, match="kind person_boxes or detector, got 'landmarks'"):
+        BlazePoseDetector(landmarks, landmarks)
     with pytest.raises(ValueError, match="at least 1"):
         BlazePoseOptions(period=0)
     with pytest.raises(ValueError, match=r"got 1\.5"):
@@ -261,7 +265,7 @@ def test_wrong_arguments_are_refused() -> None:
 def engines() -> tuple[Engine, Engine]:
     pytest.importorskip("onnxruntime")
     directory = models_dir()
-    search, landmarks = (open_engine(directory / f"blazepose_{n}.json", threads=1) for n in ("detector", "landmarks"))
+    search, landmarks = (open_engine(directory / f"{name}.json", threads=1) for name in FAST)
     return search, landmarks
 
 

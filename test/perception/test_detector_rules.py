@@ -9,7 +9,6 @@ import pytest
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.perception.blazepose import Poses
 from hmr_ros.perception.blazepose_detector import (
-    FAR_SEARCH_PIXELS,
     SEARCH_PIXELS,
     BlazePoseDetector,
     BlazePoseOptions,
@@ -81,14 +80,14 @@ class _Sizes(PaintedNetwork):
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "low", "high"), [(720, 1280, 0.85, 1.15), (1280, 720, 0.85, 1.15), (96, 160, 0.0, 0.16)]
+    ("height", "width", "low", "high"), [(720, 1280, 0.85, 1.15), (1280, 720, 0.85, 1.15), (96, 160, 0.0, 0.4)]
 )
 def test_images_are_searched_at_the_asked_size_and_small_ones_are_not_blown_up(
     height: int, width: int, low: float, high: float
 ) -> None:
     search = _Sizes("detector", [])
     BlazePoseDetector(search, PaintedNetwork("landmarks", [])).detect(np.zeros((height, width, 3), np.uint8))
-    assert low <= search.seen[0] * search.seen[1] / (640 * 352) <= high
+    assert low <= search.seen[0] * search.seen[1] / SEARCH_PIXELS <= high
     assert (search.seen[0] < search.seen[1]) == (height < width)
 
 
@@ -96,7 +95,6 @@ def test_options_are_by_default_those_of_the_settings() -> None:
     assert BlazePoseOptions() == BlazePoseOptions.of(PerceptionSettings())
     assert BlazePoseOptions(search_pixels=SEARCH_PIXELS).search_sizes == (SEARCH_PIXELS,)
     assert BlazePoseOptions(search_pixels=SEARCH_PIXELS + 1).search_sizes == (SEARCH_PIXELS, SEARCH_PIXELS + 1)
-    assert FAR_SEARCH_PIXELS == 4 * SEARCH_PIXELS
 
 
 @pytest.mark.parametrize("name", ["search_pixels", "period", "max_people"])
