@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
+import numpy as np
+
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import PerceptionSettings
@@ -65,7 +67,7 @@ class Posing:
     ) -> Estimates:
         """The ``estimated`` bodies of the tracks that are seen, smoothed, and the expected ones of the others.
 
-        These move along the ``ground``, where there is one.
+        These move along the ``ground``, where there is one, and all stand on it.
         """
         faces, keypoints = face_seen(tracks.seen, self._keypoint_options.threshold), self._keypoints(tracks, camera)
         people, estimates = tracks.seen.ids, estimated.estimates
@@ -75,7 +77,9 @@ class Posing:
             expected = self._smoother.coasted(tracks.unseen.ids, stamp_s, ground)
             joined = Estimates.unknown(len(unseen)).with_rows(~unseen, smoothed)
             smoothed = joined.with_rows(unseen, expected)
-        return self._sizing.resized(tracks.people.ids, smoothed)
+        placed, feet_seen = np.zeros(len(unseen), np.bool_), np.zeros((len(unseen), 2), np.bool_)
+        placed[~unseen], feet_seen[~unseen] = estimated.by_ground, estimated.feet_seen
+        return self._sizing.settled(self._sizing.resized(tracks.people.ids, smoothed), placed, feet_seen, ground)
 
     def _keypoints(self, tracks: Tracks, camera: Camera | None) -> Keypoints | None:
         """Those of the tracks that are seen which the smoother reads."""

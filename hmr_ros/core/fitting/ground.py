@@ -43,12 +43,16 @@ RISING_S = 0.15
 IMAGE_SCALE = 0.03
 """Standard deviation of how large a person looks in an image, by keypoints and pose, as a fraction."""
 
+_UNSEEN_M = 0.2
+"""Standard deviation added for a contact that is not seen: feet out of view may be on a step, and people may sit."""
+
 _UNKNOWN_ALONG, _UNKNOWN_ACROSS_M, _UNKNOWN_LEG_M = 0.1, 0.03, 0.05
 """Deviations of root (along the line of sight, as a fraction of the distance; across it) and foot where the network
 states none."""
 
 _LIFTED = 0.5
-"""Standard deviation added for a contact above the ground, as a fraction of its height: feet leave the floor."""
+"""Standard deviation added for a contact above the ground, as a fraction of the height that is more than the noise of
+one image: feet leave the floor."""
 
 _REFUSED = 3.0
 """Standard deviations of a residual beyond which the evidence is of another ground, or none."""
@@ -92,33 +96,33 @@ def _lowest(body_model: BodyModel, foot: Ints) -> Ints:
 class Contact:
     """Where a body touches the ground, if it does: ``point`` (3,) m relative to its root, in optical axes.
 
-    ``lowest`` (3,) m: the lowest point of the body's soles; ``deviation_m`` of the height of the contact relative to
-    the root: by the pose of the leg.
+    ``deviation_m`` of the height of the contact relative to the root: by the pose of the leg. Where it is not ``seen``
+    it is expected.
     """
 
     point: Floats
-    lowest: Floats
     deviation_m: float
+    seen: bool = True
 
 
-def contact(soles: Floats, joint_covariance: Floats, up: Floats, seen: Bools) -> Contact | None:
-    """The contact of a body: the lowest points of its soles (2, N, 3) m; None where no foot is ``seen`` (2,).
+def contact(soles: Floats, joint_covariance: Floats, up: Floats, seen: Bools) -> Contact:
+    """The contact of a body: the lowest points of its soles (2, N, 3) m; expected where that foot is not ``seen`` (2,).
 
     ``joint_covariance`` (24, 3, 3) m^2 relative to the root, NaN where unknown. The lower foot counts, and the other
-    one as much as it is about as low: then both share the load. Where the lower foot is not seen, nothing is known.
+    one as much as it is about as low: then both share the load.
     """
     height = soles @ up
     lowest = height.min(1)
     lower = int(lowest.argmin())
-    if not seen[lower]:
-        return None
-    weight = np.exp(-(((lowest - lowest[lower]) / _SHARED_M) ** 2)) * seen
-    weight /= weight.sum()
+    points = soles[[0, 1], height.argmin(1)]
     variance = up @ joint_covariance[_ANKLES] @ up
     variance = np.where(np.isfinite(variance), variance, _UNKNOWN_LEG_M**2)
-    points = soles[[0, 1], height.argmin(1)]
+    if not seen[lower]:
+        return Contact(points[lower], float(np.hypot(np.sqrt(variance[lower]), _UNSEEN_M)), seen=False)
+    weight = np.exp(-(((lowest - lowest[lower]) / _SHARED_M) ** 2)) * seen
+    weight /= weight.sum()
     middle = weight @ points
-    return Contact(middle - (up @ (middle - points[lower])) * up, points[lower], float(np.sqrt(weight @ variance)))
+    return Contact(middle - (up @ (middle - points[lower])) * up, float(np.sqrt(weight @ variance)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +189,8 @@ def fit_ground(person: Standing, touching: Contact, ground: Ground, rising_m_s: 
     )
     by_shift = float(ground.up @ person.shift @ ground.up)
     expected = depth**2 * person.scale_deviation**2 + by_shift + variance
-    total = expected + (_LIFTED * max(above, 0.0)) ** 2
+    noise = float(np.sqrt(by_shift + variance))  # which is no lift
+    total = expected + (_LIFTED * max(above - noise, 0.0)) ** 2
     # The unknowns are scale and shift; the root depends on both.
     root_gain = (person.scale_deviation**2 * depth * person.cam_t + person.shift @ ground.up) / total
     bearing = person.cam_t / np.linalg.norm(person.cam_t)

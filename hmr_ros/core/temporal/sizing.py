@@ -26,6 +26,7 @@ from hmr_ros.core.fitting.ground import (
     guessed_deviation,
     standing,
 )
+from hmr_ros.core.fitting.settling import Settling
 from hmr_ros.core.geometry.ground import Ground
 from hmr_ros.core.people import Camera, Estimates
 from hmr_ros.core.temporal.known_size import KnownSize, SizeMeasurement
@@ -38,9 +39,6 @@ _DEPTH_VIEWS = 30
 
 _FINEST = 0.012
 """Standard deviation of a size by the ground, however long it was seen: body model and pose err the same way."""
-
-_SUNK_M = 0.04
-"""People are raised out of a ground that is known better than this."""
 
 _UPRIGHT_M = 0.008
 """Standard deviation of the height of a root by that of the feet, besides the network's own."""
@@ -63,17 +61,22 @@ class Measured:
     """``estimates`` with the distances and sizes that are known.
 
     (P,) each: ``by_depth`` and ``by_ground`` in this image; ``sized``: the size of the track is known by either.
+    ``feet_seen`` (P, 2): left and right.
     """
 
     estimates: Estimates
     by_depth: Bools
     by_ground: Bools
     sized: Bools
+    feet_seen: Bools
 
     @staticmethod
-    def nothing(estimates: Estimates) -> Measured:
-        """Estimates as they were."""
-        return Measured(estimates, *(np.zeros(len(estimates), np.bool_) for _ in range(3)))
+    def nothing(estimates: Estimates, feet_seen: Bools | None = None) -> Measured:
+        """Estimates as they were; ``feet_seen`` None: no foot is."""
+        people = len(estimates)
+        feet = np.zeros((people, 2), np.bool_) if feet_seen is None else feet_seen
+        by_depth, by_ground, sized = np.zeros((3, people), np.bool_)
+        return Measured(estimates, by_depth, by_ground, sized, feet)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +110,7 @@ class Sizing:
         self._growth = Growth.of(body_model)
         self._depth_fit = DepthFit(body_model)
         self._soles = Soles.of(body_model)
+        self._settling = Settling(body_model, self._soles)
         self._tracks: dict[int, KnownSize] = {}
 
     def __call__(
@@ -120,7 +124,7 @@ class Sizing:
         """
         rows = np.flatnonzero(estimates.valid)
         if len(rows) == 0 or (evidence.depth is None and evidence.ground is None and not self._tracks):
-            return Measured.nothing(estimates)
+            return Measured.nothing(estimates, feet_seen)
         people = estimates.take(rows)
         fits = self._depth_fits(people, camera, evidence.depth)
         contacts = self._contacts(people, feet_seen[rows], evidence.ground)
@@ -128,7 +132,7 @@ class Sizing:
             self._placed(track_id, self._person(people, row), fits[row], contacts[row], evidence)
             for row, track_id in enumerate(ids[rows].tolist())
         ]
-        return _measured(estimates, rows, placed)
+        return _measured(Measured.nothing(estimates, feet_seen), rows, placed)
 
     def growth(self, ids: Ints, estimates: Estimates) -> Floats:
         """(P,): the sizes of ``estimates`` over the known ones of the people ``ids`` (P,); NaN where none is known."""
@@ -144,6 +148,10 @@ class Sizing:
         sizes = np.array([self._tracks[track_id].size.mean for track_id in ids[rows].tolist()])
         betas[rows] = self._growth.grown(betas[rows], sizes / self._growth.size(betas[rows]))
         return dataclasses.replace(estimates, betas=betas)
+
+    def settled(self, people: Estimates, placed: Bools, feet_seen: Bools, ground: Ground | None) -> Estimates:
+        """``people`` (P,) on the ``ground``, where there is one; see Settling."""
+        return people if ground is None else self._settling(people, placed, feet_seen, ground)
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget the tracks ``ids``."""
@@ -162,7 +170,7 @@ class Sizing:
         return [None] * len(people) if depth is None else self._depth_fit(people, camera, depth)
 
     def _contacts(self, people: Estimates, feet_seen: Bools, ground: Ground | None) -> list[Contact | None]:
-        if ground is None or not feet_seen.any():
+        if ground is None:
             return [None] * len(people)
         each = zip(self._soles(people), people.joint_covariance, feet_seen, strict=True)
         return [contact(soles, covariance, ground.up, seen) for soles, covariance, seen in each]
@@ -175,7 +183,7 @@ class Sizing:
         if not known and fit is None and evidence.ground is None:
             return _Placed(person.cam_t, person.betas, person.covariance, known=False)
         track = self._tracks.setdefault(track_id, KnownSize())
-        track.size = track.size.with_guess(person.size, guessed_deviation(person.cam_t, person.covariance))
+        track.size = track.size.with_guess(*_guess(person, touching, evidence.ground))
         if fit is not None:
             return self._by_depth(person, track, fit)
         if evidence.ground is None:
@@ -199,7 +207,7 @@ class Sizing:
         size = track.size
         expected = standing(person.cam_t, person.covariance, size.mean / person.size, size.deviation / person.size)
         alone = _Placed(expected.scale * person.cam_t, self._grown(person, expected.scale), expected.covariance)
-        if touching is None:
+        if touching is None or not touching.seen:
             return alone
         height = float(ground.elevation(expected.scale * (person.cam_t + touching.point)))
         rising = track.rising(stamp_s, height)
@@ -212,12 +220,25 @@ class Sizing:
             track.refuse(measured, fresh)
             return alone
         track.accept(measured, fresh)
-        lift = _lift(fit, touching, ground)
-        covariance = fit.covariance + (float(lift @ lift) + _UPRIGHT_M**2) * np.outer(ground.up, ground.up)
-        return _Placed(fit.cam_t + lift, self._grown(person, fit.scale), covariance, ground=True)
+        covariance = fit.covariance + _UPRIGHT_M**2 * np.outer(ground.up, ground.up)
+        return _Placed(fit.cam_t, self._grown(person, fit.scale), covariance, ground=True)
 
     def _grown(self, person: _Person, scale: float) -> Floats:
         return self._growth.grown(person.betas, scale)
+
+
+def _guess(person: _Person, touching: Contact | None, ground: Ground | None) -> tuple[float, float]:
+    """The size that a network guesses, and its standard deviation, with a contact that is expected and not seen.
+
+    Such a contact is wrong by the same in all images, as the guess is: it is a part of that, and no measurement.
+    """
+    deviation = guessed_deviation(person.cam_t, person.covariance)
+    if touching is None or touching.seen or ground is None:
+        return person.size, deviation
+    fit = fit_ground(standing(person.cam_t, person.covariance, 1.0, deviation), touching, ground, 0.0)
+    if fit is None or not fit.is_contact:
+        return person.size, deviation
+    return fit.scale * person.size, float((deviation**-2 + fit.deviation**-2) ** -0.5)
 
 
 def _measurement(person: _Person, fit: GroundFit, ground: Ground, touching: Contact) -> SizeMeasurement:
@@ -233,22 +254,15 @@ def _agree(measured: SizeMeasurement, person: _Person) -> bool:
     return abs(measured.size - person.size) <= _UNLIKELY * float(np.hypot(guessed, measured.deviation))
 
 
-def _lift(fit: GroundFit, touching: Contact, ground: Ground) -> Floats:
-    """(3,) m: how far to raise a person on the ground whose lower sole would be under it, as far as it is known."""
-    sole = fit.cam_t + fit.scale * touching.lowest
-    certainty = _SUNK_M**2 / (_SUNK_M**2 + float(ground.deviation(sole)) ** 2)
-    return np.asarray(certainty * max(-float(ground.elevation(sole)), 0.0) * ground.up)
-
-
-def _measured(estimates: Estimates, rows: Ints, placed: list[_Placed]) -> Measured:
-    """``estimates`` with the ``placed`` people in ``rows`` (N,)."""
+def _measured(nothing: Measured, rows: Ints, placed: list[_Placed]) -> Measured:
+    """What measured ``nothing``, with the ``placed`` people in ``rows`` (N,)."""
     moved = dataclasses.replace(
-        estimates.take(rows),
+        nothing.estimates.take(rows),
         cam_t=np.stack([person.cam_t for person in placed]),
         betas=np.stack([person.betas for person in placed]),
         root_covariance=np.stack([person.covariance for person in placed]),
     )
-    out = Measured.nothing(estimates.with_rows(rows, moved))
+    out = dataclasses.replace(nothing, estimates=nothing.estimates.with_rows(rows, moved))
     out.by_depth[rows] = [person.depth for person in placed]
     out.by_ground[rows] = [person.ground for person in placed]
     out.sized[rows] = [person.known for person in placed]

@@ -131,7 +131,7 @@ class Trial:
             evidence = Evidence(image / RATE_HZ, None, ground)
             measured = sizing(ids, people, crowd.view.camera, feet, evidence)
             smoothed = smoother(ids, measured.estimates, image / RATE_HZ, measured.sized)
-            placed = sizing.resized(ids, smoothed)
+            placed = sizing.settled(sizing.resized(ids, smoothed), measured.by_ground, feet, ground)
             parts.append(self._compared(crowd, placed, measured.by_ground, image, camera))
         return join_rows(parts)
 

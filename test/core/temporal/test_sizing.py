@@ -33,6 +33,12 @@ def distances(people):
     return np.linalg.norm(people.cam_t, axis=1)
 
 
+def uncertainty(people):
+    """Standard deviation of the distance of the first one, as a fraction of it."""
+    root = people.cam_t[0].astype(float)
+    return np.sqrt(root @ people.root_covariance[0] @ root) / (root @ root)
+
+
 def test_without_ground_or_depth_people_are_as_they_were():
     people = standing([(0, 4)], [1.0])
     measured = see(Sizing(BODY), people, 0.0, ground=None)
@@ -118,11 +124,35 @@ def test_a_wrong_size_is_given_up_when_the_evidence_lasts():
 
 
 def test_a_body_under_a_known_floor_is_raised():
-    people = standing([(0, 4)], [1.0])
+    people, sizing = standing([(0, 4)], [1.0]), Sizing(BODY)
     lower = dataclasses.replace(people, cam_t=people.cam_t - 0.04 * GROUND.up)
-    measured = see(Sizing(BODY), lower, 0.0)
+    measured = see(sizing, lower, 0.0)
     assert soles_m(lower)[0] < -0.035
-    assert soles_m(measured.estimates)[0] > -0.015
+    settled = sizing.settled(lower, measured.by_ground, measured.feet_seen, GROUND)
+    assert soles_m(settled)[0] > -0.01
+    assert sizing.settled(lower, measured.by_ground, measured.feet_seen, None) is lower
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.2])
+def test_feet_that_are_not_seen_say_something_but_never_more_with_time(factor):
+    people = standing([(0, 4)], [1.0])
+    guess = mistaken(people, [factor])
+    first, last = (watch(Sizing(BODY), guess, seconds, feet=False) for seconds in (0.1, 5))
+    assert not last.by_ground.any()
+    off = distances(last.estimates) / distances(people) - 1
+    assert 0.5 < off / (factor - 1) < 0.9
+    assert_allclose(last.estimates.cam_t, first.estimates.cam_t, rtol=0.01)
+    assert_allclose(last.estimates.root_covariance, first.estimates.root_covariance, rtol=0.1)
+    assert 0.6 < uncertainty(last.estimates) / uncertainty(guess) < 0.98
+
+
+def test_feet_that_were_seen_are_worth_more_than_feet_that_are_not():
+    people, sizing = standing([(0, 4)], [1.0]), Sizing(BODY)
+    known = watch(sizing, people, 2)
+    higher = standing([(0, 4)], [1.0], 0.2)
+    measured = watch(sizing, higher, 5, 2.0, feet=False)
+    assert_allclose(distances(measured.estimates), distances(higher), rtol=0.02)
+    assert_allclose(sizes_of(measured.estimates), sizes_of(known.estimates), rtol=0.02)
 
 
 def test_one_foot_in_view_is_enough_if_it_is_the_lower_one():
