@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, LogInfo
 from launch.launch_context import LaunchContext
@@ -135,14 +136,35 @@ def rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return []
     if not installed("rviz2"):
         return [LogInfo(msg="RViz is not installed, and not started: sudo apt install ros-$ROS_DISTRO-rviz2")]
-    frame = value(context, "rviz_frame") or value(context, "target_frame")
+    config, frame = _view(context)
     return [
         Node(
             package="rviz2",
             executable="rviz2",
             namespace=value(context, "namespace"),
             remappings=[("image", value(context, "image_topic"))],
-            arguments=["-d", value(context, "rviz_config"), *(["-f", frame] if frame else [])],
+            arguments=["-d", config, *(["-f", frame] if frame else [])],
             parameters=[{name: given for name, given in _given(context).items() if name == "use_sim_time"}],
         )
     ]
+
+
+def _view(context: LaunchContext) -> tuple[str, str]:
+    """The configuration of RViz and its fixed frame, "": that of the configuration.
+
+    Where a world frame is set and no other view is asked for, people stand in it.
+    """
+    config, frame = value(context, "rviz_config"), value(context, "rviz_frame")
+    world = value(context, "world_frame") or _in_file(value(context, "params_file"), "world_frame")
+    if world and not config:
+        return str(SHARE / "config" / "hmr_world.rviz"), frame or world
+    return config or str(SHARE / "config" / "hmr.rviz"), frame or value(context, "target_frame")
+
+
+def _in_file(file: str, name: str) -> str:
+    """The parameter ``name`` in a YAML ``file`` of parameters; "" where no node has it, or there is no such file."""
+    if not Path(file).is_file():
+        return ""
+    nodes = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+    given = [node.get("ros__parameters", {}).get(name) for node in nodes.values() if isinstance(node, dict)]
+    return str(next((found for found in given if found), ""))

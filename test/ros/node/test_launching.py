@@ -171,6 +171,34 @@ def test_rviz_is_left_out_where_it_is_not_wanted_or_not_there(launching, monkeyp
     (info,) = launching.rviz(Context(rviz="true"))
     assert "sudo apt install ros-$ROS_DISTRO-rviz2" in info.msg
     monkeypatch.setattr(launching, "installed", lambda package: True)
-    (node,) = launching.rviz(Context(rviz="true", rviz_config="hmr.rviz"))
-    assert node.arguments == ["-d", "hmr.rviz"]
+    (node,) = launching.rviz(Context(rviz="true", rviz_config="mine.rviz"))
+    assert node.arguments == ["-d", "mine.rviz"]
     assert node.parameters == [{}]
+
+
+@pytest.mark.parametrize(
+    ("given", "config", "frame"),
+    [
+        ({}, "hmr.rviz", []),
+        ({"target_frame": "base"}, "hmr.rviz", ["-f", "base"]),
+        ({"world_frame": "map"}, "hmr_world.rviz", ["-f", "map"]),
+        ({"world_frame": "map", "target_frame": "base"}, "hmr_world.rviz", ["-f", "map"]),
+        ({"world_frame": "map", "rviz_frame": "odom"}, "hmr_world.rviz", ["-f", "odom"]),
+        (
+            {"world_frame": "map", "rviz_config": "hmr_hri.rviz", "target_frame": "base"},
+            "hmr_hri.rviz",
+            ["-f", "base"],
+        ),
+        ({"params_file": "/**:\n  ros__parameters: {world_frame: odom}"}, "hmr_world.rviz", ["-f", "odom"]),
+        ({"params_file": "hmr:\n  ros__parameters: {world_frame: ''}"}, "hmr.rviz", []),
+        ({"params_file": ""}, "hmr.rviz", []),
+    ],
+)
+def test_rviz_shows_people_in_the_world_where_one_is_set(launching, monkeypatch, tmp_path, given, config, frame):
+    monkeypatch.setattr(launching, "installed", lambda package: True)
+    if "params_file" in given:
+        (tmp_path / "mine.yaml").write_text(given["params_file"])
+        given = given | {"params_file": str(tmp_path / "mine.yaml")}
+    (node,) = launching.rviz(Context(rviz="true", **given))
+    flag, path, *rest = node.arguments
+    assert (flag, PurePosixPath(path).name, rest) == ("-d", config, frame)
