@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hmr_ros.core.arrays import Image
-from hmr_ros.core.config import DETECTOR_PRESETS, DetectorConfig, PipelineSettings
+from hmr_ros.core.config import DETECTOR_PRESETS, KEYPOINT_SOURCES, DetectorConfig, PerceptionSettings, PipelineSettings
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.core.manifest import load_manifest, models_dir
 from hmr_ros.core.photo_labels import read_coco
@@ -36,6 +36,7 @@ DETECTOR = "keypoints"
 EXAMPLES = (
     "hmr evaluate-photos test/data/photos/labels.json",
     "hmr evaluate-photos test/data/photos/labels.json --preset balanced --degrade grey",
+    "hmr evaluate-photos test/data/photos/labels.json --preset fast --keypoints detector",
     "hmr evaluate-photos person_keypoints_val2017.json --photos val2017 --networks models/pose2mesh.json --fov 55",
 )
 
@@ -65,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="arithmetic of the networks that search, where they have a model in int8 (%(default)s)",
     )
+    parser.add_argument(
+        "--keypoints",
+        choices=KEYPOINT_SOURCES,
+        default=PerceptionSettings().keypoint_source,
+        help="that Global-to-Pixel starts from: the detector's, or its own (%(default)s: parameter keypoint_source)",
+    )
     parser.add_argument("--degrade", choices=DEGRADATIONS, help="evaluate copies of the photos that look like this")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
 
@@ -75,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         raise ValueError(f"{args.labels}: expected people with labelled joints, found none")
     networks = args.networks or _shipped()
-    pipelines = _open(networks, args.preset, args.cpu_precision)
+    pipelines = _open(networks, args.preset, args.cpu_precision, args.keypoints)
     first = next(iter(pipelines.values()))
     _require_precision(first, args.cpu_precision)
     estimators = {name: pipeline.estimator for name, pipeline in pipelines.items()}
@@ -119,7 +126,7 @@ def _require_precision(pipeline: Pipeline, precision: str) -> None:
         raise ValueError("--cpu-precision int8: no network of this preset has a model in int8 that works; run hmr int8")
 
 
-def _open(manifests: Sequence[Path], preset: str, cpu_precision: str = "fp32") -> dict[str, Pipeline]:
+def _open(manifests: Sequence[Path], preset: str, cpu_precision: str, keypoints: str) -> dict[str, Pipeline]:
     """The networks by name, each behind the detector of ``preset``.
 
     Raises ValueError for two of one name, and what ``assemble`` raises.
@@ -134,6 +141,7 @@ def _open(manifests: Sequence[Path], preset: str, cpu_precision: str = "fp32") -
             model_path=str(path),
             num_threads=1,
             cpu_precision=cpu_precision,
+            keypoint_source=keypoints,
             detector=DetectorConfig(preset=preset),
         )
         pipelines[manifest.name] = assemble(settings)

@@ -37,6 +37,9 @@ METHODS = ("pose2mesh", "global_to_pixel", "both")
 ANCHORS = ("detector", "projection")
 """Where Global-to-Pixel may sample the image: at the detector's keypoints, or at the joints it projects itself."""
 
+KEYPOINT_SOURCES = ("auto", "detector", "own")
+"""Whose keypoints Global-to-Pixel may start from: the detector's, or those that its one pass finds."""
+
 
 GROUNDS = ("none", "estimate")
 """Where the ground that people stand on may come from, besides a frame."""
@@ -201,6 +204,12 @@ class PerceptionSettings:
         doc="where global_to_pixel samples the image: at the detector's keypoints, or at joints it projects itself",
         choices=ANCHORS,
     )
+    keypoint_source: str = setting(
+        "auto",
+        doc="keypoints that global_to_pixel starts from and fits bodies to: the detector's, or its own; auto: its own "
+        "with detector.preset fast",
+        choices=KEYPOINT_SOURCES,
+    )
     ground: str = setting(
         "none",
         doc="ground that people stand on; estimate: the plane of people's feet, for still cameras, or with world_frame",
@@ -230,6 +239,16 @@ class PerceptionSettings:
     def __post_init__(self) -> None:
         validate(self)
         parsed_times(self.forecast_s)
+
+    @property
+    def uses_own_keypoints(self) -> bool:
+        """Whether Global-to-Pixel starts from its own keypoints.
+
+        BlazePose's, which preset ``fast`` has, are worse than its own; MoveNet Thunder's of the other presets, and
+        those of a detector that we do not know, are taken.
+        """
+        ours = self.detections.source in ("search", "boxes") and self.detector.preset == "fast"
+        return self.keypoint_source == "own" or (self.keypoint_source == "auto" and ours)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ the optical frame, they get their translation from the same keypoints as Pose2Me
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from hmr_ros.core.arrays import Float32s, Image, Ints
+from hmr_ros.core.arrays import Bools, Float32s, Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import ANCHORS, PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
@@ -27,6 +28,9 @@ from hmr_ros.perception.body_estimator import check_manifest
 from hmr_ros.perception.crops import crop_views, cut
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, as_seen, seen_keypoints
 
+_OWN = "own_keypoints"
+"""The network's output, absent from networks exported before it was one."""
+
 
 @dataclass(frozen=True)
 class GlobalToPixelOptions:
@@ -34,10 +38,12 @@ class GlobalToPixelOptions:
 
     ``keypoints`` that count as seen; ``anchors`` where the network samples the image: at the detector's keypoints
     ("detector"), or at the joints that it projects itself ("projection"). Translation always follows from keypoints.
+    ``own``: bodies start from the keypoints that the network finds, and are fitted to them, not to the detector's.
     """
 
     keypoints: KeypointOptions = field(default_factory=KeypointOptions)
     anchors: str = "detector"
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.anchors not in ANCHORS:
@@ -45,8 +51,8 @@ class GlobalToPixelOptions:
 
 
 class Look(NamedTuple):
-    """``estimates``, one row per detection; ``detections``: the same people, whose keypoints are the network's own
-    where too few were given.
+    """``estimates``, one row per detection; ``detections``: the same people, with the keypoints that bodies were
+    fitted to: the network's own where too few were given, or where the options prefer them.
     """
 
     estimates: Estimates
@@ -63,6 +69,7 @@ class GlobalToPixel:
         self._engine = engine
         self._placement = Placement(body_model, self._joint_set.name)
         self._uncertainty = Uncertainty(engine.manifest.uncertainty, self._joint_set.name)
+        self._finds_keypoints = any(output.name == _OWN for output in engine.manifest.outputs)
         self.options = GlobalToPixelOptions()
 
     @property
@@ -72,13 +79,13 @@ class GlobalToPixel:
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
-        self.options = GlobalToPixelOptions(KeypointOptions.of(settings), settings.anchors)
+        self.options = GlobalToPixelOptions(KeypointOptions.of(settings), settings.anchors, settings.uses_own_keypoints)
 
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One row per detection in ``image`` (H, W, 3) uint8 RGB.
 
-        People with too few keypoints are placed by those that the network finds itself; with too few of these, too,
-        they keep the position that the network estimates.
+        People with too few keypoints of the source that the options prefer are placed by those of the other one; with
+        too few of these, too, they keep the position that the network estimates.
         """
         return self.look(image, detections, camera).estimates
 
@@ -88,18 +95,55 @@ class GlobalToPixel:
         rows, views = crop_views(detections.boxes, camera)
         if len(rows) == 0:
             return Look(estimates, detections)
-        keypoints = seen_keypoints(detections.take(rows), camera, self._joint_set, self.options.keypoints)
-        outputs = self._engine.run(
-            {"image": cut(image, views.boxes), "keypoints": self._evidence(keypoints, views), "camera": views.camera}
-        )
-        placing = self._placing(keypoints, outputs.get("own_keypoints"), views, camera)
+        given = seen_keypoints(detections.take(rows), camera, self._joint_set, self.options.keypoints)
+        outputs, placing = self._outputs(cut(image, views.boxes), given, views, camera)
         rotations, cam_t = views.to_optical(outputs["rotations"], outputs["crop_cam"])
         placed = self._placement.of_parameters(
             rotations, outputs["betas"], cam_t, placing.normalized, placing.placing_score
         )
-        covariances = self._uncertainty(outputs["joint_error"], keypoints.placing_score, placed.cam_t)
+        known = placing if self._starts_from_own else given
+        covariances = self._uncertainty(outputs["joint_error"], known.placing_score, placed.cam_t)
         found = estimates.with_rows(rows, placed.with_uncertainty(outputs["joint_error"], covariances))
         return Look(found, self._completed(detections, rows, placing))
+
+    def _outputs(
+        self, crops: Image, given: SeenKeypoints, views: CropView, camera: Camera
+    ) -> tuple[Mapping[str, Float32s], SeenKeypoints]:
+        """What the network says of ``crops`` (P, 256, 192, 3), and the keypoints that bodies are fitted to.
+
+        A network that starts from its own keypoints lifts them itself if it is told none, so nobody passes it twice but
+        those of whom it finds too few, and the detector enough.
+        """
+        told = self._evidence(given, views)
+        if not self._starts_from_own:
+            outputs = self._run(crops, told, views.camera)
+            return outputs, self._placing(given, self._found(outputs, views, camera))
+        outputs = self._run(crops, np.zeros_like(told), views.camera)
+        own = self._found(outputs, views, camera)
+        assert own is not None, "the manifest has them"
+        missed = np.flatnonzero(_enough(given) & ~_enough(own))
+        if len(missed):
+            again = self._run(crops[missed], told[missed], views.camera[missed])
+            outputs = {name: _with_rows(values, missed, again[name]) for name, values in outputs.items()}
+        return outputs, self._placing(own, given)
+
+    def _run(self, crops: Image, keypoints: Float32s, camera: Float32s) -> Mapping[str, Float32s]:
+        return self._engine.run({"image": crops, "keypoints": keypoints, "camera": camera})
+
+    @property
+    def _starts_from_own(self) -> bool:
+        return self.options.own and self._finds_keypoints
+
+    def _found(self, outputs: Mapping[str, Float32s], views: CropView, camera: Camera) -> SeenKeypoints | None:
+        """The keypoints that the network finds itself; None of one that was exported without them."""
+        if (own := outputs.get(_OWN)) is None:
+            return None
+        return as_seen(views.to_pixels(own[..., :2]), own[..., 2], camera, self.options.keypoints)
+
+    @staticmethod
+    def _placing(first: SeenKeypoints, second: SeenKeypoints | None) -> SeenKeypoints:
+        """The keypoints ``first``; of people with too few of them, ``second``, if there are such."""
+        return first if second is None else first.where(_enough(first), second)
 
     def _completed(self, detections: Detections, rows: Ints, keypoints: SeenKeypoints) -> Detections:
         """``detections`` in the network's joint set, with ``keypoints`` of the people ``rows`` (P,)."""
@@ -108,16 +152,20 @@ class GlobalToPixel:
         pixels[rows], score[rows] = keypoints.pixels, keypoints.score
         return dataclasses.replace(detections, kp2d=pixels, kp2d_score=score, joint_set=self._joint_set.name)
 
-    def _placing(self, given: SeenKeypoints, own: Float32s | None, views: CropView, camera: Camera) -> SeenKeypoints:
-        """The ``given`` keypoints; of people with too few, the network's ``own`` (P, J, 3) crop units and score."""
-        if own is None:  # a network exported without them
-            return given
-        enough = np.asarray((given.placing_score > 0).any(1))
-        found = as_seen(views.to_pixels(own[..., :2]), own[..., 2], camera, self.options.keypoints)
-        return given.where(enough, found)
-
     def _evidence(self, keypoints: SeenKeypoints, views: CropView) -> Float32s:
         """(P, J, 3) x, y in crop units and score of the keypoints, 0 where missing; with "projection", all are."""
         score = keypoints.score if self.options.anchors == "detector" else np.zeros_like(keypoints.score)
         points = np.concatenate([views.to_crop_units(keypoints.pixels), score[..., None]], -1)
         return np.where(score[..., None] > 0, points, 0).astype(np.float32)
+
+
+def _enough(keypoints: SeenKeypoints) -> Bools:
+    """(P,) whether there are enough keypoints for a translation."""
+    return np.asarray((keypoints.placing_score > 0).any(1))
+
+
+def _with_rows(values: Float32s, rows: Ints, others: Float32s) -> Float32s:
+    """``values`` (P, ...) with ``others`` (M, ...) in ``rows`` (M,)."""
+    out = values.copy()
+    out[rows] = others
+    return out

@@ -8,6 +8,7 @@ import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.posing import pose_bodies
+from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PerceptionSettings
 from hmr_ros.core.geometry.camera import looking_at, project
 from hmr_ros.core.geometry.crop_view import translation_to_crop_cam
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
@@ -95,9 +96,7 @@ class Oracle:
 
     def run(self, inputs):
         self.asked.append(inputs)
-        camera = inputs["camera"].astype(np.float64)
-        normalized = self._ground_truth.cam_t[:, :2] / self._ground_truth.cam_t[:, 2:]
-        rows = np.linalg.norm(normalized[None] - camera[:, None, :2], axis=-1).argmin(1)
+        camera, rows = inputs["camera"].astype(np.float64), self.rows(inputs)
         crop_from_optical = looking_at(np.concatenate([camera[:, :2], np.ones((len(camera), 1))], 1))
         rotations = self._ground_truth.rotations[rows].copy()
         rotations[:, 0] = crop_from_optical @ rotations[:, 0]
@@ -109,6 +108,11 @@ class Oracle:
             "joint_error": np.full((len(rows), 24), JOINT_ERROR),
         }
         return {name: value.astype(np.float32) for name, value in outputs.items()}
+
+    def rows(self, inputs):
+        """Whom each crop shows."""
+        normalized = self._ground_truth.cam_t[:, :2] / self._ground_truth.cam_t[:, 2:]
+        return np.linalg.norm(normalized[None] - inputs["camera"][:, None, :2], axis=-1).argmin(1)
 
     def close(self):
         pass
@@ -164,7 +168,7 @@ class Seeing(Oracle):
         seen = project(BODY_MODEL.regressor("coco_feet") @ self._ground_truth.posed.vertices, self._camera)
         own = np.concatenate([self._boxes.to_crop_units(seen), np.full((*seen.shape[:2], 1), self._score)], 2)
         outputs["crop_cam"][:, 0] *= 0.5
-        return outputs | {"own_keypoints": own.astype(np.float32)}
+        return outputs | {"own_keypoints": own[self.rows(inputs)].astype(np.float32)}
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BARREL])
@@ -198,15 +202,106 @@ def test_a_second_method_gets_the_keypoints_of_the_same_pass(joint_set):
     np.testing.assert_array_equal(look.detections.ids, given.ids)
 
 
-def test_given_keypoints_go_before_those_that_the_network_finds():
-    ground_truth = people(3)
+def seeing_elsewhere(ground_truth):
+    """A network whose own keypoints are of people 0.3 m farther to the right, down and away."""
     network = Seeing(ground_truth, PINHOLE)
-    expected = estimated(Oracle(ground_truth), detections(ground_truth))
-    found = detections(ground_truth)
     network._ground_truth = dataclasses.replace(
         ground_truth, posed=dataclasses.replace(ground_truth.posed, vertices=ground_truth.posed.vertices + 0.3)
     )
-    assert np.abs(estimated(network, found).joints - expected.joints).max() < NEAR
+    return network
+
+
+def test_given_keypoints_go_before_those_that_the_network_finds():
+    ground_truth = people(3)
+    expected = estimated(Oracle(ground_truth), detections(ground_truth))
+    network = seeing_elsewhere(ground_truth)
+    assert np.abs(estimated(network, detections(ground_truth)).joints - expected.joints).max() < NEAR
+    assert network.asked[0]["keypoints"].any()
+
+
+OWN = GlobalToPixelOptions(own=True)
+
+
+def with_own_output(network):
+    """``network`` with a manifest that says it finds keypoints, and with calibrated covariances."""
+    outputs = (*MANIFEST.outputs, TensorSpec("own_keypoints", "float32", ("N", 21, 3)))
+    network.manifest = dataclasses.replace(MANIFEST, outputs=outputs, uncertainty=CALIBRATION)
+    return network
+
+
+def test_on_request_those_that_the_network_finds_go_before_the_given_ones():
+    ground_truth = people(3)
+    network = with_own_output(seeing_elsewhere(ground_truth))
+    bodies = estimated(network, detections(ground_truth), options=OWN)
+    assert np.abs(bodies.joints - ground_truth.posed.joints - 0.3).max() < NEAR
+    assert np.isfinite(bodies.root_covariance).all()
+    assert not network.asked[0]["keypoints"].any(), "it lifts its own"
+    method = GlobalToPixel(network, BODY_MODEL)
+    method.options = OWN
+    look = method.look(IMAGE, detections(ground_truth), PINHOLE)
+    seen = project(BODY_MODEL.regressor("coco_feet") @ (ground_truth.posed.vertices + 0.3), PINHOLE)
+    assert np.abs(look.detections.kp2d - seen).max() < 1e-2, "a second method gets them, too"
+
+
+def test_given_keypoints_place_whom_the_network_finds_no_keypoints_of():
+    ground_truth = people(3)
+    network = with_own_output(Seeing(ground_truth, PINHOLE, score=0.1))
+    bodies = estimated(network, detections(ground_truth), options=OWN)
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < NEAR
+    assert np.isfinite(bodies.root_covariance).all()
+    assert [asked["keypoints"].any() for asked in network.asked] == [False, True], "told in a second pass"
+
+
+def test_only_whom_the_network_finds_no_keypoints_of_pass_it_twice():
+    class Blind(Seeing):
+        """Finds no keypoints of the person in the middle, of whom it is unsure unless it is told some."""
+
+        def run(self, inputs):
+            outputs = super().run(inputs)
+            middle = self.rows(inputs) == 1
+            outputs["own_keypoints"][middle, :, 2] = 0.1
+            outputs["joint_error"][middle] += ~inputs["keypoints"][middle].any((1, 2))[:, None]
+            return outputs
+
+    ground_truth = people(3)
+    network = with_own_output(Blind(ground_truth, PINHOLE))
+    method = GlobalToPixel(network, BODY_MODEL)
+    method.options = OWN
+    estimates = method.estimate(IMAGE, detections(ground_truth), PINHOLE)
+    assert [len(asked["image"]) for asked in network.asked] == [3, 1]
+    assert np.allclose(estimates.joint_error, JOINT_ERROR)
+    assert np.abs(estimates.cam_t - ground_truth.cam_t).max() < 2 * NEAR
+
+
+def test_a_network_that_reports_no_keypoints_starts_from_the_given_ones():
+    ground_truth = people(3)
+    oracle = Oracle(ground_truth)
+    bodies = estimated(oracle, detections(ground_truth), options=OWN)
+    assert np.abs(bodies.joints - ground_truth.posed.joints).max() < 2e-3
+    assert oracle.asked[0]["keypoints"].any()
+
+
+@pytest.mark.parametrize(
+    ("asked", "preset", "source", "own"),
+    [
+        ("auto", "fast", "search", True),
+        ("auto", "fast", "boxes", True),
+        ("auto", "fast", "keypoints", False),
+        ("auto", "fast", "humans", False),
+        ("auto", "balanced", "search", False),
+        ("auto", "accurate", "search", False),
+        ("detector", "fast", "search", False),
+        ("own", "balanced", "search", True),
+        ("own", "fast", "keypoints", True),
+    ],
+)
+def test_settings_choose_whose_keypoints_bodies_start_from(asked, preset, source, own):
+    settings = PerceptionSettings(
+        keypoint_source=asked, detector=DetectorConfig(preset=preset), detections=DetectionsConfig(source=source)
+    )
+    method = GlobalToPixel(Oracle(people(1)), BODY_MODEL)
+    method.configure(settings)
+    assert method.options.own is own
 
 
 def test_the_network_sees_crops_keypoints_in_their_units_and_the_camera():
