@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def load_movenet(trunk: MoveNetTrunk, path: Path | None = None) -> None:
         raise ValueError(f"{path}: expected {len(layers)} convolutions of MoveNet Thunder, got {len(stored)}")
     for number, (layer, (kernel, bias)) in enumerate(zip(layers, stored, strict=True)):
         copy_convolution(layer, kernel, bias, f"{path}, convolution {number}")
+
+
+@torch.no_grad()
+def average_with_movenet(trunk: MoveNetTrunk, fraction: float, path: Path | None = None) -> None:
+    """Replace the weights of ``trunk`` by the mean of them and MoveNet's own, which have the weight ``fraction``.
+
+    The mean of a network and what it was trained further from keeps most of what either is good at (Wortsman et al.,
+    "Robust fine-tuning of zero-shot models", CVPR 2022). ``path``: as ``load_movenet``.
+    """
+    own = copy.deepcopy(trunk)
+    load_movenet(own, path)
+    for weight, theirs in zip(trunk.parameters(), own.parameters(), strict=True):
+        weight.lerp_(theirs, fraction)
 
 
 def _convolutions(model: ModelProto) -> Iterator[tuple[Float32s, Float32s | None]]:

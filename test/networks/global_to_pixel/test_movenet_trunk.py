@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, PYRAMID, MoveNetTrunk
-from hmr_ros.training.movenet_weights import load_movenet
+from hmr_ros.training.movenet_weights import average_with_movenet, load_movenet
 
 FILE = models_dir() / "movenet_thunder.onnx"
 EXTRACTOR = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1/"
@@ -64,6 +64,19 @@ def test_layers_above_a_stride_do_not_change_its_map(trunk, stride, count):
     layers.requires_grad_(True)
     levels = trunk(torch.rand(1, 3, 64, 64)).levels
     assert [level.requires_grad for level in levels] == [s > stride for s in (4, 8, 16, 32)]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
+def test_the_mean_with_movenet_lies_between_the_weights_of_both(trunk, fraction):
+    trained = MoveNetTrunk()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in trained.parameters():
+            weight.copy_(torch.randn_like(weight))
+    before = [weight.detach().clone() for weight in trained.parameters()]
+    average_with_movenet(trained, fraction)
+    for weight, old, movenet in zip(trained.parameters(), before, trunk.parameters(), strict=True):
+        torch.testing.assert_close(weight, (1 - fraction) * old + fraction * movenet)
 
 
 def test_another_network_is_refused(tmp_path):
