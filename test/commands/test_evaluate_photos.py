@@ -14,7 +14,7 @@ PHOTOS = Path(__file__).parents[1] / "data/photos"
 
 def test_two_networks_of_one_name_are_refused():
     with pytest.raises(ValueError, match="another network named"):
-        evaluate_photos._open([models_dir() / "pose2mesh.json"] * 2, "fast", "auto")
+        evaluate_photos._open([models_dir() / "pose2mesh.json"] * 2, "fast", "fp32", "auto")
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
