@@ -102,6 +102,8 @@ def _last(out: Path, config: TrainConfig) -> Checkpoint | None:
 
 def _start(config: TrainConfig) -> Checkpoint | None:
     """What a new run starts from, None for random weights."""
+    if config.run.mean_with and not config.run.start:
+        raise ValueError("run.mean_with: give --start, the network that these runs started from")
     return started(Path(config.run.start), config, *_new(config)) if config.run.start else None
 
 

@@ -58,6 +58,8 @@ def training_facts(config: TrainConfig) -> dict[str, str]:
         facts[name] = f"{stage.steps} steps of {stage.batch_size} people"
     if config.run.start:
         facts["start"] = Path(config.run.start).name
+    if runs := config.run.mean_with:
+        facts["mean_with"] = ", ".join(Path(run).parent.name for run in runs)
     if weights := config.data.weights:
         facts["data_sets"] = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
     if config.freihand.directory and config.recipe == "hands_paper":

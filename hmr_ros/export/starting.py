@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from onnx import ModelProto
 from scipy.sparse import coo_array, csr_array
 
@@ -31,13 +33,36 @@ def started(path: Path, config: TrainConfig, recipe: AnyRecipe, body: BodyModel)
     """A run of ``config`` before its first step that has the weights of ``path``: best.pt, or .json or .onnx.
 
     ``recipe`` is a new one of ``config``: what ``path`` does not hold, as it is not exported, is as it is there.
+    Where ``run.mean_with`` names other runs, it has the mean of theirs and of these weights.
     Raises ValueError that names the file and what does not fit.
     """
     if path.suffix == ".pt":
-        return _of_checkpoint(path, config, body)
-    if path.suffix not in (".json", ".onnx"):
+        found = _of_checkpoint(path, config, body)
+    elif path.suffix in (".json", ".onnx"):
+        found = _of_exported(path.with_suffix(".json"), config, recipe, body)
+    else:
         raise ValueError(f"{path}: expected best.pt of a run, or the .json or .onnx of an exported network")
-    return _of_exported(path.with_suffix(".json"), config, recipe, body)
+    return _mean(found, [(other, _of_checkpoint(other, config, body)) for other in map(Path, config.run.mean_with)])
+
+
+def _mean(first: Checkpoint, others: Sequence[tuple[Path, Checkpoint]]) -> Checkpoint:
+    """``first`` with the mean of its weights and those of ``others``; counters and the mesh's graphs are its own."""
+    for path, other in others:
+        if any(not np.array_equal(other.topology[name], graph) for name, graph in _graphs(first.topology).items()):
+            raise ValueError(f"{path}: its mesh is coarsened otherwise; average runs that started from one network")
+    if not others:
+        return first
+    every = [first.weights, *(other.weights for _, other in others)]
+    weights = {
+        name: torch.stack([w[name] for w in every]).mean(0) if value.is_floating_point() else value
+        for name, value in first.weights.items()
+    }
+    return dataclasses.replace(first, weights=weights, average=weights)
+
+
+def _graphs(topology: Arrays) -> Arrays:
+    """All of ``topology`` but the up-sampling, which each run fits to bodies of its own."""
+    return {name: array for name, array in topology.items() if not name.startswith("upsampling.")}
 
 
 def _of_checkpoint(path: Path, config: TrainConfig, body: BodyModel) -> Checkpoint:

@@ -63,6 +63,9 @@ class RunConfig:
         doc="best.pt, or .json of an exported network, of the same recipe, whose weights a new run starts from; empty: "
         "random weights",
     )
+    mean_with: tuple[str, ...] = setting(
+        (), doc="best.pt of runs that started from it; a new run starts from the mean of their weights and its"
+    )
     lifting: str = setting(
         "",
         doc="best.pt or .onnx of compact Pose2Mesh, whose lifting network a run of it or of Global-to-Pixel starts "

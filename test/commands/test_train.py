@@ -74,6 +74,11 @@ def test_a_new_run_starts_from_the_network_that_it_names(command, tmp_path, monk
     assert command("--start", "a.json")[2].step == 3, "a run that was stopped goes on"
 
 
+def test_a_mean_of_runs_has_a_first_one(command):
+    with pytest.raises(ValueError, match=r"run\.mean_with: give --start, the network that these runs started from"):
+        command("--set", 'run.mean_with=["a.pt"]')
+
+
 def test_a_run_of_another_network_is_not_gone_on_with(command, tmp_path):
     (tmp_path / "run").mkdir()
     save_checkpoint(checkpoint(), tmp_path / "run" / "last.pt")

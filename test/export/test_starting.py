@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import load_manifest, models_dir, verify
 from hmr_ros.core.settings import updated
-from hmr_ros.export.checkpoint import exportable, write_artefact
+from hmr_ros.export.checkpoint import exportable, training_facts, write_artefact
 from hmr_ros.export.onnx_graph import largest_difference
 from hmr_ros.export.starting import started
 from hmr_ros.training.checkpoint import at_stage, save_checkpoint
@@ -87,6 +87,36 @@ def test_a_checkpoint_gives_its_averaged_weights(tmp_path):
         started(tmp_path / "best.pt", wider, recipe, BODY)
     with pytest.raises(ValueError, match=r"best\.pt: a network of the recipe fusion, not compact"):
         started(tmp_path / "best.pt", TrainConfig(), recipe, BODY)
+
+
+def run_of(path: Path, value: float, graph: int = 1) -> Path:
+    """A run whose weights are all ``value``, on a mesh whose graphs are those of number ``graph``."""
+    weights = {name: torch.full_like(w, value) for name, w in fusion().modules.state_dict().items()}
+    topology = {"graph.parents": np.array([graph]), "upsampling.data": np.array([value])}
+    save_checkpoint(at_stage(0, FUSION, topology, weights, weights, BODY.sha256), path)
+    return path
+
+
+def test_a_run_starts_from_the_mean_of_runs_that_had_one_start(tmp_path):
+    first, *others = (run_of(tmp_path / f"{value}.pt", value) for value in (0.0, 3.0, 6.0))
+    config = updated(FUSION, {"run.start": str(first), "run.mean_with": tuple(map(str, others))})
+    found = started(first, config, fusion(config), BODY)
+    for value in (*found.weights.values(), *found.average.values()):
+        torch.testing.assert_close(value, torch.full_like(value, 3.0))
+    assert found.topology["upsampling.data"] == 0, "the mesh of the first"
+
+
+def test_the_manifest_names_the_runs_of_a_mean():
+    runs = {"run.start": "models/a.json", "run.mean_with": ("runs/far/best.pt", "runs/near/best.pt"), "run.motion": ""}
+    facts = training_facts(updated(TrainConfig(), runs))
+    assert (facts["start"], facts["mean_with"]) == ("a.json", "far, near")
+
+
+def test_the_mean_of_runs_on_other_meshes_is_refused(tmp_path):
+    first, other = run_of(tmp_path / "a.pt", 0.0), run_of(tmp_path / "b.pt", 1.0, graph=2)
+    config = updated(FUSION, {"run.start": str(first), "run.mean_with": (str(other),)})
+    with pytest.raises(ValueError, match=r"b\.pt: its mesh is coarsened otherwise; average runs that started from one"):
+        started(first, config, fusion(config), BODY)
 
 
 @pytest.mark.slow
