@@ -18,7 +18,7 @@ def assert_published(cls: type, **defaults: object) -> None:
 def assert_ranges(cls: type, **ranges: tuple[float | None, float | None]) -> None:
     """Fractions go from none to all, other numbers from 0 up; but for ``ranges``, (low, high)."""
     for setting in describe(cls):
-        if "." not in setting.name and setting.choices is None and setting.type not in ("str", "bool"):
+        if "." not in setting.name and setting.choices is None and setting.type not in ("str", "list of str", "bool"):
             usual = (0, 1 if is_fraction(setting) else None)
             assert (setting.low, setting.high) == ranges.get(setting.name, usual), setting.name
 

@@ -21,6 +21,7 @@ def test_a_recipe_that_says_nothing_of_it_trains_as_published():
     assert_published(StageConfig, **stage, milestones=(0.8,), gamma=0.1, epochs=15, clip=1.0)
     intervals = {"log_every": 100, "validate_every": 2000, "validation_people": 2000}
     run = {"seed": 0, "workers": 1, "threads": 0, "bfloat16": True, "compile": False, "accumulate": 1, "ema": 0.999}
+    run |= {"mean_with": ()}
     assert_published(RunConfig, **run, **intervals)
     assert_published(DataConfig, motion=0, human36m=0, coco=0, mpi_inf_3dhp=0, mpii=0, threedpw=0, surreal=0)
     crops = {"box_scale": 0.15, "box_shift": 0.05, "flip": 0.5, "without_image": 4.0, "without_keypoints": 0.2}

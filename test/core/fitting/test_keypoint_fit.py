@@ -6,7 +6,7 @@ import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.skinning import world_rotations
-from hmr_ros.core.fitting.keypoint_fit import KeypointFit, Placed, _Evidence, _moving, _Prior
+from hmr_ros.core.fitting.keypoint_fit import LIFTED, KeypointFit, Placed, _Evidence, _moving, _Prior
 from hmr_ros.core.geometry.keypoints import Keypoints
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
@@ -112,7 +112,7 @@ def test_a_step_solves_the_robust_least_squares_problem(people, rng, expected):
     normalized = normalized_of(ground_truth, betas) + 0.03 * rng.normal(size=(PEOPLE, len(REGRESSOR), 2))
     keypoints = Keypoints.of(normalized, rng.choice([0, 0.3, 1], normalized.shape[:2]))
     expected_z = None if expected is None else expected * guess.cam_t[:, 2]
-    prior = _Prior.of(guess.cam_t, expected_z)
+    prior = _Prior.of(guess.cam_t, expected_z, LIFTED)
     prior = _Prior(prior.weight, prior.away + 0.01 * rng.normal(size=prior.away.shape))
     rotations, world, points, joints = state_of(guess, betas)
     step = FIT._step(rotations, betas, guess.cam_t, _Evidence.of(keypoints), prior)
@@ -132,7 +132,7 @@ def test_a_step_solves_the_robust_least_squares_problem(people, rng, expected):
 
 def test_priors_hold_joints_by_their_deviation_and_z_where_it_is_expected():
     cam_t = np.array([[0.0, 0, 3.3], [0, 0, 4]])
-    free, held = _Prior.of(cam_t, None), _Prior.of(cam_t, np.array([3.0, 5.0]))
+    free, held = (_Prior.of(cam_t, z, LIFTED) for z in (None, np.array([3.0, 5.0])))
     assert (free.away == 0).all()
     assert (free.weight[:, 72:] < 1e-3).all()
     np.testing.assert_allclose(held.away[:, -1], [0.3, -1])
@@ -146,7 +146,7 @@ def test_no_step_rotates_a_joint_by_more_than_half_a_radian(people):
     wrong = Placed(-guess.global_orient, guess.body_pose, guess.cam_t)
     rotations, *_ = state_of(wrong, betas)
     seen = Keypoints.of(normalized_of(ground_truth, betas), np.ones((PEOPLE, len(REGRESSOR))))
-    loose = _Prior.of(guess.cam_t, None)
+    loose = _Prior.of(guess.cam_t, None, LIFTED)
     step = FIT._step(rotations, betas, guess.cam_t, _Evidence.of(seen), _Prior(1e-6 * loose.weight, loose.away))
     length = np.linalg.norm(step[:, :72].reshape(PEOPLE, 24, 3), axis=-1)
     assert length.max() == pytest.approx(0.5)
@@ -157,7 +157,7 @@ def test_two_steps_count_the_rotation_from_the_lifted_pose_not_from_the_last(peo
     ground_truth, betas, guess = people
     seen = Keypoints.of(normalized_of(ground_truth, betas), np.ones((PEOPLE, len(REGRESSOR))))
     rotations, *_ = state_of(guess, betas)
-    evidence, prior, cam_t = _Evidence.of(seen), _Prior.of(guess.cam_t, guess.cam_t[:, 2]), guess.cam_t
+    evidence, prior, cam_t = _Evidence.of(seen), _Prior.of(guess.cam_t, guess.cam_t[:, 2], LIFTED), guess.cam_t
     for _ in range(2):
         step = FIT._step(rotations, betas, cam_t, evidence, prior)
         rotations, cam_t = rotvec_to_rotmat(step[:, :72].reshape(-1, 24, 3)) @ rotations, cam_t + step[:, 72:]
