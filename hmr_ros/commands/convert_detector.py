@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmr convert-detector`: convert BlazePose's two networks from the MediaPipe wheel to ONNX with manifests.
+"""`hmr convert-detector`: convert BlazePose's landmark network from the MediaPipe wheel to ONNX with a manifest.
 
-The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the two .tflite files.
+The wheel (Apache-2.0) is read, not installed: it is a zip file that holds the .tflite file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert both networks; print a line for each file."""
+    """Convert the network; print a line for its file."""
     for line in convert_all(SOURCES, args.wheel, args.tflite_dir, args.out):
         print(line)
     return 0

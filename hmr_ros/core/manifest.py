@@ -24,8 +24,8 @@ from hmr_ros.core.named_errors import named_os_errors
 from hmr_ros.core.share import share_dir
 from hmr_ros.core.uncertainty import Calibration, JointDeviations, RootDeviation
 
-WHOLE_IMAGE_KINDS = ("detector", "person_boxes", "multipose")
-"""Networks that see whole images, one at a time: BlazePose's search, NanoDet, MoveNet MultiPose."""
+WHOLE_IMAGE_KINDS = ("person_boxes", "multipose")
+"""Networks that see whole images, one at a time: NanoDet, MoveNet MultiPose."""
 
 HAND_KINDS = ("hand_landmarks", "hand_recrop")
 """Networks that see hands, one row each: MediaPipe's landmarks, and regions of hands."""

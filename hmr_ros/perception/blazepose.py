@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic around BlazePose's two networks: anchors and boxes, regions and crops, heatmaps.
+"""The arithmetic around BlazePose's landmark network: regions and crops, heatmaps.
 
 A *region* is the square of the image that the landmark network looks at, as two points (2, 2) px: its centre (between
 the hips) and a point above the head. Their distance is 1 / REGION_SCALE of half the side, their direction is "up", so
 a region rotates with the person and no angle is needed.
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; constants from MediaPipe's
-pose_detection and pose_landmark graphs. Points are in px as CameraInfo counts them: pixel centres are whole numbers.
+pose_landmark graph. Points are in px as CameraInfo counts them: pixel centres are whole numbers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,12 +20,7 @@ from hmr_ros.core.arrays import Float32s, Float64s, Floats, Image
 from hmr_ros.core.records import Record
 from hmr_ros.perception import regions as squares
 from hmr_ros.perception.logits import sigmoid
-from hmr_ros.perception.similarity import box_iou
 
-STRIDE = 32
-"""Heights and widths of the detector's input are multiples of this."""
-CELLS = ((8, 2), (16, 2), (32, 6))
-"""(px, anchors) of the cells of the detector's three grids, in the order of its outputs."""
 CROP_SIZE = 256
 """Side of the landmark network's input, px."""
 REGION_SCALE = 1.25
@@ -38,15 +32,6 @@ HEATMAP_WINDOW = 7
 """Side of the window of a heatmap that a point is refined in, cells."""
 HEATMAP_PEAK = 0.5
 """Minimum peak of a heatmap that refines a point, 0..1."""
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates(Record):
-    """Proposals of the detector: ``boxes`` (C, 4) of heads and ``regions`` (C, 2, 2) in px, ``scores`` (C,) 0..1."""
-
-    boxes: Floats
-    regions: Floats
-    scores: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,62 +60,6 @@ class Poses(Record):
             np.zeros(0, np.float32),
             np.zeros((0, 2, 2), np.float32),
         )
-
-
-def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """Width and height for the detector: multiples of STRIDE, about ``pixels`` in all, the image's own aspect."""
-    scale = (pixels / (width * height)) ** 0.5
-    return max(STRIDE, round(width * scale / STRIDE) * STRIDE), max(STRIDE, round(height * scale / STRIDE) * STRIDE)
-
-
-def resize(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``image`` (H, W, 3) resized to ``size`` (width, height); first halved as often as needed against aliasing."""
-    smaller = image
-    while smaller.shape[0] > 2.5 * size[1]:
-        halved = cv2.resize(smaller, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # the one fast factor
-        smaller = np.asarray(halved, np.uint8)
-    return np.asarray(cv2.resize(smaller, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-@lru_cache(maxsize=8)
-def anchors(width: int, height: int) -> Float32s:
-    """(A, 2) px: the centre that each of the detector's outputs counts from, for an input of this size."""
-    grids = []
-    for cell, repeats in CELLS:
-        x, y = np.meshgrid(np.arange(width // cell), np.arange(height // cell))
-        centres = (np.stack([x, y], -1).reshape(-1, 2) + 0.5) * cell
-        grids.append(np.repeat(centres, repeats, axis=0))
-    return np.concatenate(grids).astype(np.float32)
-
-
-def decode_candidates(regressions: Float32s, logits: Float32s, size: tuple[int, int], threshold: float) -> Candidates:
-    """Candidates in px of the detector's input of ``size`` (width, height), best first.
-
-    ``regressions`` (A, 12): box centre and size, then four points (hips, above the head, and two unused ones of the
-    shoulders), relative to the anchor; ``logits`` (A, 1).
-    """
-    scores = sigmoid(logits[:, 0])
-    chosen = np.flatnonzero(scores >= threshold)
-    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
-    values, centres = regressions[chosen], anchors(*size)[chosen]
-    middle, half = values[:, :2] + centres, values[:, 2:4] / 2
-    boxes = np.concatenate([middle - half, middle + half], axis=1)
-    return Candidates(boxes, values[:, 4:8].reshape(-1, 2, 2) + centres[:, None], scores[chosen])
-
-
-def merge_overlapping(candidates: Candidates, min_iou: float) -> Candidates:
-    """Replace each best candidate and those overlapping it by their score-weighted mean; best first."""
-    rest, merged = candidates, []
-    while len(rest):
-        same = box_iou(rest.boxes[:1], rest.boxes)[0] >= min_iou
-        same[0] = True  # an empty box has no overlap, not with itself either
-        group, rest = rest.take(same), rest.take(~same)
-        weight = group.scores / group.scores.sum()
-        merged.append((weight @ group.boxes, np.tensordot(weight, group.regions, 1), group.scores[0]))
-    if not merged:
-        return candidates
-    boxes, regions, scores = zip(*merged, strict=True)
-    return Candidates(np.stack(boxes), np.stack(regions), np.array(scores, np.float32))
 
 
 def region_sides(regions: Floats) -> Floats:

@@ -16,8 +16,8 @@ from hmr_ros.core.records import join_rows
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.runtime import Engine, require_kind
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.blazepose import Candidates, Poses
-from hmr_ros.perception.candidates import regions_of_boxes, search_by
+from hmr_ros.perception.blazepose import Poses
+from hmr_ros.perception.candidates import Candidates, find_candidates, regions_of_boxes
 from hmr_ros.perception.given import are_inside, matched, with_keypoints_of
 from hmr_ros.perception.pace import SearchPace
 from hmr_ros.perception.search import Search
@@ -79,7 +79,7 @@ _STEADY = 0.78
 _SAME_REGION = 0.12
 """A candidate closer to a followed region than this fraction of its side is the same person."""
 _FOLLOWED_IOU = 0.45
-"""So is one whose box overlaps that of a followed person more. BlazePose's own candidates have boxes of heads."""
+"""So is one whose box overlaps that of a followed person more."""
 _SAME_PERSON = 0.5
 """Minimum keypoint similarity of two poses of one person."""
 _SEEN = 0.3
@@ -107,13 +107,14 @@ class BlazePoseDetector(SkippingDetector):
         *,
         background_search: bool = False,
     ) -> None:
-        """``search``: NanoDet, of kind "person_boxes", or BlazePose's "detector"; ``landmarks``: BlazePose's.
+        """``search``: the network of kind "person_boxes" (NanoDet); ``landmarks``: BlazePose's.
 
         ``background_search``: images do not wait for a search while people are followed (see ``Search``).
         """
+        require_kind(search, "person_boxes")
         require_kind(landmarks, "landmarks")
         self.options = options or BlazePoseOptions()
-        self._search_image = search_by(search)
+        self._search_engine = search
         self._landmark_engine = landmarks
         self._search = Search(self._find, background=background_search)
         self.reset()
@@ -207,7 +208,7 @@ class BlazePoseDetector(SkippingDetector):
 
     def _find(self, image: Image) -> list[Candidates]:
         """Candidates of people in the whole image, one list for each size at which it is searched."""
-        return [self._search_image(image, pixels) for pixels in self.options.search_sizes]
+        return [find_candidates(self._search_engine, image, pixels) for pixels in self.options.search_sizes]
 
     def _look(self, image: Image, regions: Floats) -> Poses:
         """What the landmark network sees in each of ``regions`` (P, 2, 2)."""

@@ -14,9 +14,9 @@ from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception import blazepose
 from hmr_ros.perception.movenet import decode_people
 from hmr_ros.perception.nanodet import decode_boxes, non_maximum_suppression
+from hmr_ros.perception.search_input import search_input
 from hmr_ros.perception.similarity import box_iou
 
 BOXES_PIXELS = 416 * 256
@@ -37,8 +37,6 @@ _FRAMED = 0.1
 _SAME_PERSON = 0.45
 """Boxes of MultiPose that overlap one of NanoDet more are of the same person."""
 _MAX_CANDIDATES = 32
-_MAX_ENLARGEMENT = 2
-"""Images are enlarged to at most this many times their pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +63,13 @@ class Finder:
         return join_rows([boxes, people.take(new)])
 
     def _find_boxes(self, image: Image) -> Boxes:
-        pixels, scale = _resized(image, self._scale * BOXES_PIXELS)
+        pixels, scale = search_input(image, self._scale * BOXES_PIXELS)
         boxes, scores = decode_boxes(self._person_boxes.run({"image": pixels}), _BOX_SCORE)
         keep = non_maximum_suppression(boxes, _BOX_IOU)
         return Boxes(boxes[keep] * np.tile(scale, 2), scores[keep])
 
     def _find_people(self, image: Image) -> Boxes:
-        pixels, scale = _resized(image, self._scale * PEOPLE_PIXELS)
+        pixels, scale = search_input(image, self._scale * PEOPLE_PIXELS)
         people = decode_people(self._multipose.run({"image": pixels}), _CENTRE_SCORE, _MAX_CANDIDATES)
         seen = people.scores >= _SEEN
         mean = np.where(seen, people.scores, 0).sum(1) / np.maximum(seen.sum(1), 1)
@@ -85,10 +83,3 @@ class Finder:
         order = np.argsort(-scores, kind="stable")
         order = order[non_maximum_suppression(boxes[order], _BOX_IOU)]
         return Boxes(boxes[order] * np.tile(scale, 2), scores[order])
-
-
-def _resized(image: Image, pixels: float) -> tuple[Image, Floats]:
-    """(1, h, w, 3) ``image`` of about ``pixels`` px for a search, and (2,) px of the image per px of it, x and y."""
-    height, width = image.shape[:2]
-    size = blazepose.input_size(width, height, int(min(pixels, _MAX_ENLARGEMENT * width * height)))
-    return blazepose.resize(image, size)[None], np.array([width / size[0], height / size[1]])

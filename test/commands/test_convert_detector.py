@@ -39,7 +39,7 @@ def test_a_file_that_is_not_the_wheel_is_refused(command: Command, tmp_path: Pat
 @pytest.mark.parametrize(
     ("command", "name", "sha256"),
     [
-        (convert_detector, "pose_detection.tflite", "9ba9dd3d"),
+        (convert_detector, "pose_landmark_full.tflite", "e9a5c5cb"),
         (convert_hands, "hand_landmark_full.tflite", "11c272b8"),
     ],
 )

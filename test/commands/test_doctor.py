@@ -95,9 +95,9 @@ def test_shipped_models_are_whole(models: Path):
 
 
 def test_a_damaged_network_is_named(models: Path):
-    with (models / "blazepose_detector.onnx").open("ab") as stream:
+    with (models / "hand_recrop.onnx").open("ab") as stream:
         stream.write(b"x")
-    assert "blazepose_detector" in remedies(list(doctor.check_models()))
+    assert "hand_recrop" in remedies(list(doctor.check_models()))
 
 
 def test_a_missing_body_model_is_named(models: Path):

@@ -104,7 +104,7 @@ def test_shipped_fp16_models_are_made_from_the_shipped_networks(path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["detector", "landmarks", "pose2mesh", "hand_recrop"])
+@pytest.mark.parametrize("kind", ["person_boxes", "landmarks", "pose2mesh", "hand_recrop"])
 def test_inputs_are_what_the_pipeline_gives(kind: str) -> None:
     paths = {load_manifest(path).kind: path for path in shipped()}
     recorded = parity_inputs.recorded_inputs(paths[kind])

@@ -24,20 +24,27 @@ def _tables(builder: Any, offsets: list[int]) -> int:
     return int(builder.EndVector())
 
 
-def convolution_file(kernel: NDArray[Any]) -> bytes:
+def convolution_file(kernel: NDArray[Any], *, sparse: bool = False) -> bytes:
     """A .tflite file: image (1, 6, 8, 3) -> convolution, stride 2, "same", relu6.
 
-    ``kernel`` (4, 3, 3, 3) of halves is dequantised first, as in BlazePose's files.
+    ``kernel`` (4, 3, 3, 3) of halves is dequantised first, as in BlazePose's files; ``sparse``: said to be stored so.
     """
     b = flatbuffers.Builder(1024)
 
-    def tensor(name: str, shape: list[int], kind: int, buffer: int) -> int:
+    def sparsity() -> int:
+        t.SparsityParametersStart(b)
+        return int(t.SparsityParametersEnd(b))
+
+    def tensor(name: str, shape: list[int], kind: int, buffer: int, sparse: bool = False) -> int:
         text, sizes = b.CreateString(name), _vector(b, shape)
+        stored = sparsity() if sparse else None
         t.TensorStart(b)
         t.TensorAddName(b, text)
         t.TensorAddShape(b, sizes)
         t.TensorAddType(b, kind)
         t.TensorAddBuffer(b, buffer)
+        if stored is not None:
+            t.TensorAddSparsity(b, stored)
         return int(t.TensorEnd(b))
 
     def operator(code: int, inputs: list[int], output: int, options: int | None) -> int:
@@ -77,7 +84,7 @@ def convolution_file(kernel: NDArray[Any]) -> bytes:
         b,
         [
             tensor("image", [1, 6, 8, 3], float32, 0),
-            tensor("halves", list(kernel.shape), float16, 1),
+            tensor("halves", list(kernel.shape), float16, 1, sparse),
             tensor("kernel", list(kernel.shape), float32, 0),
             tensor("features", [1, 3, 4, 4], float32, 0),
         ],

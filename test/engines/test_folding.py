@@ -9,7 +9,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 FLOAT16 = 10
-SMALL = ("blazepose_detector", "fusion", "hand_landmarks_lite", "nanodet")
+SMALL = ("fusion", "hand_landmarks_lite", "nanodet")
 LARGE = (
     "blazepose_landmarks",
     "movenet_multipose",

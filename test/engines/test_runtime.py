@@ -31,7 +31,7 @@ def save_doubler(directory: Path) -> Manifest:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), directory / "d.onnx")
     return Manifest(
         name="doubler",
-        kind="detector",
+        kind="person_boxes",
         file="d.onnx",
         sha256=file_sha256(directory / "d.onnx"),
         inputs=(TensorSpec("x", "float32", ("N", 3)),),

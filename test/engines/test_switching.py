@@ -27,7 +27,7 @@ from test.engines.fake_builder import GOOD, diary, request
 
 MANIFEST = Manifest(
     name="doubler",
-    kind="detector",
+    kind="person_boxes",
     file="d.onnx",
     sha256="0" * 64,
     inputs=(TensorSpec("x", "float32", ("N", 3)),),

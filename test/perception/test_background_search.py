@@ -57,7 +57,7 @@ class HeldFinder(PaintedFinder):
 
 class HeldSearch(PaintedNetwork):
     def __init__(self, people: list[Person], gate: Gate) -> None:
-        super().__init__("detector", people)
+        super().__init__("person_boxes", people)
         self._gate = gate
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

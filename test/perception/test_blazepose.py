@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Anchors, regions, crops and heatmaps against slow, obvious versions."""
+"""Regions, crops and heatmaps of BlazePose against slow, obvious versions."""
 
 from __future__ import annotations
 
@@ -10,56 +10,9 @@ import pytest
 from hmr_ros.core.manifest import load_manifest, models_dir
 from hmr_ros.core.records import join_rows
 from hmr_ros.perception import blazepose
-from hmr_ros.perception.blazepose import CROP_SIZE, Candidates, Poses
+from hmr_ros.perception.blazepose import CROP_SIZE, Poses
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [((1280, 720), (640, 352)), ((720, 1280), (352, 640)), ((512, 512), (480, 480)), ((4000, 20), (6720, 32))],
-)
-def test_input_size_keeps_the_aspect(image: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert blazepose.input_size(*image, 640 * 352) == expected
-
-
-@pytest.mark.parametrize("size", [(224, 224), (64, 96), (72, 104)])
-def test_anchors_are_cell_centres(size: tuple[int, int]) -> None:
-    width, height = size
-    expected = [
-        ((column + 0.5) * cell, (row + 0.5) * cell)
-        for cell, repeats in ((8, 2), (16, 2), (32, 6))
-        for row in range(height // cell)
-        for column in range(width // cell)
-        for _ in range(repeats)
-    ]
-    np.testing.assert_allclose(blazepose.anchors(width, height), expected)
-
-
-def test_candidates_count_from_their_anchors() -> None:
-    count = len(blazepose.anchors(64, 64))
-    regressions, logits = np.zeros((count, 12), np.float32), np.full((count, 1), -9, np.float32)
-    regressions[5] = (1, 2, 10, 20, 3, 4, 5, 6, 0, 0, 0, 0)
-    logits[5], logits[7] = 2.0, 3.0
-    found = blazepose.decode_candidates(regressions, logits, (64, 64), 0.5)
-    x, y = blazepose.anchors(64, 64)[5]
-    np.testing.assert_allclose(found.scores, [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(-2))], rtol=1e-6)
-    np.testing.assert_allclose(found.boxes[1], [x + 1 - 5, y + 2 - 10, x + 1 + 5, y + 2 + 10])
-    np.testing.assert_allclose(found.regions[1], [[x + 3, y + 4], [x + 5, y + 6]])
-
-
-def test_overlapping_candidates_become_their_weighted_mean() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], float)
-    regions = np.stack([boxes[:, :2], boxes[:, 2:]], 1)
-    merged = blazepose.merge_overlapping(Candidates(boxes, regions, np.array([0.9, 0.3, 0.5])), 0.3)
-    np.testing.assert_allclose(merged.boxes, [[0.25, 0, 10.25, 10], [50, 50, 60, 60]])
-    np.testing.assert_allclose(merged.regions[0], [[0.25, 0], [10.25, 10]])
-    np.testing.assert_allclose(merged.scores, [0.9, 0.5])
-
-
-def test_no_candidates_stay_none() -> None:
-    nothing = Candidates(np.zeros((0, 4)), np.zeros((0, 2, 2)), np.zeros(0))
-    assert len(blazepose.merge_overlapping(nothing, 0.3)) == 0
 
 
 def test_a_person_stands_upright_in_the_middle_of_the_crop() -> None:
@@ -96,15 +49,6 @@ def test_crop_and_map_agree_to_a_fraction_of_a_pixel() -> None:
     middles = np.stack([columns + 0.5, rows + 0.5, np.ones_like(rows)])
     seen = crops[0, rows, columns, :2].astype(float)
     np.testing.assert_allclose(seen.mean((0, 1)), np.einsum("ij,jrc->rci", maps[0], middles).mean((0, 1)), atol=0.1)
-
-
-def test_resize_does_not_alias() -> None:
-    stripes = np.zeros((1024, 1024, 3), np.uint8)
-    stripes[:, ::2] = 255
-    small = blazepose.resize(stripes, (96, 64))
-    assert small.shape == (64, 96, 3)
-    assert abs(small.astype(float) - 127.5).max() < 3
-    np.testing.assert_array_equal(blazepose.resize(stripes[:64, :96], (96, 64)), stripes[:64, :96])
 
 
 def refine_slowly(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
@@ -167,29 +111,6 @@ def test_empty_poses_join_those_of_a_network() -> None:
 def test_crops_are_as_large_as_the_shipped_network_reads_them() -> None:
     (image,) = load_manifest(models_dir() / "blazepose_landmarks.json").inputs
     assert image.shape[1:] == (CROP_SIZE, CROP_SIZE, 3)
-
-
-def test_a_candidate_at_the_threshold_counts_and_equal_ones_keep_their_order() -> None:
-    count = len(blazepose.anchors(32, 32))
-    logits = np.full((count, 1), -1000, np.float32)
-    logits[[3, 8]], logits[5] = 0, 1000
-    found = blazepose.decode_candidates(np.zeros((count, 12), np.float32), logits, (32, 32), 0.5)
-    np.testing.assert_array_equal(found.scores, [1, 0.5, 0.5])
-    np.testing.assert_array_equal(found.boxes[:, :2], blazepose.anchors(32, 32)[[5, 3, 8]])
-    assert len(blazepose.decode_candidates(np.zeros((count, 12), np.float32), logits, (32, 32), 0.51).scores) == 1
-
-
-@pytest.mark.parametrize(("min_iou", "groups"), [(50 / 150, 1), (0.34, 2)])
-def test_candidates_that_overlap_just_enough_are_one(min_iou: float, groups: int) -> None:
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10]], float)
-    pair = Candidates(boxes, np.stack([boxes[:, :2], boxes[:, 2:]], 1), np.array([0.5, 0.5]))
-    assert len(blazepose.merge_overlapping(pair, min_iou)) == groups
-
-
-def test_empty_boxes_stay_apart() -> None:
-    boxes = np.array([[5, 5, 5, 5], [5, 5, 5, 5]], float)
-    pair = Candidates(boxes, np.zeros((2, 2, 2)), np.array([0.5, 0.4]))
-    np.testing.assert_allclose(blazepose.merge_overlapping(pair, 0.3).scores, [0.5, 0.4])
 
 
 def test_points_at_the_rim_of_the_heatmap_and_at_its_lowest_peak() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates of preset fast: where NanoDet's boxes and BlazePose's regions put hips and head of a person."""
+"""Candidates of preset fast: where NanoDet's boxes put hips and head of a person."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.manifest import Manifest, TensorSpec
-from hmr_ros.perception.blazepose import Candidates
-from hmr_ros.perception.candidates import regions_of_boxes, search_by
+from hmr_ros.perception import blazepose_detector
+from hmr_ros.perception.candidates import Candidates, find_candidates, regions_of_boxes
 from hmr_ros.perception.nanodet import STRIDES
 from test.perception.test_detector import SIZE, PaintedNetwork, Person, World, boxes_of, painted_world
 
@@ -51,7 +51,7 @@ class OneBox:
 
 def test_a_box_becomes_an_upright_region_in_px_of_the_image() -> None:
     network = OneBox(3.0, 1, 2, 1, 2)
-    found = search_by(network)(np.zeros((512, 512, 3), np.uint8), 256 * 256)
+    found = find_candidates(network, np.zeros((512, 512, 3), np.uint8), 256 * 256)
     assert network.size == (256, 256)
     middle = 2 * np.array([2.5 * 32, 3.5 * 32])  # the image is twice as large as the input
     np.testing.assert_allclose(found.boxes, [[*(middle - (64, 128)), *(middle + (64, 128))]], atol=1e-3)
@@ -60,18 +60,13 @@ def test_a_box_becomes_an_upright_region_in_px_of_the_image() -> None:
 
 
 def test_doubtful_boxes_are_no_candidates() -> None:
-    assert len(search_by(OneBox(-1.0, 1, 2, 1, 2))(np.zeros((256, 256, 3), np.uint8), SIZE * SIZE).boxes) == 0
+    assert len(find_candidates(OneBox(-1.0, 1, 2, 1, 2), np.zeros((256, 256, 3), np.uint8), SIZE * SIZE)) == 0
 
 
-def test_blazepose_knows_hips_and_head() -> None:
-    network = PaintedNetwork("detector", [Person(80, 100)])
-    found = search_by(network)(painted_world(), SIZE * SIZE)
-    np.testing.assert_allclose(found.regions, [[(80, 100), (80, 60)]], atol=1e-3)
-
-
-def test_other_networks_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected a network of kind person_boxes or detector, got 'landmarks'"):
-        search_by(PaintedNetwork("landmarks", []))
+def test_regions_in_the_painted_world_are_of_hips_and_head() -> None:
+    people = [Person(80, 100), Person(150, 90, height=33), Person(83, 170)]
+    found = find_candidates(PaintedNetwork("person_boxes", people), painted_world(), 320 * 320)
+    np.testing.assert_allclose(found.regions, [[(p.x, p.y), (p.x, p.y - p.height)] for p in people], atol=1e-3)
 
 
 def test_the_smallest_boxes_have_regions_of_people() -> None:
@@ -81,13 +76,16 @@ def test_the_smallest_boxes_have_regions_of_people() -> None:
 
 
 @pytest.mark.parametrize(("shift", "runs"), [(0.0, 1), (6.0, 1), (60.0, 2)])
-def test_a_followed_person_is_not_looked_at_again_for_a_box_around_them(shift: float, runs: int) -> None:
+def test_a_followed_person_is_not_looked_at_again_for_a_box_around_them(
+    shift: float, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A box says less of hips and head than the landmarks do, so that the regions of one person may differ."""
     world = World(Person(80, 100), period=1)
     world.see()
     around = boxes_of(world.people[0]) + shift
     elsewhere = regions_of_boxes(around) + 20.0
-    world.detector._search_image = lambda image, pixels: Candidates(around, elsewhere, np.ones(1))
+    found = Candidates(around, elsewhere, np.ones(1))
+    monkeypatch.setattr(blazepose_detector, "find_candidates", lambda network, image, pixels: found)
     before = world.landmarks.runs
     assert len(world.see()) == 1
     assert min(world.landmarks.runs - before, 2) == runs

@@ -24,15 +24,17 @@ from hmr_ros.core.skeleton import BLAZEPOSE
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception import blazepose
 from hmr_ros.perception.blazepose_detector import SEARCH_PIXELS, BlazePoseDetector, BlazePoseOptions
 from hmr_ros.perception.detector import Detector
+from hmr_ros.perception.nanodet import STEPS, STRIDES
 from hmr_ros.perception.presets import FAST
 
 SIZE = 256
 RNG = np.random.default_rng(0)
 BODY = RNG.uniform((-0.3, -0.9), (0.3, 0.9), (33, 2))
 """Points of a body around its hips, in units of the distance from hips to the top of the head."""
+BOX = np.array([0.36, 0.5 / 0.65])
+"""Half the width and height of the box that the search finds of a body, in the same unit."""
 DATA = Path("/usr/share/doc/opencv-doc/examples/data")
 
 
@@ -61,6 +63,12 @@ class Person:
         return np.concatenate([body, [(0, 0), (0, -1)], np.zeros((4, 2))]) * self.height + (self.x, self.y)
 
 
+def steps_of(edges: Float64s) -> Float64s:
+    """(44,) logits of NanoDet whose distributions have the means ``edges`` (4,), 0..10 cells."""
+    mass = np.maximum(1 - np.abs(edges[:, None] - STEPS), 0)
+    return np.log(np.maximum(mass, 1e-12)).ravel()
+
+
 @dataclasses.dataclass
 class PaintedNetwork:
     """Stands in for both networks: ``kind`` says for which."""
@@ -76,22 +84,25 @@ class PaintedNetwork:
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         self.runs += 1
-        return self._search(inputs["image"]) if self.kind == "detector" else self._look(inputs["image"])
+        return self._search(inputs["image"]) if self.kind == "person_boxes" else self._look(inputs["image"])
 
     def close(self) -> None: ...
 
     def _search(self, images: Image) -> dict[str, NDArray[Any]]:
+        """NanoDet's heads: a box whose middle is the hips and whose region ends at the head, for each person."""
         height, width = images.shape[1:3]
-        anchors = blazepose.anchors(width, height)
+        heads = {f"stride{s}": np.full((1, height // s, width // s, 124), -20, np.float32) for s in STRIDES}
         scale = np.array([width, height]) / SIZE
-        regressions = np.zeros((1, len(anchors), 12), np.float32)
-        logits = np.full((1, len(anchors), 1), -20, np.float32)
+        head = heads["stride8"][0]
         for k, person in enumerate(self.people):
-            hips, head = np.array([person.x, person.y]) * scale, np.array([person.x, person.y - person.height]) * scale
-            values = np.concatenate([head, [20, 20], hips, head, hips, hips])
-            regressions[0, k] = values - np.tile(anchors[k], 6) * (1, 1, 0, 0, *[1] * 8)
-            logits[0, k] = person.logit - 0.1 * k
-        return {"regressions": regressions, "logits": logits}
+            middle, half = np.array([person.x, person.y]) * scale, BOX * person.height * scale
+            column, row = (middle / 8).astype(int)
+            while head[row, column, 0] > -20:  # of someone who stands as near
+                column += 1
+            offset = middle - (8 * column + 4, 8 * row + 4)
+            head[row, column, 0] = person.logit - 0.1 * k
+            head[row, column, 80:] = steps_of(np.concatenate([half - offset, half + offset]) / 8)
+        return heads
 
     def _look(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         landmarks = np.full((len(crops), 39, 5), 5, np.float32)
@@ -116,7 +127,7 @@ class World:
 
     def __init__(self, *people: Person, **options: Any) -> None:
         self.people = list(people)
-        self.search = PaintedNetwork("detector", self.people)
+        self.search = PaintedNetwork("person_boxes", self.people)
         self.landmarks = PaintedNetwork("landmarks", self.people)
         self.detector = BlazePoseDetector(self.search, self.landmarks, BlazePoseOptions(**options))
 
@@ -249,11 +260,11 @@ def test_the_far_search_comes_on_top_of_the_usual_one() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    search = PaintedNetwork("detector", [])
-    with pytest.raises(ValueError, match="kind 'landmarks', got 'detector'"):
+    search = PaintedNetwork("person_boxes", [])
+    with pytest.raises(ValueError, match="kind 'landmarks', got 'person_boxes'"):
         BlazePoseDetector(search, search)
     landmarks = PaintedNetwork("landmarks", [])
-    with pytest.raises(ValueError, match="kind person_boxes or detector, got 'landmarks'"):
+    with pytest.raises(ValueError, match="kind 'person_boxes', got 'landmarks'"):
         BlazePoseDetector(landmarks, landmarks)
     with pytest.raises(ValueError, match="at least 1"):
         BlazePoseOptions(period=0)

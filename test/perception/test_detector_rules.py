@@ -41,7 +41,7 @@ def test_a_candidate_in_the_region_of_a_followed_person_is_not_looked_at() -> No
     assert looks(followed(Person(80, 100), Person(88, 100))) == 1
 
 
-@pytest.mark.parametrize("candidate", [Person(80, 100, height=70), Person(100, 100), Person(80, 122)])
+@pytest.mark.parametrize("candidate", [Person(80, 100, height=80), Person(100, 100), Person(80, 134)])
 def test_a_candidate_with_another_middle_or_another_size_is_looked_at(candidate: Person) -> None:
     world = followed(Person(80, 100))
     world.search.people = [candidate]
@@ -85,7 +85,7 @@ class _Sizes(PaintedNetwork):
 def test_images_are_searched_at_the_asked_size_and_small_ones_are_not_blown_up(
     height: int, width: int, low: float, high: float
 ) -> None:
-    search = _Sizes("detector", [])
+    search = _Sizes("person_boxes", [])
     BlazePoseDetector(search, PaintedNetwork("landmarks", [])).detect(np.zeros((height, width, 3), np.uint8))
     assert low <= search.seen[0] * search.seen[1] / SEARCH_PIXELS <= high
     assert (search.seen[0] < search.seen[1]) == (height < width)

@@ -47,7 +47,7 @@ def test_they_are_those_that_are_opened(settings):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (SHIPPED / "pose2mesh.json").is_file(), reason="needs the trained network")
-@pytest.mark.parametrize(("searches", "background"), [(False, []), (True, ["blazepose_detector"])])
+@pytest.mark.parametrize(("searches", "background"), [(False, []), (True, ["nanodet"])])
 def test_what_searches_in_the_background_leaves_the_gpu_to_the_others(searches, background):
     parts = Noting()
     settings = PipelineSettings(detector=DetectorConfig(preset="fast"))

@@ -135,7 +135,7 @@ def test_settings_reach_every_network(models):
 
 
 def test_a_network_of_another_kind_is_refused(models):
-    wrong = Oracle(people(1), dataclasses.replace(MANIFEST, kind="detector"))
+    wrong = Oracle(people(1), dataclasses.replace(MANIFEST, kind="person_boxes"))
     settings = updated(PerceptionSettings(), {"model": "global_to_pixel", "model_path": "mine.json"})
     with pytest.raises(ManifestError, match="expected kind global_to_pixel"):
         open_method(settings, BODY_MODEL, lambda path: wrong)

@@ -153,7 +153,7 @@ def test_no_detections_give_no_estimates():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": "detector"}, "pose2mesh"),
+        ({"kind": "person_boxes"}, "pose2mesh"),
         ({"joint_set": "octopus"}, "octopus"),
         ({"normalisation": {"input": "pixels"}}, "pixels"),
         ({"body_model": "other", "body_model_sha256": "1" * 64}, "another body model"),

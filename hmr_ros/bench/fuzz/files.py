@@ -40,7 +40,7 @@ from hmr_ros.training.motion.bvh import read_bvh
 _SHAPE = ("N", 3)
 _MANIFEST = Manifest(
     name="sum",
-    kind="detector",
+    kind="person_boxes",
     file="sum.onnx",
     sha256="0" * 64,
     inputs=(TensorSpec("x", "float32", _SHAPE),),

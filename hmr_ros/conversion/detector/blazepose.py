@@ -1,29 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BlazePose's two networks: their place in the MediaPipe wheel, and their interface as ONNX."""
+"""BlazePose's landmark network: its place in the MediaPipe wheel, and its interface as ONNX."""
 
 from __future__ import annotations
 
 from hmr_ros.conversion.detector.wheel import Source
 from hmr_ros.core.manifest import TensorSpec
 
-_UPSTREAM, _COMMAND = "BlazePose of MediaPipe, Copyright The MediaPipe Authors", "hmr convert-detector"
-
-DETECTOR = Source(
-    name="blazepose_detector",
-    kind="detector",
-    member="mediapipe/modules/pose_detection/pose_detection.tflite",
-    sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
-    joint_set=None,
-    image_size=("H", "W"),
-    scale=1 / 127.5,
-    offset=-1.0,
-    outputs={
-        "Identity": TensorSpec("regressions", "float32", ("N", "A", 12)),
-        "Identity_1": TensorSpec("logits", "float32", ("N", "A", 1)),
-    },
-    upstream=_UPSTREAM,
-    command=_COMMAND,
-)
 LANDMARKS = Source(
     name="blazepose_landmarks",
     kind="landmarks",
@@ -38,7 +20,7 @@ LANDMARKS = Source(
         "Identity_1": TensorSpec("presence", "float32", ("N", 1)),
         "Identity_3": TensorSpec("heatmaps", "float32", ("N", 39, 64, 64)),
     },
-    upstream=_UPSTREAM,
-    command=_COMMAND,
+    upstream="BlazePose of MediaPipe, Copyright The MediaPipe Authors",
+    command="hmr convert-detector",
 )
-SOURCES = (DETECTOR, LANDMARKS)
+SOURCES = (LANDMARKS,)

@@ -2,9 +2,9 @@
 """Write a network read from a .tflite file as ONNX, one small function per operator.
 
 The ONNX network differs from its source in four ways. Its input is uint8 (N, H, W, 3) RGB, which it scales itself.
-Inside, channels come first, as ONNX Runtime's convolutions require. The batch is dynamic, and height and width where
-the network allows it. Unused outputs are left out, with all nodes that only they depend on. Weights stay fp16 as in the
-source; the runtime casts them to fp32 once, when it loads the network.
+Inside, channels come first, as ONNX Runtime's convolutions require. The batch is dynamic. Unused outputs are left out,
+with all nodes that only they depend on. Weights stay fp16 as in the source; the runtime casts them to fp32 once, when
+it loads the network.
 """
 
 from __future__ import annotations
@@ -180,11 +180,6 @@ def _reshape(writer: Writer, operator: Operator) -> None:
     writer.finish(operator, "Reshape", [name, target])
 
 
-def _depth_to_space(writer: Writer, operator: Operator) -> None:
-    block = operator.options.block_size
-    writer.finish(operator, "DepthToSpace", [f"t{operator.inputs[0]}"], blocksize=block, mode="DCR")
-
-
 def _resize_bilinear(writer: Writer, operator: Operator) -> None:
     before = np.array(writer.network.shapes[operator.inputs[0]][1:3])
     after = np.array(writer.network.shapes[operator.output][1:3])
@@ -196,13 +191,6 @@ def _resize_bilinear(writer: Writer, operator: Operator) -> None:
         mode="linear",
         coordinate_transformation_mode=operator.options.resize_mode,
     )
-
-
-def _concatenation(writer: Writer, operator: Operator) -> None:
-    axis = operator.options.axis % len(writer.network.shapes[operator.output])
-    if writer.is_image(operator.output):
-        axis = FROM_NHWC.index(axis)
-    writer.finish(operator, "Concat", [f"t{tensor}" for tensor in operator.inputs], axis=axis)
 
 
 def _logistic(writer: Writer, operator: Operator) -> None:
@@ -256,10 +244,8 @@ def _strided_slice(writer: Writer, operator: Operator) -> None:
 
 _CONVERTERS: dict[str, Callable[[Writer, Operator], None]] = {
     "ADD": _add,
-    "CONCATENATION": _concatenation,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise_convolution,
-    "DEPTH_TO_SPACE": _depth_to_space,
     "FULLY_CONNECTED": _fully_connected,
     "LOGISTIC": _logistic,
     "MAX_POOL_2D": _max_pool,

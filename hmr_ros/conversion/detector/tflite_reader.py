@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a .tflite file into plain records: the operators in order, and every constant with sparse weights expanded.
+"""Read a .tflite file into plain records: the operators in order, and every constant.
 
-Covers what BlazePose's and the hand networks use; anything else is refused by name. Reference: schema.fbs of
+Covers what BlazePose's landmark and the hand networks use; anything else is refused by name. Reference: schema.fbs of
 TensorFlow Lite. Tensors are numbered as in the file and channels come last (N, H, W, C), as TensorFlow Lite keeps them.
 """
 
@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from hmr_ros.core.arrays import Int64s
 
 Constant = NDArray[Any]
 Table = Any
@@ -33,8 +31,6 @@ class Options:
     dilations: tuple[int, int] = (1, 1)
     window: tuple[int, int] = (1, 1)
     same_padding: bool = False
-    axis: int = 0
-    block_size: int = 1
     resize_mode: str = "asymmetric"
 
 
@@ -60,15 +56,6 @@ class Network:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """One level of a sparse tensor: dense with ``size`` positions, or sparse with ``segments`` and ``indices``."""
-
-    size: int
-    segments: Int64s | None = None
-    indices: Int64s | None = None
-
-
 def read_tflite(content: bytes) -> Network:
     """Read the first subgraph of a .tflite file. Raises ValueError naming whatever is not supported."""
     import tflite
@@ -80,7 +67,7 @@ def read_tflite(content: bytes) -> Network:
     operators = []
     for k in range(graph.OperatorsLength()):
         operator = _read_operator(tflite, model, graph.Operators(k))
-        if operator.kind in ("DEQUANTIZE", "DENSIFY"):  # _read_constants did it; fp16 stays fp16
+        if operator.kind == "DEQUANTIZE":  # fp16 stays fp16
             constants[operator.output] = constants[operator.inputs[0]]
         else:
             operators.append(operator)
@@ -94,45 +81,6 @@ def read_tflite(content: bytes) -> Network:
     )
 
 
-def expand_sparse(
-    values: Constant, shape: Sequence[int], order: Sequence[int], block_map: Sequence[int], levels: Sequence[Level]
-) -> Constant:
-    """Dense array of ``shape`` from sparse ``values`` (schema.fbs, SparsityParameters).
-
-    ``order`` (traversal_order) says which dimension each of ``levels`` walks along: d < len(shape) is the (blocked)
-    dimension d, above that the inside of the block along ``block_map[d - len(shape)]``.
-    """
-    positions, walked = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
-    for level in levels:
-        positions, parent, index = _descend(positions, level)
-        walked = np.concatenate([walked[parent], index[:, None]], 1)
-    block = np.ones(len(shape), np.int64)
-    for k, dimension in enumerate(order):
-        if dimension >= len(shape):
-            block[block_map[dimension - len(shape)]] = levels[k].size
-    where = np.zeros((len(positions), len(shape)), np.int64)
-    for k, dimension in enumerate(order):
-        if dimension < len(shape):
-            where[:, dimension] += walked[:, k] * block[dimension]
-        else:
-            where[:, block_map[dimension - len(shape)]] += walked[:, k]
-    dense = np.zeros(shape, values.dtype)
-    dense[tuple(where.T)] = values[positions]
-    return dense
-
-
-def _descend(positions: Int64s, level: Level) -> tuple[Int64s, Int64s, Int64s]:
-    """Children of ``positions`` in the next level: their positions, each one's parent row, each one's index."""
-    if level.segments is None or level.indices is None:
-        index = np.tile(np.arange(level.size), len(positions))
-        parent = np.repeat(np.arange(len(positions)), level.size)
-        return positions[parent] * level.size + index, parent, index
-    start, end = level.segments[positions], level.segments[positions + 1]
-    parent = np.repeat(np.arange(len(positions)), end - start)
-    children = np.concatenate([np.arange(a, b) for a, b in zip(start, end, strict=True)])
-    return children, parent, level.indices[children]
-
-
 def _read_constants(model: Table, tensors: Sequence[Table]) -> dict[int, Constant]:
     constants: dict[int, Constant] = {}
     for i, tensor in enumerate(tensors):
@@ -141,35 +89,11 @@ def _read_constants(model: Table, tensors: Sequence[Table]) -> dict[int, Constan
             continue
         if tensor.Type() not in TENSOR_TYPES:
             raise ValueError(f"tensor {tensor.Name().decode()!r}: type {tensor.Type()} is not supported")
+        if tensor.Sparsity() is not None:
+            raise ValueError(f"tensor {tensor.Name().decode()!r}: sparse weights are not supported")
         values = np.frombuffer(buffer.DataAsNumpy().tobytes(), TENSOR_TYPES[tensor.Type()])
-        sparsity = tensor.Sparsity()
-        constants[i] = values.reshape(_shape(tensor)) if sparsity is None else _read_sparse(values, tensor, sparsity)
+        constants[i] = values.reshape(_shape(tensor))
     return constants
-
-
-def _read_sparse(values: Constant, tensor: Table, sparsity: Table) -> Constant:
-    levels = [_read_level(sparsity.DimMetadata(k)) for k in range(sparsity.DimMetadataLength())]
-    block_map = sparsity.BlockMapAsNumpy() if sparsity.BlockMapLength() else ()
-    return expand_sparse(values, _shape(tensor), sparsity.TraversalOrderAsNumpy(), block_map, levels)
-
-
-def _read_level(metadata: Table) -> Level:
-    if metadata.Format() == 0:
-        return Level(metadata.DenseSize())
-    return Level(
-        0,
-        _read_sparse_vector(metadata.ArraySegmentsType(), metadata.ArraySegments()),
-        _read_sparse_vector(metadata.ArrayIndicesType(), metadata.ArrayIndices()),
-    )
-
-
-def _read_sparse_vector(kind: int, table: Table) -> Int64s:
-    import tflite
-
-    vector = {1: tflite.Int32Vector, 2: tflite.Uint16Vector, 3: tflite.Uint8Vector}[kind]()
-    vector.Init(table.Bytes, table.Pos)
-    values: Int64s = vector.ValuesAsNumpy().astype(np.int64)
-    return values
 
 
 def _read_operator(tflite: Table, model: Table, operator: Table) -> Operator:
@@ -221,8 +145,6 @@ _OPTION_READERS: dict[str, tuple[str, Callable[[Table], Options]]] = {
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
     "FULLY_CONNECTED": ("FullyConnectedOptions", lambda t: Options(activation=_activation(t))),
     "ADD": ("AddOptions", lambda t: Options(activation=_activation(t))),
-    "CONCATENATION": ("ConcatenationOptions", lambda t: Options(activation=_activation(t), axis=t.Axis())),
-    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", lambda t: Options(block_size=t.BlockSize())),
 }
 
 

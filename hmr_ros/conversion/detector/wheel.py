@@ -22,8 +22,8 @@ REQUIREMENTS = "pip install tflite onnx"
 class Source:
     """One network: its file in the wheel, its digest, and its interface as ONNX.
 
-    ``image_size`` (H, W): numbers, or names of dynamic sizes. The ONNX network takes RGB pixels 0..255 and maps them to
-    ``pixel * scale + offset`` itself. ``outputs``: the source's name of each output to keep -> its name and shape.
+    ``image_size``: (H, W). The ONNX network takes RGB pixels 0..255 and maps them to ``pixel * scale + offset`` itself.
+    ``outputs``: the source's name of each output to keep -> its name and shape.
     ``upstream`` and ``command`` go into the manifest: what it is part of, and the command that converts it.
     """
 
@@ -32,7 +32,7 @@ class Source:
     member: str
     sha256: str
     joint_set: str | None
-    image_size: tuple[int | str, int | str]
+    image_size: tuple[int, int]
     scale: float
     offset: float
     outputs: Mapping[str, TensorSpec]

@@ -76,7 +76,7 @@ def recorded_inputs(manifest_path: Path, images: Iterable[Seen] | None = None) -
         return engines[kind_there]
 
     seen = list(_images() if images is None else images)
-    detector = _blazepose(manifest_path, opened) if kind == "detector" else _detector(preset, opened)
+    detector = _detector(preset, opened)
     if kind not in engines:
         opened(manifest_path)
     body_model = load_body_model(models_dir() / "open_body.npz")
@@ -104,15 +104,6 @@ def _detector(preset: str, opened: Callable[[Path], Recording]) -> Detector:
     detector = open_detector(preset, opened).detector
     detector.configure(PerceptionSettings(detector=DetectorConfig(preset=preset, size="1280x704")))
     return detector
-
-
-def _blazepose(search: Path, opened: Callable[[Path], Recording]) -> Detector:
-    """The detector of preset fast with BlazePose's own network for its search."""
-    from hmr_ros.perception.blazepose_detector import BlazePoseDetector, BlazePoseOptions
-    from hmr_ros.perception.presets import LANDMARKS
-
-    landmarks = models_dir() / f"{LANDMARKS}.json"
-    return BlazePoseDetector(opened(search), opened(landmarks), BlazePoseOptions(search_pixels=1280 * 704))
 
 
 def _estimator(engine: Recording, body_model: BodyModel) -> BodyEstimator | None:

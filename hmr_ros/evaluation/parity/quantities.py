@@ -94,7 +94,6 @@ def quantities(kind: str) -> tuple[Quantity, ...]:
         "pose2mesh": _pose2mesh,
         "global_to_pixel": _global_to_pixel,
         "landmarks": _landmarks,
-        "detector": _detector,
         "person_boxes": _person_boxes,
         "multipose": _multipose,
         "keypoints": _keypoints,
@@ -160,21 +159,6 @@ def _landmarks() -> tuple[Quantity, ...]:
         Quantity("points", "px", lambda outputs: outputs["landmarks"][..., :2], PIXELS),
         Quantity("visibility", "", lambda outputs: sigmoid(outputs["landmarks"][..., 3:4])),
         Quantity("presence", "", lambda outputs: outputs["presence"]),
-    )
-
-
-def _detector() -> tuple[Quantity, ...]:
-    """Boxes count where a person is likely; elsewhere they have no meaning."""
-
-    def boxes(outputs: Outputs) -> Floats:
-        return outputs["regressions"].reshape(*outputs["regressions"].shape[:2], -1, 2)
-
-    def likely(outputs: Outputs) -> Bools:
-        return np.asarray(sigmoid(outputs["logits"][..., 0]) > CANDIDATE_SCORE)
-
-    return (
-        Quantity("boxes", "px", boxes, SEARCH, likely),
-        Quantity("scores", "", lambda outputs: sigmoid(outputs["logits"])),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The converter: each operator against slow, obvious numpy; sparse weights; the file reader."""
+"""The converter: each operator against slow, obvious numpy; the file reader."""
 
 from __future__ import annotations
 
@@ -15,14 +15,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from hmr_ros.conversion.detector.onnx_writer import Interface, network_to_onnx  # noqa: E402
-from hmr_ros.conversion.detector.tflite_reader import (  # noqa: E402
-    Level,
-    Network,
-    Operator,
-    Options,
-    expand_sparse,
-    read_tflite,
-)
+from hmr_ros.conversion.detector.tflite_reader import Network, Operator, Options, read_tflite  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -129,39 +122,12 @@ def test_logistic() -> None:
     np.testing.assert_allclose(one_operator("LOGISTIC", (1, 6, 8, 3), [], x), 1 / (1 + np.exp(-x.astype(float))), 1e-5)
 
 
-def test_depth_to_space() -> None:
-    x = images()
-    wide = np.eye(4, 3)[:, None, None].astype(np.float32)  # 3 channels -> 4, the last one empty
-    network = Network(
-        ("x", "w", "b", "c", "y"),
-        ((1, 6, 8, 3), wide.shape, (4,), (1, 6, 8, 4), (1, 12, 16, 1)),
-        {1: wide, 2: np.zeros(4, np.float32)},
-        (Operator("CONV_2D", (0, 1, 2), 3), Operator("DEPTH_TO_SPACE", (3,), 4, Options(block_size=2))),
-        0,
-        (4,),
-    )
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", 1, 12, 16))})
-    four = np.concatenate([x, 0 * x[..., :1]], -1).reshape(2, 6, 8, 2, 2)
-    np.testing.assert_array_equal(actual[:, 0], four.transpose(0, 1, 3, 2, 4).reshape(2, 12, 16))
-
-
 def test_resize_bilinear() -> None:
     x = images(2, 2)
     options = Options(resize_mode="half_pixel")
     actual = one_operator("RESIZE_BILINEAR", (1, 4, 4, 3), [np.array([4, 4], np.int32)], x, options)
     weight = np.array([[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
     np.testing.assert_allclose(actual, np.einsum("ai,bj,nijc->nabc", weight, weight, x), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("axis", "shape"), [(1, (1, 12, 8, 3)), (2, (1, 6, 16, 3)), (3, (1, 6, 8, 6)), (-1, (1, 6, 8, 6))]
-)
-def test_concatenation(axis: int, shape: tuple[int, ...]) -> None:
-    x = images()
-    operator = Operator("CONCATENATION", (0, 0), 1, Options(axis=axis))
-    network = Network(("x", "y"), ((1, 6, 8, 3), shape), {}, (operator,), 0, (1,))
-    (actual,) = run(network, x, {"y": TensorSpec("y", "float32", ("N", shape[3], shape[1], shape[2]))})
-    np.testing.assert_array_equal(actual.transpose(0, 2, 3, 1), np.concatenate([x, x], axis))
 
 
 def test_pixels_are_scaled_inside() -> None:
@@ -181,24 +147,6 @@ def test_what_no_output_needs_is_left_out() -> None:
         run(network, images(), {"q": TensorSpec("q", "float32", ("N", 3, 6, 8))})
 
 
-def test_sparse_rows() -> None:
-    dense = RNG.integers(1, 9, (5, 7)) * (RNG.random((5, 7)) < 0.4)
-    rows = [np.flatnonzero(row) for row in dense]
-    segments = np.cumsum([0, *map(len, rows)])
-    levels = [Level(5), Level(0, segments, np.concatenate(rows))]
-    np.testing.assert_array_equal(expand_sparse(dense[dense != 0], dense.shape, (0, 1), (), levels), dense)
-
-
-def test_sparse_blocks() -> None:
-    filled = RNG.random((3, 2)) < 0.5
-    filled[1] = False
-    dense = np.kron(filled, np.ones((1, 4), int)) * RNG.integers(1, 9, (3, 8))
-    rows = [np.flatnonzero(row) for row in filled]
-    values = np.concatenate([dense[r, 4 * b : 4 * b + 4] for r, blocks in enumerate(rows) for b in blocks])
-    levels = [Level(3), Level(0, np.cumsum([0, *map(len, rows)]), np.concatenate(rows)), Level(4)]
-    np.testing.assert_array_equal(expand_sparse(values, dense.shape, (0, 1, 2), (1,), levels), dense)
-
-
 def test_reads_a_file() -> None:
     pytest.importorskip("tflite")
     from test.conversion.tflite_file import convolution_file
@@ -214,6 +162,14 @@ def test_reads_a_file() -> None:
     (actual,) = run(network, x, {"features": TensorSpec("features", "float32", ("N", 4, 3, 4))})
     expected = convolve_slowly(x.astype(float), kernel.astype(float), np.zeros(4), 2, same=True)
     np.testing.assert_allclose(actual.transpose(0, 2, 3, 1), np.clip(expected, 0, 6), atol=1e-3)
+
+
+def test_sparse_weights_are_refused_by_name() -> None:
+    pytest.importorskip("tflite")
+    from test.conversion.tflite_file import convolution_file
+
+    with pytest.raises(ValueError, match="tensor 'halves': sparse weights are not supported"):
+        read_tflite(convolution_file(np.zeros((4, 3, 3, 3), np.float16), sparse=True))
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 1, 1, 3)])

@@ -38,7 +38,7 @@ def network(weight: onnx.TensorProto | None = None, domain: str = "", opset: int
 
 MANIFEST = Manifest(
     name="sum",
-    kind="detector",
+    kind="person_boxes",
     file="sum.onnx",
     sha256="0" * 64,
     inputs=(TensorSpec("x", "float32", ("N", 3)),),

@@ -102,7 +102,7 @@ def test_a_failed_capture_is_reported_and_survived(caplog: pytest.LogCaptureFixt
 
 def test_images_of_any_size_are_prepared_when_seen() -> None:
     machine = fake(network=SEARCH)
-    engine = TensorRtEngine(manifest(SEARCH, "detector"), load(machine))
+    engine = TensorRtEngine(manifest(SEARCH, "person_boxes"), load(machine))
     for height, width in [(2, 3), (4, 5), (2, 3)]:
         image = np.arange(height * width, dtype=np.uint8).reshape(1, height, width)
         np.testing.assert_array_equal(engine.run({"image": image})["sums"], image.sum(2))
@@ -111,7 +111,7 @@ def test_images_of_any_size_are_prepared_when_seen() -> None:
 
 def test_of_too_many_sizes_the_oldest_is_dropped() -> None:
     machine = fake(network=SEARCH)
-    engine = TensorRtEngine(manifest(SEARCH, "detector"), load(machine))
+    engine = TensorRtEngine(manifest(SEARCH, "person_boxes"), load(machine))
     for shape in [(1, height, width) for height in range(1, 9) for width in range(1, 9)]:
         image = np.full(shape, 3, np.uint8)
         np.testing.assert_array_equal(engine.run({"image": image})["sums"], image.sum(2))
@@ -120,7 +120,7 @@ def test_of_too_many_sizes_the_oldest_is_dropped() -> None:
 
 
 def test_a_size_outside_of_the_profile_is_named() -> None:
-    engine = TensorRtEngine(manifest(SEARCH, "detector"), load(fake(network=SEARCH)))
+    engine = TensorRtEngine(manifest(SEARCH, "person_boxes"), load(fake(network=SEARCH)))
     with pytest.raises(EngineError, match=r"\(1, 1, 1\) to \(1, 8, 8\), got \(1, 9, 2\)"):
         engine.run({"image": np.zeros((1, 9, 2), np.uint8)})
 

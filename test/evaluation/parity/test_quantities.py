@@ -30,7 +30,6 @@ def outputs(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
         "hand_landmarks": {"landmarks": (2, 63), "world": (2, 63), "presence": (2, 1), "handedness": (2, 1)},
         "hand_pose2mesh": {"vertices": (2, 5, 3), "joints": (2, 21, 3), "joint_error": (2, 21)},
         "hand_recrop": {"crop": (2, 4)},
-        "detector": {"regressions": (1, 30, 12), "logits": (1, 30, 1)},
         "fusion": {"fused_error": (2, 24), "forecast": (2, 3, 24, 3), "forecast_error": (2, 3, 24)},
     }
     found = {name: rng.normal(size=shape) for name, shape in shapes[kind].items()}
@@ -96,15 +95,15 @@ def test_edges_of_a_box_are_in_px() -> None:
 
 
 def test_boxes_count_only_where_a_person_is_likely() -> None:
-    ours, reference = outputs("detector"), outputs("detector")
-    reference["logits"][:] = -5
-    reference["logits"][0, 3] = 5
-    ours["logits"] = reference["logits"]
-    ours["regressions"] = reference["regressions"].copy()
-    ours["regressions"][0, 4:] += 100
-    ours["regressions"][0, 3, 0] += 3
-    boxes, _ = distances("detector", [ours], [reference])
-    assert boxes.max == pytest.approx(3)
+    ours, reference = outputs("person_boxes"), outputs("person_boxes")
+    for heads in (ours, reference):
+        for stride in (8, 16, 32):
+            heads[f"stride{stride}"][..., 0] = -9
+        heads["stride8"][0, 1, 2, 0] = 0.1
+    ours["stride8"][0, 0, :, 80:] += 9 * np.arange(44)
+    assert distances("person_boxes", [ours], [reference])[0].max == 0
+    reference["stride8"][0, 0, 1, 0] = 0.1
+    assert distances("person_boxes", [ours], [reference])[0].max > 8
 
 
 def test_no_number_is_too_far_off() -> None:
