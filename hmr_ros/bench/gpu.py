@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hmr_ros.engines.tensorrt.cuda import GpuLimits
 
 BATCHES = (1, 4, 8)
-SEARCH = {"H": 352, "W": 640}
-"""The detector's default size."""
+SEARCH = {"H": 224, "W": 416}
+"""The default size of a search, `detector.size`."""
 
 TENSOR_FLOP_PER_CYCLE = {
     "sm_75": 512,

@@ -82,7 +82,7 @@ ONE_IMAGE = BatchProfile(1, 1, 1)
 """For networks that see whole images."""
 
 IMAGE_SIZES = {"H": SizeRange(64, 352, 1664), "W": SizeRange(64, 640, 1664)}
-"""Of networks that take images of any size: the default search, up to the largest one of a panorama (3:1)."""
+"""Of networks that search images of any size: best for the middle `detector.size`, up to the largest of panoramas."""
 
 
 @dataclass(frozen=True)
