@@ -49,7 +49,7 @@ class Stiffness:
     steps: int
 
 
-LIFTED = Stiffness(rotation_rad=0.1, distance=EXPECTED_DEVIATION, steps=2)
+LIFTED = Stiffness(rotation_rad=0.1, distance=EXPECTED_DEVIATION, steps=1)
 """For the body of one image."""
 
 FUSED = Stiffness(rotation_rad=0.04, distance=0.001, steps=1)

@@ -162,7 +162,8 @@ def test_two_steps_count_the_rotation_from_the_lifted_pose_not_from_the_last(peo
         step = FIT._step(rotations, betas, cam_t, evidence, prior)
         rotations, cam_t = rotvec_to_rotmat(step[:, :72].reshape(-1, 24, 3)) @ rotations, cam_t + step[:, 72:]
         prior = _Prior(prior.weight, prior.away + step)
-    fitted = FIT(guess, betas, seen, guess.cam_t[:, 2])
+    twice = KeypointFit(BODY_MODEL, "coco_feet", dataclasses.replace(LIFTED, steps=2))
+    fitted = twice(guess, betas, seen, guess.cam_t[:, 2])
     np.testing.assert_allclose(fitted.cam_t, cam_t, atol=1e-4)
     np.testing.assert_allclose(rotvec_to_rotmat(fitted.body_pose), rotations[:, 1:], atol=1e-3)
     np.testing.assert_allclose(rotvec_to_rotmat(fitted.global_orient), rotations[:, 0], atol=1e-3)
