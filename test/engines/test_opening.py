@@ -252,4 +252,4 @@ def test_options_follow_the_settings() -> None:
     assert EngineOptions.of(settings) == EngineOptions(
         "onnxruntime", 2, 3, cache, "fp32", False, 20.0, cpu_precision="int8"
     )
-    assert EngineOptions.of(EngineSettings()) == EngineOptions(cpu_precision="auto")
+    assert EngineOptions.of(EngineSettings()) == EngineOptions()

@@ -183,7 +183,7 @@ def test_a_measured_distance_is_more_certain_than_a_guessed_one():
     ray = measured.cam_t[0] / np.linalg.norm(measured.cam_t[0])
     deviations = np.sqrt(np.linalg.eigvalsh(measured.root_covariance[0]))
     np.testing.assert_allclose(deviations, [0.05, 0.2, 0.2], atol=1e-6)
-    assert np.sqrt(ray @ measured.root_covariance[0] @ ray) == pytest.approx(0.05)
+    assert np.sqrt(ray @ measured.root_covariance[0] @ ray) == pytest.approx(0.05, abs=1e-6)
     unmeasured = measure(guess, DepthImage(np.zeros((4, 4)))).estimates
     np.testing.assert_array_equal(unmeasured.root_covariance, guess.root_covariance)
 
