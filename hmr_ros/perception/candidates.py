@@ -10,13 +10,9 @@ import numpy as np
 from hmr_ros.core.arrays import Floats, Image
 from hmr_ros.core.records import Record
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.nanodet import decode_boxes, non_maximum_suppression
+from hmr_ros.perception.nanodet import find_boxes
 from hmr_ros.perception.search_input import search_input
 
-_SCORE = 0.4
-"""Minimum score of a candidate that the landmark network is run on."""
-_BOX_IOU = 0.6
-"""Boxes that overlap more are of one person."""
 _BOX_REACH = 0.65
 """From the middle of a person's box to above the head, as a fraction of its longer side."""
 _MIN_SIDE = 32
@@ -38,10 +34,8 @@ class Candidates(Record):
 def find_candidates(network: Engine, image: Image, pixels: int) -> Candidates:
     """Those of ``network``, of kind "person_boxes", in ``image`` (H, W, 3) searched at ``pixels`` px; best first."""
     small, scale = search_input(image, pixels)
-    boxes, scores = decode_boxes(network.run({"image": small}), _SCORE)
-    keep = non_maximum_suppression(boxes, _BOX_IOU)
-    boxes = boxes[keep]
-    return Candidates(boxes * np.tile(scale, 2), regions_of_boxes(boxes) * scale, scores[keep])
+    boxes, scores = find_boxes(network, small)
+    return Candidates(boxes * np.tile(scale, 2), regions_of_boxes(boxes) * scale, scores)
 
 
 def regions_of_boxes(boxes: Floats) -> Floats:

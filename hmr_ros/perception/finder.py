@@ -15,7 +15,7 @@ from hmr_ros.core.geometry.crop import boxes_of_keypoints
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.movenet import decode_people
-from hmr_ros.perception.nanodet import decode_boxes, non_maximum_suppression
+from hmr_ros.perception.nanodet import BOX_IOU, find_boxes, non_maximum_suppression
 from hmr_ros.perception.search_input import search_input
 from hmr_ros.perception.similarity import box_iou
 
@@ -23,10 +23,6 @@ BOXES_PIXELS = 416 * 256
 """Size of NanoDet's search, px; people of a tenth of a 16:9 image's height are found."""
 PEOPLE_PIXELS = 256 * 160
 """Size of MultiPose's search, px."""
-_BOX_SCORE = 0.4
-"""Minimum score of a box of NanoDet."""
-_BOX_IOU = 0.6
-"""Boxes of NanoDet that overlap more are of one person."""
 _PERSON_SCORE = 0.2
 """Minimum product of a person's centre and the mean of their seen joints' scores, of MultiPose."""
 _CENTRE_SCORE = 0.05
@@ -64,9 +60,8 @@ class Finder:
 
     def _find_boxes(self, image: Image) -> Boxes:
         pixels, scale = search_input(image, self._scale * BOXES_PIXELS)
-        boxes, scores = decode_boxes(self._person_boxes.run({"image": pixels}), _BOX_SCORE)
-        keep = non_maximum_suppression(boxes, _BOX_IOU)
-        return Boxes(boxes[keep] * np.tile(scale, 2), scores[keep])
+        boxes, scores = find_boxes(self._person_boxes, pixels)
+        return Boxes(boxes * np.tile(scale, 2), scores)
 
     def _find_people(self, image: Image) -> Boxes:
         pixels, scale = search_input(image, self._scale * PEOPLE_PIXELS)
@@ -81,5 +76,5 @@ class Finder:
         boxes = np.where(framed, around, people.boxes)
         scores = people.centres * mean[likely]
         order = np.argsort(-scores, kind="stable")
-        order = order[non_maximum_suppression(boxes[order], _BOX_IOU)]
+        order = order[non_maximum_suppression(boxes[order], BOX_IOU)]
         return Boxes(boxes[order] * np.tile(scale, 2), scores[order])

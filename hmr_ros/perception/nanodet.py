@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic after NanoDet-g: its heads -> boxes of people.
+"""NanoDet-g and the arithmetic after it: an image -> boxes of people.
 
 Source: RangiLyu, NanoDet, 2020; distances to a box's edges are distributions as in Li et al., "Generalized Focal Loss",
 2020.
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats
+from hmr_ros.core.arrays import Bools, Floats, Image
+from hmr_ros.engines.runtime import Engine
 from hmr_ros.perception.logits import sigmoid
 from hmr_ros.perception.similarity import box_iou
 
@@ -22,6 +23,21 @@ CLASSES = 80
 PERSON = 0
 STEPS = np.arange(11, dtype=np.float32)
 """Distances, in cells, that the other 4 x 11 logits of a cell are for: left, top, right, bottom."""
+
+BOX_SCORE = 0.4
+"""Minimum score of a box."""
+BOX_IOU = 0.6
+"""Boxes that overlap more are of one person."""
+
+
+def find_boxes(network: Engine, pixels: Image) -> tuple[Floats, Floats]:
+    """Boxes (C, 4) px and scores (C,) of the people in ``pixels`` (1, h, w, 3), best first, one box of each.
+
+    ``network``: of kind "person_boxes".
+    """
+    boxes, scores = decode_boxes(network.run({"image": pixels}), BOX_SCORE)
+    keep = non_maximum_suppression(boxes, BOX_IOU)
+    return boxes[keep], scores[keep]
 
 
 def decode_boxes(outputs: Mapping[str, Floats], threshold: float) -> tuple[Floats, Floats]:
