@@ -122,7 +122,9 @@ def _copy(image: Image, degradation: str | None) -> Image:
 
 def _require_precision(pipeline: Pipeline, precision: str) -> None:
     """Raise ValueError where int8 is asked for, and no network of the pipeline runs in it."""
-    if precision == "int8" and not any(engine.status.endswith("int8") for engine in pipeline.engines):
+    if precision == "int8" and not any(
+        engine.manifest.provenance.get("precision") == "int8" for engine in pipeline.engines
+    ):
         raise ValueError("--cpu-precision int8: no network of this preset has a model in int8 that works; run hmr int8")
 
 
