@@ -111,8 +111,8 @@ class GlobalToPixel:
     ) -> tuple[Mapping[str, Float32s], SeenKeypoints]:
         """What the network says of ``crops`` (P, 256, 192, 3), and the keypoints that bodies are fitted to.
 
-        A network that starts from its own keypoints lifts them itself if it is told none, so nobody passes it twice but
-        those of whom it finds too few, and the detector enough.
+        A network that starts from its own keypoints lifts them itself if it is told none, so crops pass it twice only
+        of people of whom it finds too few, and the detector enough.
         """
         told = self._evidence(given, views)
         if not self._starts_from_own:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies on the ground as they are shown, after all that moves them a little: smoothing, mean shapes, known sizes.
 
-Nobody stands under the ground: who was placed on it is raised until the lower sole is on it. And legs whose feet are
+No person stands under the ground: who was placed on it is raised until the lower sole is on it. Legs whose feet are
 not seen are a guess, so they give way: they bend or stretch until the foot is on the ground, as far as a leg can reach.
 What the image shows stays where it is.
 """

@@ -25,8 +25,8 @@ LEAST_BODY = 0.06
 """Lower bound of a body's angular size, as lifting networks are told it: that of an adult about 7.5 m away.
 
 They learn mostly from people within 10 m, among whom whoever appears much smaller is a child; told the true size, those
-that saw nobody farther away took people at 20 m for children at 12 m. From there on perspective is below the noise of
-keypoints, so that the bound hides nothing else.
+that saw no person farther away took people at 20 m for children at 12 m. From there on perspective is below the noise
+of keypoints, so that the bound hides nothing else.
 """
 
 
