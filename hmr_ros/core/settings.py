@@ -2,7 +2,7 @@
 """Settings: frozen dataclasses whose fields carry a doc, a range and whether they may change while running.
 
 A dataclass field made by ``setting`` is the only definition of a setting: TOML files, ROS parameters (with descriptors)
-and the tables of the README are read from it; core/config.py has the node's. A config dataclass as a field
+and the tables of the README are read from it; core/config/ has the node's. A config dataclass as a field
 (``field(default_factory=...)``) is a group; its settings are addressed with dots: "smoothing.beta".
 """
 

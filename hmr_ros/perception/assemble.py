@@ -65,7 +65,7 @@ def open_pipeline(
     Of a video, call ``pipeline(image, camera, stamp_s)`` with each image in turn: people keep their ids, and their
     movement is smoothed.
 
-    ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config.py's BACKENDS; ``num_threads``
+    ``model`` is "pose2mesh", "global_to_pixel" or "both"; ``backend`` one of core/config's BACKENDS; ``num_threads``
     the number of CPU threads, 0 for the number of cores, at most 4; ``max_people`` the maximum number of people tracked
     at once; ``preset`` of the detector is "balanced", "accurate" or, for weak machines, "fast" (docs/detection.md);
     ``ground`` "estimate" lets people stand on the plane of their feet, unless the camera moves unknown (a ``Ground``

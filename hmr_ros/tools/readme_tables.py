@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hmr_ros.cli import COMMANDS
 from hmr_ros.core.config import RobotConfig
-from hmr_ros.core.fusing_config import FusingConfig
+from hmr_ros.core.config.fusing import FusingConfig
 from hmr_ros.core.settings import Setting, describe
 from hmr_ros.tools.measured_tables import MEASURED_TABLES, markdown
 

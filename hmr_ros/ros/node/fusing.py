@@ -31,7 +31,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from hmr_ros.core.body.body_model import BodyModel, load_body_model
-from hmr_ros.core.fusing_config import FusingConfig
+from hmr_ros.core.config.fusing import FusingConfig
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.temporal.presence import Presence

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from hmr_ros.core.fusing_config import FusingConfig
+from hmr_ros.core.config.fusing import FusingConfig
 from hmr_ros.core.geometry.rotation import rotmat_to_quat
 from hmr_ros.ros.node.fusing import FuseNode
 from hmr_ros.ros.wire import cdr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that a robot's configuration names."""
+"""Frames that settings name."""
 
 import pytest
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from hmr_ros.core.config.names import check_namespace
 from hmr_ros.core.settings import setting
 
 DETECTOR_PRESETS = ("fast", "balanced", "accurate")
@@ -13,7 +13,6 @@ DETECTOR_PRESETS = ("fast", "balanced", "accurate")
 
 DETECTION_SOURCES = ("search", "boxes", "keypoints", "humans")
 """Who finds people: our own search, or another detector that reports boxes, keypoints, or ROS4HRI's 2D skeletons."""
-
 
 HAND_NETWORKS = ("full", "lite")
 """MediaPipe's networks of hand landmarks."""
@@ -110,9 +109,3 @@ class HandsConfig:
         doc="manifest (.json) of the network from points to fingers; empty: hand_pose2mesh.json where it is shipped",
         read_only=True,
     )
-
-
-def check_namespace(name: str, namespace: str) -> None:
-    """Raise ValueError, which names the setting ``name``, unless ``namespace`` is one of ROS."""
-    if not re.fullmatch(r"/?[A-Za-z]\w*(/[A-Za-z]\w*)*", namespace):
-        raise ValueError(f"{name}: expected a name such as /humans, got {namespace!r}")
