@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from hmr_ros.core import tracepoints
-from hmr_ros.core.arrays import Floats, Image, Ints
+from hmr_ros.core.arrays import Image, Ints
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.body.hand_model import HandModel
 from hmr_ros.core.config import PerceptionSettings
@@ -29,20 +29,20 @@ from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.doubting import believed
-from hmr_ros.perception.external import checked, within_limit
+from hmr_ros.perception.external import checked
 from hmr_ros.perception.fingers import Fingers
-from hmr_ros.perception.hands import HandDetector, Hands
+from hmr_ros.perception.hands import HandDetector
+from hmr_ros.perception.looking import Looking
+from hmr_ros.perception.moment import Moment
 from hmr_ros.perception.placing import Placing
 from hmr_ros.perception.posing import Posing
 from hmr_ros.perception.reidentification import Cues
 from hmr_ros.perception.result import Result as Result
 from hmr_ros.perception.result import Timings as Timings
 from hmr_ros.perception.tracker import Tracker, Tracks
-from hmr_ros.perception.turns import Turns
 
 _LONGEST_GAP_S = 1.0
 """After a longer pause people are not where they were: the detector searches instead of following."""
-_NO_BOXES = np.zeros((0, 4))
 
 
 class Pipeline:
@@ -81,13 +81,12 @@ class Pipeline:
         self.hand_detector = hand_detector
         self.fingers = fingers
         self.in_turns = False
-        self._turns = Turns()
+        self._looking = Looking(detector, hand_detector)
         self._sizing = Sizing(body_model)
         self._placing = Placing(self._sizing, GroundEstimator(body_model))
         self._posing = Posing(smoother, self._sizing, body_model, fingers)
         self._camera_motion = CameraMotion()
         self._known: set[int] = set()
-        self._boxes: Floats = _NO_BOXES
         self._last_stamp_s = -np.inf
         self._settings = PerceptionSettings()
 
@@ -155,25 +154,22 @@ class Pipeline:
         if detections is not None:
             detections = checked(detections, image, keep_ids=self.tracker.options.keep_ids)
         forgotten = self._begin(stamp_s)
-        pose = self._camera_motion(world, stamp_s)
+        moment = Moment(image, camera, stamp_s, self._camera_motion(world, stamp_s), shed)
         steps = tracepoints.Steps()
-        found = self._detect(image, detections, shed)
+        found = self._looking.people(image, detections, shed)
         detect_s = steps.end("detection")
-        view, cues = self._view(camera, pose), self._cues(image, found)
-        tracks = self.tracker.update(found, stamp_s, view, cues, self.detector.skipped)
-        skipped = self._take_turns(tracks, stamp_s)
-        self._boxes = tracks.people.boxes
+        tracks = self._track(moment, found)
+        skipped = self._looking.plan(tracks, stamp_s, self.in_turns)
         lost = self._update_known(tracks, forgotten)
         track_s = steps.end("tracking")
-        estimates = self._estimate(image, tracks.seen, camera, shed)
-        tracks, estimates = believed(tracks, estimates, self._sizing, self.smoother, stamp_s, pose)
+        tracks, estimates = self._estimate(moment, tracks)
         estimate_s = steps.end("estimation")
-        ground = ground or self._placing.estimated_ground(tracks.seen, estimates, camera, stamp_s, pose)
-        estimated = self._placing.measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
+        ground = ground or self._placing.estimated_ground(tracks.seen, estimates, camera, stamp_s, moment.pose)
+        placed = self._placing.measured(tracks.seen, estimates, camera, Evidence(stamp_s, depth, ground))
         estimate_s += steps.end("sizing")
-        hands = self._hands(image, tracks.seen, shed)
+        hands = self._looking.hands(image, tracks.seen, shed)
         hands_s = steps.end("hands")
-        smoothed = self._posing.smoothed(tracks, estimated, camera, stamp_s, pose, ground)
+        smoothed = self._posing.smoothed(tracks, placed, camera, stamp_s, moment.pose, ground)
         smooth_s = steps.end("smoothing")
         calibration = self.calibration if len(tracks.people) else None
         bodies = self._posing.posed(tracks, smoothed, hands, camera, stamp_s, calibration)
@@ -182,13 +178,13 @@ class Pipeline:
             bodies,
             lost,
             Timings(detect_s, track_s, estimate_s, hands_s, smooth_s),
-            int(estimated.by_depth.sum()),
-            int(estimated.by_ground.sum()),
-            ground,
-            pose,
-            self._camera_motion.jump,
-            hands,
-            skipped,
+            measured=int(placed.by_depth.sum()),
+            grounded=int(placed.by_ground.sum()),
+            ground=ground,
+            pose=moment.pose,
+            jump=self._camera_motion.jump,
+            hands=hands,
+            skipped=skipped,
         )
 
     def photo(
@@ -212,7 +208,7 @@ class Pipeline:
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""
-        self.detector.configure(settings)
+        self._looking.configure(settings)
         self.tracker.configure(settings)
         self.estimator.configure(settings)
         self._posing.configure(settings)
@@ -221,13 +217,12 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget all tracks."""
-        self._forget_image()
+        self._looking.reset()
         self.tracker.reset()
         self._posing.reset()
         self._placing.reset()
         self._camera_motion.reset()
         self._known = set()
-        self._boxes = _NO_BOXES
         self._last_stamp_s = -np.inf
 
     def close(self) -> None:
@@ -251,24 +246,13 @@ class Pipeline:
             forgotten = self._known
             self.reset()
         elif _LONGEST_GAP_S < stamp_s - self._last_stamp_s < np.inf:
-            self._forget_image()
+            self._looking.forget_image()
         self._last_stamp_s = stamp_s
         return forgotten
 
-    def _forget_image(self) -> None:
-        """Forget where people and hands were in the last image: the next one is searched."""
-        self.detector.reset()
-        self._turns.reset()
-        if self.hand_detector is not None:
-            self.hand_detector.reset()
-
-    def _detect(self, image: Image, given: Detections | None, shed: Shed) -> Detections:
-        """People in ``image``: those of another detector, where it finds people, else those of the search."""
-        if given is None:
-            is_external = self._settings.detections.is_external
-            return self.detector.locate(image, None) if is_external else self.detector.detect(image, shed)
-        given = within_limit(given, self._boxes, self._settings.max_people)
-        return given if given.has_keypoints else self.detector.locate(image, given)
+    def _track(self, moment: Moment, found: Detections) -> Tracks:
+        view, cues = self._view(moment.camera, moment.pose), self._cues(moment.image, found)
+        return self.tracker.update(found, moment.stamp_s, view, cues, self.detector.skipped)
 
     def _view(self, camera: Camera | None, pose: CameraPose | None) -> View | None:
         """What the tracker needs to let the camera's motion cancel; None where that is not known."""
@@ -288,31 +272,14 @@ class Pipeline:
         self._posing.forget({*tracks.forgotten, *forgotten} - self._known)
         return lost
 
-    def _estimate(self, image: Image, seen: Detections, camera: Camera | None, shed: Shed) -> Estimates:
+    def _estimate(self, moment: Moment, tracks: Tracks) -> tuple[Tracks, Estimates]:
+        """The bodies of who is seen; who is not believed counts as hidden in the tracks."""
+        seen, camera = tracks.seen, moment.camera
         if camera is None or len(seen) == 0:
-            return Estimates.unknown(len(seen))
-        return self.estimator.estimate(image, seen, camera, shed)
-
-    def _take_turns(self, tracks: Tracks, stamp_s: float) -> int:
-        """Tell the detector whom to skip in the next image; how many it skipped in this one.
-
-        Hands move while a person stands still.
-        """
-        still = self._settings.detector.still_people
-        if self.hand_detector is None and (still == "in_turns" or (still == "auto" and self.in_turns)):
-            self.detector.skip(self._turns(tracks, stamp_s))
+            estimates = Estimates.unknown(len(seen))
         else:
-            self._turns.reset()
-        return int(((tracks.unseen_s > 0) & (tracks.states == State.TRACKED)).sum())
-
-    def _hands(self, image: Image, seen: Detections, shed: Shed) -> Hands | None:
-        """The hands of people who are ``seen``; left out with the views, while fingers hold, then relax."""
-        if self.hand_detector is None:
-            return None
-        if shed >= Shed.VIEWS:
-            self.hand_detector.reset()
-            return None
-        return self.hand_detector(image, seen)
+            estimates = self.estimator.estimate(moment.image, seen, camera, moment.shed)
+        return believed(tracks, estimates, self._sizing, self.smoother, moment.stamp_s, moment.pose)
 
 
 def _check_image(image: Image, camera: Camera | None) -> None:

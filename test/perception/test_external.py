@@ -109,8 +109,7 @@ class Locating(Detector):
 
 
 def test_boxes_get_keypoints_and_without_boxes_people_are_followed() -> None:
-    run = pipeline()
-    run.detector = Locating()
+    run = pipeline(detector=Locating())
     run.configure(PerceptionSettings(detections=DetectionsConfig(source="boxes")))
     first = run(IMAGE, CAMERA, 1.0, detections=boxes(BOX))
     second = run(IMAGE, CAMERA, 1.1)
@@ -122,8 +121,7 @@ def test_boxes_get_keypoints_and_without_boxes_people_are_followed() -> None:
 
 
 def test_the_limit_holds_for_two_hundred_boxes() -> None:
-    run = pipeline()
-    run.detector = Locating()
+    run = pipeline(detector=Locating())
     run.configure(PerceptionSettings(max_people=3))
     grid = [(30.0 * x, 40.0 * y, 30.0 * x + 25, 40.0 * y + 35) for y in range(10) for x in range(20)]
     crowd = boxes(*grid, scores=list(np.linspace(0.1, 0.9, 200)))

@@ -113,9 +113,10 @@ class Plain(BodySmoother):
         self.resets += 1
 
 
-def pipeline(*people, smoother=None):
+def pipeline(*people, detector=None, smoother=None, hand_detector=None):
     tracker = Tracker(TrackerOptions(timeout_s=0.15, hits_to_confirm=1))
-    return Pipeline(Script(people), tracker, Flat(), smoother or Plain(), BODY_MODEL)
+    found_by = detector or Script(people)
+    return Pipeline(found_by, tracker, Flat(), smoother or Plain(), BODY_MODEL, hand_detector=hand_detector)
 
 
 def test_people_keep_their_ids_and_get_positions():
@@ -158,8 +159,7 @@ class Gloves:
 
 def test_hands_are_looked_for_where_there_is_a_detector_and_no_hurry():
     assert pipeline(2)(IMAGE, CAMERA, 1.0).hands is None
-    run = pipeline(2, 2, 2, 0)
-    run.hand_detector = Gloves()
+    run = pipeline(2, 2, 2, 0, hand_detector=Gloves())
     found = run(IMAGE, CAMERA, 1.0)
     assert found.hands.ids.tolist() == found.bodies.ids.tolist()
     assert 0 < found.timings.hands_s <= found.timings.total_s
@@ -171,8 +171,7 @@ def test_hands_are_looked_for_where_there_is_a_detector_and_no_hurry():
 
 
 def test_hands_are_forgotten_with_the_people_and_after_a_gap():
-    run = pipeline(1, 1, 1)
-    run.hand_detector = Gloves()
+    run = pipeline(1, 1, 1, hand_detector=Gloves())
     for stamp_s in (1.0, 1.1, 3.0):
         run(IMAGE, CAMERA, stamp_s)
     assert run.hand_detector.resets == 1
