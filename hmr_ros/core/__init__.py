@@ -2,7 +2,7 @@
 """The records, geometry and body of the project, in numpy and the standard library alone; all other packages import it.
 
 Modules
-    camera: Camera, from calibration_file or a field of view; people: Detections, Crops, Estimates, Bodies; hands:
+    camera: Camera, from calibration_file or a field of view; people: Detections, Estimates, Bodies; hands:
     BodyHands; forecasts: Forecasts; records: their base; arrays: types of arrays; archives: .npz files;
     restricted_pickle: the arrays of pickles, whose code is not run; skeleton: joint sets; manifest: what a network
     expects and returns; json_fields: what JSON should hold; settings: what settings are made with; share: where shipped

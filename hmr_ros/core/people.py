@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Image, Ints
+from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.camera import DISTORTION_SIZES as DISTORTION_SIZES
 from hmr_ros.core.camera import Camera as Camera
 from hmr_ros.core.forecasts import Forecasts
@@ -105,25 +105,6 @@ class Detections(Record):
             joint_set,
             np.zeros(0, np.int64),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Crops(Record):
-    """Image patches, one per person.
-
-    ``images`` (P, H, W, 3) uint8 RGB; ``crop_from_image`` (P, 2, 3) affine maps, full-image px -> crop px;
-    ``boxes`` (P, 4) the image region each patch shows, px.
-    """
-
-    images: Image
-    crop_from_image: Floats
-    boxes: Floats
-
-    def __post_init__(self) -> None:
-        people = len(self.images)
-        check_shape(self, "images", (people, None, None, 3))
-        check_shape(self, "crop_from_image", (people, 2, 3))
-        check_shape(self, "boxes", (people, 4))
 
 
 _ESTIMATED = {

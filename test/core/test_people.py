@@ -8,7 +8,7 @@ import pytest
 
 from hmr_ros.core.forecasts import Forecasts
 from hmr_ros.core.hands import BodyHands
-from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Crops, Detections, Estimates, State
+from hmr_ros.core.people import UNTRACKED, Bodies, Camera, Detections, Estimates, State
 from hmr_ros.core.uncertainty import Covariances
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
@@ -90,7 +90,6 @@ def test_estimates_of_another_shape_are_refused():
 
 RECORDS = {
     "detections": detections(3),
-    "crops": Crops(np.zeros((3, 8, 6, 3), np.uint8), np.zeros((3, 2, 3)), np.zeros((3, 4))),
     "estimates": Estimates.unknown(3),
     "bodies": Bodies.without_geometry(detections(3), 10),
     "forecasts": forecasts(3),

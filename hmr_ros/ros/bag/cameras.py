@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hmr_ros.ros.bag.recording import RecordingError, Report, Topic
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 _BODIES = "hmr_ros/msg/SmplBodyArray"
 _RESULTS = r"(bodies(/\w+/joint_states)?|markers|mesh|mesh_points|overlay|people|collision_object)"
