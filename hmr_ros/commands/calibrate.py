@@ -27,7 +27,7 @@ from hmr_ros.evaluation.held_out.covariance_fit import fit
 from hmr_ros.evaluation.held_out.coverage import Coverage, coverage_by_joint, coverage_table, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
 from hmr_ros.evaluation.held_out.predictor import Predictor, open_predictor
-from hmr_ros.evaluation.held_out.residuals import KEYPOINTS, Residuals, calibration_clips, residuals_of
+from hmr_ros.evaluation.held_out.residuals import Residuals, calibration_clips, residuals_of
 from hmr_ros.evaluation.held_out.synthetic import BATCH, people_of_shards, sampled_people
 from hmr_ros.evaluation.sequences.fusion_report import fusion_report
 from hmr_ros.evaluation.sequences.trial import RATES_HZ, SOURCES, Trial
@@ -134,7 +134,9 @@ def _report(residuals: Residuals, motion: Motion, joint_set: str) -> Report:
     covered = coverages(test, calibration, joint_set, takes[~known])
     report = Report(calibration, covered, coverage_by_joint(test, calibration, joint_set))
     here, there = (f"{rows.sum()} estimates of {len(set(takes[rows]))} takes" for rows in (known, ~known))
-    print(f"fitted to {here}, tested on {there}; keypoints: {', '.join(KEYPOINTS)}")
+    kinds = residuals.groupings[0]
+    sources = [part for part in kinds.parts if (kinds.labels == part).any()]
+    print(f"fitted to {here}, tested on {there}; keypoints: {', '.join(sources)}")
     print(coverage_table(covered), _facts(report), sep="\n")
     return report
 

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Floats
+from hmr_ros.core.arrays import Float32s, Floats
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
-from hmr_ros.core.geometry.crop_view import CropView
+from hmr_ros.core.geometry.crop_view import CROP_ASPECT, CropView
+from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.core.records import Record, join_rows
@@ -59,12 +62,16 @@ Network = Callable[..., list[StageParameters]]
 With an oracle, true anchors (B, 24, 2) follow.
 """
 
+Finder = Callable[..., Float32s]
+"""The same inputs -> (B, J, 3): the keypoints that the network finds itself, crop units and score, 0 where missing."""
+
 
 @dataclass(frozen=True, eq=False)
 class CropPredictor:
     """A network that reads crops. Each stage is evaluated as it is, and the last one as the robot publishes it.
 
-    With an ``oracle``, the local stage with the pixels that it should match is one more.
+    With an ``oracle``, the local stage with the pixels that it should match is one more. ``finder``: None of a network
+    that finds no keypoints.
     """
 
     name: str
@@ -72,6 +79,7 @@ class CropPredictor:
     network: Network
     body: BodyModel
     oracle: bool = False
+    finder: Finder | None = None
     reads_images = True
 
     def predict(self, case: Case) -> list[Prediction]:
@@ -83,6 +91,25 @@ class CropPredictor:
         placement = Placement(self.body, self.joint_set)
         placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.normalized, case.score)
         return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
+
+    def with_own_keypoints(self, case: Case) -> Case | None:
+        """``case`` as the robot knows it with keypoint_source ``own``; None of a network that finds no keypoints.
+
+        The network is told nothing; bodies are fitted to what it finds, which Pose2Mesh may lift as well.
+        """
+        if self.finder is None:
+            return None
+        shown = self._shown(case)
+        told = np.zeros_like(shown.keypoints)
+        inputs: tuple[NDArray[np.generic], ...] = (shown.image, told, shown.view.camera)
+        starts = range(0, len(told), CHUNK)
+        own = np.concatenate([self.finder(*(x[first : first + CHUNK] for x in inputs)) for first in starts])
+        height = shown.view.height[:, None, None] * np.array([CROP_ASPECT, 1.0])
+        normalized = shown.view.centre[:, None] + (own[..., :2] - 0.5) * height
+        score = np.where(own[..., 2] >= PerceptionSettings().keypoint_threshold, own[..., 2], 0.0)
+        score[(score > 0).sum(1) < MIN_KEYPOINTS] = 0
+        silent = dataclasses.replace(shown, keypoints=told)
+        return dataclasses.replace(case, normalized=normalized, score=score, shown=silent)
 
     def stages(self, shown: Shown) -> list[StageParameters]:
         """The output of every stage; ValueError where an oracle does not know the ground truth."""
@@ -108,14 +135,20 @@ def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel)
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    outputs = ["rotations", "betas", "crop_cam", "joint_error"]
+    *parameters, keypoints = GlobalToPixel.output_names
+
+    def outputs(names: Sequence[str], arrays: Sequence[NDArray[np.generic]]) -> list[Float32s]:
+        found: list[Float32s] = session.run(names, dict(zip(GlobalToPixel.input_names, arrays, strict=True)))
+        return found
 
     def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
-        return [
-            StageParameters(LOCAL, *session.run(outputs, dict(zip(GlobalToPixel.input_names, arrays, strict=True))))
-        ]
+        return [StageParameters(LOCAL, *outputs(parameters, arrays))]
 
-    return CropPredictor(manifest.name, str(manifest.joint_set), network, body)
+    def finder(*arrays: NDArray[np.generic]) -> Float32s:
+        return outputs([keypoints], arrays)[0]
+
+    finds = any(output.name == keypoints for output in manifest.outputs)
+    return CropPredictor(manifest.name, str(manifest.joint_set), network, body, finder=finder if finds else None)
 
 
 def trained_crop_predictor(
@@ -142,4 +175,9 @@ def trained_crop_predictor(
             StageParameters.of(LOCAL, stages.fine, stages.joint_error),
         ]
 
-    return CropPredictor(name, trained.config.joint_set, network, body, oracle and trained.config.local == "on")
+    @torch.no_grad()
+    def finder(image: NDArray[np.uint8], *_others: NDArray[np.generic]) -> Float32s:
+        return trained.features(torch.from_numpy(image)).keypoints.float().numpy()
+
+    has_local = trained.config.local == "on"
+    return CropPredictor(name, trained.config.joint_set, network, body, oracle and has_local, finder)

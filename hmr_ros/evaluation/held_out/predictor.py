@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from numpy.random import default_rng
+
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import load_manifest, verify
-from hmr_ros.evaluation.held_out.case import Case, Prediction
-from hmr_ros.evaluation.held_out.crop_predictor import exported_crop_predictor, trained_crop_predictor
+from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.crop_predictor import (
+    CropPredictor,
+    exported_crop_predictor,
+    trained_crop_predictor,
+)
 from hmr_ros.evaluation.held_out.keypoint_predictor import exported_keypoint_predictor, trained_keypoint_predictor
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
 from hmr_ros.training.checkpoint import load_checkpoint
@@ -36,6 +43,15 @@ class Predictor(Protocol):
 
     def predict(self, case: Case) -> list[Prediction]:
         """One or several predictions of the same people; the robot publishes the last."""
+
+
+def own_case(predictors: Sequence[Predictor], people: SyntheticPeople, body: BodyModel) -> Case | None:
+    """``people`` with the keypoints that the first of ``predictors`` that reads images finds; None where none does."""
+    for predictor in predictors:
+        if isinstance(predictor, CropPredictor):
+            silent = observed(people, predictor.joint_set, None, body, default_rng(0))
+            return predictor.with_own_keypoints(silent)
+    return None
 
 
 def body_of(path: Path) -> Path | None:

@@ -40,6 +40,11 @@ SOURCES: dict[str, KeypointMix | None] = {
 scores; none, so that a network uses the projection of its own first estimate.
 """
 
+OWN = "own"
+"""One more source, of networks that find keypoints themselves: bodies are fitted to these, as the robot does with
+keypoint_source ``own``. Who has too few of them gets no position from them; the robot takes the detector's then.
+"""
+
 PCK_FRACTIONS = (0.05, 0.1)
 """Distances within which a keypoint is correct, box heights."""
 _NEAREST_M = 0.05

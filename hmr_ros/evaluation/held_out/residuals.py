@@ -16,13 +16,15 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.uncertainty import Uncertainty
 from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople, observed
-from hmr_ros.evaluation.held_out.predictor import Predictor
-from hmr_ros.evaluation.held_out.protocol import SOURCES, groupings
+from hmr_ros.evaluation.held_out.predictor import Predictor, own_case
+from hmr_ros.evaluation.held_out.protocol import OWN, SOURCES, groupings
 from hmr_ros.evaluation.held_out.report import Grouping, join_groupings
 from hmr_ros.training.datasets.motion import Motion
 
 KEYPOINTS = {source: mix for source, mix in SOURCES.items() if mix}
-"""The keypoints that networks are calibrated on: every person is observed with each of these errors once."""
+"""The keypoints that networks are calibrated on: every person is observed with each of these errors once, and with
+those that the network finds itself, if it does.
+"""
 
 DISTANCES = ("below 2.5 m", "2.5 to 8 m", "beyond 8 m")
 _DISTANCE_EDGES_M = (2.5, 8.0)
@@ -76,13 +78,17 @@ def _mahalanobis(error: Floats, covariance: Floats) -> Floats:
 
 
 def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body: BodyModel, seed: int) -> Residuals:
-    """Residuals of every person under all KEYPOINTS, of the bodies that the robot would publish."""
+    """Residuals of every person under all KEYPOINTS, and under its own; of the bodies that the robot would publish."""
     parts: list[Residuals] = []
     first = 0
     for people in batches:
-        for number, (source, mix) in enumerate(KEYPOINTS.items()):
-            case = observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
-            parts.append(_placed(predictor.predict(case)[-1], case, people, source, first))
+        cases = {
+            source: observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
+            for number, (source, mix) in enumerate(KEYPOINTS.items())
+        }
+        if own := own_case([predictor], people, body):
+            cases[OWN] = own
+        parts += [_placed(predictor.predict(case)[-1], case, people, source, first) for source, case in cases.items()]
         first += len(people)
     return dataclasses.replace(join_rows(parts), groupings=join_groupings([part.groupings for part in parts]))
 
@@ -104,7 +110,7 @@ def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str,
 
 
 def _sources(source: str, count: int) -> Grouping:
-    return Grouping("2D", tuple(KEYPOINTS), np.full(count, source))
+    return Grouping("2D", (*KEYPOINTS, OWN), np.full(count, source))
 
 
 def _distance_groups(case: Case) -> Grouping:

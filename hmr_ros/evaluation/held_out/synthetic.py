@@ -14,12 +14,12 @@ from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.records import join_rows
 from hmr_ros.core.skeleton import JOINT_SETS
-from hmr_ros.evaluation.held_out.case import SyntheticPeople, observed
+from hmr_ros.evaluation.held_out.case import Case, SyntheticPeople, observed
 from hmr_ros.evaluation.held_out.combined import combined, correlation, products
 from hmr_ros.evaluation.held_out.comparison import gains, verdict
 from hmr_ros.evaluation.held_out.crop_predictor import GLOBAL, LOCAL
-from hmr_ros.evaluation.held_out.predictor import Predictor
-from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
+from hmr_ros.evaluation.held_out.predictor import Predictor, own_case
+from hmr_ros.evaluation.held_out.protocol import OWN, SOURCES, errors_of, groupings
 from hmr_ros.evaluation.held_out.report import Errors, Grouping, Row, join_groupings, summarise
 from hmr_ros.training.synthetic.images import ImageSampler
 from hmr_ros.training.synthetic.images.shards.shards import read_shard, shards_of
@@ -61,7 +61,7 @@ class Evaluation:
     def rows(self) -> list[Row]:
         """The rows of the report, by source, then split, then output."""
         out: list[Row] = []
-        for source in SOURCES:
+        for source in (*SOURCES, OWN):
             tables = [
                 summarise(source, output, errors, self.groupings, self.clips)
                 for (of_source, output), errors in self.errors.items()
@@ -73,7 +73,7 @@ class Evaluation:
     def verdicts(self) -> list[str]:
         """For every 2D source with both stages, how far the local stage improves on the global stage."""
         out = []
-        for source in SOURCES:
+        for source in (*SOURCES, OWN):
             local, coarse = self.errors.get((source, LOCAL)), self.errors.get((source, GLOBAL))
             if local and coarse:
                 found = gains(local, coarse, self.groupings, self.clips)
@@ -90,6 +90,8 @@ def evaluate_synthetic(
 ) -> Evaluation:
     """Evaluate all ``predictors`` on the same people and 2D sources; without keypoints, only those that read images.
 
+    Where one of them finds keypoints itself, all are evaluated with these, too.
+
     Two methods are also evaluated together (``combined``).
     ``missing``: the group of keypoints (training.synthetic.visibility.GROUPS) that nobody has.
     """
@@ -97,11 +99,9 @@ def evaluate_synthetic(
     shared: dict[str, list[Floats]] = {}
     groups, clips, first = [], [], 0
     for people in batches:
-        for number, (source, mix) in enumerate(SOURCES.items()):
-            able = [predictor for predictor in predictors if mix or predictor.reads_images]
-            if able:
-                case = observed(people, able[0].joint_set, mix, body, default_rng((seed, first, number)))
-                case = case if missing is None else case.without(in_group(JOINT_SETS[able[0].joint_set], missing))
+        for source, case in _cases(predictors, people, body, (seed, first)):
+            case = case if missing is None else case.without(in_group(JOINT_SETS[case.joint_set], missing))
+            able = [predictor for predictor in predictors if SOURCES.get(source, OWN) or predictor.reads_images]
             answers = [predictor.predict(case) for predictor in able]
             if [predictor.reads_images for predictor in able] in ([True, False], [False, True]):
                 published = answers[0][-1], answers[1][-1]
@@ -115,3 +115,15 @@ def evaluate_synthetic(
     joined = {key: join_rows(parts) for key, parts in errors.items()}
     correlations = {source: correlation(np.concatenate(parts)) for source, parts in shared.items()}
     return Evaluation(joined, join_groupings(groups), np.concatenate(clips), correlations)
+
+
+def _cases(
+    predictors: Sequence[Predictor], people: SyntheticPeople, body: BodyModel, key: tuple[int, int]
+) -> Iterator[tuple[str, Case]]:
+    """The same ``people`` with the keypoints of each 2D source that one of the ``predictors`` can do with."""
+    joint_set, reads_images = predictors[0].joint_set, any(predictor.reads_images for predictor in predictors)
+    for number, (source, mix) in enumerate(SOURCES.items()):
+        if mix or reads_images:
+            yield source, observed(people, joint_set, mix, body, default_rng((*key, number)))
+    if own := own_case(predictors, people, body):
+        yield OWN, own

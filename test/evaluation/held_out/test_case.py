@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.evaluation.held_out.case import Prediction, observed
 from hmr_ros.evaluation.held_out.crop_predictor import CropPredictor, StageParameters
 from hmr_ros.evaluation.held_out.protocol import SOURCES, errors_of, groupings
+from hmr_ros.evaluation.held_out.synthetic import evaluate_synthetic
 from hmr_ros.training.synthetic.images import ImageMix, ImageSampler
 from hmr_ros.training.synthetic.subjects import Subjects
 from hmr_ros.training.synthetic.visibility import in_group
@@ -62,6 +65,49 @@ def test_the_ground_truth_has_no_error(images, source):
         assert errors.mpvpe.max() < 1, found.output
         assert np.abs(errors.depth).max() < 0.01
         assert (errors.pck_05 == 100).all()
+
+
+def test_own_keypoints_are_those_that_the_network_finds_told_nothing(images):
+    told, case = [], case_of(images, "true")
+    found = np.concatenate([Subjects.of_images(images).view.to_crop_units(images.pixels), np.ones((16, 21, 1))], -1)
+    found[:, 3, 2] = 0.1  # below the robot's threshold
+    found[0, 5:, 2] = 0  # too few for a position
+
+    def finder(image, keypoints, camera):
+        told.append(keypoints)
+        return found.astype(np.float32)
+
+    own = dataclasses.replace(perfect(images), finder=finder).with_own_keypoints(case)
+    assert not np.concatenate(told).any()
+    assert not own.shown.keypoints.any()
+    assert np.abs(own.normalized - case.normalized)[images.visible].max() < 1e-3
+    expected = np.ones((16, 21))
+    expected[:, 3] = expected[0] = 0
+    np.testing.assert_array_equal(own.score, expected)
+    assert perfect(images).with_own_keypoints(case) is None, "this network finds none"
+
+
+def test_all_methods_are_evaluated_with_what_one_of_them_finds(images):
+    class OfKeypoints:
+        name, joint_set, reads_images, seen = "other", "coco_feet", False, []
+
+        def predict(self, case):
+            self.seen.append(case.score)
+            found = perfect(images).predict(case_of(images, "projection"))[0]
+            return [dataclasses.replace(found, expected_error=np.ones((16, 24)))]
+
+    score = np.full((16, 21, 3), 0.5, np.float32)
+    finds = dataclasses.replace(perfect(images), finder=lambda *_: score)
+    for beside, sources, asked in (([finds], 5, 4), ([perfect(images)], 4, 3), ([], 3, 3)):
+        OfKeypoints.seen.clear()
+        evaluation = evaluate_synthetic([OfKeypoints(), *beside], [images], BODY, 0)
+        assert len({source for source, _ in evaluation.errors}) == sources
+        assert len(OfKeypoints.seen) == asked, "without keypoints it is not asked"
+    rows = evaluate_synthetic([finds], [images], BODY, 0).rows()
+    assert [row.output for row in rows if (row.source, row.grouping) == ("own", "all")] == [
+        "local stage",
+        "global_to_pixel",
+    ]
 
 
 def test_correct_keypoints_are_counted_in_box_heights(images):
