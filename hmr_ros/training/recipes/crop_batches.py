@@ -75,8 +75,10 @@ class ImageSource(Protocol):
 class Source(Protocol):
     """Draws either, or both: people with images and more people without."""
 
-    def sample(self, rng: Generator, count: int) -> ImageBatch | PeopleBatch | tuple[ImageBatch, PeopleBatch]:
-        """``count`` people, of both kinds: ``count`` with images."""
+    def sample(
+        self, rng: Generator, count: int
+    ) -> ImageBatch | PeopleBatch | tuple[ImageBatch, PeopleBatch] | tuple[Batch, PeopleBatch]:
+        """``count`` people; of both kinds: ``count`` with images; or samples, and people to make samples of."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ from hmr_ros.training.recipes.crop_batches import (
 )
 from hmr_ros.training.recipes.crop_validation import EVALUATED, errors
 from hmr_ros.training.recipes.heatmaps import HeadLosses
+from hmr_ros.training.recipes.own_keypoints import WithOwnKeypoints, seen_people
 from hmr_ros.training.recipes.wrong_start import wrong_start
 from hmr_ros.training.remembering import Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
@@ -109,11 +110,21 @@ class GlobalToPixelRecipe:
 
     def sampler(self, split: str, stage: str) -> Source:
         """People without images, images to be evaluated on, or both to train on."""
-        if stage == "local":
+        own = self._config.crops.own_keypoints
+        if stage == "local" and own and split == "train":
+            return WithOwnKeypoints(self._seen_people(), self._people(split), own)
+        if stage == "local" and not own:
             return self._people(split)
         if split == "train" and stage == "images" and self._config.crops.without_image:
             return Mixed(self._images(split), self._people(split), self._config.crops.without_image)
         return self._images(split)
+
+    def _seen_people(self) -> Batch:
+        """The people of the shards, augmented once, with the backbone's own keypoints."""
+        if not self._config.crops.shards:
+            raise ValueError("crops.own_keypoints: set crops.shards, whose people the backbone looks at")
+        shards, bfloat16 = Path(self._config.crops.shards), self._config.run.bfloat16
+        return seen_people(self._network.backbone, shards, self._observer.augmented, bfloat16)
 
     def _images(self, split: str) -> ImageSource:
         """Images of people: of the data sets and, for training, rendered ones beside them."""
@@ -154,8 +165,10 @@ class GlobalToPixelRecipe:
             return joined(*(self._observed(part, rng, mix) for part in drawn))
         return self._observed(drawn, rng, mix)
 
-    def _observed(self, drawn: ImageBatch | PeopleBatch, rng: Generator, mix: KeypointMix | None) -> Batch:
-        """Samples of ``drawn``: augmented, or exactly as ``mix`` says."""
+    def _observed(self, drawn: ImageBatch | PeopleBatch | Batch, rng: Generator, mix: KeypointMix | None) -> Batch:
+        """Samples of ``drawn``: augmented, or exactly as ``mix`` says; or samples already."""
+        if isinstance(drawn, Batch):
+            return drawn
         return self._observer.augmented(drawn, rng) if mix is None else self._observer.exact(drawn, mix, rng)
 
     def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
@@ -201,7 +214,7 @@ class GlobalToPixelRecipe:
     def validate(self, sampler: Source, stage: str) -> dict[str, float]:
         """Errors of both stages with exact, erroneous and no keypoints, and what the backbone misses."""
         self.modules.eval()
-        with_images = stage != "local"
+        with_images = stage != "local" or self._config.crops.own_keypoints > 0
         batches = {source: self._to_evaluate(sampler, with_images, source) for source in EVALUATED}
         report = errors(self._network, self._loss, batches)
         if self._labelled and with_images:
