@@ -164,7 +164,10 @@ def check_building() -> Iterator[Finding]:
     missing = missing_packages()
     remedy = f"sudo apt-get install {' '.join(missing)}" if missing else ""
     yield Finding("compiler", ", ".join(missing.values()) + " missing" if missing else "found", remedy, needed=False)
-    yield dataclasses.replace(_library("torch", "for training: pip install -r requirements/dev.txt"), use="train")
+    yield dataclasses.replace(
+        _library("torch", "for training: pip install 'hmr_ros[train]', in a checkout pip install -e '.[train]'"),
+        use="train",
+    )
 
 
 Check = Callable[[], Iterator[Finding]]

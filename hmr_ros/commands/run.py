@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 from pathlib import Path
 
 from hmr_ros.core.config import PipelineSettings
@@ -138,6 +140,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--retries and --chunk: of many inputs; give several, or --workers")
     done = Run(_request(args), Terminal(), assemble).into(Output(args.out, args.overwrite, args.resume))
     _print(done.summary, done.out)
+    if not (done.summary.images or done.summary.unreadable or done.summary.interrupted):
+        print(f"hmr run: {args.source[0]} has no image {_part(args)}", file=sys.stderr)
     return _exit_status(done.summary, is_live=done.live)
 
 
@@ -224,6 +228,12 @@ def _print(summary: Summary, out: Path) -> None:
         print(f"{summary.unreadable} images could not be read (named above)")
     for path in directory.results(out):
         print(f"  {path}")
+
+
+def _part(args: argparse.Namespace) -> str:
+    """The part of a source that is read, in words."""
+    end = "its end" if math.isinf(args.seconds) else f"{args.start + args.seconds:g} s"
+    return f"between {args.start:g} s and {end} (--start, --seconds)"
 
 
 def _exit_status(summary: Summary, *, is_live: bool) -> int:

@@ -50,6 +50,13 @@ def test_the_page_does_what_it_shows(here, capsys):
     assert (here / "both/bodies.jsonl").is_file()
 
 
+def test_a_part_without_images_is_named(here, capsys):
+    assert main(["run", "my_bag", "--start", "20", "--seconds", "3"]) == 1
+    assert "my_bag has no image between 20 s and 23 s (--start, --seconds)" in capsys.readouterr().err
+    assert main(["run", "my_bag", "--start", "20"]) == 1
+    assert "my_bag has no image between 20 s and its end" in capsys.readouterr().err
+
+
 def test_files_are_those_of_other_inputs(here):
     assert main(["run", "my_bag", "--out", "out"]) == 0
     assert sorted(path.name for path in Path("out").iterdir()) == [
