@@ -85,6 +85,8 @@ class Camera:
         if self.D.size and self.D.size not in sizes:
             known = "; ".join(f"{model}: {' or '.join(map(str, n))}" for model, n in DISTORTION_SIZES.items())
             raise ValueError(f"Camera: {self.D.size} coefficients of {self.distortion_model!r}; expected {known}")
+        if not np.isfinite(self.D).all():
+            raise ValueError(f"Camera.D: expected finite coefficients, got {self.D.tolist()}")
 
     @staticmethod
     def pinhole(f: float, width: int, height: int) -> Camera:

@@ -52,3 +52,10 @@ def test_both_focal_lengths_are_positive_and_finite(at: tuple[int, int], focal: 
     broken[at] = focal
     with pytest.raises(ValueError, match="focal lengths must be positive and finite"):
         Camera(broken, 640, 480)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_coefficients_that_are_no_numbers_are_refused(value: float):
+    """No pixel has a ray through such a lens: people would have no position, and nothing would say why."""
+    with pytest.raises(ValueError, match=r"Camera.D: expected finite coefficients, got \[0.1, "):
+        Camera(K, 640, 480, "plumb_bob", np.array([0.1, value, 0, 0, 0]))
