@@ -19,8 +19,6 @@ from hmr_ros.core.geometry.rotation import quat_to_rotmat
 KEPT_NS = 10_000_000_000
 """How much of the past is kept, as in tf2."""
 
-_MOST_LINKS = 100
-
 _MOST_FRAMES, _MOST_POSES = 10_000, 20_000
 """Frames, and poses of each (2 kHz for 10 s): others decide how many they send, not how much is kept."""
 
@@ -121,6 +119,10 @@ class FrameTree:
             link = self._links[child] = _Link(parent, is_static)
         link.add(stamp_ns, pose)
 
+    def is_parent(self, frame: str) -> bool:
+        """Whether other frames are given in ``frame``."""
+        return any(link.parent == frame for link in self._links.values())
+
     def _forget_oldest(self) -> bool:
         """Forget the moving frame whose newest pose is the oldest; False where all frames are static."""
         moving = [(link.stamps[-1], child) for child, link in self._links.items() if not link.is_static]
@@ -146,9 +148,12 @@ class FrameTree:
         return down.inverse().after(up)
 
     def _way_up(self, frame: str) -> list[str]:
-        """``frame`` and its ancestors; a circle ends after many."""
+        """``frame`` and its ancestors. Raises NoTransformError where they are those of one another."""
         way = [frame]
-        while (link := self._links.get(way[-1])) and len(way) < _MOST_LINKS:
+        while link := self._links.get(way[-1]):
+            if link.parent in way:
+                circle = [*way[way.index(link.parent) :], link.parent]
+                raise NoTransformError(f"TF runs in a circle, which leads to no other frame: {' -> '.join(circle)}")
             way.append(link.parent)
         return way
 

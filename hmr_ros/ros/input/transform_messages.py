@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from hmr_ros.core.arrays import Float64s
@@ -13,8 +15,8 @@ from hmr_ros.ros.wire.cdr import CdrReader
 _OFF_UNIT = 1e-2
 """Largest deviation of the square of a quaternion's length from 1, as in tf2."""
 
-_PERSON = "body_"
-"""Prefix of the frames of people."""
+_PERSON = re.compile(r"body_([a-z]{5}|[a-z]{4}_\d+)")
+"""Frames of people by their ids or from a pool (output/person_frames.py). A robot may call one ``body_frame``."""
 
 
 def read_transforms(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
@@ -22,7 +24,7 @@ def read_transforms(tree: FrameTree, data: bytes, *, is_static: bool) -> str:
     reader, ignored = CdrReader(data), ""
     for _ in range(reader.uint32()):
         stamp, parent, child = reader.stamp(), bare_frame(reader.string()), bare_frame(reader.string())
-        if child.startswith(_PERSON):
+        if not is_static and _PERSON.fullmatch(child) and not tree.is_parent(child):
             return ignored  # this node's own message of people, up to 60 times a second: no camera is below them
         numbers = reader.doubles(7)
         if _is_transform(parent, child, numbers):

@@ -103,12 +103,28 @@ def test_a_frame_may_change_its_parent(tree):
     assert np.allclose(tree.lookup("base", "marker", 0).translation, [1, 0, 0])
 
 
-def test_a_circle_ends():
+@pytest.mark.parametrize(("target", "source"), [("c", "a"), ("b", "a"), ("a", "b"), ("b", "camera"), ("camera", "c")])
+def test_a_circle_is_named_and_leads_nowhere(target, source):
+    """As with tf2: which of its ways is meant is not known, also between two of its frames."""
     tree = FrameTree()
-    tree.add("a", "b", 0, pose(), is_static=True)
-    tree.add("b", "a", 0, pose(), is_static=True)
-    with pytest.raises(NoTransformError):
-        tree.lookup("c", "a", 0)
+    for parent, child in (("a", "b"), ("b", "a"), ("a", "camera")):
+        tree.add(parent, child, 0, pose((1, 0, 0)), is_static=True)
+    with pytest.raises(NoTransformError, match=r"circle.*(a -> b -> a|b -> a -> b)"):
+        tree.lookup(target, source, 0)
+
+
+def test_frames_far_below_the_root_are_found():
+    tree = FrameTree()
+    for k in range(300):
+        tree.add(f"link{k}", f"link{k + 1}", 0, pose((1, 0, 0)), is_static=True)
+    assert np.allclose(tree.lookup("link0", "link300", 0).translation, [300, 0, 0])
+
+
+def test_a_frame_is_a_parent_while_others_are_given_in_it(tree):
+    assert tree.is_parent("base")
+    assert not tree.is_parent("camera")
+    tree.add("odom", "camera", 0, pose(), is_static=True)
+    assert not tree.is_parent("base")
 
 
 def test_transforms_compose():

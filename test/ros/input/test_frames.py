@@ -14,6 +14,7 @@ from hmr_ros.core.geometry.frames import NoTransformError, NotYetError, Transfor
 from hmr_ros.ros.input import transform_listener
 from hmr_ros.ros.input.fixed_frames import FixedFrames, moved
 from hmr_ros.ros.input.transform_listener import TransformListener, listener_for
+from hmr_ros.ros.output.person_frames import PersonFrames, frame_pool, root_frame
 from hmr_ros.ros.wire.cdr import Stamp
 from test.ros.stubs import some_bodies
 
@@ -86,6 +87,24 @@ def test_frames_of_people_are_left_out(host):
     with pytest.raises(NoTransformError):
         listener.lookup("camera", "body_abcde", Stamp(10, 0), 0.0)
     assert x_of(listener.lookup("map", "bodywork", Stamp(10, 0), 0.0)) == 5.0
+
+
+def test_frames_of_a_robot_whose_names_begin_as_a_person_s_are_kept(host):
+    """``body_frame`` has five letters, as the ids of people have; the camera is below it."""
+    listener = TransformListener(host)
+    host.topics["/tf"].send(message(("odom", "body_link", 10, 1.0), ("body_link", "arm", 10, 2.0)))
+    assert x_of(listener.lookup("odom", "arm", Stamp(10, 0), 0.0)) == 3.0
+    host.topics["/tf_static"].send(message(("body_frame", "body_front", 0, 0.5), ("body_front", "camera", 0, 0.5)))
+    host.topics["/tf"].send(message(("odom", "body_frame", 10, 4.0)))
+    assert x_of(listener.lookup("odom", "camera", Stamp(10, 0), 0.0)) == 5.0
+
+
+@pytest.mark.parametrize("pool", [None, frame_pool()])
+def test_frames_of_people_are_left_out_however_they_are_named(host, pool):
+    listener = TransformListener(host)
+    for suffix in PersonFrames(pool).suffixes(np.arange(30), 0.0).values():
+        host.topics["/tf"].send(message(("camera", root_frame(suffix), 10, 1.0), (root_frame(suffix), "head", 10, 1.0)))
+    assert not listener._tree._links
 
 
 def test_a_broken_message_is_logged_and_the_next_is_read(host):
