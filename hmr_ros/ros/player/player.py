@@ -16,7 +16,6 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -24,6 +23,7 @@ from hmr_ros.core.calibration_file import CalibrationError
 from hmr_ros.core.geometry.camera import ASSUMED_FIELD_OF_VIEW_DEG
 from hmr_ros.media.errors import SourceError
 from hmr_ros.media.images import Bgr
+from hmr_ros.ros.node.process import StartError, initialize, starting
 from hmr_ros.ros.player import calibration
 from hmr_ros.ros.player.shots import Shot, Show, open_show
 from hmr_ros.ros.wire.cdr import Stamp, write_compressed_image, write_image
@@ -150,18 +150,20 @@ def _calibration(args: argparse.Namespace, player_name: str) -> calibration.Cali
 def main(args: list[str] | None = None) -> int:
     """Play a source until it ends or a signal stops the process; returns the exit status."""
     argv = sys.argv if args is None else ["hmr_player", *args]
-    options = _parser().parse_args(remove_ros_args(argv)[1:])
     for number in _ENDING:  # rclpy's own handler ends its context in the middle of publishing, which then fails
         signal.signal(number, signal.default_int_handler)
     try:
-        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+        with starting():
+            own = remove_ros_args(argv)[1:]
+        options = _parser().parse_args(own)
+        initialize(argv)
         source = open_show(options.source)
         player = Player(_calibration(options, "hmr_player"), options.frame_id, compressed=options.compressed)
         player.refuse_simulated_time()
         if options.wait:
             player.wait_for_subscribers(options.wait, 30.0)
         play(player, source, options.rate or source.rate_hz, loop=options.loop)
-    except (SourceError, CalibrationError, SimulatedTimeError) as err:
+    except (SourceError, CalibrationError, SimulatedTimeError, StartError) as err:
         print(f"hmr_player: {err}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

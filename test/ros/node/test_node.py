@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -467,6 +469,28 @@ def test_a_bad_parameter_ends_the_process_with_its_name():
     assert done.returncode == 1
     assert "max_people" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+NO_LOG = "Failed to create log directory '/dev/null/log': 20; set ROS_LOG_DIR to a directory that may be written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "reason"),
+    [
+        ([], {"ROS_LOG_DIR": "/dev/null/log"}, f"failed to initialize logging: {NO_LOG}"),
+        (["--params-file", "no.yaml"], {}, "Couldn't parse params file: '--params-file no.yaml'. Error: "),
+    ],
+)
+@pytest.mark.parametrize("module", ["hmr_ros.bench.stub_node", "hmr_ros.ros.player.player"])
+def test_where_ros_does_not_start_one_line_says_why(module, arguments, environment, reason):
+    command = [sys.executable, "-m", module, *(["clip.mp4"] if "player" in module else []), "--ros-args", *arguments]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("hmr_")
+    assert reason in line
+    assert not re.search(r"\.c(pp)?:\d", line), "where in its sources is of no use to who starts a node"
 
 
 def test_images_of_another_frame_end_all_tracks(world, capfd):
