@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +31,14 @@ from hmr_ros.evaluation.ablation.pose2mesh.run import Ablation
 from hmr_ros.evaluation.ablation.pose2mesh.smaller_body import write_smaller_body
 from hmr_ros.evaluation.ablation.pose2mesh.tables import TABLES
 from hmr_ros.evaluation.ablation.pose2mesh.testing import ProtocolTest, SyntheticTest, Test
-from hmr_ros.evaluation.ablation.report import Line, lines, markdown
+from hmr_ros.evaluation.ablation.report import groups, lines, markdown, markdown_of_groups
 from hmr_ros.evaluation.ablation.runs import Material, Weights, errors_of_run, global_stage
 from hmr_ros.evaluation.ablation.variants import VARIANTS
 from hmr_ros.evaluation.held_out.annotated import check_bodies
 from hmr_ros.evaluation.held_out.case import Case, observed
 from hmr_ros.evaluation.held_out.protocol import SOURCES
-from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.evaluation.held_out.protocol import groupings as groupings_of
+from hmr_ros.evaluation.held_out.report import Errors, Grouping, join_groupings
 from hmr_ros.evaluation.protocols.evaluate import read_people
 from hmr_ros.evaluation.protocols.registry import PROTOCOLS
 from hmr_ros.export.starting import started
@@ -122,14 +123,25 @@ def run(args: argparse.Namespace) -> int:
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     _keep_settings(config, args)
-    material, clips = _material(config, args)
+    material, groupings, clips = _material(config, args)
     errors = []
     for seed in tqdm(range(args.seeds), desc="seeds", unit="seed"):
         seeded = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=config.run.seed + seed))
         errors.append(_errors(seeded, material, args.head_start * config.images.steps, args.out / f"seed{seed}"))
-    found = lines([list(runs) for runs in zip(*errors, strict=True)], clips)
-    _write(found, config, args)
-    print(markdown(found))
+    of_variants = [list(runs) for runs in zip(*errors, strict=True)]
+    found, by_occlusion = lines(of_variants, clips), groups(of_variants, groupings, clips)
+    text = "\n\n".join([markdown(found), markdown_of_groups(by_occlusion)])
+    report = {
+        "seeds": args.seeds,
+        **_budget(args),
+        "steps": config.images.steps,
+        "batch_size": config.images.batch_size,
+        "unit": "mm",
+        "rows": found,
+        "groups": by_occlusion,
+    }
+    _write_both(args, "ablation", report, text)
+    print(text)
     return 0
 
 
@@ -218,8 +230,8 @@ def _budget(args: argparse.Namespace) -> dict[str, int | str]:
     return {"images": args.images, "people": args.people, "head_start": args.head_start, "source": args.source}
 
 
-def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, Strings]:
-    """The training images and evaluated people that all runs share, and the clips (N,) of those people."""
+def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, list[Grouping], Strings]:
+    """The training images and evaluated people that all runs share; the groupings and clips (N,) of those people."""
     body = load_body_model(Path(config.run.body) if config.run.body else models_dir() / "open_body.npz")
     motion = load_motion(config.run.motion)
     train = args.train or _drawn(config, "train", args.images, args.out)
@@ -230,13 +242,14 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     images = images if SOURCES[args.source] else images.without_keypoints()
     people = stored_images(recipe, val, args.people, args.out / "features" / "val.npy", augment=False)
     cases: list[Case] = []
-    clips, first = [], 0
+    clips, parts, first = [], [], 0
     for drawn in chunks_of_shards(val, args.people):
         case = observed(drawn, config.global_to_pixel.joint_set, SOURCES[args.source], body, default_rng(first))
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))
+        parts.append(groupings_of(drawn))
         first += len(drawn)
-    return Material(motion, body, images, cases, weights), np.concatenate(clips)
+    return Material(motion, body, images, cases, weights), join_groupings(parts), np.concatenate(clips)
 
 
 def _start(path: Path, config: TrainConfig, recipe: GlobalToPixelRecipe, body: BodyModel) -> Weights:
@@ -261,19 +274,6 @@ def _drawn(config: TrainConfig, split: str, count: int, out: Path) -> Path:
     plan = Plan(config.run.motion, split, joint_set, config.run.seed, SHARD_SIZE, mix)
     write_shards(plan, directory, count, workers=1)
     return directory
-
-
-def _write(found: Sequence[Line], config: TrainConfig, args: argparse.Namespace) -> None:
-    """The table as JSON and Markdown."""
-    report = {
-        "seeds": args.seeds,
-        **_budget(args),
-        "steps": config.images.steps,
-        "batch_size": config.images.batch_size,
-        "unit": "mm",
-        "rows": found,
-    }
-    _write_both(args, "ablation", report, markdown(found))
 
 
 def _write_both(args: argparse.Namespace, name: str, report: Mapping[str, object], as_markdown: str) -> None:

@@ -12,7 +12,7 @@ from numpy.random import default_rng
 from hmr_ros.core.arrays import Floats, Strings
 from hmr_ros.core.metrics import Interval
 from hmr_ros.evaluation.ablation.variants import VARIANTS, Variant
-from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.evaluation.held_out.report import Errors, Grouping, splits
 
 RESAMPLES = 2000
 
@@ -49,6 +49,36 @@ def lines(errors: Sequence[Sequence[Errors]], clips: Strings) -> list[Line]:
         )
         for variant, runs in zip(VARIANTS, errors, strict=True)
     ]
+
+
+OCCLUSION = ("keypoints", "cut by border", "hidden")
+"""Groupings that say how much of a person is seen: in the paper, what pixels gain grows with what is hidden."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """``count`` people of one ``part`` of a grouping, MPJPE in mm.
+
+    ``full``: of the full method; ``worse``: the difference of each other variant to it, as in ``Figure``.
+    """
+
+    grouping: str
+    part: str
+    count: int
+    full: Interval
+    worse: tuple[Interval, ...]
+
+
+def groups(errors: Sequence[Sequence[Errors]], groupings: Sequence[Grouping], clips: Strings) -> list[Group]:
+    """All people, then each part of the groupings ``OCCLUSION``; the others as in ``lines``."""
+    full, *others = (_stacked(runs, "mpjpe") for runs in errors)
+    found = []
+    for split in splits([g for g in groupings if g.name in OCCLUSION], len(clips)):
+        chosen, of = split.chosen, clips[split.chosen]
+        worse = tuple(mean_over_runs((other - full)[:, chosen], of) for other in others)
+        whole = mean_over_runs(full[:, chosen], of)
+        found.append(Group(split.grouping, split.part, int(chosen.sum()), whole, worse))
+    return found
 
 
 def _stacked(runs: Sequence[Errors], name: str) -> Floats:
@@ -88,6 +118,18 @@ def markdown(found: Sequence[Line]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_row(line) for line in found), "", order(found)])
+
+
+def markdown_of_groups(found: Sequence[Group]) -> str:
+    """The table by occlusion in Markdown."""
+    others = [variant.name for variant in VARIANTS[1:]]
+    head = f"| MPJPE | people | full | {' | '.join(f'worse: {name}' for name in others)} |"
+    rows = [
+        f"| {'all' if group.part == 'all' else f'{group.grouping}: {group.part}'} | {group.count} | {group.full} | "
+        f"{' | '.join(map(str, group.worse))} |"
+        for group in found
+    ]
+    return "\n".join([head, "|---" * (3 + len(others)) + "|", *rows])
 
 
 def _row(line: Line) -> str:

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from hmr_ros.evaluation.ablation.report import figure, lines, markdown, mean_over_runs
+from hmr_ros.evaluation.ablation.report import figure, groups, lines, markdown, markdown_of_groups, mean_over_runs
 from hmr_ros.evaluation.ablation.variants import FULL, VARIANTS
-from hmr_ros.evaluation.held_out.report import Errors
+from hmr_ros.evaluation.held_out.report import Errors, Grouping
 from hmr_ros.training.config import TrainConfig
 
 CLIPS = np.repeat(["a", "b", "c", "d", "e", "f"], 10)
@@ -52,3 +52,26 @@ def test_the_table_says_who_is_best():
     assert "| fixed matching (`match = 'fixed'`) | 44.1, 33.5 |" in text
     assert "| -3.0 [-3.0, -3.0] | -3.0 [-3.0, -3.0] | -3.0, -3.0 |" in text
     assert text.endswith("Ours: fixed matching < full < fixed RoI < no residual < no local encoding.")
+
+
+def test_differences_are_told_by_occlusion():
+    hidden = np.arange(60) % 2 == 0
+    labels = np.where(hidden, "half body", "none")
+    groupings = [
+        Grouping("hidden", ("none", "some", "half body"), labels),
+        Grouping("view", ("front",), np.array(["front"] * 60)),
+    ]
+    base = np.random.default_rng(1).gamma(2, 30, 60)
+    runs = [[errors(base + worse * hidden + seed) for seed in range(2)] for worse in (0, 1, 2, 4, 8)]
+    everybody, seen, half = groups(runs, groupings, CLIPS)
+    assert (everybody.count, seen.count, half.count) == (60, 30, 30)
+    assert (seen.part, half.part) == ("none", "half body")
+    assert [worse.mean for worse in half.worse] == pytest.approx([1, 2, 4, 8])
+    assert [worse.mean for worse in seen.worse] == pytest.approx([0, 0, 0, 0])
+    assert [worse.mean for worse in everybody.worse] == pytest.approx([0.5, 1, 2, 4])
+    assert seen.full.mean == pytest.approx(base[~hidden].mean() + 0.5)
+    head, rule, *rows = markdown_of_groups([everybody, seen, half]).splitlines()
+    assert head.count("|") == rule.count("|") == rows[0].count("|")
+    assert rows[0].startswith("| all | 60 | ")
+    assert rows[2].startswith("| hidden: half body | 30 | ")
+    assert rows[2].endswith("| 8.0 [8.0, 8.0] |")
