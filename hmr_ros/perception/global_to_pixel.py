@@ -19,6 +19,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import ANCHORS, PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.crop_view import CropView
+from hmr_ros.core.geometry.torso import quarter_turns
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.skeleton import JOINT_SETS, convert_keypoints
 from hmr_ros.core.temporal.shedding import Shed
@@ -92,11 +93,13 @@ class GlobalToPixel:
     def look(self, image: Image, detections: Detections, camera: Camera) -> Look:
         """``estimate``, and the keypoints that the same pass of the network found."""
         estimates = Estimates.unknown(len(detections))
-        rows, views = crop_views(detections.boxes, camera)
+        threshold = self.options.keypoints.threshold
+        turns = quarter_turns(detections.kp2d, detections.kp2d_score, JOINT_SETS[detections.joint_set], threshold)
+        rows, views = crop_views(detections.boxes, camera, turns)
         if len(rows) == 0:
             return Look(estimates, detections)
         given = seen_keypoints(detections.take(rows), camera, self._joint_set, self.options.keypoints)
-        outputs, placing = self._outputs(cut(image, views.boxes), given, views, camera)
+        outputs, placing = self._outputs(cut(image, views.boxes, views.turns), given, views, camera)
         rotations, cam_t = views.to_optical(outputs["rotations"], outputs["crop_cam"])
         placed = self._placement.of_parameters(
             rotations, outputs["betas"], cam_t, placing.normalized, placing.placing_score

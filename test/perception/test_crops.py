@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from hmr_ros.core.geometry.camera import project, undistort_points
 from hmr_ros.core.geometry.crop import apply, crop_from_image
+from hmr_ros.core.geometry.crop_view import QUARTER_TURNS
 from hmr_ros.core.people import Camera
 from hmr_ros.perception.crops import crop_views, cut
 
@@ -108,3 +109,24 @@ def test_a_crop_is_sampled_as_finely_as_the_root_of_its_scale(scale: float, fine
     samples = cv2.warpAffine(noise, crop_from_image(box, 192 * finer, 256 * finer), (192 * finer, 256 * finer))
     (crop,) = cut(noise, box[None])
     np.testing.assert_array_equal(crop, cv2.resize(samples, (192, 256), interpolation=cv2.INTER_AREA))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_crops_are_turned_as_the_image_would_be(turns):
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    camera = Camera(np.array([[100.0, 0, 59.5], [0, 100, 44.5], [0, 0, 1]]), 120, 90)
+    box = np.array([[20.0, 30, 90, 60]])
+    image_turned = np.ascontiguousarray(np.rot90(image, turns))
+    width, height = image_turned.shape[1::-1]
+    turned_camera = Camera(
+        np.array([[100.0, 0, (width - 1) / 2], [0, 100, (height - 1) / 2], [0, 0, 1]]), width, height
+    )
+    corners = box.reshape(2, 2) - (59.5, 44.5)
+    moved = corners @ QUARTER_TURNS[turns].T + ((width - 1) / 2, (height - 1) / 2)
+    (_, lying), (_, upright) = (
+        crop_views(box, camera, np.array([turns])),
+        crop_views(np.concatenate([moved.min(0), moved.max(0)])[None], turned_camera),
+    )
+    assert_allclose(lying.camera, upright.camera, atol=1e-6)
+    difference = cut(image, lying.boxes, lying.turns).astype(int) - cut(image_turned, upright.boxes)
+    assert np.abs(difference).max() <= 2, "but for rounding in the interpolation"

@@ -10,8 +10,8 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.body.posing import pose_bodies
 from hmr_ros.core.config import DetectionsConfig, DetectorConfig, PerceptionSettings
 from hmr_ros.core.geometry.camera import looking_at, project
-from hmr_ros.core.geometry.crop_view import translation_to_crop_cam
-from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
+from hmr_ros.core.geometry.crop_view import QUARTER_TURNS, translation_to_crop_cam
+from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import Manifest, ManifestError, TensorSpec, models_dir
 from hmr_ros.core.people import Camera, Detections
 from hmr_ros.core.skeleton import BLAZEPOSE, COCO_FEET
@@ -138,6 +138,27 @@ def test_bodies_come_back_where_they_stood(camera, count):
     assert np.allclose(bodies.joint_error, JOINT_ERROR)
     assert np.isnan(bodies.disagreement).all()
     assert len(oracle.asked) == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_network_sees_people_who_lie_upright(turns):
+    upright = people(3)
+    optical_from_turned = np.eye(3)
+    optical_from_turned[:2, :2] = QUARTER_TURNS[turns].T
+    rotations = upright.rotations.copy()
+    rotations[:, 0] = optical_from_turned @ rotations[:, 0]
+    rotvecs = rotmat_to_rotvec(rotations)
+    cam_t = upright.cam_t @ optical_from_turned.T
+    posed = BODY_MODEL.posed(rotvecs[:, 0], rotvecs[:, 1:], upright.betas, cam_t)
+    lying = GroundTruth(rotations, upright.betas, cam_t, posed)
+    network = Oracle(upright)  # it knows them before the turned camera
+    bodies = estimated(network, detections(lying))
+    assert np.abs(bodies.joints - posed.joints).max() < 2e-3
+    seen = project(BODY_MODEL.regressor("coco_feet") @ posed.vertices, PINHOLE)
+    told = network.asked[0]["keypoints"]
+    nose, toe = COCO_FEET.index("nose"), COCO_FEET.index("left_toe")
+    assert (told[:, nose, 1] < told[:, toe, 1]).all(), "heads are up"
+    assert not (seen[:, nose, 1] < seen[:, toe, 1]).all(), "though they are not"
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BARREL, FISHEYE])

@@ -9,7 +9,13 @@ import pytest
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.people import UNTRACKED, Camera, Detections
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, SMPL
-from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, face_seen, feet_seen, seen_keypoints
+from hmr_ros.perception.keypoints import (
+    KeypointOptions,
+    SeenKeypoints,
+    face_seen,
+    feet_seen,
+    seen_keypoints,
+)
 
 K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
 CAMERA = Camera(K, 640, 480)

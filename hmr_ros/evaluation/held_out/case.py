@@ -11,14 +11,16 @@ from numpy.random import Generator
 
 from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
+from hmr_ros.core.geometry.torso import quarter_turns
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.training.synthetic.images import ImageBatch
 from hmr_ros.training.synthetic.keypoints import KeypointMix, observe
 from hmr_ros.training.synthetic.people import PeopleBatch
-from hmr_ros.training.synthetic.subjects import Subjects, cut_crops
+from hmr_ros.training.synthetic.subjects import Subjects, turned_crops
 
 SyntheticPeople = PeopleBatch | ImageBatch
 
@@ -111,7 +113,7 @@ def observed(
         body.regressor("human36m") @ vertices,
         people.in_image,
         subjects.view.height,
-        _shown(images, subjects, pixels, score) if images is not None else None,
+        _shown(images, subjects, joint_set, pixels, score) if images is not None else None,
     )
 
 
@@ -131,8 +133,12 @@ def _vertices(images: ImageBatch, body: BodyModel) -> Floats:
     return body.posed(pose[:, 0], pose[:, 1:], images.betas, images.joints[:, 0]).vertices
 
 
-def _shown(images: ImageBatch, subjects: Subjects, pixels: Floats, score: Floats) -> Shown:
-    positions = np.concatenate([subjects.view.to_crop_units(pixels), score[..., None]], -1)
+def _shown(images: ImageBatch, subjects: Subjects, joint_set: str, pixels: Floats, score: Floats) -> Shown:
+    """Crops as the robot cuts them: people whose keypoints say that they lie are turned upright."""
+    threshold = PerceptionSettings().keypoint_threshold
+    turns = quarter_turns(pixels, score, JOINT_SETS[joint_set], threshold)
+    view, crops = turned_crops(images, subjects, turns)
+    positions = np.concatenate([view.to_crop_units(pixels), score[..., None]], -1)
     keypoints = np.where(score[..., None] > 0, positions, 0).astype(np.float32)
-    anchors = subjects.view.to_crop_units(subjects.joint_pixels()).astype(np.float32)
-    return Shown(cut_crops(images, subjects.boxes), keypoints, subjects.view, anchors)
+    anchors = view.to_crop_units(subjects.joint_pixels()).astype(np.float32)
+    return Shown(crops, keypoints, view, anchors)

@@ -15,7 +15,7 @@ from hmr_ros.core.arrays import Float32s, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
-from hmr_ros.core.geometry.crop_view import CROP_ASPECT, CropView
+from hmr_ros.core.geometry.crop_view import CropView
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import Manifest
@@ -95,7 +95,8 @@ class CropPredictor:
     def with_own_keypoints(self, case: Case) -> Case | None:
         """``case`` as the robot knows it with keypoint_source ``own``; None of a network that finds no keypoints.
 
-        The network is told nothing; bodies are fitted to what it finds, which Pose2Mesh may lift as well.
+        The network is told nothing; bodies are fitted to what it finds, which Pose2Mesh may lift as well. The given
+        keypoints have only said how people lie in the image.
         """
         if self.finder is None:
             return None
@@ -104,8 +105,7 @@ class CropPredictor:
         inputs: tuple[NDArray[np.generic], ...] = (shown.image, told, shown.view.camera)
         starts = range(0, len(told), CHUNK)
         own = np.concatenate([self.finder(*(x[first : first + CHUNK] for x in inputs)) for first in starts])
-        height = shown.view.height[:, None, None] * np.array([CROP_ASPECT, 1.0])
-        normalized = shown.view.centre[:, None] + (own[..., :2] - 0.5) * height
+        normalized = shown.view.to_normalized(own[..., :2])
         score = np.where(own[..., 2] >= PerceptionSettings().keypoint_threshold, own[..., 2], 0.0)
         score[(score > 0).sum(1) < MIN_KEYPOINTS] = 0
         silent = dataclasses.replace(shown, keypoints=told)

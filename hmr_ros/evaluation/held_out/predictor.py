@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from numpy.random import default_rng
+from numpy.random import Generator
 
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.manifest import load_manifest, verify
@@ -18,6 +18,7 @@ from hmr_ros.evaluation.held_out.crop_predictor import (
     trained_crop_predictor,
 )
 from hmr_ros.evaluation.held_out.keypoint_predictor import exported_keypoint_predictor, trained_keypoint_predictor
+from hmr_ros.evaluation.held_out.protocol import SOURCES
 from hmr_ros.networks.global_to_pixel import GlobalToPixel
 from hmr_ros.training.checkpoint import load_checkpoint
 from hmr_ros.training.recipes import trained_network
@@ -45,12 +46,14 @@ class Predictor(Protocol):
         """One or several predictions of the same people; the robot publishes the last."""
 
 
-def own_case(predictors: Sequence[Predictor], people: SyntheticPeople, body: BodyModel) -> Case | None:
-    """``people`` with the keypoints that the first of ``predictors`` that reads images finds; None where none does."""
+def own_case(predictors: Sequence[Predictor], people: SyntheticPeople, body: BodyModel, rng: Generator) -> Case | None:
+    """``people`` with the keypoints that the first of ``predictors`` that reads images finds; None where none does.
+
+    A detector with gross errors tells how they lie in the image, as the robot's does.
+    """
     for predictor in predictors:
         if isinstance(predictor, CropPredictor):
-            silent = observed(people, predictor.joint_set, None, body, default_rng(0))
-            return predictor.with_own_keypoints(silent)
+            return predictor.with_own_keypoints(observed(people, predictor.joint_set, SOURCES["coco"], body, rng))
     return None
 
 

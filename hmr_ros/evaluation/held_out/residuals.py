@@ -86,7 +86,7 @@ def residuals_of(predictor: Predictor, batches: Iterable[SyntheticPeople], body:
             source: observed(people, predictor.joint_set, mix, body, default_rng((seed, first, number)))
             for number, (source, mix) in enumerate(KEYPOINTS.items())
         }
-        if own := own_case([predictor], people, body):
+        if own := own_case([predictor], people, body, default_rng((seed, first, len(SOURCES)))):
             cases[OWN] = own
         parts += [_placed(predictor.predict(case)[-1], case, people, source, first) for source, case in cases.items()]
         first += len(people)

@@ -125,5 +125,5 @@ def _cases(
     for number, (source, mix) in enumerate(SOURCES.items()):
         if mix or reads_images:
             yield source, observed(people, joint_set, mix, body, default_rng((*key, number)))
-    if own := own_case(predictors, people, body):
+    if own := own_case(predictors, people, body, default_rng((*key, len(SOURCES)))):
         yield OWN, own

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from hmr_ros.core.arrays import Array, Bools, Floats, Ints
+from hmr_ros.core.arrays import Array, Bools, Floats, Int64s, Ints
 from hmr_ros.core.geometry import crop
 from hmr_ros.core.geometry.crop_view import BOX_SCALE, CROP_ASPECT, CROP_SHAPE, CropView, translation_to_crop_cam
 from hmr_ros.core.records import Record
@@ -195,6 +195,24 @@ def cut_crops(images: ImageBatch, boxes: Floats, moved: Floats | None = None) ->
     ):
         cv2.warpAffine(source, affine, (width, height), dst=out[person], flags=cv2.INTER_LINEAR)
     return out
+
+
+def turned_crops(images: ImageBatch, subjects: Subjects, turns: Int64s) -> tuple[CropView, NDArray[np.uint8]]:
+    """Views of ``subjects`` turned by ``turns`` (B,) quarters, and their crops (B, 256, 192, 3) uint8.
+
+    People who are turned by one or three get a box about what is seen of them, as wide as an upright one is high.
+    """
+    detected = crop.boxes_of_keypoints(subjects.pixels, subjects.visible, images.image_size)
+    wide = crop.pad_to_aspect(detected, 1 / CROP_ASPECT, BOX_SCALE)
+    boxes = np.where((turns % 2 == 1)[:, None], wide, subjects.boxes)
+    across = subjects.in_boxes(boxes).view
+    focal = subjects.K[:, 0, 0]
+    height = np.where(turns % 2 == 1, (boxes[:, 2] - boxes[:, 0]) / focal, across.height)
+    view = CropView(boxes, across.centre, height, turns)
+    moved = subjects.rolling(-turns * np.pi / 2)
+    corners = crop.apply(moved, boxes.reshape(-1, 2, 2))
+    upright = np.concatenate([corners.min(1), corners.max(1)], 1)
+    return view, cut_crops(images, upright, moved)
 
 
 def _chained(outer: Floats, inner: Floats) -> Floats:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
 from hmr_ros.core.geometry.camera import project
 from hmr_ros.core.geometry.crop import apply, crop_from_image, pad_to_aspect
 from hmr_ros.core.geometry.crop_view import (
     CROP_ASPECT,
     CROP_SHAPE,
+    QUARTER_TURNS,
     SMALLEST_SCALE,
     CropView,
     crop_cam_to_translation,
@@ -71,6 +73,35 @@ def test_a_body_in_the_crop_camera_is_the_same_body_in_the_optical_frame():
         in_crop = [*crop_cam[person, 1:], 2 / (crop_cam[person, 0] * views.height[person])]
         np.testing.assert_allclose(turn @ cam_t[person], in_crop, atol=1e-12)
         np.testing.assert_allclose(turn @ optical[person, 0], rotations[person, 0], atol=1e-12)
+
+
+def about_z(turns):
+    """The rotation of a camera that turns its image counter-clockwise."""
+    out = np.eye(3)
+    out[:2, :2] = QUARTER_TURNS[turns]
+    return out
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_somebody_who_is_turned_is_seen_as_upright_by_a_turned_camera(turns):
+    width, height = CAMERA.width, CAMERA.height
+    x, y = np.random.default_rng(0).uniform((0, 0), (width, height), (5, 2)).T
+    in_turned = {1: (y, width - 1 - x), 2: (width - 1 - x, height - 1 - y), 3: (height - 1 - y, x)}[turns]
+    seen, turned = np.stack([x, y], 1)[None], np.stack(in_turned, 1)[None]
+    principal = {1: (240, 319), 2: (319, 239), 3: (239, 320)}[turns]  # of the turned image, by hand
+    box = pad_to_aspect(np.array([[150.0, 100, 260, 300]]), CROP_ASPECT)
+    upright = CropView(
+        box, (box[:, :2] + box[:, 2:]) / 1200 - np.array([principal]) / 600, (box[:, 3:] - box[:, 1:2])[0] / 600
+    )
+    corners = box.reshape(2, 2) - np.array(principal)
+    back = corners @ QUARTER_TURNS[turns] + CAMERA.K[:2, 2]
+    region = np.concatenate([back.min(0), back.max(0)])[None]
+    middle = ((region[:, :2] + region[:, 2:]) / 2 - CAMERA.K[:2, 2]) / 600
+    lying = CropView(region, middle, upright.height, np.array([turns]))
+    np.testing.assert_allclose(lying.camera, upright.camera, atol=1e-6)
+    np.testing.assert_allclose(lying.to_crop_units(seen), upright.to_crop_units(turned), atol=1e-9)
+    np.testing.assert_allclose(lying.to_pixels(lying.to_crop_units(seen)), seen, atol=1e-9)
+    np.testing.assert_allclose(lying.crop_from_optical, upright.crop_from_optical @ about_z(turns), atol=1e-12)
 
 
 def test_the_network_reads_centre_and_height_of_each_box():
