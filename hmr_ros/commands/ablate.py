@@ -244,7 +244,9 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     cases: list[Case] = []
     clips, parts, first = [], [], 0
     for drawn in chunks_of_shards(val, args.people):
-        case = observed(drawn, config.global_to_pixel.joint_set, SOURCES[args.source], body, default_rng(first))
+        mix, joint_set = SOURCES[args.source], config.global_to_pixel.joint_set
+        # Features are those of crops that nobody has turned.
+        case = observed(drawn, joint_set, mix, body, default_rng(first), turned=False)
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))
         parts.append(groupings_of(drawn))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image
+from hmr_ros.core.arrays import Bools, Float32s, Float64s, Floats, Image, Int64s
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.geometry.crop_view import CropView
@@ -93,16 +93,25 @@ class Prediction:
 
 
 def observed(
-    people: SyntheticPeople, joint_set: str, source: KeypointMix | None, body: BodyModel, rng: Generator
+    people: SyntheticPeople,
+    joint_set: str,
+    source: KeypointMix | None,
+    body: BodyModel,
+    rng: Generator,
+    *,
+    turned: bool = True,
 ) -> Case:
     """Synthetic ``people`` with keypoints observed as ``source`` says; None: without keypoints.
 
-    People without images must have all vertices of ``body``.
+    People without images must have all vertices of ``body``. ``turned``: those who lie, by these keypoints, are shown
+    upright.
     """
     images = people if isinstance(people, ImageBatch) else None
     subjects = Subjects.of_images(people) if isinstance(people, ImageBatch) else Subjects.of_people(people)
     vertices = _vertices(people, body) if isinstance(people, ImageBatch) else people.vertices
     pixels, score = _keypoints(subjects, joint_set, source, rng)
+    told = score if turned else np.zeros_like(score)
+    turns = quarter_turns(pixels, told, JOINT_SETS[joint_set], PerceptionSettings().keypoint_threshold)
     K = subjects.K
     return Case(
         joint_set,
@@ -113,7 +122,7 @@ def observed(
         body.regressor("human36m") @ vertices,
         people.in_image,
         subjects.view.height,
-        _shown(images, subjects, joint_set, pixels, score) if images is not None else None,
+        None if images is None else _shown(images, subjects, turns, pixels, score),
     )
 
 
@@ -133,10 +142,8 @@ def _vertices(images: ImageBatch, body: BodyModel) -> Floats:
     return body.posed(pose[:, 0], pose[:, 1:], images.betas, images.joints[:, 0]).vertices
 
 
-def _shown(images: ImageBatch, subjects: Subjects, joint_set: str, pixels: Floats, score: Floats) -> Shown:
-    """Crops as the robot cuts them: people whose keypoints say that they lie are turned upright."""
-    threshold = PerceptionSettings().keypoint_threshold
-    turns = quarter_turns(pixels, score, JOINT_SETS[joint_set], threshold)
+def _shown(images: ImageBatch, subjects: Subjects, turns: Int64s, pixels: Floats, score: Floats) -> Shown:
+    """Crops as the robot cuts them, turned by ``turns`` (B,) quarters."""
     view, crops = turned_crops(images, subjects, turns)
     positions = np.concatenate([view.to_crop_units(pixels), score[..., None]], -1)
     keypoints = np.where(score[..., None] > 0, positions, 0).astype(np.float32)

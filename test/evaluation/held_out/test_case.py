@@ -67,6 +67,24 @@ def test_the_ground_truth_has_no_error(images, source):
         assert (errors.pck_05 == 100).all()
 
 
+def test_people_who_lie_are_shown_upright(images):
+    subjects = Subjects.of_images(images)
+    lying = dataclasses.replace(images, pixels=images.pixels.copy())
+    middle = lying.pixels[0].mean(0)
+    shoulders, hips = [5, 6], [11, 12]
+    lying.pixels[0, shoulders], lying.pixels[0, hips] = middle + (50, 0), middle - (50, 0)
+    lying.visible[0, shoulders + hips] = True
+    turned, as_it_is = (
+        observed(lying, "coco_feet", SOURCES["true"], BODY, np.random.default_rng(1), turned=turned).shown
+        for turned in (True, False)
+    )
+    assert turned.view.turns[0] == 1
+    assert (turned.keypoints[0, shoulders, 1] < turned.keypoints[0, hips, 1]).all()
+    assert (as_it_is.keypoints[0, shoulders, 0] > as_it_is.keypoints[0, hips, 0]).all()
+    np.testing.assert_array_equal(as_it_is.view.boxes, subjects.boxes)
+    assert not as_it_is.view.turns.any()
+
+
 def test_own_keypoints_are_those_that_the_network_finds_told_nothing(images):
     told, case = [], case_of(images, "true")
     found = np.concatenate([Subjects.of_images(images).view.to_crop_units(images.pixels), np.ones((16, 21, 1))], -1)
