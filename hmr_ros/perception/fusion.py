@@ -4,6 +4,7 @@
 The network has no state; what it answered to the older images is kept here, and handed in again beside them. What it
 answers is a mean of what may be; knees are straightened after it (core/fitting/knees.py). Then the body is put back on
 the keypoints of its image (core/fitting/keypoint_fit.py): across the line of sight these know better than any memory.
+Keypoints tremble, so what they put right is smoothed (core/temporal/corrections.py).
 Only what is relative to the root is fused: rotations, the root's among them, and their expected errors. Shape and
 distance are left to those who know them. A person who was seen in one image only keeps the estimate.
 """
@@ -11,6 +12,7 @@ distance are left to those who know them. A person who was seen in one image onl
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,6 +29,7 @@ from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import UNTRACKED, Estimates
 from hmr_ros.core.records import Record
 from hmr_ros.core.skeleton import JOINT_SETS, SMPL
+from hmr_ros.core.temporal.corrections import CorrectionMemory
 from hmr_ros.core.temporal.forecasting import JointChanges
 from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
 from hmr_ros.core.temporal.pose_window import joints_in_body
@@ -95,7 +98,7 @@ class PoseFusion:
                 f"manifest {engine.manifest.name!r}: expected kind {KIND}, got {engine.manifest.kind!r}"
             )
         self._engine = engine
-        self._history = PoseHistory()
+        self._history, self._corrections = PoseHistory(), CorrectionMemory()
         self._mean_rest = body_model.rest_joints(np.zeros((1, 10)))[0]
         self._fit = KeypointFit(body_model, self.joint_set.name, FUSED)
 
@@ -112,10 +115,13 @@ class PoseFusion:
     def reset(self) -> None:
         """Forget all tracks."""
         self._history.reset()
+        self._corrections.reset()
 
     def forget(self, ids: Iterable[int]) -> None:
         """Forget the tracks ``ids``."""
+        ids = tuple(ids)
         self._history.forget(ids)
+        self._corrections.forget(ids)
 
     def __call__(
         self,
@@ -131,19 +137,24 @@ class PoseFusion:
         its own turning is no motion of the people; None: unknown, it is taken to stand still. ``keypoints`` of the
         ``joint_set`` in this image; None: bodies stay where the fusion puts them.
         """
-        return self.instead_of(estimates, self.fused(ids, estimates, stamp_s, optical_from_fixed), keypoints)
+        poses = self.fused(ids, estimates, stamp_s, optical_from_fixed)
+        return self.instead_of(ids, estimates, poses, stamp_s, keypoints)
 
-    def instead_of(self, estimates: Estimates, poses: FusedPoses, keypoints: Keypoints | None) -> Estimates:
+    def instead_of(
+        self, ids: Ints, estimates: Estimates, poses: FusedPoses, stamp_s: float, keypoints: Keypoints | None
+    ) -> Estimates:
         """``estimates`` with the fused ``poses``, on the ``keypoints`` where these are given."""
-        fused = poses.instead_of(estimates.take(poses.rows))
-        if keypoints is not None and len(poses.rows):
-            fused = self._on_keypoints(fused, keypoints.take(poses.rows))
-        return estimates.with_rows(poses.rows, fused)
+        rows = poses.rows
+        fused = poses.instead_of(estimates.take(rows))
+        if keypoints is not None and len(rows):
+            fused = self._on_keypoints(ids[rows], fused, stamp_s, keypoints.take(rows))
+        return estimates.with_rows(rows, fused)
 
-    def _on_keypoints(self, fused: Estimates, keypoints: Keypoints) -> Estimates:
-        """Bodies rotated and moved to their ``keypoints``; their distance stays."""
+    def _on_keypoints(self, ids: Ints, fused: Estimates, stamp_s: float, keypoints: Keypoints) -> Estimates:
+        """Bodies rotated and moved to their ``keypoints``, as far as these stay; their distance is kept."""
         start = Placed(fused.global_orient, fused.body_pose, fused.cam_t)
-        placed = self._fit(start, fused.betas, keypoints, fused.cam_t[:, 2])
+        smoothed = functools.partial(self._corrections, ids, stamp_s)
+        placed = self._fit(start, fused.betas, keypoints, fused.cam_t[:, 2], smoothed)
         return dataclasses.replace(
             fused, global_orient=placed.global_orient, body_pose=placed.body_pose, cam_t=placed.cam_t
         )
@@ -217,7 +228,7 @@ class FusingSmoother(BodySmoother):
     ) -> Estimates:
         poses = self._fusion.fused(ids, estimates, stamp_s, self._turning(pose, len(ids)))
         self._changes = ids[poses.rows], JointChanges(poses.forecast, poses.forecast_error)
-        return self._fusion.instead_of(estimates, poses, keypoints)
+        return self._fusion.instead_of(ids, estimates, poses, stamp_s, keypoints)
 
     def _turning(self, pose: CameraPose | None, count: int) -> Floats | None:
         """(P, 3, 3) optical from the world, which is another one after a jump: poses before it are forgotten."""

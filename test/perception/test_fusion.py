@@ -128,6 +128,36 @@ def test_a_keypoint_that_is_far_off_moves_no_one():
     np.testing.assert_allclose(keypoints_of(found).normalized, keypoints.normalized, atol=2e-3)
 
 
+def test_what_keypoints_put_right_is_smoothed_so_that_who_stands_does_not_tremble_with_them():
+    given, found = estimates([0.1]), {}
+    exact = keypoints_of(given)
+    for rate in (3.0, 30.0):
+        fusion, wrists = PoseFusion(Oldest(), BODY), []
+        for image in range(12):
+            away = 0.01 * (-1) ** image
+            keypoints = Keypoints.of(exact.normalized + [away, 0], exact.score)
+            seen = keypoints_of(fusion(np.array([1]), given, image / rate, keypoints=keypoints))
+            wrists.append(seen.normalized[0, PoseFusion.joint_set.joints.index("left_wrist"), 0])
+        found[rate] = np.abs(np.diff(wrists, 2)[3:]).mean()
+    assert found[30.0] < 0.5 * found[3.0]
+
+
+def test_forgotten_tracks_are_corrected_anew():
+    given = estimates([0.1])
+    exact = keypoints_of(given)
+    aside = Keypoints.of(exact.normalized + [0.03, 0], exact.score)
+    found = {}
+    for forgotten in ((), (1,)):
+        fusion = PoseFusion(Oldest(), BODY)
+        for image in range(4):
+            fusion(np.array([1]), given, image / 30, keypoints=aside)
+        fusion.forget(forgotten)
+        fusion(np.array([1]), given, 4 / 30)
+        found[forgotten] = fusion(np.array([1]), given, 5 / 30, keypoints=exact).cam_t[0, 0]
+    assert found[()] - given.cam_t[0, 0] > 0.01
+    assert found[(1,)] == pytest.approx(given.cam_t[0, 0], abs=1e-3)
+
+
 def test_forecasts_are_in_the_optical_frame():
     fusion = PoseFusion(Oldest(), BODY)
     fusion(np.array([1]), estimates([0.1]), 0.0)

@@ -9,6 +9,7 @@ pose as its prior.) The same puts a pose that was fused over time back on the ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,17 +111,25 @@ class KeypointFit:
         self._reach = self._regressor @ self._skin.reach.T
         """(J, 24): how much a keypoint follows a joint, itself or through the joints below."""
 
-    def __call__(self, start: Placed, betas: Floats, keypoints: Keypoints, expected_z: Floats | None = None) -> Placed:
+    def __call__(
+        self,
+        start: Placed,
+        betas: Floats,
+        keypoints: Keypoints,
+        expected_z: Floats | None = None,
+        smoothed: Callable[[Floats], Floats] = np.asarray,
+    ) -> Placed:
         """Bodies of shape ``betas`` (P, 10), rotated and moved from ``start`` towards ``keypoints``.
 
-        ``expected_z`` (P,) m: z of the pelvis by another estimate.
+        ``expected_z`` (P,) m: z of the pelvis by another estimate. ``smoothed``: what becomes of each step (P, 75), a
+        rotation vector for every joint in its parent's frame, then the translation in m.
         """
         rotations = rotvec_to_rotmat(np.concatenate([start.global_orient[:, None], start.body_pose], 1))
         cam_t = start.cam_t.astype(np.float64)
         evidence = _Evidence.of(keypoints)
         prior = _Prior.of(cam_t, expected_z, self._stiffness)
         for _ in range(self._stiffness.steps):
-            step = self._step(rotations, betas, cam_t, evidence, prior)
+            step = smoothed(self._step(rotations, betas, cam_t, evidence, prior))
             rotations = rotvec_to_rotmat(step[:, :_ROTATIONS].reshape(-1, SMPL.size, 3)) @ rotations
             cam_t = cam_t + step[:, _ROTATIONS:]
             prior = _Prior(prior.weight, prior.away + step)
