@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from hmr_ros.engines.opening import open_engine
 from hmr_ros.engines.runtime import Engine
 from hmr_ros.evaluation.rooms.cameras import GivenDetector, Said, said_by_all
 from hmr_ros.evaluation.rooms.drawing import draw_room
+from hmr_ros.evaluation.rooms.halls import sample_hall
 from hmr_ros.evaluation.rooms.renders import RoomPainter, said_of_images
 from hmr_ros.evaluation.rooms.report import RoomRow, row, table
 from hmr_ros.evaluation.rooms.scenes import Errors, Room, sample_room
@@ -59,6 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rendered", action="store_true", help="render images, in which the robot's detector finds the people"
     )
+    parser.add_argument(
+        "--halls",
+        action="store_true",
+        help="halls with two cameras back to back, between which nobody is seen, in place of rooms",
+    )
+    parser.add_argument(
+        "--looks",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="tell people of rendered images apart by their clothes, too (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same rooms (%(default)s)")
     parser.add_argument("--json", type=Path, help="JSON file for the report")
     parser.add_argument("--image", type=Path, help="PNG of the last room in its middle")
@@ -73,10 +86,15 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.closing(open_engine(args.model)) as engine:
         for number in tqdm(range(args.rooms), unit="room"):
             rng = default_rng((args.seed, number))
-            cameras = CAMERAS[number % len(CAMERAS)]
-            room = sample_room(motion, body, cameras, args.people, args.seconds, Errors(), rng)
+            if args.halls:
+                room = sample_hall(motion, body, args.people, args.seconds, Errors(), rng)
+            else:
+                cameras = CAMERAS[number % len(CAMERAS)]
+                room = sample_room(motion, body, cameras, args.people, args.seconds, Errors(), rng)
             if args.rendered:
-                said = said_of_images(room, _whole_pipelines(args.model), RoomPainter(room, body, args.seed + number))
+                painter = RoomPainter(room, body, args.seed + number)
+                said = said_of_images(room, _whole_pipelines(args.model), painter)
+                said = said if args.looks else [dataclasses.replace(each, looks=None) for each in said]
             else:
                 said = said_by_all(room, _pipelines(engine, body), rng)
             evaluation.add(room, said, rng)
@@ -119,7 +137,7 @@ class _Evaluation:
         fuser = RoomFuser(self._body)
         for each in said:
             camera = room.cameras[each.camera]
-            fuser.add(each.bodies, camera.name, each.stamp_s, camera.stated)
+            fuser.add(each.bodies, camera.name, each.stamp_s, camera.stated, each.looks)
         bodies = bodies_of(fuser, fuser.stamp_s, self._body)
         return draw_room(room, said, bodies, said[-1].time_s, self._body.faces)
 

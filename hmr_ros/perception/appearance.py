@@ -3,8 +3,9 @@
 
 Colours are read on the trunk and the legs, by keypoints, where no other person's box is: no face, and nothing that
 tells people apart. They are a brightness and two opponent colours that brightness cancels from; one gain for the
-whole person lets the light change. Evidence is a logarithm of a ratio of likelihoods (nats): of the same person against
-another one.
+whole person lets the light change. Other cameras have another exposure and white balance, which move the colours of all
+people alike (von Kries, to first order). Evidence is a logarithm of a ratio of likelihoods (nats): of the same person
+against another one.
 """
 
 from __future__ import annotations
@@ -157,22 +158,56 @@ class Look(Record):
         return np.asarray((_PRIOR_VIEWS * _VIEW**2 + views * self.square) / (_PRIOR_VIEWS + views))
 
 
-def evidence(known: Look, others: Look) -> Floats:
-    """(T, Q) nats that T ``known`` people and Q ``others`` are the same, by what both show; 0 where that is nothing."""
-    both = (known.views[:, None] > 0) & (others.views[None] > 0)
-    of_known, of_others = (look.variance / np.maximum(look.views, 1)[..., None] for look in (known, others))
-    same = of_known[:, None] + of_others[None] + (_LATER * _VIEW) ** 2
-    off, light = _without_light(known.mean[:, None] - others.mean[None], same, both)
+@dataclass(frozen=True, eq=False)
+class Light:
+    """How otherwise one of two images shows the same colours, by exposure and white balance.
+
+    The ``shift`` (..., 3) of brightness and colours that is known, and the ``variance`` (..., 3) of what is not.
+    """
+
+    shift: Floats
+    variance: Floats
+
+
+SAME_CAMERA = Light(np.zeros(3), np.array([_LIGHT**2, 0.0, 0.0]))
+"""One camera balances its colours; people walk through light and shade."""
+
+
+def evidence(known: Look, others: Look, light: Light = SAME_CAMERA) -> Floats:
+    """(T, Q) nats that T ``known`` people and Q ``others`` are the same, by what both show; 0 where that is nothing.
+
+    ``light``, whose rows broadcast to (T, Q, 3), is how otherwise the camera of the ``known`` sees colours.
+    """
+    off, same, both = _differences(known, others)
+    off, cost = _without_light(off - light.shift[..., None, :], same, both, light.variance)
     different = same + 2 * _PEOPLE**2
     nats = (off * off / different - off * off / same + np.log(different / same)) / 2
     total = np.where(both[..., None], np.maximum(nats, _CONTRADICTION), 0).sum((2, 3))
-    return np.asarray(_INDEPENDENT * (total - light))
+    return np.asarray(_INDEPENDENT * (total - cost))
 
 
-def _without_light(off: Floats, variance: Floats, both: Bools) -> tuple[Floats, Floats]:
-    """Differences ``off`` (T, Q, 4, 3) less the likeliest change of the light, and the nats (T, Q) that it costs."""
-    weight = np.where(both, 1 / variance[..., 0], 0.0)
-    gain = (weight * off[..., 0]).sum(-1) / (weight.sum(-1) + _LIGHT**-2)
-    change = np.zeros_like(off)
-    change[..., 0] = gain[..., None]
-    return off - change, np.asarray(gain * gain / (2 * _LIGHT**2))
+def light_between(one: Look, other: Look) -> tuple[Floats, Floats]:
+    """(3,) by which a person's looks differ in two cameras, one row each, and the variance (3,); infinite: not seen."""
+    off, same, both = _differences(one, other)
+    weight = np.where(both[..., None], 1 / same, 0.0).sum((0, 1, 2))
+    variance = 1 / np.maximum(weight, 1e-12)
+    return np.where(both[..., None], off / same, 0.0).sum((0, 1, 2)) * variance, variance / _INDEPENDENT
+
+
+def _differences(known: Look, others: Look) -> tuple[Floats, Floats, Bools]:
+    """(T, Q, 4, 3) by which people differ, the variance of that if they are the same, and which parts both show."""
+    both = (known.views[:, None] > 0) & (others.views[None] > 0)
+    of_known, of_others = (look.variance / np.maximum(look.views, 1)[..., None] for look in (known, others))
+    same = of_known[:, None] + of_others[None] + (_LATER * _VIEW) ** 2
+    return known.mean[:, None] - others.mean[None], same, both
+
+
+def _without_light(off: Floats, variance: Floats, both: Bools, of_light: Floats) -> tuple[Floats, Floats]:
+    """Differences ``off`` (T, Q, 4, 3) less the likeliest change of the light, and the nats (T, Q) that it costs.
+
+    ``of_light`` (..., 3): the variance of that change; 0: there is none.
+    """
+    weight = np.where(both[..., None], 1 / variance, 0.0)
+    change = of_light * (weight * off).sum(-2) / (weight.sum(-2) * of_light + 1)
+    cost = (change * change / (2 * np.maximum(of_light, 1e-12))).sum(-1)
+    return off - change[..., None, :], np.asarray(cost)

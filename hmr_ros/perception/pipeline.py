@@ -24,7 +24,7 @@ from hmr_ros.core.temporal.sizing import Evidence, Sizing
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.core.uncertainty import Calibration
 from hmr_ros.engines.runtime import Engine
-from hmr_ros.perception.appearance import appearance
+from hmr_ros.perception.appearance import Look, appearance
 from hmr_ros.perception.body_estimator import BodyEstimator
 from hmr_ros.perception.carrying import View
 from hmr_ros.perception.detector import Detector
@@ -205,6 +205,10 @@ class Pipeline:
         states = np.full_like(result.bodies.states, State.TRACKED)
         bodies = dataclasses.replace(result.bodies, states=states, forecasts=None)
         return dataclasses.replace(result, bodies=bodies)
+
+    def looks(self, ids: Ints) -> Look:
+        """How the people ``ids`` (P,) of the last image have looked so far; unknown where ``reid`` is off."""
+        return self.tracker.looks(ids)
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Take over the settings that may change between images."""

@@ -110,10 +110,10 @@ def known_again(
     if not new or not lost:
         return []
     nats = _nats(new, lost, in_view, sizes())
-    return [(new[row], lost[column]) for row, column in _clear_pairs(nats)]
+    return [(new[row], lost[column]) for row, column in clear_pairs(nats)]
 
 
-def _clear_pairs(nats: Floats) -> list[tuple[int, int]]:
+def clear_pairs(nats: Floats) -> list[tuple[int, int]]:
     """Rows and columns of evidence (N, L) that is strong enough, and clearer than any other way to explain both.
 
     Another way gives one of the two to another track, whose own pair, if there is one, is then exchanged or given up.
@@ -138,7 +138,7 @@ def _nats(new: Sequence[Track], lost: Sequence[Track], in_view: Sequence[Track],
     """(N, L) evidence; none where no part of the body was seen of both."""
     looks, known = (join_rows([track.look for track in tracks]) for tracks in (new, lost))
     shown = ((looks.views[:, None] > 0) & (known.views[None] > 0)).any(-1)
-    by_size = _by_size(*(np.array([sizes.get(track.id, np.nan) for track in tracks]) for tracks in (new, lost)))
+    by_size = size_nats(*(np.array([sizes.get(track.id, np.nan) for track in tracks]) for tracks in (new, lost)))
     by_look = evidence(looks, known) - _usual(looks, in_view)[:, None]
     return np.where(shown, by_look + _by_position(new, lost) + by_size, -np.inf)
 
@@ -147,8 +147,15 @@ def _usual(looks: Look, in_view: Sequence[Track]) -> Floats:
     """(N,) nats, at least 0, by which N people who look like this are likelier to be new, by those ``in_view``."""
     if not in_view:
         return np.zeros(len(looks.views))
-    alike = np.exp(evidence(looks, join_rows([track.look for track in in_view])))
-    return np.asarray(np.maximum(np.log(1 - _DRESSED_ALIKE + _DRESSED_ALIKE * alike.mean(1)), 0))
+    return newcomer_nats(evidence(looks, join_rows([track.look for track in in_view])))
+
+
+def newcomer_nats(alike: Floats) -> Floats:
+    """(N,) nats, at least 0, by which N people are likelier to be new, by evidence (N, V) of looks like those in view.
+
+    Some of those who come are dressed as others are.
+    """
+    return np.asarray(np.maximum(np.log(1 - _DRESSED_ALIKE + _DRESSED_ALIKE * np.exp(alike).mean(1)), 0))
 
 
 def _by_position(new: Sequence[Track], lost: Sequence[Track]) -> Floats:
@@ -181,7 +188,7 @@ def _by_growth(new: Sequence[Track], lost: Sequence[Track], unseen_s: Floats) ->
     return _gaussian_nats(growth, same, same + _GROWTHS**2)
 
 
-def _by_size(new: Floats, lost: Floats) -> Floats:
+def size_nats(new: Floats, lost: Floats) -> Floats:
     """(N, L) nats by sizes (N,) and (L,) m; 0 where one is not known."""
     off, same = np.log(new[:, None] / lost[None]), 2 * _SIZE**2
     return _gaussian_nats(off, np.full_like(off, same), np.full_like(off, same + 2 * _SIZES**2))

@@ -14,6 +14,7 @@ from hmr_ros.core.people import UNTRACKED, Bodies, Detections
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.core.temporal.shedding import Shed
 from hmr_ros.evaluation.rooms.scenes import JOINT_SET, Room, RoomCamera
+from hmr_ros.perception.appearance import Look
 from hmr_ros.perception.detector import Detector
 from hmr_ros.perception.pipeline import Pipeline
 from hmr_ros.training.synthetic.persistence import Clock, Persistence, persistent_error
@@ -30,7 +31,7 @@ _WIDTH_M, _IN_FRONT_M = 0.2, 0.3
 class Said:
     """The ``bodies`` that ``camera`` (its number) published of the image taken at ``time_s``, stamped ``stamp_s``.
 
-    ``shown`` are the people (numbers) who were detected.
+    ``shown`` are the people (numbers) who were detected; ``looks`` of the bodies, None: there is no image of them.
     """
 
     camera: int
@@ -38,6 +39,7 @@ class Said:
     stamp_s: float
     bodies: Bodies
     shown: Ints
+    looks: Look | None = None
 
 
 class GivenDetector(Detector):

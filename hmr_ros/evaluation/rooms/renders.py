@@ -80,6 +80,6 @@ def _said(number: int, room: Room, pipeline: Pipeline, painter: RoomPainter) -> 
     with pipeline:
         for k, time_s in enumerate(camera.times.tolist()):
             stamp_s = time_s + camera.late_s
-            result = pipeline(painter(number, time_s), camera.camera, stamp_s)
-            out.append(Said(number, time_s, stamp_s, result.bodies, shown[k]))
+            bodies = pipeline(painter(number, time_s), camera.camera, stamp_s).bodies
+            out.append(Said(number, time_s, stamp_s, bodies, shown[k], pipeline.looks(bodies.ids)))
     return out

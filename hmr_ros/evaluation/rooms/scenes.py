@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,10 +131,15 @@ def sample_room(
     motion: Motion, body: BodyModel, cameras: int, people: int, seconds: float, errors: Errors, rng: Generator
 ) -> Room:
     """A random room; its last camera is the one whose pose is wrong."""
-    walkers = sample_walkers(motion, body, people, seconds, rng)
-    found = []
-    for number in range(cameras):
-        actual, camera = _placed(number, rng)
+    walkers = sample_walkers(motion, body, [_way(seconds, rng) for _ in range(people)], rng)
+    return room_of(walkers, [_placed(number, rng) for number in range(cameras)], seconds, errors, rng)
+
+
+def room_of(walkers: Walkers, poses: Sequence[Transform], seconds: float, errors: Errors, rng: Generator) -> Room:
+    """``walkers`` before cameras at ``poses``, world from optical; the last one's is wrong."""
+    cameras, found = len(poses), []
+    for number, actual in enumerate(poses):
+        camera = Camera.pinhole(_FOCAL * float(np.hypot(*_SIZE)), *_SIZE)
         stated = _wrong(actual, errors, rng) if number == cameras - 1 else actual
         times = np.arange(rng.uniform(0, 1 / RATE_HZ) + 0.06, seconds - 0.06, 1 / RATE_HZ)
         late_s = float(rng.uniform(-errors.clock_s, errors.clock_s))
@@ -142,12 +147,11 @@ def sample_room(
     return Room(tuple(found), walkers, seconds)
 
 
-def _placed(number: int, rng: Generator) -> tuple[Transform, Camera]:
+def _placed(number: int, rng: Generator) -> Transform:
     """A camera in a corner that looks at about the middle of the room."""
     eye = np.append(_CORNERS[number] * (np.array(ROOM_M) / 2 + 0.5), _EYE_M + rng.uniform(-0.3, 0.3))
     target = np.append(rng.uniform(-0.7, 0.7, 2), 0.9)
-    camera = Camera.pinhole(_FOCAL * float(np.hypot(*_SIZE)), *_SIZE)
-    return looking(eye, target), camera
+    return looking(eye, target)
 
 
 def looking(eye: Floats, target: Floats) -> Transform:
@@ -165,10 +169,9 @@ def _wrong(actual: Transform, errors: Errors, rng: Generator) -> Transform:
     return Transform(turn @ actual.rotation, actual.translation + errors.aside_m * aside)
 
 
-def sample_walkers(motion: Motion, body: BodyModel, people: int, seconds: float, rng: Generator) -> Walkers:
-    """People on random ways, some of whom stand."""
-    betas = sample_betas(ShapeMix(children=0.15), rng, people)
-    ways = [_way(seconds, rng) for _ in range(people)]
+def sample_walkers(motion: Motion, body: BodyModel, ways: Sequence[Floats], rng: Generator) -> Walkers:
+    """Random people on ``ways``, each (T, 2) m on the floor at TICKS_HZ."""
+    betas = sample_betas(ShapeMix(children=0.15), rng, len(ways))
     parts = [_posed(motion, body, betas[[k]], way, rng) for k, way in enumerate(ways)]
     roots, keypoints, joints, poses = (np.stack(column) for column in zip(*parts, strict=True))
     statures = np.ptp((body.v_template + np.einsum("vcb,pb->pvc", body.shapedirs, betas))[..., 1], axis=1)
@@ -176,15 +179,19 @@ def sample_walkers(motion: Motion, body: BodyModel, people: int, seconds: float,
 
 
 def _way(seconds: float, rng: Generator) -> Floats:
-    """(T, 2) m on the floor: towards one random place after another, turning as people do, or standing."""
+    """(T, 2) m on the floor: towards one random place after another, or standing."""
     half = np.array(ROOM_M) / 2 - 0.6
-    at, heading = rng.uniform(-half, half), rng.uniform(-np.pi, np.pi)
     speed = 0.0 if rng.random() < _STANDING else rng.uniform(0.5, 1.4)
-    goal, way = rng.uniform(-half, half), []
+    return way_between(lambda: np.asarray(rng.uniform(-half, half)), half, speed, seconds, rng)
+
+
+def way_between(place: Callable[[], Floats], half: Floats, speed: float, seconds: float, rng: Generator) -> Floats:
+    """(T, 2) m: from one ``place`` (2,) to another at ``speed`` m/s, turning as people do, within ``half`` (2,) m."""
+    at, heading, goal, way = place(), rng.uniform(-np.pi, np.pi), place(), []
     for _ in range(round(seconds * TICKS_HZ) + 1):
         way.append(at)
         if np.linalg.norm(goal - at) < 0.4:
-            goal = rng.uniform(-half, half)
+            goal = place()
         wanted = np.arctan2(*(goal - at)[::-1])
         turn = (wanted - heading + np.pi) % (2 * np.pi) - np.pi
         heading += np.clip(turn, -2.5 / TICKS_HZ, 2.5 / TICKS_HZ)

@@ -73,7 +73,7 @@ def fused(room: Room, said: Sequence[Said], body: BodyModel, options: FusingOpti
     due_s = 0.0
     for each in said:
         camera = room.cameras[each.camera]
-        fuser.add(each.bodies, camera.name, each.stamp_s, camera.stated)
+        fuser.add(each.bodies, camera.name, each.stamp_s, camera.stated, each.looks)
         shown[each.shown] = each.time_s
         single.append(_single(room, each))
         if each.time_s >= due_s:

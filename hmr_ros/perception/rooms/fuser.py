@@ -10,7 +10,7 @@ So two tracks of one camera are never one person, and a person who walks out of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,14 +20,17 @@ from hmr_ros.core.body.growth import Growth
 from hmr_ros.core.geometry.frames import Transform
 from hmr_ros.core.people import Bodies
 from hmr_ros.core.records import join_rows
+from hmr_ros.perception.appearance import Look
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.rooms.agreement import Agreement
-from hmr_ros.perception.rooms.matching import Key, PairCosts, costs, position_covariances
-from hmr_ros.perception.rooms.observation import View, observed
-from hmr_ros.perception.rooms.offsets import Offset, centred
+from hmr_ros.perception.rooms.lights import Lights
+from hmr_ros.perception.rooms.matching import PairCosts, by_looks, costs, position_covariances
+from hmr_ros.perception.rooms.observation import Key, View, observed
+from hmr_ros.perception.rooms.offsets import Offset
 from hmr_ros.perception.rooms.options import FusingOptions
 from hmr_ros.perception.rooms.person import PersonMotion, Sighting
-from hmr_ros.perception.rooms.states import CameraState, Person
+from hmr_ros.perception.rooms.roster import Roster
+from hmr_ros.perception.rooms.states import CameraState, Person, centre
 from hmr_ros.perception.rooms.tracks import LIVE_S, CameraTracks
 
 NEW = 22.0
@@ -45,9 +48,8 @@ _ALONE = 0.6
 _AS_EXPECTED = 0.5
 """Fraction of NEW that a track costs at least where no other camera sees the person now."""
 
-
-_CENTRED_S = 3.0
-"""Time constant at which what all cameras' offsets have in common is taken away."""
+_LOOK_ALIKE = -1.0
+"""Mean cost by looks below which two people who look as nobody else does are one where they are near enough for it."""
 
 
 class RoomFuser:
@@ -60,18 +62,22 @@ class RoomFuser:
         self.options = options or FusingOptions()
         self.growth = Growth.of(body_model)
         self.cameras: dict[str, CameraState] = {}
-        self.people: list[Person] = []
         self.agreement = Agreement()
+        self.lights = Lights()
         self.stamp_s = -np.inf
         self.too_late = 0
-        self._ids = itertools.count(1) if ids is None else ids
-        self._pairs = PairCosts()
-        self._ended: list[int] = []
+        self._roster = Roster(itertools.count(1) if ids is None else ids)
+        self._pairs, self._looks = PairCosts(), PairCosts()
         self._live: set[Key] = set()
 
-    def add(self, bodies: Bodies, camera: str, stamp_s: float, world_from_optical: Transform) -> None:
-        """Take ``bodies`` of one image of ``camera`` into account, whose ``ids`` are the camera's."""
-        view = observed(bodies, camera, stamp_s, world_from_optical, self.growth)
+    def add(
+        self, bodies: Bodies, camera: str, stamp_s: float, world_from_optical: Transform, looks: Look | None = None
+    ) -> None:
+        """Take ``bodies`` of one image of ``camera`` into account, whose ``ids`` are the camera's.
+
+        By their ``looks`` people are told apart, and known again; None: they are not.
+        """
+        view = observed(bodies, camera, stamp_s, world_from_optical, self.growth, looks)
         if stamp_s < self.stamp_s - self.options.max_delay_s:
             self.too_late += 1
             return
@@ -86,19 +92,24 @@ class RoomFuser:
         view = View(camera, stamp_s, state.eye, state.tracks.people.take(slice(len(view.people))))
         self._assign(view)
         self._measure(view)
+        self._roster.merge(self._are_one)
+        self._roster.know_again(self._live, self.lights, stamp_s)
         self._end()
 
     def reset(self) -> tuple[int, ...]:
         """Forget all people; their ids."""
-        ids = tuple(person.id for person in self.people)
-        self.people, self._pairs, self.cameras = [], PairCosts(), {}
+        self._pairs, self._looks, self.cameras, self.lights = PairCosts(), PairCosts(), {}, Lights()
         self.stamp_s = -np.inf
-        return ids
+        return self._roster.clear()
+
+    @property
+    def people(self) -> list[Person]:
+        """Everyone in the room, also those who are not sure."""
+        return self._roster.people
 
     def ended(self) -> tuple[int, ...]:
-        """The ids that ended since the last call."""
-        ended, self._ended = tuple(sorted(self._ended)), []
-        return ended
+        """The ids that ended since the last call. One comes back where the person is known again."""
+        return self._roster.ended()
 
     def _follow(self, view: View) -> CameraState | None:
         """The camera of ``view``, after it; None where it is not newer than the last one."""
@@ -124,12 +135,16 @@ class RoomFuser:
         others = [name for name in live if name != camera]
         apart: dict[str, Bools] = {}
         if others:
-            found = self._costs(camera, others, live, stamp_s)
             keys = [key for name in others for key in _keys(name, live[name])]
+            lights = [self.lights.between(camera, name) for name in others]
+            looks = by_looks(live[camera], [live[name] for name in others], lights)
+            found = self._costs(camera, others, live, stamp_s) + looks
             self._pairs.add(_keys(camera, live[camera]), keys, found, stamp_s)
+            self._looks.add(_keys(camera, live[camera]), keys, looks, stamp_s)
             ends = np.cumsum([len(live[name]) for name in others])[:-1]
             apart = dict(zip(others, np.split(found > NEW, ends, axis=1), strict=True))
         self._pairs.forget(stamp_s)
+        self._looks.forget(stamp_s)
         self.agreement.watch(camera, live, apart, stamp_s)
 
     def _costs(self, camera: str, others: list[str], live: dict[str, CameraTracks], stamp_s: float) -> Floats:
@@ -138,6 +153,14 @@ class RoomFuser:
         theirs = join_rows([live[name] for name in others])
         covariances = known[camera], np.concatenate([known[name] for name in others])
         return costs(live[camera], theirs, stamp_s, covariances, self.options.clock_deviation_s)
+
+    def _are_one(self, one: Sequence[Key], other: Sequence[Key]) -> bool:
+        """Whether the tracks of two people that are seen now are alike on the whole, the less the more their looks."""
+        pairs = [(a, b) for a in one for b in other if a in self._live and b in self._live]
+        if not pairs:
+            return False
+        cost, looks = (np.mean([min(costs.of(*pair), 1e3) for pair in pairs]) for costs in (self._pairs, self._looks))
+        return bool(cost < (NEW if looks < _LOOK_ALIKE else _ALONE * NEW))
 
     def _assign(self, view: View) -> None:
         """Give each track of ``view`` to a person."""
@@ -153,7 +176,7 @@ class RoomFuser:
             self._release(person, camera, chosen)
         for row, track in enumerate(tracks):
             person = chosen.get(track) or self._born(view, row, before.get(track))
-            self._join(person, before.get(track), camera, track, view.stamp_s)
+            self._roster.joined(person, before.get(track), camera, track, view.stamp_s)
 
     def _release(self, person: Person, camera: str, chosen: dict[int, Person]) -> None:
         """End the membership of a track that went to someone else, or that the camera does not show any more."""
@@ -205,22 +228,9 @@ class RoomFuser:
         """A new person, or the one whose only member the track was."""
         if before is not None and not before.members:
             return before
-        person = Person(next(self._ids), PersonMotion(self._sighting(view, row)), view.stamp_s, view.stamp_s)
-        self.people.append(person)
+        person = Person(self._roster.new_id(), PersonMotion(self._sighting(view, row)), view.stamp_s, view.stamp_s)
+        self._roster.add(person)
         return person
-
-    def _join(self, person: Person, before: Person | None, camera: str, track: int, stamp_s: float) -> None:
-        """Make the track a member; whoever has none left by it was the same person, and the older id stays."""
-        if person.members.get(camera) != track:
-            person.members[camera] = track
-            person.joined_s[camera] = stamp_s
-        if before is None or before is person or before.members or before not in self.people:
-            return
-        if before.is_sure and (not person.is_sure or before.born_s < person.born_s):
-            person.id, before.id = before.id, person.id
-            person.born_s, person.is_sure = before.born_s, True
-        self.people.remove(before)
-        self._ended.append(before.id)
 
     def _measure(self, view: View) -> None:
         """Filter everyone whom the view shows, and learn from those whom others see, too."""
@@ -229,11 +239,15 @@ class RoomFuser:
             person, sighting = owners[track], self._sighting(view, row)
             if self.options.learns:
                 self._learn(person, sighting)
+            person.look_at(view, row)
+            if self._roster.is_alone(person, _NEAR_M):
+                self.lights.learn_from(person, view.camera, self._live, view.stamp_s, sighting.elapsed_s)
             person.motion.measure(sighting)
             person.seen_s = max(person.seen_s, view.stamp_s)
             person.seen_by[view.camera] = view.stamp_s
             person.is_sure = person.is_sure or self._is_sure(person, view)
-        self._centre(self.cameras[view.camera].interval_s)
+        fused = [state for name, state in self.cameras.items() if not self.agreement.refused(name)]
+        centre(fused, self.cameras[view.camera].interval_s)
 
     def _learn(self, person: Person, sighting: Sighting) -> None:
         """Estimate the error of the camera's pose by a person whom others see at the same time."""
@@ -243,15 +257,6 @@ class RoomFuser:
         residual, covariance = person.motion.innovation(sighting)
         state = self.cameras[sighting.camera]
         state.offset = state.offset.learnt(sighting.line_of_sight, -residual, covariance, sighting.elapsed_s)
-
-    def _centre(self, elapsed_s: float) -> None:
-        """Let the cameras that are fused have no movement in common."""
-        states = [state for name, state in self.cameras.items() if not self.agreement.refused(name)]
-        if len(states) > 1:
-            eyes = np.stack([state.eye for state in states])
-            fraction = min(elapsed_s / _CENTRED_S, 1.0)
-            for state, offset in zip(states, centred([s.offset for s in states], eyes, fraction), strict=True):
-                state.offset = offset
 
     def _is_sure(self, person: Person, view: View) -> bool:
         """Whether the person is no other whom another camera sees: at once, but near to someone after a moment."""
@@ -267,16 +272,12 @@ class RoomFuser:
 
         Of a camera that fell silent nothing is known: no one left because of it.
         """
-        self._end_those([person for person in self.people if self._is_over(person)])
+        self._roster.end([person for person in self.people if self._is_over(person)], self.stamp_s)
 
     def _is_over(self, person: Person) -> bool:
         timeout_s = self.options.timeout_s if person.is_sure else LIVE_S
         last = [camera for camera, at in person.seen_by.items() if person.seen_s - at <= LIVE_S]
         return all(self.cameras[camera].stamp_s - person.seen_s > timeout_s for camera in last)
-
-    def _end_those(self, people: list[Person]) -> None:
-        self._ended += [person.id for person in people]
-        self.people = [person for person in self.people if person not in people]
 
     def _leave(self, camera: str) -> None:
         """Take a camera's tracks away from all people, and end those whom it alone has seen."""
@@ -284,7 +285,7 @@ class RoomFuser:
         for person in self.people:
             person.members.pop(camera, None)
             person.seen_by.pop(camera, None)
-        self._end_those(alone)
+        self._roster.end(alone, self.stamp_s)
 
 
 def _keys(camera: str, tracks: CameraTracks) -> list[Key]:

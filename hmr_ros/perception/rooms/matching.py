@@ -2,8 +2,8 @@
 """How unlike people of two cameras are: small where they are the same person, by position, velocity, pose and size.
 
 Costs are squared deviations in units of what is expected of one person, so that they add. Position decides; the others
-are bounded, as a pose may be mirrored and a network may guess two sizes. Another kind of evidence, such as the
-appearance in the images, is one more function in ``EVIDENCE``.
+are bounded, as a pose may be mirrored and a network may guess two sizes, and people dress alike. Another kind of
+evidence from two cameras is one more function in ``EVIDENCE``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
+from hmr_ros.perception.appearance import Light, evidence
+from hmr_ros.perception.rooms.observation import Key
 from hmr_ros.perception.rooms.offsets import Offset
 from hmr_ros.perception.rooms.options import SHARED_SIZE_ERROR
 from hmr_ros.perception.rooms.tracks import CameraTracks
@@ -25,6 +27,9 @@ Evidence = Callable[[CameraTracks, CameraTracks], Floats]
 _VELOCITY_M_S, _MOST_BY_VELOCITY = 0.35, 6.0
 _MOST_BY_POSE = 9.0
 _SIZE, _MOST_BY_SIZE = 0.08, 3.0
+_MOST_BY_LOOKS = 6.0
+_ALIKE = 0.5
+"""Fraction of people who are dressed as one of those in view is: clothes that others wear say little."""
 _LEAST_M = 0.03
 """Standard deviation of a position in each direction that no calibration goes below: smoothing, and the joints' own."""
 
@@ -53,6 +58,25 @@ def by_size(a: CameraTracks, b: CameraTracks) -> Floats:
     """Squared ratios of the sizes."""
     ratio = np.log(np.maximum(a.people.sizes, 0.1))[:, None] - np.log(np.maximum(b.people.sizes, 0.1))[None]
     return np.asarray(np.minimum(ratio**2 / (2 * _SIZE**2), _MOST_BY_SIZE))
+
+
+def by_looks(a: CameraTracks, others: Sequence[CameraTracks], lights: Sequence[Light]) -> Floats:
+    """(A, B) of people of one camera and of all ``others``; below 0 where two look alike as nobody else does.
+
+    ``lights``: how otherwise the camera sees colours than each of the others.
+    """
+    looks = a.people.looks
+    found = [by_nats(evidence(looks, b.people.looks, light)) for b, light in zip(others, lights, strict=True)]
+    return np.concatenate(found, 1)
+
+
+def by_nats(nats: Floats) -> Floats:
+    """Costs (A, B) by the evidence (A, B) that people of two cameras, who are other people in each, look alike."""
+    alike, (a, b) = np.exp(nats), nats.shape
+    like_row = (alike.sum(1, keepdims=True) - alike) / max(b - 1, 1)
+    like_column = (alike.sum(0) - alike) / max(a - 1, 1)
+    usual = np.log(1 - _ALIKE + _ALIKE * np.maximum(np.maximum(like_row, like_column), 1))
+    return np.asarray(np.clip(2 * np.where(nats == 0, 0, usual - nats), -_MOST_BY_LOOKS, _MOST_BY_LOOKS))
 
 
 EVIDENCE: tuple[Evidence, ...] = (by_velocity, by_pose, by_size)
@@ -90,13 +114,9 @@ def costs(
 ) -> Floats:
     """(A, B) how unlike people are, by everything; arguments as of ``by_position``."""
     total = by_position(a, b, stamp_s, covariances, clock_s)
-    for evidence in EVIDENCE:
-        total = total + evidence(a, b)
+    for kind in EVIDENCE:
+        total = total + kind(a, b)
     return total
-
-
-Key = tuple[str, int]
-"""A camera, and its id of a person."""
 
 
 @dataclass(frozen=True)

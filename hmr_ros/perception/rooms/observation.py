@@ -15,10 +15,14 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.records import Record
 from hmr_ros.core.uncertainty import stretched
+from hmr_ros.perception.appearance import Look
 
 _ALONG_FRACTION, _ACROSS_M, _JOINT_ERROR_M = 0.07, 0.014, 0.07
 """Deviations of positions where none are stated, along the line of sight as a fraction of the distance, and across it;
 expected error of joints: what Pose2Mesh states in the median."""
+
+Key = tuple[str, int]
+"""A camera, and its id of a person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class Observed(Record):
     camera; ``distances`` (P,) m; ``along`` and ``across`` (P,) m, deviations of the position; ``orientations``
     (P, 3, 3) root -> world; ``body_pose`` (P, 23, 3) rotvec; ``betas`` (P, 10) and the ``sizes`` (P,) that they mean,
     in template sizes; ``joints`` (P, 24, 3) m around the root, ``joint_error`` (P, 24) m, ``joint_covariance``
-    (P, 24, 3, 3) m^2.
+    (P, 24, 3, 3) m^2; ``looks`` of all images so far, unknown where the camera does not tell.
     """
 
     tracks: Ints
@@ -46,6 +50,7 @@ class Observed(Record):
     joints: Floats
     joint_error: Floats
     joint_covariance: Floats
+    looks: Look
 
     @property
     def lines_of_sight(self) -> Floats:
@@ -74,16 +79,28 @@ class View:
     people: Observed
 
 
-def observed(bodies: Bodies, camera: str, stamp_s: float, world_from_optical: Transform, growth: Growth) -> View:
-    """The people of ``bodies`` whom the image shows and who have a position; none who is coasting or tentative."""
+def observed(
+    bodies: Bodies,
+    camera: str,
+    stamp_s: float,
+    world_from_optical: Transform,
+    growth: Growth,
+    looks: Look | None = None,
+) -> View:
+    """The people of ``bodies`` whom the image shows and who have a position; none who is coasting or tentative.
+
+    ``looks`` of the ``bodies``; None: not known.
+    """
     chosen: Bools = bodies.valid & (bodies.states == State.TRACKED)
     for known in (bodies.cam_t, bodies.joints, bodies.global_orient, bodies.body_pose, bodies.betas):
         chosen = chosen & np.isfinite(known).all(tuple(range(1, known.ndim)))
     eye = world_from_optical.translation
-    return View(camera, stamp_s, eye, _people(bodies.take(chosen), world_from_optical, growth))
+    known_looks = Look.unknown(len(bodies)) if looks is None else looks
+    people = _people(bodies.take(chosen), world_from_optical, growth, known_looks.take(chosen))
+    return View(camera, stamp_s, eye, people)
 
 
-def _people(bodies: Bodies, world_from_optical: Transform, growth: Growth) -> Observed:
+def _people(bodies: Bodies, world_from_optical: Transform, growth: Growth, looks: Look) -> Observed:
     rotation, cam_t = world_from_optical.rotation, bodies.cam_t.astype(np.float64)
     distances = np.linalg.norm(cam_t, axis=1)
     bearings = cam_t / np.maximum(distances, 1e-6)[:, None]
@@ -105,6 +122,7 @@ def _people(bodies: Bodies, world_from_optical: Transform, growth: Growth) -> Ob
         joints=around @ rotation.T,
         joint_error=error,
         joint_covariance=rotation @ covariance @ rotation.T,
+        looks=looks,
     )
 
 

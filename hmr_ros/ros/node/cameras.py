@@ -12,7 +12,7 @@ by one camera after the other; an id is unique in the process; all tracks are in
 
 With ``fuse``, the node ``/hmr_fuse`` (fusing.py) runs in the process, too: a person whom several cameras see is one. It
 alone publishes TF of people, ROS4HRI's topics and collision objects then; ``bodies``, markers, meshes and overlays of
-each camera stay.
+each camera stay. In the process it is also told how people look, which no message says.
 
 The namespace of the process (``__ns``) comes first: ``/robot/front/hmr``. One file holds the parameters of all cameras:
 ``/**`` is for every node, ``/front/hmr`` for one. Remapping rules name absolute topics, as above; ``image`` alone would
@@ -22,6 +22,7 @@ be the image of every camera. If a camera with ``autostart`` cannot start, the p
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ from hmr_ros.ros.node.fusing import FuseNode
 from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.names import camera_names
 from hmr_ros.ros.node.node import HmrNode
+from hmr_ros.ros.output.looks import SharedLooks
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.shared import SharedOutputs
 from hmr_ros.ros.wire.qos import ParameterError
@@ -65,9 +67,14 @@ class CameraGroup(Node):
         build = build or functools.partial(assemble_live, parts=SharedParts())
         shared, above = SharedOutputs.of(PublisherFactory(self)), self.get_namespace().rstrip("/")
         names, fuses = camera_names(self), _fuses(self)
-        self.fusing = FuseNode(names, context=context) if fuses else None
+        looks = SharedLooks() if fuses else None
+        self.fusing = FuseNode(names, context=context, looks=looks) if fuses else None
         overrides = [Parameter(name, value=value) for name, value in _OF_THE_ROOM.items()] if fuses else None
-        self.cameras = tuple(HmrNode(build, overrides, f"{above}/{name}", shared, context) for name in names)
+        of_camera = {
+            name: shared if looks is None else dataclasses.replace(shared, looks=looks.of_camera(name))
+            for name in names
+        }
+        self.cameras = tuple(HmrNode(build, overrides, f"{above}/{name}", of_camera[name], context) for name in names)
 
     @property
     def nodes(self) -> Sequence[Node]:

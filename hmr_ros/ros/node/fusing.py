@@ -43,6 +43,7 @@ from hmr_ros.ros.node import process
 from hmr_ros.ros.node.log_bridge import logged_by
 from hmr_ros.ros.node.names import camera_names
 from hmr_ros.ros.node.params import declared
+from hmr_ros.ros.output.looks import SharedLooks
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.publishing import Qos
 from hmr_ros.ros.output.room import RoomOutputs
@@ -69,8 +70,13 @@ class FuseNode(Node):
         cameras: Sequence[str] | None = None,
         parameter_overrides: list[Parameter[Any]] | None = None,
         context: Context | None = None,
+        looks: SharedLooks | None = None,
     ) -> None:
-        """``cameras`` are the namespaces; None: those of the parameter ``cameras``."""
+        """``cameras`` are the namespaces; None: those of the parameter ``cameras``.
+
+        ``looks`` of their people, where their nodes are in this process; None: not known.
+        """
+        self._looks = looks
         self._outputs: RoomOutputs | None = None  # destroy_node frees these, also when a parameter is refused below
         self._input: CameraBodiesInput | None = None
         self._logging = contextlib.ExitStack()
@@ -143,7 +149,8 @@ class FuseNode(Node):
         for seen in self._input.ready(self.config.tf_timeout_s):
             if self._newest.seconds - seen.stamp.seconds > _SET_BACK_S + self.config.max_delay_s:
                 self._begin_again()
-            self._fuser.add(seen.bodies, seen.camera, seen.stamp.seconds, seen.world_from_optical)
+            looks = None if self._looks is None else self._looks.of(seen.camera, seen.stamp, seen.bodies.ids)
+            self._fuser.add(seen.bodies, seen.camera, seen.stamp.seconds, seen.world_from_optical, looks)
             if seen.stamp.nanoseconds > self._newest.nanoseconds:
                 self._newest = seen.stamp
         if self._newest.seconds - self._published_s >= 0.9 / self.config.rate_hz and self._newest.nanoseconds:

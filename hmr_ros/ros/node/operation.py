@@ -42,6 +42,7 @@ class Operation:
         self._pipeline = pipeline
         self._monitor = monitor
         self._config = config
+        self._looks = shared.looks
         origin = Origin(pipeline.method, pipeline.body_model_name, pipeline.calibration)
         self._outputs = Outputs(
             PublisherFactory(node), pipeline.body_model, origin, config, presence, shared, pipeline.hand_model
@@ -60,7 +61,9 @@ class Operation:
         if self._worker is None:
             self._input = CameraInput(self._node, self._config, self._monitor, self._outputs.frames)
             self._resumed_s = time.monotonic()
-            self._worker = Worker(self._node, self._input, self._outputs, self._pipeline, self._monitor, self._config)
+            self._worker = Worker(
+                self._node, self._input, self._outputs, self._pipeline, self._monitor, self._config, self._looks
+            )
 
     def pause(self) -> int:
         """Unsubscribe, finish the current image and end all tracks; returns how many."""

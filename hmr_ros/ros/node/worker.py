@@ -26,6 +26,7 @@ from hmr_ros.ros.node.admission import Arrival, Order, Rejection, too_late
 from hmr_ros.ros.node.latency import LatencyBudget
 from hmr_ros.ros.node.turn_taking import TurnTaking
 from hmr_ros.ros.node.work import PublishedWork, Work, described, processed
+from hmr_ros.ros.output.looks import CameraLooks
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.wire.cdr import CdrError, Stamp, stamp_of
 
@@ -54,8 +55,11 @@ class Worker:
         pipeline: Pipeline,
         monitor: Monitor,
         config: RobotConfig,
+        looks: CameraLooks | None = None,
     ) -> None:
+        """``looks``: where to put how people look; None: nobody asks for it."""
         self.config = config
+        self._looks = looks
         self._node = node
         self._source = source
         self._outputs = outputs
@@ -157,6 +161,8 @@ class Worker:
             return
         shed = admission.shed
         self._last_published = _LastPublished(stamp, frame.frame_id, result.bodies)
+        if self._looks is not None:
+            self._looks.put(stamp, result.bodies.ids, self._pipeline.looks(result.bodies.ids))
         published = self._publish(frame, camera, result, shed)
         self._record(Work(stamp, age_s, shed, result, published, started_s))
         tracepoints.mark("bookkeeping")

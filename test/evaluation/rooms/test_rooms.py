@@ -15,7 +15,8 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.temporal.smoothing import BodySmoother
 from hmr_ros.engines.opening import open_engine
-from hmr_ros.evaluation.rooms.cameras import GivenDetector, said_by_all
+from hmr_ros.evaluation.rooms.cameras import GivenDetector, said_by_all, shown_people
+from hmr_ros.evaluation.rooms.halls import sample_hall
 from hmr_ros.evaluation.rooms.renders import RoomPainter, said_of_images
 from hmr_ros.evaluation.rooms.report import row, table
 from hmr_ros.evaluation.rooms.scenes import JOINT_SET, Errors, looking, sample_room
@@ -99,6 +100,16 @@ def test_a_room_has_people_on_the_floor_and_one_camera_that_is_wrong(motion):
     assert all(abs(camera.late_s) <= 0.05 for camera in room.cameras)
 
 
+def test_nobody_is_seen_in_the_middle_of_a_hall_and_all_come_to_both_ends(motion):
+    hall = sample_hall(motion, BODY, 3, 16.0, Errors(), default_rng(1))
+    seen = [shown_people(camera, hall) for camera in hall.cameras]
+    for camera, shown in zip(hall.cameras, seen, strict=True):
+        assert set(np.concatenate(shown).tolist()) == {0, 1, 2}
+        places = [hall.walkers.roots_at(t)[who, 0] for t, who in zip(camera.times.tolist(), shown, strict=True)]
+        side = np.sign(camera.actual.translation[0])
+        assert (side * np.concatenate(places)).min() > 2
+
+
 def test_grossly_wrong_cameras_are_the_last_ones(motion):
     room = sample_room(motion, BODY, 4, 1, 0.5, Errors(), default_rng(1))
     kinds = wrong_rooms(room, default_rng(0))
@@ -170,3 +181,5 @@ def test_people_of_rendered_images_are_found_and_shared(motion):
     assert found.idf1 > 0.7
     assert found.error_m < 0.4
     assert [each.time_s for each in said] == sorted(each.time_s for each in said)
+    assert all(len(each.looks) == len(each.bodies) for each in said)
+    assert max(each.looks.views.max() for each in said if len(each.bodies)) > 5

@@ -16,6 +16,7 @@ from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Detections, State
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import stretched
+from hmr_ros.perception.appearance import Look
 from hmr_ros.perception.rooms.fuser import RoomFuser
 
 BODY = load_body_model(models_dir() / "open_body.npz")
@@ -48,7 +49,8 @@ EAST, SOUTH, NORTH = looking((4.0, 0, 2)), looking((0.0, -4, 2)), looking((0.5, 
 class Eye:
     """A camera at ``pose``, said to be at ``stated``; ``late_s`` of its stamps; which people it ``sees`` at a time.
 
-    ``factor`` of the distances that it measures; ``along`` the deviation that it states, as a fraction.
+    ``factor`` of the distances that it measures; ``along`` the deviation that it states, as a fraction; ``light`` is
+    how otherwise it sees brightness and colours.
     """
 
     pose: Transform
@@ -57,16 +59,21 @@ class Eye:
     sees: Callable[[int, float], bool] = lambda person, time_s: True
     factor: float = 1.0
     along: float = _ALONG
+    light: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass
 class Room:
-    """``people`` on the floor and ``eyes``, named 0, 1, ...; ``sizes`` are what networks take people for."""
+    """``people`` on the floor and ``eyes``, named 0, 1, ...; ``sizes`` are what networks take people for.
+
+    ``clothes`` (P, 4, 3): colours of the parts of each; none: cameras do not tell.
+    """
 
     people: tuple[Place, ...]
     eyes: tuple[Eye, ...]
     sizes: tuple[float, ...] = ()
     noise: float = 0.0
+    clothes: tuple[np.ndarray, ...] = ()
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def roots(self, time_s):
@@ -84,6 +91,18 @@ class Room:
         optical = optical * size[:, None] * (1 + 0.01 * self.noise * self.rng.normal(size=(len(rows), 1)))
         optical = optical + 0.01 * self.noise * self.rng.normal(size=optical.shape)
         return _bodies(10 * number + np.array(rows, np.int64), orient, [pose for _, pose in poses], optical, eye.along)
+
+    def looks(self, number, ids):
+        """How the people of camera ``number`` with these ``ids`` look in it, in ten images so far."""
+        if not self.clothes:
+            return None
+        return worn([self.clothes[track % 10] + self.eyes[number].light for track in ids.tolist()])
+
+
+def worn(colors, views=10.0):
+    """Looks of people whose parts have ``colors`` (4, 3) each."""
+    colors = np.array(colors).reshape(-1, 4, 3)
+    return Look(colors, np.zeros_like(colors), np.full(colors.shape[:2], views))
 
 
 def _pose(place, person, time_s):
@@ -148,7 +167,9 @@ def fuse(room, seconds, rate_hz=6.0, options=None, fuser=None, begin_s=0.0, sile
         for number, eye in enumerate(room.eyes):
             at = time_s + number / rate_hz / len(room.eyes)
             if number not in silent:
-                fuser.add(room.bodies(number, at), str(number), at + eye.late_s, eye.stated or eye.pose)
+                bodies = room.bodies(number, at)
+                looks = room.looks(number, bodies.ids)
+                fuser.add(bodies, str(number), at + eye.late_s, eye.stated or eye.pose, looks)
         now = fuser.stamp_s
         sure = {p.id: p.motion.expected(now)[0] for p in fuser.people if p.is_sure}
         shown.append(Shown(now, sure, room.roots(at)))
