@@ -7,7 +7,6 @@ import os
 import time
 
 from rclpy.node import Node
-from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from hmr_ros.core import tracepoints
@@ -30,6 +29,7 @@ from hmr_ros.ros.input.waiting_slot import WaitingSlot
 from hmr_ros.ros.input.world import world_input
 from hmr_ros.ros.monitor import Drop, Monitor
 from hmr_ros.ros.wire.cdr import Stamp, stamp_of
+from hmr_ros.ros.wire.endpoints import several
 from hmr_ros.ros.wire.transport import profiles_variable
 from hmr_ros.ros.wire.types import type_name
 
@@ -178,11 +178,8 @@ class CameraInput:
 
     def rivals(self, separator: str = "") -> str:
         """The problem, after ``separator``, when several cameras publish the images; "" when one does."""
-        publishers = [_full_name(publisher) for publisher in self._images.publishers()]
-        if len(publishers) < 2:
-            return ""
-        several = f"{len(publishers)} publishers ({', '.join(sorted(publishers))})"
-        return f"{separator}{self._images.topic} has {several}: give each camera its own topic"
+        found = several(self._images.topic, self._images.publishers())
+        return f"{separator}{found}: give each camera its own topic" if found else ""
 
     def _warn_of_rivals(self) -> None:
         """Log the publishers once for as long as they are the same."""
@@ -197,10 +194,6 @@ class CameraInput:
             if subscription is not None:
                 subscription.close()
         self.slot.close()
-
-
-def _full_name(publisher: TopicEndpointInfo) -> str:
-    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
 
 
 def image_topics(node: Node, transport: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from hmr_ros.ros.node.worker import Worker
 from hmr_ros.ros.output.outputs import Outputs
 from hmr_ros.ros.output.publishers import PublisherFactory
 from hmr_ros.ros.output.shared import SharedOutputs
+from hmr_ros.ros.wire.endpoints import several
 from hmr_ros.ros.wire.messages import Origin
 
 _LONGEST_IMAGE_S = 2.0
@@ -103,7 +104,11 @@ class Operation:
         if fatal := self._input.problem(self._config.input_timeout_s) or self._staleness() or self._last_problem():
             return Health(fatal, fatal=True)
         return Health(
-            self._input.calibration_problem() or self._stamp_problem() or self._unmeasured() or self._disagreement()
+            self._input.calibration_problem()
+            or self._stamp_problem()
+            or self._unmeasured()
+            or self._disagreement()
+            or self._rivals()
         )
 
     def _halted(self) -> Worker | None:
@@ -139,6 +144,12 @@ class Operation:
         """Which output of the last image was not published, and why, or why it was published late; "" when neither."""
         last = self._last_processed()
         return last.output_problem or last.latency_problem if last is not None else ""
+
+    def _rivals(self) -> str:
+        """The problem when another node publishes ``bodies``, too, as one that was started twice; else ""."""
+        topic = self._node.resolve_topic_name("bodies")
+        found = several(topic, self._node.get_publishers_info_by_topic(topic))
+        return f"{found}: subscribers get people of both; end one of them, or give each a namespace" if found else ""
 
     def _unmeasured(self) -> str:
         """The problem when depth comes, but measures none of the people that are seen; else ""."""

@@ -493,6 +493,20 @@ def test_where_ros_does_not_start_one_line_says_why(module, arguments, environme
     assert not re.search(r"\.c(pp)?:\d", line), "where in its sources is of no use to who starts a node"
 
 
+def test_another_node_that_publishes_bodies_is_named_in_diagnostics(world):
+    w = world()
+    assert w.node.start()
+    w.subscribe(DiagnosticArray, "/diagnostics")
+    w.peer.create_publisher(SmplBodyArray, "bodies", 1)
+
+    def reported():
+        statuses = [status for m in w.received["/diagnostics"] for status in m.status]
+        return [s for s in statuses if "/bodies has 2 publishers (" in s.message and "/peer" in s.message]
+
+    w.show_until(reported)
+    assert reported()[0].level == DiagnosticStatus.WARN
+
+
 def test_images_of_another_frame_end_all_tracks(world, capfd):
     w = world()
     assert w.node.start()

@@ -55,7 +55,12 @@ class Robot:
         self.pipeline.method, self.pipeline.body_model_name = "stub", "open_body"
         self.pipeline.calibration, self.pipeline.body_model = "calibrated", "a body model"
         self.pipeline.hand_model = "a hand"
-        self.node = SimpleNamespace(context=SimpleNamespace(ok=lambda: self.ok))
+        self.publishers = ["hmr"]
+        self.node = SimpleNamespace(
+            context=SimpleNamespace(ok=lambda: self.ok),
+            resolve_topic_name=lambda name: f"/front/{name}",
+            get_publishers_info_by_topic=self.endpoints,
+        )
         self.monitor, self.config = Monitor(), RobotConfig(**settings)
         self.operation = Operation(self.node, self.pipeline, self.monitor, "presence", "lists", self.config)
 
@@ -63,6 +68,10 @@ class Robot:
         self.log.append(f"{name} made")
         self.parts[name] = Part(name, self.log, *args)
         return self.parts[name]
+
+    def endpoints(self, topic):
+        assert topic == "/front/bodies"
+        return [SimpleNamespace(node_name=name, node_namespace="/front") for name in self.publishers]
 
     def see(self, at_s, **fields):
         fields = {"people": 1, "metric": 1} | fields
@@ -252,3 +261,17 @@ def test_methods_may_disagree_up_to_the_limit(robot, mean_m, is_reported):
     r.see(r.now_s, disagreement=Disagreement(mean_m, 2 * mean_m))
     words = "the two methods disagree by 0.11 m per joint, max_disagreement_m is 0.1"
     assert r.health == Health(words if is_reported else "")
+
+
+def test_a_node_that_was_started_twice_is_the_last_thing_to_report(robot):
+    """Both have one name, so that nothing else tells."""
+    r = robot()
+    assert r.health == Health("")
+    r.publishers = ["hmr", "hmr"]
+    words = "/front/bodies has 2 publishers (/front/hmr, /front/hmr): subscribers get people of both"
+    assert words in r.health.problem
+    assert not r.health.fatal
+    r.publishers = ["hmr", "_NODE_NAME_UNKNOWN_"]
+    assert "(/front/hmr, unknown)" in r.health.problem
+    r.parts["CameraInput"].calibration = "no calibration"
+    assert r.health == Health("no calibration")
