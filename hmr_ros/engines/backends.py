@@ -23,10 +23,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend other than "auto", and why it is that one."""
+    """A backend other than "auto", and why it is that one: in short, then, after a colon, what helps."""
 
     backend: str
     why: str
+
+    @property
+    def reason(self) -> str:
+        """Why, in short."""
+        return self.why.partition(":")[0]
 
 
 def choose(backend: str) -> Choice:
@@ -40,7 +45,7 @@ def _fastest() -> Choice:
     try:
         gpu = find_gpu()
     except EngineError as err:
-        level = logging.WARNING if any(map(importlib.util.find_spec, _GPU_PACKAGES)) else logging.DEBUG
+        level = logging.WARNING if any(map(importlib.util.find_spec, _GPU_PACKAGES)) else logging.INFO
         _log.log(level, "no GPU is used: %s", err)
         return Choice("onnxruntime", f"no GPU: {err}")
     reasons = []

@@ -121,7 +121,7 @@ def _open(manifest_path: Path, choice: Choice, options: EngineOptions) -> Engine
         engine = open_tensorrt(path, choice.backend, cache, progress, background=options.background)
     else:
         engine = _open_onnx(manifest_path, choice.backend, options)
-    _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.why)
+    _log.info("%s: %s (%s)", engine.manifest.name, engine.status, choice.reason)
     return engine
 
 
