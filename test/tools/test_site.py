@@ -10,7 +10,7 @@ from hmr_ros.tools import site
     ("markdown", "expected"),
     [
         ("[ids](docs/tracking.md#states)", "[ids](tracking.md#states)"),
-        ("![people](docs/images/demo.png)", "![people](images/demo.png)"),
+        ("![people](docs/images/demo.jpg)", "![people](images/demo.jpg)"),
         ("[body](models/README.md)", "[body](models.md)"),
         ("[one](msg/SmplBody.msg)", "[one](messages.md#smplbody)"),
         ("[a file without a page](LICENSE)", "a file without a page"),
