@@ -4,6 +4,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -215,6 +216,15 @@ def bash(script: str, directory: Path, environment: dict[str, str]) -> dict[str,
     done = subprocess.run(["bash", "-c", script], cwd=directory, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+@pytest.mark.parametrize("name", ["hmr", "hmr_node", "hmr_multi", "hmr_fuse", "hmr_player"])
+def test_a_worker_process_imports_the_script_that_started_its_parent(name: str):
+    """As multiprocessing's spawn does for `hmr run --workers`: nothing may start a second time."""
+    script = Path(shutil.which("hmr") or "").parent.parent / "lib/hmr_ros" / name
+    if not script.is_file():
+        pytest.skip("needs the built workspace: make test")
+    assert runpy.run_path(str(script), run_name="__mp_main__")["main"]
 
 
 @pytest.mark.slow

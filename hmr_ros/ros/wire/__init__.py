@@ -6,5 +6,5 @@ writers     the same messages as bytes, many times faster; transforms: TF of all
 template    a serialised message whose numbers are patched; cdr: the encoding itself, images and meshes
 types       the message classes: ROS's, or stand-ins (standins) of definitions (schemas); encoding: objects as bytes
 qos         QoS overrides and mismatches; transport: Fast DDS's settings for large messages
-interfaces  which message packages are installed
+interfaces  which message packages are installed; endpoints: who publishes a topic
 """
