@@ -98,6 +98,7 @@ class VideoFile:
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._rate_hz = rate_hz
         self._size = (0, 0)
+        self._count = 0
         self._writer: cv2.VideoWriter | None = None
 
     def write(self, image: Image) -> None:
@@ -106,13 +107,27 @@ class VideoFile:
             self._size = image.shape[1], image.shape[0]
             self._writer = _open_writer(self._partial, self._rate_hz, self._size)
         self._writer.write(bgr_to_rgb(letterboxed(image, self._size)))
+        self._count += 1
 
     def close(self) -> None:
-        """Complete the file and give it its name; without an image there is none."""
+        """Complete the file and give it its name; without an image there is none.
+
+        Raises OSError where it could not be written as a whole.
+        """
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+            self._check()
             os.replace(self._partial, self._path)
+
+    def _check(self) -> None:
+        """OpenCV tells of no error while it writes: count what can be read."""
+        written = cv2.VideoCapture(str(self._partial))
+        found = max(int(written.get(cv2.CAP_PROP_FRAME_COUNT)), 0) if written.isOpened() else 0
+        written.release()
+        if found < self._count:
+            self._partial.unlink(missing_ok=True)
+            raise OSError(f"{self._path}: {found} of {self._count} frames could be written; is the disk full?")
 
     def __enter__(self) -> VideoFile:
         return self

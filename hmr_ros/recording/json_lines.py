@@ -12,6 +12,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Array
 from hmr_ros.core.forecasts import FORECAST_COLUMNS, Forecasts
+from hmr_ros.core.named_errors import named_os_errors
 from hmr_ros.core.people import Bodies, Camera, State
 from hmr_ros.recording.entry import Entry
 
@@ -32,16 +33,19 @@ class JsonLines:
     """Writes a line per image, at once: a reader finds whole lines meanwhile. ``appends``: after those in the file."""
 
     def __init__(self, path: Path, *, appends: bool = False) -> None:
+        self._path = path
         self._stream = path.open("a" if appends else "w", encoding="utf-8")
 
     def write(self, entry: Entry) -> None:
         """Append the line of ``entry``."""
-        self._stream.write(to_line(entry) + "\n")
-        self._stream.flush()
+        with named_os_errors(self._path):
+            self._stream.write(to_line(entry) + "\n")
+            self._stream.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        with named_os_errors(self._path):
+            self._stream.close()
 
 
 def to_line(entry: Entry) -> str:

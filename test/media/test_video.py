@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.media.video import VideoFile, write_video
+from test.small_disk import small_disk
 
 RED, BLUE = np.full((30, 40, 3), (250, 0, 0), np.uint8), np.full((30, 40, 3), (0, 0, 250), np.uint8)
 
@@ -50,3 +51,14 @@ def test_a_video_without_images_is_no_file(tmp_path):
 def test_a_directory_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"), VideoFile(tmp_path / "nowhere" / "clip.mp4", 10.0) as video:
         video.write(RED)
+
+
+def test_a_video_that_does_not_fit_on_the_disk_is_an_error_and_no_file(tmp_path, rng):
+    """OpenCV writes on without a word, and what is left cannot be played."""
+    noise = rng.integers(0, 255, (12, 120, 160, 3), np.uint8)
+    with (
+        small_disk(40_000),
+        pytest.raises(OSError, match="0 of 12 frames could be written; is the disk full"),
+    ):
+        write_video(tmp_path / "clip.mp4", noise, 10.0)
+    assert list(tmp_path.iterdir()) == []

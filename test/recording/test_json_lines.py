@@ -9,6 +9,7 @@ from hmr_ros.core.people import State
 from hmr_ros.recording.json_lines import JsonLines, to_json, to_line
 from test.recording.entries import entry, with_hands
 from test.ros.stubs import with_forecasts
+from test.small_disk import small_disk
 
 
 def test_a_line_says_all_of_an_image_but_its_vertices():
@@ -83,3 +84,10 @@ def test_hands_are_there_where_they_are_looked_for():
     assert np.shape(left["hands"]["pose"]) == (2, 15, 3)
     assert left["hands"]["error"] == [0.02, None]
     assert right["hands"]["pose"][0][0] == [None] * 3
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
+    lines = JsonLines(tmp_path / "bodies.jsonl")
+    with small_disk(1000), pytest.raises(OSError, match=r"bodies\.jsonl"):
+        lines.write(entry([7]))
+    lines.close()
