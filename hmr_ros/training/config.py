@@ -91,6 +91,12 @@ class CropConfig:
 
     shards: str = setting("", doc="directory of rendered images (hmr render); empty: render while training")
     backbone: float = setting(0.0, doc="fraction of the learning rate for the backbone; 0: frozen", low=0)
+    trunk: float = setting(
+        1.0,
+        doc="in the stage trunk, fraction of the learning rate for MoveNet's own layers; 0: only the head of heels and "
+        "toes is trained",
+        low=0,
+    )
     lifting_fraction: float = setting(
         0.0, doc="fraction of the learning rate for a lifting network that is given; 0: frozen", low=0
     )

@@ -59,7 +59,7 @@ from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, Vertex
 MEAN_POSE_FRAMES = 4000
 """Random frames of the motion that the mean pose is taken of."""
 
-NEW = 2.5
+NEW = 8.0
 """Learning rate of heads that start from random weights, relative to that of MoveNet's own layers."""
 
 
@@ -92,10 +92,8 @@ class GlobalToPixelRecipe:
         """The local stage, the backbone, then everything."""
         network, crops = self._network, self._config.crops
         if stage == "trunk":
-            return [
-                (network.backbone.pretrained(crops.frozen_stride), 1.0),
-                *((p, NEW) for p in network.backbone.untrained()),
-            ]
+            own = [(network.backbone.pretrained(crops.frozen_stride), crops.trunk)] if crops.trunk else []
+            return [*own, *((part, NEW) for part in network.backbone.untrained())]
         run = self._config.run
         pretrained = run.start or run.lifting or run.local_stage
         local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if pretrained else 1.0)]

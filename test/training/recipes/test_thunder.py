@@ -97,6 +97,17 @@ def test_its_heatmaps_are_trained_alone(batch):
     assert {"network.backbone.feet.3.weight", "network.backbone.trunk.heads.1.3.weight"} <= changed
 
 
+def test_heels_and_toes_may_be_trained_alone(batch):
+    feet = recipe(**THUNDER | {"crops__trunk": 0.0, "crops__photos": ""})
+    only_these_learn(feet.modules, feet.trained("trunk"))
+    learning = {name for name, weight in feet.modules.named_parameters() if weight.requires_grad}
+    assert learning
+    assert all(name.startswith("network.backbone.feet.") for name in learning)
+    with_image, _ = batch.split()
+    torch.stack(list(feet.loss(with_image, "trunk", 0.0).values())).sum().backward()
+    assert feet._network.backbone.feet[-1].weight.grad.abs().sum() > 0
+
+
 def test_trunk_batches_are_people_in_images_alone(thunder):
     assert not isinstance(thunder.sampler("train", "trunk"), Mixed)
     assert isinstance(thunder.sampler("train", "images"), Mixed)
