@@ -231,7 +231,7 @@ def _calibration(raw: Mapping[str, object]) -> Calibration:
         raise ManifestError(f"uncertainty: {err}; run `hmr calibrate` again") from err
 
 
-_DOUBTS = ("joint_doubt", "along_doubt", "across_doubt")
+_DOUBTS = ("joint_doubt", "along_doubt", "across_doubt", "seen_power")
 """Absent from manifests that were calibrated before, and of networks that read images."""
 
 

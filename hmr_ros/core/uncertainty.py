@@ -35,6 +35,9 @@ at which the deviations are stated: a body of wrong keypoints does not lie on th
 
 _LEAST_MISFIT = 0.005
 
+_LEAST_SEEN = 0.25
+"""Fractions of seen keypoints below this were not calibrated: of people with fewer, hardly any are placed."""
+
 ROOT_DRIFT_M_S = 0.3
 """How fast a person leaves the position that ``core/temporal/coasting`` expects: standard deviation per axis and
 second.
@@ -95,7 +98,9 @@ class Calibration:
     root along the line of sight, as a fraction of its distance; ``root_across``: in each direction across it, m.
     ``levels``: fractions of the ground truth within ``joint_radii`` and ``root_radii``, which are Mahalanobis
     distances; ``forecast``: the same of forecasts, None: not calibrated. ``joint_doubt``, ``along_doubt`` and
-    ``across_doubt``: powers of the keypoints' misfit that the deviations of joints and of the root grow with.
+    ``across_doubt``: powers of the keypoints' misfit that the deviations of joints and of the root grow with;
+    ``seen_power``: of the fraction of keypoints that are seen, by which those of joints fused over time grow: wrong
+    keypoints of the moment pull at them more than they expect, missing ones do not.
     """
 
     seen: JointDeviations
@@ -109,6 +114,7 @@ class Calibration:
     joint_doubt: float = 0.0
     along_doubt: float = 0.0
     across_doubt: float = 0.0
+    seen_power: float = 0.0
 
     def __post_init__(self) -> None:
         if self.levels != LEVELS:
@@ -117,7 +123,7 @@ class Calibration:
             radii = getattr(self, name)
             if len(radii) != len(LEVELS) or not all(a < b for a, b in itertools.pairwise((0, *radii, math.inf))):
                 raise ValueError(f"{name}: expected {len(LEVELS)} rising, positive numbers, got {radii}")
-        for name in ("joint_doubt", "along_doubt", "across_doubt"):
+        for name in ("joint_doubt", "along_doubt", "across_doubt", "seen_power"):
             if not math.isfinite(power := getattr(self, name)):
                 raise ValueError(f"{name}: expected a finite number, got {power}")
 
@@ -176,6 +182,14 @@ def relative_misfit(misfit: Floats) -> Floats:
     return (np.where(np.isfinite(misfit), misfit, REFERENCE_MISFIT) + _LEAST_MISFIT) / (
         REFERENCE_MISFIT + _LEAST_MISFIT
     )
+
+
+def seen_growth(fraction_seen: Floats, power: float) -> Floats:
+    """(P,) factors of the deviations of fused joints, by the ``fraction_seen`` (P,) of the keypoints; 1 where all are.
+
+    ``power``: a calibration's ``seen_power``.
+    """
+    return np.asarray(np.maximum(fraction_seen, _LEAST_SEEN) ** power)
 
 
 def _deviations(deviations: JointDeviations) -> Floats:

@@ -34,7 +34,7 @@ from hmr_ros.core.temporal.forecasting import JointChanges
 from hmr_ros.core.temporal.pose_history import PoseHistory, TrackPose
 from hmr_ros.core.temporal.pose_window import joints_in_body
 from hmr_ros.core.temporal.smoothing import BodySmoother
-from hmr_ros.core.uncertainty import Calibration
+from hmr_ros.core.uncertainty import Calibration, seen_growth
 from hmr_ros.engines.runtime import Engine
 
 KIND = "fusion"
@@ -72,10 +72,10 @@ class FusedPoses(Record):
             np.zeros((0, 3, joints)),
         )
 
-    def instead_of(self, estimates: Estimates) -> Estimates:
-        """``estimates`` of the N people with these poses."""
+    def instead_of(self, estimates: Estimates, growth: Floats | float = 1.0) -> Estimates:
+        """``estimates`` of the N people with these poses; ``growth`` (N, 1) of the joints' deviations besides."""
         pose = rotmat_to_rotvec(self.rotations)
-        growth = (self.error / estimates.joint_error) ** 2
+        growth = (growth * self.error / estimates.joint_error) ** 2
         return dataclasses.replace(
             estimates,
             global_orient=pose[:, 0],
@@ -105,12 +105,15 @@ class PoseFusion:
     def calibration(self, of_estimator: Calibration | None) -> Calibration | None:
         """What the covariances mean of poses that an estimator with the calibration ``of_estimator`` estimated.
 
-        A fused joint's covariance has the shape of the single image's; its radii, and forecasts, are the fusion's own.
+        A fused joint's covariance has the shape of the single image's; how it grows with the keypoints that are seen,
+        its radii, and forecasts, are the fusion's own.
         """
         own = self._engine.manifest.uncertainty
         if not (own and of_estimator):
             return None
-        return dataclasses.replace(of_estimator, joint_radii=own.joint_radii, forecast=own.forecast)
+        return dataclasses.replace(
+            of_estimator, joint_radii=own.joint_radii, forecast=own.forecast, seen_power=own.seen_power
+        )
 
     def reset(self) -> None:
         """Forget all tracks."""
@@ -145,10 +148,16 @@ class PoseFusion:
     ) -> Estimates:
         """``estimates`` with the fused ``poses``, on the ``keypoints`` where these are given."""
         rows = poses.rows
-        fused = poses.instead_of(estimates.take(rows))
-        if keypoints is not None and len(rows):
-            fused = self._on_keypoints(ids[rows], fused, stamp_s, keypoints.take(rows))
-        return estimates.with_rows(rows, fused)
+        if keypoints is None or not len(rows):
+            return estimates.with_rows(rows, poses.instead_of(estimates.take(rows)))
+        seen = keypoints.take(rows)
+        fused = poses.instead_of(estimates.take(rows), self._growth(seen))
+        return estimates.with_rows(rows, self._on_keypoints(ids[rows], fused, stamp_s, seen))
+
+    def _growth(self, keypoints: Keypoints) -> Floats:
+        """(N, 1) of the deviations of joints, by how many ``keypoints`` of the joint set are seen."""
+        own = self._engine.manifest.uncertainty
+        return seen_growth(keypoints.fraction_seen, own.seen_power if own else 0.0)[:, None]
 
     def _on_keypoints(self, ids: Ints, fused: Estimates, stamp_s: float, keypoints: Keypoints) -> Estimates:
         """Bodies rotated and moved to their ``keypoints``, as far as these stay; their distance is kept."""

@@ -59,7 +59,7 @@ def _lag(source: str) -> str:
 
 
 def _regions_hold(source: str) -> str:
-    return _join(_at_30_hz(source)[_FUSED]["coverage"]) + " %"
+    return _held("all", source) + " %"
 
 
 def _straight_knees(source: str) -> str:
@@ -150,14 +150,22 @@ def _bends(row: Row) -> Cells:
 
 
 def regions_table() -> str:
-    """Coverage of the regions of fused joints, by condition, at 30 Hz."""
+    """Coverage of the regions of fused joints, by condition, at all frame rates: 24 people alone would say little."""
     groups = list(dict.fromkeys(row["group"] for row in _rows("fusion")))
     return markdown(("people", *_SOURCES), (_regions(group) for group in groups))
 
 
 def _regions(group: str) -> Cells:
-    found = {case[_FUSED]["source"]: case[_FUSED] for case in _over_time(group) if case[_FUSED]["rate_hz"] == 30}
-    return (group, *(_join(found[s]["coverage"]) if s in found else "" for s in _SOURCES))
+    return (group, *(_held(group, source) for source in _SOURCES))
+
+
+def _held(group: str, source: str) -> str:
+    """Percent of joints in the regions of each level, in the images of all frame rates; empty where there are none."""
+    rows = [case[_FUSED] for case in _over_time(group) if case[_FUSED]["source"] == source]
+    images = sum(row["images"] for row in rows)
+    levels = zip(*(row["coverage"] for row in rows), strict=True)
+    weights = [row["images"] / images for row in rows]
+    return _join([sum(w * held for w, held in zip(weights, level, strict=True)) for level in levels])
 
 
 def forecasts_table() -> str:

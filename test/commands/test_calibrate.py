@@ -248,7 +248,9 @@ def test_a_fusion_is_calibrated_on_people_over_time(tmp_path, capsys, monkeypatc
     assert load_manifest(path).uncertainty is None
     assert calibrate.run(parse(*words, "--tolerance", 100)) == 0
     found, single = load_manifest(path).uncertainty, load_manifest(models_dir() / "pose2mesh.json").uncertainty
-    assert found == dataclasses.replace(single, joint_radii=found.joint_radii, forecast=found.forecast)
+    own = {name: getattr(found, name) for name in ("joint_radii", "forecast", "seen_power")}
+    assert found == dataclasses.replace(single, **own)
+    assert found.seen_power == -0.5, "as steep as it may be, of so few people"
     assert found.joint_radii != single.joint_radii
     assert found.forecast.root_along[0] < found.forecast.root_along[2]
     printed = capsys.readouterr().out

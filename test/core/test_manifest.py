@@ -35,7 +35,7 @@ MANIFEST = Manifest(
     normalisation={"input": "virtual_camera", "mean": (0.5, 0.25), "scale": 2.0},
     provenance={"trained on": "motion"},
     metrics={"pa_mpjpe_mm": 30.5},
-    uncertainty=dataclasses.replace(CALIBRATION, joint_doubt=0.2, along_doubt=0.5, across_doubt=-0.1),
+    uncertainty=dataclasses.replace(CALIBRATION, joint_doubt=0.2, along_doubt=0.5, across_doubt=-0.1, seen_power=0.15),
 )
 
 

@@ -16,6 +16,7 @@ from hmr_ros.core.uncertainty import (
     Uncertainty,
     grown,
     keypoint_of_joint,
+    seen_growth,
 )
 
 SEEN = JointDeviations((0.0, *np.linspace(0.8, 1.3, 23).tolist()), (0.0, *np.linspace(0.6, 0.4, 23).tolist()))
@@ -86,6 +87,11 @@ def test_keypoints_that_lie_off_their_body_are_doubted():
         256 * (np.trace(as_before.root[0]) - ray @ as_before.root[0] @ ray)
     )
     np.testing.assert_allclose(doubted(error, score, cam_t).joints, as_before.joints)
+
+
+def test_fused_joints_are_surer_the_fewer_keypoints_may_be_wrong_down_to_a_quarter():
+    assert seen_growth(np.array([1.0, 0.5, 0.25, 0.1]), 0.5) == pytest.approx([1, 0.5**0.5, 0.5, 0.5])
+    assert seen_growth(np.array([1.0, 0.3]), 0.0) == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize("ray", np.eye(3), ids="xyz")

@@ -142,6 +142,24 @@ def test_what_keypoints_put_right_is_smoothed_so_that_who_stands_does_not_trembl
     assert found[30.0] < 0.5 * found[3.0]
 
 
+def test_covariances_grow_with_the_keypoints_that_are_seen_as_the_calibration_says():
+    given = estimates([0.1])
+    exact, spread = keypoints_of(given), {}
+    for seen in (21, 10):
+        fusion = PoseFusion(Oldest(), BODY)
+        fusion._engine.manifest = with_seen_power(fusion._engine.manifest, 0.5)
+        fusion(np.array([1]), given, 0.0)
+        keypoints = Keypoints.of(exact.normalized, np.where(np.arange(21) < seen, exact.score, 0))
+        spread[seen] = fusion(np.array([1]), given, 0.1, keypoints=keypoints).joint_covariance[0, ELBOW, 0, 0]
+    assert spread[21] == pytest.approx(0.0025, rel=1e-5)
+    assert spread[10] == pytest.approx(0.0025 * 10 / 21, rel=1e-5)
+
+
+def with_seen_power(manifest: Manifest, power: float) -> Manifest:
+    """``manifest`` calibrated so."""
+    return dataclasses.replace(manifest, uncertainty=dataclasses.replace(manifest.uncertainty, seen_power=power))
+
+
 def test_forgotten_tracks_are_corrected_anew():
     given = estimates([0.1])
     exact = keypoints_of(given)

@@ -6,7 +6,14 @@ import json
 import pytest
 
 from hmr_ros.tools import measured_tables
-from hmr_ros.tools.measured_tables import forecasts_table, fusion_table, held_out_table, markdown, missing_table
+from hmr_ros.tools.measured_tables import (
+    forecasts_table,
+    fusion_table,
+    held_out_table,
+    markdown,
+    missing_table,
+    regions_table,
+)
 
 
 @pytest.fixture
@@ -51,6 +58,20 @@ def test_outputs_stand_beside_each_other_and_other_groups_elsewhere(report):
     (line,) = fusion_table().splitlines()[2:]
     assert line.startswith("| coco | 30 | 80.0 | 81.0 | 79.0 | 10.0 |")
     assert line.endswith("| 50, 90, - | 50, 90, - |")
+
+
+def test_regions_are_of_the_images_of_all_frame_rates(report):
+    rows = [over_time("fusion", 80.0, group) for group in ("all", "all", "camera turns")]
+    held = ([40.0, 88.0, 94.0], [60.0, 92.0, 98.0], [50.4, 90.0, 95.0])
+    rates = ((10.0, 300), (30.0, 100), (30.0, 10))
+    report(
+        "fusion",
+        rows=[
+            {**row, "coverage": percent, "rate_hz": rate, "images": images}
+            for row, percent, (rate, images) in zip(rows, held, rates, strict=True)
+        ],
+    )
+    assert regions_table().splitlines()[2:] == ["| all |  |  | 45, 89, 95 |", "| camera turns |  |  | 50, 90, 95 |"]
 
 
 def test_forecasts_of_10_and_30_images_a_second(report):

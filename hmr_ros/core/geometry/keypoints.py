@@ -43,6 +43,11 @@ class Keypoints(Record):
         """(P,) how many keypoints were seen."""
         return np.asarray((self.score > 0).sum(1))
 
+    @property
+    def fraction_seen(self) -> Floats:
+        """(P,) 0..1: how many of the joint set's keypoints were seen."""
+        return np.asarray(self.count / self.score.shape[1])
+
     def angular_size(self) -> Floats:
         """(P,) tan of an angle: root mean square distance of the keypoints from their mean, both weighted by score."""
         total = np.maximum(self.score.sum(1), 1e-9)[:, None]

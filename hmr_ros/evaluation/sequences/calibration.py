@@ -19,26 +19,49 @@ from hmr_ros.core.forecasts import HORIZONS_S, ForecastCalibration
 from hmr_ros.core.records import Record, join_rows
 from hmr_ros.core.temporal.forecasting import joint_unit, root_unit
 from hmr_ros.core.temporal.root_motion import split_by_sight
-from hmr_ros.core.uncertainty import LEVELS, Calibration
+from hmr_ros.core.uncertainty import LEVELS, Calibration, seen_growth
 from hmr_ros.evaluation.sequences.ahead import Ahead
 from hmr_ros.evaluation.sequences.scores import joint_distances
 from hmr_ros.evaluation.sequences.trial import FUSED, Case
 
+_LEAST = 1e-6
+"""Below it a number counts as 0."""
+
+_STEEPEST = 0.5
+"""Steeper powers of the fraction of keypoints seen come of too few people."""
+
 
 @dataclass(frozen=True, eq=False)
 class FusedDistances(Record):
-    """Mahalanobis ``distance`` (N, 23) of the joints but the pelvis in N images; ``clip`` (N,) of the motion."""
+    """Mahalanobis ``distance`` (N, 23) of the joints but the pelvis in N images; ``clip`` (N,) of the motion.
+
+    Their deviations do not depend on the fraction of keypoints ``seen`` (N,) yet.
+    """
 
     distance: Floats
     clip: Ints
+    seen: Floats
 
-    def radii(self) -> tuple[float, ...]:
-        """Distances within which the fractions LEVELS of all joints are."""
-        return tuple(round(float(radius), 4) for radius in np.quantile(self.distance, LEVELS))
+    def fitted(self, calibration: Calibration) -> Calibration:
+        """``calibration`` with the power of the fraction seen that distances grow with, and radii for all joints."""
+        powered = dataclasses.replace(calibration, seen_power=self._power())
+        radii = np.quantile(self._within(powered), LEVELS)
+        return dataclasses.replace(powered, joint_radii=tuple(round(float(radius), 4) for radius in radii))
 
-    def coverage(self, radii: tuple[float, ...]) -> tuple[float, ...]:
-        """Percent of the joints within each of ``radii``."""
-        return tuple(100 * float((self.distance <= radius).mean()) for radius in radii)
+    def coverage(self, calibration: Calibration) -> tuple[float, ...]:
+        """Percent of the joints within each of the radii of ``calibration``."""
+        distance = self._within(calibration)
+        return tuple(100 * float((distance <= radius).mean()) for radius in calibration.joint_radii)
+
+    def _power(self) -> float:
+        """Slope of a straight line through the logarithms of both, within _STEEPEST; 0 where all see alike many."""
+        seen, distance = np.log(self.seen), np.log(np.maximum(self.distance, _LEAST)).mean(1)
+        away = seen - seen.mean()
+        slope = float((away * distance).sum() / max((away * away).sum(), _LEAST))
+        return round(min(max(slope, -_STEEPEST), _STEEPEST), 4)
+
+    def _within(self, calibration: Calibration) -> Floats:
+        return np.asarray(self.distance / seen_growth(self.seen, calibration.seen_power)[:, None])
 
 
 def fused_distances(cases: Iterable[Case]) -> FusedDistances:
@@ -48,9 +71,15 @@ def fused_distances(cases: Iterable[Case]) -> FusedDistances:
 
 def _of_case(case: Case) -> FusedDistances:
     output, truth = case.outputs[FUSED], case.truth
-    everything: Bools = np.ones_like(output.known)
-    known, distance = joint_distances(output, truth, everything)
-    return FusedDistances(distance, np.broadcast_to(truth.clip[:, None], known.shape)[known])
+    known, distance = joint_distances(output, truth, _after_the_first(output.known))
+    seen = (truth.score > 0).mean(-1)[known]
+    grown = seen_growth(seen, case.calibration.seen_power if case.calibration else 0.0)
+    return FusedDistances(distance * grown[:, None], np.broadcast_to(truth.clip[:, None], known.shape)[known], seen)
+
+
+def _after_the_first(known: Bools) -> Bools:
+    """(S, T) images that are fused with an earlier one of those ``known``."""
+    return np.asarray(known & (np.cumsum(known, axis=1) > 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,9 @@ class FusionReport:
     def text(self) -> str:
         """For people to read."""
         now = ", ".join(f"{c:.1f}" for c in self.joints)
-        return f"fused joints within {self.calibration.joint_radii}; crosswise {now} percent\n{table(self.ahead)}"
+        power, radii = self.calibration.seen_power, self.calibration.joint_radii
+        head = f"fused joints within {radii}, deviations with the fraction of keypoints seen to the power of {power:g}"
+        return f"{head}; crosswise {now} percent\n{table(self.ahead)}"
 
 
 def fusion_report(cases: Iterable[Case], motion: Motion, of_estimator: Calibration) -> FusionReport:
@@ -89,7 +91,7 @@ def _check_halves(taught: Bools) -> None:
 
 
 def _fitted(fused: FusedDistances, ahead: Ahead, of_estimator: Calibration) -> Calibration:
-    return dataclasses.replace(of_estimator, joint_radii=fused.radii(), forecast=fitted_forecasts(ahead))
+    return dataclasses.replace(fused.fitted(of_estimator), forecast=fitted_forecasts(ahead))
 
 
 def _tested(
@@ -98,7 +100,7 @@ def _tested(
     """What is covered of the clips that are not ``known`` (C,), by what those that are say: joints now, and ahead."""
     now, later = known[fused.clip], known[ahead.clip]
     calibration = _fitted(fused.take(now), ahead.take(later), of_estimator)
-    joints = int((~now).sum()), fused.take(~now).coverage(calibration.joint_radii)
+    joints = int((~now).sum()), fused.take(~now).coverage(calibration)
     return joints, covered_ahead(ahead.take(~later), sources[~later], calibration)
 
 

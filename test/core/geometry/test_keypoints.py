@@ -12,6 +12,7 @@ def test_missing_keypoints_are_zero_in_both_arrays():
     assert_array_equal(keypoints.score, [[0.9, 0, 0, 0]])
     assert_array_equal(keypoints.normalized, [[[0.1, 0.2], [0, 0], [0, 0], [0, 0]]])
     assert_array_equal(keypoints.count, [1])
+    assert_array_equal(keypoints.fraction_seen, [0.25])
 
 
 def test_angular_size_is_the_weighted_deviation_from_the_mean(rng):
