@@ -43,9 +43,13 @@ def check_free(directory: Path) -> None:
 def prepare(directory: Path) -> None:
     """Make ``directory``, and remove what an earlier run wrote there: no file is of one run among files of another.
 
-    Files that no run writes stay.
+    Files that no run writes stay. Raises OSError, with the remedy, where it cannot be made.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        where = "" if directory.is_absolute() else f" in {Path.cwd()}"
+        raise OSError(f"{directory} cannot be made{where} ({err.strerror}): choose another --out") from err
     for path in list(written_files(directory)):
         path.unlink()
 

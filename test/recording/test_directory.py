@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import pytest
 
 from hmr_ros.recording.directory import check_free, free_directory, prepare, written_files
@@ -48,3 +50,12 @@ def test_preparing_removes_what_a_run_wrote_and_nothing_else(tmp_path):
 def test_preparing_makes_the_directory(tmp_path):
     prepare(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_directory_that_cannot_be_made_is_named_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    with pytest.raises(OSError, match=rf"^file/out cannot be made in {tmp_path} \(Not a .*\): choose another --out"):
+        prepare(Path("file/out"))
+    with pytest.raises(OSError, match=r"^/dev/null/out cannot be made \(Not a directory\)"):
+        prepare(Path("/dev/null/out"))
