@@ -11,7 +11,8 @@ from hmr_ros.core.body.body_model import load_body_model
 from hmr_ros.core.manifest import Manifest, TensorSpec, load_manifest, models_dir, write_manifest
 from hmr_ros.core.skeleton import SMPL
 from hmr_ros.core.uncertainty import LEVELS, Uncertainty
-from hmr_ros.evaluation.held_out.case import Prediction
+from hmr_ros.evaluation.held_out import residuals as residuals_module
+from hmr_ros.evaluation.held_out.case import Prediction, observed
 from hmr_ros.evaluation.held_out.covariance_fit import conformal_radii, fit
 from hmr_ros.evaluation.held_out.coverage import coverage_by_joint, coverages
 from hmr_ros.evaluation.held_out.drift import measure_drift
@@ -89,6 +90,21 @@ def test_every_person_is_seen_with_every_error(residuals):
     np.testing.assert_array_equal(np.bincount(residuals.person), np.full(500, len(KEYPOINTS)))
     seen = {g.name: g for g in residuals.groupings}["2D"]
     assert set(seen.labels.tolist()) == set(KEYPOINTS)
+
+
+def test_who_has_no_keypoints_does_not_count(motion, monkeypatch):
+    """The robot knows no covariance of them; here: of everybody but the first, with the network's own keypoints."""
+
+    def own(predictors, people, body, rng):
+        case = observed(people, "coco_feet", KEYPOINTS["true"], body, rng)
+        return dataclasses.replace(case, score=np.where(np.arange(len(people))[:, None] == 0, case.score, 0))
+
+    monkeypatch.setattr(residuals_module, "own_case", own)
+    sampler = PeopleSampler(motion, BODY, "coco_feet", PeopleMix())
+    found = residuals_of(Wrong(), sampled_people(sampler, 8, 0), BODY, 0)
+    labels = {g.name: g for g in found.groupings}["2D"].labels
+    assert (labels == "own").sum() == 1
+    assert len(found) == 8 * len(KEYPOINTS) + 1
 
 
 def test_deviations_are_found_along_and_across_the_line_of_sight(residuals):

@@ -106,7 +106,8 @@ def _placed(found: Prediction, case: Case, people: SyntheticPeople, source: str,
         clip=people.clip,
         groupings=[_sources(source, len(people)), _distance_groups(case), *groupings(people)],
     )
-    return residuals.take(np.asarray(np.isfinite(found.root).all(1)))
+    # Of people without any keypoint, as where a network finds too few itself, the robot knows no covariance.
+    return residuals.take(np.asarray(np.isfinite(found.root).all(1) & (case.score > 0).any(1)))
 
 
 def _sources(source: str, count: int) -> Grouping:
