@@ -21,7 +21,7 @@ from hmr_ros.demo.compare import beside_pose2mesh
 from hmr_ros.demo.report import Report, disagreements
 from hmr_ros.media import images, video
 from hmr_ros.perception.overlay import draw_bodies
-from hmr_ros.results.floor import estimate_floor
+from hmr_ros.results.floor import floor_at
 from hmr_ros.ros.player.recorder import Moment, Recorder
 from hmr_ros.ros.player.session import Session
 from hmr_ros.ros.player.shots import Show, open_show
@@ -210,9 +210,9 @@ def write_images(
     video.write_video(files[0], drawn(), rate_hz)
     images.write_image_file(files[1], images.contact_sheet(tiles))
     # What is known of sizes and the ground grows: the later moments are the better ones.
-    floor = estimate_floor(all_bodies[len(all_bodies) // 2 :]) or estimate_floor(all_bodies)
     best = max(range(len(moments)), key=lambda i: (int(all_bodies[i].valid.sum()), i))
     camera, bodies = moments[best].camera, all_bodies[best].take(all_bodies[best].valid)
+    floor = floor_at(all_bodies, best)
     if floor is not None and camera is not None:
         files.append(out / "space.png")
         images.write_image_file(

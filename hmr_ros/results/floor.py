@@ -21,6 +21,9 @@ _FEET_NOISE_M, _AXIS_NOISE = 0.3, 0.1
 _OFF_FLOOR_M, _ROUNDS = 0.2, 8
 """Feet farther than this from the floor lose most of their weight in it (Geman-McClure)."""
 
+_NEAR = 20
+"""So many moments before and after one show where its people stand."""
+
 _SNAPSHOTS = 60
 """So many images say as much about the floor as all of a recording."""
 
@@ -85,6 +88,14 @@ def estimate_floor(bodies: Sequence[Bodies]) -> Floor | None:
     tilted = up + tilts @ sideways
     length = np.linalg.norm(tilted)
     return Floor(tilted / length, float(height / length))
+
+
+def floor_at(bodies: Sequence[Bodies], moment: int) -> Floor | None:
+    """The floor under people's feet at one of the moments in their order, by those around it. None without people.
+
+    A ground that is estimated moves as it gets better: people of other times stand on another one.
+    """
+    return estimate_floor(bodies[max(moment - _NEAR, 0) : moment + _NEAR + 1])
 
 
 def floor_of(snapshots: Sequence[Snapshot], body_model: BodyModel) -> Floor:

@@ -7,7 +7,7 @@ from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.core.people import Bodies, Camera, Detections, State
 from hmr_ros.demo.view3d import draw_view
-from hmr_ros.results.floor import estimate_floor
+from hmr_ros.results.floor import estimate_floor, floor_at
 
 BODY_MODEL = load_body_model(models_dir() / "open_body.npz")
 CAMERA = Camera(np.array([[700.0, 0, 320], [0, 700, 240], [0, 0, 1]]), 640, 480)
@@ -67,6 +67,16 @@ def test_a_person_who_floats_does_not_lift_the_floor():
     floor, alone = estimate_floor([others, floating]), estimate_floor([others])
     assert floor.height == pytest.approx(alone.height, abs=0.03)
     assert floor.up @ alone.up > np.cos(np.deg2rad(0.5))
+
+
+def test_the_floor_of_a_moment_is_the_one_that_people_stand_on_then():
+    """The ground sinks by half a metre, as sizes become known."""
+    moments = [standing([(-1.0, 4.0), (1.0, 6.0)], height) for height in np.linspace(1.5, 2.0, 100)]
+    for moment in (0, 50, 99):
+        floor = floor_at(moments, moment)
+        soles = (moments[moment].vertices.astype(np.float64) @ floor.up).min(1) - floor.height
+        assert np.abs(soles).max() < 0.06
+    assert floor_at([], 0) is None
 
 
 def test_there_is_no_floor_without_people():
