@@ -129,7 +129,7 @@ class CropConfig:
     without_keypoints: float = setting(0.2, doc="fraction of people in images without keypoints", low=0, high=1)
     own_keypoints: float = setting(
         0.0,
-        doc="in the stage local, fraction of people who are those of the shards, with the keypoints that the backbone "
+        doc="fraction of people, in the stage local, who are those of the shards, with the keypoints that the backbone "
         "finds; it looks at all of them once, when the stage begins",
         low=0,
         high=1,

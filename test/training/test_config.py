@@ -25,6 +25,7 @@ def test_a_recipe_that_says_nothing_of_it_trains_as_published():
     assert_published(RunConfig, **run, **intervals)
     assert_published(DataConfig, motion=0, human36m=0, coco=0, mpi_inf_3dhp=0, mpii=0, threedpw=0, surreal=0)
     crops = {"box_scale": 0.15, "box_shift": 0.05, "flip": 0.5, "without_image": 4.0, "without_keypoints": 0.2}
+    crops |= {"own_keypoints": 0.0, "trunk": 1.0}
     unchanged = {"roll": 0.0, "light": 0.0, "noise": 0.0, "frozen_stride": 0, "photos_per_step": 4}
     assert_published(CropConfig, backbone=0.0, lifting_fraction=0.0, local_fraction=1.0, **crops, **unchanged)
     assert_published(HeatmapLossConfig, focal=0.5, cells=0.25, regression=0.05, offset=0.25, photos=0.5)

@@ -15,11 +15,15 @@ from torch import Tensor
 
 from hmr_ros.networks.global_to_pixel.movenet_trunk import POINTS, Heads
 
-NEAR = 1.8
-"""Cells that are added to a distance before scores are divided by it, MoveNet's."""
+CENTRE_NEAR = 1.8
+"""Cells that are added to a centre's distance from the middle before scores are divided by it, MoveNet's."""
 
-MIN_SCORE = 0.12
-"""Keypoints of a lower score count as not found."""
+NEAR = 6.0
+"""As ``CENTRE_NEAR``, for keypoints and their distance from the guess. MoveNet's is 1.8, which misses more of both
+rendered people and photos: its guesses are coarser than its heatmaps."""
+
+MIN_SCORE = 0.06
+"""Keypoints of a lower score count as not found. Low scores still say something to a network that has learnt them."""
 
 ANKLES = slice(15, 17)
 """Left and right, near which first the heels and then the toes are looked for."""
@@ -71,7 +75,7 @@ def centre_cells(centre: Tensor) -> Tensor:
     """Logits (B, 1, h, w) -> (B, 1): the cell of the centre of the person in the middle, row by row."""
     height, width = centre.shape[2:]
     middle = centre.new_tensor([[[height / 2, width / 2]]])
-    return (centre.sigmoid() / (_distances(middle, centre) + NEAR)).flatten(2).argmax(2)
+    return (centre.sigmoid() / (_distances(middle, centre) + CENTRE_NEAR)).flatten(2).argmax(2)
 
 
 def _distances(places: Tensor, like: Tensor) -> Tensor:
