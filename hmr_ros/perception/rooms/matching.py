@@ -66,6 +66,8 @@ def by_looks(a: CameraTracks, others: Sequence[CameraTracks], lights: Sequence[L
     ``lights``: how otherwise the camera sees colours than each of the others.
     """
     looks = a.people.looks
+    if not looks.views.any():
+        return np.zeros((len(a), sum(map(len, others))))
     found = [by_nats(evidence(looks, b.people.looks, light)) for b, light in zip(others, lights, strict=True)]
     return np.concatenate(found, 1)
 
