@@ -54,13 +54,12 @@ class RoomCamera:
 class Walkers:
     """P people at times that are ``1 / TICKS_HZ`` s apart, z up, metres.
 
-    ``roots`` (P, T, 3); ``keypoints`` (P, K, J, 3) and ``joints`` (P, K, 24, 3) around the root, and ``poses``
-    (P, K, 24, 3) rotvecs, at _POSES_HZ; ``betas`` (P, 10); ``statures`` (P,).
+    ``roots`` (P, T, 3); ``keypoints`` (P, K, J, 3) around the root and ``poses`` (P, K, 24, 3) rotvecs, at _POSES_HZ;
+    ``betas`` (P, 10); ``statures`` (P,).
     """
 
     roots: Floats
     keypoints: Floats
-    joints: Floats
     poses: Floats
     betas: Floats
     statures: Floats
@@ -72,10 +71,6 @@ class Walkers:
     def keypoints_at(self, time_s: float) -> Floats:
         """(P, J, 3) m."""
         return np.asarray(self.keypoints[:, self._pose(time_s)] + self.roots_at(time_s)[:, None])
-
-    def joints_at(self, time_s: float) -> Floats:
-        """(P, 24, 3) m around the root."""
-        return np.asarray(self.joints[:, self._pose(time_s)])
 
     def poses_at(self, time_s: float) -> Floats:
         """(P, 24, 3) rotvecs, the root's to the world."""
@@ -173,9 +168,9 @@ def sample_walkers(motion: Motion, body: BodyModel, ways: Sequence[Floats], rng:
     """Random people on ``ways``, each (T, 2) m on the floor at TICKS_HZ."""
     betas = sample_betas(ShapeMix(children=0.15), rng, len(ways))
     parts = [_posed(motion, body, betas[[k]], way, rng) for k, way in enumerate(ways)]
-    roots, keypoints, joints, poses = (np.stack(column) for column in zip(*parts, strict=True))
+    roots, keypoints, poses = (np.stack(column) for column in zip(*parts, strict=True))
     statures = np.ptp((body.v_template + np.einsum("vcb,pb->pvc", body.shapedirs, betas))[..., 1], axis=1)
-    return Walkers(roots, keypoints, joints, poses, betas, statures)
+    return Walkers(roots, keypoints, poses, betas, statures)
 
 
 def _way(seconds: float, rng: Generator) -> Floats:
@@ -201,8 +196,8 @@ def way_between(place: Callable[[], Floats], half: Floats, speed: float, seconds
 
 def _posed(
     motion: Motion, body: BodyModel, betas: Floats, way: Floats, rng: Generator
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of a person on ``way`` (T, 2), as in a clip: roots (T, 3), keypoints (K, J, 3), joints and poses (K, 24, 3)."""
+) -> tuple[Floats, Floats, Floats]:
+    """Of a person on ``way`` (T, 2), as in a clip: roots (T, 3), keypoints (K, J, 3) and poses (K, 24, 3)."""
     step = round(TICKS_HZ / _POSES_HZ)
     headings = _headings(way)[::step]
     pose = motion.pose[_frames(motion, len(headings), rng)].astype(np.float64)
@@ -214,7 +209,7 @@ def _posed(
     around, height = joints[:, :1], joints[:, 0, 2] - vertices[..., 2].min(1)
     ticks = np.minimum(np.arange(len(way)) / step, len(pose) - 1)
     roots = np.column_stack([way, np.interp(ticks, np.arange(len(pose)), height)])
-    return roots, body.regressor(JOINT_SET) @ vertices - around, joints - around, pose
+    return roots, body.regressor(JOINT_SET) @ vertices - around, pose
 
 
 def _headings(way: Floats) -> Floats:

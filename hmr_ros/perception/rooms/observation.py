@@ -11,7 +11,7 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Floats, Ints
 from hmr_ros.core.body.growth import Growth
 from hmr_ros.core.geometry.frames import Transform
-from hmr_ros.core.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.people import Bodies, State
 from hmr_ros.core.records import Record
 from hmr_ros.core.uncertainty import stretched
@@ -143,8 +143,3 @@ def _joints(bodies: Bodies, bearings: Floats) -> tuple[Floats, Floats]:
     covariance = bodies.joint_covariance.astype(np.float64)
     known = np.isfinite(covariance).all((2, 3), keepdims=True)
     return error, np.where(known, covariance, assumed)
-
-
-def as_rotvec(rotations: Floats) -> Floats:
-    """(P, 3, 3) -> (P, 3) rotation vectors; P may be 0."""
-    return rotmat_to_rotvec(rotations) if len(rotations) else np.zeros((0, 3))
