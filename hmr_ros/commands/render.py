@@ -32,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other images (%(default)s)")
     parser.add_argument("--out", type=Path, help="directory for shards; existing shards are kept")
-    parser.add_argument("--count", type=int, default=10_000, help="total number of images (%(default)s)")
-    parser.add_argument("--shard-size", type=int, default=500, help="images per shard (%(default)s)")
+    parser.add_argument(
+        "--count", type=int, default=10_000, help="total number of images, rounded up to whole shards (%(default)s)"
+    )
+    parser.add_argument("--shard-size", type=int, default=500, help="images per shard, --count at most (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
     parser.add_argument("--sheet", type=Path, help=f"write {SHEET_SAMPLES} images with skeletons to this .png instead")
 
@@ -48,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     mix = load_toml(args.mix, ImageMix) if args.mix else ImageMix()
     if args.backgrounds:
         mix = dataclasses.replace(mix, backgrounds=str(args.backgrounds.resolve()))
-    plan = Plan(str(args.motion.resolve()), args.split, args.joint_set, args.seed, args.shard_size, mix)
+    shard_size = min(args.shard_size, args.count)
+    plan = Plan(str(args.motion.resolve()), args.split, args.joint_set, args.seed, shard_size, mix)
     if args.sheet:
         write_sheet(plan, args.sheet)
     else:

@@ -40,10 +40,18 @@ def test_shards_that_are_there_are_kept(command, tmp_path):
     assert len(ShardReader(tmp_path / "out").sample(np.random.default_rng(0), 8)) == 8
 
 
+def test_a_few_images_are_a_shard_of_their_own(command, tmp_path):
+    command("--out", tmp_path, "--count", 2)
+    assert len(read_shard(shard_path(tmp_path, 0))) == 2
+    assert not shard_path(tmp_path, 1).exists()
+    with pytest.raises(ValueError, match=r"other settings \(shard_size\)"):
+        command("--out", tmp_path, "--count", 3)
+
+
 def test_other_settings_do_not_mix_with_old_shards(command, tmp_path):
     command("--out", tmp_path, "--count", 2, "--shard-size", 2)
     assert json.loads((tmp_path / PLAN_FILE).read_text())["seed"] == 0
-    with pytest.raises(ValueError, match="other settings; choose another --out"):
+    with pytest.raises(ValueError, match=r"other settings \(seed\); choose another --out"):
         command("--out", tmp_path, "--count", 2, "--shard-size", 2, "--seed", 1)
 
 

@@ -41,7 +41,7 @@ class Plan:
     mix: ImageMix
 
     def samples(self, shard: int, count: int) -> ImageBatch:
-        """The first ``count`` samples of a shard."""
+        """``count`` samples of a shard; another ``count`` draws others, as all people are drawn at once."""
         return _sampler(self).sample(np.random.default_rng([self.seed, shard]), count)
 
 
@@ -88,9 +88,12 @@ def write_shards(plan: Plan, directory: Path, count: int, workers: int) -> None:
 
 def _keep_plan(plan: Plan, path: Path) -> None:
     """Store the plan beside its shards; ValueError if they were made with another one."""
-    text = json.dumps(dataclasses.asdict(plan), indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise ValueError(f"{path}: the shards there were rendered with other settings; choose another --out")
+    settings = dataclasses.asdict(plan)
+    text = json.dumps(settings, indent=1) + "\n"
+    if path.exists() and (before := path.read_text(encoding="utf-8")) != text:
+        stored = json.loads(before)
+        other = ", ".join(name for name in settings if stored.get(name) != json.loads(text)[name])
+        raise ValueError(f"{path}: the shards there were rendered with other settings ({other}); choose another --out")
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
