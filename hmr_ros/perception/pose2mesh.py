@@ -13,7 +13,7 @@ from hmr_ros.core.arrays import Image
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.config import PerceptionSettings
 from hmr_ros.core.fitting.placement import Placement
-from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import to_upright_camera
 from hmr_ros.core.manifest import ManifestError
 from hmr_ros.core.people import Camera, Detections, Estimates
 from hmr_ros.core.temporal.shedding import Shed
@@ -52,7 +52,7 @@ class Pose2Mesh:
     def estimate(self, image: Image, detections: Detections, camera: Camera, shed: Shed = Shed.NOTHING) -> Estimates:
         """One row per detection, ``valid`` False where too few keypoints are seen. ``image`` (H, W, 3) is not used."""
         keypoints = seen_keypoints(detections, camera, self._joint_set, self.keypoint_options)
-        view = to_virtual_camera(keypoints.normalized, keypoints.placing_score)
+        view = to_upright_camera(keypoints.normalized, keypoints.placing_score, self._joint_set.name)
         rows = np.flatnonzero(view.ok)
         estimates = Estimates.unknown(len(detections))
         if len(rows) == 0:

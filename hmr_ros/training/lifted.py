@@ -20,7 +20,7 @@ from hmr_ros.core.arrays import Bools, Float32s, Floats
 from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.geometry.rotation import rotmat_to_rotvec
-from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import to_upright_camera
 from hmr_ros.core.manifest import atomic_path, load_manifest, verify
 from hmr_ros.core.people import Estimates
 from hmr_ros.core.records import Record, join_rows
@@ -83,7 +83,7 @@ class Lifter:
         )
 
     def _some(self, normalized: Floats, score: Floats) -> Estimates:
-        view = to_virtual_camera(normalized, score)
+        view = to_upright_camera(normalized, score, self.joint_set)
         rows = np.flatnonzero(view.ok)
         estimates = Estimates.unknown(len(score))
         if not len(rows):

@@ -5,10 +5,14 @@ A person at the image's edge is seen by the same camera as one in its centre, on
 the person (a *virtual camera*), so that the network sees every person on its optical axis, at unit size; one number
 stands for distance and focal length, the angular size. The network's output is rotated back by
 ``optical_from_virtual``.
+
+Networks have hardly seen anybody whose head is below the hips in the image. Such a person's virtual camera is rolled
+about its axis, so that the torso is upright; as keypoints are points, this may be by any angle and costs nothing.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +20,8 @@ import numpy as np
 from hmr_ros.core.arrays import Bools, Float32s, Floats
 from hmr_ros.core.geometry.camera import looking_at
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS, rms_radius
+from hmr_ros.core.geometry.torso import torso_tilt
+from hmr_ros.core.skeleton import JOINT_SETS
 
 FARTHEST_OFF_AXIS = 0.1
 """Lower bound of a unit bearing's z in the virtual camera: a keypoint more than 84 degrees off a person's direction
@@ -27,6 +33,13 @@ LEAST_BODY = 0.06
 They learn mostly from people within 10 m, among whom whoever appears much smaller is a child; told the true size, those
 that saw no person farther away took people at 20 m for children at 12 m. From there on perspective is below the noise
 of keypoints, so that the bound hides nothing else.
+"""
+
+UPRIGHT_FROM, UPRIGHT_AT = np.deg2rad(90), np.deg2rad(135)
+"""Tilts of the torso from which on a virtual camera is rolled, and where the torso is upright in it.
+
+In between the roll grows with the tilt, so that nobody jumps who lies near one of them. Less tilted people gain nothing
+for sure: standing, sitting and lying are told apart by what is up in the image (docs/evaluation.md).
 """
 
 
@@ -45,6 +58,18 @@ class VirtualView:
     context: Float32s
     optical_from_virtual: Float32s
     ok: Bools
+
+    def rolled(self, angles: Floats) -> VirtualView:
+        """The same people in cameras rolled by ``angles`` (P,) rad: in them, the image turns counter-clockwise."""
+        cos, sin, zero = np.cos(angles), np.sin(angles), np.zeros_like(angles)
+        rolled = np.stack([cos, sin, zero, -sin, cos, zero, zero, zero, zero + 1], -1).reshape(-1, 3, 3)
+        back = rolled.swapaxes(-1, -2).astype(np.float32)
+        xy = self.keypoints[..., :2] @ back[:, :2, :2]
+        return dataclasses.replace(
+            self,
+            keypoints=np.concatenate([xy, self.keypoints[..., 2:]], -1),
+            optical_from_virtual=self.optical_from_virtual @ back,
+        )
 
 
 def to_virtual_camera(normalized: Floats, score: Floats, least_size: float = LEAST_BODY) -> VirtualView:
@@ -75,3 +100,14 @@ def to_virtual_camera(normalized: Floats, score: Floats, least_size: float = LEA
         virtual_from_optical.transpose(0, 2, 1).astype(np.float32),
         ok,
     )
+
+
+def to_upright_camera(normalized: Floats, score: Floats, joint_set: str) -> VirtualView:
+    """``to_virtual_camera`` of the body's keypoints of ``joint_set``; rolled for those whose head is below the hips.
+
+    ``normalized`` (P, J, 2) and ``score`` (P, J) as there.
+    """
+    view = to_virtual_camera(normalized, score)
+    tilt = torso_tilt(view.keypoints[..., :2], view.keypoints[..., 2], JOINT_SETS[joint_set])
+    share = np.clip((np.abs(tilt) - UPRIGHT_FROM) / (UPRIGHT_AT - UPRIGHT_FROM), 0, 1)
+    return view.rolled(share * tilt) if share.any() else view

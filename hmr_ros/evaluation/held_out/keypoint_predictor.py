@@ -14,7 +14,7 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.fitting.placement import Placement
 from hmr_ros.core.fitting.translation import fit_translation
 from hmr_ros.core.geometry.keypoints import Keypoints
-from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import to_upright_camera
 from hmr_ros.core.manifest import Manifest
 from hmr_ros.evaluation.held_out.case import Case, Prediction
 from hmr_ros.networks.pose2mesh import Pose2Mesh
@@ -55,7 +55,7 @@ class KeypointPredictor:
 
     def _in_virtual_camera(self, case: Case) -> Prediction:
         """Bodies relative to the pelvis, rotated back into the axes of the optical frame."""
-        view = to_virtual_camera(case.normalized, case.score)
+        view = to_upright_camera(case.normalized, case.score, self.joint_set)
         virtual_from_optical = view.optical_from_virtual.transpose(0, 2, 1)
         vertices, joints, error = self.network(view.keypoints, view.context)
         unknown = np.full((len(joints), 3), np.nan)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from hmr_ros.core.geometry.torso import quarter_turns
+from hmr_ros.core.geometry.torso import quarter_turns, torso_tilt
 from hmr_ros.core.skeleton import JOINT_SETS
 
 
@@ -16,6 +16,7 @@ def test_people_are_turned_until_their_torso_is_upright(joint_set: str) -> None:
         pixels[:, joints.index(f"{side}_shoulder")] += 80 * up
         score[:, [joints.index(f"{side}_{part}") for part in ("shoulder", "hip")]] = 0.5
     assert quarter_turns(pixels, score, joints, 0.3).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+    np.testing.assert_allclose(np.rad2deg(torso_tilt(pixels, score, joints, 0.3)), degrees, atol=1e-4)
     assert not quarter_turns(pixels, score, joints, 0.6).any(), "a torso that is not seen turns nobody"
     pixels[:] = np.nan
     assert not quarter_turns(pixels, score, joints, 0.3).any()

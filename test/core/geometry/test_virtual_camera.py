@@ -4,7 +4,8 @@ import pytest
 
 from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
-from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, LEAST_BODY, to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import FARTHEST_OFF_AXIS, LEAST_BODY, to_upright_camera, to_virtual_camera
+from hmr_ros.core.skeleton import JOINT_SETS
 
 
 def person(rng, joints=21):
@@ -103,3 +104,60 @@ def test_bodies_far_away_look_as_large_as_those_that_networks_know_but_hands_do_
     assert np.sqrt((view.keypoints[..., :2] ** 2).sum(-1).mean()) == pytest.approx(1, abs=1e-5)
     hand = to_virtual_camera(far[..., :2] / far[..., 2:], np.ones((1, 21)), least_size=0)
     assert np.exp(hand.context) < LEAST_BODY / 2
+
+
+def standing():
+    """(1, J, 2) keypoints of somebody who stands with the arms half raised, normalized image coordinates."""
+    rows = JOINT_SETS["coco_feet"]
+    points = np.zeros((1, rows.size, 2))
+    points[0, rows.index("nose"), 1] = -0.6
+    parts = {"ear": (0.07, -0.62), "eye": (0.03, -0.65), "shoulder": (0.18, -0.5), "elbow": (0.35, -0.3)}
+    parts |= {"wrist": (0.5, -0.4), "hip": (0.1, 0.0), "knee": (0.15, 0.4), "ankle": (0.2, 0.85)}
+    parts |= {"heel": (0.19, 0.9), "big_toe": (0.25, 0.95)}
+    for side, sign in (("left", 1), ("right", -1)):
+        for part, (x, y) in parts.items():
+            if (name := f"{side}_{part}") in rows.joints:
+                points[0, rows.index(name)] = [sign * x, y]
+    return points / 3
+
+
+def about_axis(degrees):
+    """(3, 3) rotation that turns the image clockwise."""
+    return rotvec_to_rotmat(np.array([0.0, 0.0, np.deg2rad(degrees)]))
+
+
+@pytest.mark.parametrize("degrees", [135, 160, 180, -140, -175])
+def test_whose_head_is_below_the_hips_is_shown_upright_and_turned_back(degrees):
+    """The network sees what it sees of those who stand, and its outputs come back turned."""
+    upright, turn = standing(), about_axis(degrees)
+    score = np.ones(upright.shape[:2])
+    score[:, [JOINT_SETS["coco_feet"].index(f"{side}_wrist") for side in ("left", "right")]] = 0
+    straight = to_upright_camera(upright, score, "coco_feet")
+    turned = to_upright_camera(upright @ turn[:2, :2].T, score, "coco_feet")
+    np.testing.assert_allclose(turned.keypoints, straight.keypoints, atol=1e-5)
+    np.testing.assert_allclose(turned.context, straight.context, atol=1e-6)
+    np.testing.assert_allclose(turned.optical_from_virtual[0], turn @ straight.optical_from_virtual[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -60, 89, -89])
+def test_who_lies_is_shown_as_the_camera_sees_them(degrees):
+    points = standing() @ about_axis(degrees)[:2, :2].T
+    score = np.ones(points.shape[:2])
+    shown, seen = to_upright_camera(points, score, "coco_feet"), to_virtual_camera(points, score)
+    np.testing.assert_array_equal(shown.keypoints, seen.keypoints)
+    np.testing.assert_array_equal(shown.optical_from_virtual, seen.optical_from_virtual)
+
+
+def test_nobody_jumps_as_they_turn_over():
+    """A degree more or less moves keypoints by little more than that degree does, at any tilt."""
+    degrees = np.arange(-190, 190)
+    points = np.concatenate([standing() @ about_axis(angle)[:2, :2].T for angle in degrees])
+    view = to_upright_camera(points, np.ones(points.shape[:2]), "coco_feet")
+    step = np.abs(np.diff(view.keypoints[..., :2], axis=0)).max(2)
+    farthest = np.linalg.norm(view.keypoints[..., :2], axis=2)[0].max()
+    assert step.max() < 4 * np.deg2rad(1) * farthest
+    back = np.concatenate(
+        [view.keypoints[..., :2] * np.exp(view.context)[..., None], np.ones((*points.shape[:2], 1))], 2
+    )
+    back = back @ view.optical_from_virtual.transpose(0, 2, 1)
+    np.testing.assert_allclose(back[..., :2] / back[..., 2:], points, atol=1e-5)

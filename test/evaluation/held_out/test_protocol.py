@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
-from hmr_ros.core.geometry.virtual_camera import to_virtual_camera
+from hmr_ros.core.geometry.virtual_camera import to_upright_camera
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.evaluation.held_out.case import observed
 from hmr_ros.evaluation.held_out.keypoint_predictor import KeypointPredictor
@@ -70,7 +70,7 @@ def test_a_larger_body_is_put_farther_away_and_aligned_away(people, body):
 
 def test_the_robot_s_bodies_are_evaluated_as_it_publishes_them(people, body):
     case = observed(people, "coco_feet", SOURCES["true"], body, np.random.default_rng(1))
-    view = to_virtual_camera(case.normalized, case.score)
+    view = to_upright_camera(case.normalized, case.score, "coco_feet")
     vertices, joints = (x @ view.optical_from_virtual for x in relative(people))
     predictor = KeypointPredictor("perfect", "coco_feet", True, lambda *_: (vertices, joints, no_error(people)), body)
     found = errors(predictor, case, body)
