@@ -23,6 +23,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Bools, Floats, Strings
 from hmr_ros.core.body.body_model import BodyModel
+from hmr_ros.core.geometry.torso import torso_tilt
 from hmr_ros.core.metrics import mpjpe, mpvpe, pa_mpjpe
 from hmr_ros.core.skeleton import HUMAN36M, HUMAN36M_EVAL, SMPL
 from hmr_ros.evaluation.held_out.case import Case, Prediction, SyntheticPeople
@@ -53,6 +54,9 @@ ALL_SEEN = ("all seen", "some missing")
 LOSSES = ("none", "some", "half body")
 VIEWS = ("front", "side", "back")
 STATURES = ("adult", "child")
+TILTS = ("below 45", "45-90", "90-120", "beyond 120")
+"""Degrees that the torso, from pelvis to neck, is tilted from upright in the image."""
+_TILT_EDGES_DEG = (45, 90, 120)
 _FOCAL_EDGES = (0.6, 0.9, 1.3, 1.8)
 FOCALS = tuple(f"{a:g}-{b:g}" for a, b in itertools.pairwise(_FOCAL_EDGES))
 
@@ -114,6 +118,7 @@ def groupings(people: SyntheticPeople) -> list[Grouping]:
         Grouping("pose", poses, np.array(poses)[people.kind]),
         Grouping("view", VIEWS, _view_labels(people)),
         Grouping("stature", STATURES, np.where(adult, *STATURES)),
+        Grouping("torso tilt", TILTS, _tilt_labels(people.joints)),
     ]
 
 
@@ -134,6 +139,13 @@ def _view_labels(people: SyntheticPeople) -> Strings:
     sight = people.joints[:, 0] / np.linalg.norm(people.joints[:, 0], axis=1, keepdims=True)
     away = (people.rotations[:, 0, :, 2] * sight).sum(1)
     return np.select([away < -_FACING, away <= _FACING], VIEWS[:2], VIEWS[2])
+
+
+def _tilt_labels(joints: Floats) -> Strings:
+    """By the true ``joints`` (B, 24, 3), whether they are seen or not."""
+    tilt = torso_tilt(_normalized(joints), np.ones(joints.shape[:2]), SMPL)
+    labels: Strings = np.array(TILTS)[np.digitize(np.rad2deg(np.abs(tilt)), _TILT_EDGES_DEG)]
+    return labels
 
 
 def _stature(joints: Floats) -> Floats:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hmr_ros.core.body.body_model import load_body_model
+from hmr_ros.core.geometry.rotation import rotvec_to_rotmat
 from hmr_ros.core.geometry.virtual_camera import to_upright_camera
 from hmr_ros.core.manifest import models_dir
 from hmr_ros.evaluation.held_out.case import observed
@@ -98,6 +99,21 @@ def test_people_are_grouped_by_what_they_are(people):
     upright = people.rotations[:, 0, 1, 1] < -0.7
     assert (shoulders[(groups["view"] == "front") & upright] > 0).mean() > 0.8
     assert (shoulders[(groups["view"] == "back") & upright] < 0).mean() > 0.8
+
+
+def test_people_are_grouped_by_the_tilt_of_their_torso(people):
+    def of(degrees):
+        turn = rotvec_to_rotmat(np.array([0.0, 0.0, np.deg2rad(degrees)]))
+        turned = dataclasses.replace(people, joints=people.joints @ turn.T)
+        return {g.name: g.labels for g in groupings(turned)}["torso tilt"]
+
+    upright = of(0) == "below 45"
+    assert upright.mean() > 0.7
+    across = (people.joints[:, 12] / people.joints[:, 12, 2:] - people.joints[:, 0] / people.joints[:, 0, 2:])[:, :2]
+    straight = np.abs(across[:, 0]) < 0.2 * -across[:, 1]
+    assert straight.sum() > 10
+    for degrees, label in ((70, "45-90"), (-70, "45-90"), (105, "90-120"), (-150, "beyond 120"), (180, "beyond 120")):
+        assert (of(degrees)[straight] == label).all()
 
 
 def test_stature_does_not_depend_on_the_pose(people, body):
