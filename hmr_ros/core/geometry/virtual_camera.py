@@ -39,7 +39,7 @@ UPRIGHT_FROM, UPRIGHT_AT = np.deg2rad(90), np.deg2rad(135)
 """Tilts of the torso from which on a virtual camera is rolled, and where the torso is upright in it.
 
 In between the roll grows with the tilt, so that nobody jumps who lies near one of them. Less tilted people gain nothing
-for sure: standing, sitting and lying are told apart by what is up in the image (docs/evaluation.md).
+for sure, or lose (docs/evaluation.md).
 """
 
 
