@@ -19,11 +19,22 @@ from hmr_ros.perception.overlay import draw_bodies
 from hmr_ros.results.floor import Floor
 from hmr_ros.results.snapshot import Snapshot
 from hmr_ros.viewing.layout import CAMERA, EVENTS, GROUND, IMAGE, TIME, WORLD
-from hmr_ros.viewing.people import JOINT_UNCERTAINTY, PEOPLE, STATES, Look, Surface, log_angles, log_person, log_shape
+from hmr_ros.viewing.people import (
+    GONE,
+    JOINT_UNCERTAINTY,
+    PEOPLE,
+    STATES,
+    Look,
+    Surface,
+    clear_angles,
+    log_angles,
+    log_person,
+    log_shape,
+)
 
 _JPEG_QUALITY = 85
 _FRUSTUM_M = 0.6
-_GRID_AHEAD_M, _GRID_ASIDE_M = 15, 8
+_GRID_AHEAD_M, _GRID_ASIDE_M, _GRID_MOST_M = 15, 8, 60
 _GRID_COLOR = (130, 140, 150)
 
 
@@ -44,12 +55,12 @@ class Scene:
         self._camera: Camera | None = None
         recording.log(WORLD, rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
 
-    def stand_on(self, floor: Floor) -> None:
-        """Show ``floor``, and the camera above it."""
+    def stand_on(self, floor: Floor, positions: Floats) -> None:
+        """Show ``floor``, at least as far as the people's ``positions`` (N, 3) m on it, and the camera above it."""
         to_floor = floor.floor_from_optical
         pose = rr.Transform3D(translation=to_floor.translation, mat3x3=to_floor.rotation)
         self._recording.log(CAMERA, pose, static=True)
-        self._recording.log(GROUND, rr.LineStrips3D(_grid(), colors=_GRID_COLOR, radii=0.004), static=True)
+        self._recording.log(GROUND, rr.LineStrips3D(_grid(positions), colors=_GRID_COLOR, radii=0.004), static=True)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show one image and its people, at its time."""
@@ -109,6 +120,7 @@ class Scene:
         for name in sorted(names):
             for place in (PEOPLE, JOINT_UNCERTAINTY):
                 self._recording.log(f"{place}/{name}", rr.Clear(recursive=True))
+            clear_angles(self._recording, name)
             self._set_state(name, None)
             self._say(f"{name} is gone")
             self._follower.forget([self._present.pop(name)])
@@ -116,7 +128,7 @@ class Scene:
     def _set_state(self, name: str, state: str | None) -> None:
         if state is None:
             self._states.pop(name, None)
-            self._recording.log(f"{STATES}/{name}", rr.StateChange(state="gone"))
+            self._recording.log(f"{STATES}/{name}", rr.StateChange(state=GONE))
             return
         self._states[name] = state
         self._recording.log(f"{STATES}/{name}", rr.StateChange(state=state))
@@ -140,8 +152,10 @@ def _jpeg(image: Image) -> bytes:
     return encoded.tobytes()
 
 
-def _grid() -> Sequence[Floats]:
-    """Lines one metre apart on z = 0, as far as people are seen: (2, 3) m each."""
-    x, y = np.arange(0, _GRID_AHEAD_M + 1), np.arange(-_GRID_ASIDE_M, _GRID_ASIDE_M + 1)
+def _grid(positions: Floats) -> Sequence[Floats]:
+    """Lines one metre apart on z = 0, as far as people are at ``positions`` (N, 3) m: (2, 3) m each."""
+    reach = np.minimum(np.ceil(np.abs(positions).max(0)) + 1, _GRID_MOST_M)
+    ahead, aside = max(_GRID_AHEAD_M, int(reach[0])), max(_GRID_ASIDE_M, int(reach[1]))
+    x, y = np.arange(0, ahead + 1), np.arange(-aside, aside + 1)
     across = [np.array([[k, y[0], 0], [k, y[-1], 0]], np.float64) for k in x]
     return across + [np.array([[x[0], k, 0], [x[-1], k, 0]], np.float64) for k in y]

@@ -12,7 +12,7 @@ import rerun as rr
 from hmr_ros.viewing.layout import layout
 from hmr_ros.viewing.output import Server, to_file, to_viewer
 
-PANELS = layout(is_live=False, has_time=True, look_at=np.array([5.0, 0.0, 1.0]))
+PANELS = layout(is_live=False, has_time=True, positions=np.array([[5.0, 0.0, 1.0]]))
 
 
 def free_port():

@@ -13,11 +13,12 @@ pytest.importorskip("rerun")
 from rerun.chunk import RrdReader
 
 from hmr_ros.core.people import State
-from hmr_ros.perception.overlay import draw_bodies
+from hmr_ros.perception.overlay import draw_bodies, person_color
 from hmr_ros.results.floor import floor_of
 from hmr_ros.results.snapshot import Radii, Snapshot
 from hmr_ros.viewing.output import to_file
-from hmr_ros.viewing.people import Surface, _ellipsoids
+from hmr_ros.viewing.people import Surface, _ellipsoids, _readable
+from hmr_ros.viewing.scene import _grid
 from hmr_ros.viewing.showing import show_live, show_result
 from test.results.results import CAMERA, IMAGE, bodies, with_fingers
 from test.ros.stubs import BODY_MODEL
@@ -84,12 +85,37 @@ def test_the_image_has_the_people_drawn_on_it(scene):
 
 def test_labels_states_and_events_say_who_is_there(scene):
     labels = scene[f"{PERSON}/label"]["Points3D:labels"]
-    assert labels[0] == ["7  TRACKED  4.0 m"]
+    assert labels[0] == ["7  4.0 m"]
     assert labels[1][0].startswith("7  COASTING")
     assert list(scene["/states/7"]["StateChange:state"].values()) == [["TRACKED"], ["COASTING"], ["TRACKED"]]
     assert scene["/states/8"]["StateChange:state"] == {0: ["TRACKED"], 1: ["gone"]}
     assert scene["/events"]["TextLog:text"] == {0: ["8 appears"], 1: ["8 is gone"]}
     assert scene["/world/camera/people/8"]["Clear:is_recursive"] == {1: [True]}
+
+
+def test_the_grid_reaches_to_the_people():
+    assert np.concatenate(_grid(np.array([[3.0, 1.0, 1.0]]))).max(0).tolist() == [15, 8, 0]
+    lines = np.concatenate(_grid(np.array([[22.4, 1.0, 1.0], [3.0, -9.5, 1.0]])))
+    assert [lines.min(0).tolist(), lines.max(0).tolist()] == [[0, -11, 0], [24, 11, 0]]
+    assert np.abs(_grid(np.array([[5000.0, 0.0, 1.0]]))).max() == 60
+
+
+def test_labels_are_legible_on_light_and_dark():
+    for ids in range(24):
+        luminance = (np.array(_readable(person_color(ids))) / 255) ** 2.2 @ [0.2126, 0.7152, 0.0722]
+        assert luminance == pytest.approx(0.27, abs=0.01), ids
+
+
+def test_curves_end_with_the_person(scene):
+    assert scene["/angles/knees/l_knee/8"]["Clear:is_recursive"] == {1: [False]}
+    assert "Clear:is_recursive" not in scene["/angles/knees/l_knee/7"]
+
+
+def test_curves_of_the_right_side_are_darker(scene):
+    left, right = (scene[f"/angles/elbows/{side}_elbow/7"]["SeriesLines:colors"][None][0] for side in "lr")
+    assert right >> 24 == pytest.approx(0.6 * (left >> 24), abs=1)
+    roll, yaw = (scene[f"/angles/trunk/{joint}_head/7"]["SeriesLines:colors"][None][0] for joint in "ry")
+    assert roll == yaw == left
 
 
 def test_angles_are_degrees(scene):
