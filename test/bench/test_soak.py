@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of ``make soak``; the whole of it for half a minute."""
 
+import dataclasses
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -112,6 +114,16 @@ def test_the_curve_is_an_svg_with_a_line_for_each_event():
     lines = [element for element in root if element.tag.endswith("line") and not element.tag.endswith("polyline")]
     assert len(lines) == 4 * 2
     assert text.count("#e53935") == 4
+
+
+def test_a_curve_has_a_gap_where_nothing_was_measured_and_a_round_axis():
+    latency = [27.0, 30, math.nan, 28, math.nan, 29, 31]
+    samples = [dataclasses.replace(sample(m), latency_p50_ms=value) for m, value in enumerate(latency)]
+    root = xml.etree.ElementTree.fromstring(curve(samples, []))
+    shapes = [e for e in root if e.get("stroke") == "#d81b60" or e.get("fill") == "#d81b60"]
+    assert [e.tag.split("}")[1] for e in shapes] == ["polyline", "circle", "polyline"]
+    assert [len(e.get("points").split()) for e in shapes[::2]] == [2, 2]
+    assert "50" in [e.text for e in root]
 
 
 @pytest.mark.slow
