@@ -53,10 +53,12 @@ def _single(room: Room, said: Sequence[Said], number: int, time_s: float) -> Flo
 def _panel(pose: Transform, focal: float, bodies: Bodies, faces: Ints) -> Image:
     """The floor's grid of one metre and the bodies, from a camera at ``pose``, world from optical."""
     canvas = np.full((*_SIZE, 3), _WALL, np.uint8)
-    for k in range(-4, 5):
-        for axis in (0, 1):
+    half = np.array(ROOM_M) / 2
+    for axis in (0, 1):
+        inner = np.arange(np.floor(1 - half[axis]), half[axis])
+        for place in (-half[axis], *inner, half[axis]):
             ends = np.zeros((60, 3))
-            ends[:, axis], ends[:, 1 - axis] = min(max(k, -ROOM_M[axis] / 2), ROOM_M[axis] / 2), np.linspace(-4, 4, 60)
+            ends[:, axis], ends[:, 1 - axis] = place, np.linspace(-half[1 - axis], half[1 - axis], 60)
             _polyline(canvas, pose, focal, ends)
     people, count = bodies.vertices.shape[:2]
     vertices = pose.inverse()(bodies.vertices.reshape(-1, 3).astype(np.float64))
