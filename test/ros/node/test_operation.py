@@ -62,7 +62,8 @@ class Robot:
             get_publishers_info_by_topic=self.endpoints,
         )
         self.monitor, self.config = Monitor(), RobotConfig(**settings)
-        self.operation = Operation(self.node, self.pipeline, self.monitor, "presence", "lists", self.config)
+        self.shared = SimpleNamespace(looks="looks")
+        self.operation = Operation(self.node, self.pipeline, self.monitor, "presence", self.shared, self.config)
 
     def made(self, name, *args):
         self.log.append(f"{name} made")
@@ -95,19 +96,19 @@ def robot(monkeypatch):
 
 def test_parts_are_made_of_what_the_operation_has(robot):
     r = robot()
-    publishers, body_model, origin, config, presence, lists, hand = r.parts["Outputs"].args
+    publishers, body_model, origin, config, presence, shared, hand = r.parts["Outputs"].args
     assert hand == "a hand"
-    assert (publishers.node, body_model, config, presence, lists) == (
+    assert (publishers.node, body_model, config, presence, shared) == (
         r.node,
         "a body model",
         r.config,
         "presence",
-        "lists",
+        r.shared,
     )
     assert (origin.method, origin.body_model, origin.calibration) == ("stub", "open_body", "calibrated")
     assert r.parts["CameraInput"].args == (r.node, r.config, r.monitor, "frames of Outputs")
     parts = (r.parts["CameraInput"], r.parts["Outputs"], r.pipeline)
-    assert r.parts["Worker"].args == (r.node, *parts, r.monitor, r.config)
+    assert r.parts["Worker"].args == (r.node, *parts, r.monitor, r.config, "looks")
 
 
 def test_resuming_and_pausing_twice_does_it_once(robot):
