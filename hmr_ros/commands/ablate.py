@@ -245,7 +245,7 @@ def _material(config: TrainConfig, args: argparse.Namespace) -> tuple[Material, 
     clips, parts, first = [], [], 0
     for drawn in chunks_of_shards(val, args.people):
         mix, joint_set = SOURCES[args.source], config.global_to_pixel.joint_set
-        # Features are those of crops that nobody has turned.
+        # Features are those of crops that are not turned.
         case = observed(drawn, joint_set, mix, body, default_rng(first), turned=False)
         cases.append(_with_features(case, people.features[first : first + len(drawn)]))
         clips.append(drawn.clip.astype(str))

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--halls",
         action="store_true",
-        help="halls with two cameras back to back, between which nobody is seen, in place of rooms",
+        help="halls with two cameras back to back, between which no person is seen, in place of rooms",
     )
     parser.add_argument(
         "--looks",

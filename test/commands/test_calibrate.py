@@ -93,7 +93,7 @@ def test_every_person_is_seen_with_every_error(residuals):
 
 
 def test_who_has_no_keypoints_does_not_count(motion, monkeypatch):
-    """The robot knows no covariance of them; here: of everybody but the first, with the network's own keypoints."""
+    """The robot knows no covariance of them; here: of all people but the first, with the network's own keypoints."""
 
     def own(predictors, people, body, rng):
         case = observed(people, "coco_feet", KEYPOINTS["true"], body, rng)

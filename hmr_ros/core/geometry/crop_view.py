@@ -6,7 +6,7 @@ person at the image's edge looks like one in its centre. Inside of the crop, poi
 its left or top edge, 1 at its right or bottom edge. Source of the conditioning on the box: CLIFF (ECCV 2022), here in
 angles, so that any focal length will do.
 
-Networks have mostly seen people upright. Somebody who lies is shown to them as by a camera that has been turned by a
+Networks have mostly seen people upright. A person who lies is shown to them as by a camera that has been turned by a
 quarter, a half or three quarters about its optical axis: crop camera and crop units are those of the turned camera.
 """
 
@@ -37,7 +37,7 @@ QUARTER_TURNS = np.array([[[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]
 """(4, 2, 2): where x and y go when the image is turned 0 to 3 times counter-clockwise, as by ``numpy.rot90``."""
 
 NO_TURNS: Int64s = np.zeros((), np.int64)
-"""Nobody is turned."""
+"""No person is turned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class CropView:
 
     @property
     def turning(self) -> Floats:
-        """(P, 2, 2), or (2, 2) where nobody is turned: where x and y of the camera go."""
+        """(P, 2, 2), or (2, 2) where no person is turned: where x and y of the camera go."""
         return np.asarray(QUARTER_TURNS[self.turns])
 
     @property

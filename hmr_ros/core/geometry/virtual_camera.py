@@ -38,8 +38,8 @@ of keypoints, so that the bound hides nothing else.
 UPRIGHT_FROM, UPRIGHT_AT = np.deg2rad(90), np.deg2rad(135)
 """Tilts of the torso from which on a virtual camera is rolled, and where the torso is upright in it.
 
-In between the roll grows with the tilt, so that nobody jumps who lies near one of them. Less tilted people gain nothing
-for sure, or lose (docs/evaluation.md).
+In between the roll grows with the tilt, so that no body jumps that lies near one of them. Less tilted people gain
+nothing for sure, or lose (docs/evaluation.md).
 """
 
 

@@ -15,7 +15,7 @@ from hmr_ros.training.datasets.motion import Motion
 
 _HALF_M = np.array([8.5, 2.0])
 _EYES_M, _LOOK_AT_M = (1.2, 0.0, 2.3), (6.0, 0.0, 0.9)
-"""One camera, and what it looks at; the other one is its mirror image. Near below them nobody is seen whole."""
+"""One camera, and what it looks at; the other one is its mirror image. Near below them no person is seen whole."""
 
 _ENDS_M = (4.5, 7.8)
 """People turn round so far from the middle."""

@@ -49,7 +49,7 @@ _AS_EXPECTED = 0.5
 """Fraction of NEW that a track costs at least where no other camera sees the person now."""
 
 _LOOK_ALIKE = -1.0
-"""Mean cost by looks below which two people who look as nobody else does are one where they are near enough for it."""
+"""Mean cost by looks below which two people who look as no other does are one where they are near enough for it."""
 
 
 class RoomFuser:

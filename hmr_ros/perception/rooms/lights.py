@@ -2,8 +2,8 @@
 """How otherwise each camera of a room sees colours, by exposure and white balance.
 
 Learnt slowly from people of whom place alone says that two cameras see them. Only differences between cameras can be
-seen; each is held by its prior, so that cameras which share nobody compare what clothes differ in from each other, and
-little more. The channels are independent, so each has a Kalman filter of one number per camera.
+seen; each is held by its prior, so that cameras which share no person compare what clothes differ in from each other,
+and little more. The channels are independent, so each has a Kalman filter of one number per camera.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def by_size(a: CameraTracks, b: CameraTracks) -> Floats:
 
 
 def by_looks(a: CameraTracks, others: Sequence[CameraTracks], lights: Sequence[Light]) -> Floats:
-    """(A, B) of people of one camera and of all ``others``; below 0 where two look alike as nobody else does.
+    """(A, B) of people of one camera and of all ``others``; below 0 where two look alike as no other person does.
 
     ``lights``: how otherwise the camera sees colours than each of the others.
     """

@@ -34,7 +34,7 @@ _AREA_M2 = 150.0
 _ELSEWHERE = -6.0
 """A place says at most this much against a person, whom the cameras' poses may put elsewhere, too."""
 _FASTEST_M_S, _REACH_M = 3.0, 2.0
-"""Nobody is farther away than this speed and distance allow."""
+"""No person is farther away than this speed and distance allow."""
 
 _SAME_TRACK = 20.0
 """Evidence, nats, of a camera's track that is the same as before."""

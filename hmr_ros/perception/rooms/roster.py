@@ -99,7 +99,7 @@ class Roster:
         self._memory.forget(stamp_s)
 
     def is_alone(self, person: Person, near_m: float) -> bool:
-        """Whether nobody else is so near."""
+        """Whether no other person is so near."""
         at = person.motion.position
         return all(_apart(other.motion.position, at) > near_m for other in self.people if other is not person)
 

@@ -57,7 +57,7 @@ class Worker:
         config: RobotConfig,
         looks: CameraLooks | None = None,
     ) -> None:
-        """``looks``: where to put how people look; None: nobody asks for it."""
+        """``looks``: where to put how people look; None: nowhere."""
         self.config = config
         self._looks = looks
         self._node = node

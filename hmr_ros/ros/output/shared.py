@@ -17,7 +17,7 @@ class SharedOutputs:
     """ROS4HRI's ``lists`` of tracks, and the names of ``frames`` in TF: both are those of the whole process.
 
     They outlive the outputs, which exist while a node is active: a name rests also when it is deactivated meanwhile.
-    ``looks``: where a camera puts how its people look, for those who fuse them; None: nobody does.
+    ``looks``: where a camera puts how its people look, for those who fuse them; None: no node does.
     """
 
     lists: TrackedLists

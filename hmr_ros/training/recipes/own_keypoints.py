@@ -45,7 +45,7 @@ class WithOwnKeypoints:
 def seen_people(
     backbone: Backbone, shards: Path, observe: Callable[[ImageBatch, Generator], Batch], bfloat16: bool
 ) -> Batch:
-    """Everybody in a directory of ``shards``, once, as the frozen ``backbone`` sees them; without their images.
+    """All people in a directory of ``shards``, once, as the frozen ``backbone`` sees them; without their images.
 
     ``observe`` turns drawn images into samples; their keypoints are replaced by the backbone's own, with its scores.
     """

@@ -83,7 +83,7 @@ def about_z(turns):
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_somebody_who_is_turned_is_seen_as_upright_by_a_turned_camera(turns):
+def test_a_person_who_is_turned_is_seen_as_upright_by_a_turned_camera(turns):
     width, height = CAMERA.width, CAMERA.height
     x, y = np.random.default_rng(0).uniform((0, 0), (width, height), (5, 2)).T
     in_turned = {1: (y, width - 1 - x), 2: (width - 1 - x, height - 1 - y), 3: (height - 1 - y, x)}[turns]

@@ -17,6 +17,6 @@ def test_people_are_turned_until_their_torso_is_upright(joint_set: str) -> None:
         score[:, [joints.index(f"{side}_{part}") for part in ("shoulder", "hip")]] = 0.5
     assert quarter_turns(pixels, score, joints, 0.3).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
     np.testing.assert_allclose(np.rad2deg(torso_tilt(pixels, score, joints, 0.3)), degrees, atol=1e-4)
-    assert not quarter_turns(pixels, score, joints, 0.6).any(), "a torso that is not seen turns nobody"
+    assert not quarter_turns(pixels, score, joints, 0.6).any(), "a torso that is not seen turns no person"
     pixels[:] = np.nan
     assert not quarter_turns(pixels, score, joints, 0.3).any()

@@ -107,7 +107,7 @@ def test_bodies_far_away_look_as_large_as_those_that_networks_know_but_hands_do_
 
 
 def standing():
-    """(1, J, 2) keypoints of somebody who stands with the arms half raised, normalized image coordinates."""
+    """(1, J, 2) keypoints of a person who stands with the arms half raised, normalized image coordinates."""
     rows = JOINT_SETS["coco_feet"]
     points = np.zeros((1, rows.size, 2))
     points[0, rows.index("nose"), 1] = -0.6
@@ -148,7 +148,7 @@ def test_who_lies_is_shown_as_the_camera_sees_them(degrees):
     np.testing.assert_array_equal(shown.optical_from_virtual, seen.optical_from_virtual)
 
 
-def test_nobody_jumps_as_they_turn_over():
+def test_no_body_jumps_as_people_turn_over():
     """A degree more or less moves keypoints by little more than that degree does, at any tilt."""
     degrees = np.arange(-190, 190)
     points = np.concatenate([standing() @ about_axis(angle)[:2, :2].T for angle in degrees])

@@ -63,14 +63,14 @@ def test_differences_are_told_by_occlusion():
     ]
     base = np.random.default_rng(1).gamma(2, 30, 60)
     runs = [[errors(base + worse * hidden + seed) for seed in range(2)] for worse in (0, 1, 2, 4, 8)]
-    everybody, seen, half = groups(runs, groupings, CLIPS)
-    assert (everybody.count, seen.count, half.count) == (60, 30, 30)
+    everyone, seen, half = groups(runs, groupings, CLIPS)
+    assert (everyone.count, seen.count, half.count) == (60, 30, 30)
     assert (seen.part, half.part) == ("none", "half body")
     assert [worse.mean for worse in half.worse] == pytest.approx([1, 2, 4, 8])
     assert [worse.mean for worse in seen.worse] == pytest.approx([0, 0, 0, 0])
-    assert [worse.mean for worse in everybody.worse] == pytest.approx([0.5, 1, 2, 4])
+    assert [worse.mean for worse in everyone.worse] == pytest.approx([0.5, 1, 2, 4])
     assert seen.full.mean == pytest.approx(base[~hidden].mean() + 0.5)
-    head, rule, *rows = markdown_of_groups([everybody, seen, half]).splitlines()
+    head, rule, *rows = markdown_of_groups([everyone, seen, half]).splitlines()
     assert head.count("|") == rule.count("|") == rows[0].count("|")
     assert rows[0].startswith("| all | 60 | ")
     assert rows[2].startswith("| hidden: half body | 30 | ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of a room."""
+"""The image of a room."""
 
 import cv2
 import numpy as np

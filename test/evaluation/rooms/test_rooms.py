@@ -100,7 +100,7 @@ def test_a_room_has_people_on_the_floor_and_one_camera_that_is_wrong(motion):
     assert all(abs(camera.late_s) <= 0.05 for camera in room.cameras)
 
 
-def test_nobody_is_seen_in_the_middle_of_a_hall_and_all_come_to_both_ends(motion):
+def test_no_person_is_seen_in_the_middle_of_a_hall_and_all_come_to_both_ends(motion):
     hall = sample_hall(motion, BODY, 3, 16.0, Errors(), default_rng(1))
     seen = [shown_people(camera, hall) for camera in hall.cameras]
     for camera, shown in zip(hall.cameras, seen, strict=True):

@@ -100,7 +100,7 @@ def comes_back(gap_s, clothes, shown_s=1.4):
 
 @pytest.mark.parametrize("gap_s", [3.0, 8.0])
 def test_who_comes_back_before_another_camera_has_the_same_id(gap_s):
-    """They change places while nobody sees them, so place says the contrary."""
+    """They change places while no camera sees them, so place says the contrary."""
     before, after, fuser = comes_back(gap_s, (RED, BLUE))
     assert after == before
     assert not set(fuser.ended()) & set(after)

@@ -41,7 +41,7 @@ def shards(tmp_path_factory):
     return directory
 
 
-def test_everybody_is_seen_once_with_the_backbone_s_keypoints(shards):
+def test_each_person_is_seen_once_with_the_backbone_s_keypoints(shards):
     made, backbone, images = recipe(), Brightness(), []
 
     def observe(drawn, rng):
