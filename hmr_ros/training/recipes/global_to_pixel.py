@@ -59,7 +59,7 @@ from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, Vertex
 MEAN_POSE_FRAMES = 4000
 """Random frames of the motion that the mean pose is taken of."""
 
-NEW = 8.0
+NEW = 2.5
 """Learning rate of heads that start from random weights, relative to that of MoveNet's own layers."""
 
 
