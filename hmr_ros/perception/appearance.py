@@ -10,13 +10,14 @@ against another one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from hmr_ros.core.arrays import Bools, Floats, Image
+from hmr_ros.core.arrays import Bools, Floats, Image, Ints
 from hmr_ros.core.people import Detections
-from hmr_ros.core.records import Record, check_shape
+from hmr_ros.core.records import Record, check_shape, join_rows
 from hmr_ros.core.skeleton import COCO17, JOINT_SETS, convert_keypoints
 
 PARTS = ("chest", "belly", "thighs", "shanks")
@@ -143,6 +144,11 @@ class Look(Record):
         zero = np.zeros((people, len(PARTS), 3))
         return Look(zero, zero, zero[..., 0])
 
+    @staticmethod
+    def of_ids(known: Mapping[int, Look], ids: Ints) -> Look:
+        """Those of ``ids`` (P,) by what is ``known``, one row each; unknown of the others."""
+        return join_rows([Look.unknown(0), *(known.get(each, Look.unknown(1)) for each in ids.tolist())])
+
     def with_view(self, view: Appearance) -> Look:
         """The same people after one more ``view`` of each."""
         views = np.where(view.seen, np.minimum(self.views + 1, _MOST_VIEWS), self.views)
@@ -184,6 +190,14 @@ def evidence(known: Look, others: Look, light: Light = SAME_CAMERA) -> Floats:
     nats = (off * off / different - off * off / same + np.log(different / same)) / 2
     total = np.where(both[..., None], np.maximum(nats, _CONTRADICTION), 0).sum((2, 3))
     return np.asarray(_INDEPENDENT * (total - cost))
+
+
+def shared_nats(likelier: Floats, fraction: float) -> Floats:
+    """Nats, at least 0, that looks say less as others share them: a ``fraction`` of people is dressed as those are.
+
+    ``likelier``: by how much the looks are likelier of one of the others than of a person who is not known.
+    """
+    return np.asarray(np.log(1 - fraction + fraction * np.maximum(likelier, 1)))
 
 
 def light_between(one: Look, other: Look) -> tuple[Floats, Floats]:

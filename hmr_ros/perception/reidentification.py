@@ -17,7 +17,7 @@ import numpy as np
 
 from hmr_ros.core.arrays import Floats
 from hmr_ros.core.records import join_rows
-from hmr_ros.perception.appearance import Appearance, Look, evidence
+from hmr_ros.perception.appearance import Appearance, Look, evidence, shared_nats
 from hmr_ros.perception.assignment import assign
 from hmr_ros.perception.similarity import log_size_ratio
 from hmr_ros.perception.track import Track
@@ -155,7 +155,7 @@ def newcomer_nats(alike: Floats) -> Floats:
 
     Some of those who come are dressed as others are.
     """
-    return np.asarray(np.maximum(np.log(1 - _DRESSED_ALIKE + _DRESSED_ALIKE * np.exp(alike).mean(1)), 0))
+    return shared_nats(np.exp(alike).mean(1), _DRESSED_ALIKE)
 
 
 def _by_position(new: Sequence[Track], lost: Sequence[Track]) -> Floats:

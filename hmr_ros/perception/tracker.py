@@ -140,8 +140,7 @@ class Tracker:
 
     def looks(self, ids: Ints) -> Look:
         """How the tracks ``ids`` (P,) have looked so far; unknown where there is no such track, or no cues."""
-        known = {track.id: track.look for track in self._tracks}
-        return join_rows([Look.unknown(0), *(known.get(track_id, Look.unknown(1)) for track_id in ids.tolist())])
+        return Look.of_ids({track.id: track.look for track in self._tracks}, ids)
 
     def _use_joint_set(self, name: str) -> None:
         """Convert the keypoints of all tracks where detections have another joint set than those before."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmr_ros.core.arrays import Floats
-from hmr_ros.perception.appearance import Light, evidence
+from hmr_ros.perception.appearance import Light, evidence, shared_nats
 from hmr_ros.perception.rooms.observation import Key
 from hmr_ros.perception.rooms.offsets import Offset
 from hmr_ros.perception.rooms.options import SHARED_SIZE_ERROR
@@ -77,7 +77,7 @@ def by_nats(nats: Floats) -> Floats:
     alike, (a, b) = np.exp(nats), nats.shape
     like_row = (alike.sum(1, keepdims=True) - alike) / max(b - 1, 1)
     like_column = (alike.sum(0) - alike) / max(a - 1, 1)
-    usual = np.log(1 - _ALIKE + _ALIKE * np.maximum(np.maximum(like_row, like_column), 1))
+    usual = shared_nats(np.maximum(like_row, like_column), _ALIKE)
     return np.asarray(np.clip(2 * np.where(nats == 0, 0, usual - nats), -_MOST_BY_LOOKS, _MOST_BY_LOOKS))
 
 

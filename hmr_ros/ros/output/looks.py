@@ -10,7 +10,6 @@ import threading
 from collections import deque
 
 from hmr_ros.core.arrays import Ints
-from hmr_ros.core.records import join_rows
 from hmr_ros.perception.appearance import Look
 from hmr_ros.ros.wire.cdr import Stamp
 from hmr_ros.ros.wire.messages import kept_id, person_name
@@ -40,7 +39,7 @@ class SharedLooks:
         """Those of ``ids`` (P,), as the names in ``bodies`` mean them; unknown where none were put."""
         with self._lock:
             known = dict(self._images.get(camera, ())).get(stamp.nanoseconds, {})
-        return join_rows([Look.unknown(0), *(known.get(int(track), Look.unknown(1)) for track in ids)])
+        return Look.of_ids(known, ids)
 
 
 class CameraLooks:
