@@ -29,7 +29,7 @@ from hmr_ros.perception.body_estimator import check_manifest
 from hmr_ros.perception.crops import crop_views, cut
 from hmr_ros.perception.keypoints import KeypointOptions, SeenKeypoints, as_seen, seen_keypoints
 
-_OWN = "own_keypoints"
+_USED = "used_keypoints"
 """The network's output, absent from networks exported before it was one."""
 
 
@@ -39,7 +39,8 @@ class GlobalToPixelOptions:
 
     ``keypoints`` that count as seen; ``anchors`` where the network samples the image: at the detector's keypoints
     ("detector"), or at the joints that it projects itself ("projection"). Translation always follows from keypoints.
-    ``own``: bodies start from the keypoints that the network finds, and are fitted to them, not to the detector's.
+    ``own``: bodies start from the keypoints that the network finds, and are fitted to them, not to the detector's. Else
+    they start from the detector's as the network puts them right, and are fitted to these.
     """
 
     keypoints: KeypointOptions = field(default_factory=KeypointOptions)
@@ -53,7 +54,7 @@ class GlobalToPixelOptions:
 
 class Look(NamedTuple):
     """``estimates``, one row per detection; ``detections``: the same people, with the keypoints that bodies were
-    fitted to: the network's own where too few were given, or where the options prefer them.
+    fitted to: the given ones put right, or the network's own where too few were given or the options prefer them.
     """
 
     estimates: Estimates
@@ -70,7 +71,7 @@ class GlobalToPixel:
         self._engine = engine
         self._placement = Placement(body_model, self._joint_set.name)
         self._uncertainty = Uncertainty(engine.manifest.uncertainty, self._joint_set.name)
-        self._finds_keypoints = any(output.name == _OWN for output in engine.manifest.outputs)
+        self._finds_keypoints = any(output.name == _USED for output in engine.manifest.outputs)
         self.options = GlobalToPixelOptions()
 
     @property
@@ -118,17 +119,18 @@ class GlobalToPixel:
         of people of whom it finds too few, and the detector enough.
         """
         told = self._evidence(given, views)
-        if not self._starts_from_own:
+        if not self._finds_keypoints:
+            return self._run(crops, told, views.camera), given
+        if not self.options.own:
             outputs = self._run(crops, told, views.camera)
-            return outputs, self._placing(given, self._found(outputs, views, camera))
+            used, hidden = self._used(outputs, views, camera), self.options.anchors == "projection"
+            return outputs, _enough_of(given, used) if hidden else _enough_of(used, given)
         outputs = self._run(crops, np.zeros_like(told), views.camera)
-        own = self._found(outputs, views, camera)
-        assert own is not None, "the manifest has them"
-        missed = np.flatnonzero(_enough(given) & ~_enough(own))
+        missed = np.flatnonzero(_enough(given) & ~_enough(self._used(outputs, views, camera)))
         if len(missed):
             again = self._run(crops[missed], told[missed], views.camera[missed])
             outputs = {name: _with_rows(values, missed, again[name]) for name, values in outputs.items()}
-        return outputs, self._placing(own, given)
+        return outputs, _enough_of(self._used(outputs, views, camera), given)
 
     def _run(self, crops: Image, keypoints: Float32s, camera: Float32s) -> Mapping[str, Float32s]:
         return self._engine.run({"image": crops, "keypoints": keypoints, "camera": camera})
@@ -137,16 +139,10 @@ class GlobalToPixel:
     def _starts_from_own(self) -> bool:
         return self.options.own and self._finds_keypoints
 
-    def _found(self, outputs: Mapping[str, Float32s], views: CropView, camera: Camera) -> SeenKeypoints | None:
-        """The keypoints that the network finds itself; None of one that was exported without them."""
-        if (own := outputs.get(_OWN)) is None:
-            return None
-        return as_seen(views.to_pixels(own[..., :2]), own[..., 2], camera, self.options.keypoints)
-
-    @staticmethod
-    def _placing(first: SeenKeypoints, second: SeenKeypoints | None) -> SeenKeypoints:
-        """The keypoints ``first``; of people with too few of them, ``second``, if there are such."""
-        return first if second is None else first.where(_enough(first), second)
+    def _used(self, outputs: Mapping[str, Float32s], views: CropView, camera: Camera) -> SeenKeypoints:
+        """The keypoints that the network started from: those that it was told, put right, or its own."""
+        used = outputs[_USED]
+        return as_seen(views.to_pixels(used[..., :2]), used[..., 2], camera, self.options.keypoints)
 
     def _completed(self, detections: Detections, rows: Ints, keypoints: SeenKeypoints) -> Detections:
         """``detections`` in the network's joint set, with ``keypoints`` of the people ``rows`` (P,)."""
@@ -165,6 +161,11 @@ class GlobalToPixel:
 def _enough(keypoints: SeenKeypoints) -> Bools:
     """(P,) whether there are enough keypoints for a translation."""
     return np.asarray((keypoints.placing_score > 0).any(1))
+
+
+def _enough_of(first: SeenKeypoints, second: SeenKeypoints) -> SeenKeypoints:
+    """The keypoints ``first``; of people with too few of them, ``second``."""
+    return first.where(_enough(first), second)
 
 
 def _with_rows(values: Float32s, rows: Ints, others: Float32s) -> Float32s:

@@ -216,6 +216,7 @@ class TrainConfig:
     mesh: StageConfig = field(default_factory=StageConfig)
     local: StageConfig = field(default_factory=StageConfig)
     trunk: StageConfig = field(default_factory=lambda: StageConfig(steps=0))
+    merge: StageConfig = field(default_factory=lambda: StageConfig(steps=0))
     images: StageConfig = field(default_factory=StageConfig)
     fuse: StageConfig = field(default_factory=StageConfig)
 
@@ -230,3 +231,5 @@ class TrainConfig:
                 f"trunk.steps: expected 0 for the backbone {self.global_to_pixel.backbone!r}, got {self.trunk.steps}; "
                 "movenet_thunder alone has heatmaps to train"
             )
+        if self.merge.steps and not self.global_to_pixel.merge:
+            raise ValueError(f"merge.steps: expected 0 without global_to_pixel.merge, got {self.merge.steps}")

@@ -173,11 +173,16 @@ NEAR = 0.1
 """m from the ground truth: placement starts from the network's position, which is metres off."""
 
 
+FINDING = dataclasses.replace(
+    MANIFEST, outputs=(*MANIFEST.outputs, TensorSpec("used_keypoints", "float32", ("N", 21, 3)))
+)
+
+
 class Seeing(Oracle):
-    """Reports the true keypoints as its own, with ``score``, and a position that is wrong."""
+    """Starts from the keypoints that it is told, else from the true ones with ``score``; its position is wrong."""
 
     def __init__(self, ground_truth, camera, score=0.9):
-        super().__init__(ground_truth)
+        super().__init__(ground_truth, FINDING)
         self._boxes, self._camera, self._score = (
             crop_views(detections(ground_truth, camera).boxes, camera)[1],
             camera,
@@ -189,7 +194,9 @@ class Seeing(Oracle):
         seen = project(BODY_MODEL.regressor("coco_feet") @ self._ground_truth.posed.vertices, self._camera)
         own = np.concatenate([self._boxes.to_crop_units(seen), np.full((*seen.shape[:2], 1), self._score)], 2)
         outputs["crop_cam"][:, 0] *= 0.5
-        return outputs | {"own_keypoints": own[self.rows(inputs)].astype(np.float32)}
+        told = inputs["keypoints"]
+        used = np.where((told[..., 2:] > 0).any(1, keepdims=True), told, own[self.rows(inputs)])
+        return outputs | {"used_keypoints": used.astype(np.float32)}
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BARREL])
@@ -240,19 +247,40 @@ def test_given_keypoints_go_before_those_that_the_network_finds():
     assert network.asked[0]["keypoints"].any()
 
 
+def test_bodies_are_fitted_to_the_given_keypoints_as_the_network_puts_them_right():
+    class PuttingRight(Seeing):
+        """Whatever it is told, it starts from where people are."""
+
+        def run(self, inputs):
+            outputs = super().run(inputs)
+            own = super().run(inputs | {"keypoints": np.zeros_like(inputs["keypoints"])})["used_keypoints"]
+            return outputs | {"used_keypoints": own}
+
+    ground_truth = people(3)
+    wrong = detections(ground_truth)
+    wrong.kp2d[:, ::2] += 15
+    look = GlobalToPixel(PuttingRight(ground_truth, PINHOLE), BODY_MODEL).look(IMAGE, wrong, PINHOLE)
+    seen = project(BODY_MODEL.regressor("coco_feet") @ ground_truth.posed.vertices, PINHOLE)
+    assert np.abs(look.detections.kp2d - seen).max() < 1e-2
+    assert np.abs(look.estimates.cam_t - ground_truth.cam_t).max() < NEAR
+    hidden = GlobalToPixel(PuttingRight(ground_truth, PINHOLE), BODY_MODEL)
+    hidden.options = GlobalToPixelOptions(anchors="projection")
+    found = hidden.look(IMAGE, wrong, PINHOLE).detections.kp2d
+    assert np.abs(found - seen).max() > 10, "it was not told them, so it says nothing of them"
+
+
 OWN = GlobalToPixelOptions(own=True)
 
 
-def with_own_output(network):
-    """``network`` with a manifest that says it finds keypoints, and with calibrated covariances."""
-    outputs = (*MANIFEST.outputs, TensorSpec("own_keypoints", "float32", ("N", 21, 3)))
-    network.manifest = dataclasses.replace(MANIFEST, outputs=outputs, uncertainty=CALIBRATION)
+def calibrated(network):
+    """``network`` with calibrated covariances."""
+    network.manifest = dataclasses.replace(FINDING, uncertainty=CALIBRATION)
     return network
 
 
 def test_on_request_those_that_the_network_finds_go_before_the_given_ones():
     ground_truth = people(3)
-    network = with_own_output(seeing_elsewhere(ground_truth))
+    network = calibrated(seeing_elsewhere(ground_truth))
     bodies = estimated(network, detections(ground_truth), options=OWN)
     assert np.abs(bodies.joints - ground_truth.posed.joints - 0.3).max() < NEAR
     assert np.isfinite(bodies.root_covariance).all()
@@ -266,7 +294,7 @@ def test_on_request_those_that_the_network_finds_go_before_the_given_ones():
 
 def test_given_keypoints_place_whom_the_network_finds_no_keypoints_of():
     ground_truth = people(3)
-    network = with_own_output(Seeing(ground_truth, PINHOLE, score=0.1))
+    network = calibrated(Seeing(ground_truth, PINHOLE, score=0.1))
     bodies = estimated(network, detections(ground_truth), options=OWN)
     assert np.abs(bodies.joints - ground_truth.posed.joints).max() < NEAR
     assert np.isfinite(bodies.root_covariance).all()
@@ -280,12 +308,13 @@ def test_only_whom_the_network_finds_no_keypoints_of_pass_it_twice():
         def run(self, inputs):
             outputs = super().run(inputs)
             middle = self.rows(inputs) == 1
-            outputs["own_keypoints"][middle, :, 2] = 0.1
-            outputs["joint_error"][middle] += ~inputs["keypoints"][middle].any((1, 2))[:, None]
+            untold = ~inputs["keypoints"].any((1, 2))
+            outputs["used_keypoints"][middle & untold, :, 2] = 0.1
+            outputs["joint_error"][middle & untold] += 1
             return outputs
 
     ground_truth = people(3)
-    network = with_own_output(Blind(ground_truth, PINHOLE))
+    network = calibrated(Blind(ground_truth, PINHOLE))
     method = GlobalToPixel(network, BODY_MODEL)
     method.options = OWN
     estimates = method.estimate(IMAGE, detections(ground_truth), PINHOLE)

@@ -73,8 +73,8 @@ class PerceptionSettings:
     )
     keypoint_source: str = setting(
         "auto",
-        doc="keypoints that global_to_pixel starts from and fits bodies to: the detector's, or its own; auto: its own "
-        "with detector.preset fast",
+        doc="keypoints that global_to_pixel starts from and fits bodies to: the detector's, put right by what it sees, "
+        "or its own; auto: its own with detector.preset fast",
         choices=KEYPOINT_SOURCES,
     )
     ground: str = setting(

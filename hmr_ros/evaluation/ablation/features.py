@@ -134,7 +134,7 @@ def _compute(recipe: GlobalToPixelRecipe, images: Path, count: int, path: Path, 
         table = np.lib.format.open_memmap(temporary, "w+", np.float16, (count, size))
         for drawn in chunks_of_shards(images, count):
             mix = None if augment else _EXACT
-            batch = recipe.batch(_Drawn(drawn), default_rng(first), len(drawn), mix)
+            batch = recipe.samples(_Drawn(drawn), default_rng(first), len(drawn), mix)
             table[first : first + len(drawn)] = flattened(backbone(batch.image)).numpy()
             batches.append(batch._replace(image=batch.image[:, :0]))
             first += len(drawn)

@@ -124,6 +124,6 @@ def evaluated(recipe: GlobalToPixelRecipe, material: Material) -> Errors:
     parts = []
     for case in material.cases:
         assert case.shown is not None, "the people were drawn in images"
-        found = predictor.stages(case.shown)[-1].predicted(case.shown.view, body)
+        found = predictor.stages(case.shown)[0][-1].predicted(case.shown.view, body)
         parts.append(errors_of(found, case, body))
     return join_rows(parts)

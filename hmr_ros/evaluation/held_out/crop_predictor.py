@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,22 +56,20 @@ class StageParameters(Record):
         return Prediction(self.stage, posed.vertices, posed.joints, cam_t, self.joint_error)
 
 
-Network = Callable[..., list[StageParameters]]
+Network = Callable[..., tuple[list[StageParameters], Float32s]]
 """image (B, 256, 192, 3), keypoints (B, J, 3), camera (B, 3) -> outputs of its stages; the last is the network's.
 
-With an oracle, true anchors (B, 24, 2) follow.
+Then (B, J, 3) the keypoints that it used: those that it was told, put right, or its own, crop units and score, 0 where
+missing. With an oracle, true anchors (B, 24, 2) follow the inputs.
 """
-
-Finder = Callable[..., Float32s]
-"""The same inputs -> (B, J, 3): the keypoints that the network finds itself, crop units and score, 0 where missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class CropPredictor:
     """A network that reads crops. Each stage is evaluated as it is, and the last one as the robot publishes it.
 
-    With an ``oracle``, the local stage with the pixels that it should match is one more. ``finder``: None of a network
-    that finds no keypoints.
+    With an ``oracle``, the local stage with the pixels that it should match is one more. ``finds``: whether the network
+    finds keypoints itself.
     """
 
     name: str
@@ -79,17 +77,18 @@ class CropPredictor:
     network: Network
     body: BodyModel
     oracle: bool = False
-    finder: Finder | None = None
+    finds: bool = True
     reads_images = True
 
     def predict(self, case: Case) -> list[Prediction]:
         """Every stage alone, then the body that the robot would publish; ValueError for people without images."""
         shown = self._shown(case)
-        stages = self.stages(shown)
+        stages, used = self.stages(shown)
         alone = [stage.predicted(shown.view, self.body) for stage in stages]
         rotations, cam_t = shown.view.to_optical(stages[-1].rotations, stages[-1].crop_cam)
         placement = Placement(self.body, self.joint_set)
-        placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, case.normalized, case.score)
+        normalized, score = self._placing(case, shown, used)
+        placed = placement.of_parameters(rotations, stages[-1].betas, cam_t, normalized, score)
         return [*alone, alone[-1].as_published("global_to_pixel", placed, self.body)]
 
     def with_own_keypoints(self, case: Case) -> Case | None:
@@ -98,21 +97,29 @@ class CropPredictor:
         The network is told nothing; bodies are fitted to what it finds, which Pose2Mesh may lift as well. The given
         keypoints have only said how people lie in the image.
         """
-        if self.finder is None:
+        if not self.finds:
             return None
         shown = self._shown(case)
-        told = np.zeros_like(shown.keypoints)
-        inputs: tuple[NDArray[np.generic], ...] = (shown.image, told, shown.view.camera)
-        starts = range(0, len(told), CHUNK)
-        own = np.concatenate([self.finder(*(x[first : first + CHUNK] for x in inputs)) for first in starts])
-        normalized = shown.view.to_normalized(own[..., :2])
-        score = np.where(own[..., 2] >= PerceptionSettings().keypoint_threshold, own[..., 2], 0.0)
-        score[(score > 0).sum(1) < MIN_KEYPOINTS] = 0
-        silent = dataclasses.replace(shown, keypoints=told)
+        silent = dataclasses.replace(shown, keypoints=np.zeros_like(shown.keypoints))
+        normalized, score = _seen(silent, self.stages(silent)[1])
         return dataclasses.replace(case, normalized=normalized, score=score, shown=silent)
 
-    def stages(self, shown: Shown) -> list[StageParameters]:
-        """The output of every stage; ValueError where an oracle does not know the ground truth."""
+    @staticmethod
+    def _placing(case: Case, shown: Shown, used: Float32s) -> tuple[Floats, Floats]:
+        """Keypoints on the plane z = 1, and scores, that the robot fits people of ``case`` to.
+
+        Those that the network ``used``, where it was told some and is sure of enough; else the given ones.
+        """
+        normalized, score = _seen(shown, used)
+        told, sure = (np.any(values > 0, axis=1, keepdims=True) for values in (shown.keypoints[..., 2], score))
+        put_right = told & sure
+        return np.where(put_right[..., None], normalized, case.normalized), np.where(put_right, score, case.score)
+
+    def stages(self, shown: Shown) -> tuple[list[StageParameters], Float32s]:
+        """The output of every stage, and the keypoints that were used.
+
+        ValueError where an oracle does not know the ground truth.
+        """
         inputs: tuple[NDArray[np.generic], ...] = (shown.image, shown.keypoints, shown.view.camera)
         if self.oracle:
             if shown.anchors is None:
@@ -120,7 +127,8 @@ class CropPredictor:
             inputs = (*inputs, shown.anchors)
         starts = range(0, len(shown.image), CHUNK)
         parts = [self.network(*(x[first : first + CHUNK] for x in inputs)) for first in starts]
-        return [join_rows(same) for same in zip(*parts, strict=True)]
+        stages, used = zip(*parts, strict=True)
+        return [join_rows(same) for same in zip(*stages, strict=True)], np.concatenate(used)
 
     def _shown(self, case: Case) -> Shown:
         if case.shown is None:
@@ -136,19 +144,15 @@ def exported_crop_predictor(manifest: Manifest, content: bytes, body: BodyModel)
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     *parameters, keypoints = GlobalToPixel.output_names
-
-    def outputs(names: Sequence[str], arrays: Sequence[NDArray[np.generic]]) -> list[Float32s]:
-        found: list[Float32s] = session.run(names, dict(zip(GlobalToPixel.input_names, arrays, strict=True)))
-        return found
-
-    def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
-        return [StageParameters(LOCAL, *outputs(parameters, arrays))]
-
-    def finder(*arrays: NDArray[np.generic]) -> Float32s:
-        return outputs([keypoints], arrays)[0]
-
     finds = any(output.name == keypoints for output in manifest.outputs)
-    return CropPredictor(manifest.name, str(manifest.joint_set), network, body, finder=finder if finds else None)
+
+    def network(*arrays: NDArray[np.generic]) -> tuple[list[StageParameters], Float32s]:
+        names = [*parameters, keypoints] if finds else parameters
+        found: list[Float32s] = session.run(names, dict(zip(GlobalToPixel.input_names, arrays, strict=True)))
+        used = found.pop() if finds else np.asarray(arrays[1], np.float32)
+        return [StageParameters(LOCAL, *found)], used
+
+    return CropPredictor(manifest.name, str(manifest.joint_set), network, body, finds=finds)
 
 
 def trained_crop_predictor(
@@ -160,12 +164,13 @@ def trained_crop_predictor(
     """
 
     @torch.no_grad()
-    def network(*arrays: NDArray[np.generic]) -> list[StageParameters]:
+    def network(*arrays: NDArray[np.generic]) -> tuple[list[StageParameters], Float32s]:
         image, keypoints, camera, *anchors = map(torch.from_numpy, arrays)
         features = trained.features(image)
+        used = trained.used(trained.put_right(keypoints, features), features).float().numpy()
         stages = trained.stages_from_features(features, keypoints, camera)
         if trained.config.local == "off":
-            return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)]
+            return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)], used
         unknown = torch.full_like(stages.joint_error, torch.nan)
         told = [MatchingTargets(places, torch.ones_like(places[..., 0], dtype=torch.bool)) for places in anchors]
         matched = [trained.stages_from_features(features, keypoints, camera, targets).fine for targets in told]
@@ -173,11 +178,14 @@ def trained_crop_predictor(
             StageParameters.of(GLOBAL, stages.coarse, unknown),
             *(StageParameters.of(ORACLE, fine, unknown) for fine in matched),
             StageParameters.of(LOCAL, stages.fine, stages.joint_error),
-        ]
-
-    @torch.no_grad()
-    def finder(image: NDArray[np.uint8], *_others: NDArray[np.generic]) -> Float32s:
-        return trained.features(torch.from_numpy(image)).keypoints.float().numpy()
+        ], used
 
     has_local = trained.config.local == "on"
-    return CropPredictor(name, trained.config.joint_set, network, body, oracle and has_local, finder)
+    return CropPredictor(name, trained.config.joint_set, network, body, oracle and has_local)
+
+
+def _seen(shown: Shown, used: Float32s) -> tuple[Floats, Floats]:
+    """Keypoints ``used`` (B, J, 3), on the plane z = 1 and their scores as the robot counts them: 0 where unsure."""
+    score = np.where(used[..., 2] >= PerceptionSettings().keypoint_threshold, used[..., 2], 0.0)
+    score[(score > 0).sum(1) < MIN_KEYPOINTS] = 0
+    return shown.view.to_normalized(used[..., :2]), score

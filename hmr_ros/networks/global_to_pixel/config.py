@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hmr_ros.core.settings import setting
+from hmr_ros.core.settings import setting, validate
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class GlobalToPixelConfig:
         choices=("mean", "keypoints", "given"),
     )
     joint_set: str = setting("coco_feet", doc="2D keypoints that are read", choices=("coco_feet", "coco17", "mano"))
+    merge: bool = setting(
+        False, doc="given keypoints are put right by those that the backbone sees; start given and movenet_thunder only"
+    )
     global_width: int = setting(512, doc="features of the global stage's head", low=8)
     pooled_width: int = setting(
         0, doc="features that those of the whole crop are reduced to for the global stage; 0: all are read", low=0
@@ -52,6 +55,14 @@ class GlobalToPixelConfig:
     sampler: str = setting(
         "deformable", doc="ablation: where features are read around an anchor", choices=("deformable", "roi")
     )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.merge and not (self.backbone == "movenet_thunder" and self.start == "given"):
+            raise ValueError(
+                f"merge: expected the backbone movenet_thunder, which has heatmaps, and the start given, got "
+                f"{self.backbone!r} and {self.start!r}"
+            )
 
     @property
     def corrects(self) -> bool:

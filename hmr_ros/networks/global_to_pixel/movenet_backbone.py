@@ -1,26 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """MoveNet Thunder as a backbone: its own heads say where the keypoints are, and the global stage reads the maps there.
 
-Its weights: ``training/movenet_weights.py``. Heels and toes, which MoveNet lacks, are one more head on its pyramid.
+Its weights: ``training/movenet_weights.py``. Heels and toes, which MoveNet lacks, have a head of their own.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from hmr_ros.core.skeleton import COCO17, COCO_FEET, JointSet
+from hmr_ros.core.skeleton import JointSet
 from hmr_ros.networks.global_to_pixel.deformable import at_places
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
+from hmr_ros.networks.global_to_pixel.feet_head import FeetHead
 from hmr_ros.networks.global_to_pixel.movenet_keypoints import SoftKeypoints, soft_keypoints
-from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, MoveNetTrunk, keypoint_head
-
-FEET = COCO_FEET.size - COCO17.size
-
-PRIOR = -math.log(99)
-"""Logit of a cell that holds a keypoint once in a hundred times: an untrained head finds none."""
+from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, MoveNetTrunk
 
 COARSE, COARSEST = 2, 3
 """The levels of strides 16 and 32."""
@@ -40,12 +34,7 @@ class MoveNetBackbone(Backbone):
         """``joint_set``: of ``Features.keypoints``, coco17 or coco_feet."""
         super().__init__(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
         self.trunk = MoveNetTrunk()
-        self.feet = keypoint_head(FEET)
-        last = self.feet[-1]
-        assert isinstance(last, nn.Conv2d)
-        assert last.bias is not None
-        nn.init.normal_(last.weight, std=1e-3)
-        nn.init.constant_(last.bias, PRIOR)
+        self.feet = FeetHead()
         self.keypoints = joint_set.size
 
     def pretrained(self, frozen_stride: int) -> nn.Module:
@@ -58,12 +47,12 @@ class MoveNetBackbone(Backbone):
 
     def maps(self, image: Tensor) -> Features:
         """(B, 3, 256, 192) -> Features; no gradient goes through the keypoints, as heatmaps have their own loss."""
-        levels, pyramid, heads = self.trunk(image)
-        feet = self.feet(pyramid)
+        maps = self.trunk(image)
+        feet = self.feet(maps)
         with torch.no_grad():
-            soft = soft_keypoints(heads, feet)
+            soft = soft_keypoints(maps.heads, feet)
         keypoints = soft.keypoints[:, : self.keypoints]
-        return Features(levels, self._pooled(levels, soft), keypoints, heads, feet)
+        return Features(maps.levels, self._pooled(maps.levels, soft), keypoints, maps.heads, feet)
 
     def _pooled(self, levels: tuple[Tensor, ...], soft: SoftKeypoints) -> Tensor:
         places, score = soft.keypoints[:, :POINTS, :2], soft.keypoints[:, :POINTS, 2:]

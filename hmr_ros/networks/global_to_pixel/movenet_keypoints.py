@@ -31,6 +31,9 @@ ANKLES = slice(15, 17)
 FEET_NEAR = 4.0
 """As ``NEAR``, for heels and toes."""
 
+FEET_SCORE = 0.3
+"""As ``MIN_SCORE``, for heels and toes: half of the toes are wrong, and bodies are better without the unsure ones."""
+
 
 class SoftKeypoints(NamedTuple):
     """``keypoints`` (B, J, 3) crop units and score, 0 where not found; ``spread`` (B, J, 4), crop units.
@@ -50,7 +53,7 @@ def soft_keypoints(heads: Heads, feet: Tensor) -> SoftKeypoints:
     near = scores / (_distances(guess, scores) + NEAR)
     cells = near.flatten(2).argmax(2)
     offset = values_at(offsets, cells)
-    body = _described(near, scores, cells, offset)
+    body = _described(near, scores, cells, offset, MIN_SCORE)
     return SoftKeypoints(*(torch.cat(pair, 1) for pair in zip(body, _feet(feet.float(), body), strict=True)))
 
 
@@ -62,7 +65,7 @@ def _feet(logits: Tensor, body: SoftKeypoints) -> SoftKeypoints:
     scores = logits.sigmoid()
     near = scores / (_distances(ankles, scores) + FEET_NEAR)
     cells = near.flatten(2).argmax(2)
-    return _described(near, scores, cells, torch.full_like(ankles, 0.5))
+    return _described(near, scores, cells, torch.full_like(ankles, 0.5), FEET_SCORE)
 
 
 def _guesses(centre: Tensor, regression: Tensor) -> Tensor:
@@ -98,8 +101,8 @@ def row_column(cells: Tensor, width: int) -> Tensor:
     return torch.stack([rows, cells - rows * width], 2).float()
 
 
-def _described(near: Tensor, scores: Tensor, cells: Tensor, offset: Tensor) -> SoftKeypoints:
-    """Keypoints at ``cells`` (B, J) plus ``offset`` (B, J, 2) y, x, of maps (B, J, h, w)."""
+def _described(near: Tensor, scores: Tensor, cells: Tensor, offset: Tensor, least: float) -> SoftKeypoints:
+    """Keypoints at ``cells`` (B, J) plus ``offset`` (B, J, 2) y, x, of maps (B, J, h, w), with a score of ``least``."""
     height, width = scores.shape[2:]
     unit = scores.new_tensor([width, height])
     places = (row_column(cells, width) + offset).flip(2) / unit
@@ -109,7 +112,7 @@ def _described(near: Tensor, scores: Tensor, cells: Tensor, offset: Tensor) -> S
     moments = [_moments(weight.sum(other), count) for other, count in ((2, width), (3, height))]
     mean, deviation = (torch.stack(pair, 2) for pair in zip(*moments, strict=True))
     return SoftKeypoints(
-        torch.cat([places, torch.where(score >= MIN_SCORE, score, 0.0)], 2), torch.cat([mean - places, deviation], 2)
+        torch.cat([places, torch.where(score >= least, score, 0.0)], 2), torch.cat([mean - places, deviation], 2)
     )
 
 

@@ -42,6 +42,7 @@ from hmr_ros.networks.global_to_pixel.matching import (
     match,
     match_fixed,
 )
+from hmr_ros.networks.global_to_pixel.merging import KeypointMerger, Merged
 from hmr_ros.networks.global_to_pixel.pixels import GRID, KeypointPixels, PersonPixels, PixelFeatures
 from hmr_ros.networks.global_to_pixel.residual import ResidualHeads
 
@@ -153,12 +154,12 @@ class GlobalToPixel(nn.Module):
     the score; where it is 0 the place is ignored, but must be finite. ``camera`` (B, 3): see ``crop_camera``.
 
     The global stage starts from the mean body, or from what keypoints say (``config.start``): the backbone's own, or
-    the given ones. A person without any given keypoint is refined around the joints that the global stage expects, with
-    the keypoints that the backbone itself sees.
+    the given ones, which it may put right before (``config.merge``). A person of whom too few are given is refined
+    with the keypoints that the backbone itself sees, without any around the joints that the global stage expects.
     """
 
     input_names = ("image", "keypoints", "camera")
-    output_names = ("rotations", "betas", "crop_cam", "joint_error", "own_keypoints")
+    output_names = ("rotations", "betas", "crop_cam", "joint_error", "used_keypoints")
 
     def __init__(self, config: GlobalToPixelConfig, body: SkinnedModel, mean: MeanPose) -> None:
         """Untrained. ``mean`` is replaced by that of a checkpoint when its weights are loaded.
@@ -171,6 +172,7 @@ class GlobalToPixel(nn.Module):
         self.decoder = SmplDecoder(body)
         self.backbone = build_backbone(config)
         pooled = self.backbone.pooled_channels
+        self.merger = KeypointMerger(joint_set_named(config.joint_set)) if config.merge else None
         self.lifting = KeypointLifting(config, body.tree)
         self.global_stage = GlobalStage(pooled, config, parameters(body.tree))
         if config.corrects:
@@ -204,8 +206,31 @@ class GlobalToPixel(nn.Module):
 
         ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
         """
-        detected = (keypoints[..., 2:] > 0).any(1, keepdim=True)
-        best = torch.where(detected, keypoints, features.keypoints)
+        return self._stages(features, self.put_right(keypoints, features), camera, targets)
+
+    def put_right(self, keypoints: Tensor, features: Features) -> Tensor:
+        """Given ``keypoints`` (B, J, 3), corrected by what the backbone sees.
+
+        As they are without ``config.merge``, and where the heatmaps of ``features`` were not kept.
+        """
+        if self.merger is None or features.heads is None:
+            return keypoints
+        merged: Merged = self.merger(keypoints, self.merger.evidence(features, keypoints))
+        return merged.keypoints
+
+    @staticmethod
+    def used(keypoints: Tensor, features: Features) -> Tensor:
+        """What bodies are made of: ``keypoints`` (B, J, 3) put right, the backbone's own of people with too few.
+
+        0 where there is none.
+        """
+        seen = keypoints[..., 2:] > 0
+        enough = seen.sum(1, keepdim=True) >= MIN_KEYPOINTS
+        return torch.where(enough, torch.where(seen, keypoints, 0.0), features.keypoints)
+
+    def _stages(self, features: Features, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None) -> Stages:
+        """``stages_from_features`` of ``keypoints`` that are right."""
+        best = self.used(keypoints, features)
         told = best if self.config.start == "given" else features.keypoints
         known = self.lifting(told, camera)
         start, expected = self._start(told, known, camera)
@@ -254,13 +279,13 @@ class GlobalToPixel(nn.Module):
     def forward(self, image: Tensor, keypoints: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
         """-> ``rotations`` (B, 24, 3, 3), ``betas`` (B, 10), ``crop_cam`` (B, 3), ``joint_error`` (B, 24) m.
 
-        Last ``own_keypoints`` (B, J, 3), what the backbone takes for the keypoints: crop units and score, 0 where it
-        finds none.
+        Last ``used_keypoints`` (B, J, 3), what they were made of: crop units and score, 0 where there is none.
         """
         features = self.features(image)
-        result = self.stages_from_features(features, keypoints, camera)
+        keypoints = self.put_right(keypoints, features)
+        result = self._stages(features, keypoints, camera, None)
         fine = result.fine
-        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error, features.keypoints
+        return fine.rotations, fine.betas, fine.crop_cam, result.joint_error, self.used(keypoints, features)
 
     def example_inputs(self, batch: int = 2) -> tuple[Tensor, ...]:
         """Noise with the shapes, types and ranges of the inputs."""

@@ -32,12 +32,15 @@ Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 
 
 _STAGES = {
-    "global_to_pixel": ("local", "trunk", "images"),
+    "global_to_pixel": ("local", "trunk", "merge", "images"),
     "fusion": ("fuse",),
     "hands": ("lift",),
     "hands_pixel": ("images",),
 }
 
+
+_OPTIONAL = ("trunk", "merge")
+"""Stages that are left out where they have no steps, as only some networks have what they train."""
 
 OF_HANDS = ("hands", "hands_paper", "hands_pixel")
 """Recipes that learn hands, and need neither a body nor motion."""
@@ -147,7 +150,7 @@ def needs_motion(config: TrainConfig) -> bool:
 def stage_names(config: TrainConfig) -> tuple[str, ...]:
     """The stages of the recipe that ``config`` names, each with a ``StageConfig`` of that name in ``config``."""
     names = _STAGES.get(config.recipe, ("lift", "mesh"))
-    return names if config.trunk.steps else tuple(name for name in names if name != "trunk")
+    return tuple(name for name in names if name not in _OPTIONAL or getattr(config, name).steps)
 
 
 def stage_number(checkpoint: Checkpoint, config: TrainConfig) -> int:
@@ -156,7 +159,7 @@ def stage_number(checkpoint: Checkpoint, config: TrainConfig) -> int:
     ValueError where ``config`` leaves that stage out.
     """
     names = stage_names(config)
-    before = stage_names(dataclasses.replace(config, trunk=StageConfig(steps=0)))
+    before = stage_names(dataclasses.replace(config, trunk=StageConfig(steps=0), merge=StageConfig(steps=0)))
     name = checkpoint.stage_name or before[checkpoint.stage]  # an older file: there were no more stages
     if name not in names:
         raise ValueError(f"{name}.steps: the run is in that stage; set its steps, at least {checkpoint.step}")

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Global-to-Pixel is trained: samples, losses, validation.
 
-Three stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
+Four stages. "local" trains the local stage alone, without images: from keypoints and an estimate that is wrong on
 purpose it learns to correct poses, on far more people than could be rendered. "trunk" trains MoveNet's heatmaps alone,
-on rendered people: the cheapest passes for what limits the global stage most. "images" trains all that reads images,
-and goes on with people without: they cost a tenth. There the backbone's fraction of the learning rate is a setting, as
-pretrained features are best left alone.
+on rendered people: the cheapest passes for what limits the global stage most. "merge" learns how far to trust given
+keypoints and how far these heatmaps, in two minutes. "images" trains all that reads images, and goes on with people
+without: they cost a tenth. There the backbone's fraction of the learning rate is a setting, as pretrained features are
+best left alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -23,7 +25,8 @@ from hmr_ros.core.body.body_model import BodyModel
 from hmr_ros.core.geometry.rotation import rotmat_to_rot6d, rotvec_to_rotmat
 from hmr_ros.core.skeleton import JOINT_SETS
 from hmr_ros.networks.global_to_pixel import GlobalToPixel, MeanPose
-from hmr_ros.networks.global_to_pixel.features import Backbone
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
+from hmr_ros.networks.global_to_pixel.merging import Evidence, KeypointMerger
 from hmr_ros.networks.global_to_pixel.movenet_backbone import MoveNetBackbone
 from hmr_ros.training.backbone_weights import load_backbone
 from hmr_ros.training.config import TrainConfig
@@ -48,7 +51,8 @@ from hmr_ros.training.recipes.crop_batches import (
 )
 from hmr_ros.training.recipes.crop_validation import EVALUATED, errors
 from hmr_ros.training.recipes.heatmaps import HeadLosses
-from hmr_ros.training.recipes.own_keypoints import WithOwnKeypoints, seen_people
+from hmr_ros.training.recipes.merging import MergeSource, ToMerge, loss_of_merging
+from hmr_ros.training.recipes.own_keypoints import Sayings, WithOwnKeypoints, seen_people
 from hmr_ros.training.recipes.wrong_start import wrong_start
 from hmr_ros.training.remembering import Remembering
 from hmr_ros.training.synthetic.images import ImageBatch, ImageSampler
@@ -59,7 +63,7 @@ from hmr_ros.training.synthetic.people import PeopleBatch, PeopleSampler, Vertex
 MEAN_POSE_FRAMES = 4000
 """Random frames of the motion that the mean pose is taken of."""
 
-NEW = 2.5
+NEW = 8.0
 """Learning rate of heads that start from random weights, relative to that of MoveNet's own layers."""
 
 
@@ -94,6 +98,8 @@ class GlobalToPixelRecipe:
         if stage == "trunk":
             own = [(network.backbone.pretrained(crops.frozen_stride), crops.trunk)] if crops.trunk else []
             return [*own, *((part, NEW) for part in network.backbone.untrained())]
+        if stage == "merge":
+            return [(self._merger, 1.0)]
         run = self._config.run
         pretrained = run.start or run.lifting or run.local_stage
         local: list[tuple[nn.Module, float]] = [(network.lifting, crops.lifting_fraction if pretrained else 1.0)]
@@ -106,23 +112,41 @@ class GlobalToPixelRecipe:
         backbone = (network.backbone.pretrained(crops.frozen_stride), crops.backbone)
         return [(network.global_stage, 1.0), backbone, *untrained, *local]
 
-    def sampler(self, split: str, stage: str) -> Source:
-        """People without images, images to be evaluated on, or both to train on."""
+    def sampler(self, split: str, stage: str) -> Source | MergeSource:
+        """People without images, images to be evaluated on, or both to train on; for "merge" those that were seen."""
         own = self._config.crops.own_keypoints
         if stage == "local" and own and split == "train":
-            return WithOwnKeypoints(self._seen_people(), self._people(split), own)
+            return WithOwnKeypoints(self._people_by_own_keypoints(), self._people(split), own)
+        if stage == "merge" and split == "train":
+            return MergeSource(self._people_to_merge())
         if stage == "local" and not own:
             return self._people(split)
         if split == "train" and stage == "images" and self._config.crops.without_image:
             return Mixed(self._images(split), self._people(split), self._config.crops.without_image)
         return self._images(split)
 
-    def _seen_people(self) -> Batch:
-        """The people of the shards, augmented once, with the backbone's own keypoints."""
+    def _people_by_own_keypoints(self) -> Batch:
+        """The people of the shards, augmented once, with the keypoints and scores of the backbone."""
+        people, (own,) = self._seen_people("crops.own_keypoints", lambda features, _: (features.keypoints,))
+        return people._replace(keypoints=own)
+
+    def _people_to_merge(self) -> ToMerge:
+        """The same people with given keypoints, and what the backbone says of these."""
+        people, evidence = self._seen_people("merge.steps", self._merger.evidence)
+        return ToMerge.of(people, Evidence(*evidence))
+
+    def _seen_people(self, setting: str, say: Callable[[Features, Tensor], Sayings]) -> tuple[Batch, Sayings]:
+        """The people of the shards, augmented once, and what there is to ``say`` of them; ``setting`` asks for it."""
         if not self._config.crops.shards:
-            raise ValueError("crops.own_keypoints: set crops.shards, whose people the backbone looks at")
+            raise ValueError(f"{setting}: set crops.shards, whose people the backbone looks at")
         shards, bfloat16 = Path(self._config.crops.shards), self._config.run.bfloat16
-        return seen_people(self._network.backbone, shards, self._observer.augmented, bfloat16)
+        return seen_people(self._network.backbone, shards, self._observer.augmented, say, bfloat16)
+
+    @property
+    def _merger(self) -> KeypointMerger:
+        """What the stage "merge" trains; the settings see to it that there is one."""
+        assert self._network.merger is not None
+        return self._network.merger
 
     def _images(self, split: str) -> ImageSource:
         """Images of people: of the data sets and, for training, rendered ones beside them."""
@@ -156,7 +180,13 @@ class GlobalToPixelRecipe:
         mix, motion = mix_of(split, self._config.people), self._motion.select(split)
         return PeopleSampler(motion, self._body, self._joint_set.name, mix, vertices)
 
-    def batch(self, sampler: Source, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
+    def batch(self, sampler: Source | MergeSource, rng: Generator, count: int) -> Batch | ToMerge:
+        """``count`` samples to train on."""
+        if isinstance(sampler, MergeSource):
+            return sampler.sample(rng, count)
+        return self.samples(sampler, rng, count)
+
+    def samples(self, sampler: Source, rng: Generator, count: int, mix: KeypointMix | None = None) -> Batch:
         """``count`` samples; with ``mix``, keypoints are as it says and nothing else is changed, for validation."""
         drawn = sampler.sample(rng, count)
         if isinstance(drawn, tuple):
@@ -169,8 +199,10 @@ class GlobalToPixelRecipe:
             return drawn
         return self._observer.augmented(drawn, rng) if mix is None else self._observer.exact(drawn, mix, rng)
 
-    def loss(self, batch: Batch, stage: str, progress: float) -> dict[str, Tensor]:
+    def loss(self, batch: Batch | ToMerge, stage: str, progress: float) -> dict[str, Tensor]:
         """Weighted terms; ``progress`` changes nothing here."""
+        if isinstance(batch, ToMerge):
+            return loss_of_merging(self._merger, batch)
         if stage == "trunk":
             return self._loss_of_trunk(batch)
         with_image, without = batch.split()
@@ -225,7 +257,7 @@ class GlobalToPixelRecipe:
         key = (with_images, source)
         if key not in self._evaluated:
             people = self._config.run.validation_people
-            self._evaluated[key] = self.batch(sampler, default_rng(12345), people, EVALUATED[source])
+            self._evaluated[key] = self.samples(sampler, default_rng(12345), people, EVALUATED[source])
         return self._evaluated[key]
 
 

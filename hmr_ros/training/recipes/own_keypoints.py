@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rendered people whose given keypoints are those that the backbone finds itself: the errors that it really makes.
+"""Rendered people with the keypoints that the backbone finds itself: the errors that it really makes.
 
 Errors that are drawn by a model do not tell the network how far to trust its own keypoints and their scores. Images are
-looked at once; what is kept of a person is a few hundred numbers, so the local stage sees them as often as it likes.
+looked at once; what is kept of a person is a few hundred numbers, so a stage sees them as often as it likes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 from numpy.random import Generator, default_rng
+from torch import Tensor
 from tqdm import tqdm
 
-from hmr_ros.networks.global_to_pixel.features import Backbone
+from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.training.precision import hidden_precision
 from hmr_ros.training.recipes import PeopleSource
 from hmr_ros.training.recipes.crop_batches import Batch
@@ -42,29 +43,43 @@ class WithOwnKeypoints:
         return self.seen.rows(rows), self.people.sample(rng, count - own)
 
 
+Sayings = tuple[Tensor, ...]
+"""Tensors of one row per person."""
+
+
 def seen_people(
-    backbone: Backbone, shards: Path, observe: Callable[[ImageBatch, Generator], Batch], bfloat16: bool
-) -> Batch:
+    backbone: Backbone,
+    shards: Path,
+    observe: Callable[[ImageBatch, Generator], Batch],
+    say: Callable[[Features, Tensor], Sayings],
+    bfloat16: bool,
+) -> tuple[Batch, Sayings]:
     """All people in a directory of ``shards``, once, as the frozen ``backbone`` sees them; without their images.
 
-    ``observe`` turns drawn images into samples; their keypoints are replaced by the backbone's own, with its scores.
+    ``observe`` turns drawn images into samples. What ``say`` makes of the features of some of them, and of their given
+    keypoints, comes second.
     """
     training = backbone.training
     backbone.eval()
-    parts = [
-        _seen(backbone, observe(read_shard(path), default_rng(number)), bfloat16)
-        for number, path in enumerate(tqdm(shards_of(shards), desc="own keypoints", unit="shard"))
-    ]
+    people, said = [], []
+    for number, path in enumerate(tqdm(shards_of(shards), desc="looking at people", unit="shard")):
+        batch = observe(read_shard(path), default_rng(number))
+        said += _said(backbone, batch, say, bfloat16)
+        people.append(batch._replace(image=batch.image[:0]))
     backbone.train(training)
-    return Batch(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+    joined = Batch(*(torch.cat(columns) for columns in zip(*people, strict=True)))
+    return joined, tuple(torch.cat(columns) for columns in zip(*said, strict=True))
 
 
 @torch.no_grad()
-def _seen(backbone: Backbone, batch: Batch, bfloat16: bool) -> Batch:
-    device = next(backbone.parameters()).device
-    with hidden_precision(device, bfloat16):
-        own = [
-            backbone(images.to(device)).keypoints.float().to(batch.keypoints.device)
-            for images in batch.image.split(AT_ONCE)
-        ]
-    return batch._replace(image=batch.image[:0], keypoints=torch.cat(own))
+def _said(
+    backbone: Backbone, batch: Batch, say: Callable[[Features, Tensor], Sayings], bfloat16: bool
+) -> list[Sayings]:
+    """Parts of it, as many people as pass the backbone together."""
+    device, home = next(backbone.parameters()).device, batch.keypoints.device
+    said = []
+    for images, given in zip(batch.image.split(AT_ONCE), batch.keypoints.split(AT_ONCE), strict=True):
+        with hidden_precision(device, bfloat16):
+            features = backbone(images.to(device))
+        said.append(tuple(values.float().to(home) for values in say(features, given.to(device))))
+    return said

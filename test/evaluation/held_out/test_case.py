@@ -31,12 +31,16 @@ def case_of(images, source):
 
 
 def perfect(images):
-    """A network that knows the ground truth, told in the crop's camera."""
+    """A network that knows the ground truth, told in the crop's camera, and finds no keypoints."""
     subjects = Subjects.of_images(images)
     rotations = images.rotations.copy()
     rotations[:, 0] = subjects.view.crop_from_optical @ rotations[:, 0]
     parameters = StageParameters("local stage", rotations, images.betas, subjects.crop_cam, NO_ERROR)
-    return CropPredictor("perfect", "coco_feet", lambda image, keypoints, camera: [parameters], BODY)
+
+    def network(image, keypoints, camera):
+        return [parameters], keypoints
+
+    return CropPredictor("perfect", "coco_feet", network, BODY, finds=False)
 
 
 def test_images_hold_the_people_that_are_evaluated(images):
@@ -86,16 +90,16 @@ def test_people_who_lie_are_shown_upright(images):
 
 
 def test_own_keypoints_are_those_that_the_network_finds_told_nothing(images):
-    told, case = [], case_of(images, "true")
+    told, case, network = [], case_of(images, "true"), perfect(images).network
     found = np.concatenate([Subjects.of_images(images).view.to_crop_units(images.pixels), np.ones((16, 21, 1))], -1)
     found[:, 3, 2] = 0.1  # below the robot's threshold
     found[0, 5:, 2] = 0  # too few for a position
 
-    def finder(image, keypoints, camera):
+    def finding(image, keypoints, camera):
         told.append(keypoints)
-        return found.astype(np.float32)
+        return network(image, keypoints, camera)[0], found.astype(np.float32)
 
-    own = dataclasses.replace(perfect(images), finder=finder).with_own_keypoints(case)
+    own = dataclasses.replace(perfect(images), network=finding, finds=True).with_own_keypoints(case)
     assert not np.concatenate(told).any()
     assert not own.shown.keypoints.any()
     assert np.abs(own.normalized - case.normalized)[images.visible].max() < 1e-3
@@ -114,8 +118,7 @@ def test_all_methods_are_evaluated_with_what_one_of_them_finds(images):
             found = perfect(images).predict(case_of(images, "projection"))[0]
             return [dataclasses.replace(found, expected_error=np.ones((16, 24)))]
 
-    score = np.full((16, 21, 3), 0.5, np.float32)
-    finds = dataclasses.replace(perfect(images), finder=lambda *_: score)
+    finds = dataclasses.replace(perfect(images), finds=True)
     for beside, sources, asked in (([finds], 5, 4), ([perfect(images)], 4, 3), ([], 3, 3)):
         OfKeypoints.seen.clear()
         evaluation = evaluate_synthetic([OfKeypoints(), *beside], [images], BODY, 0)

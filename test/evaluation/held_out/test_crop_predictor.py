@@ -33,7 +33,9 @@ def shown(network):
 
 
 def stages(network, shown, oracle):
-    return {found.stage: found for found in trained_crop_predictor("g2p", network, BODY, oracle=oracle).stages(shown)}
+    return {
+        found.stage: found for found in trained_crop_predictor("g2p", network, BODY, oracle=oracle).stages(shown)[0]
+    }
 
 
 def test_an_oracle_adds_the_local_stage_with_the_true_pixels(network, shown):

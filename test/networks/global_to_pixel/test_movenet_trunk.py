@@ -6,7 +6,7 @@ import torch
 from onnx import TensorProto, helper
 
 from hmr_ros.core.manifest import models_dir
-from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, PYRAMID, MoveNetTrunk
+from hmr_ros.networks.global_to_pixel.movenet_trunk import CHANNELS, POINTS, PYRAMID, Halving, MoveNetTrunk
 from hmr_ros.training.movenet_weights import average_with_movenet, load_movenet
 
 FILE = models_dir() / "movenet_thunder.onnx"
@@ -88,3 +88,19 @@ def test_another_network_is_refused(tmp_path):
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(ValueError, match=r"other.onnx, convolution 0: expected a bias"):
         load_movenet(MoveNetTrunk(), tmp_path / "other.onnx")
+
+
+def test_halved_maps_are_the_same_with_and_without_gradients():
+    """Where gradients are needed, each place is computed, as that is faster."""
+    torch.manual_seed(0)
+    halving, x = Halving(6, 6, groups=6), torch.randn(2, 6, 16, 12)
+    with torch.no_grad():
+        expected = halving(x)
+    found = halving(x)
+    torch.testing.assert_close(found, expected)
+    found.square().sum().backward()
+    slow = torch.nn.functional.conv2d(
+        torch.nn.functional.pad(x, (0, 1, 0, 1)), halving.weight, halving.bias, 2, groups=6
+    )
+    (expected,) = torch.autograd.grad(slow.square().sum(), halving.weight)
+    torch.testing.assert_close(halving.weight.grad, expected)

@@ -58,8 +58,10 @@ def total(stages: Stages, targets: MatchingTargets) -> torch.Tensor:
 @torch.no_grad()
 def test_outputs(network):
     inputs = network.example_inputs(3)
-    rotations, betas, crop_cam, joint_error, own_keypoints = network(*inputs)
-    torch.testing.assert_close(own_keypoints, network.features(inputs[0]).keypoints)
+    inputs[1][2] = 0
+    rotations, betas, crop_cam, joint_error, used = network(*inputs)
+    torch.testing.assert_close(used[:2], inputs[1][:2])
+    torch.testing.assert_close(used[2], network.features(inputs[0]).keypoints[2])
     assert (betas.shape, crop_cam.shape, joint_error.shape) == ((3, 10), (3, 3), (3, 24))
     torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert (joint_error > 0).all()

@@ -162,7 +162,7 @@ def test_bodies_start_upright_and_facing_the_camera_however_recorded_people_turn
 
 def test_validation_moves_no_box_and_mirrors_nobody(small):
     sampler = small.sampler("val", "local")
-    first = small.batch(sampler, np.random.default_rng(0), 4, EVALUATED["true"])
+    first = small.samples(sampler, np.random.default_rng(0), 4, EVALUATED["true"])
     seen = first.keypoints[..., 2] > 0
     torch.testing.assert_close(first.keypoints[seen][:, :2], first.places[seen])
 

@@ -68,7 +68,7 @@ def test_a_step_trains_what_lies_above_the_frozen_stride(thunder, batch):
     optimise(torch.stack(list(terms.values())).sum(), make_optimiser(stage, trained), thunder.modules, 1.0)
     changed = {name for name, value in thunder.modules.state_dict().items() if (value != before[name]).any()}
     trunk = {name.split("backbone.")[1].split(".body")[0] for name in changed if "backbone." in name}
-    assert {"feet.3.weight", "trunk.heads.1.3.weight", "trunk.stages.2.0", "trunk.stages.4.3"} <= trunk
+    assert {"feet.near.10.weight", "trunk.heads.1.3.weight", "trunk.stages.2.0", "trunk.stages.4.3"} <= trunk
     assert not {name for name in trunk if name.startswith(("trunk.stem", "trunk.stages.0", "trunk.stages.1"))}
     assert {"global_stage", "pixel_stage", "backbone"} <= {name.split(".")[1] for name in changed}
 
@@ -94,7 +94,7 @@ def test_its_heatmaps_are_trained_alone(batch):
     frozen = ("stem", "stages.0", "stages.1")
     assert {name.split(".")[1] for name in changed} == {"backbone"}
     assert not [name for name in changed if name.startswith(tuple(f"network.backbone.trunk.{part}" for part in frozen))]
-    assert {"network.backbone.feet.3.weight", "network.backbone.trunk.heads.1.3.weight"} <= changed
+    assert {"network.backbone.feet.near.10.weight", "network.backbone.trunk.heads.1.3.weight"} <= changed
 
 
 def test_heels_and_toes_may_be_trained_alone(batch):
@@ -105,7 +105,7 @@ def test_heels_and_toes_may_be_trained_alone(batch):
     assert all(name.startswith("network.backbone.feet.") for name in learning)
     with_image, _ = batch.split()
     torch.stack(list(feet.loss(with_image, "trunk", 0.0).values())).sum().backward()
-    assert feet._network.backbone.feet[-1].weight.grad.abs().sum() > 0
+    assert feet._network.backbone.feet.near[-1].weight.grad.abs().sum() > 0
 
 
 def test_trunk_batches_are_people_in_images_alone(thunder):
