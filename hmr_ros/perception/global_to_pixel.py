@@ -126,11 +126,13 @@ class GlobalToPixel:
             used, hidden = self._used(outputs, views, camera), self.options.anchors == "projection"
             return outputs, _enough_of(given, used) if hidden else _enough_of(used, given)
         outputs = self._run(crops, np.zeros_like(told), views.camera)
-        missed = np.flatnonzero(_enough(given) & ~_enough(self._used(outputs, views, camera)))
+        used = self._used(outputs, views, camera)
+        missed = np.flatnonzero(_enough(given) & ~_enough(used))
         if len(missed):
             again = self._run(crops[missed], told[missed], views.camera[missed])
             outputs = {name: _with_rows(values, missed, again[name]) for name, values in outputs.items()}
-        return outputs, _enough_of(self._used(outputs, views, camera), given)
+            used = self._used(outputs, views, camera)
+        return outputs, _enough_of(used, given)
 
     def _run(self, crops: Image, keypoints: Float32s, camera: Float32s) -> Mapping[str, Float32s]:
         return self._engine.run({"image": crops, "keypoints": keypoints, "camera": camera})

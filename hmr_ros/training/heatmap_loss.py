@@ -59,9 +59,8 @@ class Targets(NamedTuple):
 def heatmap_losses(features: Features, ground_truth: GroundTruth, weights: HeatmapLossConfig) -> dict[str, Tensor]:
     """Weighted terms of ``features`` with heads, of people whose keypoints are coco17's or coco_feet's."""
     assert features.heads is not None, "only MoveNet has heads"
-    assert features.feet is not None, "its feet come with the heads"
     heads = Heads(*(x.float() for x in features.heads))
-    logits = torch.cat([heads.heatmaps, features.feet.float()], 1)[:, : ground_truth.places.shape[1]]
+    logits = features.heatmaps(ground_truth.places.shape[1]).float()
     targets = targets_in(ground_truth, logits)
     body = Targets(*(x[:, :POINTS] for x in targets))
     return {

@@ -167,13 +167,14 @@ def trained_crop_predictor(
     def network(*arrays: NDArray[np.generic]) -> tuple[list[StageParameters], Float32s]:
         image, keypoints, camera, *anchors = map(torch.from_numpy, arrays)
         features = trained.features(image)
-        used = trained.used(trained.put_right(keypoints, features), features).float().numpy()
-        stages = trained.stages_from_features(features, keypoints, camera)
+        right = trained.put_right(keypoints, features)
+        used = trained.used(right, features).float().numpy()
+        stages = trained.stages_of_right(features, right, camera)
         if trained.config.local == "off":
             return [StageParameters.of(GLOBAL, stages.coarse, stages.joint_error)], used
         unknown = torch.full_like(stages.joint_error, torch.nan)
         told = [MatchingTargets(places, torch.ones_like(places[..., 0], dtype=torch.bool)) for places in anchors]
-        matched = [trained.stages_from_features(features, keypoints, camera, targets).fine for targets in told]
+        matched = [trained.stages_of_right(features, right, camera, targets).fine for targets in told]
         return [
             StageParameters.of(GLOBAL, stages.coarse, unknown),
             *(StageParameters.of(ORACLE, fine, unknown) for fine in matched),

@@ -28,6 +28,12 @@ class Features(NamedTuple):
     heads: Heads | None = None
     feet: Tensor | None = None
 
+    def heatmaps(self, joints: int) -> Tensor:
+        """Logits (B, J, H/4, W/4) of the heatmaps of the first ``joints`` keypoints; only MoveNet has some."""
+        assert self.heads is not None, "only MoveNet has heads"
+        assert self.feet is not None, "its feet come with the heads"
+        return torch.cat([self.heads.heatmaps, self.feet], 1)[:, :joints]
+
     def rows(self, chosen: slice) -> Features:
         """Those of some of the crops."""
         return Features(

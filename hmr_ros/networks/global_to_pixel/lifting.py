@@ -22,6 +22,11 @@ from hmr_ros.networks.global_to_pixel.config import GlobalToPixelConfig
 from hmr_ros.networks.global_to_pixel.crop_camera import optical_from_axis, optical_from_crop
 
 
+def enough(keypoints: Tensor) -> Tensor:
+    """Whether (B, 1) there are as many ``keypoints`` (B, J, 3) with a score as a person needs to be lifted."""
+    return (keypoints[..., 2] > 0).sum(1, keepdim=True) >= MIN_KEYPOINTS
+
+
 class KeypointView(NamedTuple):
     """Keypoints as the person's virtual camera sees them; the fields are those of ``VirtualView`` in core/geometry.
 
@@ -37,7 +42,7 @@ class KeypointView(NamedTuple):
 def to_virtual_camera(keypoints: Tensor, camera: Tensor, least_size: float = LEAST_BODY) -> KeypointView:
     """(B, J, 3) crop units and score, (B, 3) -> KeypointView; core/geometry/virtual_camera is the reference."""
     seen = (keypoints[..., 2:] > 0).to(keypoints.dtype)
-    ok = (seen.sum(1) >= MIN_KEYPOINTS).to(keypoints.dtype)
+    ok = enough(keypoints).to(keypoints.dtype)
     weight = seen * ok[:, None]
     count = weight.sum(1).clamp(min=1)
 

@@ -83,10 +83,8 @@ class KeypointMerger(nn.Module):
 
     def evidence(self, features: Features, given: Tensor) -> Evidence:
         """What ``features`` of B crops say of ``given`` (B, J, 3)."""
-        assert features.heads is not None, "only MoveNet has heatmaps"
-        assert features.feet is not None, "its feet come with the heads"
         own = features.keypoints
-        scores = torch.cat([features.heads.heatmaps, features.feet], 1)[:, : own.shape[1]].float().sigmoid()
+        scores = features.heatmaps(own.shape[1]).float().sigmoid()
         return Evidence(own, torch.cat([self._heat(scores, places[..., :2]) for places in (given, own)], 2))
 
     def forward(self, given: Tensor, evidence: Evidence) -> Merged:

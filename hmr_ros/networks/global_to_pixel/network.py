@@ -16,7 +16,6 @@ from torch.nn.functional import softplus
 from hmr_ros.core.body.skinned_model import SkinnedModel
 from hmr_ros.core.body.skinning import Tree
 from hmr_ros.core.geometry.crop_view import CROP_SHAPE
-from hmr_ros.core.geometry.keypoints import MIN_KEYPOINTS
 from hmr_ros.core.skeleton import joint_set_named
 from hmr_ros.networks.global_to_pixel.anchors import KeypointAnchors
 from hmr_ros.networks.global_to_pixel.backbones import build_backbone
@@ -32,7 +31,7 @@ from hmr_ros.networks.global_to_pixel.estimate import (
 from hmr_ros.networks.global_to_pixel.features import Backbone, Features
 from hmr_ros.networks.global_to_pixel.global_stage import GlobalStage
 from hmr_ros.networks.global_to_pixel.layers import zero_linear
-from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted
+from hmr_ros.networks.global_to_pixel.lifting import KeypointLifting, Lifted, enough
 from hmr_ros.networks.global_to_pixel.local_stage import LocalEncoder
 from hmr_ros.networks.global_to_pixel.matching import (
     MatchingTargets,
@@ -206,7 +205,7 @@ class GlobalToPixel(nn.Module):
 
         ``keypoints`` (B, J, 3) crop units and score, ``camera`` (B, 3), ``targets`` as in ``stages``.
         """
-        return self._stages(features, self.put_right(keypoints, features), camera, targets)
+        return self.stages_of_right(features, self.put_right(keypoints, features), camera, targets)
 
     def put_right(self, keypoints: Tensor, features: Features) -> Tensor:
         """Given ``keypoints`` (B, J, 3), corrected by what the backbone sees.
@@ -224,12 +223,13 @@ class GlobalToPixel(nn.Module):
 
         0 where there is none.
         """
-        seen = keypoints[..., 2:] > 0
-        enough = seen.sum(1, keepdim=True) >= MIN_KEYPOINTS
-        return torch.where(enough, torch.where(seen, keypoints, 0.0), features.keypoints)
+        seen = torch.where(keypoints[..., 2:] > 0, keypoints, 0.0)
+        return torch.where(enough(keypoints)[..., None], seen, features.keypoints)
 
-    def _stages(self, features: Features, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None) -> Stages:
-        """``stages_from_features`` of ``keypoints`` that are right."""
+    def stages_of_right(
+        self, features: Features, keypoints: Tensor, camera: Tensor, targets: MatchingTargets | None = None
+    ) -> Stages:
+        """``stages_from_features`` of ``keypoints`` (B, J, 3) that ``put_right`` gave."""
         best = self.used(keypoints, features)
         told = best if self.config.start == "given" else features.keypoints
         known = self.lifting(told, camera)
@@ -249,7 +249,7 @@ class GlobalToPixel(nn.Module):
         if self.config.start == "mean":
             return mean, None
         stages = self._corrected(None, self.decoder(mean, camera), keypoints, lifted, camera, None)
-        seen = ((keypoints[..., 2] > 0).sum(1, keepdim=True) >= MIN_KEYPOINTS).to(mean.betas.dtype)
+        seen = enough(keypoints).to(mean.betas.dtype)
         moved = SmplState.from_vector(seen * (stages.fine.state.to_vector() - mean.to_vector()))
         has_all = self.config.start == "given" and self.config.residual == "on"
         return mean.plus(moved), stages.joint_error if has_all else None
@@ -283,7 +283,7 @@ class GlobalToPixel(nn.Module):
         """
         features = self.features(image)
         keypoints = self.put_right(keypoints, features)
-        result = self._stages(features, keypoints, camera, None)
+        result = self.stages_of_right(features, keypoints, camera)
         fine = result.fine
         return fine.rotations, fine.betas, fine.crop_cam, result.joint_error, self.used(keypoints, features)
 
